@@ -1,0 +1,63 @@
+//! Every limit of the program, in one place, each with its reason.
+
+use std::time::Duration;
+
+/// Largest SIP message taken from a datagram or a stream. UDP cannot carry more than 64 KiB, and
+/// no legitimate INVITE comes near it.
+pub const SIP_MESSAGE_BYTES: usize = 65_535;
+/// Header fields in one SIP message. Real ones have 10 to 40; beyond this it is an attack.
+pub const SIP_HEADERS: usize = 200;
+/// Via fields in one SIP message: the default Max-Forwards allows 70 hops (RFC 3261 section 8.1.1.6).
+pub const SIP_VIAS: usize = 70;
+/// Bytes waiting on one stream connection for the rest of a message: one message plus its head.
+pub const SIP_STREAM_BUFFER_BYTES: usize = 2 * SIP_MESSAGE_BYTES;
+/// SIP transactions alive at once, over all peers. One lives 32 s at most after its final response;
+/// 100 calls a second keep about 2 x 32 x 100 of them.
+pub const SIP_TRANSACTIONS: usize = 16_384;
+/// SIP dialogs alive at once: each call has one; the rest wait for their BYE to be answered.
+pub const SIP_DIALOGS: usize = 4_096;
+/// New dialogs from one source address in one second: far above any trunk's burst to one box, far
+/// below what hurts.
+pub const SIP_NEW_DIALOGS_PER_SOURCE_PER_SECOND: u32 = 200;
+/// Source addresses whose rate is remembered; the oldest is forgotten first.
+pub const SIP_SOURCES: usize = 4_096;
+/// Stream connections at once, all peers together.
+pub const SIP_CONNECTIONS: usize = 1_024;
+/// Stream connections from one address: a proxy needs one or two; this leaves room for restarts.
+pub const SIP_CONNECTIONS_PER_SOURCE: usize = 32;
+/// A stream connection without a dialog and without traffic is closed after this long.
+pub const SIP_CONNECTION_IDLE: Duration = Duration::from_secs(120);
+/// Time for the rest of a message to arrive once its first byte has (slow-loris).
+pub const SIP_STREAM_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes in a session description; a browser's large offer has about 8 KiB.
+pub const SDP_BYTES: usize = 32_768;
+/// Lines in a session description.
+pub const SDP_LINES: usize = 1_000;
+/// Media lines in a session description.
+pub const SDP_MEDIA_LINES: usize = 32;
+/// Largest RTP or RTCP datagram: an Ethernet frame's.
+pub const RTP_DATAGRAM_BYTES: usize = 1_500;
+/// Datagrams taken from one call's sockets in one tick; the rest wait or are lost in the kernel.
+pub const RTP_DATAGRAMS_PER_TICK: usize = 32;
+/// Packets that the jitter buffer holds: 1.28 s at 20 ms.
+pub const JITTER_PACKETS: usize = 64;
+/// A peer's address may be learnt within this many packets (reliability rule: RTP bleed).
+pub const RTP_LEARN_PACKETS: u32 = 5;
+/// A peer's address may be learnt within this time after its first packet.
+pub const RTP_LEARN_WINDOW: Duration = Duration::from_millis(500);
+/// A call without RTP and RTCP from its peer ends after this long.
+pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(30);
+/// Digits that a caller may press in a second; more is a tone storm and is dropped.
+pub const DTMF_PER_SECOND: u32 = 20;
+/// The recogniser's window: Whisper models of ours hear 10.24 s at once; 10 s leave a margin.
+pub const UTTERANCE_MS: u64 = 10_000;
+/// Characters of recognised text taken from one utterance.
+pub const TRANSCRIPT_CHARS: usize = 1_000;
+/// Turns kept in a call's record.
+pub const TURNS_PER_CALL: usize = 500;
+/// Ended calls kept in memory for the API.
+pub const ENDED_CALLS: usize = 200;
+/// Characters in one reply that is spoken.
+pub const REPLY_CHARS: usize = 2_000;
+/// Bytes of one framed message between the two processes: 60 s of 16 kHz PCM and its head.
+pub const ENGINE_MESSAGE_BYTES: usize = 2 * 1024 * 1024;

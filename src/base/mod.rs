@@ -1,0 +1,15 @@
+//! What every part shares: time, PCM frames, ids, limits, entropy and private text.
+//!
+//! Nothing here reads a clock, a socket, a file or a random source.
+
+pub mod entropy;
+pub mod ids;
+pub mod limits;
+pub mod pcm;
+pub mod private;
+pub mod timers;
+
+pub use entropy::Entropy;
+pub use ids::{CallId, UtteranceId};
+pub use private::Private;
+pub use timers::TimerTable;

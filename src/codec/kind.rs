@@ -1,0 +1,57 @@
+//! Which codecs there are, with the names and numbers that RTP and SDP give them.
+
+/// A speech codec of RFC 3551 or RFC 7587.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    Pcmu,
+    Pcma,
+    G722,
+    Opus,
+}
+
+impl Codec {
+    pub const ALL: [Self; 4] = [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma];
+
+    /// The encoding name of its `a=rtpmap`; compared without regard to case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcmu => "PCMU",
+            Self::Pcma => "PCMA",
+            Self::G722 => "G722",
+            Self::Opus => "opus",
+        }
+    }
+
+    /// RTP timestamp units a second. G.722 says 8000 by an old mistake (RFC 3551 section 4.5.2);
+    /// Opus always counts at 48000 (RFC 7587 section 4.1).
+    pub const fn clock_rate_hz(self) -> u32 {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => 8_000,
+            Self::Opus => 48_000,
+        }
+    }
+
+    /// Samples a second of the PCM that our decoder gives and our encoder takes. Opus is run at
+    /// 16 kHz, which libopus does by itself.
+    pub const fn sample_rate_hz(self) -> u32 {
+        match self {
+            Self::Pcmu | Self::Pcma => 8_000,
+            Self::G722 | Self::Opus => 16_000,
+        }
+    }
+
+    /// The static payload type of RFC 3551, if it has one.
+    pub const fn static_payload_type(self) -> Option<u8> {
+        match self {
+            Self::Pcmu => Some(0),
+            Self::Pcma => Some(8),
+            Self::G722 => Some(9),
+            Self::Opus => None,
+        }
+    }
+
+    /// The codec with this encoding name, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))
+    }
+}
