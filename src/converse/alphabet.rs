@@ -1,0 +1,199 @@
+//! The words that the call and its conversation exchange.
+
+use std::time::{Duration, Instant};
+
+use crate::base::{Private, UtteranceId};
+
+/// What happens to a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The caller can hear us: the greeting goes out, and the call's length is counted from here.
+    Connected,
+    /// A closed turn of the caller as text. `confidence` is from 0 to 1.
+    Heard {
+        text: Private<String>,
+        confidence: f32,
+    },
+    /// The caller said something that gave no words.
+    HeardUnclear,
+    /// Speech of the caller has begun (confirmed, not a click).
+    CallerSpeaking,
+    /// Speech of the caller has ended; its text may still follow.
+    CallerSilent,
+    /// A key: `0` to `9`, `*`, `#`, `A` to `D`. Anything else is ignored.
+    Digit(char),
+    /// Our utterance was played to its end.
+    Finished {
+        utterance: UtteranceId,
+    },
+    /// Our utterance was stopped after this share of its sound, from 0 to 1.
+    Interrupted {
+        utterance: UtteranceId,
+        heard_fraction: f32,
+    },
+    /// The recogniser is gone; words will not come until it is back.
+    RecognizerLost,
+    RecognizerBack,
+    /// The voice is gone; only phrases that were rendered before can be said.
+    SynthesizerLost,
+    SynthesizerBack,
+    /// The deadline of the last `Output::Timeout` has come.
+    Timeout,
+}
+
+/// What the conversation wants. Drain until `Timeout`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Say this after what is being said already.
+    Say(Say),
+    /// Stop this utterance now and answer with `Input::Interrupted`, or with `Finished` if it had
+    /// ended already.
+    Stop(UtteranceId),
+    /// What the caller is likely to say next; for endpointing and the recogniser's bias.
+    Expect(Expectation),
+    /// A message for the firm's people.
+    TakeMessage(Message),
+    /// For the call's record.
+    Record(Record),
+    /// Everything is said and heard: end the call now. The last output but `Timeout`.
+    HangUp(EndCause),
+    /// Nothing more; call again at this time with `Input::Timeout`.
+    Timeout(Option<Instant>),
+}
+
+/// One thing to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Say {
+    pub utterance: UtteranceId,
+    /// Text with `<digits>4729</digits>` around what is read digit by digit; `speak::normalise`
+    /// takes it as it is.
+    pub text: Private<String>,
+    /// Whether the caller's speech may stop it.
+    pub interruptible: bool,
+    pub purpose: Purpose,
+}
+
+/// Why something is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    Greeting,
+    Reply,
+    /// We did not understand and ask again.
+    Reprompt,
+    /// The caller has been silent.
+    SilencePrompt,
+    /// The call will soon reach its longest duration.
+    LengthWarning,
+    /// Recognition or voice is lost or back.
+    EngineNotice,
+    Farewell,
+}
+
+/// What the caller is likely to say next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Expectation {
+    Anything,
+    Digits {
+        min: usize,
+        max: usize,
+    },
+    YesNo,
+    /// Free words, such as a message or a name: leave time to think.
+    Text,
+}
+
+/// Why the conversation ends the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndCause {
+    /// The caller said goodbye.
+    Goodbye,
+    /// The caller stayed silent through all prompts.
+    Silence,
+    /// The longest duration of a call was reached.
+    MaxDuration,
+    /// We did not understand the caller, again and again.
+    NotUnderstood,
+}
+
+/// What a caller leaves for the firm's people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// What it is about, from the playbook: `cancel an order`.
+    pub topic: String,
+    pub name: Option<Private<String>>,
+    /// The number to call back, digits only.
+    pub number: Option<Private<String>>,
+    pub text: Option<Private<String>>,
+    /// The other slots of the playbook's intent by name.
+    pub fields: Vec<(String, Private<String>)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Speaker {
+    Caller,
+    Desk,
+}
+
+/// One turn of the history: what was said and heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    pub at: Instant,
+    pub speaker: Speaker,
+    /// Plain words. Of an interrupted utterance, what the caller heard of it.
+    pub text: Private<String>,
+}
+
+/// An event for the call's record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// A turn has come to its end and is in the history.
+    Turn(Turn),
+    /// The caller's words were understood as this intent of the playbook.
+    Understood { intent: String, score: f32 },
+    /// The caller's words were not understood; `misses` in a row.
+    Missed { misses: u32 },
+}
+
+/// What would be said if `text` were all that the caller says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    pub completeness: Completeness,
+    /// The very `Say::text` that `Input::Heard` with full confidence would give.
+    pub reply: Option<Private<String>>,
+}
+
+/// Whether the caller's thought sounds finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Completeness {
+    Complete,
+    Incomplete,
+    Unknown,
+}
+
+/// How long a conversation waits and how sure it must be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Longest call, counted from `Connected`.
+    pub max_duration: Duration,
+    /// The warning comes this long before the end, or at three quarters of a very short call.
+    pub length_warning: Duration,
+    /// Silence of both sides, in all, before the first prompt, the second prompt and the end.
+    pub silence: [Duration; 3],
+    /// A key sequence ends after this pause.
+    pub key_pause: Duration,
+    /// Heard text below this confidence is asked back, from 0 to 1.
+    pub min_confidence: f32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            max_duration: seconds(300),
+            length_warning: seconds(30),
+            silence: [seconds(8), seconds(16), seconds(24)],
+            key_pause: seconds(3),
+            min_confidence: 0.4,
+        }
+    }
+}

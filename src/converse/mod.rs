@@ -1,0 +1,13 @@
+//! The conversation of one call: what was heard goes in, what to say comes out.
+//!
+//! [`Conversation`] is given recognised text, keys, silence and the fate of its own utterances by
+//! the call, and gives back what to say, what to expect next, messages for the firm and the wish to
+//! hang up. What it says comes from a [`Playbook`], the owner's TOML file. It never speaks before
+//! `Input::Connected`, and an input is never an error: what is not understood is asked again.
+
+pub mod alphabet;
+
+pub use alphabet::{
+    Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose, Record, Say,
+    Settings, Speaker, Turn,
+};

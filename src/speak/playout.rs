@@ -1,0 +1,305 @@
+//! What we are saying in one call: utterances in order, each a row of phrases whose sound is either
+//! ready or still arriving from the voice.
+//!
+//! ```text
+//!  say(utterance, phrases) ─▶ queue ─▶ next_frame() ─▶ playout ring ─▶ media tick
+//!  audio(request, samples) ─▶   ▲
+//! ```
+//!
+//! Invariant: frames leave in the order in which utterances were said, and the last frame of each
+//! utterance is marked, also when its sound could not be made, so that nobody waits for an end that
+//! does not come.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::base::UtteranceId;
+use crate::base::pcm::{FRAME_SAMPLES, Frame, ms_to_samples};
+
+/// The voice's name for one piece of work, chosen by the caller of [`Playout::say`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SynthesisId(pub u32);
+
+/// Where the sound of a phrase comes from.
+#[derive(Clone, Debug)]
+pub enum Sound {
+    /// Rendered before, at 16 kHz.
+    Ready(Arc<[i16]>),
+    /// The voice is at work on it.
+    Arriving(SynthesisId),
+}
+
+/// 20 ms on their way to the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlayoutFrame {
+    pub utterance: UtteranceId,
+    pub frame: Frame,
+    /// The utterance ends with this frame.
+    pub last: bool,
+}
+
+/// Sound below this counts as silence at the borders of a phrase: about -50 dBFS.
+const QUIET: i16 = 100;
+/// Silence kept before the first sound, so that a plosive keeps its attack.
+const LEAD_MS: u64 = 5;
+/// Silence kept after a phrase: a breath between phrases.
+const TAIL_MS: u64 = 140;
+
+#[derive(Debug)]
+struct Phrase {
+    source: Sound,
+    samples: Vec<i16>,
+    /// The voice has delivered all of it.
+    complete: bool,
+    /// The first audible sample was found.
+    started: bool,
+}
+
+impl Phrase {
+    fn new(source: Sound) -> Self {
+        let mut phrase =
+            Self { source: source.clone(), samples: Vec::new(), complete: false, started: false };
+        if let Sound::Ready(samples) = source {
+            phrase.push(&samples);
+            phrase.finish();
+        }
+        phrase
+    }
+
+    fn is(&self, id: SynthesisId) -> bool {
+        matches!(self.source, Sound::Arriving(own) if own == id)
+    }
+
+    /// A voice starts with a stretch of silence, which the caller would hear as hesitation.
+    fn push(&mut self, samples: &[i16]) {
+        self.samples.extend_from_slice(samples);
+        if self.started {
+            return;
+        }
+        let lead = ms_to_samples(LEAD_MS);
+        match self.samples.iter().position(|s| s.unsigned_abs() > QUIET as u16) {
+            Some(first) => {
+                self.samples.drain(..first.saturating_sub(lead));
+                self.started = true;
+            }
+            None => {
+                let surplus = self.samples.len().saturating_sub(lead);
+                self.samples.drain(..surplus);
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        self.complete = true;
+        let audible =
+            self.samples.iter().rposition(|s| s.unsigned_abs() > QUIET as u16).map_or(0, |i| i + 1);
+        self.samples.truncate(audible + ms_to_samples(TAIL_MS));
+    }
+}
+
+#[derive(Debug)]
+struct Utterance {
+    id: UtteranceId,
+    phrases: VecDeque<Phrase>,
+    /// Samples of the first phrase that have left already.
+    offset: usize,
+}
+
+/// How far an utterance had come when it was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub utterance: UtteranceId,
+    /// Frames that had left the queue; some of them may still lie in the ring.
+    pub frames: u32,
+}
+
+/// The queue of utterances of one call.
+#[derive(Debug, Default)]
+pub struct Playout {
+    queue: VecDeque<Utterance>,
+    /// Frames handed out of the utterance at the head of the queue.
+    frames_out: u32,
+    /// Times that a frame was wanted and the voice had not delivered it.
+    starved: u32,
+}
+
+impl Playout {
+    /// Puts an utterance at the end of the queue.
+    pub fn say(&mut self, id: UtteranceId, phrases: impl IntoIterator<Item = Sound>) {
+        let phrases = phrases.into_iter().map(Phrase::new).collect();
+        self.queue.push_back(Utterance { id, phrases, offset: 0 });
+    }
+
+    /// Sound from the voice; unknown work (stopped meanwhile) is dropped.
+    pub fn audio(&mut self, id: SynthesisId, samples: &[i16]) {
+        if let Some(phrase) = self.phrase(id) {
+            phrase.push(samples);
+        }
+    }
+
+    /// The voice has delivered all of this phrase, or never will: what came is played.
+    pub fn complete(&mut self, id: SynthesisId) {
+        if let Some(phrase) = self.phrase(id) {
+            phrase.finish();
+        }
+    }
+
+    /// Drops the utterance and gives back how far it had come.
+    pub fn stop(&mut self, id: UtteranceId) -> Option<Progress> {
+        let index = self.queue.iter().position(|u| u.id == id)?;
+        self.queue.remove(index);
+        let frames = if index == 0 { std::mem::take(&mut self.frames_out) } else { 0 };
+        Some(Progress { utterance: id, frames })
+    }
+
+    /// The voice's work that is still wanted.
+    pub fn awaited(&self) -> impl Iterator<Item = SynthesisId> + '_ {
+        self.queue.iter().flat_map(|u| &u.phrases).filter(|p| !p.complete).filter_map(|p| {
+            match p.source {
+                Sound::Arriving(id) => Some(id),
+                Sound::Ready(_) => None,
+            }
+        })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Times that the voice was late.
+    pub fn starved(&self) -> u32 {
+        self.starved
+    }
+
+    /// The next 20 ms, or nothing while there is nothing to say or the voice has not delivered.
+    pub fn next_frame(&mut self) -> Option<PlayoutFrame> {
+        let utterance = self.queue.front_mut()?;
+        if !utterance.has_frame() {
+            self.starved = self.starved.saturating_add(1);
+            return None;
+        }
+        let mut frame = Frame::SILENCE;
+        utterance.fill(&mut frame.0);
+        let (id, last) = (utterance.id, utterance.phrases.is_empty());
+        self.frames_out += 1;
+        if last {
+            self.queue.pop_front();
+            self.frames_out = 0;
+        }
+        Some(PlayoutFrame { utterance: id, frame, last })
+    }
+
+    fn phrase(&mut self, id: SynthesisId) -> Option<&mut Phrase> {
+        self.queue.iter_mut().flat_map(|u| &mut u.phrases).find(|p| p.is(id))
+    }
+}
+
+impl Utterance {
+    /// Whether a frame can leave: enough samples, or all that there will ever be.
+    fn has_frame(&self) -> bool {
+        let mut ready = 0;
+        for (index, phrase) in self.phrases.iter().enumerate() {
+            ready += phrase.samples.len() - if index == 0 { self.offset } else { 0 };
+            if ready >= FRAME_SAMPLES {
+                return true;
+            }
+            if !phrase.complete {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes a frame's worth of samples; phrases that are used up leave the row.
+    fn fill(&mut self, mut room: &mut [i16]) {
+        while let Some(phrase) = self.phrases.front() {
+            let rest = phrase.samples.get(self.offset..).unwrap_or_default();
+            let taken = rest.len().min(room.len());
+            let (now, later) = room.split_at_mut(taken);
+            now.copy_from_slice(rest.get(..taken).unwrap_or_default());
+            room = later;
+            self.offset += taken;
+            if self.offset < phrase.samples.len() || !phrase.complete {
+                return;
+            }
+            self.phrases.pop_front();
+            self.offset = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(ms: u64) -> Vec<i16> {
+        (0..ms_to_samples(ms)).map(|i| if i % 2 == 0 { 8_000 } else { -8_000 }).collect()
+    }
+
+    fn frames(playout: &mut Playout) -> Vec<PlayoutFrame> {
+        std::iter::from_fn(|| playout.next_frame()).collect()
+    }
+
+    #[test]
+    fn a_ready_phrase_leaves_at_once_without_its_leading_silence() {
+        let mut sound = vec![0; ms_to_samples(200)];
+        sound.extend(tone(40));
+        let mut playout = Playout::default();
+        playout.say(UtteranceId(1), [Sound::Ready(sound.into())]);
+        let out = frames(&mut playout);
+        assert!(out[0].frame.level_dbfs() > -20.0);
+        assert_eq!(out.iter().filter(|f| f.last).count(), 1);
+        assert!(out.last().unwrap().last);
+        assert!(playout.is_empty());
+    }
+
+    #[test]
+    fn arriving_sound_is_played_as_soon_as_a_frame_is_there_and_joined_without_a_gap() {
+        let mut playout = Playout::default();
+        let (a, b) = (SynthesisId(1), SynthesisId(2));
+        playout.say(UtteranceId(1), [Sound::Arriving(a), Sound::Arriving(b)]);
+        assert!(playout.next_frame().is_none());
+        playout.audio(a, &tone(30));
+        assert!(playout.next_frame().is_some());
+        assert!(playout.next_frame().is_none(), "10 ms are no frame yet");
+        playout.complete(a);
+        playout.audio(b, &tone(10));
+        let joined = playout.next_frame().unwrap();
+        assert!(joined.frame.0.iter().all(|s| s.unsigned_abs() == 8_000), "10 ms of each");
+        playout.complete(b);
+        assert!(playout.next_frame().unwrap().last);
+        assert_eq!(playout.starved(), 2);
+    }
+
+    #[test]
+    fn an_utterance_whose_sound_failed_still_ends() {
+        let mut playout = Playout::default();
+        playout.say(UtteranceId(3), [Sound::Arriving(SynthesisId(9))]);
+        playout.complete(SynthesisId(9));
+        let end = playout.next_frame().unwrap();
+        assert!(end.last && end.utterance == UtteranceId(3));
+    }
+
+    #[test]
+    fn stopping_drops_one_utterance_only_and_tells_how_far_it_came() {
+        let mut playout = Playout::default();
+        playout.say(UtteranceId(1), [Sound::Ready(tone(100).into())]);
+        playout.say(UtteranceId(2), [Sound::Ready(tone(20).into())]);
+        playout.next_frame();
+        playout.next_frame();
+        let progress = playout.stop(UtteranceId(1)).unwrap();
+        assert_eq!(progress, Progress { utterance: UtteranceId(1), frames: 2 });
+        assert_eq!(playout.next_frame().unwrap().utterance, UtteranceId(2));
+        assert_eq!(playout.stop(UtteranceId(7)), None);
+    }
+
+    #[test]
+    fn work_for_a_stopped_utterance_is_dropped() {
+        let mut playout = Playout::default();
+        playout.say(UtteranceId(1), [Sound::Arriving(SynthesisId(1))]);
+        assert_eq!(playout.awaited().collect::<Vec<_>>(), [SynthesisId(1)]);
+        playout.stop(UtteranceId(1));
+        playout.audio(SynthesisId(1), &tone(20));
+        assert!(playout.is_empty() && playout.next_frame().is_none());
+    }
+}
