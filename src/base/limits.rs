@@ -61,3 +61,7 @@ pub const ENDED_CALLS: usize = 200;
 pub const REPLY_CHARS: usize = 2_000;
 /// Bytes of one framed message between the two processes: 60 s of 16 kHz PCM and its head.
 pub const ENGINE_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+/// Longest Retry-After that we send: a trunk must find its way back within the hour.
+pub const RETRY_AFTER_MAX_S: u32 = 3_600;
+/// Payload types that one call may receive: each codec twice leaves room for an odd offer.
+pub const RTP_PAYLOAD_TYPES: usize = 8;
