@@ -1,0 +1,87 @@
+//! The front's side of the engine: starts it, watches it, asks it, starts it again.
+//!
+//! One thread, the speech link, owns the engine's child and its socket. Everyone else holds a
+//! [`Link`], which asks and returns at once; answers come as [`EngineEvent`]s on one bounded
+//! channel, and the engine's state on a watch channel. Requests are complete in themselves, so
+//! when the engine dies the link sends those that wait again to the next one.
+//!
+//! Invariant: every request ends in exactly one of `Text`, `Spoken`, `Failed` or `Cancelled`, also
+//! when the engine never comes back.
+
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use crate::base::{CallId, Private};
+use crate::speech::protocol::Ready;
+pub use crate::speech::protocol::{Failure, Phrase, RequestId, Transcript};
+
+pub mod double;
+
+/// On whose behalf a request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asker {
+    Call(CallId),
+    /// Phrases rendered at start, the canary.
+    Appliance,
+}
+
+/// An answer, or a part of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineEvent {
+    pub asker: Asker,
+    pub request: RequestId,
+    pub answer: Answer,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The end of a `transcribe`.
+    Text(Transcript),
+    /// A chunk of a `speak`, in order and without gaps: 16 kHz mono.
+    Audio(Private<Vec<i16>>),
+    /// The end of a `speak`: all its chunks have been delivered.
+    Spoken,
+    Failed(Failure),
+    /// The end of a request that was cancelled in time.
+    Cancelled,
+}
+
+impl Answer {
+    /// Nothing more comes for the request.
+    pub fn is_end(&self) -> bool {
+        !matches!(self, Self::Audio(_))
+    }
+}
+
+/// How the engine is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EngineState {
+    /// Loading and warming its models.
+    Starting,
+    Ready(Ready),
+    /// It died, or cannot be started; `restarts` times it has been started again so far.
+    Down { since: Instant, reason: String, restarts: u32 },
+}
+
+impl EngineState {
+    pub fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready(_))
+    }
+}
+
+/// What hears and speaks for the calls. The product's is [`Link`]; tests use [`double::Scripted`].
+pub trait Engine: Send + Sync {
+    /// Recognises one utterance: 16 kHz mono, at most `limits::UTTERANCE_MS`. `lane` is the call's
+    /// place below `calls.max`.
+    fn transcribe(&self, asker: Asker, lane: u16, audio: Vec<i16>) -> RequestId;
+
+    /// Speaks one phrase, already normalised for speech.
+    fn speak(&self, asker: Asker, phrase: Phrase) -> RequestId;
+
+    /// The answer is no longer wanted. Its end still comes; it may be another than `Cancelled`.
+    fn cancel(&self, request: RequestId);
+
+    /// The state, now and at each change.
+    fn state(&self) -> watch::Receiver<EngineState>;
+}

@@ -1,0 +1,507 @@
+//! What the front and the engine say to each other over their Unix socket. Pure.
+//!
+//! A message is a little-endian `u32` length, then that many bytes: one for its kind, the rest for
+//! its fields in order. Strings and lists carry a `u32` count. Every request is complete in itself,
+//! so after a crash of the engine the front only has to send it again.
+//!
+//! Invariant: decoding never panics, never allocates more than the bytes it was given justify, and
+//! refuses a message with bytes left over.
+
+use crate::base::{Private, limits};
+
+/// Both sides must speak the same version; they come from one binary, but a unit may still be
+/// running the one from before an upgrade.
+pub const VERSION: u16 = 1;
+
+/// Bytes of a name in a message: a language, a voice, a device, a model.
+const NAME_BYTES: usize = 256;
+/// Voices that an engine may list.
+const VOICES: usize = 64;
+/// Bytes of a text, recognised or to be spoken: four for each character of UTF-8.
+const TEXT_BYTES: usize = 4 * limits::REPLY_CHARS;
+const LENGTH_BYTES: usize = 4;
+
+/// A request of the front, numbered from 1 while the front runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// Front to engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToEngine {
+    /// First message on a connection.
+    Hello {
+        version: u16,
+    },
+    /// Recognise one utterance: 16 kHz mono, at most the engine's window. `lane` is the call's
+    /// place below `calls.max`; utterances of one lane are decoded one after the other.
+    Transcribe {
+        request: RequestId,
+        lane: u16,
+        audio: Private<Vec<i16>>,
+    },
+    /// The answer is no longer wanted. Answered by `Cancelled`, or by the end that came first.
+    Cancel {
+        request: RequestId,
+    },
+    /// Speak one phrase, already normalised for speech.
+    Speak {
+        request: RequestId,
+        phrase: Phrase,
+    },
+    Ping {
+        nonce: u64,
+    },
+}
+
+/// What is to be spoken, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phrase {
+    /// BCP 47, lower case: `en`, `de`, `pt-br`.
+    pub language: String,
+    /// A name from `Ready::voices`, or empty for the default of the language.
+    pub voice: String,
+    pub text: Private<String>,
+}
+
+/// Engine to front.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FromEngine {
+    /// Models are loaded and warm; requests are taken.
+    Ready(Ready),
+    /// The other side speaks another version; the connection ends.
+    Mismatch {
+        version: u16,
+    },
+    Text {
+        request: RequestId,
+        transcript: Transcript,
+    },
+    /// A chunk of a phrase: 16 kHz mono, `offset` samples after its beginning.
+    Audio {
+        request: RequestId,
+        offset: u32,
+        samples: Private<Vec<i16>>,
+    },
+    /// All chunks of the phrase have been sent; it has `samples` samples.
+    Spoken {
+        request: RequestId,
+        samples: u32,
+    },
+    Failed {
+        request: RequestId,
+        failure: Failure,
+    },
+    Cancelled {
+        request: RequestId,
+    },
+    /// `waiting` requests have not been begun.
+    Pong {
+        nonce: u64,
+        waiting: u32,
+    },
+}
+
+/// What an engine that is ready has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Where Whisper runs, in words, with the reason if it is not where it was wanted.
+    pub device: String,
+    pub model: String,
+    /// SHA-256 of the model file.
+    pub model_sha256: [u8; 32],
+    /// Longest utterance that is taken.
+    pub window_ms: u32,
+    /// Lanes with a recogniser state of their own.
+    pub lanes: u16,
+    pub voices: Vec<String>,
+    pub load_ms: u32,
+    pub warm_ms: u32,
+}
+
+/// What was heard in one utterance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transcript {
+    /// Empty when there was no speech in it, or none that was understood.
+    pub text: Private<String>,
+    /// Mean of the probabilities of the text's tokens, 0 to 1; 0 for an empty text.
+    pub confidence: f32,
+    /// The smallest of these probabilities.
+    pub least_confidence: f32,
+    /// Time in the recogniser, without waiting.
+    pub decode_ms: u32,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    #[error("the utterance is longer than the recogniser's window")]
+    TooLong,
+    #[error("there is no such lane")]
+    NoSuchLane,
+    #[error("the recogniser failed")]
+    Recogniser,
+    #[error("there is no voice for this language")]
+    NoVoice,
+    #[error("the voice failed")]
+    Voice,
+    #[error("the engine has too many requests")]
+    Overloaded,
+    #[error("the engine is down")]
+    EngineDown,
+}
+
+/// Why bytes are not a message. The connection cannot go on after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    #[error("a message of {0} bytes is longer than allowed")]
+    TooLong(usize),
+    #[error("a message ends before its last field")]
+    Truncated,
+    #[error("a message has bytes after its last field")]
+    TrailingBytes,
+    #[error("unknown message kind {0}")]
+    UnknownKind(u8),
+    #[error("a field has a value that is not allowed")]
+    BadValue,
+}
+
+/// A message of one direction.
+pub trait Message: Sized {
+    /// Appends kind and fields.
+    fn write(&self, out: &mut Writer<'_>);
+    /// Reads kind and fields; the caller checks that nothing is left over.
+    fn read(fields: &mut Reader<'_>) -> Result<Self, ProtocolError>;
+
+    /// Appends the whole message, length first.
+    fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&[0; LENGTH_BYTES]);
+        self.write(&mut Writer(out));
+        let length = u32::try_from(out.len() - start - LENGTH_BYTES)
+            .expect("every field is bounded far below 4 GiB");
+        if let Some(head) = out.get_mut(start..start + LENGTH_BYTES) {
+            head.copy_from_slice(&length.to_le_bytes());
+        }
+    }
+}
+
+/// Bytes as they came from the socket, until they make messages.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl Inbox {
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..self.taken);
+        self.taken = 0;
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next complete message, if there is one.
+    pub fn next<M: Message>(&mut self) -> Result<Option<M>, ProtocolError> {
+        let rest = self.bytes.get(self.taken..).unwrap_or_default();
+        let Some((head, body)) = rest.split_first_chunk::<LENGTH_BYTES>() else {
+            return Ok(None);
+        };
+        let length = u32::from_le_bytes(*head) as usize;
+        if length > limits::ENGINE_MESSAGE_BYTES {
+            return Err(ProtocolError::TooLong(length));
+        }
+        let Some(body) = body.get(..length) else {
+            return Ok(None);
+        };
+        let mut fields = Reader(body);
+        let message = M::read(&mut fields)?;
+        if !fields.0.is_empty() {
+            return Err(ProtocolError::TrailingBytes);
+        }
+        self.taken += LENGTH_BYTES + length;
+        Ok(Some(message))
+    }
+}
+
+/// Appends fields.
+#[derive(Debug)]
+pub struct Writer<'a>(&'a mut Vec<u8>);
+
+impl Writer<'_> {
+    fn u8(&mut self, value: u8) {
+        self.0.push(value);
+    }
+
+    fn u16(&mut self, value: u16) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn u32(&mut self, value: u32) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn u64(&mut self, value: u64) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn count(&mut self, value: usize) {
+        self.u32(u32::try_from(value).unwrap_or(u32::MAX));
+    }
+
+    /// Cuts at a character border what is longer than the other side would take.
+    fn text(&mut self, text: &str, most_bytes: usize) {
+        let cut = text.floor_char_boundary(most_bytes.min(text.len()));
+        let bytes = text.as_bytes().get(..cut).unwrap_or_default();
+        self.count(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn samples(&mut self, samples: &[i16]) {
+        self.count(samples.len());
+        self.0.reserve(2 * samples.len());
+        for sample in samples {
+            self.0.extend_from_slice(&sample.to_le_bytes());
+        }
+    }
+}
+
+/// Takes fields from the front of a message.
+#[derive(Debug)]
+pub struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], ProtocolError> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(ProtocolError::Truncated)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn u8(&mut self) -> Result<u8, ProtocolError> {
+        Ok(u8::from_le_bytes(self.array()?))
+    }
+
+    fn u16(&mut self) -> Result<u16, ProtocolError> {
+        Ok(u16::from_le_bytes(self.array()?))
+    }
+
+    fn u32(&mut self) -> Result<u32, ProtocolError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, ProtocolError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn request(&mut self) -> Result<RequestId, ProtocolError> {
+        Ok(RequestId(self.u64()?))
+    }
+
+    fn bytes(&mut self, length: usize) -> Result<&'a [u8], ProtocolError> {
+        let (head, rest) = self.0.split_at_checked(length).ok_or(ProtocolError::Truncated)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn text(&mut self, most_bytes: usize) -> Result<String, ProtocolError> {
+        let length = self.u32()? as usize;
+        if length > most_bytes {
+            return Err(ProtocolError::BadValue);
+        }
+        let text = std::str::from_utf8(self.bytes(length)?);
+        text.map(str::to_owned).map_err(|_| ProtocolError::BadValue)
+    }
+
+    fn samples(&mut self) -> Result<Private<Vec<i16>>, ProtocolError> {
+        let length = (self.u32()? as usize).checked_mul(2).ok_or(ProtocolError::BadValue)?;
+        let (pairs, _) = self.bytes(length)?.as_chunks::<2>();
+        Ok(Private::new(pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect()))
+    }
+
+    fn probability(&mut self) -> Result<f32, ProtocolError> {
+        let value = f32::from_le_bytes(self.array()?);
+        if (0.0..=1.0).contains(&value) { Ok(value) } else { Err(ProtocolError::BadValue) }
+    }
+
+    fn failure(&mut self) -> Result<Failure, ProtocolError> {
+        let code = self.u8()?;
+        let known = FAILURES.iter().find(|(known, _)| *known == code);
+        known.map(|(_, failure)| *failure).ok_or(ProtocolError::BadValue)
+    }
+}
+
+const FAILURES: [(u8, Failure); 7] = [
+    (0, Failure::TooLong),
+    (1, Failure::NoSuchLane),
+    (2, Failure::Recogniser),
+    (3, Failure::NoVoice),
+    (4, Failure::Voice),
+    (5, Failure::Overloaded),
+    (6, Failure::EngineDown),
+];
+
+fn failure_code(failure: Failure) -> u8 {
+    let known = FAILURES.iter().find(|(_, known)| *known == failure);
+    known.expect("the table lists every failure").0
+}
+
+impl Message for ToEngine {
+    fn write(&self, out: &mut Writer<'_>) {
+        match self {
+            Self::Hello { version } => {
+                out.u8(1);
+                out.u16(*version);
+            }
+            Self::Transcribe { request, lane, audio } => {
+                out.u8(2);
+                out.u64(request.0);
+                out.u16(*lane);
+                out.samples(audio.reveal());
+            }
+            Self::Cancel { request } => {
+                out.u8(3);
+                out.u64(request.0);
+            }
+            Self::Speak { request, phrase } => {
+                out.u8(4);
+                out.u64(request.0);
+                out.text(&phrase.language, NAME_BYTES);
+                out.text(&phrase.voice, NAME_BYTES);
+                out.text(phrase.text.reveal(), TEXT_BYTES);
+            }
+            Self::Ping { nonce } => {
+                out.u8(5);
+                out.u64(*nonce);
+            }
+        }
+    }
+
+    fn read(fields: &mut Reader<'_>) -> Result<Self, ProtocolError> {
+        Ok(match fields.u8()? {
+            1 => Self::Hello { version: fields.u16()? },
+            2 => Self::Transcribe {
+                request: fields.request()?,
+                lane: fields.u16()?,
+                audio: fields.samples()?,
+            },
+            3 => Self::Cancel { request: fields.request()? },
+            4 => Self::Speak {
+                request: fields.request()?,
+                phrase: Phrase {
+                    language: fields.text(NAME_BYTES)?,
+                    voice: fields.text(NAME_BYTES)?,
+                    text: Private::new(fields.text(TEXT_BYTES)?),
+                },
+            },
+            5 => Self::Ping { nonce: fields.u64()? },
+            kind => return Err(ProtocolError::UnknownKind(kind)),
+        })
+    }
+}
+
+impl Message for FromEngine {
+    fn write(&self, out: &mut Writer<'_>) {
+        match self {
+            Self::Ready(ready) => {
+                out.u8(129);
+                ready.write(out);
+            }
+            Self::Mismatch { version } => {
+                out.u8(130);
+                out.u16(*version);
+            }
+            Self::Text { request, transcript } => {
+                out.u8(131);
+                out.u64(request.0);
+                out.text(transcript.text.reveal(), TEXT_BYTES);
+                out.u32(transcript.confidence.to_bits());
+                out.u32(transcript.least_confidence.to_bits());
+                out.u32(transcript.decode_ms);
+            }
+            Self::Audio { request, offset, samples } => {
+                out.u8(132);
+                out.u64(request.0);
+                out.u32(*offset);
+                out.samples(samples.reveal());
+            }
+            Self::Spoken { request, samples } => {
+                out.u8(133);
+                out.u64(request.0);
+                out.u32(*samples);
+            }
+            Self::Failed { request, failure } => {
+                out.u8(134);
+                out.u64(request.0);
+                out.u8(failure_code(*failure));
+            }
+            Self::Cancelled { request } => {
+                out.u8(135);
+                out.u64(request.0);
+            }
+            Self::Pong { nonce, waiting } => {
+                out.u8(136);
+                out.u64(*nonce);
+                out.u32(*waiting);
+            }
+        }
+    }
+
+    fn read(fields: &mut Reader<'_>) -> Result<Self, ProtocolError> {
+        Ok(match fields.u8()? {
+            129 => Self::Ready(Ready::read(fields)?),
+            130 => Self::Mismatch { version: fields.u16()? },
+            131 => Self::Text {
+                request: fields.request()?,
+                transcript: Transcript {
+                    text: Private::new(fields.text(TEXT_BYTES)?),
+                    confidence: fields.probability()?,
+                    least_confidence: fields.probability()?,
+                    decode_ms: fields.u32()?,
+                },
+            },
+            132 => Self::Audio {
+                request: fields.request()?,
+                offset: fields.u32()?,
+                samples: fields.samples()?,
+            },
+            133 => Self::Spoken { request: fields.request()?, samples: fields.u32()? },
+            134 => Self::Failed { request: fields.request()?, failure: fields.failure()? },
+            135 => Self::Cancelled { request: fields.request()? },
+            136 => Self::Pong { nonce: fields.u64()?, waiting: fields.u32()? },
+            kind => return Err(ProtocolError::UnknownKind(kind)),
+        })
+    }
+}
+
+impl Ready {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.text(&self.device, NAME_BYTES);
+        out.text(&self.model, NAME_BYTES);
+        out.0.extend_from_slice(&self.model_sha256);
+        out.u32(self.window_ms);
+        out.u16(self.lanes);
+        let voices = self.voices.get(..VOICES).unwrap_or(&self.voices);
+        out.count(voices.len());
+        for voice in voices {
+            out.text(voice, NAME_BYTES);
+        }
+        out.u32(self.load_ms);
+        out.u32(self.warm_ms);
+    }
+
+    fn read(fields: &mut Reader<'_>) -> Result<Self, ProtocolError> {
+        let device = fields.text(NAME_BYTES)?;
+        let model = fields.text(NAME_BYTES)?;
+        let model_sha256 = fields.array()?;
+        let window_ms = fields.u32()?;
+        let lanes = fields.u16()?;
+        let count = fields.u32()? as usize;
+        if count > VOICES {
+            return Err(ProtocolError::BadValue);
+        }
+        let voices = (0..count).map(|_| fields.text(NAME_BYTES)).collect::<Result<_, _>>()?;
+        let (load_ms, warm_ms) = (fields.u32()?, fields.u32()?);
+        Ok(Self { device, model, model_sha256, window_ms, lanes, voices, load_ms, warm_ms })
+    }
+}
+
+#[cfg(test)]
+mod tests;
