@@ -1,0 +1,258 @@
+//! The configuration as the program uses it, and the check that makes it from the file.
+//!
+//! A fault does not stop the check, so that one look finds every fault.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::file::{self, File};
+use super::values::{
+    Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilencePrompts,
+    Voice, WhenFull, allowed, within,
+};
+use crate::codec::Codec;
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub sip: Sip,
+    pub web: Web,
+    pub calls: Calls,
+    pub media: Media,
+    pub speech: Speech,
+    pub converse: Converse,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sip {
+    pub listen: Vec<ListenAddress>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Web {
+    /// A loopback address.
+    pub listen: SocketAddr,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calls {
+    pub max: MaxCalls,
+    pub max_duration: MaxDuration,
+    pub when_full: WhenFull,
+    pub answer_after: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Media {
+    pub ports: PortRange,
+    /// At least one, the best first.
+    pub codecs: Vec<Codec>,
+    pub ptime: Ptime,
+    /// `None`: our address on the way to the peer.
+    pub address: Option<IpAddr>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speech {
+    /// `None`: the model inside the program.
+    pub whisper_model: Option<PathBuf>,
+    pub voice: Voice,
+    /// `None`: the model finds out.
+    pub language: Option<String>,
+    pub device: Device,
+    /// `None`: we start the engine ourselves.
+    pub socket: Option<PathBuf>,
+    /// `None`: as many as there are cores.
+    pub threads: Option<u8>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Converse {
+    /// `None`: the playbook inside the program.
+    pub playbook: Option<PathBuf>,
+    pub silence: SilencePrompts,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    pub level: Level,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut faults = Vec::new();
+        check(&File::default(), &mut faults).expect("a test checks the defaults")
+    }
+}
+
+/// Gathers faults; a value that has one is `None` and the file is refused in the end.
+struct Check<'a> {
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Check<'_> {
+    fn take<T>(
+        &mut self,
+        key: &str,
+        written: impl fmt::Debug,
+        outcome: Result<T, Allowed>,
+    ) -> Option<T> {
+        outcome
+            .map_err(|allowed| {
+                self.faults.push(Fault::new(key, format_args!("{written:?}"), allowed))
+            })
+            .ok()
+    }
+}
+
+/// Checks every value; `None` when one has a fault, and `faults` then has them all.
+pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
+    let mut check = Check { faults };
+    let sip = sip(&file.sip, &mut check);
+    let web = web(&file.web, &mut check);
+    let calls = calls(&file.calls, &mut check);
+    let media = media(&file.media, &mut check);
+    let speech = speech(&file.speech, &mut check);
+    let converse = converse(&file.converse, &mut check);
+    let level = check.take("log.level", &file.log.level, file.log.level.as_str().try_into());
+    let (calls, media) = (calls?, media?);
+    let pairs = media.ports.rtp_ports().count();
+    if pairs < calls.max.count() {
+        let fault = allowed::<()>(format!(
+            "two ports for each of calls.max = {}; these are enough for {pairs}",
+            calls.max.count()
+        ));
+        check.take("media.ports", &file.media.ports, fault);
+    }
+    Some(Config {
+        sip: sip?,
+        web: web?,
+        calls,
+        media,
+        speech: speech?,
+        converse: converse?,
+        log: Log { level: level? },
+    })
+}
+
+fn sip(file: &file::Sip, check: &mut Check<'_>) -> Option<Sip> {
+    let mut listen: Vec<ListenAddress> = Vec::new();
+    if file.listen.is_empty() || file.listen.len() > 16 {
+        check.take::<()>("sip.listen", &file.listen, allowed("1 to 16 addresses"));
+    }
+    for text in &file.listen {
+        let outcome = ListenAddress::try_from(text.as_str()).and_then(|address| {
+            if address.address.port() != 0 && listen.contains(&address) {
+                return allowed("each address once");
+            }
+            Ok(address)
+        });
+        listen.extend(check.take("sip.listen", text, outcome));
+    }
+    (listen.len() == file.listen.len() && !listen.is_empty()).then_some(Sip { listen })
+}
+
+fn web(file: &file::Web, check: &mut Check<'_>) -> Option<Web> {
+    let outcome = match file.listen.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        _ => allowed("ADDRESS:PORT with a loopback address, as in 127.0.0.1:8080 or [::1]:8080"),
+    };
+    Some(Web { listen: check.take("web.listen", &file.listen, outcome)? })
+}
+
+fn calls(file: &file::Calls, check: &mut Check<'_>) -> Option<Calls> {
+    let max = check.take("calls.max", file.max, file.max.try_into());
+    let max_duration =
+        check.take("calls.max_duration_s", file.max_duration_s, file.max_duration_s.try_into());
+    let retry = within(file.retry_after_s, 1, 3_600);
+    let retry = check.take("calls.retry_after_s", file.retry_after_s, retry);
+    let policy = (file.when_full.as_str(), file.retry_after_s).try_into();
+    let when_full = check.take("calls.when_full", &file.when_full, policy);
+    let answer_after =
+        within(file.answer_after_ms, 0, 60_000).map(|ms| Duration::from_millis(ms.into()));
+    let answer_after = check.take("calls.answer_after_ms", file.answer_after_ms, answer_after);
+    retry?;
+    Some(Calls {
+        max: max?,
+        max_duration: max_duration?,
+        when_full: when_full?,
+        answer_after: answer_after?,
+    })
+}
+
+fn media(file: &file::Media, check: &mut Check<'_>) -> Option<Media> {
+    let ports = check.take("media.ports", &file.ports, file.ports.as_str().try_into());
+    let ptime = check.take("media.ptime_ms", file.ptime_ms, file.ptime_ms.try_into());
+    let codecs = check.take("media.codecs", &file.codecs, codecs(&file.codecs));
+    let address = match file.address.as_str() {
+        "" => Ok(None),
+        text => match text.parse::<IpAddr>() {
+            Ok(address) if !address.is_unspecified() && !address.is_multicast() => {
+                Ok(Some(address))
+            }
+            _ => allowed("an IP address of one machine, or empty"),
+        },
+    };
+    let address = check.take("media.address", &file.address, address);
+    Some(Media { ports: ports?, codecs: codecs?, ptime: ptime?, address: address? })
+}
+
+fn codecs(names: &[String]) -> Result<Vec<Codec>, Allowed> {
+    let known = names.iter().filter_map(|name| Codec::from_name(name));
+    let codecs = known.fold(Vec::new(), |mut codecs, codec| {
+        if !codecs.contains(&codec) {
+            codecs.push(codec);
+        }
+        codecs
+    });
+    if codecs.is_empty() || codecs.len() != names.len() {
+        return allowed("one or more of opus, G722, PCMU, PCMA, each once");
+    }
+    Ok(codecs)
+}
+
+fn speech(file: &file::Speech, check: &mut Check<'_>) -> Option<Speech> {
+    let voice = check.take("speech.voice", &file.voice, file.voice.as_str().try_into());
+    let language = check.take("speech.language", &file.language, language(&file.language));
+    let device = check.take("speech.device", &file.device, file.device.as_str().try_into());
+    let socket = match file.socket.len() {
+        // `sun_path` holds 108 bytes with its end.
+        0..=107 => Ok(path(&file.socket)),
+        _ => allowed("a path of at most 107 bytes"),
+    };
+    let socket = check.take("speech.socket", &file.socket, socket);
+    let threads = within(file.threads, 0, 64).map(|count| (count > 0).then_some(count as u8));
+    let threads = check.take("speech.threads", file.threads, threads);
+    Some(Speech {
+        whisper_model: path(&file.whisper_model),
+        voice: voice?,
+        language: language?,
+        device: device?,
+        socket: socket?,
+        threads: threads?,
+    })
+}
+
+fn language(text: &str) -> Result<Option<String>, Allowed> {
+    let is_code = (2..=3).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase());
+    match text {
+        "auto" => Ok(None),
+        _ if is_code => Ok(Some(text.to_owned())),
+        _ => allowed("two or three small letters as in en or de, or auto"),
+    }
+}
+
+fn converse(file: &file::Converse, check: &mut Check<'_>) -> Option<Converse> {
+    let silence = (file.silence_prompts_s.as_slice(), file.silence_end_s).try_into();
+    let written = (&file.silence_prompts_s, file.silence_end_s);
+    let silence = check.take("converse.silence_prompts_s, silence_end_s", written, silence);
+    Some(Converse { playbook: path(&file.playbook), silence: silence? })
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| PathBuf::from(text))
+}

@@ -1,0 +1,170 @@
+//! The configuration file as it is written: every key, what it does and what it is without one.
+//!
+//! Numbers are wide here so that `checked` can name the allowed range of one that is too big.
+
+use serde::{Deserialize, Serialize};
+
+/// `attendant.toml`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    pub sip: Sip,
+    pub web: Web,
+    pub calls: Calls,
+    pub media: Media,
+    pub speech: Speech,
+    pub converse: Converse,
+    pub log: Log,
+}
+
+/// How the telephone network reaches the box.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sip {
+    /// Addresses that take SIP, each `udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`; an IPv6 address
+    /// stands in brackets. Port 0 lets the system choose.
+    pub listen: Vec<String>,
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        Self { listen: vec!["udp:0.0.0.0:5060".to_owned(), "tcp:0.0.0.0:5060".to_owned()] }
+    }
+}
+
+/// The status page and the HTTP interface.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Web {
+    /// `ADDRESS:PORT`. The page shows who called and what was said and asks for no password, so it
+    /// must be a loopback address.
+    pub listen: String,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".to_owned() }
+    }
+}
+
+/// Which calls are taken, and for how long.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Calls {
+    /// Calls at once, 1 to 100. Memory for all of them is set aside at start.
+    pub max: i64,
+    /// Longest call in seconds, 30 to 86400; shortly before, the caller is told.
+    pub max_duration_s: i64,
+    /// What one call more than `max` gets: `busy` (486) or `unavailable` (503, which lets a trunk
+    /// try its next destination).
+    pub when_full: String,
+    /// With `unavailable`: when the other side may try again, in seconds, 1 to 3600.
+    pub retry_after_s: i64,
+    /// How long it rings before the answer, in milliseconds, 0 to 60000.
+    pub answer_after_ms: i64,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self {
+            max: 5,
+            max_duration_s: 300,
+            when_full: "busy".to_owned(),
+            retry_after_s: 10,
+            answer_after_ms: 0,
+        }
+    }
+}
+
+/// The sound on the network.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Media {
+    /// UDP ports for RTP and RTCP, `FIRST-LAST`, 1024 to 65535: an even one and the odd one after
+    /// it for each call, so at least two for each of `calls.max`.
+    pub ports: String,
+    /// Codecs in the order in which we like them: `opus`, `G722`, `PCMU`, `PCMA`.
+    pub codecs: Vec<String>,
+    /// Milliseconds of sound in a packet where the other side does not say: 10, 20, 30, 40 or 60.
+    pub ptime_ms: i64,
+    /// The IP address that the other side shall send sound to. Empty: our address on the way to
+    /// it. Set it to the public address behind a one-to-one NAT.
+    pub address: String,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            ports: "16384-16583".to_owned(),
+            codecs: ["opus", "G722", "PCMU", "PCMA"].map(str::to_owned).to_vec(),
+            ptime_ms: 20,
+            address: String::new(),
+        }
+    }
+}
+
+/// Hearing and speaking.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Speech {
+    /// A Whisper model file in ggml format. Empty: the small English model inside the program.
+    pub whisper_model: String,
+    /// `slt` (American English, inside the program) or `espeak:LANGUAGE`, as in `espeak:de`.
+    pub voice: String,
+    /// The language that callers speak: two or three letters, or `auto` with a model that knows
+    /// several.
+    pub language: String,
+    /// `auto` (the GPU if there is one), `cpu`, or `cuda:N` for one GPU. Without a usable GPU the
+    /// CPU does it and the page says so.
+    pub device: String,
+    /// The Unix socket of a speech engine that runs on its own, as under systemd. Empty: the
+    /// engine is started along with the rest.
+    pub socket: String,
+    /// CPU threads that hear, 1 to 64; 0: as many as there are cores.
+    pub threads: i64,
+}
+
+impl Default for Speech {
+    fn default() -> Self {
+        Self {
+            whisper_model: String::new(),
+            voice: "slt".to_owned(),
+            language: "en".to_owned(),
+            device: "auto".to_owned(),
+            socket: String::new(),
+            threads: 0,
+        }
+    }
+}
+
+/// What is said.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Converse {
+    /// The playbook, a TOML file. Empty: the logistics desk inside the program.
+    pub playbook: String,
+    /// Seconds of silence after which the caller is asked again, rising, each 2 to 300.
+    pub silence_prompts_s: Vec<i64>,
+    /// Seconds of silence after which the call ends, more than the last prompt, at most 600.
+    pub silence_end_s: i64,
+}
+
+impl Default for Converse {
+    fn default() -> Self {
+        Self { playbook: String::new(), silence_prompts_s: vec![8, 16], silence_end_s: 24 }
+    }
+}
+
+/// The log. Numbers, addresses and words never stand in it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`; of other people's parts only warnings.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned() }
+    }
+}

@@ -1,0 +1,44 @@
+//! The configuration: one strict TOML file, wholly checked before anything starts.
+//!
+//! `file` is the file as written, its comments are the manual; `checked` is what the program uses,
+//! made of `values` that are in their range by their type.
+//! No core sees either: each gets its own settings, made here. Every fault is reported at once.
+//! No file at all is a working configuration.
+
+mod checked;
+mod fault;
+mod file;
+mod parse;
+mod values;
+
+pub use checked::{Calls, Config, Converse, Log, Media, Sip, Speech, Web};
+pub use fault::{ConfigError, Fault};
+pub use values::{
+    Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilencePrompts,
+    Transport, Voice, WhenFull,
+};
+
+use std::path::Path;
+
+/// Reads and checks the file at `path`; without a path the defaults stand.
+pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
+    let Some(path) = path else {
+        return Ok(Config::default());
+    };
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    from_text(&text).map_err(|error| error.in_file(path))
+}
+
+/// Checks `text` as a configuration file.
+pub fn from_text(text: &str) -> Result<Config, ConfigError> {
+    let (file, mut faults) = parse::parse(text)?;
+    let checked = checked::check(&file, &mut faults);
+    match checked {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(ConfigError::Faults { path: None, faults }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! From text to `File`, gathering every unknown key and every value of the wrong type.
+//!
+//! serde stops at the first fault. So each entry is tried alone, on top of the defaults, and what
+//! fails is replaced by its default; the caller gets a whole `File` and the list of faults.
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::fault::{ConfigError, Fault};
+use super::file::File;
+
+/// The file as far as it could be understood, and what could not be.
+pub(super) fn parse(text: &str) -> Result<(File, Vec<Fault>), ConfigError> {
+    let written: Table = text.parse().map_err(|error| syntax(text, &error))?;
+    let mut accepted = defaults();
+    let mut faults = Vec::new();
+    for (section, value) in written {
+        let Some(Value::Table(known)) = accepted.get(&section).cloned() else {
+            faults.push(unknown(&section, "section", &value, accepted.keys()));
+            continue;
+        };
+        let Value::Table(entries) = value else {
+            faults.push(Fault::new(&section, &value, format!("a section, [{section}]")));
+            continue;
+        };
+        for (key, value) in entries {
+            let dotted = format!("{section}.{key}");
+            let Some(default) = known.get(&key) else {
+                faults.push(unknown(&dotted, "key", &value, known.keys()));
+                continue;
+            };
+            if fits(&section, &key, &value) {
+                set(&mut accepted, &section, &key, value);
+            } else {
+                faults.push(Fault::new(&dotted, &value, type_of(default)));
+            }
+        }
+    }
+    let file = File::deserialize(accepted).expect("every entry was tried alone before");
+    Ok((file, faults))
+}
+
+fn defaults() -> Table {
+    Table::try_from(File::default()).expect("the defaults are plain strings, numbers and lists")
+}
+
+fn set(table: &mut Table, section: &str, key: &str, value: Value) {
+    if let Some(Value::Table(entries)) = table.get_mut(section) {
+        entries.insert(key.to_owned(), value);
+    }
+}
+
+/// Whether the entry has the type that `File` wants.
+fn fits(section: &str, key: &str, value: &Value) -> bool {
+    let mut alone = defaults();
+    set(&mut alone, section, key, value.clone());
+    File::deserialize(alone).is_ok()
+}
+
+fn type_of(default: &Value) -> String {
+    match default {
+        Value::Array(items) => match items.first() {
+            Some(item) => format!("a list, each {}", type_of(item)),
+            None => "a list".to_owned(),
+        },
+        Value::String(_) => "a text in quotes".to_owned(),
+        Value::Integer(_) => "a whole number".to_owned(),
+        Value::Boolean(_) => "true or false".to_owned(),
+        other => format!("a {}", other.type_str()),
+    }
+}
+
+fn syntax(text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    ConfigError::Syntax {
+        path: None,
+        line: before.matches('\n').count() + 1,
+        message: error.message().trim().to_owned(),
+    }
+}
+
+fn unknown<'a>(
+    dotted: &str,
+    kind: &str,
+    value: &Value,
+    known: impl Iterator<Item = &'a String>,
+) -> Fault {
+    let (prefix, word) = dotted.rsplit_once('.').map_or(("", dotted), |(p, w)| (p, w));
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let meant = known
+        .iter()
+        .map(|candidate| (distance(word, candidate), *candidate))
+        .filter(|(far, candidate)| *far <= 2.max(candidate.len() / 3))
+        .min_by_key(|(far, _)| *far);
+    let allowed = match meant {
+        Some((_, name)) if prefix.is_empty() => format!("no such {kind}; did you mean [{name}]?"),
+        Some((_, name)) => format!("no such {kind}; did you mean {prefix}.{name}?"),
+        None => format!("no such {kind}; there are {}", known.join(", ")),
+    };
+    let value = if value.is_table() { "...".to_owned() } else { value.to_string() };
+    Fault::new(dotted, value, allowed)
+}
+
+/// Levenshtein distance in characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        row[0] = left;
+        for (j, y) in b.iter().enumerate() {
+            let up = row[j + 1];
+            left = (diagonal + usize::from(x != *y)).min(up + 1).min(left + 1);
+            diagonal = up;
+            row[j + 1] = left;
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,109 @@
+use super::*;
+
+fn faults(text: &str) -> Vec<String> {
+    match from_text(text) {
+        Err(ConfigError::Faults { faults, .. }) => faults.iter().map(Fault::to_string).collect(),
+        other => panic!("no faults in {text:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn an_empty_file_and_no_file_are_the_defaults() {
+    assert_eq!(from_text("").unwrap(), Config::default());
+    assert_eq!(load(None).unwrap(), Config::default());
+}
+
+#[test]
+fn all_faults_come_at_once_with_key_value_and_what_is_allowed() {
+    let found = faults(
+        "[calls]\nmax = 0\nmax_duration = 60\nwhen_full = \"later\"\n\
+         [sip]\nlisten = [\"udp:0.0.0.0\"]\n\
+         [web]\nlisten = \"0.0.0.0:8080\"\n\
+         [spech]\nvoice = \"slt\"\n",
+    );
+    for expected in [
+        "calls.max = 0: allowed: 1 to 100",
+        "calls.max_duration = 60: allowed: no such key; did you mean calls.max_duration_s?",
+        "calls.when_full = \"later\": allowed: busy or unavailable",
+        "sip.listen = \"udp:0.0.0.0\": allowed: udp:ADDRESS:PORT or tcp:ADDRESS:PORT",
+        "web.listen = \"0.0.0.0:8080\": allowed: ADDRESS:PORT with a loopback address",
+        "spech = ...: allowed: no such section; did you mean [speech]?",
+    ] {
+        assert!(found.iter().any(|fault| fault.starts_with(expected)), "{expected}: {found:#?}");
+    }
+    assert_eq!(found.len(), 6, "{found:#?}");
+}
+
+#[test]
+fn one_wrong_value_in_each_key_is_found() {
+    for (text, key) in [
+        ("[sip]\nlisten = []", "sip.listen"),
+        ("[sip]\nlisten = [\"udp:0.0.0.0:5060\", \"udp:0.0.0.0:5060\"]", "sip.listen"),
+        ("[sip]\nlisten = \"udp:0.0.0.0:5060\"", "sip.listen"),
+        ("[web]\nlisten = \"localhost:8080\"", "web.listen"),
+        ("[calls]\nmax = 101", "calls.max"),
+        ("[calls]\nmax = \"five\"", "calls.max"),
+        ("[calls]\nmax = 2.5", "calls.max"),
+        ("[calls]\nmax_duration_s = 29", "calls.max_duration_s"),
+        ("[calls]\nretry_after_s = 0", "calls.retry_after_s"),
+        ("[calls]\nanswer_after_ms = -1", "calls.answer_after_ms"),
+        ("[media]\nports = \"16384\"", "media.ports"),
+        ("[media]\nports = \"20000-10000\"", "media.ports"),
+        ("[media]\nports = \"16385-16386\"", "media.ports"),
+        ("[media]\nports = \"16384-16391\"", "media.ports"),
+        ("[media]\ncodecs = [\"G729\"]", "media.codecs"),
+        ("[media]\ncodecs = []", "media.codecs"),
+        ("[media]\nptime_ms = 25", "media.ptime_ms"),
+        ("[media]\naddress = \"0.0.0.0\"", "media.address"),
+        ("[speech]\nvoice = \"espeak:\"", "speech.voice"),
+        ("[speech]\nvoice = \"espeak:-v x\"", "speech.voice"),
+        ("[speech]\nlanguage = \"English\"", "speech.language"),
+        ("[speech]\ndevice = \"gpu\"", "speech.device"),
+        ("[speech]\nthreads = 65", "speech.threads"),
+        ("[converse]\nsilence_prompts_s = [16, 8]", "converse.silence_prompts_s, silence_end_s"),
+        ("[converse]\nsilence_end_s = 16", "converse.silence_prompts_s, silence_end_s"),
+        ("[log]\nlevel = \"loud\"", "log.level"),
+        ("calls = 5", "calls"),
+        ("nonsense = 5", "nonsense"),
+    ] {
+        let found = faults(text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].starts_with(&format!("{key} = ")), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_toml_names_the_line() {
+    let Err(ConfigError::Syntax { line, .. }) = from_text("[calls]\nmax = 5\nmax_duration_s =\n")
+    else {
+        panic!("accepted");
+    };
+    assert_eq!(line, 3);
+}
+
+#[test]
+fn values_arrive_as_written() {
+    let config = from_text(
+        "[sip]\nlisten = [\"tcp:[::1]:5070\"]\n\
+         [calls]\nmax = 2\nwhen_full = \"unavailable\"\nretry_after_s = 7\n\
+         [media]\nports = \"20001-20006\"\ncodecs = [\"pcma\"]\naddress = \"192.0.2.1\"\n\
+         [speech]\nwhisper_model = \"/m.bin\"\nvoice = \"espeak:de\"\nlanguage = \"auto\"\n\
+         device = \"cuda:1\"\nthreads = 3\n",
+    )
+    .unwrap();
+    assert_eq!(config.sip.listen[0].to_string(), "tcp:[::1]:5070");
+    assert_eq!(config.calls.when_full, WhenFull::Unavailable { retry_after_s: 7 });
+    assert_eq!(config.media.ports.rtp_ports().collect::<Vec<_>>(), [20_002, 20_004]);
+    assert_eq!(config.media.codecs, [crate::codec::Codec::Pcma]);
+    assert_eq!(config.speech.voice, Voice::Espeak { language: "de".into() });
+    assert_eq!(config.speech.language, None);
+    assert_eq!(config.speech.device, Device::Cuda { index: 1 });
+    assert_eq!(config.speech.threads, Some(3));
+    assert_eq!(config.speech.whisper_model.as_deref(), Some(Path::new("/m.bin")));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = load(Some(Path::new("/nonexistent/attendant.toml"))).unwrap_err();
+    assert!(error.to_string().contains("/nonexistent/attendant.toml"), "{error}");
+}

@@ -1,0 +1,191 @@
+//! What is remembered of one call: who, when, each turn with its gap, the RTP's quality, the end.
+//!
+//! Written by the call, read by the page, the API and the log. Times are Unix milliseconds that the
+//! shell passes in. Invariant: at most `limits::TURNS_PER_CALL` turns, and words are private.
+
+use super::ending::Ending;
+use crate::base::{CallId, Private, limits};
+use crate::codec::Codec;
+
+/// Who dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Inbound,
+    Outbound,
+}
+
+/// How far the call has come. Times are Unix milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    Ringing,
+    Active { answered_at_ms: u64 },
+    Ended { answered_at_ms: Option<u64>, ended_at_ms: u64, ending: Ending },
+}
+
+impl Progress {
+    pub const fn answered_at_ms(self) -> Option<u64> {
+        match self {
+            Self::Ringing => None,
+            Self::Active { answered_at_ms } => Some(answered_at_ms),
+            Self::Ended { answered_at_ms, .. } => answered_at_ms,
+        }
+    }
+
+    pub const fn ending(self) -> Option<Ending> {
+        match self {
+            Self::Ended { ending, .. } => Some(ending),
+            Self::Ringing | Self::Active { .. } => None,
+        }
+    }
+
+    pub const fn is_ended(self) -> bool {
+        matches!(self, Self::Ended { .. })
+    }
+}
+
+/// What the caller said and what came back.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Turn {
+    /// As recognised; empty for our opening and for a prompt after silence.
+    pub caller_text: Private<String>,
+    /// What we said, as far as it was meant to be heard.
+    pub reply_text: Private<String>,
+    /// When the caller's last speech packet arrived, in milliseconds after the answer.
+    pub heard_at_ms: u64,
+    /// From the caller's last speech packet to our first; `None` when nothing was replied.
+    pub gap_ms: Option<u32>,
+    /// Silence that was waited for before the turn was taken as closed.
+    pub endpoint_ms: u32,
+    /// Time that the recogniser worked for the text that was used.
+    pub decode_ms: u32,
+    /// The caller spoke over our reply and it was stopped.
+    pub interrupted: bool,
+}
+
+/// The quality of both directions, from the packets and from the peer's RTCP reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RtpReport {
+    pub packets_sent: u64,
+    pub packets_received: u64,
+    /// Expected by sequence number and never seen.
+    pub packets_lost: u64,
+    /// Came after their moment had passed.
+    pub packets_late: u64,
+    pub packets_duplicated: u64,
+    /// RFC 3550 section 6.4.1, in milliseconds.
+    pub jitter_ms: f32,
+    /// Sound that was made up for missing packets.
+    pub concealed_ms: u64,
+    /// What the peer says it lost of ours; `None` without a report.
+    pub peer_lost: Option<u64>,
+    pub peer_jitter_ms: Option<f32>,
+    pub round_trip_ms: Option<f32>,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRecord {
+    pub id: CallId,
+    pub direction: Direction,
+    /// The number or address on the other end.
+    pub peer: Private<String>,
+    /// Arrival of the INVITE, or its departure: Unix milliseconds.
+    pub started_at_ms: u64,
+    pub progress: Progress,
+    /// `None` until offer and answer are both there.
+    pub codec: Option<Codec>,
+    /// From the INVITE to our 200.
+    pub answer_delay_ms: Option<u32>,
+    /// From the ACK to the first packet of the greeting.
+    pub greeting_delay_ms: Option<u32>,
+    pub rtp: RtpReport,
+    turns: Vec<Turn>,
+    /// Turns that came after the list was full.
+    turns_left_out: u32,
+}
+
+impl CallRecord {
+    pub fn new(id: CallId, direction: Direction, peer: String, started_at_ms: u64) -> Self {
+        Self {
+            id,
+            direction,
+            peer: Private::new(peer),
+            started_at_ms,
+            progress: Progress::Ringing,
+            codec: None,
+            answer_delay_ms: None,
+            greeting_delay_ms: None,
+            rtp: RtpReport::default(),
+            turns: Vec::new(),
+            turns_left_out: 0,
+        }
+    }
+
+    /// Adds a turn; beyond the limit it is counted only.
+    pub fn push_turn(&mut self, turn: Turn) {
+        if self.turns.len() < limits::TURNS_PER_CALL {
+            self.turns.push(turn);
+        } else {
+            self.turns_left_out = self.turns_left_out.saturating_add(1);
+        }
+    }
+
+    /// The turn that is being spoken, to add its gap or its interruption.
+    pub fn last_turn_mut(&mut self) -> Option<&mut Turn> {
+        self.turns.last_mut()
+    }
+
+    pub fn turns(&self) -> &[Turn] {
+        &self.turns
+    }
+
+    pub const fn turns_left_out(&self) -> u32 {
+        self.turns_left_out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::ending::Cause;
+
+    fn record() -> CallRecord {
+        CallRecord::new(CallId(1), Direction::Inbound, "sip:5550100@example.net".into(), 1_000)
+    }
+
+    #[test]
+    fn a_call_that_never_stops_talking_keeps_a_bounded_list() {
+        let mut record = record();
+        for _ in 0..limits::TURNS_PER_CALL + 3 {
+            record.push_turn(Turn::default());
+        }
+        assert_eq!(record.turns().len(), limits::TURNS_PER_CALL);
+        assert_eq!(record.turns_left_out(), 3);
+    }
+
+    #[test]
+    fn neither_number_nor_words_print() {
+        let mut record = record();
+        record.push_turn(Turn {
+            caller_text: Private::new("my card is four five".into()),
+            reply_text: Private::new("thank you, Maria".into()),
+            ..Turn::default()
+        });
+        let printed = format!("{record:?}");
+        for word in ["5550100", "four five", "Maria"] {
+            assert!(!printed.contains(word), "{printed}");
+        }
+    }
+
+    #[test]
+    fn an_ending_is_there_only_once_the_call_has_ended() {
+        let ended = Progress::Ended {
+            answered_at_ms: Some(5),
+            ended_at_ms: 9,
+            ending: Cause::HungUp.into(),
+        };
+        assert_eq!(ended.ending(), Some(Cause::HungUp.into()));
+        assert_eq!(ended.answered_at_ms(), Some(5));
+        assert_eq!(Progress::Active { answered_at_ms: 5 }.ending(), None);
+    }
+}

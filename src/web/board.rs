@@ -1,0 +1,179 @@
+//! The board: what the page and the API show, written by the rest of the program.
+//!
+//! One mutex, held for a copy of a few words or of one pointer; nobody waits for a socket under it.
+//! Invariant: at most `limits::ENDED_CALLS` ended and `limits::SIP_DIALOGS` live calls.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::base::{CallId, limits};
+use crate::call::record::CallRecord;
+
+/// Whether the box takes calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Calls are refused with 503 until what is named here is there.
+    Starting {
+        waiting_for: Vec<String>,
+    },
+    Ready,
+    /// Calls are taken, with less than the usual; each reason is a sentence for the owner.
+    Degraded {
+        reasons: Vec<String>,
+    },
+    /// Running calls end, new ones are refused.
+    Stopping,
+}
+
+impl Health {
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Starting { .. } => "starting",
+            Self::Ready => "ready",
+            Self::Degraded { .. } => "degraded",
+            Self::Stopping => "stopping",
+        }
+    }
+
+    /// What is waited for or what is wrong.
+    pub fn reasons(&self) -> &[String] {
+        match self {
+            Self::Starting { waiting_for } => waiting_for,
+            Self::Degraded { reasons } => reasons,
+            Self::Ready | Self::Stopping => &[],
+        }
+    }
+
+    pub const fn takes_calls(&self) -> bool {
+        matches!(self, Self::Ready | Self::Degraded { .. })
+    }
+}
+
+/// Written by the call shells and the supervisor, read by the web thread.
+#[derive(Debug)]
+pub struct Board {
+    shown: Mutex<Shown>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    health: Health,
+    live: BTreeMap<CallId, Arc<CallRecord>>,
+    /// Oldest first.
+    ended: VecDeque<Arc<CallRecord>>,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self {
+            shown: Mutex::new(Shown {
+                health: Health::Starting { waiting_for: vec!["the speech engine".to_owned()] },
+                live: BTreeMap::new(),
+                ended: VecDeque::new(),
+            }),
+        }
+    }
+}
+
+impl Board {
+    pub fn set_health(&self, health: Health) {
+        self.lock().health = health;
+    }
+
+    pub fn health(&self) -> Health {
+        self.lock().health.clone()
+    }
+
+    /// Shows the call as it is now; once it has ended it stays until newer ones push it out.
+    pub fn update_call(&self, record: CallRecord) {
+        let record = Arc::new(record);
+        let mut shown = self.lock();
+        if record.progress.is_ended() {
+            shown.live.remove(&record.id);
+            shown.ended.retain(|known| known.id != record.id);
+            if shown.ended.len() == limits::ENDED_CALLS {
+                shown.ended.pop_front();
+            }
+            shown.ended.push_back(record);
+        } else {
+            if shown.live.len() == limits::SIP_DIALOGS && !shown.live.contains_key(&record.id) {
+                shown.live.pop_first();
+            }
+            shown.live.insert(record.id, record);
+        }
+    }
+
+    /// Live calls, newest first, then ended ones, newest first.
+    pub fn calls(&self) -> Vec<Arc<CallRecord>> {
+        let shown = self.lock();
+        let live = shown.live.values().rev();
+        live.chain(shown.ended.iter().rev()).cloned().collect()
+    }
+
+    pub fn call(&self, id: CallId) -> Option<Arc<CallRecord>> {
+        let shown = self.lock();
+        let ended = || shown.ended.iter().find(|record| record.id == id);
+        shown.live.get(&id).or_else(ended).cloned()
+    }
+
+    /// Calls that have not ended.
+    pub fn live_calls(&self) -> usize {
+        self.lock().live.len()
+    }
+
+    /// A writer that panicked left whole values behind: each write is one assignment.
+    fn lock(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::ending::Cause;
+    use crate::call::record::{Direction, Progress};
+
+    fn record(id: u64) -> CallRecord {
+        CallRecord::new(CallId(id), Direction::Inbound, "sip:a@example.net".into(), id)
+    }
+
+    fn ended(id: u64) -> CallRecord {
+        let mut record = record(id);
+        record.progress = Progress::Ended {
+            answered_at_ms: None,
+            ended_at_ms: id,
+            ending: Cause::Cancelled.into(),
+        };
+        record
+    }
+
+    #[test]
+    fn a_call_moves_from_live_to_ended_and_is_shown_once() {
+        let board = Board::default();
+        board.update_call(record(1));
+        board.update_call(record(2));
+        board.update_call(ended(1));
+        board.update_call(ended(1));
+        let ids: Vec<u64> = board.calls().iter().map(|record| record.id.0).collect();
+        assert_eq!(ids, [2, 1]);
+        assert_eq!(board.live_calls(), 1);
+        assert!(board.call(CallId(1)).is_some_and(|record| record.progress.is_ended()));
+        assert!(board.call(CallId(3)).is_none());
+    }
+
+    #[test]
+    fn the_oldest_ended_call_is_forgotten_first() {
+        let board = Board::default();
+        for id in 0..=limits::ENDED_CALLS as u64 {
+            board.update_call(ended(id));
+        }
+        assert_eq!(board.calls().len(), limits::ENDED_CALLS);
+        assert!(board.call(CallId(0)).is_none());
+        assert!(board.call(CallId(1)).is_some());
+    }
+
+    #[test]
+    fn a_new_board_does_not_claim_to_take_calls() {
+        assert!(!Board::default().health().takes_calls());
+    }
+}
