@@ -65,3 +65,7 @@ pub const ENGINE_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 pub const RETRY_AFTER_MAX_S: u32 = 3_600;
 /// Payload types that one call may receive: each codec twice leaves room for an odd offer.
 pub const RTP_PAYLOAD_TYPES: usize = 8;
+/// Connections to the status page at once: some browsers with six each.
+pub const WEB_CONNECTIONS: usize = 64;
+/// A connection to the status page without a byte either way is closed after this long.
+pub const WEB_CONNECTION_IDLE: Duration = Duration::from_secs(30);

@@ -1,7 +1,17 @@
 //! The HTTP interface and the status page, on a thread of their own at low priority.
 //!
-//! `board` is written by the rest of the program and only read here.
+//! `board` is written by the rest of the program and only read here; `view` turns it into JSON,
+//! `routes` serves that and the page, `listener` bounds what a peer may hold, `serve` is the thread.
+
+mod listener;
+mod routes;
+mod serve;
+mod view;
 
 pub mod board;
 
 pub use board::{Board, Health};
+pub use serve::{WebThread, bind, start};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+"use strict";
+// Shows /health and /api/calls, and the turns of one call. Text is set as text, never as markup.
+
+const byId = (id) => document.getElementById(id);
+let shown = null;
+
+async function ask(path) {
+  const answer = await fetch(path, { cache: "no-store" });
+  if (!answer.ok && path !== "/health") throw new Error(`${path}: ${answer.status}`);
+  return answer.json();
+}
+
+function row(cells) {
+  const line = document.createElement("tr");
+  for (const cell of cells) line.insertCell().textContent = cell;
+  return line;
+}
+
+function seconds(call) {
+  if (call.answered_at_ms === null) return "";
+  const end = call.ended_at_ms ?? Date.now();
+  return `${Math.max(0, Math.round((end - call.answered_at_ms) / 1000))} s`;
+}
+
+function showHealth(health) {
+  const state = byId("state");
+  state.textContent = health.takes_calls
+    ? `${health.state}, ${health.live_calls} in call`
+    : `${health.state}, takes no calls`;
+  state.className = health.state;
+  byId("reasons").replaceChildren(...health.reasons.map((reason) => {
+    const item = document.createElement("li");
+    item.textContent = reason;
+    return item;
+  }));
+}
+
+function showCalls(calls) {
+  byId("none").hidden = calls.length > 0;
+  byId("calls").hidden = calls.length === 0;
+  const focused = document.activeElement?.dataset?.call;
+  byId("calls").tBodies[0].replaceChildren(...calls.map((call) => {
+    const line = row([
+      new Date(call.started_at_ms).toLocaleTimeString(),
+      call.peer,
+      call.state,
+      seconds(call),
+      call.turn_count,
+      call.ending?.text ?? "",
+    ]);
+    const open = () => { shown = call.id; refresh(); };
+    line.tabIndex = 0;
+    line.dataset.call = call.id;
+    line.addEventListener("click", open);
+    line.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
+    return line;
+  }));
+  if (focused) document.querySelector(`[data-call="${CSS.escape(focused)}"]`)?.focus();
+}
+
+function showCall(call) {
+  byId("call").hidden = false;
+  byId("call-id").textContent = call.id;
+  byId("call-line").textContent = [
+    call.codec ?? "no codec yet",
+    `${call.rtp.packets_received} packets in, ${call.rtp.packets_lost} lost`,
+    `jitter ${call.rtp.jitter_ms.toFixed(1)} ms`,
+    `${call.rtp.packets_sent} out`,
+  ].join(" · ");
+  const turns = byId("call").querySelector("tbody");
+  turns.replaceChildren(...call.turns.map((turn) =>
+    row([turn.caller, turn.reply, turn.gap_ms === null ? "" : `${turn.gap_ms} ms`])));
+}
+
+async function refresh() {
+  try {
+    showHealth(await ask("/health"));
+    const { calls } = await ask("/api/calls");
+    showCalls(calls);
+    const chosen = calls.some((call) => call.id === shown) ? shown : calls[0]?.id;
+    if (chosen) showCall(await ask(`/api/calls/${encodeURIComponent(chosen)}`));
+  } catch {
+    byId("state").textContent = "not reachable";
+    byId("state").className = "unreachable";
+  }
+}
+
+refresh();
+setInterval(refresh, 2000);

@@ -1,0 +1,76 @@
+//! The web thread: its socket, its small runtime, its end.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::board::Board;
+use super::listener::Bounded;
+use super::routes;
+use crate::appliance::realtime;
+
+/// Takes the address, so that a busy port is known before anything else starts.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// The running web thread; it stops when this is dropped.
+#[derive(Debug)]
+pub struct WebThread {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WebThread {
+    /// The address in use, with the port that the system chose for port 0.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for WebThread {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the web thread had panicked");
+        }
+    }
+}
+
+/// Starts the thread on a socket made by `bind`.
+pub fn start(listener: TcpListener, board: Arc<Board>) -> io::Result<WebThread> {
+    let address = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _context = runtime.enter();
+        Bounded::new(tokio::net::TcpListener::from_std(listener)?)
+    };
+    let router = routes::router(board, own_name());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let thread = std::thread::Builder::new().name("web".to_owned()).spawn(move || {
+        realtime::become_background();
+        runtime.block_on(async {
+            // A page that is being loaded when the program stops is cut off; it asks again.
+            tokio::select! {
+                served = axum::serve(listener, router) => served.unwrap_or_else(|error| {
+                    tracing::error!(%error, "the status page is gone");
+                }),
+                _ = stopped => {}
+            }
+        });
+    })?;
+    Ok(WebThread { address, stop: Some(stop), thread: Some(thread) })
+}
+
+fn own_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim_end().to_owned())
+}

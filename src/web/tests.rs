@@ -1,0 +1,151 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Board, Health, WebThread, bind, start};
+use crate::base::{CallId, Private};
+use crate::call::ending::Cause;
+use crate::call::record::{CallRecord, Direction, Progress, Turn};
+
+struct Page {
+    board: Arc<Board>,
+    web: WebThread,
+}
+
+impl Page {
+    fn open() -> Self {
+        let board = Arc::new(Board::default());
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let web = start(listener, Arc::clone(&board)).unwrap();
+        Self { board, web }
+    }
+
+    fn send(&self, request: &str) -> (u16, String, String) {
+        let mut connection = TcpStream::connect(self.web.address()).unwrap();
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head.to_ascii_lowercase(), body.to_owned())
+    }
+
+    fn ask(&self, path: &str) -> (u16, Value) {
+        let host = self.web.address();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let (status, _, body) = self.send(&request);
+        (status, serde_json::from_str(&body).unwrap())
+    }
+}
+
+fn call_with_a_turn() -> CallRecord {
+    let mut record =
+        CallRecord::new(CallId(7), Direction::Inbound, "sip:5550100@example.net".into(), 1_000);
+    record.progress = Progress::Ended {
+        answered_at_ms: Some(1_100),
+        ended_at_ms: 9_000,
+        ending: Cause::HungUp.into(),
+    };
+    record.push_turn(Turn {
+        caller_text: Private::new("are you <b>open</b> today".into()),
+        reply_text: Private::new("We are.".into()),
+        gap_ms: Some(180),
+        ..Turn::default()
+    });
+    record
+}
+
+#[test]
+fn health_is_200_only_while_calls_are_taken() {
+    let page = Page::open();
+    let degraded = Health::Degraded { reasons: vec!["no GPU".into()] };
+    for (health, status, state) in [
+        (None, 503, "starting"),
+        (Some(Health::Ready), 200, "ready"),
+        (Some(degraded), 200, "degraded"),
+        (Some(Health::Stopping), 503, "stopping"),
+    ] {
+        if let Some(health) = health {
+            page.board.set_health(health);
+        }
+        let (answered, body) = page.ask("/health");
+        assert_eq!((answered, body["state"].as_str()), (status, Some(state)), "{body}");
+        assert_eq!(body["takes_calls"], status == 200);
+    }
+}
+
+#[test]
+fn calls_are_listed_and_shown_with_turns_and_gaps() {
+    let page = Page::open();
+    page.board.update_call(call_with_a_turn());
+    let (status, list) = page.ask("/api/calls");
+    assert_eq!(status, 200);
+    assert_eq!(list["calls"][0]["id"], "c7");
+    assert_eq!(list["calls"][0]["turns"], Value::Null);
+    let (status, call) = page.ask("/api/calls/c7");
+    assert_eq!(status, 200);
+    assert_eq!(call["turns"][0]["caller"], "are you <b>open</b> today");
+    assert_eq!(call["turns"][0]["gap_ms"], 180);
+    assert_eq!(call["ending"]["by"], "caller");
+    assert_eq!(call["rtp"]["packets_lost"], 0);
+}
+
+#[test]
+fn errors_are_json() {
+    let page = Page::open();
+    for (path, status) in
+        [("/api/calls/c8", 404), ("/api/calls/seven", 404), ("/api/calls/%ff", 404), ("/x", 404)]
+    {
+        let (answered, body) = page.ask(path);
+        assert_eq!(answered, status, "{path}");
+        assert!(body["error"].is_string(), "{path}: {body}");
+    }
+    let host = page.web.address();
+    let (status, _, body) = page.send(&format!(
+        "POST /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    ));
+    assert_eq!(status, 405);
+    assert!(body.contains("error"), "{body}");
+}
+
+#[test]
+fn a_name_that_was_rebound_to_us_is_refused() {
+    let page = Page::open();
+    let port = page.web.address().port();
+    for (hosts, status) in [
+        (format!("Host: 127.0.0.1:{port}\r\n"), 200),
+        (format!("Host: [::1]:{port}\r\n"), 200),
+        ("Host: LOCALHOST\r\n".to_owned(), 200),
+        ("Host: 192.0.2.7\r\n".to_owned(), 200),
+        (format!("Host: evil.example:{port}\r\n"), 421),
+        ("Host: localhost.evil.example\r\n".to_owned(), 421),
+        ("Host: localhost\r\nHost: evil.example\r\n".to_owned(), 421),
+    ] {
+        let (answered, _, _) =
+            page.send(&format!("GET / HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n"));
+        assert_eq!(answered, status, "{hosts}");
+    }
+}
+
+#[test]
+fn the_page_may_load_nothing_from_elsewhere() {
+    let page = Page::open();
+    for path in ["/", "/page.js", "/page.css"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let (status, head, body) = page.send(&request);
+        assert_eq!(status, 200, "{path}");
+        assert!(head.contains("content-security-policy: default-src 'none'"), "{head}");
+        assert!(head.contains("x-content-type-options: nosniff"), "{head}");
+        assert!(!body.contains("http://") && !body.contains("https://"), "{path}");
+        assert!(!body.contains("innerHTML"), "{path}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_an_error_before_anything_starts() {
+    let page = Page::open();
+    let error = bind(page.web.address()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}

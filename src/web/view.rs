@@ -1,0 +1,92 @@
+//! The board as JSON: the one place where private words and numbers are shown, to the owner.
+//!
+//! Field names are part of the API. Times are Unix milliseconds, lengths milliseconds.
+
+use serde_json::{Value, json};
+
+use super::board::Board;
+use crate::call::record::{CallRecord, Direction, Progress, RtpReport, Turn};
+
+pub(super) fn health(board: &Board) -> Value {
+    let health = board.health();
+    json!({
+        "state": health.name(),
+        "takes_calls": health.takes_calls(),
+        "reasons": health.reasons(),
+        "live_calls": board.live_calls(),
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+pub(super) fn calls(board: &Board) -> Value {
+    let calls: Vec<Value> = board.calls().iter().map(|record| summary(record)).collect();
+    json!({ "calls": calls })
+}
+
+pub(super) fn call(record: &CallRecord) -> Value {
+    let mut value = summary(record);
+    value["turns"] = record.turns().iter().map(turn).collect();
+    value["turns_left_out"] = record.turns_left_out().into();
+    value["rtp"] = rtp(&record.rtp);
+    value
+}
+
+/// What the list shows of one call.
+fn summary(record: &CallRecord) -> Value {
+    let ended_at_ms = match record.progress {
+        Progress::Ended { ended_at_ms, .. } => Some(ended_at_ms),
+        Progress::Ringing | Progress::Active { .. } => None,
+    };
+    let ending = record.progress.ending().map(|ending| {
+        let wording = ending.cause.wording();
+        json!({ "by": ending.by.name(), "cause": wording.name, "text": wording.page })
+    });
+    json!({
+        "id": record.id.to_string(),
+        "direction": match record.direction {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+        },
+        "peer": record.peer.reveal(),
+        "state": match record.progress {
+            Progress::Ringing => "ringing",
+            Progress::Active { .. } => "active",
+            Progress::Ended { .. } => "ended",
+        },
+        "started_at_ms": record.started_at_ms,
+        "answered_at_ms": record.progress.answered_at_ms(),
+        "ended_at_ms": ended_at_ms,
+        "codec": record.codec.map(|codec| codec.name()),
+        "answer_delay_ms": record.answer_delay_ms,
+        "greeting_delay_ms": record.greeting_delay_ms,
+        "turn_count": record.turns().len(),
+        "ending": ending,
+    })
+}
+
+fn turn(turn: &Turn) -> Value {
+    json!({
+        "caller": turn.caller_text.reveal(),
+        "reply": turn.reply_text.reveal(),
+        "heard_at_ms": turn.heard_at_ms,
+        "gap_ms": turn.gap_ms,
+        "endpoint_ms": turn.endpoint_ms,
+        "decode_ms": turn.decode_ms,
+        "interrupted": turn.interrupted,
+    })
+}
+
+fn rtp(report: &RtpReport) -> Value {
+    json!({
+        "packets_sent": report.packets_sent,
+        "packets_received": report.packets_received,
+        "packets_lost": report.packets_lost,
+        "packets_late": report.packets_late,
+        "packets_duplicated": report.packets_duplicated,
+        "jitter_ms": report.jitter_ms,
+        "concealed_ms": report.concealed_ms,
+        "peer_lost": report.peer_lost,
+        "peer_jitter_ms": report.peer_jitter_ms,
+        "round_trip_ms": report.round_trip_ms,
+    })
+}
