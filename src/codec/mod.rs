@@ -15,6 +15,8 @@ pub mod resample;
 pub mod set;
 
 #[cfg(test)]
+pub(crate) mod signal;
+#[cfg(test)]
 mod tests;
 
 pub use comfort::ComfortNoise;
