@@ -69,3 +69,6 @@ pub const RTP_PAYLOAD_TYPES: usize = 8;
 pub const WEB_CONNECTIONS: usize = 64;
 /// A connection to the status page without a byte either way is closed after this long.
 pub const WEB_CONNECTION_IDLE: Duration = Duration::from_secs(30);
+/// Bytes of SIP messages kept for retransmission, all transactions together; beyond it no new call
+/// begins. 16,384 transactions of a usual 1 KiB fit four times.
+pub const SIP_TRANSACTION_BYTES: usize = 64 * 1024 * 1024;

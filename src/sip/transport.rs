@@ -1,0 +1,111 @@
+//! Where bytes come from and go to: transports, stream connections and flows. Addresses only; the
+//! sockets are the shell's.
+
+use std::net::SocketAddr;
+
+/// How SIP messages travel (RFC 3261 section 18, RFC 7118).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    Udp,
+    Tcp,
+    Tls,
+    Ws,
+    Wss,
+}
+
+impl Transport {
+    /// Reliable transports deliver in order or break: the transaction machines then neither
+    /// retransmit nor wait for late copies.
+    pub const fn is_reliable(self) -> bool {
+        !matches!(self, Self::Udp)
+    }
+
+    /// The word in a Via (`SIP/2.0/TCP`).
+    pub const fn via_token(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+        }
+    }
+
+    /// The word in a URI (`;transport=tcp`).
+    pub const fn uri_token(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+
+    /// Reads a URI's `transport` parameter; `None` when we do not know the word.
+    pub fn from_token(token: &str) -> Option<Self> {
+        [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss]
+            .into_iter()
+            .find(|transport| transport.uri_token().eq_ignore_ascii_case(token))
+    }
+
+    /// Port when a URI or Via names none (RFC 3261 section 19.1.2, RFC 7118 section 5).
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+}
+
+/// One stream connection. The shell numbers those that it accepts, the user agent those that it
+/// asks the shell to make, so that the two never clash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ConnectionId {
+    Accepted(u64),
+    Dialled(u64),
+}
+
+/// One way between us and a peer.
+///
+/// `local` is a concrete address of ours (never the wildcard): it goes into Via and Contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flow {
+    pub transport: Transport,
+    pub local: SocketAddr,
+    pub peer: SocketAddr,
+    /// The stream that carries it; `None` for UDP, and for a stream that is still to be made.
+    pub connection: Option<ConnectionId>,
+}
+
+impl Flow {
+    pub const fn udp(local: SocketAddr, peer: SocketAddr) -> Self {
+        Self { transport: Transport::Udp, local, peer, connection: None }
+    }
+
+    pub const fn stream(
+        transport: Transport,
+        local: SocketAddr,
+        peer: SocketAddr,
+        connection: ConnectionId,
+    ) -> Self {
+        Self { transport, local, peer, connection: Some(connection) }
+    }
+}
+
+/// Where a message goes: along a flow or, when the flow's connection is gone, to an address that a
+/// new connection may be made to (RFC 3261 section 18.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    pub flow: Flow,
+    pub reconnect: SocketAddr,
+}
+
+impl Way {
+    /// To whoever is at the other end of `flow`.
+    pub const fn to_peer(flow: Flow) -> Self {
+        Self { flow, reconnect: flow.peer }
+    }
+}

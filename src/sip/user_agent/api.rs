@@ -1,0 +1,315 @@
+//! What goes into the user agent and what comes out of it.
+//!
+//! # Life of a leg
+//!
+//! A leg is one INVITE usage: one call with one peer. Every leg ends with exactly one event, after
+//! which its id means nothing and commands for it are ignored:
+//!
+//! ```text
+//! they call   Incoming ─Ring*─Answer──▶ Established ──▶ … ──▶ Ended
+//!                  │  └─Reject──▶ (no event: the caller of Reject knows)
+//!                  └────────────▶ Cancelled
+//! we call     Invite ──▶ Progress* ──▶ Answered ──▶ … ──▶ Ended
+//!                  └──▶ Refused
+//! in between  OfferReceived → AcceptOffer | RefuseOffer      (their re-INVITE or UPDATE)
+//!             Reoffer → OfferAnswered | OfferFailed          (ours)
+//!             Dtmf
+//! ```
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::base::Private;
+use crate::sip::digest::Credentials;
+use crate::sip::transport::{ConnectionId, Flow, Transport};
+
+/// One INVITE usage. Numbered by the user agent; [`UserAgent::reserve_leg`] gives the id for an
+/// outgoing one.
+///
+/// [`UserAgent::reserve_leg`]: super::UserAgent::reserve_leg
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LegId(pub u64);
+
+/// How this end presents itself and what it lets in. Fixed while the program runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// User-Agent and Server: a short product name.
+    pub product: String,
+    /// User part of our Contact.
+    pub contact_user: String,
+    /// Our own address for TCP, when we listen there: an INVITE too large for a UDP datagram
+    /// (RFC 3261 section 18.1.1: over 1300 bytes) goes over TCP first. `None` keeps it on UDP.
+    pub tcp_local: Option<SocketAddr>,
+    /// How long an incoming INVITE may wait for `Answer` or `Reject` before it gets 480.
+    pub answer_within: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            product: "Attendant".to_owned(),
+            contact_user: "attendant".to_owned(),
+            tcp_local: None,
+            answer_within: Duration::from_secs(180),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub enum Input<'a> {
+    Datagram {
+        flow: Flow,
+        bytes: &'a [u8],
+    },
+    /// A connection was accepted, or one that we asked for by `Connect` is up.
+    StreamOpened {
+        flow: Flow,
+    },
+    StreamBytes {
+        connection: ConnectionId,
+        bytes: &'a [u8],
+    },
+    StreamClosed {
+        connection: ConnectionId,
+    },
+    ConnectFailed {
+        connection: ConnectionId,
+    },
+    Command(Command),
+    /// The deadline of the last [`Output::Timeout`] has come.
+    Timeout,
+}
+
+#[derive(Debug)]
+pub enum Output {
+    Transmit {
+        flow: Flow,
+        bytes: Vec<u8>,
+    },
+    /// Make a stream connection; answer with `StreamOpened` (its flow carrying `connection`) or
+    /// `ConnectFailed`.
+    Connect {
+        connection: ConnectionId,
+        transport: Transport,
+        peer: SocketAddr,
+    },
+    /// Close a connection, after what was transmitted on it before.
+    Close {
+        connection: ConnectionId,
+    },
+    Event(Event),
+    /// Nothing more to do before this time; `None`: nothing until the next input.
+    Timeout(Option<Instant>),
+}
+
+/// What a new call gets without being shown to us, and what OPTIONS therefore says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// `Event::Incoming` for each; OPTIONS gets 200.
+    Open,
+    /// This status (486 or 503) at once, with Retry-After in seconds.
+    Closed { status: u16, retry_after_s: Option<u32> },
+}
+
+/// A Warning header (RFC 3261 section 20.43): 304 media type, 305 media format, 399 anything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    pub code: u16,
+    pub text: String,
+}
+
+/// A call to make.
+#[derive(Debug)]
+pub struct Invite {
+    /// Where the request goes first: the configured proxy or the callee itself. For a stream
+    /// without `connection` the user agent finds or asks for one.
+    pub flow: Flow,
+    /// Request-URI and To.
+    pub target: Private<String>,
+    /// From URI; our own Contact when `None`.
+    pub from: Option<Private<String>>,
+    pub display: Option<Private<String>>,
+    /// The offer; `None` asks the callee for one.
+    pub sdp: Option<Vec<u8>>,
+    /// Used for challenges from `flow.peer`'s address only, once for each nonce.
+    pub credentials: Option<Credentials>,
+    /// Further header fields. Line breaks are removed.
+    pub headers: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+pub enum Command {
+    /// 180 or 183, optionally with early media.
+    Ring {
+        leg: LegId,
+        status: u16,
+        sdp: Option<Vec<u8>>,
+    },
+    /// 200 with the answer, or with our offer when the INVITE had none.
+    Answer {
+        leg: LegId,
+        sdp: Vec<u8>,
+    },
+    /// A final refusal of an incoming call; the leg is gone.
+    Reject {
+        leg: LegId,
+        status: u16,
+        retry_after_s: Option<u32>,
+        warning: Option<Warning>,
+    },
+    /// Our answer to `OfferReceived`, or our offer when it carried none.
+    AcceptOffer {
+        leg: LegId,
+        sdp: Vec<u8>,
+    },
+    /// The call goes on as before.
+    RefuseOffer {
+        leg: LegId,
+        status: u16,
+        warning: Option<Warning>,
+    },
+    /// Our re-INVITE: hold, resume, a new address.
+    Reoffer {
+        leg: LegId,
+        sdp: Vec<u8>,
+    },
+    /// Ends an established call, cancels an outgoing one, refuses an incoming one with 480.
+    /// `reason` is a Reason header's value (RFC 3326).
+    Bye {
+        leg: LegId,
+        reason: Option<String>,
+    },
+    Invite {
+        leg: LegId,
+        invite: Box<Invite>,
+    },
+    Cancel {
+        leg: LegId,
+    },
+    /// What new calls get from now on.
+    Admit(Admission),
+    /// Ends every leg: BYE, CANCEL or 503. Give `Admit(Closed)` first to let no new one in.
+    EndAll {
+        retry_after_s: Option<u32>,
+    },
+}
+
+/// An INVITE that asks for a call.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    pub flow: Flow,
+    pub request_uri: Private<String>,
+    pub from_uri: Private<String>,
+    pub from_display: Private<Option<String>>,
+    pub to_uri: Private<String>,
+    pub sip_call_id: Private<String>,
+    /// The SDP offer; without one `Answer` carries ours and `Established` their answer.
+    pub offer: Option<Vec<u8>>,
+    /// Header fields that policy and the call's record care about, as received:
+    /// [`HEADERS_OF_INTEREST`].
+    pub headers: Private<Vec<(String, String)>>,
+}
+
+/// Names of the header fields that [`Incoming::headers`] carries.
+pub const HEADERS_OF_INTEREST: &[&str] = &[
+    "P-Asserted-Identity",
+    "Remote-Party-ID",
+    "Privacy",
+    "Diversion",
+    "History-Info",
+    "Alert-Info",
+    "Call-Info",
+    "Subject",
+    "User-Agent",
+    "P-Attestation-Indicator",
+    "Identity",
+];
+
+#[derive(Clone, Debug)]
+pub enum Event {
+    Incoming {
+        leg: LegId,
+        incoming: Box<Incoming>,
+    },
+    /// The caller gave up before our final response, or its Expires or ours ran out.
+    Cancelled {
+        leg: LegId,
+    },
+    /// The ACK came. `answer` is the caller's, when our 200 carried the offer.
+    Established {
+        leg: LegId,
+        answer: Option<Vec<u8>>,
+    },
+    /// The peer's re-INVITE or UPDATE; without an offer the answer to it is to be our offer.
+    OfferReceived {
+        leg: LegId,
+        offer: Option<Vec<u8>>,
+        by: OfferBy,
+    },
+    /// The peer cancelled the re-INVITE of `OfferReceived`, or ended the call: no answer is wanted.
+    OfferWithdrawn {
+        leg: LegId,
+    },
+    /// The peer's answer to `Reoffer`, or to the offer that we gave by `AcceptOffer`.
+    OfferAnswered {
+        leg: LegId,
+        sdp: Vec<u8>,
+    },
+    /// The call goes on as it was before `Reoffer`.
+    OfferFailed {
+        leg: LegId,
+        status: u16,
+    },
+    /// 101-199 to our INVITE. Several early dialogs may be reported, each with its own SDP.
+    Progress {
+        leg: LegId,
+        status: u16,
+        sdp: Option<Vec<u8>>,
+    },
+    /// 2xx to our INVITE. Without an offer in it the SDP is the peer's offer: `AcceptOffer`
+    /// answers it, in the ACK; `RefuseOffer` ends the call.
+    Answered {
+        leg: LegId,
+        sdp: Option<Vec<u8>>,
+    },
+    /// Our INVITE failed: with the peer's status, 408 when nothing came, 503 when the transport
+    /// failed, 487 when `Cancel` took effect.
+    Refused {
+        leg: LegId,
+        status: u16,
+        retry_after_s: Option<u32>,
+    },
+    Ended {
+        leg: LegId,
+        cause: EndCause,
+    },
+    /// A key by INFO (application/dtmf-relay or application/dtmf).
+    Dtmf {
+        leg: LegId,
+        digit: char,
+        duration_ms: u32,
+    },
+}
+
+/// What carried an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfferBy {
+    Invite,
+    Update,
+}
+
+/// Why an established call is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndCause {
+    ByPeer,
+    /// Our BYE was answered or timed out; reported then, not at the command.
+    ByUs,
+    /// No ACK for our 200 in 64*T1.
+    NoAck,
+    /// A request of ours in the dialog was not answered (408 or silence).
+    Timeout,
+    /// The peer does not know the dialog any more (481).
+    Gone,
+    /// The transport failed with nothing to fall back to.
+    Unreachable,
+}
