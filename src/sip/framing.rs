@@ -174,9 +174,7 @@ impl StreamFramer {
                 let head = rest.get(..line_start).unwrap_or_default();
                 match content_length(head) {
                     Some(length)
-                        if length
-                            <= limits::SIP_MESSAGE_BYTES
-                                - searched.min(limits::SIP_MESSAGE_BYTES) =>
+                        if searched.saturating_add(length) <= limits::SIP_MESSAGE_BYTES =>
                     {
                         self.state = State::Body { total: searched + length };
                     }
