@@ -72,3 +72,12 @@ pub const WEB_CONNECTION_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of SIP messages kept for retransmission, all transactions together; beyond it no new call
 /// begins. 16,384 transactions of a usual 1 KiB fit four times.
 pub const SIP_TRANSACTION_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of one secret: a JWT or a key file, never a megabyte.
+pub const CREDENTIAL_BYTES: usize = 64 * 1024;
+/// Requests waiting in the engine or for it: `calls.max` utterances and phrases, and the phrases
+/// that are rendered at start.
+pub const ENGINE_REQUESTS: usize = 256;
+/// Bytes of one phrase's sound taken from a voice that runs as a child: 60 s at 22.05 kHz.
+pub const VOICE_BYTES: usize = 60 * 22_050 * 2;
+/// A voice that runs as a child is killed when a phrase takes longer.
+pub const VOICE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -200,7 +200,7 @@ impl Inbox {
     }
 
     /// The next complete message, if there is one.
-    pub fn next<M: Message>(&mut self) -> Result<Option<M>, ProtocolError> {
+    pub fn take<M: Message>(&mut self) -> Result<Option<M>, ProtocolError> {
         let rest = self.bytes.get(self.taken..).unwrap_or_default();
         let Some((head, body)) = rest.split_first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);

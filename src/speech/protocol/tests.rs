@@ -56,7 +56,7 @@ fn round_trip<M: Message + PartialEq + std::fmt::Debug>(messages: &[M]) -> Vec<u
     let mut decoded = Vec::new();
     for piece in bytes.chunks(3) {
         inbox.push(piece);
-        while let Some(message) = inbox.next::<M>().unwrap() {
+        while let Some(message) = inbox.take::<M>().unwrap() {
             decoded.push(message);
         }
     }
@@ -76,7 +76,7 @@ fn a_message_that_is_too_long_is_refused_before_it_is_collected() {
     let length = u32::try_from(limits::ENGINE_MESSAGE_BYTES).unwrap() + 1;
     inbox.push(&length.to_le_bytes());
     let longest = limits::ENGINE_MESSAGE_BYTES + 1;
-    assert_eq!(inbox.next::<ToEngine>(), Err(ProtocolError::TooLong(longest)));
+    assert_eq!(inbox.take::<ToEngine>(), Err(ProtocolError::TooLong(longest)));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn what_does_not_fit_its_kind_is_refused() {
     for (bytes, expected) in cases {
         let mut inbox = Inbox::default();
         inbox.push(bytes);
-        assert_eq!(inbox.next::<ToEngine>(), Err(expected), "{bytes:?}");
+        assert_eq!(inbox.take::<ToEngine>(), Err(expected), "{bytes:?}");
     }
 }
 
@@ -108,7 +108,7 @@ fn a_probability_is_a_probability() {
         FromEngine::Text { request: RequestId(1), transcript }.encode(&mut bytes);
         let mut inbox = Inbox::default();
         inbox.push(&bytes);
-        assert_eq!(inbox.next::<FromEngine>(), Err(ProtocolError::BadValue));
+        assert_eq!(inbox.take::<FromEngine>(), Err(ProtocolError::BadValue));
     }
 }
 
@@ -120,7 +120,7 @@ fn texts_beyond_the_limit_are_cut_at_a_character() {
     ToEngine::Speak { request: RequestId(1), phrase }.encode(&mut bytes);
     let mut inbox = Inbox::default();
     inbox.push(&bytes);
-    let Some(ToEngine::Speak { phrase, .. }) = inbox.next().unwrap() else { panic!("not a Speak") };
+    let Some(ToEngine::Speak { phrase, .. }) = inbox.take().unwrap() else { panic!("not a Speak") };
     assert_eq!(phrase.text.reveal().len(), TEXT_BYTES);
 }
 
@@ -143,9 +143,9 @@ fn a_hundred_thousand_damaged_streams_are_read_without_a_panic() {
         inbox.push(&bytes);
         // Each stream is read as its own direction and as the other.
         if round % 4 < 2 {
-            while let Ok(Some(_)) = inbox.next::<ToEngine>() {}
+            while let Ok(Some(_)) = inbox.take::<ToEngine>() {}
         } else {
-            while let Ok(Some(_)) = inbox.next::<FromEngine>() {}
+            while let Ok(Some(_)) = inbox.take::<FromEngine>() {}
         }
     }
 }

@@ -1,0 +1,213 @@
+//! What the engine has been asked for and by whom: waiting, being worked on, cancelled. Pure.
+//!
+//! Requests of one kind are begun in the order in which they came, but a lane has one decode at a
+//! time: its state is one. Invariant: a request leaves by exactly one of `take` and then `finish`,
+//! or `cancel` while it waited, or with its connection.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::protocol::{Failure, Phrase, RequestId};
+use crate::base::{Private, limits};
+
+/// Who does the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skill {
+    Whisper,
+    Flite,
+    Espeak,
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Work {
+    Transcribe { lane: u16, audio: Private<Vec<i16>> },
+    Speak { skill: Skill, phrase: Phrase },
+}
+
+impl Work {
+    const fn skill(&self) -> Skill {
+        match self {
+            Self::Transcribe { .. } => Skill::Whisper,
+            Self::Speak { skill, .. } => *skill,
+        }
+    }
+
+    const fn lane(&self) -> Option<u16> {
+        match self {
+            Self::Transcribe { lane, .. } => Some(*lane),
+            Self::Speak { .. } => None,
+        }
+    }
+}
+
+/// Whose request it is; `cancelled` is read by the worker while it works.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    pub connection: u64,
+    pub request: RequestId,
+    pub cancelled: Arc<AtomicBool>,
+}
+
+impl Ticket {
+    pub fn new(connection: u64, request: RequestId) -> Self {
+        Self { connection, request, cancelled: Arc::default() }
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        (self.connection, self.request) == (other.connection, other.request)
+    }
+}
+
+#[derive(Debug)]
+pub struct Job {
+    pub ticket: Ticket,
+    pub work: Work,
+}
+
+/// What a cancellation met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelling {
+    /// It had not begun; it is gone.
+    Waiting,
+    /// Its worker has been told and answers.
+    Working,
+    /// It has ended before, or never was.
+    Unknown,
+}
+
+/// All requests of the engine.
+#[derive(Debug, Default)]
+pub struct Desk {
+    waiting: VecDeque<Job>,
+    working: Vec<(Ticket, Option<u16>)>,
+}
+
+impl Desk {
+    /// Takes a request in.
+    pub fn put(&mut self, job: Job) -> Result<(), Failure> {
+        if self.waiting.len() >= limits::ENGINE_REQUESTS {
+            return Err(Failure::Overloaded);
+        }
+        self.waiting.push_back(job);
+        Ok(())
+    }
+
+    /// The oldest request for `skill` whose lane is free.
+    pub fn take(&mut self, skill: Skill) -> Option<Job> {
+        let is_next = |job: &Job| job.work.skill() == skill && !self.is_busy(job.work.lane());
+        let index = self.waiting.iter().position(is_next)?;
+        let job = self.waiting.remove(index)?;
+        self.working.push((job.ticket.clone(), job.work.lane()));
+        Some(job)
+    }
+
+    /// The work of `ticket` has ended; its lane is free.
+    pub fn finish(&mut self, ticket: &Ticket) {
+        self.working.retain(|(working, _)| !working.is(ticket));
+    }
+
+    pub fn cancel(&mut self, connection: u64, request: RequestId) -> Cancelling {
+        let ticket = Ticket::new(connection, request);
+        if let Some(index) = self.waiting.iter().position(|job| job.ticket.is(&ticket)) {
+            self.waiting.remove(index);
+            return Cancelling::Waiting;
+        }
+        match self.working.iter().find(|(working, _)| working.is(&ticket)) {
+            Some((working, _)) => {
+                working.cancelled.store(true, Ordering::Relaxed);
+                Cancelling::Working
+            }
+            None => Cancelling::Unknown,
+        }
+    }
+
+    /// Nobody waits for the answers of this connection any more.
+    pub fn forget(&mut self, connection: u64) {
+        self.waiting.retain(|job| job.ticket.connection != connection);
+        for (working, _) in &self.working {
+            if working.connection == connection {
+                working.cancelled.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Requests that have not been begun.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn is_busy(&self, lane: Option<u16>) -> bool {
+        lane.is_some() && self.working.iter().any(|(_, busy)| *busy == lane)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hear(connection: u64, request: u64, lane: u16) -> Job {
+        let audio = Private::new(Vec::new());
+        let ticket = Ticket::new(connection, RequestId(request));
+        Job { ticket, work: Work::Transcribe { lane, audio } }
+    }
+
+    fn taken(desk: &mut Desk) -> Option<(u64, Ticket)> {
+        let ticket = desk.take(Skill::Whisper)?.ticket;
+        Some((ticket.request.0, ticket))
+    }
+
+    #[test]
+    fn a_lane_has_one_decode_at_a_time_and_others_pass_it() {
+        let mut desk = Desk::default();
+        for (request, lane) in [(1, 0), (2, 0), (3, 1)] {
+            desk.put(hear(1, request, lane)).unwrap();
+        }
+        assert!(desk.take(Skill::Flite).is_none());
+        let (first, first_ticket) = taken(&mut desk).unwrap();
+        let (second, _) = taken(&mut desk).unwrap();
+        assert_eq!((first, second), (1, 3));
+        assert!(taken(&mut desk).is_none());
+        desk.finish(&first_ticket);
+        assert_eq!(taken(&mut desk).unwrap().0, 2);
+    }
+
+    #[test]
+    fn a_cancellation_meets_what_waits_or_works_of_its_own_connection() {
+        let mut desk = Desk::default();
+        desk.put(hear(1, 1, 0)).unwrap();
+        desk.put(hear(1, 2, 0)).unwrap();
+        let (_, ticket) = taken(&mut desk).unwrap();
+        assert_eq!(desk.cancel(2, RequestId(1)), Cancelling::Unknown);
+        assert!(!ticket.is_cancelled());
+        assert_eq!(desk.cancel(1, RequestId(1)), Cancelling::Working);
+        assert!(ticket.is_cancelled());
+        assert_eq!(desk.cancel(1, RequestId(2)), Cancelling::Waiting);
+        assert_eq!(desk.cancel(1, RequestId(2)), Cancelling::Unknown);
+    }
+
+    #[test]
+    fn a_connection_that_ends_takes_its_requests_with_it() {
+        let mut desk = Desk::default();
+        desk.put(hear(1, 1, 0)).unwrap();
+        let (_, ticket) = taken(&mut desk).unwrap();
+        desk.put(hear(1, 2, 0)).unwrap();
+        desk.put(hear(2, 1, 0)).unwrap();
+        desk.forget(1);
+        assert!(ticket.is_cancelled());
+        assert_eq!(desk.waiting(), 1);
+    }
+
+    #[test]
+    fn more_than_can_be_done_is_refused() {
+        let mut desk = Desk::default();
+        for request in 0..limits::ENGINE_REQUESTS as u64 {
+            desk.put(hear(1, request, 0)).unwrap();
+        }
+        assert_eq!(desk.put(hear(1, 999, 0)), Err(Failure::Overloaded));
+    }
+}

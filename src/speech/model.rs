@@ -1,0 +1,149 @@
+//! Which Whisper model is used: the starter inside the program, or a file that the owner names.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{ggml, starter};
+
+/// Where the model comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ModelSource {
+    /// The starter model inside the program.
+    #[default]
+    Starter,
+    /// A Whisper model in the ggml format; `sha256` if it is pinned.
+    File { path: PathBuf, sha256: Option<[u8; 32]> },
+}
+
+/// A model that is whole, in memory.
+#[derive(Debug)]
+pub struct Model {
+    pub name: String,
+    pub bytes: Cow<'static, [u8]>,
+    pub sha256: [u8; 32],
+    pub outline: ggml::Outline,
+}
+
+/// Why there is no model; each names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    #[error("speech model {} cannot be read", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("speech model {} is damaged or of another kind: {source}", path.display())]
+    Malformed { path: PathBuf, source: ggml::OutlineError },
+    #[error("speech model {} is not the pinned one: its SHA-256 is {actual}", path.display())]
+    WrongHash { path: PathBuf, actual: String },
+    #[error("speech model {} is refused by whisper.cpp", path.display())]
+    Refused { path: PathBuf },
+}
+
+impl ModelError {
+    /// There is no such file, or it may not be read; otherwise it is there and wrong.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Unreadable { .. })
+    }
+}
+
+impl ModelSource {
+    /// The file's path, or what stands for it in messages.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Starter => Path::new("(starter-en, built in)"),
+            Self::File { path, .. } => path,
+        }
+    }
+
+    /// Reads and checks the whole model; it has not been given to whisper.cpp yet.
+    pub fn read(&self) -> Result<Model, ModelError> {
+        let path = || self.path().to_path_buf();
+        let (name, bytes, pinned) = match self {
+            Self::Starter => {
+                (starter::NAME.to_owned(), Cow::Borrowed(starter::MODEL), starter::sha256())
+            }
+            Self::File { path, sha256 } => {
+                let bytes = std::fs::read(path);
+                let bytes = bytes
+                    .map_err(|source| ModelError::Unreadable { path: path.clone(), source })?;
+                let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+                (name.into_owned(), Cow::Owned(bytes), *sha256)
+            }
+        };
+        let outline = ggml::outline(&bytes);
+        let outline = outline.map_err(|source| ModelError::Malformed { path: path(), source })?;
+        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+        if pinned.is_some_and(|pinned| pinned != sha256) {
+            return Err(ModelError::WrongHash { path: path(), actual: hexadecimal(&sha256) });
+        }
+        Ok(Model { name, bytes, sha256, outline })
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first 64 hexadecimal digits of `text`, as `sha256sum` prints them.
+pub fn parse_sha256(text: &str) -> Option<[u8; 32]> {
+    let digits = text.trim_start().get(..64)?;
+    let (pairs, _) = digits.as_bytes().as_chunks::<2>();
+    let mut sha256 = [0; 32];
+    for (byte, pair) in sha256.iter_mut().zip(pairs) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        // `from_str_radix` would take a sign.
+        let digits = pair.bytes().all(|digit| digit.is_ascii_hexdigit());
+        *byte = digits.then(|| u8::from_str_radix(pair, 16).ok())??;
+    }
+    Some(sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, content: &[u8]) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("attendant-model-{}-{name}", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    #[test]
+    fn the_starter_is_whole_and_is_the_pinned_one() {
+        let model = ModelSource::Starter.read().unwrap();
+        assert_eq!(starter::sha256(), Some(model.sha256));
+        assert!(model.outline.window_ms() >= 10_000);
+    }
+
+    #[test]
+    fn a_missing_a_damaged_and_another_file_are_told_apart_by_name() {
+        let missing = PathBuf::from("/nonexistent/ggml-small.bin");
+        let source = ModelSource::File { path: missing, sha256: None };
+        let error = source.read().unwrap_err();
+        assert!(error.is_missing() && error.to_string().contains("/nonexistent/ggml-small.bin"));
+
+        let whole = ggml::tests::small_file();
+        let cut = file("cut", &whole[..whole.len() - 1]);
+        let error = ModelSource::File { path: cut.clone(), sha256: None }.read().unwrap_err();
+        assert!(matches!(&error, ModelError::Malformed { path, .. } if *path == cut));
+
+        let other = file("other", &whole);
+        let source = ModelSource::File { path: other.clone(), sha256: Some([0; 32]) };
+        assert!(matches!(source.read(), Err(ModelError::WrongHash { .. })));
+        let source = ModelSource::File { path: other.clone(), sha256: None };
+        let pinned = Some(source.read().unwrap().sha256);
+        assert!(ModelSource::File { path: other.clone(), sha256: pinned }.read().is_ok());
+        std::fs::remove_file(cut).unwrap();
+        std::fs::remove_file(other).unwrap();
+    }
+
+    #[test]
+    fn a_hash_is_read_as_sha256sum_prints_it() {
+        let line = format!("{}  ggml-starter.bin\n", hexadecimal(&[0xab; 32]));
+        assert_eq!(parse_sha256(&line), Some([0xab; 32]));
+        assert_eq!(parse_sha256("ab"), None);
+        assert_eq!(parse_sha256(&"+1".repeat(32)), None);
+    }
+}

@@ -1,0 +1,179 @@
+use super::*;
+use crate::speech::flite::{Flite, Flow};
+
+/// The starter model with one lane and one thread.
+fn with_starter(test: impl FnOnce(&Whisper, &mut Recogniser<'_>, &mut WhisperState)) {
+    let model = ModelSource::Starter.read().unwrap();
+    let whisper = Whisper::load(&ModelSource::Starter, &model, DeviceWish::Cpu).unwrap();
+    let mut lane = whisper.lane().unwrap();
+    test(&whisper, &mut whisper.recogniser(1, "en"), &mut lane);
+}
+
+pub fn spoken(text: &str) -> Vec<i16> {
+    let mut audio = Vec::new();
+    let mut sink = |piece: &[i16]| {
+        audio.extend_from_slice(piece);
+        Flow::Continue
+    };
+    Flite::open().unwrap().speak(text, &mut sink).unwrap();
+    audio
+}
+
+fn text_of(decoded: Decoded) -> String {
+    match decoded {
+        Decoded::Text(transcript) => transcript.text.into_revealed(),
+        other => panic!("no text but {other:?}"),
+    }
+}
+
+const GO_ON: AtomicBool = AtomicBool::new(false);
+
+#[test]
+fn speech_has_text_and_confidence_wherever_it_begins() {
+    with_starter(|_, recogniser, lane| {
+        let speech = spoken("what are your opening hours");
+        let late = [vec![0; 48_000], speech.clone()].concat();
+        let mut texts = Vec::new();
+        for audio in [speech, late] {
+            match recogniser.decode(lane, &audio, &GO_ON) {
+                Decoded::Text(transcript) => {
+                    assert!(transcript.confidence > 0.3, "{transcript:?}");
+                    assert!(transcript.least_confidence <= transcript.confidence);
+                    texts.push(transcript.text);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(texts[0].reveal().to_lowercase().contains("hours"), "{}", texts[0].reveal());
+        assert_eq!(texts[0], texts[1]);
+    });
+}
+
+#[test]
+fn silence_noise_and_clips_that_are_too_short_have_no_text() {
+    with_starter(|_, recogniser, lane| {
+        for audio in [vec![], vec![0; 1], vec![9_000; 100], vec![0; 16_000], vec![30; 80_000]] {
+            assert_eq!(text_of(recogniser.decode(lane, &audio, &GO_ON)), "");
+        }
+    });
+}
+
+#[test]
+fn what_does_not_fit_the_window_is_refused_and_not_cut() {
+    with_starter(|whisper, recogniser, lane| {
+        let audio = vec![1_000; whisper.window_samples() + 1];
+        let refused = Decoded::Failed(Failure::TooLong);
+        assert_eq!(recogniser.decode(lane, &audio, &GO_ON), refused);
+    });
+}
+
+#[test]
+fn a_cancelled_decode_says_so_and_the_lane_goes_on() {
+    with_starter(|_, recogniser, lane| {
+        let audio = spoken("what are your opening hours");
+        assert_eq!(recogniser.decode(lane, &audio, &AtomicBool::new(true)), Decoded::Cancelled);
+        assert_ne!(text_of(recogniser.decode(lane, &audio, &GO_ON)), "");
+    });
+}
+
+#[test]
+fn whisper_itself_sees_the_flag_between_encoder_and_decoder() {
+    with_starter(|_, recogniser, lane| {
+        recogniser.samples = spoken("what are your opening hours")
+            .iter()
+            .map(|&sample| f32::from(sample) / 32_768.0)
+            .collect();
+        let flag = AtomicBool::new(true);
+        let parameters = recogniser.parameters_for(recogniser.samples.len(), &flag);
+        assert!(lane.full(parameters, &recogniser.samples).is_err());
+    });
+}
+
+#[test]
+fn the_context_fits_the_utterance_in_steps() {
+    with_starter(|whisper, _, _| {
+        let entries = |ms| whisper.context_for(pcm::ms_to_samples(ms));
+        assert_eq!([300, 1_000, 1_100, 3_000, 10_000].map(entries), [64, 64, 128, 192, 512]);
+    });
+}
+
+#[test]
+fn remarks_about_the_sound_are_not_words() {
+    for (heard, words) in [
+        (" [BLANK_AUDIO]", ""),
+        ("[INAUDIBLE]", ""),
+        (" (door slams) yes please ", "yes please"),
+        ("♪ la ♪", "la"),
+        ("one [unclear] three", "one three"),
+        (" . ", ""),
+        ("*coughs", ""),
+    ] {
+        assert_eq!(without_remarks(heard), words);
+    }
+}
+
+/// Memory does not grow however long the engine hears. A quarter of an hour: run by name.
+#[test]
+#[ignore = "ten thousand decodes"]
+fn ten_thousand_utterances_leave_no_memory_behind() {
+    with_starter(|_, recogniser, lane| {
+        let speech = spoken("one two three four five six");
+        let clips: Vec<&[i16]> = speech.chunks_exact(pcm::ms_to_samples(500)).collect();
+        let mut sizes = Vec::new();
+        for n in 0..10_000 {
+            recogniser.decode(lane, clips[n % clips.len()], &GO_ON);
+            if n % 1_000 == 999 {
+                sizes.push(resident_kib());
+                println!("{} utterances: {} KiB", n + 1, sizes[sizes.len() - 1]);
+            }
+        }
+        let grown = sizes[9].saturating_sub(sizes[0]);
+        assert!(grown < 1_024, "grown by {grown} KiB");
+    });
+}
+
+/// Cost of a decode on one thread, and what the voice costs. Printed, never judged.
+#[test]
+#[ignore = "measures"]
+fn costs() {
+    with_starter(|whisper, recogniser, lane| {
+        let text = "what are your opening hours, and where is my order, number four five six \
+                    seven, I would like to speak to a person about my delivery please";
+        let speech = spoken(text);
+        println!("model: {}, {} KiB resident", whisper.device, resident_kib());
+        for ms in [500, 1_000, 2_000, 3_000, 6_000] {
+            let audio = &speech[pcm::ms_to_samples(200)..][..pcm::ms_to_samples(ms)];
+            let mut best = u128::MAX;
+            for _ in 0..5 {
+                let begun = Instant::now();
+                recogniser.decode(lane, audio, &GO_ON);
+                best = best.min(begun.elapsed().as_micros());
+            }
+            println!("{ms} ms of speech: {:.1} ms", best as f64 / 1_000.0);
+        }
+        for text in ["yes", "your order is on its way and will arrive tomorrow", text] {
+            let begun = Instant::now();
+            let mut first = None;
+            let mut samples = 0;
+            let mut sink = |piece: &[i16]| {
+                first.get_or_insert_with(|| begun.elapsed());
+                samples += piece.len();
+                Flow::Continue
+            };
+            Flite::open().unwrap().speak(text, &mut sink).unwrap();
+            let seconds = samples as f64 / 16_000.0;
+            println!(
+                "slt, {seconds:.1} s: first samples after {:.1} ms, {:.1} ms a second",
+                first.unwrap().as_secs_f64() * 1_000.0,
+                begun.elapsed().as_secs_f64() * 1_000.0 / seconds
+            );
+        }
+    });
+}
+
+/// Resident memory of this test program.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
