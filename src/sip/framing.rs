@@ -230,6 +230,7 @@ fn content_length(head: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs an instant to start from")]
 mod tests {
     use super::*;
     use std::time::Duration;

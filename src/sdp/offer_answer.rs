@@ -1,0 +1,214 @@
+//! The three moves of RFC 3264: answer an offer, make one, accept the answer to ours.
+
+use std::net::SocketAddr;
+
+use super::description::{Description, MediaLine};
+use super::formats::{self, Formats};
+use super::write::{AudioLine, Text};
+use super::{Answer, Direction, Dtmf, Local, Negotiated, Offering, Refusal};
+use crate::codec::Codec;
+
+/// Answers `offer` with the first audio line that we can speak; the others are kept with port 0.
+/// `is_held`: we hold the call and send only. `version` is that of `o=`; see [`super::Revision`].
+///
+/// # Errors
+/// 400 for what is not a description, 488 when no line fits.
+pub fn answer(
+    offer: &[u8],
+    offering: &Offering,
+    local: &Local,
+    version: u64,
+    is_held: bool,
+) -> Result<Answer, Refusal> {
+    let offer = Description::parse(offer)?;
+    let mut refusal = Refusal::unacceptable(304, "no audio offered");
+    let mut chosen = None;
+    for (index, line) in offer.lines().enumerate() {
+        if !line.is_audio() || line.media.port == 0 {
+            continue;
+        }
+        match agree(line, offering, local, is_held) {
+            Ok(agreement) => {
+                chosen = Some((index, agreement));
+                break;
+            }
+            Err(fault) => refusal = fault,
+        }
+    }
+    let (chosen, agreement) = chosen.ok_or(refusal)?;
+    let body = write_answer(&offer, chosen, &agreement, local, version);
+    Ok(Answer { body, negotiated: agreement.negotiated })
+}
+
+/// What one audio line of an offer and we have in common.
+struct Agreement {
+    negotiated: Negotiated,
+    events: Vec<(u8, u32)>,
+}
+
+fn agree(
+    line: MediaLine<'_>,
+    offering: &Offering,
+    local: &Local,
+    is_held: bool,
+) -> Result<Agreement, Refusal> {
+    if !line.is_plain_rtp() {
+        return Err(Refusal::unacceptable(302, "only plain RTP is spoken"));
+    }
+    let remote = remote(line)?;
+    if !remote.ip().is_unspecified() && remote.is_ipv4() != local.address.to_canonical().is_ipv4() {
+        return Err(Refusal::unacceptable(301, "the other IP version is spoken here"));
+    }
+    let formats = Formats::of(line);
+    let codecs = formats.shared(offering);
+    let &(tx_payload_type, codec) =
+        codecs.first().ok_or(Refusal::unacceptable(305, "no codec in common"))?;
+    let dtmf = offering.dtmf.then(|| formats.events_for(codec)).flatten();
+    let theirs = line.direction();
+    let direction = Direction::from_flow(theirs.receives(), theirs.sends() && !is_held);
+    // Comfort noise at 8 kHz goes with a codec of that clock only (RFC 3389 section 4).
+    let at_8_khz = codecs.iter().any(|(_, codec)| codec.clock_rate_hz() == 8_000);
+    let events = dtmf.iter().map(|d| (d.rx_payload_type, d.clock_rate_hz)).collect();
+    let has_rtcp_mux = line.has_rtcp_mux();
+    let negotiated = Negotiated {
+        remote,
+        remote_rtcp: if has_rtcp_mux { remote } else { line.remote_rtcp(remote) },
+        has_rtcp_mux,
+        codec,
+        tx_payload_type,
+        rx_payload_types: codecs,
+        dtmf,
+        has_comfort_noise: formats.has_comfort_noise && at_8_khz,
+        ptime_ms: ptime(line, offering),
+        direction,
+        opus: formats::opus_wishes(line, tx_payload_type),
+    };
+    Ok(Agreement { negotiated, events })
+}
+
+fn remote(line: MediaLine<'_>) -> Result<SocketAddr, Refusal> {
+    line.remote().ok_or(Refusal::unacceptable(399, "no usable address"))
+}
+
+/// The peer's `ptime` within its `maxptime` and our 10 to 60 ms, in whole steps of 10.
+fn ptime(line: MediaLine<'_>, offering: &Offering) -> u32 {
+    let wish = line.number("ptime").filter(|ptime| *ptime > 0).unwrap_or(offering.ptime_ms);
+    let most = line.number("maxptime").filter(|most| *most > 0).unwrap_or(60);
+    wish.min(most).clamp(10, 60) / 10 * 10
+}
+
+fn write_answer(
+    offer: &Description,
+    chosen: usize,
+    agreement: &Agreement,
+    local: &Local,
+    version: u64,
+) -> Vec<u8> {
+    let mid_of = |line: MediaLine<'_>| line.values("mid").next().map(str::to_owned);
+    let mid = offer.lines().nth(chosen).and_then(mid_of);
+    let bundle = offer.bundle();
+    let is_member = |mid: &&str| bundle.as_ref().is_some_and(|members| members.contains(mid));
+    let mut text = Text::begin(local, version, mid.as_deref().filter(is_member));
+    for (index, line) in offer.lines().enumerate() {
+        let media = line.media;
+        let mid = mid_of(line);
+        if index != chosen {
+            text.rejected(&media.media, &media.proto, &media.fmt, mid.as_deref());
+            continue;
+        }
+        let Negotiated { has_comfort_noise, ptime_ms, direction, has_rtcp_mux, .. } =
+            agreement.negotiated;
+        text.audio(&AudioLine {
+            proto: &media.proto,
+            codecs: &agreement.negotiated.rx_payload_types,
+            events: &agreement.events,
+            has_comfort_noise,
+            ptime_ms,
+            direction,
+            has_rtcp_mux,
+            mid: mid.as_deref(),
+        });
+    }
+    text.finish()
+}
+
+/// Our offer: one audio line with everything that we can do.
+pub fn offer(offering: &Offering, local: &Local, version: u64, direction: Direction) -> Vec<u8> {
+    let mut text = Text::begin(local, version, None);
+    text.audio(&AudioLine {
+        proto: "RTP/AVP",
+        codecs: &offered_codecs(offering),
+        events: &formats::offered_events(offering),
+        has_comfort_noise: false,
+        ptime_ms: offering.ptime_ms,
+        direction,
+        has_rtcp_mux: true,
+        mid: None,
+    });
+    text.finish()
+}
+
+fn offered_codecs(offering: &Offering) -> Vec<(u8, Codec)> {
+    let number = |codec: &Codec| (formats::offered_payload_type(*codec), *codec);
+    offering.codecs.iter().map(number).collect()
+}
+
+/// Reads the answer to our [`offer`] of `offered`. The peer's order decides; we send its numbers
+/// and receive ours, and its own too where they mean nothing else here.
+///
+/// # Errors
+/// 400 for what is not a description, 488 when it refuses the line or answers what was not offered.
+pub fn accept(offered: &Offering, answer: &[u8]) -> Result<Negotiated, Refusal> {
+    let answer = Description::parse(answer)?;
+    let line = answer.lines().find(MediaLine::is_audio);
+    let line = line.ok_or(Refusal::unacceptable(304, "no audio answered"))?;
+    if line.media.port == 0 {
+        return Err(Refusal::unacceptable(304, "audio was refused"));
+    }
+    if !line.is_plain_rtp() {
+        return Err(Refusal::unacceptable(302, "only plain RTP was offered"));
+    }
+    let remote = remote(line)?;
+    let formats = Formats::of(line);
+    let agreed = formats.codecs.iter().filter(|(_, codec)| offered.codecs.contains(codec));
+    let agreed: Vec<(u8, Codec)> = agreed.copied().collect();
+    let &(tx_payload_type, codec) =
+        agreed.first().ok_or(Refusal::unacceptable(305, "no offered codec answered"))?;
+    let has_rtcp_mux = line.has_rtcp_mux();
+    Ok(Negotiated {
+        remote,
+        remote_rtcp: if has_rtcp_mux { remote } else { line.remote_rtcp(remote) },
+        has_rtcp_mux,
+        codec,
+        tx_payload_type,
+        rx_payload_types: received(offered, &agreed),
+        dtmf: offered.dtmf.then(|| events(offered, &formats, codec)).flatten(),
+        has_comfort_noise: false,
+        ptime_ms: ptime(line, offered),
+        direction: line.direction().reversed(),
+        opus: formats::opus_wishes(line, tx_payload_type),
+    })
+}
+
+/// Our numbers of the agreed codecs, then the peer's numbers for them.
+fn received(offered: &Offering, agreed: &[(u8, Codec)]) -> Vec<(u8, Codec)> {
+    let ours = offered_codecs(offered);
+    let is_agreed = |codec: Codec| agreed.iter().any(|(_, other)| *other == codec);
+    let mut all: Vec<_> = ours.iter().copied().filter(|(_, codec)| is_agreed(*codec)).collect();
+    for &(number, codec) in agreed {
+        let is_taken = ours.iter().any(|(other, _)| *other == number)
+            || formats::offered_events(offered).iter().any(|(other, _)| *other == number);
+        if !is_taken {
+            all.push((number, codec));
+        }
+    }
+    all
+}
+
+fn events(offered: &Offering, formats: &Formats, codec: Codec) -> Option<Dtmf> {
+    let theirs = formats.events_for(codec)?;
+    let ours = formats::offered_events(offered);
+    let (rx_payload_type, _) =
+        ours.into_iter().find(|(_, clock)| *clock == theirs.clock_rate_hz)?;
+    Some(Dtmf { rx_payload_type, ..theirs })
+}
