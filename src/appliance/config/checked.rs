@@ -4,15 +4,16 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::fault::Fault;
 use super::file::{self, File};
 use super::values::{
-    Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilencePrompts,
-    Voice, WhenFull, allowed, within,
+    Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
+    Voice, allowed, within,
 };
+use crate::call::admission::WhenFull;
 use crate::codec::Codec;
 
 /// The whole configuration.
@@ -43,6 +44,8 @@ pub struct Calls {
     pub max: MaxCalls,
     pub max_duration: MaxDuration,
     pub when_full: WhenFull,
+    /// With a 503, 1 to 3600.
+    pub retry_after_s: u32,
     pub answer_after: Duration,
 }
 
@@ -74,7 +77,7 @@ pub struct Speech {
 pub struct Converse {
     /// `None`: the playbook inside the program.
     pub playbook: Option<PathBuf>,
-    pub silence: SilencePrompts,
+    pub silence: SilenceTimes,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -86,6 +89,17 @@ impl Default for Config {
     fn default() -> Self {
         let mut faults = Vec::new();
         check(&File::default(), &mut faults).expect("a test checks the defaults")
+    }
+}
+
+impl Config {
+    /// Relative paths count from `folder`.
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        let Speech { whisper_model, socket, .. } = &mut self.speech;
+        let paths = [whisper_model, socket, &mut self.converse.playbook];
+        for path in paths.into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
     }
 }
 
@@ -168,18 +182,18 @@ fn calls(file: &file::Calls, check: &mut Check<'_>) -> Option<Calls> {
     let max = check.take("calls.max", file.max, file.max.try_into());
     let max_duration =
         check.take("calls.max_duration_s", file.max_duration_s, file.max_duration_s.try_into());
-    let retry = within(file.retry_after_s, 1, 3_600);
-    let retry = check.take("calls.retry_after_s", file.retry_after_s, retry);
-    let policy = (file.when_full.as_str(), file.retry_after_s).try_into();
-    let when_full = check.take("calls.when_full", &file.when_full, policy);
+    let retry_after_s = within(file.retry_after_s, 1, 3_600);
+    let retry_after_s = check.take("calls.retry_after_s", file.retry_after_s, retry_after_s);
+    let when_full =
+        check.take("calls.when_full", &file.when_full, file.when_full.as_str().try_into());
     let answer_after =
         within(file.answer_after_ms, 0, 60_000).map(|ms| Duration::from_millis(ms.into()));
     let answer_after = check.take("calls.answer_after_ms", file.answer_after_ms, answer_after);
-    retry?;
     Some(Calls {
         max: max?,
         max_duration: max_duration?,
         when_full: when_full?,
+        retry_after_s: retry_after_s?,
         answer_after: answer_after?,
     })
 }
@@ -247,9 +261,8 @@ fn language(text: &str) -> Result<Option<String>, Allowed> {
 }
 
 fn converse(file: &file::Converse, check: &mut Check<'_>) -> Option<Converse> {
-    let silence = (file.silence_prompts_s.as_slice(), file.silence_end_s).try_into();
-    let written = (&file.silence_prompts_s, file.silence_end_s);
-    let silence = check.take("converse.silence_prompts_s, silence_end_s", written, silence);
+    let silence = file.silence_s.as_slice().try_into();
+    let silence = check.take("converse.silence_s", &file.silence_s, silence);
     Some(Converse { playbook: path(&file.playbook), silence: silence? })
 }
 

@@ -1,6 +1,7 @@
 //! The configuration file as it is written: every key, what it does and what it is without one.
 //!
-//! Numbers are wide here so that `checked` can name the allowed range of one that is too big.
+//! `attendant.toml` in the repository says the same to the owner, and a test keeps its values equal
+//! to these. Numbers are wide here so that `checked` can name the allowed range of one that is too big.
 
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +59,7 @@ pub struct Calls {
     /// What one call more than `max` gets: `busy` (486) or `unavailable` (503, which lets a trunk
     /// try its next destination).
     pub when_full: String,
-    /// With `unavailable`: when the other side may try again, in seconds, 1 to 3600.
+    /// With a 503: when the other side may try again, in seconds, 1 to 3600.
     pub retry_after_s: i64,
     /// How long it rings before the answer, in milliseconds, 0 to 60000.
     pub answer_after_ms: i64,
@@ -143,15 +144,14 @@ impl Default for Speech {
 pub struct Converse {
     /// The playbook, a TOML file. Empty: the logistics desk inside the program.
     pub playbook: String,
-    /// Seconds of silence after which the caller is asked again, rising, each 2 to 300.
-    pub silence_prompts_s: Vec<i64>,
-    /// Seconds of silence after which the call ends, more than the last prompt, at most 600.
-    pub silence_end_s: i64,
+    /// Seconds of silence on both sides before the caller is asked, before they are asked again,
+    /// and before the call ends: three numbers, rising, 2 to 600.
+    pub silence_s: Vec<i64>,
 }
 
 impl Default for Converse {
     fn default() -> Self {
-        Self { playbook: String::new(), silence_prompts_s: vec![8, 16], silence_end_s: 24 }
+        Self { playbook: String::new(), silence_s: vec![8, 16, 24] }
     }
 }
 

@@ -14,20 +14,23 @@ mod values;
 pub use checked::{Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use values::{
-    Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilencePrompts,
-    Transport, Voice, WhenFull,
+    Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Transport,
+    Voice,
 };
 
 use std::path::Path;
 
-/// Reads and checks the file at `path`; without a path the defaults stand.
+/// Reads and checks the file at `path`, whose folder relative paths in it count from; without a
+/// path the defaults stand.
 pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
     let Some(path) = path else {
         return Ok(Config::default());
     };
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    from_text(&text).map_err(|error| error.in_file(path))
+    let mut config = from_text(&text).map_err(|error| error.in_file(path))?;
+    config.resolve(path.parent().unwrap_or(Path::new("")));
+    Ok(config)
 }
 
 /// Checks `text` as a configuration file.

@@ -40,7 +40,7 @@ pub(super) fn parse(text: &str) -> Result<(File, Vec<Fault>), ConfigError> {
     Ok((file, faults))
 }
 
-fn defaults() -> Table {
+pub(super) fn defaults() -> Table {
     Table::try_from(File::default()).expect("the defaults are plain strings, numbers and lists")
 }
 

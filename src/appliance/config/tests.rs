@@ -60,8 +60,8 @@ fn one_wrong_value_in_each_key_is_found() {
         ("[speech]\nlanguage = \"English\"", "speech.language"),
         ("[speech]\ndevice = \"gpu\"", "speech.device"),
         ("[speech]\nthreads = 65", "speech.threads"),
-        ("[converse]\nsilence_prompts_s = [16, 8]", "converse.silence_prompts_s, silence_end_s"),
-        ("[converse]\nsilence_end_s = 16", "converse.silence_prompts_s, silence_end_s"),
+        ("[converse]\nsilence_s = [16, 8, 24]", "converse.silence_s"),
+        ("[converse]\nsilence_s = [8, 16]", "converse.silence_s"),
         ("[log]\nlevel = \"loud\"", "log.level"),
         ("calls = 5", "calls"),
         ("nonsense = 5", "nonsense"),
@@ -92,7 +92,8 @@ fn values_arrive_as_written() {
     )
     .unwrap();
     assert_eq!(config.sip.listen[0].to_string(), "tcp:[::1]:5070");
-    assert_eq!(config.calls.when_full, WhenFull::Unavailable { retry_after_s: 7 });
+    assert_eq!(config.calls.when_full, crate::call::admission::WhenFull::Unavailable);
+    assert_eq!(config.calls.retry_after_s, 7);
     assert_eq!(config.media.ports.rtp_ports().collect::<Vec<_>>(), [20_002, 20_004]);
     assert_eq!(config.media.codecs, [crate::codec::Codec::Pcma]);
     assert_eq!(config.speech.voice, Voice::Espeak { language: "de".into() });
@@ -106,4 +107,23 @@ fn values_arrive_as_written() {
 fn a_missing_file_is_named() {
     let error = load(Some(Path::new("/nonexistent/attendant.toml"))).unwrap_err();
     assert!(error.to_string().contains("/nonexistent/attendant.toml"), "{error}");
+}
+
+#[test]
+fn the_example_has_every_key_with_its_default() {
+    let text = include_str!("../../../attendant.toml");
+    assert_eq!(text.parse::<toml::Table>().unwrap(), parse::defaults());
+    assert_eq!(from_text(text).unwrap(), Config::default());
+}
+
+#[test]
+fn relative_paths_count_from_the_files_folder() {
+    let folder = std::env::temp_dir().join(format!("config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("attendant.toml");
+    std::fs::write(&path, "[converse]\nplaybook = \"desk.toml\"\n").unwrap();
+    let config = load(Some(&path)).unwrap();
+    assert_eq!(config.converse.playbook, Some(folder.join("desk.toml")));
+    assert_eq!(config.speech.whisper_model, None);
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::call::admission::WhenFull;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     Udp,
@@ -27,15 +29,6 @@ pub struct MaxCalls(usize);
 /// Longest call, 30 s to a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxDuration(Duration);
-
-/// What a call beyond `calls.max` gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenFull {
-    /// 486.
-    Busy,
-    /// 503 with Retry-After.
-    Unavailable { retry_after_s: u32 },
-}
 
 /// UDP ports for media, both ends included, with at least one even-odd pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +58,9 @@ pub enum Device {
     Cuda { index: u8 },
 }
 
-/// When a silent caller is asked again, and when the call ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SilencePrompts {
-    prompts: Vec<Duration>,
-    end: Duration,
-}
+/// Silence before the first prompt, the second prompt and the end: rising, 2 s to 600 s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SilenceTimes([Duration; 3]);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -130,15 +120,13 @@ impl TryFrom<i64> for MaxDuration {
     }
 }
 
-impl TryFrom<(&str, i64)> for WhenFull {
+impl TryFrom<&str> for WhenFull {
     type Error = Allowed;
 
-    fn try_from((policy, retry_after_s): (&str, i64)) -> Result<Self, Allowed> {
-        match policy {
+    fn try_from(text: &str) -> Result<Self, Allowed> {
+        match text {
             "busy" => Ok(Self::Busy),
-            "unavailable" => Ok(Self::Unavailable {
-                retry_after_s: within(retry_after_s, 1, 3_600).unwrap_or(1),
-            }),
+            "unavailable" => Ok(Self::Unavailable),
             _ => allowed("busy or unavailable"),
         }
     }
@@ -269,33 +257,22 @@ impl TryFrom<&str> for Device {
     }
 }
 
-impl SilencePrompts {
-    /// Silence before each prompt, rising, counted from the last word of either side.
-    pub fn prompts(&self) -> &[Duration] {
-        &self.prompts
-    }
-
-    /// Silence before the call ends, longer than that before the last prompt.
-    pub const fn end(&self) -> Duration {
-        self.end
+impl SilenceTimes {
+    pub const fn as_durations(self) -> [Duration; 3] {
+        self.0
     }
 }
 
-impl TryFrom<(&[i64], i64)> for SilencePrompts {
+impl TryFrom<&[i64]> for SilenceTimes {
     type Error = Allowed;
 
-    fn try_from((prompts_s, end_s): (&[i64], i64)) -> Result<Self, Allowed> {
-        let rising = prompts_s.iter().zip(prompts_s.iter().skip(1)).all(|(a, b)| a < b);
-        let in_range = prompts_s.iter().all(|seconds| (2..=300).contains(seconds));
-        let last = prompts_s.last().copied().unwrap_or(1);
-        if !rising || !in_range || prompts_s.len() > 5 {
-            return allowed("at most five numbers, rising, each 2 to 300");
+    fn try_from(seconds: &[i64]) -> Result<Self, Allowed> {
+        match *seconds {
+            [first, second, end] if 2 <= first && first < second && second < end && end <= 600 => {
+                Ok(Self([first, second, end].map(|s| Duration::from_secs(s.unsigned_abs()))))
+            }
+            _ => allowed("three numbers, rising, 2 to 600"),
         }
-        if !(last + 1..=600).contains(&end_s) {
-            return allowed(format!("an end within {} to 600", last + 1));
-        }
-        let seconds = |value: i64| Duration::from_secs(value.unsigned_abs());
-        Ok(Self { prompts: prompts_s.iter().copied().map(seconds).collect(), end: seconds(end_s) })
     }
 }
 

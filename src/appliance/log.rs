@@ -1,0 +1,110 @@
+//! Where the log goes: to journald under systemd, else to standard error.
+//!
+//! Invariant: no number, address, name or word of a caller stands in it; `base::Private` sees to
+//! that, and `tests/privacy.rs` watches.
+
+use std::io;
+use std::os::linux::fs::MetadataExt;
+
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt, registry};
+
+use super::config::Level;
+
+/// Starts the log of this process. The first log stays when there is one already, as in tests.
+pub fn start(level: Level) {
+    // Without journald's socket the log still has a place.
+    let _ = match goes_to_journal().then(tracing_journald::layer) {
+        Some(Ok(journal)) => registry().with(journal.with_filter(filter(level))).try_init(),
+        Some(Err(_)) | None => on(level, io::stderr).try_init(),
+    };
+}
+
+/// The log as lines on `writer`; systemd and terminals stamp the time themselves where they want.
+pub fn on<W>(level: Level, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer).with_target(false).with_ansi(false);
+    registry().with(lines.with_filter(filter(level)))
+}
+
+/// Ours as configured; of other people's crates warnings only, whose texts we do not know.
+fn filter(level: Level) -> Targets {
+    let ours = match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    };
+    Targets::new()
+        .with_default(LevelFilter::WARN.min(ours))
+        .with_target(env!("CARGO_CRATE_NAME"), ours)
+}
+
+/// systemd names the device and inode of the journal's stream; a redirected standard error has
+/// others (sd_journal_print(3)).
+fn goes_to_journal() -> bool {
+    let Ok(named) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let Ok(stderr) = std::fs::metadata("/proc/self/fd/2") else {
+        return false;
+    };
+    named == format!("{}:{}", stderr.st_dev(), stderr.st_ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::base::Private;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(level: Level, write: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        tracing::subscriber::with_default(on(level, move || writer.clone()), write);
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn the_level_is_ours_and_others_only_warn() {
+        let text = logged(Level::Debug, || {
+            tracing::debug!("ours");
+            tracing::trace!("too fine");
+            tracing::info!(target: "hyper", "theirs");
+            tracing::warn!(target: "hyper", "their warning");
+        });
+        assert!(text.contains("ours") && text.contains("their warning"), "{text}");
+        assert!(!text.contains("too fine") && !text.contains("theirs"), "{text}");
+    }
+
+    #[test]
+    fn a_private_field_does_not_reach_the_log() {
+        let text = logged(Level::Trace, || {
+            let peer = Private::new("+15550100");
+            tracing::info!(?peer, "a call came in");
+        });
+        assert!(text.contains("a call came in") && !text.contains("5550100"), "{text}");
+    }
+}

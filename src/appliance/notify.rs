@@ -1,0 +1,48 @@
+//! What systemd is told: ready, status, still alive, stopping. Without systemd nothing happens.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+/// The process takes calls.
+pub fn ready(status: &str) {
+    send(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// One line for `systemctl status`; no private words.
+pub fn status(status: &str) {
+    send(&[NotifyState::Status(status)]);
+}
+
+pub fn stopping() {
+    send(&[NotifyState::Stopping]);
+}
+
+/// To be called only while every thread's heartbeat is young.
+pub fn alive() {
+    send(&[NotifyState::Watchdog]);
+}
+
+/// How often `alive` is wanted: half of `WatchdogSec=`, so that one late beat does not kill.
+pub fn alive_interval() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+}
+
+fn send(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_systemd_nothing_happens() {
+        if std::env::var_os("NOTIFY_SOCKET").is_none() {
+            ready("waiting for calls");
+            assert_eq!(alive_interval(), None);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Why the appliance or its engine could not start or had to stop, naming key or file.
+//!
+//! `cli::exit` gives each kind an exit code of its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::config::{ConfigError, PortRange};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The playbook, or another file that a key of the configuration names.
+    #[error("{key}: {}: {reason}", path.display())]
+    BadFile { key: &'static str, path: PathBuf, reason: String },
+    #[error("speech.whisper_model: cannot read {}", path.display())]
+    ModelMissing { path: PathBuf, source: io::Error },
+    #[error("speech.whisper_model: {} is not a sound Whisper model: {reason}", path.display())]
+    ModelCorrupt { path: PathBuf, reason: String },
+    #[error("{key}: {address} is in use by another program")]
+    PortBusy { key: &'static str, address: SocketAddr },
+    #[error("{key}: cannot take {address}")]
+    Address { key: &'static str, address: SocketAddr, source: io::Error },
+    #[error("media.ports: {range} has {free} free pairs of ports, calls.max needs {needed}")]
+    PortsExhausted { range: PortRange, free: usize, needed: usize },
+    #[error("the speech engine cannot work: {reason}")]
+    Engine { reason: String },
+    /// The operating system refused something that nothing works without.
+    #[error("{what}")]
+    System { what: &'static str, source: io::Error },
+}
+
+impl StartError {
+    /// For a socket that `key` asks for and that could not be had.
+    pub fn from_bind(key: &'static str, address: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::PortBusy { key, address },
+            _ => Self::Address { key, address, source },
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Exit codes: the contract with systemd, scripts and tests.
+//!
+//! Codes from 64 on have the meaning of sysexits(3) where it has one.
+
+use std::process::ExitCode;
+
+use crate::appliance::start_error::StartError;
+
+/// How the program ends. `RestartPreventExitStatus=` of the unit lists those that a restart cannot
+/// mend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    CallFailed = 3,
+    NotAsExpected = 4,
+    ModelCorrupt = 65,
+    ModelMissing = 66,
+    PortBusy = 69,
+    EngineFailed = 70,
+    PortsExhausted = 75,
+    BadConfig = 78,
+}
+
+impl Exit {
+    pub const ALL: [Self; 11] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::CallFailed,
+        Self::NotAsExpected,
+        Self::ModelCorrupt,
+        Self::ModelMissing,
+        Self::PortBusy,
+        Self::EngineFailed,
+        Self::PortsExhausted,
+        Self::BadConfig,
+    ];
+
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// For `--help` and the README.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done as asked",
+            Self::Failed => "the operating system refused something; standard error says what",
+            Self::Usage => "wrong command line",
+            Self::CallFailed => "call: the call was refused, not answered, or broke off",
+            Self::NotAsExpected => "call: the call went through, an --expect was not met",
+            Self::ModelCorrupt => "the model file is damaged or no Whisper model",
+            Self::ModelMissing => "the model file is missing or unreadable",
+            Self::PortBusy => "another program has the port that sip.listen or web.listen names",
+            Self::EngineFailed => "the speech engine cannot work",
+            Self::PortsExhausted => "too few free ports in media.ports for calls.max",
+            Self::BadConfig => "the configuration, or a file that it names, has faults",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+impl From<&StartError> for Exit {
+    fn from(error: &StartError) -> Self {
+        match error {
+            StartError::Config(_) | StartError::BadFile { .. } => Self::BadConfig,
+            StartError::ModelMissing { .. } => Self::ModelMissing,
+            StartError::ModelCorrupt { .. } => Self::ModelCorrupt,
+            StartError::PortBusy { .. } => Self::PortBusy,
+            StartError::PortsExhausted { .. } => Self::PortsExhausted,
+            StartError::Engine { .. } => Self::EngineFailed,
+            StartError::Address { .. } | StartError::System { .. } => Self::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_exit_has_a_code_of_its_own() {
+        let codes: HashSet<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        assert_eq!(codes.len(), Exit::ALL.len());
+    }
+
+    #[test]
+    fn a_busy_port_is_told_from_one_that_we_may_not_have() {
+        let address = "127.0.0.1:5060".parse().unwrap();
+        for (kind, exit) in [
+            (std::io::ErrorKind::AddrInUse, Exit::PortBusy),
+            (std::io::ErrorKind::PermissionDenied, Exit::Failed),
+        ] {
+            let error = StartError::from_bind("sip.listen", address, kind.into());
+            assert_eq!(Exit::from(&error), exit);
+            assert!(error.to_string().starts_with("sip.listen: "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The command line: one file for each subcommand, and the exit codes.
+//!
+//! `--help` is the manual. Below this module every error is typed; here it becomes a line on
+//! standard error and an exit code.
+
+mod check;
+mod run;
+mod speech;
+
+pub mod exit;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::appliance::config::{self, Config};
+use crate::appliance::paths::Paths;
+use crate::appliance::start_error::StartError;
+use exit::Exit;
+
+/// Answers the telephone: greets, listens, understands, replies aloud and hangs up.
+///
+/// Without a configuration file it works with the settings that `attendant.toml` of the source
+/// shows.
+#[derive(Debug, Parser)]
+#[command(name = "attendant", version, after_long_help = manual_end(), max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Arguments),
+    Speech(speech::Arguments),
+    Check(check::Arguments),
+}
+
+/// Which configuration counts.
+#[derive(Debug, clap::Args)]
+struct ConfigArgument {
+    /// The configuration file. Without it: for an ordinary user
+    /// $XDG_CONFIG_HOME/attendant/attendant.toml, then /etc/attendant/attendant.toml; without
+    /// either, the defaults.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgument {
+    fn load(&self, paths: &Paths) -> Result<Config, StartError> {
+        let path = self.config.as_deref().or_else(|| paths.config());
+        Ok(config::load(path)?)
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let exit = match CommandLine::try_parse() {
+        Ok(CommandLine { command }) => match command {
+            Command::Run(arguments) => ended(run::run(&arguments)),
+            Command::Speech(arguments) => ended(speech::run(&arguments)),
+            Command::Check(arguments) => ended(check::run(&arguments)),
+        },
+        Err(error) => {
+            // A closed standard output is no reason for another exit code.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage } else { Exit::Done }
+        }
+    };
+    exit.into()
+}
+
+fn ended(outcome: Result<(), StartError>) -> Exit {
+    match outcome {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            eprintln!("attendant: {}", with_sources(&error));
+            Exit::from(&error)
+        }
+    }
+}
+
+/// The error and what caused it, on one line.
+fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn manual_end() -> String {
+    let exits = Exit::ALL.iter().fold(String::new(), |list, exit| {
+        format!("{list}\n  {:>3}  {}", exit.code(), exit.meaning())
+    });
+    format!(
+        "Exit codes:{exits}\n\n\
+         Environment:\n  \
+           CREDENTIALS_DIRECTORY  folder of secrets, as systemd's LoadCredential= gives it\n  \
+           ATTENDANT_...          a secret, where that folder does not have it\n  \
+           STATE_DIRECTORY, RUNTIME_DIRECTORY  folders, as systemd gives them; else the\n                         \
+           system's for root, the XDG folders for an ordinary user"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound_and_its_help_lists_every_exit_code() {
+        CommandLine::command().debug_assert();
+        let help = CommandLine::command().render_long_help().to_string();
+        for exit in Exit::ALL {
+            assert!(help.contains(&format!("{:>3}  {}", exit.code(), exit.meaning())), "{help}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_printed_with_its_cause() {
+        let error = StartError::ModelMissing {
+            path: "/m.bin".into(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        let text = with_sources(&error);
+        assert_eq!(text, "speech.whisper_model: cannot read /m.bin: entity not found");
+    }
+}
