@@ -1,0 +1,98 @@
+//! Ceilings: a source file has at most 700 lines, a function at most 100. No exceptions, but that a
+//! test's table of cases may be as long as it has cases.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FILE_LINES: usize = 700;
+const FUNCTION_LINES: usize = 100;
+
+/// Functions longer than the ceiling, as (first line, lines).
+///
+/// rustfmt indents a function's closing brace like its first line, so no parsing is needed.
+fn long_functions(text: &str) -> Vec<(usize, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut long = Vec::new();
+    for (first, line) in lines.iter().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        if !begins_function(line.trim_start()) {
+            continue;
+        }
+        let closes = |line: &&str| {
+            line.trim_start().starts_with(['}', ')'])
+                && line.len() - line.trim_start().len() == indent
+        };
+        let ends_here = |line: &&str| line.ends_with('}') || line.ends_with(';');
+        if ends_here(line) {
+            continue;
+        }
+        let body = lines[first + 1..].iter().position(|line| {
+            closes(line) && (line.trim_start().starts_with('}') || ends_here(line))
+        });
+        let length = body.map_or(lines.len() - first, |last| last + 2);
+        if length > FUNCTION_LINES {
+            long.push((first + 1, length));
+        }
+    }
+    long
+}
+
+fn begins_function(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    words.by_ref().find(|word| {
+        !(word.starts_with("pub")
+            || ["const", "async", "unsafe", "extern"].contains(word)
+            || word.starts_with('"')
+            || *word == "crate)"
+            || word.starts_with("in"))
+    }) == Some("fn")
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(sources(&path)),
+            false if path.extension().is_some_and(|ending| ending == "rs") => files.push(path),
+            false => {}
+        }
+    }
+    files
+}
+
+#[test]
+fn no_file_and_no_function_is_over_its_ceiling() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        for path in sources(&root.join(folder)) {
+            let file = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            let lines = text.lines().count();
+            if lines > FILE_LINES {
+                found.push(format!("{file}: {lines} lines"));
+            }
+            let is_test =
+                folder == "tests" || path.ends_with("tests.rs") || file.contains("/tests/");
+            let long = if is_test { Vec::new() } else { long_functions(&text) };
+            for (line, length) in long {
+                found.push(format!("{file}:{line}: a function of {length} lines"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_checker_measures_functions() {
+    let function = |head: &str, lines: usize| {
+        format!("{head} {{\n{}}}\n\nfn next() {{\n}}\n", "    {\n    }\n".repeat(lines / 2))
+    };
+    assert_eq!(long_functions(&function("fn f()", 98)), []);
+    assert_eq!(long_functions(&function("fn f()", 100)), [(1, 102)]);
+    let head = "pub(crate) const unsafe fn f(\n    a: u8,\n) -> u8";
+    assert_eq!(long_functions(&function(head, 96)), []);
+    assert_eq!(long_functions(&function(head, 100)), [(1, 104)]);
+    assert_eq!(long_functions(&function("// fn in a comment\nstruct S", 200)), []);
+}

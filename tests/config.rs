@@ -1,0 +1,68 @@
+//! A broken configuration ends the program with its own code and names every fault.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+struct File(PathBuf);
+
+impl File {
+    fn with(name: &str, text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("attendant-{}-{name}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn attendant(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_attendant")).args(arguments).output().unwrap()
+}
+
+fn with_config(subcommand: &str, file: &File) -> (Option<i32>, String) {
+    let output = attendant(&[subcommand, "--config", file.0.to_str().unwrap()]);
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn check_and_run_end_with_78_and_every_fault() {
+    let file = File::with(
+        "faults.toml",
+        "[calls]\nmax = 0\nmaximum = 3\n[media]\nports = \"1-2\"\n[spech]\nvoice = \"slt\"\n",
+    );
+    for subcommand in ["check", "run", "speech"] {
+        let (code, text) = with_config(subcommand, &file);
+        assert_eq!(code, Some(78), "{subcommand}: {text}");
+        for key in ["calls.max = 0", "calls.maximum = 3", "media.ports = \"1-2\"", "spech"] {
+            assert!(text.contains(key), "{subcommand}: {key}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_shipped_file_is_sound() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/attendant.toml");
+    let output = attendant(&["check", "--config", path]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn a_missing_file_and_a_missing_playbook_are_named() {
+    let output = attendant(&["check", "--config", "/nonexistent/attendant.toml"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nonexistent/attendant.toml"));
+    let file = File::with("playbook.toml", "[converse]\nplaybook = \"/nonexistent/desk.toml\"\n");
+    let (code, text) = with_config("check", &file);
+    assert_eq!(code, Some(78));
+    assert!(text.contains("converse.playbook: /nonexistent/desk.toml"), "{text}");
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    assert_eq!(attendant(&["dance"]).status.code(), Some(2));
+    assert_eq!(attendant(&["--help"]).status.code(), Some(0));
+}

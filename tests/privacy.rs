@@ -1,0 +1,136 @@
+//! No number, address, name or word of a caller reaches a log, at any level.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use attendant::appliance::config::Level;
+use attendant::appliance::log;
+use attendant::base::{CallId, Private};
+use attendant::call::ending::Cause;
+use attendant::call::record::{CallRecord, Direction, Progress, Turn};
+use attendant::web::{Board, Health};
+
+/// What the scripted caller and we say, and who the caller is.
+const SECRETS: [&str; 4] = ["5550100", "192.0.2.77", "four five six seven", "Maria"];
+
+fn private_call() -> CallRecord {
+    let peer = format!("sip:+1{}@{}", SECRETS[0], SECRETS[1]);
+    let mut record = CallRecord::new(CallId(1), Direction::Inbound, peer, 1_000);
+    record.push_turn(Turn {
+        caller_text: Private::new(format!("my number is {}", SECRETS[2])),
+        reply_text: Private::new(format!("Thank you, {}.", SECRETS[3])),
+        ..Turn::default()
+    });
+    record.progress = Progress::Ended {
+        answered_at_ms: Some(1_200),
+        ended_at_ms: 9_000,
+        ending: Cause::HungUp.into(),
+    };
+    record
+}
+
+fn assert_clean(text: &str) {
+    for secret in SECRETS {
+        assert!(!text.contains(secret), "{secret} in: {text}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_holds_private_words_does_not_print_them() {
+    let board = Board::default();
+    board.set_health(Health::Ready);
+    board.update_call(private_call());
+    assert_clean(&format!("{:?} {board:?}", private_call()));
+}
+
+#[test]
+fn the_finest_log_of_a_call_is_clean() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    tracing::subscriber::with_default(log::on(Level::Trace, move || writer.clone()), || {
+        let record = private_call();
+        tracing::warn!(target: "attendant", ?record, peer = ?record.peer, "a call has ended");
+        for turn in record.turns() {
+            tracing::info!(target: "attendant", ?turn, text = ?turn.caller_text, "a turn");
+        }
+    });
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("a call has ended") && text.contains("a turn"), "{text}");
+    assert_clean(&text);
+}
+
+/// Log lines, prints and panics that reveal a private value, as lines of `text`.
+fn revealing(text: &str) -> Vec<usize> {
+    let macros = [
+        "error!(",
+        "warn!(",
+        "info!(",
+        "debug!(",
+        "trace!(",
+        "event!(",
+        "span!(",
+        "println!(",
+        "panic!(",
+    ];
+    let mut found = Vec::new();
+    for start in macros.iter().flat_map(|name| text.match_indices(name)) {
+        let arguments = &text[start.0 + start.1.len()..];
+        let mut depth = 1;
+        let end = arguments.find(|c| {
+            depth += match c {
+                '(' => 1,
+                ')' => -1,
+                _ => 0,
+            };
+            depth == 0
+        });
+        if arguments[..end.unwrap_or(arguments.len())].contains("reveal") {
+            found.push(text[..start.0].matches('\n').count() + 1);
+        }
+    }
+    found
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(sources(&path)),
+            false if path.extension().is_some_and(|ending| ending == "rs") => files.push(path),
+            false => {}
+        }
+    }
+    files
+}
+
+#[test]
+fn no_log_line_reveals_a_private_value() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for path in sources(&root) {
+        // `attendant call` is the caller: it prints its own conversation on its own terminal.
+        if path.starts_with(root.join("cli")) {
+            continue;
+        }
+        let lines = revealing(&fs::read_to_string(&path).unwrap());
+        assert!(lines.is_empty(), "{}: lines {lines:?}", path.display());
+    }
+    assert_eq!(revealing("tracing::info!(\n  peer = f(x).reveal(),\n);"), [1]);
+    assert_eq!(revealing("info!(calls);\nlet x = peer.reveal();"), []);
+}
