@@ -132,5 +132,5 @@ fn no_log_line_reveals_a_private_value() {
         assert!(lines.is_empty(), "{}: lines {lines:?}", path.display());
     }
     assert_eq!(revealing("tracing::info!(\n  peer = f(x).reveal(),\n);"), [1]);
-    assert_eq!(revealing("info!(calls);\nlet x = peer.reveal();"), []);
+    assert!(revealing("info!(calls);\nlet x = peer.reveal();").is_empty());
 }
