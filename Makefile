@@ -1,0 +1,47 @@
+# make run     build, make a trial call, go on serving until interrupted
+# make demo    build, make a trial call, print the conversation; the call's exit code
+# make test    everything that must hold before a change lands
+# make bench   gaps, delays, processor time and memory, printed
+# make lint    format, clippy, documentation, licences and advisories
+# make deps    install the Debian packages that are missing
+
+export GGML_NATIVE ?= OFF
+
+.PHONY: run demo test bench lint deps test-deps build fmt clippy doc deny
+
+run: build
+	tools/demo --serve
+
+demo: build
+	tools/demo
+
+test: test-deps fmt clippy doc
+	cargo test --locked
+
+bench: test-deps
+	cargo bench --locked
+
+lint: deps fmt clippy doc deny
+
+deps:
+	@tools/deps
+
+test-deps:
+	@tools/deps test
+
+build: deps
+	cargo build --locked --release
+
+fmt:
+	cargo fmt --check
+
+clippy:
+	cargo clippy --locked --all-targets -- -D warnings
+
+doc:
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+# cargo-deny takes minutes to build, so it is used where it is installed.
+deny:
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --all-features check; \
+	else echo "cargo-deny is not installed; 'cargo install --locked cargo-deny' gives it"; fi
