@@ -1,2 +1,48 @@
+//! Attendant answers the telephone: it greets, listens, understands, replies aloud and hangs up.
+//!
+//! The path of a call, and of a reader:
+//!
+//! ```text
+//!  caller ──SIP/RTP──▶ sip · sdp · rtp ──▶ listen ──▶ converse ──▶ speak ──▶ rtp ──▶ caller
+//!                                          VAD, STT    who has       text,
+//!                                             ▲        the floor,    phrases,
+//!                                             │        what to say   playout
+//!                                             │                        ▲
+//!                                             └──── speech process ────┘
+//!                                             Whisper            voice
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`base`] | time, PCM frames, ids, limits, private text |
+//! | [`codec`] | G.711, G.722, Opus, resampling, concealment |
+//! | [`sip`] | messages, transactions, dialogs, user agent (sans-IO) |
+//! | [`sdp`] | offer and answer |
+//! | [`rtp`] | packets, jitter buffer, RTCP, telephone-events |
+//! | [`listen`] | VAD, endpointing, reading the recogniser |
+//! | [`converse`] | playbook and conversation |
+//! | [`speak`] | text for speech, phrases, playout |
+//! | [`call`] | one call: joins all of the above |
+//! | [`speech`] | the engine process: Whisper, flite, espeak-ng |
+//! | [`store`] | what outlives a call |
+//! | [`appliance`] | configuration, threads, rings, sockets, the engine's supervisor |
+//! | [`web`] | HTTP interface and status page |
+//! | [`cli`] | the command line |
+//!
+//! Everything above `speech` is pure: no socket, clock, thread, file or random source. The time is
+//! an argument: `handle(now, input)`, then `poll_output()` until it gives the next deadline.
+
+pub mod appliance;
 pub mod base;
+pub mod call;
+pub mod cli;
 pub mod codec;
+pub mod converse;
+pub mod listen;
+pub mod rtp;
+pub mod sdp;
+pub mod sip;
+pub mod speak;
+pub mod speech;
+pub mod store;
+pub mod web;

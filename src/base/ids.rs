@@ -32,6 +32,10 @@ impl UtteranceId {
     }
 }
 
+/// One piece of work that a call asks of the speech engine, numbered by the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkId(pub u32);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,6 @@ pub mod private;
 pub mod timers;
 
 pub use entropy::Entropy;
-pub use ids::{CallId, UtteranceId};
+pub use ids::{CallId, UtteranceId, WorkId};
 pub use private::Private;
 pub use timers::TimerTable;

@@ -13,12 +13,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::base::UtteranceId;
 use crate::base::pcm::{FRAME_SAMPLES, Frame, ms_to_samples};
-
-/// The voice's name for one piece of work, chosen by the caller of [`Playout::say`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SynthesisId(pub u32);
+use crate::base::{UtteranceId, WorkId};
 
 /// Where the sound of a phrase comes from.
 #[derive(Clone, Debug)]
@@ -26,7 +22,7 @@ pub enum Sound {
     /// Rendered before, at 16 kHz.
     Ready(Arc<[i16]>),
     /// The voice is at work on it.
-    Arriving(SynthesisId),
+    Arriving(WorkId),
 }
 
 /// 20 ms on their way to the caller.
@@ -66,7 +62,7 @@ impl Phrase {
         phrase
     }
 
-    fn is(&self, id: SynthesisId) -> bool {
+    fn is(&self, id: WorkId) -> bool {
         matches!(self.source, Sound::Arriving(own) if own == id)
     }
 
@@ -111,6 +107,8 @@ pub struct Progress {
     pub utterance: UtteranceId,
     /// Frames that had left the queue; some of them may still lie in the ring.
     pub frames: u32,
+    /// Frames that were there and had not left; of sound that was still arriving, what had come.
+    pub frames_left: u32,
 }
 
 /// The queue of utterances of one call.
@@ -131,14 +129,14 @@ impl Playout {
     }
 
     /// Sound from the voice; unknown work (stopped meanwhile) is dropped.
-    pub fn audio(&mut self, id: SynthesisId, samples: &[i16]) {
+    pub fn audio(&mut self, id: WorkId, samples: &[i16]) {
         if let Some(phrase) = self.phrase(id) {
             phrase.push(samples);
         }
     }
 
     /// The voice has delivered all of this phrase, or never will: what came is played.
-    pub fn complete(&mut self, id: SynthesisId) {
+    pub fn complete(&mut self, id: WorkId) {
         if let Some(phrase) = self.phrase(id) {
             phrase.finish();
         }
@@ -147,13 +145,18 @@ impl Playout {
     /// Drops the utterance and gives back how far it had come.
     pub fn stop(&mut self, id: UtteranceId) -> Option<Progress> {
         let index = self.queue.iter().position(|u| u.id == id)?;
-        self.queue.remove(index);
+        let stopped = self.queue.remove(index)?;
         let frames = if index == 0 { std::mem::take(&mut self.frames_out) } else { 0 };
-        Some(Progress { utterance: id, frames })
+        let left = stopped.samples_left().div_ceil(FRAME_SAMPLES);
+        Some(Progress {
+            utterance: id,
+            frames,
+            frames_left: u32::try_from(left).unwrap_or(u32::MAX),
+        })
     }
 
     /// The voice's work that is still wanted.
-    pub fn awaited(&self) -> impl Iterator<Item = SynthesisId> + '_ {
+    pub fn awaited(&self) -> impl Iterator<Item = WorkId> + '_ {
         self.queue.iter().flat_map(|u| &u.phrases).filter(|p| !p.complete).filter_map(|p| {
             match p.source {
                 Sound::Arriving(id) => Some(id),
@@ -189,7 +192,7 @@ impl Playout {
         Some(PlayoutFrame { utterance: id, frame, last })
     }
 
-    fn phrase(&mut self, id: SynthesisId) -> Option<&mut Phrase> {
+    fn phrase(&mut self, id: WorkId) -> Option<&mut Phrase> {
         self.queue.iter_mut().flat_map(|u| &mut u.phrases).find(|p| p.is(id))
     }
 }
@@ -208,6 +211,11 @@ impl Utterance {
             }
         }
         true
+    }
+
+    fn samples_left(&self) -> usize {
+        let there: usize = self.phrases.iter().map(|phrase| phrase.samples.len()).sum();
+        there.saturating_sub(self.offset)
     }
 
     /// Takes a frame's worth of samples; phrases that are used up leave the row.
@@ -256,7 +264,7 @@ mod tests {
     #[test]
     fn arriving_sound_is_played_as_soon_as_a_frame_is_there_and_joined_without_a_gap() {
         let mut playout = Playout::default();
-        let (a, b) = (SynthesisId(1), SynthesisId(2));
+        let (a, b) = (WorkId(1), WorkId(2));
         playout.say(UtteranceId(1), [Sound::Arriving(a), Sound::Arriving(b)]);
         assert!(playout.next_frame().is_none());
         playout.audio(a, &tone(30));
@@ -274,8 +282,8 @@ mod tests {
     #[test]
     fn an_utterance_whose_sound_failed_still_ends() {
         let mut playout = Playout::default();
-        playout.say(UtteranceId(3), [Sound::Arriving(SynthesisId(9))]);
-        playout.complete(SynthesisId(9));
+        playout.say(UtteranceId(3), [Sound::Arriving(WorkId(9))]);
+        playout.complete(WorkId(9));
         let end = playout.next_frame().unwrap();
         assert!(end.last && end.utterance == UtteranceId(3));
     }
@@ -288,7 +296,7 @@ mod tests {
         playout.next_frame();
         playout.next_frame();
         let progress = playout.stop(UtteranceId(1)).unwrap();
-        assert_eq!(progress, Progress { utterance: UtteranceId(1), frames: 2 });
+        assert_eq!(progress, Progress { utterance: UtteranceId(1), frames: 2, frames_left: 3 });
         assert_eq!(playout.next_frame().unwrap().utterance, UtteranceId(2));
         assert_eq!(playout.stop(UtteranceId(7)), None);
     }
@@ -296,10 +304,10 @@ mod tests {
     #[test]
     fn work_for_a_stopped_utterance_is_dropped() {
         let mut playout = Playout::default();
-        playout.say(UtteranceId(1), [Sound::Arriving(SynthesisId(1))]);
-        assert_eq!(playout.awaited().collect::<Vec<_>>(), [SynthesisId(1)]);
+        playout.say(UtteranceId(1), [Sound::Arriving(WorkId(1))]);
+        assert_eq!(playout.awaited().collect::<Vec<_>>(), [WorkId(1)]);
         playout.stop(UtteranceId(1));
-        playout.audio(SynthesisId(1), &tone(20));
+        playout.audio(WorkId(1), &tone(20));
         assert!(playout.is_empty() && playout.next_frame().is_none());
     }
 }

@@ -1,0 +1,116 @@
+//! Which call's work is with the engine under which number.
+//!
+//! A call numbers its work from 1, the engine's link numbers everybody's. Invariant: what a call
+//! has asked for is listed until its end has come, also when the call is gone by then.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, Phrase, RequestId};
+use crate::appliance::rings::Place;
+use crate::base::{CallId, WorkId};
+use crate::call::{Work, WorkResult};
+
+/// The voice and language that calls are spoken in.
+#[derive(Clone, Debug)]
+pub struct Speaker {
+    pub language: String,
+    pub voice: String,
+}
+
+/// Carries work from calls to the engine and results back.
+pub struct Errands {
+    engine: Arc<dyn Engine>,
+    speaker: Speaker,
+    open: HashMap<RequestId, (CallId, WorkId)>,
+}
+
+impl std::fmt::Debug for Errands {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Errands({} open)", self.open.len())
+    }
+}
+
+impl Errands {
+    pub fn new(engine: Arc<dyn Engine>, speaker: Speaker) -> Self {
+        Self { engine, speaker, open: HashMap::new() }
+    }
+
+    pub fn ask(&mut self, call: CallId, place: Place, work: Work) {
+        let asker = Asker::Call(call);
+        match work {
+            Work::Transcribe { id, audio } => {
+                let request = self.engine.transcribe(asker, place.0, audio.into_revealed());
+                self.open.insert(request, (call, id));
+            }
+            Work::Speak { id, phrase } => {
+                let Speaker { language, voice } = self.speaker.clone();
+                let request = self.engine.speak(asker, Phrase { language, voice, text: phrase });
+                self.open.insert(request, (call, id));
+            }
+            Work::Cancel { id } => {
+                let named = self.open.iter().find(|(_, of)| **of == (call, id));
+                if let Some((request, _)) = named {
+                    self.engine.cancel(*request);
+                }
+            }
+        }
+    }
+
+    /// The call that an answer is for, and what it means to it.
+    pub fn result(&mut self, event: EngineEvent) -> Option<(CallId, WorkResult)> {
+        let (call, id) = match event.answer.is_end() {
+            true => self.open.remove(&event.request)?,
+            false => *self.open.get(&event.request)?,
+        };
+        let result = match event.answer {
+            Answer::Text(transcript) => WorkResult::Text {
+                id,
+                text: transcript.text,
+                confidence: transcript.confidence,
+                decode_ms: transcript.decode_ms,
+            },
+            Answer::Audio(samples) => WorkResult::Audio { id, samples },
+            Answer::Spoken => WorkResult::Spoken { id },
+            Answer::Failed(_) | Answer::Cancelled => WorkResult::Failed { id },
+        };
+        Some((call, result))
+    }
+
+    /// The call is over: nothing that it asked for is wanted any more.
+    pub fn cancel_all(&mut self, call: CallId) {
+        for (request, _) in self.open.iter().filter(|(_, (of, _))| *of == call) {
+            self.engine.cancel(*request);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::appliance::engine::double::Scripted;
+    use crate::base::Private;
+
+    #[tokio::test]
+    async fn answers_find_the_call_that_asked_and_a_dead_call_is_forgotten_at_the_end() {
+        let (engine, mut answers) = Scripted::new(16);
+        let engine = Arc::new(engine);
+        let speaker = Speaker { language: "en".into(), voice: String::new() };
+        let mut errands = Errands::new(Arc::clone(&engine) as Arc<dyn Engine>, speaker);
+        engine.will_hear("one");
+        engine.hold();
+        for (call, id) in [(CallId(1), WorkId(7)), (CallId(2), WorkId(7))] {
+            let audio = Private::new(vec![0; 320]);
+            errands.ask(call, Place(0), Work::Transcribe { id, audio });
+        }
+        errands.cancel_all(CallId(2));
+        engine.release();
+        let mut ended = Vec::new();
+        while let Ok(event) = answers.try_recv() {
+            ended.push(errands.result(event).unwrap());
+        }
+        assert!(matches!(&ended[0], (CallId(1), WorkResult::Text { id: WorkId(7), .. })));
+        assert!(matches!(&ended[1], (CallId(2), WorkResult::Failed { id: WorkId(7) })));
+        assert!(errands.open.is_empty());
+    }
+}

@@ -1,0 +1,161 @@
+//! The places of the audio thread: which call has which, and the frames to and from it.
+//!
+//! Invariant: a place is given to the next call only after the audio thread has given the sockets
+//! of the last one back, so that nothing of one call is ever heard in another.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use nix::sys::eventfd::EventFd;
+
+use crate::appliance::rings::{AudioCommand, AudioEvent, NetSide, Place, Shared};
+use crate::appliance::rtp_socket::RtpSockets;
+use crate::base::{CallId, UtteranceId};
+use crate::call::Call;
+use crate::call::media::{HeardFrame, Plan};
+
+#[derive(Debug)]
+enum Use {
+    Free,
+    /// Given to a call whose media has not begun; the sockets wait here.
+    Reserved { call: CallId, sockets: RtpSockets },
+    Playing { call: CallId },
+    /// Asked to stop.
+    Stopping,
+}
+
+/// The net thread's side of all places.
+#[derive(Debug)]
+pub struct Places {
+    side: NetSide,
+    uses: Vec<Use>,
+    /// Commands that found their ring full, oldest first.
+    waiting: VecDeque<AudioCommand>,
+}
+
+impl Places {
+    pub fn new(side: NetSide) -> Self {
+        let uses = side.places.iter().map(|_| Use::Free).collect();
+        Self { side, uses, waiting: VecDeque::new() }
+    }
+
+    pub fn wake(&self) -> Arc<EventFd> {
+        Arc::clone(&self.side.wake)
+    }
+
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.side.shared
+    }
+
+    /// Places that are not free.
+    pub fn taken(&self) -> usize {
+        self.uses.iter().filter(|used| !matches!(used, Use::Free)).count()
+    }
+
+    pub fn is_free(&self, place: Place) -> bool {
+        matches!(self.uses.get(usize::from(place.0)), Some(Use::Free))
+    }
+
+    /// A free place for the call, which keeps the sockets until the media begins.
+    pub fn reserve(&mut self, call: CallId, sockets: RtpSockets) -> Option<Place> {
+        let mut places = self.uses.iter_mut().zip(0..);
+        let (used, number) = places.find(|(used, _)| matches!(used, Use::Free))?;
+        *used = Use::Reserved { call, sockets };
+        Some(Place(number))
+    }
+
+    pub fn start(&mut self, place: Place, plan: Plan) {
+        let Some(used) = self.uses.get_mut(usize::from(place.0)) else { return };
+        match std::mem::replace(used, Use::Free) {
+            Use::Reserved { call, sockets } => {
+                *used = Use::Playing { call };
+                self.command(AudioCommand::Start { place, call, sockets, plan });
+            }
+            other => *used = other,
+        }
+    }
+
+    pub fn apply(&mut self, place: Place, plan: Plan) {
+        if matches!(self.uses.get(usize::from(place.0)), Some(Use::Playing { .. })) {
+            self.command(AudioCommand::Apply { place, plan });
+        }
+    }
+
+    /// Ends the media; the place is free at once when there was none.
+    pub fn stop(&mut self, place: Place) {
+        let Some(used) = self.uses.get_mut(usize::from(place.0)) else { return };
+        match used {
+            Use::Reserved { .. } => *used = Use::Free,
+            Use::Playing { .. } => {
+                *used = Use::Stopping;
+                self.command(AudioCommand::Stop { place });
+            }
+            Use::Free | Use::Stopping => (),
+        }
+    }
+
+    /// The audio thread has let go: the place is empty and free.
+    pub fn release(&mut self, place: Place) {
+        let index = usize::from(place.0);
+        if let (Some(used), Some(ends)) = (self.uses.get_mut(index), self.side.places.get_mut(index))
+        {
+            while ends.heard.pop().is_ok() {}
+            ends.silenced.store(0, Ordering::Release);
+            *used = Use::Free;
+        }
+    }
+
+    /// Has the audio thread throw away what it holds of utterances up to this one.
+    pub fn silence(&mut self, place: Place, through: UtteranceId) {
+        if let Some(ends) = self.side.places.get(usize::from(place.0)) {
+            ends.silenced.fetch_max(through.0, Ordering::Release);
+        }
+    }
+
+    /// The next thing that a call's media tells.
+    pub fn event(&mut self) -> Option<AudioEvent> {
+        self.side.events.pop().ok()
+    }
+
+    /// The call that plays in a place and its next heard frame.
+    pub fn heard(&mut self, place: Place) -> Option<(CallId, HeardFrame)> {
+        let index = usize::from(place.0);
+        let Some(Use::Playing { call }) = self.uses.get(index) else { return None };
+        let frame = self.side.places.get_mut(index)?.heard.pop().ok()?;
+        Some((*call, frame))
+    }
+
+    /// All places, for a walk.
+    pub fn all(&self) -> impl Iterator<Item = Place> + use<> {
+        (0..self.uses.len() as u16).map(Place)
+    }
+
+    /// Gives a playing call's frames to its ring until that is full or the call has none.
+    pub fn fill(&mut self, place: Place, call: &mut Call) {
+        let index = usize::from(place.0);
+        if !matches!(self.uses.get(index), Some(Use::Playing { .. })) {
+            return;
+        }
+        let Some(ends) = self.side.places.get_mut(index) else { return };
+        while !ends.playout.is_full() {
+            let Some(frame) = call.next_frame() else { return };
+            // There is room: this side is the only one that fills the ring.
+            let _ = ends.playout.push(frame);
+        }
+    }
+
+    /// Tries again with commands that found the ring full.
+    pub fn flush(&mut self) {
+        while let Some(command) = self.waiting.pop_front() {
+            if let Err(rtrb::PushError::Full(command)) = self.side.commands.push(command) {
+                return self.waiting.push_front(command);
+            }
+        }
+    }
+
+    fn command(&mut self, command: AudioCommand) {
+        self.waiting.push_back(command);
+        self.flush();
+    }
+}

@@ -1,0 +1,403 @@
+//! The net thread's state: routes what happens between SIP, calls, audio thread and engine.
+//!
+//! ```text
+//!  sip::UserAgent ─ events ─▶ Call ─ commands ─▶ sip::UserAgent
+//!  audio thread ─ frames, events ─▶ Call ─ frames, plans ─▶ audio thread
+//!  engine ─ results ─▶ Call ─ work ─▶ engine
+//! ```
+//!
+//! Decides nothing about a call but whether it is taken. Invariant: after each public function all
+//! machines are drained and `deadline` is theirs.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::errands::Errands;
+use super::places::Places;
+use crate::appliance::engine::EngineEvent;
+use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
+use crate::appliance::rtp_socket::PortRange;
+use crate::appliance::sip_socket::{Arrival, SipSockets};
+use crate::base::{CallId, Entropy};
+use crate::call::admission::{self, Readiness, Refusal};
+use crate::call::{self, Call, Cause, LocalMedia, Opening, Shelf, Start};
+use crate::converse::Message;
+use crate::sip::{self, LegId, UserAgent};
+use crate::web::Board;
+
+/// What the switchboard is made from.
+pub struct Parts {
+    pub agent: UserAgent,
+    pub sockets: SipSockets,
+    pub places: Places,
+    pub ports: PortRange,
+    pub errands: Errands,
+    pub board: Arc<Board>,
+    pub entropy: Entropy,
+    pub call: call::Settings,
+    pub admission: admission::Settings,
+    /// `None`: our address on the way to the peer.
+    pub media_address: Option<IpAddr>,
+}
+
+#[derive(Debug)]
+struct Line {
+    call: Call,
+    place: Place,
+    deadline: Option<Instant>,
+}
+
+/// See the module.
+pub struct Switchboard {
+    parts: Parts,
+    readiness: Readiness,
+    shelf: Arc<Shelf>,
+    lines: HashMap<CallId, Line>,
+    legs: HashMap<LegId, CallId>,
+    next_call: u64,
+    agent_deadline: Option<Instant>,
+    /// Commands of calls that the user agent has yet to get.
+    commands: VecDeque<sip::Command>,
+    messages: Vec<(CallId, Message)>,
+}
+
+impl std::fmt::Debug for Switchboard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Switchboard({} lines, {:?})", self.lines.len(), self.readiness)
+    }
+}
+
+impl Switchboard {
+    pub fn new(now: Instant, parts: Parts) -> Self {
+        let mut switchboard = Self {
+            parts,
+            readiness: Readiness::Starting,
+            shelf: Arc::default(),
+            lines: HashMap::new(),
+            legs: HashMap::new(),
+            next_call: 1,
+            agent_deadline: None,
+            commands: VecDeque::new(),
+            messages: Vec::new(),
+        };
+        switchboard.admit();
+        switchboard.settle(now);
+        switchboard
+    }
+
+    /// The soonest deadline of all machines.
+    pub fn deadline(&self) -> Option<Instant> {
+        let lines = self.lines.values().filter_map(|line| line.deadline);
+        lines.chain(self.agent_deadline).min()
+    }
+
+    pub fn calls(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The phrases that new calls need no engine for.
+    pub fn stock(&mut self, shelf: Shelf) {
+        self.shelf = Arc::new(shelf);
+    }
+
+    pub fn set_readiness(&mut self, now: Instant, readiness: Readiness) {
+        self.readiness = readiness;
+        self.admit();
+        self.settle(now);
+    }
+
+    /// Messages that callers have left since the last time.
+    pub fn take_messages(&mut self) -> Vec<(CallId, Message)> {
+        std::mem::take(&mut self.messages)
+    }
+
+    pub fn arrival(&mut self, now: Instant, arrival: Arrival) {
+        match arrival {
+            Arrival::Datagram { flow, bytes } => {
+                let flow = self.parts.sockets.with_local_address(flow);
+                self.agent(now, sip::Input::Datagram { flow, bytes: &bytes });
+            }
+            Arrival::Opened { flow, writer } => {
+                if let Some(connection) = flow.connection {
+                    self.parts.sockets.adopt(connection, writer);
+                }
+                self.agent(now, sip::Input::StreamOpened { flow });
+            }
+            Arrival::Bytes { flow, bytes } => {
+                if let Some(connection) = flow.connection {
+                    self.agent(now, sip::Input::StreamBytes { connection, bytes: &bytes });
+                }
+            }
+            Arrival::Closed { flow } => {
+                if let Some(connection) = flow.connection {
+                    self.parts.sockets.close(connection);
+                    self.agent(now, sip::Input::StreamClosed { connection });
+                }
+            }
+            Arrival::ConnectFailed { connection } => {
+                self.agent(now, sip::Input::ConnectFailed { connection });
+            }
+        }
+        self.settle(now);
+    }
+
+    /// The audio thread has left something.
+    pub fn audio(&mut self, now: Instant) {
+        self.parts.places.flush();
+        while let Some(event) = self.parts.places.event() {
+            self.audio_event(now, event);
+        }
+        for place in self.parts.places.all() {
+            while let Some((id, frame)) = self.parts.places.heard(place) {
+                self.call(now, id, call::Input::Heard(&frame));
+            }
+        }
+        let ids: Vec<CallId> = self.lines.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.fill(id));
+        self.settle(now);
+    }
+
+    pub fn engine(&mut self, now: Instant, event: EngineEvent) {
+        if let Some((id, result)) = self.parts.errands.result(event) {
+            self.call(now, id, call::Input::Work(result));
+        }
+        self.settle(now);
+    }
+
+    /// The engine has died, or is back.
+    pub fn engine_is(&mut self, now: Instant, up: bool) {
+        let ids: Vec<CallId> = self.lines.keys().copied().collect();
+        for id in ids {
+            let input = if up { call::Input::EngineBack } else { call::Input::EngineLost };
+            self.call(now, id, input);
+        }
+        self.settle(now);
+    }
+
+    pub fn timeout(&mut self, now: Instant) {
+        let due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
+        if due(self.agent_deadline) {
+            self.agent(now, sip::Input::Timeout);
+        }
+        let ids = self.lines.iter().filter(|(_, line)| due(line.deadline)).map(|(id, _)| *id);
+        for id in ids.collect::<Vec<_>>() {
+            self.call(now, id, call::Input::Timeout);
+        }
+        self.settle(now);
+    }
+
+    /// Ends every call.
+    pub fn hang_up_all(&mut self, now: Instant, cause: Cause) {
+        let ids: Vec<CallId> = self.lines.keys().copied().collect();
+        for id in ids {
+            self.call(now, id, call::Input::HangUp(cause));
+        }
+        self.settle(now);
+    }
+
+    /// Gives the user agent what calls have commanded, until nothing follows from it.
+    fn settle(&mut self, now: Instant) {
+        while let Some(command) = self.commands.pop_front() {
+            self.agent(now, sip::Input::Command(command));
+        }
+    }
+
+    fn agent(&mut self, now: Instant, input: sip::Input<'_>) {
+        self.parts.agent.handle(now, input);
+        loop {
+            match self.parts.agent.poll_output() {
+                sip::Output::Transmit { flow, bytes } => self.parts.sockets.transmit(&flow, bytes),
+                sip::Output::Connect { connection, transport, peer } => {
+                    self.parts.sockets.connect(transport, peer, connection);
+                }
+                sip::Output::Close { connection } => self.parts.sockets.close(connection),
+                sip::Output::Event(event) => self.sip_event(now, event),
+                sip::Output::Timeout(at) => {
+                    self.agent_deadline = at;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn sip_event(&mut self, now: Instant, event: sip::Event) {
+        match event {
+            sip::Event::Incoming { leg, incoming } => self.incoming(now, leg, incoming),
+            other => {
+                if let Some(id) = self.legs.get(&other.leg()).copied() {
+                    self.call(now, id, call::Input::Sip(other));
+                }
+            }
+        }
+    }
+
+    fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        if let Err(refusal) = self.take(now, id, leg, incoming) {
+            tracing::info!(call = %id, status = refusal.status(), "call refused");
+            self.commands.push_back(refusal.command(leg));
+        }
+    }
+
+    fn take(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        leg: LegId,
+        incoming: Box<sip::Incoming>,
+    ) -> Result<(), NotTaken> {
+        let admission = &self.parts.admission;
+        admission.admit(self.readiness, self.parts.places.taken())?;
+        let local = incoming.flow.local.ip();
+        let any = match local {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let sockets = self.parts.ports.bind(any).map_err(|error| {
+            tracing::warn!(%error, "call refused");
+            admission.no_ports()
+        })?;
+        let address = self.parts.media_address.unwrap_or(local);
+        let media_id = self.parts.entropy.next_u32().into();
+        let media = LocalMedia { address, port: sockets.port(), id: media_id };
+        let start = Start { now, unix_ms: unix_ms() };
+        let shelf = Arc::clone(&self.shelf);
+        let opening = Opening { id, leg, start, incoming, media, shelf };
+        let call = Call::answer(&self.parts.call, opening).map_err(NotTaken::Description)?;
+        let admission = &self.parts.admission;
+        let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
+        tracing::info!(call = %id, "call taken");
+        self.legs.insert(leg, id);
+        self.lines.insert(id, Line { call, place, deadline: None });
+        self.drain(id);
+        self.admit();
+        Ok(())
+    }
+
+    /// Gives a call an input and carries out what it wants.
+    fn call(&mut self, now: Instant, id: CallId, input: call::Input<'_>) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.call.handle(now, input);
+            self.drain(id);
+        }
+    }
+
+    fn drain(&mut self, id: CallId) {
+        let mut has_changed = false;
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        let place = line.place;
+        loop {
+            match line.call.poll_output() {
+                call::Output::Sip(command) => self.commands.push_back(command),
+                call::Output::StartMedia(plan) => self.parts.places.start(place, plan),
+                call::Output::ApplyMedia(plan) => self.parts.places.apply(place, plan),
+                call::Output::StopMedia => self.parts.places.stop(place),
+                call::Output::Silence(through) => self.parts.places.silence(place, through),
+                call::Output::Work(work) => self.parts.errands.ask(id, place, work),
+                call::Output::Message(message) => self.messages.push((id, message)),
+                call::Output::Recorded => has_changed = true,
+                call::Output::Timeout(at) => {
+                    line.deadline = at;
+                    break;
+                }
+            }
+        }
+        if has_changed {
+            self.parts.board.update_call(line.call.record().clone());
+        }
+        if !line.call.is_ended() {
+            return self.fill(id);
+        }
+        self.parts.places.stop(place);
+        if self.parts.places.is_free(place) {
+            self.forget(id);
+        }
+    }
+
+    fn fill(&mut self, id: CallId) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            self.parts.places.fill(line.place, &mut line.call);
+        }
+    }
+
+    /// The leg is gone and the audio thread has let go.
+    fn forget(&mut self, id: CallId) {
+        let Some(line) = self.lines.remove(&id) else { return };
+        self.legs.remove(&line.call.leg());
+        self.parts.errands.cancel_all(id);
+        let ending = line.call.record().progress.ending();
+        let cause = ending.map_or("unknown", |ending| ending.cause.wording().name);
+        tracing::info!(call = %id, cause, "call ended");
+        self.admit();
+    }
+
+    fn audio_event(&mut self, now: Instant, event: AudioEvent) {
+        let AudioEvent { place, call, kind } = event;
+        let input = match kind {
+            AudioEventKind::Media(event) => call::Input::Media(event),
+            AudioEventKind::Finished { utterance } => call::Input::Finished(utterance),
+            AudioEventKind::Silenced { utterance, frames } => {
+                call::Input::Silenced { utterance, frames }
+            }
+            AudioEventKind::Report(report) => call::Input::Report(report),
+            AudioEventKind::Stopped { sockets, report } => {
+                drop(sockets);
+                self.parts.places.release(place);
+                self.call(now, call, call::Input::Report(report));
+                return self.admit();
+            }
+        };
+        self.call(now, call, input);
+    }
+
+    /// Tells the user agent what a new call would get, so that OPTIONS says the same.
+    fn admit(&mut self) {
+        let taken = self.parts.places.taken();
+        let admission = match self.parts.admission.admit(self.readiness, taken) {
+            Ok(()) => sip::Admission::Open,
+            Err(refusal) => sip::Admission::Closed {
+                status: refusal.cause.wording().sip_status,
+                retry_after_s: refusal.retry_after_s,
+            },
+        };
+        self.commands.push_back(sip::Command::Admit(admission));
+    }
+}
+
+/// Why a call was not taken.
+enum NotTaken {
+    Admission(Refusal),
+    Description(crate::sdp::Refusal),
+}
+
+impl From<Refusal> for NotTaken {
+    fn from(refusal: Refusal) -> Self {
+        Self::Admission(refusal)
+    }
+}
+
+impl NotTaken {
+    fn status(&self) -> u16 {
+        match self {
+            Self::Admission(refusal) => refusal.cause.wording().sip_status,
+            Self::Description(refusal) => refusal.status,
+        }
+    }
+
+    fn command(&self, leg: LegId) -> sip::Command {
+        let (retry_after_s, warning) = match self {
+            Self::Admission(refusal) => (refusal.retry_after_s, None),
+            Self::Description(refusal) => (None, Some(call::warning(refusal))),
+        };
+        sip::Command::Reject { leg, status: self.status(), retry_after_s, warning }
+    }
+}
+
+/// Wall-clock time for records.
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,22 @@
+//! The shells around the calls: configuration, threads, rings, sockets, the engine's supervisor.
+//!
+//! Only here and in `web`, `speech`, `store` and `cli` are there clocks, sockets, threads and files.
+
+// The shells are who asks for the time.
+#![allow(clippy::disallowed_methods)]
+
+pub mod audio;
+pub mod config;
+pub mod credentials;
+pub mod engine;
+pub mod front;
+pub mod lateness;
+pub mod log;
+pub mod notify;
+pub mod paths;
+pub mod realtime;
+pub mod rings;
+pub mod rtp_socket;
+pub mod shutdown;
+pub mod sip_socket;
+pub mod start_error;

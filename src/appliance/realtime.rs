@@ -1,0 +1,160 @@
+//! The audio thread's dealings with the kernel: scheduling class, pinning, memory, exact sleep.
+//!
+//! Everything here is asked for and may be refused; a refusal is a value that the caller tells the
+//! owner once, and the program runs without it.
+
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
+use nix::unistd::Pid;
+
+/// What the kernel did not grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    RealTimeClass,
+    MemoryLock,
+    Pinning,
+}
+
+impl Refusal {
+    /// A sentence for the log and the status page.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::RealTimeClass => {
+                "no real-time scheduling: sound may stutter when the box is busy (LimitRTPRIO=)"
+            }
+            Self::MemoryLock => {
+                "memory is not locked: a page fault may delay sound (LimitMEMLOCK=)"
+            }
+            Self::Pinning => "the audio thread is not pinned to its core",
+        }
+    }
+}
+
+/// Priority within SCHED_FIFO: above ordinary threaded interrupts' default of 50 is not needed for
+/// a 20 ms tick; 40 leaves the kernel's own work first.
+const FIFO_PRIORITY: i32 = 40;
+
+/// Makes the calling thread real-time, pinned to `core` where one is given, with all memory locked.
+pub fn become_real_time(core: Option<usize>) -> Vec<Refusal> {
+    let mut refused = Vec::new();
+    if !set_fifo() {
+        refused.push(Refusal::RealTimeClass);
+    }
+    if !lock_memory() {
+        refused.push(Refusal::MemoryLock);
+    }
+    if core.is_some_and(|core| !pin(core)) {
+        refused.push(Refusal::Pinning);
+    }
+    refused
+}
+
+fn pin(core: usize) -> bool {
+    let mut set = CpuSet::new();
+    set.set(core).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)).is_ok()
+}
+
+#[allow(unsafe_code)]
+fn set_fifo() -> bool {
+    let parameters = libc::sched_param { sched_priority: FIFO_PRIORITY };
+    // SAFETY: `parameters` is a valid sched_param that the kernel only reads during the call; 0
+    // names the calling thread.
+    unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &parameters) == 0
+    }
+}
+
+/// Locks pages as they are first used: locking everything at once would also pin the untouched
+/// stacks of all threads.
+#[allow(unsafe_code)]
+fn lock_memory() -> bool {
+    // SAFETY: mlockall takes flags only and touches no memory of ours.
+    unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) == 0 }
+}
+
+/// Gives the calling thread less of the processor than others get, for work that can wait.
+#[allow(unsafe_code)]
+pub fn become_background() {
+    // SAFETY: setpriority takes numbers only; 0 names the calling thread on Linux. A refusal
+    // leaves the priority as it was, which is harmless.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, 10);
+    }
+}
+
+/// `Instant`s as points of CLOCK_MONOTONIC and of the wall clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    instant: Instant,
+    monotonic: Duration,
+}
+
+impl Clocks {
+    /// Reads both clocks together.
+    pub fn read() -> Self {
+        Self { instant: Instant::now(), monotonic: read(ClockId::CLOCK_MONOTONIC) }
+    }
+
+    /// Sleeps until `deadline`; a deadline in the past returns at once. RT safe.
+    pub fn sleep_until(&self, deadline: Instant) {
+        let at = self.monotonic + deadline.saturating_duration_since(self.instant);
+        let at = TimeSpec::from_duration(at);
+        // An interrupting signal ends the sleep early; the next deadline is absolute, so nothing drifts.
+        let _ = clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME, &at);
+    }
+}
+
+/// The two clocks at one moment, to turn the kernel's wall-clock time stamps into `Instant`s.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    pub now: Instant,
+    /// Since 1970.
+    pub wall: Duration,
+}
+
+/// A datagram older than this was stamped before a step of the wall clock.
+const OLDEST_ARRIVAL: Duration = Duration::from_secs(1);
+
+impl Moment {
+    /// RT safe (both reads are served without entering the kernel).
+    pub fn read() -> Self {
+        Self { now: Instant::now(), wall: read(ClockId::CLOCK_REALTIME) }
+    }
+
+    /// When a datagram with this kernel time stamp arrived. A stamp from before or after a clock
+    /// step counts as now.
+    pub fn arrival(&self, stamp: Duration) -> Instant {
+        match self.wall.checked_sub(stamp) {
+            Some(age) if age <= OLDEST_ARRIVAL => self.now.checked_sub(age).unwrap_or(self.now),
+            _ => self.now,
+        }
+    }
+}
+
+fn read(clock: ClockId) -> Duration {
+    clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_stamp_from_a_stepped_clock_counts_as_now() {
+        let moment = Moment { now: Moment::read().now, wall: Duration::from_secs(1_000) };
+        let age = moment.now - moment.arrival(Duration::from_millis(999_985));
+        assert_eq!(age, Duration::from_millis(15));
+        assert_eq!(moment.arrival(Duration::from_secs(5)), moment.now);
+        assert_eq!(moment.arrival(Duration::from_secs(1_001)), moment.now);
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_does_not_sleep() {
+        let clocks = Clocks::read();
+        clocks.sleep_until(clocks.instant);
+    }
+}

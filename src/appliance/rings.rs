@@ -1,0 +1,177 @@
+//! Every ring between the net thread and the audio thread: who writes, who reads, how long, and
+//! what happens when it is full. All are allocated at start.
+//!
+//! | ring | from | to | size | when full |
+//! |---|---|---|---|---|
+//! | `commands` | net | audio | [`COMMANDS_PER_PLACE`] a place | the net loop keeps the command and tries again after the next wake-up |
+//! | `events` | audio | net | [`EVENTS_PER_PLACE`] a place | counted and dropped; the end of a place's call waits in the place instead |
+//! | `heard`, one a place | audio | net | [`HEARD_FRAMES`] | the frame is dropped and counted: the net loop has been stuck for a second |
+//! | `playout`, one a place | net | audio | [`PLAYOUT_FRAMES`] | the rest of the utterance waits in `speak::Playout` |
+//!
+//! Beside the rings each place has one number, `silenced`: the audio thread throws away what it
+//! holds of utterances up to it. So barge-in empties a ring from its reading end only.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::Duration;
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use super::lateness::Lateness;
+use super::rtp_socket::RtpSockets;
+use crate::base::{CallId, UtteranceId};
+use crate::call::media::{HeardFrame, MediaEvent, Plan, Report};
+use crate::speak::PlayoutFrame;
+
+/// Start, a few changes and stop of a call, and its digits.
+pub const COMMANDS_PER_PLACE: usize = 64;
+/// A tick gives three events at most; this is the worth of 20 ticks without the net loop.
+pub const EVENTS_PER_PLACE: usize = 64;
+/// 1 s.
+pub const HEARD_FRAMES: usize = 50;
+/// 500 ms: enough for a net loop that is late, little enough to be forgotten at barge-in.
+pub const PLAYOUT_FRAMES: usize = 25;
+
+/// The number of a call's place in the audio thread, below `calls.max`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place(pub u16);
+
+/// Net to audio.
+#[derive(Debug)]
+pub enum AudioCommand {
+    Start {
+        place: Place,
+        call: CallId,
+        sockets: RtpSockets,
+        plan: Plan,
+    },
+    Apply {
+        place: Place,
+        plan: Plan,
+    },
+    Press {
+        place: Place,
+        digit: char,
+        duration: Duration,
+    },
+    /// Ends the media of a place; `AudioEventKind::Stopped` follows.
+    Stop {
+        place: Place,
+    },
+}
+
+/// Audio to net.
+#[derive(Debug)]
+pub struct AudioEvent {
+    pub place: Place,
+    pub call: CallId,
+    pub kind: AudioEventKind,
+}
+
+#[derive(Debug)]
+pub enum AudioEventKind {
+    Media(MediaEvent),
+    /// The utterance was played to its end.
+    Finished {
+        utterance: UtteranceId,
+    },
+    /// Everything that `silenced` named is gone. This utterance of it had been played for so many
+    /// frames, the fade included; the others had not begun.
+    Silenced {
+        utterance: UtteranceId,
+        frames: u32,
+    },
+    /// Once a second, for the page.
+    Report(Report),
+    /// The place is free again once the sockets are closed, which is for the net thread to do.
+    Stopped {
+        sockets: RtpSockets,
+        report: Report,
+    },
+}
+
+/// What both sides read and write without a ring.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// Frames and events that found their ring full.
+    pub dropped: AtomicU64,
+    /// Of every tick since the start; their number is the audio thread's heartbeat.
+    pub lateness: Lateness,
+}
+
+/// The net thread's ends of one place.
+#[derive(Debug)]
+pub struct NetPlace {
+    pub heard: Consumer<HeardFrame>,
+    pub playout: Producer<PlayoutFrame>,
+    pub silenced: Arc<AtomicU32>,
+}
+
+/// The audio thread's ends of one place.
+#[derive(Debug)]
+pub struct AudioPlace {
+    pub heard: Producer<HeardFrame>,
+    pub playout: Consumer<PlayoutFrame>,
+    pub silenced: Arc<AtomicU32>,
+}
+
+/// The net thread's ends.
+#[derive(Debug)]
+pub struct NetSide {
+    pub commands: Producer<AudioCommand>,
+    pub events: Consumer<AudioEvent>,
+    pub places: Vec<NetPlace>,
+    /// Readable after each tick that left something.
+    pub wake: Arc<EventFd>,
+    pub shared: Arc<Shared>,
+}
+
+/// The audio thread's ends.
+#[derive(Debug)]
+pub struct AudioSide {
+    pub commands: Consumer<AudioCommand>,
+    pub events: Producer<AudioEvent>,
+    pub places: Vec<AudioPlace>,
+    pub wake: Arc<EventFd>,
+    pub shared: Arc<Shared>,
+}
+
+/// Allocates everything for `places` calls. Fails only when the process has no descriptor left.
+pub fn allocate(places: u16) -> nix::Result<(NetSide, AudioSide)> {
+    let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+    let wake = Arc::new(EventFd::from_flags(flags)?);
+    let shared = Arc::new(Shared::default());
+    let count = usize::from(places);
+    let (commands, audio_commands) = RingBuffer::new(COMMANDS_PER_PLACE * count);
+    let (audio_events, events) = RingBuffer::new(EVENTS_PER_PLACE * count);
+    let mut net_places = Vec::with_capacity(count);
+    let mut audio_places = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (heard, net_heard) = RingBuffer::new(HEARD_FRAMES);
+        let (net_playout, playout) = RingBuffer::new(PLAYOUT_FRAMES);
+        let silenced = Arc::new(AtomicU32::new(0));
+        let net_silenced = Arc::clone(&silenced);
+        net_places.push(NetPlace {
+            heard: net_heard,
+            playout: net_playout,
+            silenced: net_silenced,
+        });
+        audio_places.push(AudioPlace { heard, playout, silenced });
+    }
+    let net = NetSide {
+        commands,
+        events,
+        places: net_places,
+        wake: Arc::clone(&wake),
+        shared: Arc::clone(&shared),
+    };
+    let audio = AudioSide {
+        commands: audio_commands,
+        events: audio_events,
+        places: audio_places,
+        wake,
+        shared,
+    };
+    Ok((net, audio))
+}

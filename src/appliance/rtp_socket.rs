@@ -1,0 +1,204 @@
+//! The pair of UDP sockets of one call, RTP on an even port and RTCP on the next, and the range
+//! that they are taken from.
+//!
+//! The net thread binds and drops them; in between the audio thread reads and writes.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
+
+use super::realtime::Moment;
+use crate::base::limits::RTP_DATAGRAM_BYTES;
+
+/// Which of the two sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    Rtp,
+    Rtcp,
+}
+
+/// A call's two sockets.
+#[derive(Debug)]
+pub struct RtpSockets {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+}
+
+/// A datagram as it came from the kernel.
+#[derive(Debug)]
+pub struct Received<'a> {
+    pub bytes: &'a [u8],
+    pub from: SocketAddr,
+    pub arrived: Instant,
+}
+
+/// Memory for one receive call, reused for all.
+#[derive(Debug)]
+pub struct ReceiveBuffer {
+    datagram: Box<[u8; RTP_DATAGRAM_BYTES]>,
+    control: Vec<u8>,
+}
+
+impl Default for ReceiveBuffer {
+    fn default() -> Self {
+        Self {
+            datagram: Box::new([0; RTP_DATAGRAM_BYTES]),
+            control: nix::cmsg_space!(nix::sys::time::TimeSpec),
+        }
+    }
+}
+
+impl RtpSockets {
+    fn bind(address: IpAddr, port: u16) -> io::Result<Self> {
+        let rtp = open(SocketAddr::new(address, port))?;
+        let rtcp = open(SocketAddr::new(address, port + 1))?;
+        Ok(Self { rtp, rtcp })
+    }
+
+    /// The port of RTP; RTCP has the next one.
+    pub fn port(&self) -> u16 {
+        self.rtp.local_addr().map_or(0, |a| a.port())
+    }
+
+    /// One waiting datagram, with the time at which the kernel took it from the network. RT safe.
+    pub fn receive<'a>(
+        &self,
+        channel: Channel,
+        moment: &Moment,
+        buffer: &'a mut ReceiveBuffer,
+    ) -> Option<Received<'a>> {
+        let fd = self.socket(channel).as_raw_fd();
+        let mut parts = [IoSliceMut::new(buffer.datagram.as_mut_slice())];
+        let message = recvmsg::<SockaddrStorage>(
+            fd,
+            &mut parts,
+            Some(&mut buffer.control),
+            MsgFlags::MSG_DONTWAIT,
+        )
+        .ok()?;
+        let from = message.address.as_ref().and_then(socket_address)?;
+        let stamp = message.cmsgs().ok().and_then(|mut all| {
+            all.find_map(|m| match m {
+                ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
+                _ => None,
+            })
+        });
+        let length = message.bytes;
+        let arrived = stamp.map_or(moment.now, |stamp| moment.arrival(stamp));
+        Some(Received { bytes: buffer.datagram.get(..length)?, from, arrived })
+    }
+
+    /// Sends without waiting; a full socket buffer loses the datagram, as a network would. RT safe.
+    pub fn send(&self, channel: Channel, to: SocketAddr, bytes: &[u8]) -> bool {
+        self.socket(channel).send_to(bytes, to).is_ok()
+    }
+
+    fn socket(&self, channel: Channel) -> &UdpSocket {
+        match channel {
+            Channel::Rtp => &self.rtp,
+            Channel::Rtcp => &self.rtcp,
+        }
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+    Ok(socket)
+}
+
+fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = address.as_sockaddr_in().map(|a| SocketAddr::from((a.ip(), a.port())));
+    v4.or_else(|| address.as_sockaddr_in6().map(|a| SocketAddr::from((a.ip(), a.port()))))
+}
+
+/// The port range of all calls, used in turn so that a port rests as long as possible before its
+/// next call: late packets of the last call then find nobody.
+#[derive(Debug)]
+pub struct PortRange {
+    ports: RangeInclusive<u16>,
+    next: u16,
+}
+
+/// No pair of ports in the range could be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("no free pair of ports in media.ports {first}-{last}")]
+pub struct PortsExhausted {
+    first: u16,
+    last: u16,
+}
+
+impl PortRange {
+    /// `ports` holds at least one even port and the odd one after it.
+    pub fn new(ports: RangeInclusive<u16>) -> Self {
+        let next = even(*ports.start());
+        Self { ports, next }
+    }
+
+    /// How many calls fit.
+    pub fn pairs(&self) -> usize {
+        let first = even(*self.ports.start());
+        (usize::from(*self.ports.end()) + 1).saturating_sub(usize::from(first)) / 2
+    }
+
+    /// Binds the next free pair on `address`.
+    pub fn bind(&mut self, address: IpAddr) -> Result<RtpSockets, PortsExhausted> {
+        for _ in 0..self.pairs() {
+            let port = self.next;
+            self.next = match port.checked_add(2) {
+                Some(next) if next < *self.ports.end() => next,
+                _ => even(*self.ports.start()),
+            };
+            if let Ok(sockets) = RtpSockets::bind(address, port) {
+                return Ok(sockets);
+            }
+        }
+        Err(PortsExhausted { first: *self.ports.start(), last: *self.ports.end() })
+    }
+}
+
+fn even(port: u16) -> u16 {
+    port.saturating_add(port % 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn pairs_are_even_and_a_full_range_is_an_error_that_names_the_key() {
+        let mut range = PortRange::new(28_301..=28_305);
+        assert_eq!(range.pairs(), 2);
+        let a = range.bind(LOCAL).unwrap();
+        let b = range.bind(LOCAL).unwrap();
+        assert_eq!((a.port(), b.port()), (28_302, 28_304));
+        let error = range.bind(LOCAL).unwrap_err().to_string();
+        assert!(error.contains("media.ports 28301-28305"), "{error}");
+        drop(a);
+        assert_eq!(range.bind(LOCAL).unwrap().port(), 28_302);
+    }
+
+    #[test]
+    fn a_datagram_carries_its_sender_and_an_arrival_in_the_past() {
+        let mut range = PortRange::new(28_310..=28_319);
+        let (a, b) = (range.bind(LOCAL).unwrap(), range.bind(LOCAL).unwrap());
+        let mut buffer = ReceiveBuffer::default();
+        assert!(b.receive(Channel::Rtp, &Moment::read(), &mut buffer).is_none());
+        assert!(a.send(Channel::Rtp, SocketAddr::new(LOCAL, b.port()), b"hello"));
+        let moment = Moment::read();
+        let received = b.receive(Channel::Rtp, &moment, &mut buffer).unwrap();
+        assert_eq!(received.bytes, b"hello");
+        assert_eq!(received.from, SocketAddr::new(LOCAL, a.port()));
+        assert!(received.arrived <= moment.now);
+    }
+}

@@ -1,0 +1,425 @@
+//! The signalling side of a call, its timers and its end.
+//!
+//! Owns the dialogue with `sip::UserAgent` about one leg, and the [`Floor`] once there is sound.
+//! Invariant: every call ends in `Ended`, exactly once, with the media stopped and the record
+//! complete.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::agreement::{Agreement, LocalMedia};
+use super::ending::{Cause, Ending};
+use super::floor::{Floor, FloorOutput};
+use super::media::{HeardFrame, MediaEvent, Plan, Report};
+use super::record::{CallRecord, Direction, Progress, RtpReport};
+use super::voice::Shelf;
+use super::work::{Work, WorkResult};
+use crate::base::{CallId, TimerTable, UtteranceId};
+use crate::converse::{self, Playbook};
+use crate::listen;
+use crate::sdp::{Offering, Refusal};
+use crate::sip::{self, EndCause, LegId, Warning};
+use crate::speak::{Language, PlayoutFrame};
+
+/// What all calls have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub offering: Offering,
+    /// How long it rings before the answer.
+    pub answer_after: Duration,
+    pub listen: listen::Settings,
+    pub converse: converse::Settings,
+    pub language: Language,
+    pub playbook: Arc<Playbook>,
+}
+
+/// A moment on both clocks: the record speaks of days, everything else of intervals.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    pub now: Instant,
+    pub unix_ms: u64,
+}
+
+/// What a call is made from.
+#[derive(Debug)]
+pub struct Opening {
+    pub id: CallId,
+    pub leg: LegId,
+    pub start: Start,
+    pub incoming: Box<sip::Incoming>,
+    pub media: LocalMedia,
+    pub shelf: Arc<Shelf>,
+}
+
+/// What happens to a call.
+#[derive(Debug)]
+pub enum Input<'a> {
+    Sip(sip::Event),
+    Heard(&'a HeardFrame),
+    Media(MediaEvent),
+    /// The utterance was played to its end.
+    Finished(UtteranceId),
+    /// The utterance was silenced after so many frames.
+    Silenced {
+        utterance: UtteranceId,
+        frames: u32,
+    },
+    Report(Report),
+    Work(WorkResult),
+    EngineLost,
+    EngineBack,
+    /// End the call, as the API or a shutdown wants it.
+    HangUp(Cause),
+    Timeout,
+}
+
+/// What a call wants.
+#[derive(Debug)]
+pub enum Output {
+    Sip(sip::Command),
+    StartMedia(Plan),
+    ApplyMedia(Plan),
+    StopMedia,
+    /// Throw away what is in the ring of utterances up to this one.
+    Silence(UtteranceId),
+    Work(Work),
+    Message(converse::Message),
+    /// The record has changed.
+    Recorded,
+    Timeout(Option<Instant>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timer {
+    Answer,
+    Floor,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The caller hears it ring; `answer` is our 200's body.
+    Ringing { answer: Vec<u8>, plan: Option<Plan> },
+    /// 200 is sent. Without a plan the ACK has to bring the answer to our offer.
+    AwaitingAck { has_plan: bool },
+    Active,
+    /// BYE is sent.
+    Ending(Ending),
+    Ended,
+}
+
+/// One call.
+#[derive(Debug)]
+pub struct Call {
+    leg: LegId,
+    start: Start,
+    state: State,
+    agreement: Agreement,
+    floor: Floor,
+    record: CallRecord,
+    timers: TimerTable<Timer>,
+    out: VecDeque<Output>,
+}
+
+impl Call {
+    /// Takes a call that was admitted; a description that nothing fits is refused.
+    pub fn answer(settings: &Settings, opening: Opening) -> Result<Self, Refusal> {
+        let Opening { id, leg, start, incoming, media, shelf } = opening;
+        let mut agreement = Agreement::new(settings.offering.clone(), media);
+        let (answer, plan) = match &incoming.offer {
+            Some(offer) => agreement.answer(offer).map(|(body, plan)| (body, Some(plan)))?,
+            None => (agreement.offer(), None),
+        };
+        let peer = incoming.from_uri.reveal().clone();
+        let mut record = CallRecord::new(id, Direction::Inbound, peer, start.unix_ms);
+        record.sip_call_id = incoming.sip_call_id.clone();
+        let mut call = Self {
+            leg,
+            start,
+            state: State::Ringing { answer, plan },
+            agreement,
+            floor: Floor::new(settings, start.now, shelf),
+            record,
+            timers: TimerTable::default(),
+            out: VecDeque::new(),
+        };
+        call.timers.set(Timer::Answer, start.now + settings.answer_after);
+        if settings.answer_after.is_zero() {
+            call.timeout(start.now);
+        } else {
+            call.command(sip::Command::Ring { leg, status: 180, sdp: None });
+        }
+        Ok(call)
+    }
+
+    pub fn record(&self) -> &CallRecord {
+        &self.record
+    }
+
+    pub fn leg(&self) -> LegId {
+        self.leg
+    }
+
+    /// Nothing more will come of it, and it may be dropped once the media has stopped.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    /// The next 20 ms for the playout ring.
+    pub fn next_frame(&mut self) -> Option<PlayoutFrame> {
+        self.floor.next_frame()
+    }
+
+    /// One input; drain [`Self::poll_output`] afterwards.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Sip(event) => self.signal(now, event),
+            Input::HangUp(cause) => self.end(now, cause.into()),
+            Input::Timeout => self.timeout(now),
+            Input::Report(report) => self.report(&report),
+            Input::Media(MediaEvent::MediaTimeout) => self.end(now, Cause::MediaTimeout.into()),
+            Input::Media(MediaEvent::UtteranceAudible { utterance, at, peer_spoke }) => {
+                self.audible(utterance, at, peer_spoke);
+            }
+            Input::Media(MediaEvent::Digit { digit, .. }) => self.floor.digit(now, digit),
+            Input::Media(
+                MediaEvent::FirstPacket { .. }
+                | MediaEvent::DigitsSent
+                | MediaEvent::RemoteLearnt
+                | MediaEvent::SsrcChanged
+                | MediaEvent::PeerLeft,
+            ) => (),
+            Input::Heard(frame) => {
+                if matches!(self.state, State::Active) {
+                    self.floor.heard(now, frame);
+                }
+            }
+            Input::Finished(utterance) => self.floor.finished(now, utterance),
+            Input::Silenced { utterance, frames } => self.floor.silenced(now, utterance, frames),
+            Input::Work(result) => self.floor.work_result(now, result),
+            Input::EngineLost => self.floor.engine_lost(now),
+            Input::EngineBack => self.floor.engine_back(now),
+        }
+        self.drain_floor(now);
+    }
+
+    /// Drain until `Timeout`.
+    pub fn poll_output(&mut self) -> Output {
+        self.out.pop_front().unwrap_or_else(|| Output::Timeout(self.timers.next()))
+    }
+
+    fn signal(&mut self, now: Instant, event: sip::Event) {
+        use sip::Event as E;
+        match event {
+            E::Established { answer, .. } => self.established(now, answer.as_deref()),
+            E::OfferReceived { offer, .. } => self.reoffered(now, offer.as_deref()),
+            E::OfferAnswered { sdp, .. } => self.reanswered(now, &sdp),
+            E::Dtmf { digit, .. } => self.floor.digit(now, digit),
+            E::Cancelled { .. } => self.finish(now, Cause::Cancelled.into()),
+            E::Ended { cause, .. } => self.ended(now, cause),
+            // These belong to calls that we make; an incoming leg never reports them.
+            E::Incoming { .. }
+            | E::Progress { .. }
+            | E::Answered { .. }
+            | E::Refused { .. }
+            | E::OfferFailed { .. } => (),
+        }
+    }
+
+    fn established(&mut self, now: Instant, answer: Option<&[u8]>) {
+        let State::AwaitingAck { has_plan } = self.state else { return };
+        if !has_plan {
+            let accepted = answer.ok_or(()).and_then(|a| self.agreement.accept(a).map_err(|_| ()));
+            match accepted {
+                Ok(plan) => self.start_media(plan),
+                Err(()) => return self.end(now, Cause::NoCommonCodec.into()),
+            }
+        }
+        self.state = State::Active;
+        self.floor.connected(now);
+    }
+
+    fn reoffered(&mut self, now: Instant, offer: Option<&[u8]>) {
+        let leg = self.leg;
+        let Some(offer) = offer else {
+            let sdp = self.agreement.offer();
+            return self.command(sip::Command::AcceptOffer { leg, sdp });
+        };
+        match self.agreement.answer(offer) {
+            Ok((sdp, plan)) => {
+                self.command(sip::Command::AcceptOffer { leg, sdp });
+                self.apply_media(now, plan);
+            }
+            Err(refusal) => {
+                let warning = Some(warning(&refusal));
+                self.command(sip::Command::RefuseOffer { leg, status: refusal.status, warning });
+            }
+        }
+    }
+
+    /// An answer that fits nothing leaves the media as it was.
+    fn reanswered(&mut self, now: Instant, answer: &[u8]) {
+        if let Ok(plan) = self.agreement.accept(answer) {
+            self.apply_media(now, plan);
+        }
+    }
+
+    fn start_media(&mut self, plan: Plan) {
+        self.record.codec = Some(plan.codec);
+        self.out.push_back(Output::StartMedia(plan));
+    }
+
+    fn apply_media(&mut self, now: Instant, plan: Plan) {
+        self.record.codec = Some(plan.codec);
+        self.floor.held(now, !plan.sends);
+        self.out.push_back(Output::ApplyMedia(plan));
+        self.out.push_back(Output::Recorded);
+    }
+
+    fn timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Answer => self.pick_up(now),
+                Timer::Floor => self.floor.timeout(now),
+            }
+        }
+    }
+
+    fn pick_up(&mut self, now: Instant) {
+        let State::Ringing { answer, plan } = std::mem::replace(&mut self.state, State::Ended)
+        else {
+            return;
+        };
+        self.state = State::AwaitingAck { has_plan: plan.is_some() };
+        let delay = now.saturating_duration_since(self.start.now);
+        self.record.answer_delay_ms = Some(millis(delay));
+        self.record.progress = Progress::Active { answered_at_ms: self.unix_ms(now) };
+        self.command(sip::Command::Answer { leg: self.leg, sdp: answer });
+        if let Some(plan) = plan {
+            self.start_media(plan);
+        }
+        self.out.push_back(Output::Recorded);
+    }
+
+    /// We want the call to end.
+    fn end(&mut self, now: Instant, ending: Ending) {
+        match &self.state {
+            State::Ringing { .. } => {
+                let status = ending.cause.wording().sip_status;
+                let leg = self.leg;
+                let reject =
+                    sip::Command::Reject { leg, status, retry_after_s: None, warning: None };
+                self.command(reject);
+                self.finish(now, ending);
+            }
+            State::AwaitingAck { .. } | State::Active => {
+                let reason = Some(format!("SIP;cause={}", ending.cause.wording().sip_status));
+                self.command(sip::Command::Bye { leg: self.leg, reason });
+                self.stop_media();
+                self.state = State::Ending(ending);
+                self.record_end(now, ending);
+            }
+            State::Ending(_) | State::Ended => (),
+        }
+    }
+
+    /// The leg is gone.
+    fn ended(&mut self, now: Instant, cause: EndCause) {
+        let ending = match (&self.state, cause) {
+            (State::Ending(ending), _) => *ending,
+            (_, EndCause::ByPeer) => Cause::HungUp.into(),
+            (_, EndCause::ByUs) => Cause::Goodbye.into(),
+            (_, EndCause::NoAck) => Cause::NoAck.into(),
+            (_, EndCause::Timeout | EndCause::Gone | EndCause::Unreachable) => {
+                Cause::SignallingLost.into()
+            }
+        };
+        self.finish(now, ending);
+    }
+
+    fn finish(&mut self, now: Instant, ending: Ending) {
+        if !matches!(self.state, State::Ending(_) | State::Ended) {
+            self.stop_media();
+            self.record_end(now, ending);
+        }
+        self.state = State::Ended;
+        self.timers.clear();
+    }
+
+    fn stop_media(&mut self) {
+        self.floor.close();
+        self.out.push_back(Output::StopMedia);
+    }
+
+    fn record_end(&mut self, now: Instant, ending: Ending) {
+        let answered_at_ms = self.record.progress.answered_at_ms();
+        let ended_at_ms = self.unix_ms(now);
+        self.record.progress = Progress::Ended { answered_at_ms, ended_at_ms, ending };
+        self.out.push_back(Output::Recorded);
+    }
+
+    fn audible(&mut self, utterance: UtteranceId, at: Instant, peer_spoke: Option<Instant>) {
+        self.floor.audible(&mut self.record, utterance, at, peer_spoke);
+        self.out.push_back(Output::Recorded);
+    }
+
+    fn report(&mut self, report: &Report) {
+        self.record.rtp = RtpReport {
+            packets_sent: report.sent,
+            packets_received: report.received,
+            packets_lost: report.lost,
+            packets_late: report.late,
+            packets_duplicated: report.duplicate,
+            jitter_ms: report.jitter_ms,
+            concealed_ms: report.concealed_ms,
+            peer_loss: report.peer_loss,
+            round_trip_ms: report.rtt_ms,
+        };
+        self.out.push_back(Output::Recorded);
+    }
+
+    fn drain_floor(&mut self, now: Instant) {
+        loop {
+            match self.floor.poll_output() {
+                FloorOutput::Work(work) => self.out.push_back(Output::Work(work)),
+                FloorOutput::Silence(through) => self.out.push_back(Output::Silence(through)),
+                FloorOutput::Message(message) => self.out.push_back(Output::Message(message)),
+                FloorOutput::Turn(turn) => {
+                    self.record.push_turn(turn);
+                    self.out.push_back(Output::Recorded);
+                }
+                FloorOutput::Interrupted => {
+                    if let Some(turn) = self.record.last_turn_mut() {
+                        turn.interrupted = true;
+                    }
+                }
+                FloorOutput::HangUp(cause) => self.end(now, cause.into()),
+                FloorOutput::Timeout(at) => {
+                    match at.filter(|_| matches!(self.state, State::Active)) {
+                        Some(at) => self.timers.set(Timer::Floor, at),
+                        None => self.timers.cancel(Timer::Floor),
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn command(&mut self, command: sip::Command) {
+        self.out.push_back(Output::Sip(command));
+    }
+
+    fn unix_ms(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.start.now);
+        self.start.unix_ms + u64::from(millis(since))
+    }
+}
+
+/// The Warning header field of a refused description.
+pub fn warning(refusal: &Refusal) -> Warning {
+    Warning { code: refusal.warning_code, text: refusal.warning.to_owned() }
+}
+
+pub(super) fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,31 @@
+//! One call: what SIP, media, hearing, conversation and voice have to do with each other.
+//!
+//! ```text
+//!                 sip::Event ─▶ ┌──────── Call ────────┐ ─▶ sip::Command
+//!   description (sdp)           │ state, timers, ending │ ─▶ StartMedia ApplyMedia StopMedia
+//!                               │  ┌────── Floor ─────┐ │
+//!   heard frames, digits     ─▶ │  │ Hearing  Voice   │ │ ─▶ frames to play, Silence
+//!   results of the engine    ─▶ │  │   Conversation   │ │ ─▶ Work for the engine
+//!                               └──┴──────────────────┴─┘ ─▶ record, messages
+//! ```
+//!
+//! Everything here is pure: the shell owns sockets, threads, rings, clocks and the engine. `media`
+//! is the other half of a call, the one that the audio thread runs.
+
+pub mod admission;
+mod agreement;
+mod call;
+pub mod ending;
+mod floor;
+mod hearing;
+pub mod media;
+pub mod record;
+mod voice;
+mod work;
+
+pub use agreement::LocalMedia;
+pub use call::{Call, Input, Opening, Output, Settings, Start, warning};
+pub use ending::{By, Cause, Ending};
+pub use record::CallRecord;
+pub use voice::{Shelf, render_list};
+pub use work::{Work, WorkIds, WorkResult};

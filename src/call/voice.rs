@@ -1,0 +1,261 @@
+//! What a call says: text to phrases, phrases to sound, ready beforehand where that is possible.
+//!
+//! ```text
+//!  prepare(text) ─▶ Speak work ─▶ prepared phrases ┐ (thrown away by `forget`)
+//!  say(utterance, text) ─▶ phrases ─▶ on the shelf? prepared? else Speak work ─▶ Playout
+//! ```
+//!
+//! Owns the playout of one call. Invariant: each phrase that was asked of the engine is either in
+//! the playout, prepared, or cancelled.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::work::{Work, WorkIds};
+use crate::base::{Private, UtteranceId, WorkId, limits};
+use crate::speak::{Language, Playout, PlayoutFrame, Progress, Sound, normalise, phrases};
+
+/// Phrases that were rendered before any call: the greeting, prompts, notices.
+///
+/// Keyed by normalised phrase, as [`render_list`] gives them.
+#[derive(Debug, Default)]
+pub struct Shelf(HashMap<String, Arc<[i16]>>);
+
+impl Shelf {
+    pub fn put(&mut self, phrase: String, samples: Vec<i16>) {
+        self.0.insert(phrase, samples.into());
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The phrases to be rendered so that all of `texts` can be said without the engine.
+pub fn render_list(texts: &[String], language: Language) -> Vec<String> {
+    let mut list: Vec<String> = Vec::new();
+    for phrase in texts.iter().flat_map(|text| speakable(text, language)) {
+        if !list.contains(&phrase) {
+            list.push(phrase);
+        }
+    }
+    list
+}
+
+fn speakable(text: &str, language: Language) -> Vec<String> {
+    let capped: String = text.chars().take(limits::REPLY_CHARS).collect();
+    phrases(&normalise(&capped, language)).into_iter().map(|phrase| phrase.text).collect()
+}
+
+/// A phrase that may be said next.
+#[derive(Debug)]
+struct Prepared {
+    phrase: String,
+    work: WorkId,
+    samples: Vec<i16>,
+    complete: bool,
+}
+
+/// The voice of one call.
+#[derive(Debug)]
+pub struct Voice {
+    language: Language,
+    shelf: Arc<Shelf>,
+    playout: Playout,
+    prepared: Vec<Prepared>,
+    work: VecDeque<Work>,
+}
+
+impl Voice {
+    pub fn new(language: Language, shelf: Arc<Shelf>) -> Self {
+        Self {
+            language,
+            shelf,
+            playout: Playout::default(),
+            prepared: Vec::new(),
+            work: VecDeque::new(),
+        }
+    }
+
+    /// Says `text` after what is being said already.
+    pub fn say(&mut self, ids: &mut WorkIds, utterance: UtteranceId, text: &str) {
+        let mut early: Vec<Prepared> = Vec::new();
+        let mut sounds = Vec::new();
+        for phrase in speakable(text, self.language) {
+            if let Some(samples) = self.shelf.0.get(&phrase) {
+                sounds.push(Sound::Ready(Arc::clone(samples)));
+                continue;
+            }
+            let at = self.prepared.iter().position(|p| p.phrase == phrase);
+            let work = match at {
+                Some(index) => {
+                    let prepared = self.prepared.swap_remove(index);
+                    let work = prepared.work;
+                    early.push(prepared);
+                    work
+                }
+                None => self.request(ids, phrase),
+            };
+            sounds.push(Sound::Arriving(work));
+        }
+        self.playout.say(utterance, sounds);
+        for prepared in early {
+            self.playout.audio(prepared.work, &prepared.samples);
+            if prepared.complete {
+                self.playout.complete(prepared.work);
+            }
+        }
+    }
+
+    /// Has the engine begin with what may be said next, in place of what was prepared before.
+    pub fn prepare(&mut self, ids: &mut WorkIds, text: &str) {
+        let wanted = speakable(text, self.language);
+        self.forget_all_but(&wanted);
+        for phrase in wanted {
+            let known = self.shelf.0.contains_key(&phrase)
+                || self.prepared.iter().any(|p| p.phrase == phrase);
+            if !known {
+                let work = self.request(ids, phrase.clone());
+                self.prepared.push(Prepared { phrase, work, samples: Vec::new(), complete: false });
+            }
+        }
+    }
+
+    /// What was prepared is not going to be said.
+    pub fn forget(&mut self) {
+        self.forget_all_but(&[]);
+    }
+
+    fn forget_all_but(&mut self, wanted: &[String]) {
+        let work = &mut self.work;
+        self.prepared.retain(|prepared| {
+            let keep = wanted.contains(&prepared.phrase);
+            if !keep && !prepared.complete {
+                work.push_back(Work::Cancel { id: prepared.work });
+            }
+            keep
+        });
+    }
+
+    fn request(&mut self, ids: &mut WorkIds, phrase: String) -> WorkId {
+        let id = ids.next();
+        self.work.push_back(Work::Speak { id, phrase: Private::new(phrase) });
+        id
+    }
+
+    /// A chunk from the engine; work that is no longer wanted is ignored.
+    pub fn audio(&mut self, id: WorkId, samples: &[i16]) {
+        match self.prepared.iter_mut().find(|p| p.work == id) {
+            Some(prepared) => prepared.samples.extend_from_slice(samples),
+            None => self.playout.audio(id, samples),
+        }
+    }
+
+    /// The engine has delivered, or failed: what came is what there is.
+    pub fn complete(&mut self, id: WorkId) {
+        match self.prepared.iter_mut().find(|p| p.work == id) {
+            Some(prepared) => prepared.complete = true,
+            None => self.playout.complete(id),
+        }
+    }
+
+    /// Stops an utterance and the work for it; tells how far it had come.
+    pub fn stop(&mut self, utterance: UtteranceId) -> Option<Progress> {
+        let before: Vec<WorkId> = self.playout.awaited().collect();
+        let progress = self.playout.stop(utterance)?;
+        let after: Vec<WorkId> = self.playout.awaited().collect();
+        let dropped = before.into_iter().filter(|id| !after.contains(id));
+        self.work.extend(dropped.map(|id| Work::Cancel { id }));
+        Some(progress)
+    }
+
+    /// The next 20 ms for the ring, if there are any.
+    pub fn next_frame(&mut self) -> Option<PlayoutFrame> {
+        self.playout.next_frame()
+    }
+
+    pub fn is_silent(&self) -> bool {
+        self.playout.is_empty()
+    }
+
+    /// Work for the engine that has come up.
+    pub fn poll_work(&mut self) -> Option<Work> {
+        self.work.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn voice(shelf: &[&str]) -> (Voice, WorkIds) {
+        let mut ready = Shelf::default();
+        for phrase in shelf {
+            for phrase in render_list(&[(*phrase).to_owned()], Language::English) {
+                ready.put(phrase, vec![5_000; 640]);
+            }
+        }
+        (Voice::new(Language::English, Arc::new(ready)), WorkIds::default())
+    }
+
+    fn asked(voice: &mut Voice) -> Vec<Work> {
+        std::iter::from_fn(|| voice.poll_work()).collect()
+    }
+
+    #[test]
+    fn a_phrase_from_the_shelf_is_said_without_the_engine() {
+        let (mut voice, mut ids) = voice(&["Good morning."]);
+        voice.say(&mut ids, UtteranceId(1), "Good morning.");
+        assert!(asked(&mut voice).is_empty());
+        assert!(voice.next_frame().is_some());
+    }
+
+    #[test]
+    fn what_was_prepared_is_said_at_once_and_not_asked_for_twice() {
+        let (mut voice, mut ids) = voice(&[]);
+        voice.prepare(&mut ids, "We are open today.");
+        let work = asked(&mut voice);
+        let [Work::Speak { id, .. }] = work.as_slice() else { panic!("{work:?}") };
+        voice.audio(*id, &[5_000; 700]);
+        voice.say(&mut ids, UtteranceId(1), "We are open today.");
+        assert!(asked(&mut voice).is_empty());
+        assert!(voice.next_frame().is_some(), "the first chunk was there already");
+        voice.complete(*id);
+        assert!(std::iter::from_fn(|| voice.next_frame()).any(|f| f.last));
+    }
+
+    #[test]
+    fn a_wrong_guess_is_cancelled_and_its_late_sound_ignored() {
+        let (mut voice, mut ids) = voice(&[]);
+        voice.prepare(&mut ids, "Yes.");
+        voice.prepare(&mut ids, "No.");
+        let work = asked(&mut voice);
+        let [Work::Speak { id: first, .. }, Work::Cancel { id: gone }, Work::Speak { .. }] =
+            work.as_slice()
+        else {
+            panic!("{work:?}")
+        };
+        assert_eq!(first, gone);
+        voice.audio(*first, &[5_000; 640]);
+        voice.complete(*first);
+        voice.forget();
+        assert_eq!(asked(&mut voice).len(), 1);
+        assert!(voice.is_silent() && voice.next_frame().is_none());
+    }
+
+    #[test]
+    fn stopping_an_utterance_cancels_its_work_only() {
+        let (mut voice, mut ids) = voice(&[]);
+        voice.say(&mut ids, UtteranceId(1), "One.");
+        voice.say(&mut ids, UtteranceId(2), "Two.");
+        let work = asked(&mut voice);
+        assert_eq!(work.len(), 2);
+        voice.stop(UtteranceId(1));
+        let Work::Speak { id, .. } = &work[0] else { panic!() };
+        assert_eq!(asked(&mut voice), [Work::Cancel { id: *id }]);
+    }
+}

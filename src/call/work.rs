@@ -1,0 +1,43 @@
+//! What a call asks of the speech engine, and what comes back. The shell carries it.
+
+use crate::base::{Private, WorkId};
+
+/// Call to engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// Recognise this: 16 kHz mono, at most `limits::UTTERANCE_MS`.
+    Transcribe { id: WorkId, audio: Private<Vec<i16>> },
+    /// Speak this phrase, which is normalised for speech already.
+    Speak { id: WorkId, phrase: Private<String> },
+    /// The result is no longer wanted; one may still come and is ignored then.
+    Cancel { id: WorkId },
+}
+
+/// Engine to call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WorkResult {
+    Text {
+        id: WorkId,
+        text: Private<String>,
+        /// 0 to 1.
+        confidence: f32,
+        decode_ms: u32,
+    },
+    /// A chunk of speech at 16 kHz, in order and without gaps.
+    Audio { id: WorkId, samples: Private<Vec<i16>> },
+    /// All chunks of the phrase have come.
+    Spoken { id: WorkId },
+    /// Nothing more will come.
+    Failed { id: WorkId },
+}
+
+/// Numbers the work of one call.
+#[derive(Debug, Default)]
+pub struct WorkIds(u32);
+
+impl WorkIds {
+    pub fn next(&mut self) -> WorkId {
+        self.0 = self.0.wrapping_add(1);
+        WorkId(self.0)
+    }
+}

@@ -1,0 +1,3 @@
+//! What outlives a call: the messages that callers leave.
+
+pub mod messages;
