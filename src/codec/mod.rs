@@ -7,6 +7,7 @@
 pub mod comfort;
 pub mod conceal;
 pub mod decoder;
+pub mod dot;
 pub mod encoder;
 pub mod g711;
 pub mod kind;

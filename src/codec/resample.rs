@@ -4,6 +4,8 @@
 //! tick's block may have any length. A Kaiser window gives 60 dB; the pass band reaches to 0.85 of
 //! the lower rate's half, which is the telephone band at 8 kHz.
 
+use super::dot::dot;
+
 /// Filter length in samples of the lower rate.
 const TAPS_AT_LOWER_RATE: usize = 24;
 /// Kaiser's shape for 60 dB.
@@ -74,7 +76,7 @@ impl Resampler {
                 let (index, phase) = (self.next_at / self.up, self.next_at % self.up);
                 let filter = &self.bank[phase * self.taps..(phase + 1) * self.taps];
                 let heard = &self.window[index..index + self.taps];
-                let sum: f32 = filter.iter().zip(heard).map(|(h, x)| h * x).sum();
+                let sum = dot(filter, heard);
                 if let Some(slot) = out.get_mut(written) {
                     // The cast saturates.
                     *slot = sum.round() as i16;

@@ -1,0 +1,107 @@
+//! How long a silence ends an utterance: the one table of DESIGN's adaptive endpointing.
+
+/// What the conversation makes of the words so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// A whole thought: it can be answered.
+    Complete,
+    /// More must come ("my number is").
+    Incomplete,
+    /// Not known, or the text has not come yet.
+    Unknown,
+}
+
+/// What the last question asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// A number, which people say in groups with pauses between.
+    Digits,
+    /// One word.
+    YesNo,
+    Anything,
+}
+
+/// Thresholds of the ear. All times are heard time, in whole frames of 20 ms; milliseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Score from which a frame counts as speech, 0 to 1.
+    pub speech_threshold: f32,
+    /// Speech needed within 40 ms more than itself to start an utterance.
+    pub onset_ms: u64,
+    /// Sound kept before the first frame of speech: soft first consonants lie there.
+    pub preroll_ms: u64,
+    /// Speech needed within 20 ms more than itself to go on after a pause: a click is shorter.
+    pub resume_ms: u64,
+    /// Silence after which the utterance so far is decoded.
+    pub speculate_after_ms: u64,
+    /// Silence given to the recogniser after the last speech.
+    pub tail_ms: u64,
+    /// An utterance with less speech than this is dismissed.
+    pub shortest_speech_ms: u64,
+    /// Silence that ends a complete thought.
+    pub close_complete_ms: u64,
+    /// Silence that ends an answer to a yes-or-no question of which nothing is known.
+    pub close_yes_no_ms: u64,
+    /// Silence that ends anything else of which nothing is known.
+    pub close_unknown_ms: u64,
+    /// Silence that ends an incomplete thought.
+    pub close_incomplete_ms: u64,
+    /// Silence that ends a number of which nothing is known.
+    pub close_digits_ms: u64,
+    /// Silence that ends a number with digits missing.
+    pub close_digits_incomplete_ms: u64,
+    /// A tone in the middle of speech is taken for a held vowel for so long.
+    pub held_vowel_ms: u64,
+    /// Lost frames in the middle of speech are taken for speech for so long.
+    pub lost_speech_ms: u64,
+    /// Without any frame for so long an utterance is closed: the media has stopped.
+    pub stalled_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            speech_threshold: 0.45,
+            onset_ms: 80,
+            preroll_ms: 200,
+            resume_ms: 60,
+            speculate_after_ms: 100,
+            tail_ms: 100,
+            shortest_speech_ms: 100,
+            close_complete_ms: 140,
+            close_yes_no_ms: 300,
+            close_unknown_ms: 500,
+            close_incomplete_ms: 900,
+            close_digits_ms: 800,
+            close_digits_incomplete_ms: 1_200,
+            held_vowel_ms: 300,
+            lost_speech_ms: 60,
+            stalled_ms: 1_000,
+        }
+    }
+}
+
+impl Settings {
+    /// Silence that ends the utterance now.
+    pub fn close_after_ms(&self, thought: Completeness, expected: Expectation) -> u64 {
+        match (thought, expected) {
+            (Completeness::Complete, _) => self.close_complete_ms,
+            (Completeness::Incomplete, Expectation::Digits) => self.close_digits_incomplete_ms,
+            (Completeness::Incomplete, _) => self.close_incomplete_ms,
+            (Completeness::Unknown, Expectation::Digits) => self.close_digits_ms,
+            (Completeness::Unknown, Expectation::YesNo) => self.close_yes_no_ms,
+            (Completeness::Unknown, Expectation::Anything) => self.close_unknown_ms,
+        }
+    }
+
+    /// The longest of them.
+    pub(super) fn longest_close_ms(&self) -> u64 {
+        let (thoughts, expected) = (
+            [Completeness::Complete, Completeness::Incomplete, Completeness::Unknown],
+            [Expectation::Digits, Expectation::YesNo, Expectation::Anything],
+        );
+        let all =
+            thoughts.iter().flat_map(|t| expected.iter().map(|e| self.close_after_ms(*t, *e)));
+        all.max().unwrap_or(0)
+    }
+}

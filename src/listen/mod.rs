@@ -1,0 +1,32 @@
+//! Hearing: frames of PCM to what the caller said.
+//!
+//! ```text
+//!  audio tick         net thread                                 engine
+//!  Frame -> Vad ----> Ear -> Decode ---- Transcribe -----------> Whisper
+//!           score      |                                           |
+//!                      +-- Closed, Cut --> Assembly <- Transcript <+ Recognized
+//! ```
+//! [`Vad`] scores each frame inside the tick. [`Ear`] decides where an utterance starts, pauses and
+//! ends, and asks for a decode at each pause: the last one asked for is the final one, so that
+//! nothing is left to compute when the turn closes. [`transcript`] reads what came back and
+//! [`Assembly`] puts together an utterance that was longer than the recogniser's window.
+
+pub mod assembly;
+pub mod ear;
+pub mod endpoint;
+pub mod recognizer;
+mod recording;
+pub mod tone;
+pub mod transcript;
+pub mod vad;
+
+pub use assembly::Assembly;
+pub use ear::{Completeness, Ear, Expectation, Input, Output, Settings};
+pub use recognizer::{Recognition, RecognizeFault, Recognized, Recognizer, Transcribe};
+pub use transcript::Heard;
+pub use vad::{Vad, VadScore};
+
+/// One piece of an utterance, numbered from 1 in its call. An utterance has more than one only when
+/// it is longer than the recogniser's window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SegmentId(pub u32);

@@ -1,0 +1,126 @@
+//! Voice activity: a number for each frame, inside the audio tick.
+//!
+//! earshot's network hears the voice; a guard takes out tones, which it half believes, and a level
+//! gate takes out what lies in the noise of the line.
+
+use earshot::Detector;
+
+use super::tone::ToneGuard;
+use crate::base::pcm::Frame;
+
+/// Samples that earshot takes at once.
+const BLOCK_SAMPLES: usize = 256;
+/// Quieter than this is not a caller, in dBFS: 20 dB below a faint talker on a telephone.
+const QUIETEST_SPEECH_DBFS: f32 = -62.0;
+/// Speech stands at least this far above the line's noise, in dB.
+const ABOVE_NOISE_DB: f32 = 4.0;
+/// The noise floor is the quietest frame of the last one to two such windows (0.8 s each): people
+/// dip between syllables sooner than that, a fan does not.
+const FLOOR_WINDOW_FRAMES: u32 = 40;
+/// No noise is believed to be louder than this, in dBFS, or a loud room would deafen us.
+const LOUDEST_NOISE_DBFS: f32 = -30.0;
+/// Where the floor starts, in dBFS: too low rather than too high.
+const FIRST_FLOOR_DBFS: f32 = -70.0;
+
+/// What the detector thinks of one frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct VadScore {
+    /// Probability that somebody speaks, 0 to 1.
+    pub speech: f32,
+    /// The frame is a tone (DTMF, ringback, busy, a beep), whatever `speech` says.
+    pub tonal: bool,
+}
+
+/// The voice detector of one incoming leg.
+pub struct Vad {
+    detector: Box<Detector>,
+    block: [i16; BLOCK_SAMPLES],
+    filled: usize,
+    /// Of the last whole block; a frame that completes none repeats it.
+    last: f32,
+    tones: ToneGuard,
+    floor: NoiseFloor,
+}
+
+impl Default for Vad {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Vad {
+    pub fn new() -> Self {
+        Self {
+            detector: Box::default(),
+            block: [0; BLOCK_SAMPLES],
+            filled: 0,
+            last: 0.0,
+            tones: ToneGuard::new(),
+            floor: NoiseFloor::new(),
+        }
+    }
+
+    /// Back to the state of a new call. RT safe.
+    pub fn reset(&mut self) {
+        self.detector.reset();
+        self.filled = 0;
+        self.last = 0.0;
+        self.tones = ToneGuard::new();
+        self.floor = NoiseFloor::new();
+    }
+
+    /// Scores the next frame; frames come in order and without holes. RT safe.
+    pub fn score(&mut self, frame: &Frame) -> VadScore {
+        let heard = self.detect(&frame.0);
+        let tonal = self.tones.is_tonal(frame);
+        let level_dbfs = frame.level_dbfs();
+        let floor_dbfs = self.floor.track(level_dbfs);
+        let stands_out =
+            level_dbfs > QUIETEST_SPEECH_DBFS && level_dbfs > floor_dbfs + ABOVE_NOISE_DB;
+        VadScore { speech: if stands_out { heard } else { 0.0 }, tonal }
+    }
+
+    /// The highest score of the blocks that this frame completes.
+    fn detect(&mut self, mut samples: &[i16]) -> f32 {
+        let mut highest: Option<f32> = None;
+        while !samples.is_empty() {
+            let take = samples.len().min(BLOCK_SAMPLES - self.filled);
+            let (now, later) = samples.split_at(take);
+            self.block[self.filled..self.filled + take].copy_from_slice(now);
+            self.filled += take;
+            samples = later;
+            if self.filled == BLOCK_SAMPLES {
+                self.filled = 0;
+                self.last = self.detector.predict_i16(&self.block).clamp(0.0, 1.0);
+                highest = Some(highest.unwrap_or(0.0).max(self.last));
+            }
+        }
+        highest.unwrap_or(self.last)
+    }
+}
+
+/// The level of the line when nobody speaks.
+struct NoiseFloor {
+    /// Quietest frame of the window before this one, in dBFS.
+    before_dbfs: f32,
+    /// Quietest frame of this window so far, in dBFS.
+    quietest_dbfs: f32,
+    frames: u32,
+}
+
+impl NoiseFloor {
+    const fn new() -> Self {
+        Self { before_dbfs: FIRST_FLOOR_DBFS, quietest_dbfs: f32::MAX, frames: 0 }
+    }
+
+    /// Takes a frame's level and returns the floor in dBFS.
+    fn track(&mut self, level_dbfs: f32) -> f32 {
+        self.quietest_dbfs = self.quietest_dbfs.min(level_dbfs);
+        let floor_dbfs = self.before_dbfs.min(self.quietest_dbfs).min(LOUDEST_NOISE_DBFS);
+        self.frames += 1;
+        if self.frames == FLOOR_WINDOW_FRAMES {
+            *self = Self { before_dbfs: self.quietest_dbfs, ..Self::new() };
+        }
+        floor_dbfs
+    }
+}
