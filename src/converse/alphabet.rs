@@ -150,8 +150,8 @@ pub enum Record {
     Turn(Turn),
     /// The caller's words were understood as this intent of the playbook.
     Understood { intent: String, score: f32 },
-    /// The caller's words were not understood; `misses` in a row.
-    Missed { misses: u32 },
+    /// The caller's words were not understood.
+    Missed,
 }
 
 /// What would be said if `text` were all that the caller says.

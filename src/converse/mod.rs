@@ -6,8 +6,21 @@
 //! `Input::Connected`, and an input is never an error: what is not understood is asked again.
 
 pub mod alphabet;
+mod conversation;
+mod dialogue;
+mod matching;
+pub mod playbook;
+mod reply;
+mod understanding;
+mod voice;
+
+#[cfg(test)]
+mod tests;
 
 pub use alphabet::{
     Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose, Record, Say,
     Settings, Speaker, Turn,
 };
+pub use conversation::Conversation;
+pub use playbook::{Playbook, PlaybookError, fixed_phrases};
+pub use reply::{DIGITS_CLOSE, DIGITS_OPEN, plain};

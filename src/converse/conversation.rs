@@ -1,0 +1,466 @@
+//! One call's conversation: the floor, the timers and the history around the dialogue.
+//!
+//! Input comes from the call; the call drains [`Conversation::poll_output`] after each. Silence is
+//! counted only while neither side speaks. The farewell is played before `HangUp` comes out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::alphabet::{
+    EndCause, Expectation, Input, Output, Preview, Purpose, Record, Say, Settings, Speaker, Turn,
+};
+use super::dialogue::{Dialogue, Reaction, Understanding};
+use super::playbook::Playbook;
+use super::reply::{join, plain};
+use super::voice::{History, Voice};
+use crate::base::{Private, TimerTable, limits};
+
+/// A farewell whose end is not reported within this time is taken as played: no call hangs on it.
+const FAREWELL_GUARD: Duration = Duration::from_secs(20);
+/// After an interrupted farewell the caller gets this long to say why.
+const SECOND_THOUGHT: Duration = Duration::from_secs(4);
+/// The length warning waits this long at a time for the caller to finish.
+const WARNING_DELAY: Duration = Duration::from_secs(1);
+/// Most digits keyed in before they are taken.
+const KEYS: usize = 40;
+/// Outputs that wait to be drained; the contract is to drain after each input.
+const OUTPUTS: usize = 256;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timer {
+    Silence,
+    LengthWarning,
+    LengthEnd,
+    KeyPause,
+    HangUp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nobody hears us yet.
+    Waiting,
+    Talking,
+    /// The farewell is being said.
+    Leaving(EndCause),
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Quiet,
+    Speaking,
+}
+
+/// Whether a part of the engine can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Engine {
+    Up,
+    Lost,
+}
+
+/// How far the caller's silence has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    Fresh,
+    Prompted,
+    PromptedTwice,
+}
+
+/// The conversation of one call.
+#[derive(Debug)]
+pub struct Conversation {
+    playbook: Arc<Playbook>,
+    settings: Settings,
+    dialogue: Dialogue,
+    phase: Phase,
+    caller: Caller,
+    patience: Patience,
+    recognizer: Engine,
+    synthesizer: Engine,
+    keys: Private<String>,
+    voice: Voice,
+    history: History,
+    timers: TimerTable<Timer>,
+    expected: Expectation,
+    outputs: VecDeque<Output>,
+}
+
+impl Conversation {
+    pub fn new(playbook: Arc<Playbook>, settings: Settings) -> Self {
+        Self {
+            dialogue: Dialogue::new(Arc::clone(&playbook)),
+            playbook,
+            settings,
+            phase: Phase::Waiting,
+            caller: Caller::Quiet,
+            patience: Patience::Fresh,
+            recognizer: Engine::Up,
+            synthesizer: Engine::Up,
+            keys: Private::new(String::new()),
+            voice: Voice::default(),
+            history: History::default(),
+            timers: TimerTable::default(),
+            expected: Expectation::Anything,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match (self.phase, input) {
+            (Phase::Ended, _) => {}
+            (Phase::Waiting, Input::Connected) => self.connected(now),
+            (_, Input::RecognizerLost) => self.recognizer_lost(now),
+            (_, Input::RecognizerBack) => self.recognizer_back(now),
+            (_, Input::SynthesizerLost) => self.synthesizer = Engine::Lost,
+            (_, Input::SynthesizerBack) => self.synthesizer = Engine::Up,
+            (Phase::Waiting, _) | (_, Input::Connected) => {}
+            (_, Input::Heard { text, confidence }) => self.heard(now, text.reveal(), confidence),
+            (Phase::Talking, Input::HeardUnclear) => {
+                self.caller = Caller::Quiet;
+                let reaction = self.dialogue.unclear();
+                self.react(now, reaction);
+            }
+            (Phase::Leaving(_), Input::HeardUnclear) => {}
+            (_, Input::CallerSpeaking) => self.caller = Caller::Speaking,
+            (_, Input::CallerSilent) => self.caller = Caller::Quiet,
+            (Phase::Talking, Input::Digit(digit)) => self.digit(now, digit),
+            (Phase::Leaving(_), Input::Digit(_)) => {}
+            (_, Input::Finished { utterance }) => {
+                let turn = self.voice.end(utterance, 1.0);
+                self.desk_turn(turn);
+                if let (Phase::Leaving(cause), true) = (self.phase, self.voice.is_silent()) {
+                    self.hang_up(cause);
+                }
+            }
+            (_, Input::Interrupted { utterance, heard_fraction }) => {
+                let turn = self.voice.end(utterance, heard_fraction);
+                self.desk_turn(turn);
+                if self.voice.is_silent() && matches!(self.phase, Phase::Leaving(_)) {
+                    self.timers.set(Timer::HangUp, now + SECOND_THOUGHT);
+                }
+            }
+            (_, Input::Timeout) => self.expire(now),
+        }
+        self.watch_silence(now);
+    }
+
+    /// Drain until `Output::Timeout`.
+    pub fn poll_output(&mut self) -> Output {
+        self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.timers.next()))
+    }
+
+    /// What would be said if `text` were the caller's whole turn. Nothing changes.
+    pub fn preview(&self, text: &str) -> Preview {
+        let text = cut(text);
+        let reply = match self.phase {
+            Phase::Talking => Some(self.dialogue.clone().hear(text, true)),
+            Phase::Leaving(cause) => self.second_thought(cause, text),
+            Phase::Waiting | Phase::Ended => None,
+        };
+        let reply = reply.and_then(|reaction| self.sayable(&reaction.parts));
+        Preview { completeness: self.dialogue.completeness(text), reply: reply.map(Private::new) }
+    }
+
+    /// What was said and heard so far, oldest first.
+    pub fn history(&self) -> impl Iterator<Item = &Turn> {
+        self.history.turns()
+    }
+
+    pub fn expectation(&self) -> Expectation {
+        self.dialogue.expectation()
+    }
+
+    fn connected(&mut self, now: Instant) {
+        self.phase = Phase::Talking;
+        let longest = self.settings.max_duration;
+        let warning = self.settings.length_warning.min(longest / 4);
+        self.timers.set(Timer::LengthWarning, now + (longest - warning));
+        self.timers.set(Timer::LengthEnd, now + longest);
+        self.outputs.push_back(Output::Expect(self.expected));
+        let greeting = vec![self.playbook.prompts().greeting.clone()];
+        self.dialogue.said(&greeting);
+        self.say(now, greeting, true, Purpose::Greeting);
+    }
+
+    fn heard(&mut self, now: Instant, text: &str, confidence: f32) {
+        let text = cut(text);
+        self.caller = Caller::Quiet;
+        let sure = confidence.is_nan() || confidence >= self.settings.min_confidence;
+        if let Phase::Leaving(cause) = self.phase {
+            let Some(reaction) = self.second_thought(cause, text) else { return };
+            self.phase = Phase::Talking;
+            self.timers.cancel(Timer::HangUp);
+            let _ = self.dialogue.hear(text, true);
+            self.caller_turn(now, text);
+            self.react(now, reaction);
+            return;
+        }
+        self.patience = Patience::Fresh;
+        self.forget_keys();
+        self.caller_turn(now, text);
+        let reaction = self.dialogue.hear(text, sure);
+        self.react(now, reaction);
+    }
+
+    /// What a caller who speaks into the farewell gets: an answer, if there is something to answer.
+    fn second_thought(&self, cause: EndCause, text: &str) -> Option<Reaction> {
+        let reaction = self.dialogue.clone().hear(text, true);
+        let wish = match reaction.understanding {
+            Understanding::Intent { id, .. } => !self.playbook.intent(id).weak,
+            Understanding::Answer | Understanding::Missed => false,
+        };
+        let resumes = match cause {
+            EndCause::Goodbye => wish,
+            EndCause::Silence => true,
+            EndCause::MaxDuration | EndCause::NotUnderstood => false,
+        };
+        (resumes && reaction.hang_up.is_none()).then_some(reaction)
+    }
+
+    fn react(&mut self, now: Instant, reaction: Reaction) {
+        let record = match reaction.understanding {
+            Understanding::Intent { id, score } => {
+                let intent = self.playbook.intent(id).name.clone();
+                Some(Record::Understood { intent, score })
+            }
+            Understanding::Missed => Some(Record::Missed),
+            Understanding::Answer => None,
+        };
+        self.outputs.extend(record.map(Output::Record));
+        self.outputs.extend(reaction.message.map(Output::TakeMessage));
+        let interruptible = reaction.hang_up.is_none();
+        self.stop(self.voice.interruptible());
+        self.say(now, reaction.parts, interruptible, reaction.purpose);
+        if let Some(cause) = reaction.hang_up {
+            self.leave(now, cause);
+        }
+        self.expect();
+    }
+
+    fn say(&mut self, now: Instant, parts: Vec<String>, interruptible: bool, purpose: Purpose) {
+        let Some(text) = self.sayable(&parts) else { return };
+        let utterance = self.voice.begin(now, plain(&text), interruptible);
+        let text = Private::new(text);
+        self.outputs.push_back(Output::Say(Say { utterance, text, interruptible, purpose }));
+        while self.outputs.len() > OUTPUTS {
+            self.outputs.pop_front();
+        }
+    }
+
+    /// The text that can be said now: without a voice only what was rendered before.
+    fn sayable(&self, parts: &[String]) -> Option<String> {
+        let lost = self.synthesizer == Engine::Lost;
+        let rendered = |part: &String| self.playbook.is_fixed(part.trim());
+        let text = if lost && !parts.iter().all(rendered) {
+            self.playbook.prompts().engine.synthesizer_lost.clone()
+        } else {
+            join(parts)
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn stop(&mut self, utterances: Vec<crate::base::UtteranceId>) {
+        self.outputs.extend(utterances.into_iter().map(Output::Stop));
+    }
+
+    fn leave(&mut self, now: Instant, cause: EndCause) {
+        self.phase = Phase::Leaving(cause);
+        self.forget_keys();
+        self.timers.set(Timer::HangUp, now + FAREWELL_GUARD);
+    }
+
+    fn hang_up(&mut self, cause: EndCause) {
+        self.phase = Phase::Ended;
+        self.timers.clear();
+        self.outputs.push_back(Output::HangUp(cause));
+    }
+
+    fn digit(&mut self, now: Instant, digit: char) {
+        let digit = digit.to_ascii_uppercase();
+        if !matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D') {
+            return;
+        }
+        self.patience = Patience::Fresh;
+        self.stop(self.voice.interruptible());
+        match (self.dialogue.expectation(), digit) {
+            (Expectation::Digits { .. }, '*') => self.forget_keys(),
+            (Expectation::Digits { .. }, '#') => self.submit_keys(now),
+            (Expectation::Digits { max, .. }, '0'..='9') => {
+                let mut keys = self.keys.reveal().clone();
+                keys.push(digit);
+                let full = keys.len() >= max.min(KEYS);
+                self.keys = Private::new(keys);
+                self.timers.set(Timer::KeyPause, now + self.settings.key_pause);
+                if full {
+                    self.submit_keys(now);
+                }
+            }
+            (Expectation::YesNo, '1') => self.key_answer(now, "yes"),
+            (Expectation::YesNo, '2') => self.key_answer(now, "no"),
+            (Expectation::Anything | Expectation::YesNo | Expectation::Text, key) => {
+                self.menu_key(now, key);
+            }
+            (Expectation::Digits { .. }, _) => {}
+        }
+    }
+
+    fn key_answer(&mut self, now: Instant, answer: &str) {
+        let reaction = self.dialogue.hear(answer, true);
+        self.react(now, reaction);
+    }
+
+    fn menu_key(&mut self, now: Instant, key: char) {
+        match self.playbook.by_key(key) {
+            Some(intent) => {
+                let reaction = self.dialogue.choose(intent);
+                self.react(now, reaction);
+            }
+            None => {
+                let keypad = vec![self.playbook.prompts().keypad.clone()];
+                self.say(now, keypad, true, Purpose::Reprompt);
+            }
+        }
+    }
+
+    fn submit_keys(&mut self, now: Instant) {
+        let keys = std::mem::take(&mut self.keys).into_revealed();
+        self.timers.cancel(Timer::KeyPause);
+        if keys.is_empty() {
+            return;
+        }
+        self.caller_turn(now, &keys);
+        let reaction = self.dialogue.keyed(&keys);
+        self.react(now, reaction);
+    }
+
+    fn forget_keys(&mut self) {
+        self.keys = Private::new(String::new());
+        self.timers.cancel(Timer::KeyPause);
+    }
+
+    fn recognizer_lost(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.recognizer, Engine::Lost) == Engine::Up {
+            let text = self.playbook.prompts().engine.recognizer_lost.clone();
+            self.notice(now, vec![text]);
+        }
+    }
+
+    fn recognizer_back(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.recognizer, Engine::Up) == Engine::Lost {
+            let mut parts = vec![self.playbook.prompts().engine.recognizer_back.clone()];
+            parts.extend(self.dialogue.question());
+            self.notice(now, parts);
+        }
+    }
+
+    fn notice(&mut self, now: Instant, parts: Vec<String>) {
+        if self.phase == Phase::Talking {
+            self.say(now, parts, true, Purpose::EngineNotice);
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match (self.phase, timer) {
+                (Phase::Talking, Timer::Silence) => self.silent(now),
+                (Phase::Talking, Timer::LengthWarning) => self.warn(now),
+                (Phase::Talking | Phase::Leaving(_), Timer::LengthEnd) => self.end_of_time(now),
+                (Phase::Talking, Timer::KeyPause) => self.submit_keys(now),
+                (Phase::Leaving(cause), Timer::HangUp) => self.hang_up(cause),
+                (Phase::Waiting | Phase::Ended, _)
+                | (Phase::Talking, Timer::HangUp)
+                | (Phase::Leaving(_), Timer::Silence | Timer::LengthWarning | Timer::KeyPause) => {}
+            }
+        }
+    }
+
+    fn silent(&mut self, now: Instant) {
+        let prompts = &self.playbook.prompts().silence;
+        let (prompt, next) = match self.patience {
+            Patience::Fresh => (prompts.first.clone(), Patience::Prompted),
+            Patience::Prompted => (prompts.second.clone(), Patience::PromptedTwice),
+            Patience::PromptedTwice => {
+                self.say(now, vec![prompts.end.clone()], true, Purpose::Farewell);
+                self.leave(now, EndCause::Silence);
+                return;
+            }
+        };
+        self.patience = next;
+        let parts = match self.recognizer {
+            Engine::Up => std::iter::once(prompt).chain(self.dialogue.question()).collect(),
+            Engine::Lost => vec![self.playbook.prompts().keypad.clone()],
+        };
+        self.say(now, parts, true, Purpose::SilencePrompt);
+    }
+
+    fn warn(&mut self, now: Instant) {
+        if self.caller == Caller::Speaking {
+            self.timers.set(Timer::LengthWarning, now + WARNING_DELAY);
+            return;
+        }
+        let warning = vec![self.playbook.prompts().length.warning.clone()];
+        self.say(now, warning, true, Purpose::LengthWarning);
+    }
+
+    fn end_of_time(&mut self, now: Instant) {
+        if self.phase == Phase::Leaving(EndCause::MaxDuration) {
+            return;
+        }
+        self.stop(self.voice.all());
+        let end = vec![self.playbook.prompts().length.end.clone()];
+        self.say(now, end, false, Purpose::Farewell);
+        self.leave(now, EndCause::MaxDuration);
+    }
+
+    /// Counts silence while neither side speaks.
+    fn watch_silence(&mut self, now: Instant) {
+        let quiet = self.phase == Phase::Talking
+            && self.caller == Caller::Quiet
+            && self.voice.is_silent()
+            && !self.timers.is_armed(Timer::KeyPause);
+        if !quiet {
+            self.timers.cancel(Timer::Silence);
+        } else if !self.timers.is_armed(Timer::Silence) {
+            let [first, second, end] = self.settings.silence;
+            let wait = match self.patience {
+                Patience::Fresh => first,
+                Patience::Prompted => second.saturating_sub(first),
+                Patience::PromptedTwice => end.saturating_sub(second),
+            };
+            self.timers.set(Timer::Silence, now + wait);
+        }
+    }
+
+    fn expect(&mut self) {
+        let expected = self.dialogue.expectation();
+        if expected != self.expected {
+            self.expected = expected;
+            self.outputs.push_back(Output::Expect(expected));
+        }
+    }
+
+    fn caller_turn(&mut self, now: Instant, text: &str) {
+        let text = Private::new(text.trim().to_owned());
+        self.turn(Turn { at: now, speaker: Speaker::Caller, text });
+    }
+
+    fn desk_turn(&mut self, turn: Option<Turn>) {
+        if let Some(turn) = turn.filter(|turn| !turn.text.reveal().is_empty()) {
+            self.turn(turn);
+        }
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        self.history.push(turn.clone());
+        self.outputs.push_back(Output::Record(Record::Turn(turn)));
+    }
+}
+
+/// No recogniser hears more in one utterance.
+fn cut(text: &str) -> &str {
+    match text.char_indices().nth(limits::TRANSCRIPT_CHARS) {
+        Some((end, _)) => text.get(..end).unwrap_or_default(),
+        None => text,
+    }
+}

@@ -1,0 +1,307 @@
+//! One function for each state in which words of the caller arrive.
+
+use super::*;
+use crate::converse::matching::answers::do_not_know;
+use crate::converse::matching::numbers;
+use crate::converse::matching::slots::answer;
+use crate::converse::playbook::Scope;
+
+/// In a message's text only what is said exactly so is a command.
+const EXACT: f32 = 0.96;
+
+impl Dialogue {
+    pub(super) fn hear_open(&mut self, heard: &Heard<'_>) -> Reaction {
+        if let Some(reaction) = self.correct_recent(heard) {
+            return reaction;
+        }
+        if let Some(guess) = heard.guess_from(ACCEPT) {
+            if heard.sure || self.playbook.intent(guess.intent).weak {
+                return self.act(guess, State::Open);
+            }
+            return self.ask_back(guess);
+        }
+        match heard.guess_from(DOUBTFUL) {
+            Some(guess) if !self.playbook.intent(guess.intent).weak => self.ask_back(guess),
+            _ => {
+                let prompt = self.playbook.prompts().miss.clone();
+                self.missed(State::Open, prompt)
+            }
+        }
+    }
+
+    pub(super) fn hear_filling(
+        &mut self,
+        mut form: Form,
+        slot: usize,
+        heard: &Heard<'_>,
+    ) -> Reaction {
+        let playbook = Arc::clone(&self.playbook);
+        let Some(wanted) = playbook.intent(form.intent).slots.get(slot) else {
+            return self.complete(form, Understanding::Answer);
+        };
+        let free = matches!(wanted.kind, SlotKind::Text | SlotKind::Name);
+        let least = if wanted.kind == SlotKind::Text { EXACT } else { STRONG };
+        if let Some(guess) = self.command(heard, least) {
+            return self.act(&guess, State::Filling(form, slot));
+        }
+        let not_known = do_not_know(&heard.tokens)
+            || (wanted.optional && yes_no(&heard.tokens) == Some(Answer::No));
+        if not_known && wanted.kind != SlotKind::Text && wanted.kind != SlotKind::YesNo {
+            return self.without(form, slot, wanted.optional);
+        }
+        let changes_subject = wanted.kind == SlotKind::Name
+            && mentioned(&wanted.kind, &heard.tokens) == Found::Nothing
+            && heard.guess_from(STRONG).is_some_and(|guess| guess.intent != form.intent);
+        let found = if changes_subject { Found::Nothing } else { answer(&wanted.kind, &heard.tokens) };
+        match self.with_partial(&form, &wanted.kind, found, heard) {
+            Found::Value(value) => {
+                let value = if wanted.kind == SlotKind::Text { heard.kept_text() } else { value };
+                form.set(slot, SlotValue::Heard(value));
+                self.misses = 0;
+                return self.advance(form, Understanding::Answer);
+            }
+            Found::Partial(digits) => {
+                self.misses = 0;
+                form.partial = digits;
+                return self.ask(form, slot, Understanding::Answer);
+            }
+            Found::Nothing => {}
+        }
+        let least = if free { STRONG } else { ACCEPT };
+        match heard.guess_from(least).filter(|guess| guess.intent != form.intent) {
+            Some(guess) => self.act(guess, State::Filling(form, slot)),
+            None => {
+                let prompt = playbook.prompts().miss.clone();
+                self.missed(State::Filling(form, slot), prompt)
+            }
+        }
+    }
+
+    pub(super) fn hear_confirming(
+        &mut self,
+        mut form: Form,
+        confirm: Confirm,
+        heard: &Heard<'_>,
+    ) -> Reaction {
+        if let Some(guess) = self.command(heard, STRONG) {
+            return self.act(&guess, State::Confirming(form, confirm));
+        }
+        let said = yes_no(&heard.tokens);
+        match self.corrected(&form, confirm, heard, said) {
+            Some((_, value)) if said != Some(Answer::No) && form.values.contains(&value) => {
+                return self.confirmed(form, confirm);
+            }
+            Some((slot, value)) => {
+                form.set(slot, value);
+                self.misses = 0;
+                return self.advance(form, Understanding::Answer);
+            }
+            None => {}
+        }
+        match said {
+            Some(Answer::Yes) => self.confirmed(form, confirm),
+            Some(Answer::No) => self.refused(form, confirm),
+            None => match heard.guess_from(ACCEPT).filter(|guess| guess.intent != form.intent) {
+                Some(guess) => self.act(guess, State::Confirming(form, confirm)),
+                None => {
+                    let prompt = self.playbook.prompts().miss.clone();
+                    self.missed(State::Confirming(form, confirm), prompt)
+                }
+            },
+        }
+    }
+
+    pub(super) fn hear_asked(&mut self, question: Question, heard: &Heard<'_>) -> Reaction {
+        let said = yes_no(&heard.tokens);
+        if let Some(reaction) = self.correct_recent(heard) {
+            return reaction;
+        }
+        let wish = heard.guess_from(ACCEPT).filter(|guess| {
+            let weak = self.playbook.intent(guess.intent).weak;
+            said.is_none() || (guess.score >= STRONG && !weak)
+        });
+        if let Some(guess) = wish {
+            return self.act(guess, State::Asked(question));
+        }
+        let consequence = match said {
+            Some(Answer::Yes) => question.yes,
+            Some(Answer::No) => question.no,
+            None => {
+                let prompt = self.playbook.prompts().miss.clone();
+                return self.missed(State::Asked(question), prompt);
+            }
+        };
+        self.misses = 0;
+        match consequence {
+            Consequence::Start(form) => self.advance(form, Understanding::Answer),
+            Consequence::Listen => {
+                let listen = self.playbook.prompts().listen.clone();
+                Reaction::say(vec![listen], Understanding::Answer)
+            }
+        }
+    }
+
+    /// A wish that is listened for everywhere, said clearly enough to be no answer.
+    fn command(&self, heard: &Heard<'_>, least: f32) -> Option<Guess> {
+        let guess = heard.guess_from(least)?;
+        let intent = self.playbook.intent(guess.intent);
+        (intent.scope != Scope::Open && !intent.weak).then(|| guess.clone())
+    }
+
+    /// Asks whether the guess was meant.
+    fn ask_back(&mut self, guess: &Guess) -> Reaction {
+        let playbook = Arc::clone(&self.playbook);
+        let intent = playbook.intent(guess.intent);
+        let title = |name: &str| (name == "title").then_some(intent.title.as_str());
+        let text = playbook.prompts().did_you_mean.fill(title);
+        let form = Form::new(guess.intent, intent, &guess.values);
+        self.state = State::Asked(Question {
+            text: Private::new(text.clone()),
+            yes: Consequence::Start(form),
+            no: Consequence::Listen,
+        });
+        let understanding = Understanding::Intent { id: guess.intent, score: guess.score };
+        Reaction::say(vec![text], understanding)
+    }
+
+    /// The caller does not have what we ask for.
+    fn without(&mut self, mut form: Form, slot: usize, optional: bool) -> Reaction {
+        if optional || self.is_last_resort(&form) {
+            form.set(slot, SlotValue::Skipped);
+            self.misses = 0;
+            return self.advance(form, Understanding::Answer);
+        }
+        self.fall_back()
+    }
+
+    /// Digits that come in several turns are one number, unless the caller starts it again.
+    fn with_partial(
+        &self,
+        form: &Form,
+        kind: &SlotKind,
+        found: Found,
+        heard: &Heard<'_>,
+    ) -> Found {
+        let Some((min, max)) = kind.digit_count().filter(|_| !form.partial.is_empty()) else {
+            return found;
+        };
+        let new = match &found {
+            Found::Value(new) | Found::Partial(new) => new,
+            Found::Nothing => return found,
+        };
+        let joined = format!("{}{new}", form.partial);
+        if starts_again(heard) || new.starts_with(&form.partial) || joined.len() > max {
+            return found;
+        }
+        if joined.len() >= min { Found::Value(joined) } else { Found::Partial(joined) }
+    }
+
+    /// Another value for what is being confirmed, and its slot.
+    fn corrected(
+        &self,
+        form: &Form,
+        confirm: Confirm,
+        heard: &Heard<'_>,
+        said: Option<Answer>,
+    ) -> Option<(usize, SlotValue)> {
+        let intent = self.playbook.intent(form.intent);
+        intent.slots.iter().enumerate().find_map(|(index, slot)| {
+            if confirm != Confirm::All && confirm != Confirm::Slot(index) {
+                return None;
+            }
+            let old = form.values.get(index).and_then(SlotValue::text).unwrap_or_default();
+            let wrap = |value: String| match form.values.get(index) {
+                Some(SlotValue::Settled(old)) if *old == value => SlotValue::Settled(value),
+                _ => SlotValue::Heard(value),
+            };
+            match (mentioned(&slot.kind, &heard.tokens), &slot.kind) {
+                (Found::Value(value), _) => Some((index, wrap(value))),
+                (Found::Partial(more), SlotKind::Digits { max, .. } | SlotKind::Phone { max, .. })
+                    if said.is_none() && old.len() + more.len() <= *max && only_numbers(heard) =>
+                {
+                    Some((index, SlotValue::Heard(format!("{old}{more}"))))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    fn confirmed(&mut self, mut form: Form, confirm: Confirm) -> Reaction {
+        self.misses = 0;
+        match confirm {
+            Confirm::All => self.complete(form, Understanding::Answer),
+            Confirm::Slot(slot) => {
+                let value = form.values.get(slot).and_then(SlotValue::text);
+                let value = value.unwrap_or_default().to_owned();
+                form.set(slot, SlotValue::Settled(value));
+                self.advance(form, Understanding::Answer)
+            }
+        }
+    }
+
+    fn refused(&mut self, mut form: Form, confirm: Confirm) -> Reaction {
+        form.refusals += 1;
+        if form.refusals >= REFUSALS {
+            if self.is_last_resort(&form) {
+                return self.complete(form, Understanding::Answer);
+            }
+            return self.fall_back();
+        }
+        self.misses = 0;
+        let intent = self.playbook.intent(form.intent);
+        let forgotten: Vec<&str> = intent.slots.iter().map(|slot| slot.name.as_str()).collect();
+        self.memory.retain(|(name, _)| !forgotten.contains(&name.as_str()));
+        let first = match confirm {
+            Confirm::Slot(slot) => slot,
+            Confirm::All => {
+                for value in &mut form.values {
+                    *value = SlotValue::Empty;
+                }
+                0
+            }
+        };
+        form.set(first, SlotValue::Empty);
+        self.ask(form, first, Understanding::Answer)
+    }
+
+    /// `No, I meant 4728` after the form was done.
+    fn correct_recent(&mut self, heard: &Heard<'_>) -> Option<Reaction> {
+        let says_so = heard.tokens.iter().any(|t| t.word == "meant" || t.word == "correction");
+        if !says_so && !(only_numbers(heard) && correction_start(&heard.tokens).is_some()) {
+            return None;
+        }
+        let intent = self.playbook.intent(self.recent.as_ref()?.intent);
+        let (index, value) = intent.slots.iter().enumerate().find_map(|(index, slot)| {
+            match mentioned(&slot.kind, &heard.tokens) {
+                Found::Value(value) => Some((index, value)),
+                Found::Partial(_) | Found::Nothing => None,
+            }
+        })?;
+        let mut form = self.recent.take()?;
+        form.set(index, SlotValue::Heard(value));
+        self.misses = 0;
+        Some(self.advance(form, Understanding::Answer))
+    }
+}
+
+impl Heard<'_> {
+    /// The caller's own words for a message, without the recogniser's remarks.
+    fn kept_text(&self) -> String {
+        let most = crate::converse::matching::slots::VALUE_CHARS;
+        self.text.chars().filter(|c| !matches!(c, '<' | '>' | '[' | ']')).take(most).collect()
+    }
+}
+
+/// Words around the digits, as in `my number is`, or a correction: not the rest of a number.
+fn starts_again(heard: &Heard<'_>) -> bool {
+    let says_number = heard.tokens.iter().any(|t| matches!(t.word.as_str(), "is" | "number"));
+    says_number || correction_start(&heard.tokens).is_some()
+}
+
+fn only_numbers(heard: &Heard<'_>) -> bool {
+    let runs = numbers::runs(&heard.tokens);
+    let numeric: usize = runs.iter().map(|run| run.end - run.start).sum();
+    let linking =
+        heard.tokens.iter().filter(|t| matches!(t.word.as_str(), "and" | "then" | "no" | "sorry"));
+    numeric > 0 && numeric + linking.count() >= heard.tokens.len()
+}

@@ -1,0 +1,447 @@
+//! What the desk answers to what it understands: open talk, forms, confirmations and questions.
+//!
+//! No time here: [`Conversation`](super::Conversation) owns the clock and the floor. A `Dialogue`
+//! is cheap to clone, which is how a reply is prepared for words that may not be the last.
+
+mod answering;
+mod completeness;
+mod form;
+
+use std::sync::Arc;
+
+use super::alphabet::{EndCause, Expectation, Message, Purpose};
+use super::matching::answers::{Answer, correction_start, yes_no};
+use super::matching::score::{ACCEPT, DOUBTFUL, STRONG};
+use super::matching::slots::{Found, SlotKind, mentioned};
+use super::matching::tokens::{Token, tokenise};
+use super::playbook::{Action, FollowUp, Intent, IntentId, Playbook, Slot};
+use super::understanding::{Floor, Guess, guess};
+use crate::base::Private;
+use form::{Form, SlotValue};
+
+/// Values remembered over a call.
+const MEMORY: usize = 32;
+/// Offers after misses before we give up.
+const FALLBACKS: u32 = 3;
+/// Misses in a row before something else is offered.
+const MISSES: u32 = 2;
+/// Times that a caller may reject what we understood before something else is offered.
+const REFUSALS: u32 = 3;
+
+#[derive(Clone, Debug)]
+pub struct Dialogue {
+    playbook: Arc<Playbook>,
+    state: State,
+    misses: u32,
+    fallbacks: u32,
+    memory: Vec<(String, Private<String>)>,
+    /// The last form that was completed, for `no, I meant ...`.
+    recent: Option<Form>,
+    /// What was said last, for `repeat`.
+    last: Vec<Private<String>>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Open,
+    /// The slot with this index is asked for.
+    Filling(Form, usize),
+    /// The slot with this index, or all of the form, is read back.
+    Confirming(Form, Confirm),
+    Asked(Question),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Confirm {
+    Slot(usize),
+    All,
+}
+
+/// A yes-or-no question.
+#[derive(Clone, Debug)]
+struct Question {
+    text: Private<String>,
+    yes: Consequence,
+    no: Consequence,
+}
+
+#[derive(Clone, Debug)]
+enum Consequence {
+    Start(Form),
+    Listen,
+}
+
+/// What follows from one thing heard.
+#[derive(Clone, Debug)]
+pub struct Reaction {
+    /// Said one after the other; each is a whole text of the playbook.
+    pub parts: Vec<String>,
+    pub purpose: Purpose,
+    pub message: Option<Message>,
+    pub hang_up: Option<EndCause>,
+    pub understanding: Understanding,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Understanding {
+    Intent { id: IntentId, score: f32 },
+    /// An answer to our question.
+    Answer,
+    Missed,
+}
+
+/// One utterance with what it may mean.
+struct Heard<'a> {
+    text: &'a str,
+    tokens: Vec<Token>,
+    guess: Option<Guess>,
+    sure: bool,
+}
+
+impl Heard<'_> {
+    /// The guess, if it is at least this good.
+    fn guess_from(&self, score: f32) -> Option<&Guess> {
+        self.guess.as_ref().filter(|guess| guess.score >= score)
+    }
+}
+
+impl Reaction {
+    fn say(parts: Vec<String>, understanding: Understanding) -> Self {
+        let purpose = Purpose::Reply;
+        Self { parts, purpose, message: None, hang_up: None, understanding }
+    }
+
+    fn reprompt(parts: Vec<String>) -> Self {
+        Self { purpose: Purpose::Reprompt, ..Self::say(parts, Understanding::Missed) }
+    }
+}
+
+impl Dialogue {
+    pub fn new(playbook: Arc<Playbook>) -> Self {
+        Self {
+            playbook,
+            state: State::Open,
+            misses: 0,
+            fallbacks: 0,
+            memory: Vec::new(),
+            recent: None,
+            last: Vec::new(),
+        }
+    }
+
+    /// The caller's words. `sure` if the recogniser was.
+    pub fn hear(&mut self, text: &str, sure: bool) -> Reaction {
+        let tokens = tokenise(text);
+        if tokens.is_empty() {
+            return self.unclear();
+        }
+        let guess = guess(&self.playbook, &tokens, self.floor());
+        let heard = Heard { text: text.trim(), tokens, guess, sure };
+        let reaction = match std::mem::replace(&mut self.state, State::Open) {
+            State::Open => self.hear_open(&heard),
+            State::Filling(form, slot) => self.hear_filling(form, slot, &heard),
+            State::Confirming(form, confirm) => self.hear_confirming(form, confirm, &heard),
+            State::Asked(question) => self.hear_asked(question, &heard),
+        };
+        self.settle(reaction)
+    }
+
+    /// The caller said something without words.
+    pub fn unclear(&mut self) -> Reaction {
+        let state = std::mem::replace(&mut self.state, State::Open);
+        let prompt = self.playbook.prompts().unclear.clone();
+        let reaction = self.missed(state, prompt);
+        self.settle(reaction)
+    }
+
+    /// A menu key was pressed.
+    pub fn choose(&mut self, intent: IntentId) -> Reaction {
+        let state = std::mem::replace(&mut self.state, State::Open);
+        let guess = Guess { intent, score: 1.0, values: Vec::new() };
+        let reaction = self.act(&guess, state);
+        self.settle(reaction)
+    }
+
+    /// Digits were keyed in for the slot that is asked for.
+    pub fn keyed(&mut self, digits: &str) -> Reaction {
+        let state = std::mem::replace(&mut self.state, State::Open);
+        let reaction = match state {
+            State::Filling(mut form, slot) if self.fits(&form, slot, digits) => {
+                form.set(slot, SlotValue::Heard(digits.to_owned()));
+                self.misses = 0;
+                self.advance(form, Understanding::Answer)
+            }
+            state => {
+                let prompt = self.playbook.prompts().miss.clone();
+                self.missed(state, prompt)
+            }
+        };
+        self.settle(reaction)
+    }
+
+    pub fn expectation(&self) -> Expectation {
+        match &self.state {
+            State::Open => Expectation::Anything,
+            State::Confirming(..) | State::Asked(_) => Expectation::YesNo,
+            State::Filling(form, slot) => match self.slot(form, *slot).map(|slot| &slot.kind) {
+                Some(SlotKind::YesNo) => Expectation::YesNo,
+                Some(SlotKind::Name | SlotKind::Text) => Expectation::Text,
+                Some(kind) => kind.digit_count().map_or(Expectation::Anything, |(min, max)| {
+                    let heard = form.partial.len();
+                    let min = min.saturating_sub(heard).max(1);
+                    Expectation::Digits { min, max: max.saturating_sub(heard).max(min) }
+                }),
+                None => Expectation::Anything,
+            },
+        }
+    }
+
+    /// The question that is open, to be asked again after an interruption.
+    pub fn question(&self) -> Option<String> {
+        self.question_of(&self.state)
+    }
+
+    pub fn last(&self) -> Vec<String> {
+        self.last.iter().map(|part| part.reveal().clone()).collect()
+    }
+
+    /// What is said outside the dialogue, such as the greeting, can be repeated too.
+    pub fn said(&mut self, parts: &[String]) {
+        self.last = parts.iter().cloned().map(Private::new).collect();
+    }
+
+    fn floor(&self) -> Floor {
+        match self.state {
+            State::Open => Floor::Open,
+            State::Filling(..) | State::Confirming(..) | State::Asked(_) => Floor::Asking,
+        }
+    }
+
+    fn settle(&mut self, reaction: Reaction) -> Reaction {
+        self.said(&reaction.parts);
+        reaction
+    }
+
+    fn question_of(&self, state: &State) -> Option<String> {
+        match state {
+            State::Open => None,
+            State::Filling(form, slot) => {
+                self.slot(form, *slot).map(|slot| self.fill(&slot.ask, form))
+            }
+            State::Confirming(form, confirm) => Some(self.read_back(form, *confirm)),
+            State::Asked(question) => Some(question.text.reveal().clone()),
+        }
+    }
+
+    fn slot(&self, form: &Form, slot: usize) -> Option<&Slot> {
+        self.playbook.intent(form.intent).slots.get(slot)
+    }
+
+    fn fits(&self, form: &Form, slot: usize, digits: &str) -> bool {
+        let Some(slot) = self.slot(form, slot) else { return false };
+        match &slot.kind {
+            SlotKind::Number { min, max } => {
+                digits.parse().is_ok_and(|value: u64| (min..=max).contains(&&value))
+            }
+            kind => kind.digit_count().is_some_and(|(min, max)| {
+                (min..=max).contains(&digits.len())
+            }),
+        }
+    }
+
+    fn fill(&self, template: &super::reply::Template, form: &Form) -> String {
+        let intent = self.playbook.intent(form.intent);
+        template.fill(|name| form.value(intent, name))
+    }
+
+    fn read_back(&self, form: &Form, confirm: Confirm) -> String {
+        let intent = self.playbook.intent(form.intent);
+        let template = match confirm {
+            Confirm::All => intent.confirm.as_ref(),
+            Confirm::Slot(slot) => intent.slots.get(slot).and_then(|slot| slot.confirm.as_ref()),
+        };
+        template.map(|template| self.fill(template, form)).unwrap_or_default()
+    }
+
+    /// Starts or answers what was meant. `state` is where we were, to come back to after a short
+    /// answer.
+    fn act(&mut self, guess: &Guess, state: State) -> Reaction {
+        self.misses = 0;
+        let playbook = Arc::clone(&self.playbook);
+        let intent = playbook.intent(guess.intent);
+        let understanding = Understanding::Intent { id: guess.intent, score: guess.score };
+        let question = self.question_of(&state);
+        let form_is_open = matches!(state, State::Filling(..) | State::Confirming(..));
+        match intent.action {
+            Action::Repeat => {
+                self.state = state;
+                let last = self.last();
+                let parts = if last.is_empty() { vec![playbook.prompts().listen.clone()] } else { last };
+                Reaction::say(parts, understanding)
+            }
+            Action::Answer if intent.slots.is_empty() && form_is_open => {
+                self.state = state;
+                let mut parts = vec![intent.reply.fill(|_| None)];
+                parts.extend(question);
+                Reaction::say(parts, understanding)
+            }
+            Action::Answer | Action::Message | Action::HangUp | Action::Abort => {
+                let form = Form::new(guess.intent, intent, &guess.values);
+                self.advance(form, understanding)
+            }
+        }
+    }
+
+    /// Asks for the next thing that the form needs, or completes it.
+    fn advance(&mut self, mut form: Form, understanding: Understanding) -> Reaction {
+        let playbook = Arc::clone(&self.playbook);
+        let intent = playbook.intent(form.intent);
+        for (index, slot) in intent.slots.iter().enumerate() {
+            if form.values.get(index) == Some(&SlotValue::Empty) {
+                match self.remembered(slot).filter(|_| form.partial.is_empty()) {
+                    Some(value) => form.set(index, SlotValue::Heard(value)),
+                    None => return self.ask(form, index, understanding),
+                }
+            }
+            if let Some(SlotValue::Heard(value)) = form.values.get(index) {
+                if slot.confirm.is_some() {
+                    return self.confirm(form, Confirm::Slot(index), understanding);
+                }
+                let settled = SlotValue::Settled(value.clone());
+                form.set(index, settled);
+            }
+        }
+        if intent.confirm.is_some() {
+            return self.confirm(form, Confirm::All, understanding);
+        }
+        self.complete(form, understanding)
+    }
+
+    fn ask(&mut self, form: Form, slot: usize, understanding: Understanding) -> Reaction {
+        let text = if form.partial.is_empty() {
+            self.slot(&form, slot).map(|s| self.fill(&s.ask, &form)).unwrap_or_default()
+        } else {
+            self.playbook.prompts().go_on.clone()
+        };
+        self.state = State::Filling(form, slot);
+        Reaction::say(vec![text], understanding)
+    }
+
+    fn confirm(&mut self, form: Form, confirm: Confirm, understanding: Understanding) -> Reaction {
+        let text = self.read_back(&form, confirm);
+        self.state = State::Confirming(form, confirm);
+        Reaction::say(vec![text], understanding)
+    }
+
+    fn complete(&mut self, form: Form, understanding: Understanding) -> Reaction {
+        let playbook = Arc::clone(&self.playbook);
+        let intent = playbook.intent(form.intent);
+        self.misses = 0;
+        self.remember(intent, &form);
+        let status = intent.lookup.as_ref().and_then(|lookup| {
+            let key = form.values.get(lookup.slot)?.text()?;
+            Some((&lookup.found, playbook.look_up(&lookup.table, key)?))
+        });
+        let reply = match status {
+            Some((found, status)) => found.fill(|name| match name {
+                "status" => Some(status),
+                name => form.value(intent, name),
+            }),
+            None => self.fill(&intent.reply, &form),
+        };
+        let mut reaction = Reaction::say(vec![reply], understanding);
+        match intent.action {
+            Action::HangUp => {
+                reaction.purpose = Purpose::Farewell;
+                reaction.hang_up = Some(EndCause::Goodbye);
+                return reaction;
+            }
+            Action::Message if status.is_none() => reaction.message = Some(form.message(intent)),
+            Action::Message | Action::Answer | Action::Repeat | Action::Abort => {}
+        }
+        if !intent.slots.is_empty() {
+            self.recent = Some(form);
+        }
+        if let Some(follow_up) = &intent.follow_up {
+            reaction.parts.push(follow_up.ask.clone());
+            self.state = State::Asked(self.question_from(follow_up));
+        }
+        reaction
+    }
+
+    fn question_from(&self, follow_up: &FollowUp) -> Question {
+        let consequence = |intent: Option<IntentId>| match intent {
+            Some(id) => Consequence::Start(Form::new(id, self.playbook.intent(id), &[])),
+            None => Consequence::Listen,
+        };
+        Question {
+            text: Private::new(follow_up.ask.clone()),
+            yes: consequence(follow_up.yes),
+            no: consequence(follow_up.no),
+        }
+    }
+
+    fn remembered(&self, slot: &Slot) -> Option<String> {
+        let known = self.memory.iter().find(|(name, _)| *name == slot.name)?;
+        slot.remember.then(|| known.1.reveal().clone())
+    }
+
+    fn remember(&mut self, intent: &Intent, form: &Form) {
+        for (slot, value) in intent.slots.iter().zip(&form.values) {
+            let Some(text) = value.text().filter(|_| slot.remember) else { continue };
+            self.memory.retain(|(name, _)| *name != slot.name);
+            if self.memory.len() < MEMORY {
+                self.memory.push((slot.name.clone(), Private::new(text.to_owned())));
+            }
+        }
+    }
+
+    /// Counts a miss and asks again, or offers something else after two.
+    fn missed(&mut self, state: State, prompt: String) -> Reaction {
+        self.misses += 1;
+        if self.misses < MISSES {
+            let mut parts = vec![prompt];
+            parts.extend(match &state {
+                State::Filling(form, slot) => {
+                    self.slot(form, *slot).map(|slot| self.fill(&slot.reask, form))
+                }
+                state => self.question_of(state),
+            });
+            self.state = state;
+            return Reaction::reprompt(parts);
+        }
+        match state {
+            State::Filling(mut form, slot) if self.is_last_resort(&form) => {
+                form.set(slot, SlotValue::Skipped);
+                self.misses = 0;
+                self.advance(form, Understanding::Missed)
+            }
+            State::Confirming(form, _) if self.is_last_resort(&form) => {
+                self.complete(form, Understanding::Missed)
+            }
+            _ => self.fall_back(),
+        }
+    }
+
+    /// The form that the fallback starts takes what it can get: nothing is left to fall back to.
+    fn is_last_resort(&self, form: &Form) -> bool {
+        self.playbook.fallback().yes == Some(form.intent)
+    }
+
+    fn fall_back(&mut self) -> Reaction {
+        self.misses = 0;
+        self.fallbacks += 1;
+        let playbook = Arc::clone(&self.playbook);
+        if self.fallbacks > FALLBACKS {
+            self.state = State::Open;
+            let mut reaction = Reaction::reprompt(vec![playbook.prompts().give_up.clone()]);
+            reaction.purpose = Purpose::Farewell;
+            reaction.hang_up = Some(EndCause::NotUnderstood);
+            return reaction;
+        }
+        let question = self.question_from(playbook.fallback());
+        let parts = vec![question.text.reveal().clone()];
+        self.state = State::Asked(question);
+        Reaction::reprompt(parts)
+    }
+}

@@ -1,0 +1,246 @@
+//! Numbers as people say them on the telephone: digit by digit, in groups, doubled, with `oh` for
+//! zero, and as whole numbers.
+
+use super::tokens::Token;
+
+/// A stretch of tokens that is one number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// As digits in the order said: `double four seven` is `447`, `forty two` is `42`.
+    pub digits: String,
+    /// Index of the first token and of the one after the last.
+    pub start: usize,
+    pub end: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    /// Written in digits, of any length.
+    Written(String),
+    Unit(u8),
+    Teen(u8),
+    Tens(u8),
+    Hundred,
+    Thousand,
+    Repeat(usize),
+    /// `oh`: a zero only next to other digits.
+    Oh,
+}
+
+/// All numbers in `tokens`, longest stretches.
+pub fn runs(tokens: &[Token]) -> Vec<Run> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let (parts, end) = parts_from(tokens, at);
+        if parts.is_empty() {
+            at += 1;
+            continue;
+        }
+        let digits = digits_of(&parts);
+        if !digits.is_empty() {
+            found.push(Run { digits, start: at, end });
+        }
+        at = end;
+    }
+    found
+}
+
+/// Whether the word can only be a number (or its repetition).
+pub fn is_number_word(word: &str) -> bool {
+    part(word).is_some_and(|part| part != Part::Oh)
+}
+
+/// The whole number that `digits` say, if it is not beyond 18 digits.
+pub fn value(digits: &str) -> Option<u64> {
+    if digits.len() > 18 { None } else { digits.parse().ok() }
+}
+
+fn parts_from(tokens: &[Token], start: usize) -> (Vec<Part>, usize) {
+    let mut parts = Vec::new();
+    let mut at = start;
+    while let Some(token) = tokens.get(at) {
+        if let Some(part) = part(&token.word) {
+            parts.push(part);
+        } else if !(token.word == "and"
+            && matches!(parts.last(), Some(Part::Hundred | Part::Thousand))
+            && tokens.get(at + 1).is_some_and(|next| part(&next.word).is_some()))
+        {
+            break;
+        }
+        at += 1;
+    }
+    if parts.iter().all(|part| matches!(part, Part::Oh | Part::Repeat(_))) {
+        return (Vec::new(), at.max(start + 1));
+    }
+    (parts, at)
+}
+
+fn part(word: &str) -> Option<Part> {
+    let digits = word.strip_prefix('+').unwrap_or(word);
+    if !digits.is_empty() && digits.len() <= 40 && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(Part::Written(digits.to_owned()));
+    }
+    Some(match word {
+        "zero" | "nought" | "naught" | "null" => Part::Unit(0),
+        "one" => Part::Unit(1),
+        "two" => Part::Unit(2),
+        "three" => Part::Unit(3),
+        "four" => Part::Unit(4),
+        "five" => Part::Unit(5),
+        "six" => Part::Unit(6),
+        "seven" => Part::Unit(7),
+        "eight" => Part::Unit(8),
+        "nine" | "niner" => Part::Unit(9),
+        "ten" => Part::Teen(10),
+        "eleven" => Part::Teen(11),
+        "twelve" => Part::Teen(12),
+        "thirteen" => Part::Teen(13),
+        "fourteen" => Part::Teen(14),
+        "fifteen" => Part::Teen(15),
+        "sixteen" => Part::Teen(16),
+        "seventeen" => Part::Teen(17),
+        "eighteen" => Part::Teen(18),
+        "nineteen" => Part::Teen(19),
+        "twenty" => Part::Tens(20),
+        "thirty" => Part::Tens(30),
+        "forty" | "fourty" => Part::Tens(40),
+        "fifty" => Part::Tens(50),
+        "sixty" => Part::Tens(60),
+        "seventy" => Part::Tens(70),
+        "eighty" => Part::Tens(80),
+        "ninety" => Part::Tens(90),
+        "hundred" => Part::Hundred,
+        "thousand" => Part::Thousand,
+        "double" => Part::Repeat(2),
+        "triple" | "treble" => Part::Repeat(3),
+        "oh" | "o" => Part::Oh,
+        _ => return None,
+    })
+}
+
+/// Groups are written one after the other; a group is a whole number as far as its words go.
+fn digits_of(parts: &[Part]) -> String {
+    let mut digits = String::new();
+    let mut at = 0;
+    while let Some(part) = parts.get(at) {
+        let next = parts.get(at + 1);
+        at += 1;
+        match part {
+            Part::Repeat(times) => {
+                let (Some(digit), true) = (next.and_then(single), next.is_some()) else { continue };
+                digits.extend(std::iter::repeat_n(digit, *times));
+                at += 1;
+            }
+            Part::Written(written) if !before_multiplier(next) => digits.push_str(written),
+            Part::Oh => digits.push('0'),
+            Part::Hundred | Part::Thousand => {}
+            Part::Written(_) | Part::Unit(_) | Part::Teen(_) | Part::Tens(_) => {
+                let (number, taken) = cardinal(parts.get(at - 1..).unwrap_or_default());
+                digits.push_str(&number.to_string());
+                at += taken - 1;
+            }
+        }
+    }
+    digits
+}
+
+fn before_multiplier(next: Option<&Part>) -> bool {
+    matches!(next, Some(Part::Hundred | Part::Thousand))
+}
+
+fn single(part: &Part) -> Option<char> {
+    match part {
+        Part::Unit(unit) => Some(char::from(b'0' + unit)),
+        Part::Oh => Some('0'),
+        Part::Written(written) if written.len() == 1 => written.chars().next(),
+        _ => None,
+    }
+}
+
+/// The whole number at the start of `parts` and how many parts it took, at least one.
+fn cardinal(parts: &[Part]) -> (u64, usize) {
+    let (mut total, mut taken) = below_hundred(parts);
+    let mut scaled = false;
+    while let Some(scale) = parts.get(taken) {
+        let factor = match scale {
+            Part::Hundred if total < 100 => 100,
+            Part::Thousand if total < 1_000 => 1_000,
+            _ => break,
+        };
+        total *= factor;
+        taken += 1;
+        scaled = true;
+        let rest = parts.get(taken..).unwrap_or_default();
+        let rest_is_word =
+            matches!(rest.first(), Some(Part::Unit(_) | Part::Teen(_) | Part::Tens(_)));
+        if rest_is_word {
+            let (more, used) = if factor == 1_000 { cardinal(rest) } else { below_hundred(rest) };
+            if more < factor {
+                total += more;
+                taken += used;
+            }
+        }
+    }
+    if !scaled {
+        return below_hundred(parts);
+    }
+    (total, taken)
+}
+
+fn below_hundred(parts: &[Part]) -> (u64, usize) {
+    match (parts.first(), parts.get(1)) {
+        (Some(Part::Tens(tens)), Some(Part::Unit(unit))) if *unit > 0 => {
+            (u64::from(tens + unit), 2)
+        }
+        (Some(Part::Tens(n) | Part::Teen(n) | Part::Unit(n)), _) => (u64::from(*n), 1),
+        (Some(Part::Written(written)), _) => (value(written).unwrap_or(0).min(999_999), 1),
+        _ => (0, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokens::tokenise;
+    use super::*;
+
+    #[test]
+    fn numbers_are_heard_in_every_form() {
+        let table = [
+            ("My order number is 4729.", "4729"),
+            ("four seven two nine", "4729"),
+            ("4 7 2 9", "4729"),
+            ("47 29", "4729"),
+            ("47, um, 29.", "4729"),
+            ("forty-seven twenty-nine", "4729"),
+            ("four oh two", "402"),
+            ("double four seven", "447"),
+            ("triple seven one", "7771"),
+            ("double oh seven", "007"),
+            ("one hundred", "100"),
+            ("one hundred and five", "105"),
+            ("two thousand twenty six", "2026"),
+            ("three hundred twelve", "312"),
+            ("5 hundred", "500"),
+            ("twenty oh one", "2001"),
+            ("1,234", "1234"),
+            ("4-7-2-9", "4729"),
+            ("+49 170 123", "49170123"),
+            ("oh", ""),
+            ("oh I see", ""),
+            ("double", ""),
+            ("nothing here", ""),
+        ];
+        for (text, expected) in table {
+            let found: String = runs(&tokenise(text)).into_iter().map(|r| r.digits).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn separate_numbers_stay_separate() {
+        let found: Vec<String> =
+            runs(&tokenise("between 3 and 4, or 12")).into_iter().map(|r| r.digits).collect();
+        assert_eq!(found, ["3", "4", "12"]);
+    }
+}

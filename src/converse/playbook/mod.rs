@@ -1,0 +1,281 @@
+//! The playbook: what the desk understands and says, from the owner's TOML file.
+//!
+//! [`Playbook::parse`] is strict and reports every fault at once; what it returns is consistent, so
+//! that nothing can fail in a call. The manual is the commented default file, `logistics.toml`.
+
+mod checks;
+pub mod phrase;
+mod reader;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use regex::Regex;
+
+use super::matching::score::{Lexicon, Variant};
+use super::matching::slots::SlotKind;
+use super::reply::Template;
+
+/// The default: a logistics firm's desk.
+pub const LOGISTICS: &str = include_str!("logistics.toml");
+
+/// An intent by its place in the playbook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IntentId(pub usize);
+
+/// A checked playbook.
+#[derive(Clone, Debug)]
+pub struct Playbook {
+    language: String,
+    prompts: Prompts,
+    intents: Vec<Intent>,
+    /// Menu keys, used where no digits are expected.
+    keys: Vec<(char, IntentId)>,
+    tables: BTreeMap<String, BTreeMap<String, String>>,
+    /// Said after two misses in a row.
+    fallback: FollowUp,
+    lexicon: Lexicon,
+    fixed: BTreeSet<String>,
+}
+
+/// The phrases that belong to no intent.
+#[derive(Clone, Debug, Default)]
+pub struct Prompts {
+    pub greeting: String,
+    pub listen: String,
+    pub miss: String,
+    pub unclear: String,
+    /// With `{title}`.
+    pub did_you_mean: Template,
+    pub go_on: String,
+    pub give_up: String,
+    pub silence: Silence,
+    pub length: Length,
+    pub engine: EnginePhrases,
+    pub keypad: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Silence {
+    pub first: String,
+    pub second: String,
+    pub end: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Length {
+    pub warning: String,
+    pub end: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct EnginePhrases {
+    pub recognizer_lost: String,
+    pub recognizer_back: String,
+    pub synthesizer_lost: String,
+}
+
+/// One thing that callers want.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    pub name: String,
+    /// What it is about, for `did_you_mean` and for messages: `cancel an order`.
+    pub title: String,
+    pub scope: Scope,
+    /// A pleasantry: gives way to any other intent in the same utterance.
+    pub weak: bool,
+    pub phrases: Vec<Variant>,
+    pub patterns: Vec<Regex>,
+    pub slots: Vec<Slot>,
+    /// Asked with yes or no when all slots are filled.
+    pub confirm: Option<Template>,
+    pub lookup: Option<Lookup>,
+    pub reply: Template,
+    pub action: Action,
+    pub follow_up: Option<FollowUp>,
+}
+
+/// Where an intent is listened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Where no question is open, and as a clear change of subject elsewhere.
+    Open,
+    /// Everywhere, questions included.
+    Always,
+    /// Only while something is being asked.
+    Asking,
+}
+
+/// What an intent does besides its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Answer,
+    /// Leaves its slots as a message for the firm.
+    Message,
+    HangUp,
+    /// Says the last thing again.
+    Repeat,
+    /// Drops what was being asked.
+    Abort,
+}
+
+#[derive(Clone, Debug)]
+pub struct Slot {
+    pub name: String,
+    pub kind: SlotKind,
+    pub ask: Template,
+    pub reask: Template,
+    pub confirm: Option<Template>,
+    pub optional: bool,
+    /// Taken over from earlier in the call without being asked again.
+    pub remember: bool,
+}
+
+/// Data of the owner that an answer depends on.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    pub table: String,
+    pub slot: usize,
+    /// Said when there is an entry, with `{status}`.
+    pub found: Template,
+}
+
+/// A yes-or-no question after a reply.
+#[derive(Clone, Debug, Default)]
+pub struct FollowUp {
+    pub ask: String,
+    /// What yes starts; without it we ask what we can do.
+    pub yes: Option<IntentId>,
+    /// What no starts; without it we listen on.
+    pub no: Option<IntentId>,
+}
+
+/// One fault of a playbook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Path of the key: `intent.cancel.slot.order.min`.
+    pub key: String,
+    /// The value found, shortened; empty when it is missing.
+    pub value: String,
+    /// What it should be.
+    pub allowed: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.value.is_empty() {
+            write!(f, "{}: {}", self.key, self.allowed)
+        } else {
+            write!(f, "{} = {}: {}", self.key, self.value, self.allowed)
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PlaybookError {
+    #[error("the playbook is not valid TOML")]
+    Syntax(#[from] toml::de::Error),
+    #[error("the playbook has {} fault(s):\n{}", .0.len(), lines(.0))]
+    Faults(Vec<Fault>),
+}
+
+fn lines(faults: &[Fault]) -> String {
+    let lines: Vec<String> = faults.iter().map(|fault| format!("  {fault}")).collect();
+    lines.join("\n")
+}
+
+impl Playbook {
+    /// # Errors
+    /// `Syntax` if it is no TOML, else every fault of its content.
+    pub fn parse(text: &str) -> Result<Self, PlaybookError> {
+        let table: toml::Table = text.parse()?;
+        sections::playbook(&table).map_err(PlaybookError::Faults)
+    }
+
+    /// The default playbook.
+    pub fn logistics() -> Self {
+        Self::parse(LOGISTICS).expect("a test parses the shipped file")
+    }
+
+    /// Language of all texts, as in `en` or `de`.
+    pub fn language(&self) -> &str {
+        &self.language
+    }
+
+    pub fn prompts(&self) -> &Prompts {
+        &self.prompts
+    }
+
+    pub fn intent(&self, id: IntentId) -> &Intent {
+        self.intents.get(id.0).expect("ids are made from this list only")
+    }
+
+    pub fn intents(&self) -> impl Iterator<Item = (IntentId, &Intent)> {
+        self.intents.iter().enumerate().map(|(index, intent)| (IntentId(index), intent))
+    }
+
+    pub fn by_key(&self, key: char) -> Option<IntentId> {
+        self.keys.iter().find(|(k, _)| *k == key).map(|(_, id)| *id)
+    }
+
+    pub fn fallback(&self) -> &FollowUp {
+        &self.fallback
+    }
+
+    pub fn lexicon(&self) -> &Lexicon {
+        &self.lexicon
+    }
+
+    /// The owner's entry for `key`.
+    pub fn look_up(&self, table: &str, key: &str) -> Option<&str> {
+        self.tables.get(table)?.get(key).map(String::as_str)
+    }
+
+    /// Whether `text` is said without any slot, so that it can be rendered before a call.
+    pub fn is_fixed(&self, text: &str) -> bool {
+        self.fixed.contains(text)
+    }
+}
+
+/// Everything that can be rendered before a call: greeting, prompts, and the replies, questions and
+/// confirmations that need no slot. A `Say::text` is made of these, joined by a space, wherever it
+/// holds no slot; rendering phrase by phrase finds them again.
+pub fn fixed_phrases(playbook: &Playbook) -> Vec<String> {
+    playbook.fixed.iter().cloned().collect()
+}
+
+fn collect_fixed(prompts: &Prompts, intents: &[Intent], fallback: &FollowUp) -> BTreeSet<String> {
+    let mut texts: Vec<&str> = vec![
+        &prompts.greeting,
+        &prompts.listen,
+        &prompts.miss,
+        &prompts.unclear,
+        &prompts.go_on,
+        &prompts.give_up,
+        &prompts.silence.first,
+        &prompts.silence.second,
+        &prompts.silence.end,
+        &prompts.length.warning,
+        &prompts.length.end,
+        &prompts.engine.recognizer_lost,
+        &prompts.engine.recognizer_back,
+        &prompts.engine.synthesizer_lost,
+        &prompts.keypad,
+        &fallback.ask,
+    ];
+    for intent in intents {
+        texts.extend(intent.reply.fixed());
+        texts.extend(intent.confirm.as_ref().and_then(Template::fixed));
+        texts.extend(intent.lookup.as_ref().and_then(|lookup| lookup.found.fixed()));
+        texts.extend(intent.follow_up.as_ref().map(|follow_up| follow_up.ask.as_str()));
+        for slot in &intent.slots {
+            texts.extend(slot.ask.fixed());
+            texts.extend(slot.reask.fixed());
+            texts.extend(slot.confirm.as_ref().and_then(Template::fixed));
+        }
+    }
+    texts.iter().map(|text| text.trim()).filter(|t| !t.is_empty()).map(str::to_owned).collect()
+}

@@ -1,0 +1,352 @@
+//! The tables of a playbook, one function each.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value};
+
+use super::checks::{Context, patterns};
+use super::reader::{Faults, Section, shown};
+use super::{
+    Action, EnginePhrases, Fault, FollowUp, Intent, IntentId, Length, Lookup, Playbook, Prompts,
+    Scope, Silence, Slot, collect_fixed,
+};
+use crate::converse::matching::score::Lexicon;
+use crate::converse::matching::slots::SlotKind;
+
+const INTENTS: usize = 200;
+const SLOTS: usize = 12;
+/// Longest digits in a slot: beyond an IBAN's nobody reads out a number.
+const DIGITS: u64 = 34;
+/// A telephone number has 15 digits at most (E.164); 20 leave room for prefixes.
+const PHONE_DIGITS: u64 = 20;
+
+/// Reads the whole file.
+pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let mut root = Section::new(String::new(), table);
+    let language = language(&mut root, &mut faults);
+    let variables = root.table(&mut faults, "variables");
+    let variables = variables.map(|section| section.entries(&mut faults)).unwrap_or_default();
+    let synonyms = synonyms(&mut root, &mut faults);
+    let tables = tables(&mut root, &mut faults);
+    let mut sections = root.list(&mut faults, "intent", INTENTS);
+    let names = names(&mut sections, &mut faults);
+    let context = Context {
+        variables: variables.into_iter().collect(),
+        names,
+        lexicon: Lexicon::new(synonyms),
+    };
+    let prompts = prompts(&mut root, &mut faults, &context);
+    let fallback = match root.table(&mut faults, "fallback") {
+        Some(section) => follow_up(section, &mut faults, &context),
+        None => {
+            root.fault(&mut faults, "fallback", "is missing: what to offer after two misses");
+            FollowUp::default()
+        }
+    };
+    let intents: Vec<Intent> =
+        sections.into_iter().map(|s| intent(s, &mut faults, &context, &tables)).collect();
+    let keys = keys(&mut root, &mut faults, &context);
+    if intents.is_empty() {
+        root.fault(&mut faults, "intent", "is missing: at least one [[intent]]");
+    }
+    root.finish(&mut faults);
+    let fixed = collect_fixed(&prompts, &intents, &fallback);
+    let mut lexicon = context.lexicon;
+    lexicon.weigh(intents.iter().map(|intent| intent.phrases.as_slice()));
+    faults.into_result(Playbook {
+        language,
+        prompts,
+        intents,
+        keys,
+        tables,
+        fallback,
+        lexicon,
+        fixed,
+    })
+}
+
+fn language(root: &mut Section<'_>, faults: &mut Faults) -> String {
+    let language = root.text(faults, "language").unwrap_or("en");
+    let tag_like = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if !(2..=12).contains(&language.len()) || !language.chars().all(tag_like) {
+        root.fault(faults, "language", "must be a language tag such as en, de or pt-br");
+    }
+    language.to_ascii_lowercase()
+}
+
+fn synonyms(root: &mut Section<'_>, faults: &mut Faults) -> BTreeMap<String, String> {
+    let mut synonyms = BTreeMap::new();
+    let Some(section) = root.table(faults, "synonyms") else { return synonyms };
+    for (word, list) in section.values() {
+        let words: Option<Vec<&str>> =
+            list.as_array().and_then(|list| list.iter().map(Value::as_str).collect());
+        match words {
+            Some(words) if words.iter().all(|w| !w.is_empty() && !w.contains(' ')) => {
+                let standard = word.to_lowercase();
+                synonyms.extend(words.iter().map(|w| (w.to_lowercase(), standard.clone())));
+            }
+            _ => faults.note(section.key(word), shown(list), "must be a list of single words"),
+        }
+    }
+    synonyms
+}
+
+fn tables(
+    root: &mut Section<'_>,
+    faults: &mut Faults,
+) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut tables = BTreeMap::new();
+    let Some(section) = root.table(faults, "tables") else { return tables };
+    for (name, value) in section.values() {
+        match value.as_table() {
+            Some(table) => {
+                let entries = Section::new(section.key(name), table).entries(faults);
+                let entries = entries.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+                tables.insert(name.to_owned(), entries.collect());
+            }
+            None => faults.note(section.key(name), shown(value), "must be a table of texts"),
+        }
+    }
+    tables
+}
+
+fn names<'a>(sections: &mut [Section<'a>], faults: &mut Faults) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for section in sections {
+        let name = section.text(faults, "name").unwrap_or_default();
+        let word_like = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || !name.chars().all(word_like) {
+            section.fault(faults, "name", "must be a name of letters, digits, _ and -");
+        } else if names.contains(&name) {
+            section.fault(faults, "name", "is the name of another intent already");
+        }
+        names.push(name);
+    }
+    names
+}
+
+fn prompts(root: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -> Prompts {
+    let Some(mut section) = root.table(faults, "prompts") else {
+        root.fault(faults, "prompts", "is missing: a table [prompts]");
+        return Prompts::default();
+    };
+    let s = &mut section;
+    if s.value("did_you_mean").is_none() {
+        s.fault(faults, "did_you_mean", "is missing: a question with {title}");
+    }
+    let prompts = Prompts {
+        greeting: context.fixed(s, faults, "greeting"),
+        listen: context.fixed(s, faults, "listen"),
+        miss: context.fixed(s, faults, "miss"),
+        unclear: context.fixed(s, faults, "unclear"),
+        did_you_mean: context.template(s, faults, "did_you_mean", &["title"]).unwrap_or_default(),
+        go_on: context.fixed(s, faults, "go_on"),
+        give_up: context.fixed(s, faults, "give_up"),
+        silence: Silence {
+            first: context.fixed(s, faults, "silence_first"),
+            second: context.fixed(s, faults, "silence_second"),
+            end: context.fixed(s, faults, "silence_end"),
+        },
+        length: Length {
+            warning: context.fixed(s, faults, "length_warning"),
+            end: context.fixed(s, faults, "length_end"),
+        },
+        engine: EnginePhrases {
+            recognizer_lost: context.fixed(s, faults, "recognizer_lost"),
+            recognizer_back: context.fixed(s, faults, "recognizer_back"),
+            synthesizer_lost: context.fixed(s, faults, "synthesizer_lost"),
+        },
+        keypad: context.fixed(s, faults, "keypad"),
+    };
+    section.finish(faults);
+    prompts
+}
+
+fn follow_up(mut section: Section<'_>, faults: &mut Faults, context: &Context<'_>) -> FollowUp {
+    let follow_up = FollowUp {
+        ask: context.fixed(&mut section, faults, "ask"),
+        yes: context.reference(&mut section, faults, "yes"),
+        no: context.reference(&mut section, faults, "no"),
+    };
+    section.finish(faults);
+    follow_up
+}
+
+fn keys(
+    root: &mut Section<'_>,
+    faults: &mut Faults,
+    context: &Context<'_>,
+) -> Vec<(char, IntentId)> {
+    let Some(section) = root.table(faults, "keys") else { return Vec::new() };
+    let path = section.key("");
+    let mut keys = Vec::new();
+    for (key, name) in section.entries(faults) {
+        let mut characters = key.chars();
+        match (characters.next(), characters.next(), context.intent(name)) {
+            (Some(key @ ('0'..='9' | '*' | '#')), None, Some(intent)) => keys.push((key, intent)),
+            (Some('0'..='9' | '*' | '#'), None, None) => {
+                faults.note(format!("{path}{key}"), format!("{name:?}"), context.intent_names());
+            }
+            _ => faults.note(format!("{path}{key}"), String::new(), "must be a key: 0 to 9, * or #"),
+        }
+    }
+    keys
+}
+
+fn intent(
+    mut section: Section<'_>,
+    faults: &mut Faults,
+    context: &Context<'_>,
+    tables: &BTreeMap<String, BTreeMap<String, String>>,
+) -> Intent {
+    let s = &mut section;
+    let name = s.text(faults, "name").unwrap_or_default().to_owned();
+    let title = s.text(faults, "title").map_or_else(|| name.replace('_', " "), str::to_owned);
+    let action = s.choice(faults, "action", &ACTIONS).unwrap_or(Action::Answer);
+    let slots = slots(s, faults, context);
+    let known: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
+    if s.value("reply").is_none() && action != Action::Repeat {
+        s.fault(faults, "reply", "is missing: a text to say");
+    }
+    let reply = context.template(s, faults, "reply", &known).unwrap_or_default();
+    let phrases = context.phrases(s, faults, &slots);
+    let patterns = patterns(s, faults, &slots);
+    let confirm = context.template(s, faults, "confirm", &known);
+    let lookup = s.table(faults, "lookup").and_then(|l| lookup(l, faults, context, &known, tables));
+    let follow_up = s.table(faults, "follow_up").map(|f| follow_up(f, faults, context));
+    let scope = s.choice(faults, "scope", &SCOPES).unwrap_or(Scope::Open);
+    let weak = s.flag(faults, "weak");
+    let intent = Intent {
+        name,
+        title,
+        scope,
+        weak,
+        phrases,
+        patterns,
+        slots,
+        confirm,
+        lookup,
+        reply,
+        action,
+        follow_up,
+    };
+    section.finish(faults);
+    intent
+}
+
+const ACTIONS: [(&str, Action); 5] = [
+    ("answer", Action::Answer),
+    ("message", Action::Message),
+    ("hang_up", Action::HangUp),
+    ("repeat", Action::Repeat),
+    ("abort", Action::Abort),
+];
+const SCOPES: [(&str, Scope); 3] =
+    [("open", Scope::Open), ("always", Scope::Always), ("asking", Scope::Asking)];
+
+fn lookup(
+    mut section: Section<'_>,
+    faults: &mut Faults,
+    context: &Context<'_>,
+    slots: &[&str],
+    tables: &BTreeMap<String, BTreeMap<String, String>>,
+) -> Option<Lookup> {
+    let table = section.text(faults, "table").unwrap_or_default().to_owned();
+    if !tables.contains_key(&table) {
+        let names: Vec<&str> = tables.keys().map(String::as_str).collect();
+        let allowed = format!("must name a table under [tables]: {}", names.join(", "));
+        section.fault(faults, "table", allowed);
+    }
+    let by = section.text(faults, "by").unwrap_or_default();
+    let slot = slots.iter().position(|slot| *slot == by);
+    if slot.is_none() {
+        section.fault(faults, "by", format!("must name a slot: {}", slots.join(", ")));
+    }
+    let mut known = slots.to_vec();
+    known.push("status");
+    if section.value("found").is_none() {
+        section.fault(faults, "found", "is missing: a text with {status}");
+    }
+    let found = context.template(&mut section, faults, "found", &known).unwrap_or_default();
+    section.finish(faults);
+    Some(Lookup { table, slot: slot?, found })
+}
+
+fn slots(section: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -> Vec<Slot> {
+    let mut sections = section.list(faults, "slot", SLOTS);
+    let names: Vec<&str> = names(&mut sections, faults);
+    let slot = |mut section: Section<'_>, faults: &mut Faults, name: &str| {
+        let s = &mut section;
+        let kind = kind(s, faults);
+        if s.value("ask").is_none() {
+            s.fault(faults, "ask", "is missing: the question for this slot");
+        }
+        let ask = context.template(s, faults, "ask", &names).unwrap_or_default();
+        let reask = context.template(s, faults, "reask", &names).unwrap_or_else(|| ask.clone());
+        let confirm = context.template(s, faults, "confirm", &names);
+        let optional = s.flag(faults, "optional");
+        let remember = s.flag(faults, "remember");
+        section.finish(faults);
+        Slot { name: name.to_owned(), kind, ask, reask, confirm, optional, remember }
+    };
+    sections.into_iter().zip(&names).map(|(s, name)| slot(s, faults, name)).collect()
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Digits,
+    Phone,
+    Number,
+    Name,
+    Time,
+    Day,
+    YesNo,
+    Text,
+}
+
+fn kind(section: &mut Section<'_>, faults: &mut Faults) -> SlotKind {
+    let choices = [
+        ("text", Kind::Text),
+        ("digits", Kind::Digits),
+        ("phone", Kind::Phone),
+        ("number", Kind::Number),
+        ("name", Kind::Name),
+        ("time", Kind::Time),
+        ("day", Kind::Day),
+        ("yes_no", Kind::YesNo),
+    ];
+    match section.choice(faults, "type", &choices).unwrap_or(Kind::Text) {
+        Kind::Digits => {
+            let (min, max) = bounds(section, faults, 1..=DIGITS, (1, DIGITS));
+            SlotKind::Digits { min: min as usize, max: max as usize }
+        }
+        Kind::Phone => {
+            let (min, max) = bounds(section, faults, 1..=PHONE_DIGITS, (5, 15));
+            SlotKind::Phone { min: min as usize, max: max as usize }
+        }
+        Kind::Number => {
+            let (min, max) = bounds(section, faults, 0..=999_999_999, (0, 999_999_999));
+            SlotKind::Number { min, max }
+        }
+        Kind::Name => SlotKind::Name,
+        Kind::Time => SlotKind::Time,
+        Kind::Day => SlotKind::Day,
+        Kind::YesNo => SlotKind::YesNo,
+        Kind::Text => SlotKind::Text,
+    }
+}
+
+fn bounds(
+    section: &mut Section<'_>,
+    faults: &mut Faults,
+    range: std::ops::RangeInclusive<u64>,
+    default: (u64, u64),
+) -> (u64, u64) {
+    let min = section.number(faults, "min", range.clone(), default.0);
+    let max = section.number(faults, "max", range, default.1);
+    if min > max {
+        section.fault(faults, "min", format!("must not be above max, which is {max}"));
+    }
+    (min, max.max(min))
+}
