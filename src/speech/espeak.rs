@@ -248,7 +248,9 @@ mod tests {
     #[test]
     fn a_text_is_only_text() {
         // Phonemes and markup would be heard otherwise; options are words.
-        assert!(speak("en", "[[h@l'oU]] <break time=\"9s\"/> -f /etc/passwd").unwrap().len() < 160_000);
+        assert!(
+            speak("en", "[[h@l'oU]] <break time=\"9s\"/> -f /etc/passwd").unwrap().len() < 160_000
+        );
         assert_eq!(speak("en", " [] \n <>").unwrap(), []);
     }
 
@@ -269,7 +271,10 @@ mod tests {
     fn a_program_that_is_not_there_or_gives_no_sound_is_an_error() {
         assert!(Espeak::at("/nonexistent/espeak-ng").is_none());
         let cat = Espeak { program: "cat".to_owned() };
-        assert!(matches!(cat.speak("en", "hello", &mut |_| Flow::Continue), Err(EspeakError::NoVoice)));
+        assert!(matches!(
+            cat.speak("en", "hello", &mut |_| Flow::Continue),
+            Err(EspeakError::NoVoice)
+        ));
         let yes = Espeak { program: "yes".to_owned() };
         assert!(yes.speak("en", "hello", &mut |_| Flow::Continue).is_err());
     }

@@ -1,10 +1,19 @@
 //! The engine process: hears with Whisper, speaks with flite and espeak-ng.
 //!
 //! It owns everything that is C or C++ and parses models, and knows nothing of calls, networks or
-//! secrets. The front talks to it over a Unix socket in the words of [`protocol`].
+//! secrets. The front talks to it over a Unix socket in the words of [`protocol`]. It may die at
+//! any time (ggml aborts on an assertion): requests are complete in themselves and the front sends
+//! them again to the next one.
+
+// A shell: it asks for the time itself.
+#![allow(clippy::disallowed_methods)]
+
+use std::io;
+use std::path::PathBuf;
 
 pub mod desk;
 pub mod device;
+pub mod engine;
 pub mod espeak;
 pub mod flite;
 pub mod gate;
@@ -12,5 +21,98 @@ pub mod ggml;
 pub mod model;
 pub mod protocol;
 pub mod resample;
+pub mod socket;
 pub mod starter;
+pub mod voice;
 pub mod whisper;
+
+pub use model::{ModelError, ModelSource};
+pub use voice::EnglishVoice;
+pub use whisper::DeviceWish;
+
+/// How the engine is set up.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// Where it listens; the folder exists.
+    pub socket: PathBuf,
+    /// The front that started it, with which it is to end. `None` for a unit of its own.
+    pub parent: Option<u32>,
+    pub model: ModelSource,
+    pub device: DeviceWish,
+    /// Language of the callers; empty for English, `auto` to let a multilingual model find out.
+    pub language: String,
+    /// Recogniser states: `calls.max`.
+    pub lanes: u16,
+    /// Decodes at a time: the cores of the machine, or fewer.
+    pub decode_workers: u16,
+    /// Threads of one decode. More than one helps large models only.
+    pub decode_threads: u16,
+    pub english_voice: EnglishVoice,
+}
+
+impl EngineSettings {
+    /// The starter model on as many cores as there are.
+    pub fn new(socket: PathBuf, lanes: u16) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            socket,
+            parent: None,
+            model: ModelSource::Starter,
+            device: DeviceWish::Auto,
+            language: String::new(),
+            lanes,
+            decode_workers: u16::try_from(cores).unwrap_or(u16::MAX).min(lanes).max(1),
+            decode_threads: 1,
+            english_voice: EnglishVoice::Slt,
+        }
+    }
+}
+
+/// Why the engine does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Recogniser(#[from] whisper::RecogniserError),
+    #[error(transparent)]
+    Voice(#[from] flite::FliteError),
+    #[error("the engine's socket {} cannot be used", path.display())]
+    Socket { path: PathBuf, source: io::Error },
+    #[error("the engine cannot start a thread")]
+    Thread(#[source] io::Error),
+    #[error("the program that started the engine has ended")]
+    Orphan,
+}
+
+/// Runs the engine; it returns only when it cannot go on. The socket exists before the models are
+/// loaded, so that a front may connect and wait for `Ready`.
+pub fn run(settings: &EngineSettings) -> Result<(), EngineError> {
+    if let Some(parent) = settings.parent {
+        end_with(parent)?;
+    }
+    let bound = socket::bind(&settings.socket)?;
+    let (engine, answers) = engine::Engine::start(settings)?;
+    let ready = &engine.ready;
+    tracing::info!(
+        device = ready.device,
+        model = ready.model,
+        sha256 = model::hexadecimal(&ready.model_sha256),
+        load_ms = ready.load_ms,
+        warm_ms = ready.warm_ms,
+        "the engine is ready"
+    );
+    socket::serve(&bound, &engine, answers)
+}
+
+/// Asks the kernel to end this process when the thread that started it ends.
+fn end_with(parent: u32) -> Result<(), EngineError> {
+    use nix::sys::{prctl, signal::Signal};
+    let asked = prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from);
+    asked.map_err(EngineError::Thread)?;
+    // It may have ended before the kernel was asked.
+    if std::os::unix::process::parent_id() == parent { Ok(()) } else { Err(EngineError::Orphan) }
+}
+
+#[cfg(test)]
+mod tests;

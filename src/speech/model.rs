@@ -105,7 +105,8 @@ mod tests {
     use super::*;
 
     fn file(name: &str, content: &[u8]) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("attendant-model-{}-{name}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("attendant-model-{}-{name}", std::process::id()));
         std::fs::write(&path, content).unwrap();
         path
     }

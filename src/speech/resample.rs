@@ -108,8 +108,7 @@ mod tests {
             let expected = tone(1_000.0, 16_000, out.len());
             assert!(out.len().abs_diff(16_000) <= 1, "{from_hz} Hz: {} samples", out.len());
             let middle = 1_000..15_000;
-            let difference: Vec<i16> =
-                middle.map(|n| out[n].saturating_sub(expected[n])).collect();
+            let difference: Vec<i16> = middle.map(|n| out[n].saturating_sub(expected[n])).collect();
             assert!(level_dbfs(&difference) < -60.0, "{from_hz} Hz: {}", level_dbfs(&difference));
         }
     }

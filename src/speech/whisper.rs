@@ -55,11 +55,7 @@ pub struct Whisper {
 
 impl Whisper {
     /// Gives the model to whisper.cpp.
-    pub fn load(
-        source: &ModelSource,
-        model: &Model,
-        wish: DeviceWish,
-    ) -> Result<Self, ModelError> {
+    pub fn load(source: &ModelSource, model: &Model, wish: DeviceWish) -> Result<Self, ModelError> {
         whisper_rs::install_logging_hooks();
         let audio_context = model.outline.audio_context;
         let with = |on_gpu: bool| {
@@ -179,14 +175,11 @@ impl<'a> Recogniser<'a> {
         Decoded::Text(transcript(text, &probabilities, begun))
     }
 
-    fn parameters_for(
-        &self,
-        samples: usize,
-        cancelled: &AtomicBool,
-    ) -> FullParams<'a, 'a> {
+    fn parameters_for(&self, samples: usize, cancelled: &AtomicBool) -> FullParams<'a, 'a> {
         let mut parameters = self.parameters.clone();
         let context = self.whisper.context_for(samples);
-        parameters.set_audio_ctx(c_int::try_from(context).expect("a file's u32 checked on reading"));
+        parameters
+            .set_audio_ctx(c_int::try_from(context).expect("a file's u32 checked on reading"));
         let seconds = samples.div_ceil(pcm::SAMPLE_RATE_HZ as usize);
         let tokens = LEAST_TOKENS + TOKENS_PER_SECOND * seconds;
         parameters.set_max_tokens(c_int::try_from(tokens).unwrap_or(c_int::MAX));

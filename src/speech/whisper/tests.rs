@@ -26,7 +26,7 @@ fn text_of(decoded: Decoded) -> String {
     }
 }
 
-const GO_ON: AtomicBool = AtomicBool::new(false);
+static GO_ON: AtomicBool = AtomicBool::new(false);
 
 #[test]
 fn speech_has_text_and_confidence_wherever_it_begins() {

@@ -1,0 +1,301 @@
+//! The engine's parts put together: models loaded and warm, workers waiting at the desk.
+//!
+//! ```text
+//!              reader (socket.rs)            workers                     writer (socket.rs)
+//! socket ──▶ messages ──▶ Desk ──▶ whisper x n, flite, espeak ──▶ Replies ──▶ socket
+//! ```
+//! Who waits: a worker on the desk, the writer on the replies. `Replies` is bounded, so workers
+//! wait for a front that does not read, and nothing piles up.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use whisper_rs::WhisperState;
+
+use super::desk::{Cancelling, Desk, Job, Skill, Ticket, Work};
+use super::espeak::{Espeak, EspeakError};
+use super::flite::{Flite, Flow};
+use super::protocol::{Failure, FromEngine, Phrase, Ready, RequestId};
+use super::voice::{Onset, Voices};
+use super::whisper::{Decoded, Recogniser, RecogniserError, Whisper};
+use super::{EngineError, EngineSettings};
+use crate::base::Private;
+
+/// Messages on their way to the socket; beyond this the workers wait.
+const REPLIES: usize = 256;
+/// Spoken and heard once before the engine says that it is ready.
+const WARM_UP: &str = "one two three";
+
+/// A message and the connection that it is for.
+pub type Reply = (u64, FromEngine);
+
+/// Loaded, warm and at work.
+#[derive(Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    voices: Voices,
+    pub ready: Ready,
+}
+
+#[derive(Debug)]
+struct Shared {
+    desk: Mutex<Desk>,
+    /// A request came, or a lane became free.
+    work: Condvar,
+    replies: SyncSender<Reply>,
+    /// One state for each lane. The desk gives a lane to one worker at a time.
+    lanes: Vec<Mutex<WhisperState>>,
+}
+
+impl Engine {
+    /// Loads and warms everything and starts the workers. The receiver gets their answers.
+    pub fn start(settings: &EngineSettings) -> Result<(Self, Receiver<Reply>), EngineError> {
+        let begun = Instant::now();
+        let model = settings.model.read()?;
+        let whisper = Whisper::load(&settings.model, &model, settings.device)?;
+        let lanes = (0..settings.lanes.max(1)).map(|_| whisper.lane());
+        let mut lanes = lanes.collect::<Result<Vec<_>, _>>()?;
+        let flite = Flite::open()?;
+        let espeak = Espeak::find();
+        let load_ms = millis_since(begun);
+
+        let warming = Instant::now();
+        let mut recogniser = whisper.recogniser(settings.decode_threads, &settings.language);
+        warm_up(flite, &mut recogniser, &mut lanes)?;
+        drop(recogniser);
+        let voices = Voices { english: settings.english_voice, has_espeak: espeak.is_some() };
+        let ready = Ready {
+            device: whisper.device.clone(),
+            model: model.name,
+            model_sha256: model.sha256,
+            window_ms: model.outline.window_ms(),
+            lanes: settings.lanes.max(1),
+            voices: voices.names(),
+            load_ms,
+            warm_ms: millis_since(warming),
+        };
+        let (replies, answers) = sync_channel(REPLIES);
+        let shared = Arc::new(Shared {
+            desk: Mutex::default(),
+            work: Condvar::new(),
+            replies,
+            lanes: lanes.into_iter().map(Mutex::new).collect(),
+        });
+        shared.employ(settings, whisper, flite, espeak)?;
+        Ok((Self { shared, voices, ready }, answers))
+    }
+
+    /// A request of `connection`. What cannot be done is answered at once.
+    pub fn transcribe(
+        &self,
+        connection: u64,
+        request: RequestId,
+        lane: u16,
+        audio: Private<Vec<i16>>,
+    ) {
+        let ticket = Ticket::new(connection, request);
+        if usize::from(lane) >= self.shared.lanes.len() {
+            return self.shared.fail(&ticket, Failure::NoSuchLane);
+        }
+        self.put(Job { ticket, work: Work::Transcribe { lane, audio } });
+    }
+
+    pub fn speak(&self, connection: u64, request: RequestId, phrase: Phrase) {
+        let ticket = Ticket::new(connection, request);
+        match self.voices.skill_for(&phrase) {
+            Ok(skill) => self.put(Job { ticket, work: Work::Speak { skill, phrase } }),
+            Err(failure) => self.shared.fail(&ticket, failure),
+        }
+    }
+
+    pub fn cancel(&self, connection: u64, request: RequestId) {
+        let met = self.shared.desk().cancel(connection, request);
+        if met == Cancelling::Waiting {
+            self.shared.reply(connection, FromEngine::Cancelled { request });
+        }
+    }
+
+    pub fn forget(&self, connection: u64) {
+        self.shared.desk().forget(connection);
+    }
+
+    pub fn reply(&self, connection: u64, message: FromEngine) {
+        self.shared.reply(connection, message);
+    }
+
+    /// Requests that have not been begun.
+    pub fn waiting(&self) -> u32 {
+        u32::try_from(self.shared.desk().waiting()).unwrap_or(u32::MAX)
+    }
+
+    fn put(&self, job: Job) {
+        let ticket = job.ticket.clone();
+        let put = self.shared.desk().put(job);
+        match put {
+            Ok(()) => self.shared.work.notify_all(),
+            Err(failure) => self.shared.fail(&ticket, failure),
+        }
+    }
+}
+
+impl Shared {
+    /// Starts the workers, which work until the program ends.
+    fn employ(
+        self: &Arc<Self>,
+        settings: &EngineSettings,
+        whisper: Whisper,
+        flite: Flite,
+        espeak: Option<Espeak>,
+    ) -> Result<(), EngineError> {
+        let whisper = Arc::new(whisper);
+        for worker in 0..settings.decode_workers.max(1) {
+            let (shared, whisper) = (Arc::clone(self), Arc::clone(&whisper));
+            let (threads, language) = (settings.decode_threads, settings.language.clone());
+            employ(&format!("whisper {worker}"), move || {
+                let mut recogniser = whisper.recogniser(threads, &language);
+                shared.work(Skill::Whisper, |job| shared.hear(&mut recogniser, job));
+            })?;
+        }
+        let shared = Arc::clone(self);
+        employ("flite", move || {
+            shared.work(Skill::Flite, |job| {
+                shared.say(job, |phrase, sink| {
+                    flite.speak(phrase.text.reveal(), sink).map_err(|_| Failure::Voice)
+                });
+            });
+        })?;
+        let Some(espeak) = espeak else { return Ok(()) };
+        let shared = Arc::clone(self);
+        employ("espeak", move || {
+            shared.work(Skill::Espeak, |job| {
+                shared.say(job, |phrase, sink| {
+                    espeak.speak(&phrase.language, phrase.text.reveal(), sink).map_err(failure_of)
+                });
+            });
+        })
+    }
+
+    fn work(&self, skill: Skill, mut do_job: impl FnMut(&Job)) -> ! {
+        loop {
+            let mut desk = self.desk();
+            let job = loop {
+                match desk.take(skill) {
+                    Some(job) => break job,
+                    None => desk = self.work.wait(desk).unwrap_or_else(PoisonError::into_inner),
+                }
+            };
+            drop(desk);
+            do_job(&job);
+            self.desk().finish(&job.ticket);
+            // The lane may be what another worker waits for.
+            self.work.notify_all();
+        }
+    }
+
+    fn hear(&self, recogniser: &mut Recogniser<'_>, job: &Job) {
+        let Work::Transcribe { lane, audio } = &job.work else { return };
+        let request = job.ticket.request;
+        let Some(state) = self.lanes.get(usize::from(*lane)) else {
+            return self.fail(&job.ticket, Failure::NoSuchLane);
+        };
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let decoded = recogniser.decode(&mut state, audio.reveal(), &job.ticket.cancelled);
+        drop(state);
+        let message = match decoded {
+            Decoded::Text(transcript) => FromEngine::Text { request, transcript },
+            Decoded::Cancelled => FromEngine::Cancelled { request },
+            Decoded::Failed(failure) => FromEngine::Failed { request, failure },
+        };
+        self.reply(job.ticket.connection, message);
+    }
+
+    fn say(
+        &self,
+        job: &Job,
+        speak: impl FnOnce(&Phrase, &mut dyn FnMut(&[i16]) -> Flow) -> Result<(), Failure>,
+    ) {
+        let Work::Speak { phrase, .. } = &job.work else { return };
+        let Ticket { connection, request, .. } = job.ticket;
+        let mut onset = Onset::new(|offset, samples| {
+            let samples = Private::new(samples);
+            self.reply(connection, FromEngine::Audio { request, offset, samples });
+            Flow::Continue
+        });
+        let spoken = speak(phrase, &mut |samples| {
+            if job.ticket.is_cancelled() { Flow::Stop } else { onset.push(samples) }
+        });
+        let message = match spoken {
+            _ if job.ticket.is_cancelled() => FromEngine::Cancelled { request },
+            Ok(()) => FromEngine::Spoken { request, samples: onset.sent() },
+            Err(failure) => FromEngine::Failed { request, failure },
+        };
+        self.reply(connection, message);
+    }
+
+    fn fail(&self, ticket: &Ticket, failure: Failure) {
+        self.reply(ticket.connection, FromEngine::Failed { request: ticket.request, failure });
+    }
+
+    fn reply(&self, connection: u64, message: FromEngine) {
+        // Without a writer the program is ending.
+        let _ = self.replies.send((connection, message));
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts a thread. A worker that panics ends the program: the front starts it again, which is
+/// better than an engine that is ready and never answers.
+pub(super) fn employ(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
+    struct EndOnPanic;
+    impl Drop for EndOnPanic {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                std::process::abort();
+            }
+        }
+    }
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let spawned = thread.spawn(move || {
+        let _end = EndOnPanic;
+        work();
+    });
+    spawned.map(drop).map_err(EngineError::Thread)
+}
+
+/// Speaks and hears once, so that the first caller does not pay for caches and first allocations.
+fn warm_up(
+    flite: Flite,
+    recogniser: &mut Recogniser<'_>,
+    lanes: &mut [WhisperState],
+) -> Result<(), EngineError> {
+    let mut audio = Vec::new();
+    let mut keep = |samples: &[i16]| {
+        audio.extend_from_slice(samples);
+        Flow::Continue
+    };
+    flite.speak(WARM_UP, &mut keep)?;
+    for lane in lanes {
+        if !matches!(recogniser.decode(lane, &audio, &Default::default()), Decoded::Text(_)) {
+            return Err(RecogniserError::WarmUp.into());
+        }
+    }
+    Ok(())
+}
+
+fn failure_of(error: EspeakError) -> Failure {
+    match error {
+        EspeakError::NoVoice => Failure::NoVoice,
+        error => {
+            tracing::warn!(%error, "the voice failed");
+            Failure::Voice
+        }
+    }
+}
+
+fn millis_since(begun: Instant) -> u32 {
+    u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX)
+}
