@@ -63,8 +63,18 @@ impl Paths {
         &self.state
     }
 
-    /// Sockets. Made if missing, for this user only.
-    pub fn runtime(&self) -> io::Result<&Path> {
+    /// Where the engine waits that nobody told another place; the folder is made if it is missing,
+    /// for this user only.
+    pub fn engine_socket(&self) -> io::Result<PathBuf> {
+        Ok(self.runtime()?.join("engine.sock"))
+    }
+
+    /// Where the engine waits that this process starts: two of us do not meet.
+    pub fn own_engine_socket(&self) -> io::Result<PathBuf> {
+        Ok(self.runtime()?.join(format!("engine-{}.sock", std::process::id())))
+    }
+
+    fn runtime(&self) -> io::Result<&Path> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.runtime)?;
         Ok(&self.runtime)
     }

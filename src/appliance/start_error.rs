@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::config::{ConfigError, PortRange};
+use crate::speech::{EngineError, ModelError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -17,19 +18,35 @@ pub enum StartError {
     BadFile { key: &'static str, path: PathBuf, reason: String },
     #[error("speech.whisper_model: cannot read {}", path.display())]
     ModelMissing { path: PathBuf, source: io::Error },
-    #[error("speech.whisper_model: {} is not a sound Whisper model: {reason}", path.display())]
-    ModelCorrupt { path: PathBuf, reason: String },
+    #[error("speech.whisper_model: {0}")]
+    ModelCorrupt(ModelError),
     #[error("{key}: {address} is in use by another program")]
     PortBusy { key: &'static str, address: SocketAddr },
     #[error("{key}: cannot take {address}")]
     Address { key: &'static str, address: SocketAddr, source: io::Error },
     #[error("media.ports: {range} has {free} free pairs of ports, calls.max needs {needed}")]
     PortsExhausted { range: PortRange, free: usize, needed: usize },
-    #[error("the speech engine cannot work: {reason}")]
-    Engine { reason: String },
+    /// In the engine's own process.
+    #[error("the speech engine cannot work")]
+    Engine(#[source] EngineError),
+    /// In the front: the engine's process cannot be started or kept.
+    #[error("the speech engine is not there: {reason}")]
+    EngineGone { reason: String },
     /// The operating system refused something that nothing works without.
     #[error("{what}")]
     System { what: &'static str, source: io::Error },
+}
+
+impl From<EngineError> for StartError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Model(ModelError::Unreadable { path, source }) => {
+                Self::ModelMissing { path, source }
+            }
+            EngineError::Model(error) => Self::ModelCorrupt(error),
+            error => Self::Engine(error),
+        }
+    }
 }
 
 impl StartError {

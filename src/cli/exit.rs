@@ -72,10 +72,10 @@ impl From<&StartError> for Exit {
         match error {
             StartError::Config(_) | StartError::BadFile { .. } => Self::BadConfig,
             StartError::ModelMissing { .. } => Self::ModelMissing,
-            StartError::ModelCorrupt { .. } => Self::ModelCorrupt,
+            StartError::ModelCorrupt(_) => Self::ModelCorrupt,
             StartError::PortBusy { .. } => Self::PortBusy,
             StartError::PortsExhausted { .. } => Self::PortsExhausted,
-            StartError::Engine { .. } => Self::EngineFailed,
+            StartError::Engine(_) | StartError::EngineGone { .. } => Self::EngineFailed,
             StartError::Address { .. } | StartError::System { .. } => Self::Failed,
         }
     }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::ConfigArgument;
 use crate::appliance::log;
 use crate::appliance::paths::Paths;
-use crate::appliance::shutdown::Shutdown;
 use crate::appliance::start_error::StartError;
 use crate::speech;
 
@@ -17,18 +16,26 @@ use crate::speech;
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// The socket to wait at; without it, that of speech.socket.
+    /// The socket to wait at; without it, that of speech.socket, else engine.sock in
+    /// the runtime folder.
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// The process that started this one and with which it ends.
+    #[arg(long, value_name = "PID", hide = true)]
+    parent: Option<u32>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
-    let mut config = arguments.config.load(&Paths::here())?;
+    let paths = Paths::here();
+    let config = arguments.config.load(&paths)?;
     log::start(config.log.level);
-    if let Some(socket) = &arguments.socket {
-        config.speech.socket = Some(socket.clone());
-    }
-    let shutdown = Shutdown::on_signals()
-        .map_err(|source| StartError::System { what: "cannot wait for signals", source })?;
-    speech::run(&config, shutdown)
+    let socket = arguments.socket.clone().or_else(|| config.speech.socket.clone());
+    let socket = match socket {
+        Some(socket) => socket,
+        None => paths.engine_socket().map_err(|source| StartError::System {
+            what: "cannot make the folder of the engine's socket",
+            source,
+        })?,
+    };
+    Ok(speech::run(&config.engine(socket, arguments.parent))?)
 }

@@ -133,7 +133,8 @@ fn a_name_that_was_rebound_to_us_is_refused() {
 fn the_page_may_load_nothing_from_elsewhere() {
     let page = Page::open();
     for path in ["/", "/page.js", "/page.css"] {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let (status, head, body) = page.send(&request);
         assert_eq!(status, 200, "{path}");
         assert!(head.contains("content-security-policy: default-src 'none'"), "{head}");

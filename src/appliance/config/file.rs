@@ -115,8 +115,8 @@ pub struct Speech {
     /// The language that callers speak: two or three letters, or `auto` with a model that knows
     /// several.
     pub language: String,
-    /// `auto` (the GPU if there is one), `cpu`, or `cuda:N` for one GPU. Without a usable GPU the
-    /// CPU does it and the page says so.
+    /// `auto` (the GPU if there is one), `cpu` or `cuda`. Without a usable GPU the CPU does it and
+    /// the page says so.
     pub device: String,
     /// The Unix socket of a speech engine that runs on its own, as under systemd. Empty: the
     /// engine is started along with the rest.

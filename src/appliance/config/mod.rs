@@ -2,10 +2,12 @@
 //!
 //! `file` is the file as written, its comments are the manual; `checked` is what the program uses,
 //! made of `values` that are in their range by their type.
-//! No core sees either: each gets its own settings, made here. Every fault is reported at once.
+//! No core sees either: each gets its own settings, made in
+//! `cores`. Every fault is reported at once.
 //! No file at all is a working configuration.
 
 mod checked;
+mod cores;
 mod fault;
 mod file;
 mod parse;

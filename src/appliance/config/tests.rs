@@ -88,7 +88,7 @@ fn values_arrive_as_written() {
          [calls]\nmax = 2\nwhen_full = \"unavailable\"\nretry_after_s = 7\n\
          [media]\nports = \"20001-20006\"\ncodecs = [\"pcma\"]\naddress = \"192.0.2.1\"\n\
          [speech]\nwhisper_model = \"/m.bin\"\nvoice = \"espeak:de\"\nlanguage = \"auto\"\n\
-         device = \"cuda:1\"\nthreads = 3\n",
+         device = \"cuda\"\nthreads = 3\n",
     )
     .unwrap();
     assert_eq!(config.sip.listen[0].to_string(), "tcp:[::1]:5070");
@@ -98,7 +98,7 @@ fn values_arrive_as_written() {
     assert_eq!(config.media.codecs, [crate::codec::Codec::Pcma]);
     assert_eq!(config.speech.voice, Voice::Espeak { language: "de".into() });
     assert_eq!(config.speech.language, None);
-    assert_eq!(config.speech.device, Device::Cuda { index: 1 });
+    assert_eq!(config.speech.device, Device::Cuda);
     assert_eq!(config.speech.threads, Some(3));
     assert_eq!(config.speech.whisper_model.as_deref(), Some(Path::new("/m.bin")));
 }
@@ -126,4 +126,15 @@ fn relative_paths_count_from_the_files_folder() {
     assert_eq!(config.converse.playbook, Some(folder.join("desk.toml")));
     assert_eq!(config.speech.whisper_model, None);
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_large_model_gets_the_threads_that_the_calls_leave_over() {
+    let engine = |text: &str| from_text(text).unwrap().engine("/s".into(), Some(7));
+    let starter = engine("[calls]\nmax = 5\n[speech]\nthreads = 16\n");
+    assert_eq!((starter.decode_workers, starter.decode_threads, starter.lanes), (5, 1, 5));
+    let large = engine("[speech]\nthreads = 16\nwhisper_model = \"/m\"\n");
+    assert_eq!((large.decode_workers, large.decode_threads), (5, 3));
+    let few = engine("[speech]\nthreads = 2\nwhisper_model = \"/m\"\n");
+    assert_eq!((few.decode_workers, few.decode_threads, few.parent), (2, 1, Some(7)));
 }

@@ -55,7 +55,7 @@ pub enum Voice {
 pub enum Device {
     Auto,
     Cpu,
-    Cuda { index: u8 },
+    Cuda,
 }
 
 /// Silence before the first prompt, the second prompt and the end: rising, 2 s to 600 s.
@@ -245,14 +245,11 @@ impl TryFrom<&str> for Device {
     type Error = Allowed;
 
     fn try_from(text: &str) -> Result<Self, Allowed> {
-        match text.split_once(':') {
-            None if text == "auto" => Ok(Self::Auto),
-            None if text == "cpu" => Ok(Self::Cpu),
-            Some(("cuda", index)) => match index.parse() {
-                Ok(index) if index < 64 => Ok(Self::Cuda { index }),
-                _ => allowed("cuda:0 to cuda:63"),
-            },
-            _ => allowed("auto, cpu or cuda:N"),
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda),
+            _ => allowed("auto, cpu or cuda"),
         }
     }
 }

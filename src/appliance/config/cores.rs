@@ -1,0 +1,68 @@
+//! What each core is told of the configuration: its own settings, made only here.
+
+use std::path::PathBuf;
+
+use super::checked::Config;
+use super::values::{Device, Voice};
+use crate::call::admission;
+use crate::converse;
+use crate::sdp::Offering;
+use crate::speech::{DeviceWish, EngineSettings, EnglishVoice, ModelSource};
+
+impl Config {
+    pub fn admission(&self) -> admission::Settings {
+        admission::Settings {
+            max: self.calls.max.count(),
+            when_full: self.calls.when_full,
+            retry_after_s: self.calls.retry_after_s,
+        }
+    }
+
+    pub fn offering(&self) -> Offering {
+        Offering {
+            codecs: self.media.codecs.clone(),
+            dtmf: true,
+            ptime_ms: self.media.ptime.ms().into(),
+        }
+    }
+
+    pub fn conversation(&self) -> converse::Settings {
+        converse::Settings {
+            max_duration: self.calls.max_duration.as_duration(),
+            silence: self.converse.silence.as_durations(),
+            ..converse::Settings::default()
+        }
+    }
+
+    /// The engine at `socket`, which ends with its `parent` if it has one.
+    pub fn engine(&self, socket: PathBuf, parent: Option<u32>) -> EngineSettings {
+        let lanes = self.calls.max.count() as u16;
+        let mut settings = EngineSettings::new(socket, lanes);
+        if let Some(threads) = self.speech.threads {
+            settings.decode_workers = u16::from(threads).min(lanes);
+        }
+        if let Some(path) = &self.speech.whisper_model {
+            settings.model = ModelSource::File { path: path.clone(), sha256: None };
+            settings.decode_threads = self.threads() / settings.decode_workers;
+        }
+        settings.parent = parent;
+        settings.device = match self.speech.device {
+            Device::Auto => DeviceWish::Auto,
+            Device::Cpu => DeviceWish::Cpu,
+            Device::Cuda => DeviceWish::Cuda,
+        };
+        settings.language = self.speech.language.clone().unwrap_or_else(|| "auto".to_owned());
+        settings.english_voice = match self.speech.voice {
+            Voice::Slt => EnglishVoice::Slt,
+            Voice::Espeak { .. } => EnglishVoice::Espeak,
+        };
+        settings
+    }
+
+    /// Threads for a model that gains from more than one; the starter model does not.
+    fn threads(&self) -> u16 {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = || u16::try_from(cores()).unwrap_or(u16::MAX);
+        self.speech.threads.map_or_else(cores, u16::from)
+    }
+}
