@@ -29,17 +29,18 @@ impl Formats {
                 continue;
             }
             match meaning(line, number) {
-                Some(Meaning::Speech(codec)) => {
-                    if formats.codecs.iter().all(|(_, known)| *known != codec) {
-                        formats.codecs.push((number, codec));
-                    }
-                }
+                Some(Meaning::Speech(codec)) if formats.speaks(codec) => {}
+                Some(Meaning::Speech(codec)) => formats.codecs.push((number, codec)),
                 Some(Meaning::Events(clock)) => formats.events.push((number, clock)),
                 Some(Meaning::Noise) => formats.has_comfort_noise = number == COMFORT_NOISE,
                 None => {}
             }
         }
         formats
+    }
+
+    fn speaks(&self, codec: Codec) -> bool {
+        self.codecs.iter().any(|(_, known)| *known == codec)
     }
 
     /// The shared codecs in our order of preference.

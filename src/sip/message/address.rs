@@ -132,7 +132,9 @@ impl Via {
         };
         let mut parts = sent.splitn(3, '/').map(str::trim);
         let (name, version, rest) = (parts.next()?, parts.next()?, parts.next()?);
-        if !name.eq_ignore_ascii_case("SIP") || version != "2.0" {
+        // A foreign version passes: a 505 has to find its way back (RFC 4475 section 3.1.2.16).
+        let fits = |c: char| c.is_ascii_digit() || c == '.';
+        if !name.eq_ignore_ascii_case("SIP") || version.is_empty() || !version.chars().all(fits) {
             return None;
         }
         let (transport, sent_by) = rest.split_once([' ', '\t'])?;
@@ -141,6 +143,13 @@ impl Via {
         }
         let (host, port) = host_and_port(sent_by.trim())?;
         Some(Self { transport: transport.to_ascii_uppercase(), host, port, params })
+    }
+
+    /// As `parse`, but empty parameters are passed over: enough to answer a malformed request.
+    pub(super) fn parse_repaired(value: &str) -> Option<Self> {
+        let parts = text::split_outside(value, ';')?;
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Self::parse(&parts.join(";"))
     }
 
     pub fn branch(&self) -> Option<&str> {

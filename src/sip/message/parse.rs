@@ -256,15 +256,23 @@ impl Draft {
 
     /// What an answer copies, if there is a Via to send it along.
     fn echo(&self) -> Option<Box<Echo>> {
-        let vias = self.headers.headers("Via").count();
-        if self.headers.top_via().is_none() || vias > limits::SIP_VIAS {
+        let mut vias = self.headers.headers("Via");
+        let top = vias.next()?;
+        let mut headers = Headers::default();
+        match Via::parse(top) {
+            Some(_) => headers.push_header("Via", top),
+            None => headers.push_header("Via", Via::parse_repaired(top)?.to_string()),
+        };
+        for via in vias.filter(|value| Via::parse(value).is_some()) {
+            headers.push_header("Via", via);
+        }
+        if headers.count() > limits::SIP_VIAS {
             return None;
         }
-        let mut headers = Headers::default();
-        for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
-            self.headers.headers(name).for_each(|value| {
+        for name in ["From", "To", "Call-ID", "CSeq"] {
+            if let Some(value) = self.headers.header(name) {
                 headers.push_header(name, value);
-            });
+            }
         }
         Some(Box::new(Echo { headers }))
     }
@@ -272,7 +280,7 @@ impl Draft {
 
 /// Request-Line or Status-Line, single spaces only (RFC 3261 section 7.1, RFC 4475 3.1.2.9).
 fn start(line: &str) -> Result<Start, ParseFault> {
-    if line.chars().any(char::is_control) {
+    if text::has_control(line) {
         return Err(bad("control character"));
     }
     let mut parts = line.splitn(3, ' ');
@@ -311,7 +319,7 @@ fn is_version(text: &str) -> bool {
 /// `value` with tabs as spaces and escaped control characters, which a quoted string may hold,
 /// taken out. `None` if a control character stands alone.
 fn without_escaped_controls(value: &str) -> Option<std::borrow::Cow<'_, str>> {
-    if !value.chars().any(char::is_control) {
+    if !text::has_control(value) {
         return Some(value.into());
     }
     let mut clean = String::with_capacity(value.len());

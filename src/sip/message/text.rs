@@ -7,7 +7,16 @@ use std::fmt;
 
 /// True for a character of `token`.
 pub fn is_token_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c)
+    c.is_ascii_alphanumeric()
+        || matches!(c, '-' | '.' | '!' | '%' | '*' | '_' | '+' | '`' | '\'' | '~')
+}
+
+/// True if `text` holds a control character, those of Unicode included.
+pub fn has_control(text: &str) -> bool {
+    if text.is_ascii() {
+        return text.as_bytes().iter().any(u8::is_ascii_control);
+    }
+    text.chars().any(char::is_control)
 }
 
 /// True if `text` is a token.
@@ -18,7 +27,7 @@ pub fn is_token(text: &str) -> bool {
 /// `text` without control characters: each run of them becomes one space, so that no line break can
 /// enter a message through a value.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
+    if !has_control(text) {
         return Cow::Borrowed(text.trim());
     }
     let parts = text.split(char::is_control).filter(|part| !part.is_empty());
@@ -73,7 +82,7 @@ pub fn unquote(text: &str) -> Cow<'_, str> {
 pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
-    for c in clean(text).chars() {
+    for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
         if matches!(c, '"' | '\\') {
             quoted.push('\\');
         }
@@ -144,7 +153,7 @@ fn param(text: &str) -> Option<(String, Option<String>)> {
     if name.is_empty() || !name.chars().all(fits) {
         return None;
     }
-    let good = |v: &str| is_quoted(v) || v.chars().all(|c| fits(c) || "?@=|{}^#,<>".contains(c));
+    let good = |v: &str| is_quoted(v) || v.chars().all(|c| fits(c) || "?@=".contains(c));
     if !value.is_none_or(good) {
         return None;
     }
