@@ -1,0 +1,144 @@
+"""Makes shards of training examples: python generate.py OUT --seed N --shards N [--human DIR]
+
+Every shard stands on its own and appears under its final name only when it is
+complete, so the training can start with the first one and pick up the others.
+"""
+import argparse
+import pickle
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+
+import grammar
+import voices
+from human import People, random_string
+from lexicon import Lexicon
+from mel import SAMPLE_RATE, logmel
+from noises import noise_only
+from telephone import augment
+from vocab import BLANK, INAUDIBLE, encode_pieces
+
+LONGEST = 10.1 * SAMPLE_RATE
+CARRIERS = ["My order number is ", "Order number ", "It's ", "Yes, ", "No, I meant ", "Track order ", "Cancel order ",
+            "My number is ", "The number is "]
+
+
+class Maker:
+    """Draws examples; each is (mel float16, floor, token ids, phoneme ids, kind)."""
+
+    def __init__(self, seed, work, human=None):
+        self.r = random.Random(seed)
+        self.engines = voices.available()
+        self.lexicon = Lexicon(work / "lexicon.json")
+        self.people = People(human, work / "people") if human else None
+        synthetic = [(0.88, self.desk), (0.05, self.other), (0.02, self.foreign_language), (0.05, self.noise)]
+        people = [(0.57, self.desk), (0.22, self.digits), (0.025, self.carrier), (0.04, self.other),
+                  (0.015, self.foreign_language), (0.04, self.strangers), (0.04, self.words), (0.05, self.noise)]
+        self.kinds = people if self.people else synthetic
+
+    def draw(self):
+        """A list of examples: several versions of one utterance."""
+        make = self.r.choices([f for _, f in self.kinds], [w for w, _ in self.kinds])[0]
+        return make()
+
+    def _versions(self, x, ids, phones, kind, count, spread=0.16):
+        out = []
+        for _ in range(count):
+            y = augment(x, self.r, spread)
+            if len(y) <= LONGEST:
+                out.append(self._example(y, ids, phones, kind))
+        return out
+
+    def _example(self, x, ids, phones, kind):
+        mel, floor = logmel(x)
+        return mel.astype(np.float16), floor, ids, phones, kind
+
+    def desk(self):
+        """A caller of the desk, by a synthetic voice."""
+        u = grammar.sample(self.r, 0)
+        x = voices.synthesise(u.spoken, voices.pick(self.r, self.engines), self.r)
+        return self._versions(x, encode_pieces(u.written), self.lexicon.ids(u.spoken), "desk", 2)
+
+    def other(self):
+        """English that is none of the desk's business. The phonemes still teach the encoder."""
+        u = grammar.out_of_grammar(self.r)
+        x = voices.synthesise(u.spoken, voices.pick(self.r, self.engines), self.r)
+        return self._versions(x, INAUDIBLE, self.lexicon.ids(u.spoken), "other", 2)
+
+    def foreign_language(self):
+        """Other languages."""
+        text, voice = voices.foreign(self.r)
+        return self._versions(voices.synthesise(text, voice, self.r), INAUDIBLE, [], "other", 2)
+
+    def noise(self):
+        """No speech at all."""
+        return [self._example(noise_only(self.r), BLANK, [], "noise")]
+
+    def digits(self):
+        """People's digits joined into strings."""
+        x, text, spoken = random_string(self.r, self.people)
+        return self._versions(x, encode_pieces([text, "."]), self.lexicon.ids(spoken), "digits", 1, 0.24)
+
+    def carrier(self):
+        """A synthetic beginning and people's digits: the decoder must not tie digits to their place."""
+        x, text, spoken = random_string(self.r, self.people)
+        start = self.r.choice(CARRIERS)
+        y = voices.synthesise(start, voices.pick(self.r, self.engines), self.r)
+        gap = np.zeros(int(SAMPLE_RATE * self.r.uniform(0, 0.4)), np.float32)
+        joined = np.concatenate([y / (np.abs(y).max() + 1e-6) * self.r.uniform(0.5, 1), gap, x])
+        ids, phones = encode_pieces([start, text, "."]), self.lexicon.ids(start + spoken)
+        return self._versions(joined, ids, phones, "digits", 1, 0.2)
+
+    def strangers(self):
+        """People's sentences about something else, whole or cut short."""
+        x = self.people.audio(self.r.choice(self.people.foreign))
+        if len(x) > SAMPLE_RATE * 2 and self.r.random() < 0.4 or len(x) > SAMPLE_RATE * 7:
+            length = int(SAMPLE_RATE * self.r.uniform(1.0, min(6.0, len(x) / SAMPLE_RATE)))
+            start = self.r.randrange(0, len(x) - length + 1)
+            x = x[start:start + length]
+        return self._versions(x, INAUDIBLE, [], "other", 1, 0.2)
+
+    def words(self):
+        """Single words by many people: their phonemes teach the encoder how people sound."""
+        word, path = self.r.choice(self.people.words)
+        x = self.people.audio(path)
+        if len(x) > SAMPLE_RATE * 4:
+            return []
+        return self._versions(x, INAUDIBLE, self.lexicon.ids(word), "other", 1, 0.2)
+
+
+def write_shards(maker, out, seed, shards, size):
+    """Writes `shards` files of about `size` examples."""
+    out.mkdir(parents=True, exist_ok=True)
+    for number in range(shards):
+        path, started, examples = out / f"s{seed:03d}-{number:04d}.pkl", time.time(), []
+        while len(examples) < size:
+            try:
+                examples += maker.draw()
+            except voices.SynthesisError as error:
+                print("skipped:", error, flush=True)
+        maker.r.shuffle(examples)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(pickle.dumps(examples, protocol=5))
+        temporary.rename(path)
+        frames = np.mean([e[0].shape[1] for e in examples])
+        print(f"{path.name}: {len(examples)} examples, {frames:.0f} frames on average, {time.time() - started:.0f} s", flush=True)
+
+
+def main():
+    """Command line."""
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("out", type=Path)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--shards", type=int, default=80)
+    p.add_argument("--size", type=int, default=500)
+    p.add_argument("--human", type=Path)
+    a = p.parse_args()
+    a.out.mkdir(parents=True, exist_ok=True)
+    write_shards(Maker(a.seed, a.out, a.human), a.out, a.seed, a.shards, a.size)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""What callers of a logistics firm's telephone desk say.
+
+`sample(r)` gives an Utterance: the words to speak, the text to write, and
+whether it belongs to the desk at all. Written text is Whisper style; digit
+strings are joined ("4729") however they were spoken ("four seven, twenty nine").
+"""
+import random
+from typing import NamedTuple
+
+import phrases
+from numbers_en import TIMES, cardinal, clock, date, digit_string
+from vocab import Digits
+
+
+class Utterance(NamedTuple):
+    spoken: str
+    written: list          # pieces; Digits are tokenised one by one
+    kind: str              # "ok" or "oog" (out of grammar)
+
+
+def _choice(words):
+    def pick(r):
+        word = r.choice(words)
+        return word, word
+    return pick
+
+
+def _number(r):
+    n = r.choice([r.randint(0, 20), r.randint(0, 100), r.randint(1, 100)])
+    return cardinal(n), str(n)
+
+
+def _small(r):
+    n = r.randint(1, 12)
+    return cardinal(n), str(n)
+
+
+SLOTS = {
+    "digits": lambda r: digit_string(r, r.choice([1, 2, 3, 4, 4, 4, 5, 5, 6, 6, 7, 8])),
+    "order": lambda r: digit_string(r, r.choice([3, 4, 4, 4, 5, 5, 6, 6, 7, 8])),
+    "short": lambda r: digit_string(r, r.choice([1, 1, 2, 2, 3, 4])),
+    "one": lambda r: digit_string(r, 1),
+    "phone": lambda r: digit_string(r, r.choice([5, 6, 7, 8])),
+    "num": _number, "small": _small, "time": clock, "date": date,
+    "day": _choice(phrases.DAYS), "month": _choice(phrases.MONTHS), "name": _choice(phrases.NAMES),
+    "dept": _choice(phrases.DEPARTMENTS), "thing": _choice(phrases.THINGS), "part": _choice(TIMES),
+    "person": _choice(phrases.PERSONS),
+}
+
+
+def _parts(template):
+    """'Order {digits}.' -> [('Order ', False), ('digits', True), ('.', False)]"""
+    out = []
+    for chunk in template.split("{"):
+        if "}" in chunk:
+            name, chunk = chunk.split("}", 1)
+            out.append((name, True))
+        if chunk:
+            out.append((chunk, False))
+    return out
+
+
+TEMPLATES = [(weight, _parts(text)) for weight, text in phrases.TEMPLATES]
+WEIGHTS = [weight for weight, _ in TEMPLATES]
+
+
+def _from_template(r):
+    """-> list of (spoken, written)"""
+    out = []
+    for text, is_slot in r.choices(TEMPLATES, WEIGHTS)[0][1]:
+        if not is_slot:
+            out.append((text, text))
+            continue
+        spoken, written = SLOTS[text](r)
+        if not out and not isinstance(written, Digits):
+            written = written[0].upper() + written[1:]
+        if r.random() < 0.03:
+            spoken = r.choice(["um, ", "uh, ", "er, "]) + spoken
+        out.append((spoken, written))
+    return out
+
+
+def _one(r):
+    if r.random() < 0.36:
+        text = r.choice(phrases.PLAIN)
+        out = [(text, text)]
+    else:
+        out = _from_template(r)
+    if r.random() < 0.03:
+        out[0] = (r.choice(["um, ", "uh, ", "er, ", "well, um, "]) + out[0][0], out[0][1])
+    return out
+
+
+def out_of_grammar(r):
+    """Words in no sentence, or a sentence of another trade: to be refused."""
+    if r.random() < 0.45:
+        text = r.choice(phrases.OTHER_SENTENCES)
+    else:
+        text = " ".join(r.choice(phrases.OTHER_WORDS) for _ in range(r.randint(1, 7)))
+    return Utterance(text, ["[INAUDIBLE]"], "oog")
+
+
+def sample(r, oog=0.05):
+    """One utterance."""
+    if r.random() < oog:
+        return out_of_grammar(r)
+    pairs = _one(r)
+    if r.random() < 0.08:
+        more = _one(r)
+        if sum(len(s) for s, _ in pairs + more) < 70:
+            pairs = pairs + [(" ", " ")] + more
+    return Utterance("".join(s for s, _ in pairs), [w for _, w in pairs], "ok")
+
+
+if __name__ == "__main__":
+    rng = random.Random(0)
+    spoken_words = set()
+    for _ in range(30000):
+        spoken_words.update(sample(rng, 0).spoken.lower().replace(",", " ").split())
+    print(len(phrases.PLAIN), "sentences,", len(TEMPLATES), "templates,", len(spoken_words), "words")
+    for _ in range(20):
+        u = sample(rng)
+        print(u.kind, "|", u.spoken, "|", "".join(u.written))

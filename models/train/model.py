@@ -1,0 +1,162 @@
+"""Whisper's architecture with OpenAI's parameter names, over a compact output vocabulary.
+
+Of the 51,864 tokens the desk uses a few hundred. All the others share one row
+of the embedding during training; a constant on its logit makes that row count
+for all of them, so the probabilities are those of the exported model.
+"""
+import math
+import os
+import random
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import grammar
+from vocab import BLANK, EOT, INAUDIBLE, N_VOCAB, NO_TIMESTAMPS, NOSP, PREV, SOT, encode, encode_pieces, Digits
+
+DIMS = dict(d=128, head=64, enc=4, dec=2, n_audio_ctx=512, n_text_ctx=128)
+
+
+class LayerNorm(nn.LayerNorm):
+    """In float32 under autocast, as ggml does it."""
+
+    def forward(self, x):
+        return F.layer_norm(x.float(), self.normalized_shape, self.weight, self.bias, self.eps).to(x.dtype)
+
+
+class Attention(nn.Module):
+    """Multi-head attention; the key projection has no bias, as in Whisper."""
+
+    def __init__(self, d, heads):
+        super().__init__()
+        self.heads = heads
+        self.query, self.key = nn.Linear(d, d), nn.Linear(d, d, bias=False)
+        self.value, self.out = nn.Linear(d, d), nn.Linear(d, d)
+
+    def forward(self, x, source=None, causal=False):
+        source = x if source is None else source
+        batch, length, d = x.shape
+
+        def split(y):
+            return y.view(batch, -1, self.heads, d // self.heads).transpose(1, 2)
+
+        mixed = F.scaled_dot_product_attention(split(self.query(x)), split(self.key(source)),
+                                               split(self.value(source)), is_causal=causal)
+        return self.out(mixed.transpose(1, 2).reshape(batch, length, d))
+
+
+class Block(nn.Module):
+    """An encoder block, or with `cross` a decoder block."""
+
+    def __init__(self, d, heads, cross):
+        super().__init__()
+        self.attn, self.attn_ln = Attention(d, heads), LayerNorm(d)
+        self.cross = cross
+        if cross:
+            self.cross_attn, self.cross_attn_ln = Attention(d, heads), LayerNorm(d)
+        # ggml's GELU is the tanh form
+        self.mlp = nn.Sequential(nn.Linear(d, 4 * d), nn.GELU(approximate="tanh"), nn.Linear(4 * d, d))
+        self.mlp_ln = LayerNorm(d)
+
+    def forward(self, x, source=None):
+        x = x + self.attn(self.attn_ln(x), causal=self.cross)
+        if self.cross:
+            x = x + self.cross_attn(self.cross_attn_ln(x), source)
+        return x + self.mlp(self.mlp_ln(x))
+
+
+def _sinusoids(length, d):
+    scale = math.log(10000) / (d // 2 - 1)
+    angles = torch.arange(length)[:, None] * torch.exp(-scale * torch.arange(d // 2))[None]
+    return torch.cat([angles.sin(), angles.cos()], 1)
+
+
+class Encoder(nn.Module):
+    """Log-mel [B, 80, 2T] -> [B, T, d]; one position is 20 ms."""
+
+    def __init__(self, dims):
+        super().__init__()
+        d = dims["d"]
+        self.conv1 = nn.Conv1d(80, d, 3, padding=1)
+        self.conv2 = nn.Conv1d(d, d, 3, stride=2, padding=1)
+        self.register_buffer("positional_embedding", _sinusoids(dims["n_audio_ctx"], d))
+        self.blocks = nn.ModuleList(Block(d, d // dims["head"], False) for _ in range(dims["enc"]))
+        self.ln_post = LayerNorm(d)
+
+    def forward(self, mel):
+        x = F.gelu(self.conv1(mel), approximate="tanh")
+        x = F.gelu(self.conv2(x), approximate="tanh").transpose(1, 2)
+        x = x + self.positional_embedding[:x.shape[1]].to(x.dtype)
+        for block in self.blocks:
+            x = block(x)
+        return self.ln_post(x)
+
+
+class Decoder(nn.Module):
+    """Tokens and the encoder's output -> logits over the compact vocabulary."""
+
+    def __init__(self, dims, rows):
+        super().__init__()
+        d = dims["d"]
+        self.token_embedding = nn.Embedding(rows, d)
+        nn.init.normal_(self.token_embedding.weight, std=0.05)
+        self.positional_embedding = nn.Parameter(torch.randn(dims["n_text_ctx"], d) * 0.02)
+        self.blocks = nn.ModuleList(Block(d, d // dims["head"], True) for _ in range(dims["dec"]))
+        self.ln = LayerNorm(d)
+
+    def forward(self, tokens, source):
+        x = self.token_embedding(tokens) + self.positional_embedding[:tokens.shape[1]]
+        for block in self.blocks:
+            x = block(x, source)
+        return self.ln(x).float() @ self.token_embedding.weight.float().t()
+
+
+class Whisper(nn.Module):
+    """Row i of the output is token used[i]; the last row stands for every unused token."""
+
+    def __init__(self, dims, used, phones):
+        super().__init__()
+        self.dims, self.used = dims, list(used)
+        self.encoder = Encoder(dims)
+        self.decoder = Decoder(dims, len(self.used) + 1)
+        self.ctc = nn.Linear(dims["d"], phones + 1)        # training only; the last class is the CTC blank
+        bias = torch.zeros(len(self.used) + 1)
+        bias[-1] = math.log(N_VOCAB - len(self.used))
+        self.register_buffer("count_bias", bias)
+        with torch.no_grad():                              # start with the unused tokens switched off:
+            direction = F.normalize(torch.randn(dims["d"]), dim=0)     # otherwise the first steps explode
+            self.decoder.ln.bias.copy_(4 * direction)
+            self.decoder.token_embedding.weight[-1] = -5 * direction
+
+    def logits(self, tokens, source):
+        """Logits with the unused tokens counted."""
+        return self.decoder(tokens, source) + self.count_bias
+
+
+def used_tokens():
+    """Ids of all tokens that the grammar can produce."""
+    r, used = random.Random(12345), {EOT, SOT, NO_TIMESTAMPS, PREV, NOSP, *BLANK, *INAUDIBLE}
+    for _ in range(60000):
+        used.update(encode_pieces(grammar.sample(r, 0).written))
+    for n in range(101):
+        used.update(encode(f" {n}"))
+    used.update(encode_pieces([Digits("0123456789")]) + encode_pieces(["x", Digits("0123456789")]))
+    used.update(tok for n in range(10) for tok in encode_pieces([Digits(str(n))]))
+    return sorted(used)
+
+
+def save(model, path, **state):
+    """Writes a checkpoint in one step."""
+    temporary = f"{path}.tmp"
+    torch.save({"dims": model.dims, "used": model.used, "phones": model.ctc.out_features - 1,
+                "model": model.state_dict(), **state}, temporary)
+    os.replace(temporary, path)
+
+
+def load(path):
+    """-> (model, checkpoint)"""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model = Whisper(state["dims"], state["used"], state["phones"])
+    model.load_state_dict(state["model"])
+    return model, state

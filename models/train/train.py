@@ -1,0 +1,163 @@
+"""Trains the model on a folder of shards: python train.py SHARDS CHECKPOINT --minutes N
+
+The learning rate follows the share of the minutes that is spent, so a run ends
+on time on any machine. It resumes from the checkpoint if there is one, and
+takes up shards that appear while it runs.
+"""
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")          # before numpy: idle BLAS threads spin and cost a third
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")     # of the processor
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+import torch.multiprocessing as mp
+from torch.nn import functional as F
+
+import ggml
+from data import Batcher, Shards
+from model import DIMS, Whisper, load, save, used_tokens
+from muon import optimisers
+
+CTC_WEIGHT = (0.6, 0.3)        # first and second half
+
+
+def _feed(folder, used, seed, queue, progress):
+    """Process that makes batches; it keeps the training process free for arithmetic."""
+    os.nice(2)
+    torch.set_num_threads(1)
+    shards = Shards(folder, used)
+    while not shards.scan():
+        time.sleep(2)
+    batcher, scanned = Batcher(shards, used, seed), time.time()
+    for batch in batcher:
+        batcher.progress = progress.value
+        queue.put((len(shards.examples), batch))
+        if time.time() - scanned > 30:
+            shards.scan()
+            scanned = time.time()
+
+
+def learning_rate(peak, step, progress):
+    """Warm-up by steps, constant for 45 % of the time, then down to nothing."""
+    late = max(0.0, (progress - 0.45) / 0.55)
+    return peak * min(1.0, (step + 1) / 150) * max(0.01, 1 - late)
+
+
+def losses(model, batch):
+    """-> (cross entropy, phoneme CTC, share of right tokens)"""
+    mel, inputs, outputs, lengths, phone_lengths, phones = batch
+    with torch.autocast("cpu", torch.bfloat16):
+        heard = model.encoder(mel)
+        frames = model.ctc(heard)
+        logits = model.logits(inputs, heard)
+    ce = F.cross_entropy(logits.flatten(0, 1).float(), outputs.flatten(), ignore_index=-100)
+    known = phone_lengths > 0                           # noise and foreign speech have nothing to align
+    ctc = ce.new_zeros(())
+    if known.any():
+        log_probs = frames[known].float().log_softmax(-1).transpose(0, 1)
+        ctc = F.ctc_loss(log_probs, phones, lengths[known], phone_lengths[known],
+                         blank=model.ctc.out_features - 1, zero_infinity=True)
+    with torch.no_grad():
+        right = (logits.argmax(-1) == outputs)[outputs >= 0].float().mean()
+    return ce, ctc, right
+
+
+class Run:
+    """One training run with its clock, which goes on where a resumed run stopped."""
+
+    def __init__(self, folder, checkpoint, minutes, peak):
+        self.checkpoint, self.budget, self.peak = Path(checkpoint), minutes * 60, peak
+        self.step, self.spent = 0, 0.0
+        if self.checkpoint.exists():
+            self.model, state = load(self.checkpoint)
+            self.step, self.spent = state["step"], state["spent"]
+        else:
+            phones = {p for pron in json.loads((Path(folder) / "lexicon.json").read_text()).values() for p in pron}
+            self.model, state = Whisper(DIMS, used_tokens(), len(phones)), {}
+        self.optimisers = optimisers(self.model, peak)
+        for optimiser, old in zip(self.optimisers, state.get("optimisers", [])):
+            optimiser.load_state_dict(old)
+        self.started = time.time() - self.spent
+        self.sums = torch.zeros(4)
+
+    @property
+    def progress(self):
+        """Share of the time that is spent."""
+        return (time.time() - self.started) / self.budget
+
+    def train_step(self, batch):
+        """One update."""
+        lr = learning_rate(self.peak, self.step, self.progress)
+        for group in (g for o in self.optimisers for g in o.param_groups):
+            group["lr"] = lr
+        ce, ctc, right = losses(self.model, batch)
+        (ce + CTC_WEIGHT[self.progress > 0.5] * ctc).backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.model.zero_grad(set_to_none=True)
+        self.step += 1
+        self.sums += torch.tensor([ce.item(), ctc.item(), right.item(), len(batch[0])])
+        return lr
+
+    def report(self, lr, examples, every):
+        """Prints the averages since the last report."""
+        ce, ctc, right, size = (self.sums / every).tolist()
+        self.sums.zero_()
+        print(f"step {self.step} {time.time() - self.started:.0f} s cpu {time.process_time():.0f} lr {lr:.1e} ce {ce:.3f} "
+              f"ctc {ctc:.3f} right {right:.3f} batch {size:.1f} examples {examples}", flush=True)
+
+    def save(self):
+        """Writes the checkpoint."""
+        save(self.model, self.checkpoint, step=self.step, spent=time.time() - self.started,
+             optimisers=[o.state_dict() for o in self.optimisers])
+
+
+def train(folder, checkpoint, minutes, peak=2e-3, seed=1):
+    """Trains until the minutes are spent; -> the model."""
+    torch.manual_seed(seed)
+    run = Run(folder, checkpoint, minutes, peak)
+    context = mp.get_context("spawn")
+    queue, progress = context.Queue(maxsize=12), context.Value("d", run.progress)
+    feeder = context.Process(target=_feed, args=(folder, run.model.used, seed + run.step, queue, progress), daemon=True)
+    feeder.start()
+    print(f"{sum(p.numel() for p in run.model.parameters())} parameters, {len(run.model.used)} tokens, "
+          f"step {run.step}", flush=True)
+    saved = time.time()
+    try:
+        while run.progress < 1:
+            examples, batch = queue.get()
+            lr = run.train_step(batch)
+            progress.value = run.progress
+            if run.step % 50 == 0:
+                run.report(lr, examples, 50)
+            if time.time() - saved > 180:
+                run.save()
+                saved = time.time()
+        run.save()
+    finally:
+        feeder.kill()
+        feeder.join()
+    return run.model.eval()
+
+
+def main():
+    """Command line."""
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("shards", type=Path)
+    p.add_argument("checkpoint", type=Path)
+    p.add_argument("--minutes", type=float, default=100)
+    p.add_argument("--rate", type=float, default=2e-3)
+    p.add_argument("--threads", type=int, default=1)
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    ggml.export(train(a.shards, a.checkpoint, a.minutes, a.rate), a.checkpoint.with_suffix(".f16.bin"))
+
+
+if __name__ == "__main__":
+    main()
