@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("call", &["base", "codec", "sip", "sdp", "rtp", "listen", "converse", "speak"]),
 ];
 /// Shells: they own the sockets, threads, clocks and disks, and may import anything.
-const SHELLS: [&str; 5] = ["speech", "appliance", "web", "cli", "trunk"];
+const SHELLS: [&str; 5] = ["speech", "store", "appliance", "web", "cli"];
 /// What a pure module must not name. `rand::` is `base::entropy`'s alone, and only its generator.
 const IMPURE: [&str; 14] = [
     "Instant::now",
