@@ -1,13 +1,14 @@
 //! TCP connections of the page, bounded in number and in silence.
 //!
-//! Browsers keep a handful open; a peer that opens more waits, and one that neither sends nor takes
-//! anything is let go.
+//! Browsers keep a handful open; one more than all places waits until one is free, and a connection
+//! on which nothing moves is closed.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,17 +16,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::base::limits;
-
-/// A listener that holds `limits::WEB_CONNECTIONS` connections at most.
+/// A listener with a fixed number of places.
 pub(super) struct Bounded {
     tcp: TcpListener,
     free: Arc<Semaphore>,
+    idle_limit: Duration,
 }
 
 impl Bounded {
-    pub(super) fn new(tcp: TcpListener) -> Self {
-        Self { tcp, free: Arc::new(Semaphore::new(limits::WEB_CONNECTIONS)) }
+    /// `idle_limit` is the longest time without a byte either way.
+    pub(super) fn new(tcp: TcpListener, places: usize, idle_limit: Duration) -> Self {
+        Self { tcp, free: Arc::new(Semaphore::new(places)), idle_limit }
     }
 }
 
@@ -38,8 +39,8 @@ impl Listener for Bounded {
         let place = free.acquire_owned().await.expect("the semaphore is never closed");
         // The qualified call is axum's, which waits and goes on when the system has no descriptor.
         let (tcp, peer) = Listener::accept(&mut self.tcp).await;
-        let idle = Box::pin(sleep(limits::WEB_CONNECTION_IDLE));
-        (Connection { tcp, idle, _place: place }, peer)
+        let idle = Box::pin(sleep(self.idle_limit));
+        (Connection { tcp, idle, idle_limit: self.idle_limit, _place: place }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -47,10 +48,11 @@ impl Listener for Bounded {
     }
 }
 
-/// A connection that fails after `limits::WEB_CONNECTION_IDLE` without a byte either way.
+/// A connection that fails after `idle_limit` without a byte either way.
 pub(super) struct Connection {
     tcp: TcpStream,
     idle: Pin<Box<Sleep>>,
+    idle_limit: Duration,
     _place: OwnedSemaphorePermit,
 }
 
@@ -62,7 +64,8 @@ impl Connection {
         progress: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if progress.is_ready() {
-            self.idle.as_mut().reset(Instant::now() + limits::WEB_CONNECTION_IDLE);
+            let deadline = Instant::now() + self.idle_limit;
+            self.idle.as_mut().reset(deadline);
             return progress;
         }
         ready!(self.idle.as_mut().poll(cx));
@@ -97,5 +100,45 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn listener(places: usize, idle_limit: Duration) -> Bounded {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Bounded::new(tcp, places, idle_limit)
+    }
+
+    #[tokio::test]
+    async fn one_connection_too_many_waits_for_a_place() {
+        let mut listener = listener(1, Duration::from_secs(600)).await;
+        let address = listener.local_addr().unwrap();
+        let mut first = TcpStream::connect(address).await.unwrap();
+        let _second = TcpStream::connect(address).await.unwrap();
+        let (mut accepted, _) = listener.accept().await;
+        first.write_all(b"a").await.unwrap();
+        let mut byte = [0];
+        tokio::select! {
+            biased;
+            _ = listener.accept() => panic!("there was no place"),
+            _ = accepted.read_exact(&mut byte) => {}
+        }
+        assert_eq!(byte, *b"a");
+        drop(accepted);
+        listener.accept().await;
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_is_let_go() {
+        let mut listener = listener(1, Duration::from_millis(20)).await;
+        let address = listener.local_addr().unwrap();
+        let _silent = TcpStream::connect(address).await.unwrap();
+        let (mut accepted, _) = listener.accept().await;
+        let error = accepted.read(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

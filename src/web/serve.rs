@@ -11,6 +11,7 @@ use super::board::Board;
 use super::listener::Bounded;
 use super::routes;
 use crate::appliance::realtime;
+use crate::base::limits;
 
 /// Takes the address, so that a busy port is known before anything else starts.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -51,7 +52,11 @@ pub fn start(listener: TcpListener, board: Arc<Board>) -> io::Result<WebThread> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
         let _context = runtime.enter();
-        Bounded::new(tokio::net::TcpListener::from_std(listener)?)
+        Bounded::new(
+            tokio::net::TcpListener::from_std(listener)?,
+            limits::WEB_CONNECTIONS,
+            limits::WEB_CONNECTION_IDLE,
+        )
     };
     let router = routes::router(board, own_name());
     let (stop, stopped) = oneshot::channel::<()>();
