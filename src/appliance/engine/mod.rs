@@ -17,6 +17,12 @@ use crate::speech::protocol::Ready;
 pub use crate::speech::protocol::{Failure, Phrase, RequestId, Transcript};
 
 pub mod double;
+pub mod health;
+pub mod link;
+pub mod requests;
+mod wire;
+
+pub use link::{EnginePlace, Link};
 
 /// On whose behalf a request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,7 +67,11 @@ pub enum EngineState {
     Starting,
     Ready(Ready),
     /// It died, or cannot be started; `restarts` times it has been started again so far.
-    Down { since: Instant, reason: String, restarts: u32 },
+    Down {
+        since: Instant,
+        reason: String,
+        restarts: u32,
+    },
 }
 
 impl EngineState {

@@ -1,0 +1,156 @@
+//! The link with a real engine in a real process: this test program, run again as the engine.
+
+use std::path::Path;
+
+use super::*;
+use crate::speech::{self, EngineSettings};
+
+const SOCKET: &str = "ATTENDANT_TEST_ENGINE_SOCKET";
+
+/// Not a test: what the children of the tests run.
+#[test]
+#[ignore = "is the engine of the other tests"]
+fn be_the_engine() {
+    let Some(socket) = std::env::var_os(SOCKET) else { return };
+    let mut settings = EngineSettings::new(socket.into(), 2);
+    settings.parent = Some(std::os::unix::process::parent_id());
+    speech::run(&settings).unwrap();
+}
+
+struct Room {
+    socket: PathBuf,
+}
+
+impl Room {
+    fn new(name: &str) -> Self {
+        let file = format!("attendant-link-{}-{name}.sock", std::process::id());
+        Self { socket: std::env::temp_dir().join(file) }
+    }
+
+    /// `env` becomes the engine by exec, so that the child's pid is the engine's.
+    fn child(&self) -> EnginePlace {
+        let mut set = OsString::from(format!("{SOCKET}="));
+        set.push(&self.socket);
+        let test = std::env::current_exe().unwrap().into_os_string();
+        let rest = ["--exact", "--ignored", "appliance::engine::link::tests::be_the_engine"];
+        let arguments = [set, test].into_iter().chain(rest.map(OsString::from)).collect();
+        EnginePlace::Child { program: "env".into(), arguments, socket: self.socket.clone() }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.socket);
+        let _ = std::fs::remove_file(self.socket.with_extension("lock"));
+    }
+}
+
+fn phrase(text: &str) -> Phrase {
+    let text = Private::new(text.to_owned());
+    Phrase { language: "en".to_owned(), voice: String::new(), text }
+}
+
+async fn until_ready(state: &mut watch::Receiver<EngineState>) {
+    let ready = state.wait_for(EngineState::is_ready);
+    let ready = tokio::time::timeout(Duration::from_secs(60), ready).await;
+    ready.expect("the engine is ready in time").expect("the link lives");
+}
+
+async fn next(events: &mut mpsc::Receiver<EngineEvent>) -> EngineEvent {
+    let event = tokio::time::timeout(Duration::from_secs(60), events.recv()).await;
+    event.expect("an answer comes in time").expect("the link lives")
+}
+
+async fn sound(events: &mut mpsc::Receiver<EngineEvent>) -> Vec<i16> {
+    let mut sound = Vec::new();
+    loop {
+        match next(events).await.answer {
+            Answer::Audio(samples) => sound.extend_from_slice(samples.reveal()),
+            Answer::Spoken => return sound,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The children of this process whose command line names `socket`.
+fn engine_pid(socket: &Path) -> nix::unistd::Pid {
+    let wanted = format!("{SOCKET}={}", socket.display());
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let parent = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let is_ours = parent.contains(&format!("PPid:\t{}\n", std::process::id()));
+        if is_ours && environment.split(|byte| *byte == 0).any(|set| set == wanted.as_bytes()) {
+            return nix::unistd::Pid::from_raw(pid);
+        }
+    }
+    panic!("no engine runs");
+}
+
+#[tokio::test]
+async fn a_killed_engine_comes_back_and_answers_what_it_was_asked() {
+    let room = Room::new("killed");
+    let (link, mut events) = Link::start(room.child()).unwrap();
+    let mut state = link.state();
+    until_ready(&mut state).await;
+    link.speak(Asker::Appliance, phrase("what are your opening hours"));
+    let question = sound(&mut events).await;
+
+    // Stopped first, so that the request is in its hands when it dies.
+    let pid = engine_pid(&room.socket);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    let asked = link.transcribe(Asker::Appliance, 0, question);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    let down = state.wait_for(|state| matches!(state, EngineState::Down { .. })).await.unwrap();
+    let EngineState::Down { reason, .. } = down.clone() else { panic!("not down") };
+    assert!(reason.contains("killed by signal 9"), "{reason}");
+    drop(down);
+    until_ready(&mut state).await;
+    assert_ne!(engine_pid(&room.socket), pid);
+
+    let answer = next(&mut events).await;
+    assert_eq!(answer.request, asked);
+    let Answer::Text(transcript) = answer.answer else { panic!("{answer:?}") };
+    assert!(transcript.text.reveal().to_lowercase().contains("hours"));
+}
+
+#[tokio::test]
+async fn an_engine_that_hangs_is_replaced_and_one_without_a_link_ends() {
+    let room = Room::new("hangs");
+    let (link, _events) = Link::start(room.child()).unwrap();
+    let mut state = link.state();
+    until_ready(&mut state).await;
+    let pid = engine_pid(&room.socket);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    let down = state.wait_for(|state| matches!(state, EngineState::Down { .. })).await;
+    assert!(
+        matches!(&*down.unwrap(), EngineState::Down { reason, .. } if reason.contains("answer"))
+    );
+    until_ready(&mut state).await;
+
+    let pid = engine_pid(&room.socket);
+    drop(link);
+    let ended = async {
+        while nix::sys::signal::kill(pid, None).is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the engine ends");
+}
+
+#[tokio::test]
+async fn an_engine_that_cannot_start_is_down_with_its_reason_and_requests_can_be_cancelled() {
+    let program = PathBuf::from("false");
+    let socket = std::env::temp_dir().join("attendant-link-none.sock");
+    let place = EnginePlace::Child { program, arguments: Vec::new(), socket };
+    let (link, mut events) = Link::start(place).unwrap();
+    let mut state = link.state();
+    let asked = link.speak(Asker::Appliance, phrase("hello"));
+    let failed_often = |state: &EngineState| matches!(state, EngineState::Down { reason, restarts: 1.., .. } if reason.contains("code 1"));
+    state.wait_for(failed_often).await.unwrap();
+    link.cancel(asked);
+    let answer = Answer::Cancelled;
+    let expected = EngineEvent { asker: Asker::Appliance, request: asked, answer };
+    assert_eq!(next(&mut events).await, expected);
+}

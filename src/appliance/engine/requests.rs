@@ -1,0 +1,307 @@
+//! What has been asked of the engine and not been answered. Pure.
+//!
+//! Requests outlive the engine: those that it took with it are sent to the next one, once. Sound
+//! that was already delivered is not delivered again. Invariant: each request leaves by exactly one
+//! end.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::{Answer, Asker, EngineEvent, Failure, Phrase, RequestId};
+use crate::base::{Private, limits};
+use crate::speech::protocol::{FromEngine, ToEngine};
+
+/// A caller who has heard nothing for so long is better told so.
+const WITHOUT_ENGINE: Duration = Duration::from_secs(10);
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    Transcribe { lane: u16, audio: Private<Vec<i16>> },
+    Speak(Phrase),
+}
+
+#[derive(Debug)]
+struct Pending {
+    asker: Asker,
+    work: Work,
+    place: Place,
+    /// Samples of a phrase that have been delivered.
+    delivered: u32,
+    /// Engines that died with it.
+    lost: u8,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// No engine has it; it fails at this time.
+    Here {
+        until: Instant,
+    },
+    AtEngine,
+    /// The engine has it and has been told to stop.
+    Stopping,
+}
+
+/// All requests without an end.
+#[derive(Debug, Default)]
+pub struct Requests {
+    pending: BTreeMap<RequestId, Pending>,
+}
+
+impl Requests {
+    /// Takes a request in; it is to be sent if an engine is `ready`.
+    pub fn ask(
+        &mut self,
+        now: Instant,
+        (request, asker): (RequestId, Asker),
+        work: Work,
+    ) -> Result<(), EngineEvent> {
+        if self.pending.len() >= limits::ENGINE_REQUESTS {
+            let answer = Answer::Failed(Failure::Overloaded);
+            return Err(EngineEvent { asker, request, answer });
+        }
+        let place = Place::Here { until: now + WITHOUT_ENGINE };
+        self.pending.insert(request, Pending { asker, work, place, delivered: 0, lost: 0 });
+        Ok(())
+    }
+
+    /// The answer is no longer wanted: its end, if no engine has it.
+    pub fn cancel(&mut self, request: RequestId) -> Option<EngineEvent> {
+        let pending = self.pending.get_mut(&request)?;
+        match pending.place {
+            Place::Here { .. } => self.end(request, Answer::Cancelled),
+            Place::AtEngine | Place::Stopping => {
+                pending.place = Place::Stopping;
+                None
+            }
+        }
+    }
+
+    /// The engine has this request, so that a cancellation must be sent to it.
+    pub fn is_at_engine(&self, request: RequestId) -> bool {
+        let place = self.pending.get(&request).map(|pending| &pending.place);
+        place.is_some_and(|place| !matches!(place, Place::Here { .. }))
+    }
+
+    /// What an engine that is ready must be sent, oldest first; it has it from here on.
+    pub fn send(&mut self) -> impl Iterator<Item = ToEngine> + '_ {
+        self.pending.iter_mut().filter_map(|(request, pending)| {
+            let Place::Here { .. } = pending.place else { return None };
+            pending.place = Place::AtEngine;
+            let request = *request;
+            Some(match pending.work.clone() {
+                Work::Transcribe { lane, audio } => ToEngine::Transcribe { request, lane, audio },
+                Work::Speak(phrase) => ToEngine::Speak { request, phrase },
+            })
+        })
+    }
+
+    /// The engine is gone. Returns what ends with it.
+    pub fn lose_engine(&mut self, now: Instant) -> Vec<EngineEvent> {
+        let mut ends = Vec::new();
+        for (request, pending) in &mut self.pending {
+            match pending.place {
+                Place::Here { .. } => {}
+                Place::Stopping => ends.push((*request, Answer::Cancelled)),
+                // It may be what the engine dies of.
+                Place::AtEngine if pending.lost > 0 => {
+                    ends.push((*request, Answer::Failed(Failure::EngineDown)));
+                }
+                Place::AtEngine => {
+                    pending.lost += 1;
+                    pending.place = Place::Here { until: now + WITHOUT_ENGINE };
+                }
+            }
+        }
+        ends.into_iter().filter_map(|(request, answer)| self.end(request, answer)).collect()
+    }
+
+    /// What has waited too long for an engine.
+    pub fn expire(&mut self, now: Instant) -> Vec<EngineEvent> {
+        let is_due =
+            |pending: &Pending| matches!(pending.place, Place::Here { until } if until <= now);
+        let due = self.pending.iter().filter(|(_, pending)| is_due(pending));
+        let due: Vec<RequestId> = due.map(|(request, _)| *request).collect();
+        let failed = Answer::Failed(Failure::EngineDown);
+        due.into_iter().filter_map(|request| self.end(request, failed.clone())).collect()
+    }
+
+    /// When the next request has waited too long.
+    pub fn next_expiry(&self) -> Option<Instant> {
+        let until = |pending: &Pending| match pending.place {
+            Place::Here { until } => Some(until),
+            Place::AtEngine | Place::Stopping => None,
+        };
+        self.pending.values().filter_map(until).min()
+    }
+
+    /// What a message of the engine means for whoever asked. Answers to requests that have ended
+    /// mean nothing.
+    pub fn answer(&mut self, message: FromEngine) -> Option<EngineEvent> {
+        match message {
+            FromEngine::Text { request, transcript } => self.end(request, Answer::Text(transcript)),
+            FromEngine::Audio { request, offset, samples } => {
+                self.sound(request, offset, samples.into_revealed())
+            }
+            FromEngine::Spoken { request, .. } => self.end(request, Answer::Spoken),
+            FromEngine::Failed { request, failure } => self.end(request, Answer::Failed(failure)),
+            FromEngine::Cancelled { request } => self.end(request, Answer::Cancelled),
+            FromEngine::Ready(_) | FromEngine::Mismatch { .. } | FromEngine::Pong { .. } => None,
+        }
+    }
+
+    /// An engine works on something.
+    pub fn is_busy(&self) -> bool {
+        self.pending.values().any(|pending| !matches!(pending.place, Place::Here { .. }))
+    }
+
+    fn sound(
+        &mut self,
+        request: RequestId,
+        offset: u32,
+        mut samples: Vec<i16>,
+    ) -> Option<EngineEvent> {
+        let pending = self.pending.get_mut(&request)?;
+        let known = pending.delivered.checked_sub(offset)? as usize;
+        samples.drain(..known.min(samples.len()));
+        if samples.is_empty() || matches!(pending.place, Place::Stopping) {
+            return None;
+        }
+        let length = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+        pending.delivered = pending.delivered.saturating_add(length);
+        let answer = Answer::Audio(Private::new(samples));
+        Some(EngineEvent { asker: pending.asker, request, answer })
+    }
+
+    fn end(&mut self, request: RequestId, answer: Answer) -> Option<EngineEvent> {
+        let Pending { asker, .. } = self.pending.remove(&request)?;
+        Some(EngineEvent { asker, request, answer })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::CallId;
+    use crate::speech::protocol::Transcript;
+
+    const ASKER: Asker = Asker::Call(CallId(4));
+    const DOWN: Answer = Answer::Failed(Failure::EngineDown);
+
+    fn hear() -> Work {
+        Work::Transcribe { lane: 0, audio: Private::new(vec![1, 2, 3]) }
+    }
+
+    fn say() -> Work {
+        let text = Private::new("hello".to_owned());
+        Work::Speak(Phrase { language: "en".to_owned(), voice: String::new(), text })
+    }
+
+    fn asked(now: Instant, works: impl IntoIterator<Item = Work>) -> Requests {
+        let mut requests = Requests::default();
+        for (n, work) in works.into_iter().enumerate() {
+            requests.ask(now, (RequestId(n as u64 + 1), ASKER), work).unwrap();
+        }
+        requests
+    }
+
+    fn text(request: u64) -> FromEngine {
+        let text = Private::new("yes".to_owned());
+        let transcript = Transcript { text, confidence: 1.0, least_confidence: 1.0, decode_ms: 9 };
+        FromEngine::Text { request: RequestId(request), transcript }
+    }
+
+    fn chunk(offset: u32, samples: &[i16]) -> FromEngine {
+        let samples = Private::new(samples.to_vec());
+        FromEngine::Audio { request: RequestId(1), offset, samples }
+    }
+
+    fn event(request: u64, answer: Answer) -> EngineEvent {
+        EngineEvent { asker: ASKER, request: RequestId(request), answer }
+    }
+
+    #[test]
+    fn a_request_is_sent_once_and_again_to_the_next_engine_but_no_third_time() {
+        let now = Instant::now();
+        let mut requests = asked(now, [hear()]);
+        assert_eq!(requests.send().count(), 1);
+        assert_eq!(requests.send().count(), 0);
+        assert_eq!(requests.lose_engine(now), []);
+        assert_eq!(requests.send().count(), 1);
+        assert_eq!(requests.lose_engine(now), [event(1, DOWN)]);
+        assert_eq!(requests.send().count(), 0);
+    }
+
+    #[test]
+    fn the_next_engine_speaks_on_where_the_last_one_stopped() {
+        let now = Instant::now();
+        let mut requests = asked(now, [say()]);
+        requests.send().for_each(drop);
+        let audio = |samples: &[i16]| Some(event(1, Answer::Audio(Private::new(samples.to_vec()))));
+        assert_eq!(requests.answer(chunk(0, &[1, 2, 3])), audio(&[1, 2, 3]));
+        requests.lose_engine(now);
+        requests.send().for_each(drop);
+        assert_eq!(requests.answer(chunk(0, &[1, 2])), None);
+        assert_eq!(requests.answer(chunk(2, &[3, 4])), audio(&[4]));
+        assert_eq!(requests.answer(chunk(4, &[5])), audio(&[5]));
+        let spoken = FromEngine::Spoken { request: RequestId(1), samples: 5 };
+        assert_eq!(requests.answer(spoken.clone()), Some(event(1, Answer::Spoken)));
+        assert_eq!(requests.answer(spoken), None);
+    }
+
+    #[test]
+    fn without_an_engine_a_request_fails_in_time() {
+        let now = Instant::now();
+        let mut requests = asked(now, [hear(), say()]);
+        assert_eq!(requests.next_expiry(), Some(now + WITHOUT_ENGINE));
+        assert_eq!(requests.expire(now + WITHOUT_ENGINE - Duration::from_millis(1)), []);
+        let failed = [event(1, DOWN), event(2, DOWN)];
+        assert_eq!(requests.expire(now + WITHOUT_ENGINE), failed);
+        assert_eq!(requests.next_expiry(), None);
+    }
+
+    #[test]
+    fn an_engine_that_works_has_all_the_time() {
+        let now = Instant::now();
+        let mut requests = asked(now, [hear()]);
+        requests.send().for_each(drop);
+        assert!(requests.is_busy());
+        assert_eq!(requests.expire(now + 9 * WITHOUT_ENGINE), []);
+        assert_eq!(requests.answer(text(1)).unwrap().asker, ASKER);
+        assert!(!requests.is_busy());
+    }
+
+    #[test]
+    fn a_cancelled_request_has_one_end_wherever_it_is() {
+        let now = Instant::now();
+        let mut requests = asked(now, [hear(), say(), hear()]);
+        assert_eq!(requests.cancel(RequestId(1)), Some(event(1, Answer::Cancelled)));
+        assert_eq!(requests.send().count(), 2);
+        assert_eq!(requests.cancel(RequestId(2)), None);
+        assert!(requests.is_at_engine(RequestId(2)));
+        // Its text was on the way.
+        assert_eq!(requests.cancel(RequestId(3)), None);
+        assert!(matches!(requests.answer(text(3)).unwrap().answer, Answer::Text(_)));
+        assert_eq!(requests.lose_engine(now), [event(2, Answer::Cancelled)]);
+        assert_eq!(requests.cancel(RequestId(2)), None);
+    }
+
+    #[test]
+    fn sound_after_a_cancellation_or_with_a_gap_is_not_delivered() {
+        let now = Instant::now();
+        let mut requests = asked(now, [say()]);
+        requests.send().for_each(drop);
+        assert_eq!(requests.answer(chunk(10, &[1])), None);
+        requests.cancel(RequestId(1));
+        assert_eq!(requests.answer(chunk(0, &[1])), None);
+    }
+
+    #[test]
+    fn more_than_the_engine_may_have_is_refused() {
+        let now = Instant::now();
+        let mut requests = asked(now, (0..limits::ENGINE_REQUESTS).map(|_| say()));
+        let refused = requests.ask(now, (RequestId(999), ASKER), say());
+        assert_eq!(refused, Err(event(999, Answer::Failed(Failure::Overloaded))));
+    }
+}
