@@ -5,8 +5,9 @@ const LANES: usize = 8;
 
 /// Sum of products of the two slices, to the end of the shorter one. RT safe.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a_lanes, a_rest) = a.as_chunks::<LANES>();
-    let (b_lanes, b_rest) = b[..b.len().min(a.len())].as_chunks::<LANES>();
+    let length = a.len().min(b.len());
+    let (a_lanes, a_rest) = a[..length].as_chunks::<LANES>();
+    let (b_lanes, b_rest) = b[..length].as_chunks::<LANES>();
     let mut sums = [0.0; LANES];
     for (a, b) in a_lanes.iter().zip(b_lanes) {
         for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
@@ -28,6 +29,8 @@ mod tests {
             let b: Vec<f32> = (0..length).map(|n| (n + 1) as f32).collect();
             let expected: i32 = (0..length).map(|n| n * (n + 1)).sum();
             assert_eq!(dot(&a, &b), expected as f32);
+            let longer = [&a[..], &[5.0; 11]].concat();
+            assert_eq!((dot(&longer, &b), dot(&b, &longer)), (expected as f32, expected as f32));
         }
     }
 }

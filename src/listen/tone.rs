@@ -20,8 +20,10 @@ const ORDER: usize = 4;
 const SPACING: usize = 5;
 /// Frames between the coefficients that are tried again and the present.
 const MEMORY: usize = 8;
-/// Unexplained share of the power (-17 dB) below which a single frame is a tone: the noise of a
-/// telephone line is lower, the third harmonic of a voice is not.
+/// Unexplained share of the power (-23 dB) below which a frame is a tone: the noise of a telephone
+/// line is lower, the third harmonic of a voice is not.
+const PURE_RESIDUE: f32 = 0.005;
+/// The same (-17 dB) for two frames in a row.
 const TONE_RESIDUE: f32 = 0.02;
 /// The same (-12 dB) for a fit that holds over 160 ms.
 const STEADY_RESIDUE: f32 = 0.06;
@@ -65,7 +67,7 @@ impl ToneGuard {
         self.clean_frames = if is_clean { self.clean_frames + 1 } else { 0 };
         let is_steady =
             residue < STEADY_RESIDUE && unexplained(&products, &old) < STEADY_RESIDUE * power;
-        self.clean_frames >= 2 || is_steady
+        residue < PURE_RESIDUE || self.clean_frames >= 2 || is_steady
     }
 
     /// Inner products of the span with itself, shifted by 0 to `ORDER` spacings.
