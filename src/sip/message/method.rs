@@ -6,8 +6,7 @@ use super::text::is_token;
 
 /// The method of a request.
 ///
-/// The type of rsip knows no foreign methods and compares without case, so that `invite` would be an
-/// INVITE; a user agent has to answer 405 or 501 to both.
+/// A foreign method is kept, since it is answered 405 or 501 and its CSeq has to match.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     Invite,

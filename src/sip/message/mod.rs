@@ -5,8 +5,9 @@
 //! refused; typed getters read a field when asked. Invariant: no value that is stored here holds a
 //! control character, so a message is written line by line as it was meant.
 //!
-//! The types are ours and not those of rsip 0.4, which takes `invite` for INVITE, has no foreign
-//! methods, and refuses `sip:first.last@host` and `tel:` URIs.
+//! The types are ours and not those of rsip 0.4, which cannot read `sip:[2001:db8::1]`, takes
+//! `first.last@host` for a host and `tel:+1555` for a host with a port, and knows `invite` as INVITE
+//! but no foreign method (405, 501).
 
 mod address;
 mod headers;

@@ -160,6 +160,7 @@ fn control_characters_are_refused_from_peers_unless_escaped() {
 fn nothing_that_is_built_can_break_a_line() {
     let evil = "a\r\nEvil: 1\n\tx\0y";
     let uri = Uri::sip(Some(evil), Host::Name("h".into()), None).with_param("p", Some(evil));
+    assert_eq!(uri.clone().with_param("a b\r\n", None), uri);
     let name = NameAddr { display: Some(evil.into()), uri: uri.clone(), params: Params::default() };
     let mut request = Request::new(Method::Options, uri)
         .with_header("Subject", evil)
