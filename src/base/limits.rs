@@ -81,3 +81,6 @@ pub const ENGINE_REQUESTS: usize = 256;
 pub const VOICE_BYTES: usize = 60 * 22_050 * 2;
 /// A voice that runs as a child is killed when a phrase takes longer.
 pub const VOICE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a request that may begin a call: a browser's offer beside long identity tokens has
+/// half of it. Keeps 4,096 calls that wait for an answer small.
+pub const SIP_NEW_CALL_BYTES: usize = 32_768;

@@ -16,7 +16,7 @@ pub mod table;
 use std::time::Duration;
 
 pub use key::{ClientKey, MergeKey, ServerKey};
-pub use table::{Report, TransactionId, TransactionTable};
+pub use table::{Received, Report, TransactionId, TransactionTable};
 
 /// Round-trip estimate (RFC 3261 section 17.1.1.1).
 pub const T1: Duration = Duration::from_millis(500);

@@ -18,7 +18,7 @@ use super::{Class, ClientKey, Effect, MergeKey, ServerKey, Timer};
 use crate::base::{TimerTable, limits};
 use crate::sip::deadlines::Deadlines;
 use crate::sip::message::{Method, Request, Response};
-use crate::sip::transport::Way;
+use crate::sip::transport::{ConnectionId, Way};
 
 /// One transaction. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -290,6 +290,32 @@ impl TransactionTable {
             }
             Machine::Server(m) => m.handle(server::Input::TransportError, reliable, effects),
         });
+    }
+
+    /// What a transaction sent went over this connection.
+    pub fn sent_over(&mut self, id: TransactionId, connection: ConnectionId) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.way.flow.connection = Some(connection);
+        }
+    }
+
+    /// A connection is gone: what was asked over it will not be answered. Answers of ours find
+    /// another way.
+    pub fn lost(&mut self, now: Instant, connection: ConnectionId) {
+        if self.clients.is_empty() {
+            return;
+        }
+        let waiting: Vec<_> = self
+            .clients
+            .values()
+            .copied()
+            .filter(|id| {
+                self.slots.get(id).is_some_and(|slot| slot.way.flow.connection == Some(connection))
+            })
+            .collect();
+        for id in waiting {
+            self.unreachable(now, id);
+        }
     }
 
     /// Gives up a transaction whose outcome nobody waits for any more.

@@ -1,6 +1,26 @@
-//! skeleton
-mod api;
+//! The user agent (RFC 3261 sections 8, 9, 11, 13 to 15): answers and makes calls.
+//!
+//! Takes datagrams, stream bytes, commands and deadlines from the shell; gives it bytes to send,
+//! connections to make and events. `api` has its alphabet, `uas` and `calling` the two sides,
+//! `leg` the state of one call, `stack` the layers below.
+//!
+//! Invariants: one input, then [`UserAgent::poll_output`] until `Timeout`; every incoming INVITE
+//! gets 100 at once and a final response in the end; every leg ends with one event.
 
+mod api;
+mod authentication;
+mod calling;
+mod compose;
+mod ending;
+mod exchange;
+mod in_dialog;
+mod inspect;
+mod leg;
+mod offered;
+mod stack;
+mod uas;
+
+use std::collections::HashMap;
 use std::time::Instant;
 
 pub use api::{
@@ -8,37 +28,305 @@ pub use api::{
     OfferBy, Output, Settings, Warning,
 };
 
-use crate::base::Entropy;
-use crate::sip::counters::Counters;
+use crate::base::{Entropy, limits};
+use crate::sip::admission::RateLimiter;
+use crate::sip::connections::{Action, Brought};
+use crate::sip::counters::{Counters, Dropped};
+use crate::sip::deadlines::Deadlines;
+use crate::sip::message::{Carriage, Message, Method, Request, parse};
+use crate::sip::transaction::{Received, Report, TransactionId};
+use crate::sip::transport::{ConnectionId, Flow};
+use leg::{Leg, State};
+use stack::Stack;
 
 /// The one thing that the shell talks to.
 pub struct UserAgent {
-    settings: Settings,
-    entropy: Entropy,
-    counters: Counters,
+    stack: Stack,
+    legs: HashMap<LegId, Leg>,
+    leg_deadlines: Deadlines<LegId>,
+    limiter: RateLimiter,
+    admission: Admission,
     next_leg: u64,
+}
+
+/// How much is in use, for metrics and tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupancy {
+    pub legs: usize,
+    pub dialogs: usize,
+    pub transactions: usize,
+    pub transaction_bytes: usize,
+    pub connections: usize,
+    pub sources: usize,
 }
 
 impl UserAgent {
     pub fn new(settings: Settings, entropy: Entropy) -> Self {
-        Self { settings, entropy, counters: Counters::default(), next_leg: 1 }
+        Self {
+            stack: Stack::new(settings, entropy),
+            legs: HashMap::new(),
+            leg_deadlines: Deadlines::default(),
+            limiter: RateLimiter::default(),
+            admission: Admission::Open,
+            next_leg: 1,
+        }
     }
 
     /// The id for an outgoing leg, to be given in [`Command::Invite`].
     pub fn reserve_leg(&mut self) -> LegId {
+        self.take_leg_id()
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.stack.counters
+    }
+
+    pub fn occupancy(&self) -> Occupancy {
+        Occupancy {
+            legs: self.legs.len(),
+            dialogs: self.stack.dialogs.len(),
+            transactions: self.stack.transactions.len(),
+            transaction_bytes: self.stack.transactions.bytes(),
+            connections: self.stack.connections.len(),
+            sources: self.limiter.len(),
+        }
+    }
+
+    /// One input; then drain [`Self::poll_output`] until it returns `Timeout`.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Datagram { flow, bytes } => self.datagram(now, flow, bytes),
+            Input::StreamOpened { flow } => {
+                if !self.stack.connections.opened(now, flow) {
+                    self.stack.drop_one(Dropped::ConnectionRefused);
+                }
+            }
+            Input::StreamBytes { connection, bytes } => self.stream_bytes(now, connection, bytes),
+            Input::StreamClosed { connection } | Input::ConnectFailed { connection } => {
+                self.stack.connections.closed(connection);
+                self.stack.transactions.lost(now, connection);
+            }
+            Input::Command(command) => self.command(now, command),
+            Input::Timeout => self.run_due(now),
+        }
+        self.settle(now);
+    }
+
+    /// What the shell is to do next; `Timeout` when that is all.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(action) = self.stack.connections.poll() {
+            return match action {
+                Action::Transmit { flow, bytes } => {
+                    self.stack.counters.transmitted += 1;
+                    Output::Transmit { flow, bytes }
+                }
+                Action::Connect { connection, transport, peer } => {
+                    Output::Connect { connection, transport, peer }
+                }
+                Action::Close { connection } => Output::Close { connection },
+            };
+        }
+        if let Some(event) = self.stack.events.pop_front() {
+            return Output::Event(event);
+        }
+        let deadlines = [
+            self.stack.transactions.next_deadline(),
+            self.stack.connections.next_deadline(),
+            self.leg_deadlines.next(),
+        ];
+        Output::Timeout(deadlines.into_iter().flatten().min())
+    }
+
+    fn datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        self.stack.counters.datagrams += 1;
+        if bytes.len() > limits::SIP_MESSAGE_BYTES {
+            return self.stack.drop_one(Dropped::TooLarge);
+        }
+        // Keep-alives of every kind: line breaks, a zero byte, nothing.
+        if bytes.len() <= 4 && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            self.stack.counters.keep_alives += 1;
+            return;
+        }
+        self.message(now, flow, bytes, Carriage::Datagram);
+    }
+
+    fn stream_bytes(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
+        self.stack.counters.stream_reads += 1;
+        self.stack.connections.received(now, connection, bytes);
+        while let Some(brought) = self.stack.connections.next_brought(now, connection) {
+            match brought {
+                Brought::Message { flow, bytes } => {
+                    self.message(now, flow, &bytes, Carriage::Stream);
+                    self.settle(now);
+                }
+                Brought::KeepAlive => self.stack.counters.keep_alives += 1,
+            }
+        }
+    }
+
+    fn message(&mut self, now: Instant, flow: Flow, bytes: &[u8], carriage: Carriage) {
+        match parse(bytes, carriage) {
+            Ok(Message::Request(request)) => self.request(now, flow, request),
+            Ok(Message::Response(response)) => {
+                self.stack.counters.responses += 1;
+                self.response(now, flow, &response);
+            }
+            Err(fault) => self.malformed(now, flow, &fault),
+        }
+    }
+
+    fn request(&mut self, now: Instant, flow: Flow, mut request: Request) {
+        self.stack.counters.requests += 1;
+        let Some(mut via) = request.top_via() else { return };
+        stack::stamp(&mut via, flow);
+        request.set_top_via(&via);
+        match self.stack.transactions.received(now, &request) {
+            Received::Absorbed(_) => self.stack.counters.retransmissions += 1,
+            Received::AckOfSuccess => self.ack_in_dialog(now, flow, &request),
+            Received::Unknown => match request.method() {
+                Method::Ack => self.ack_in_dialog(now, flow, &request),
+                Method::Cancel => self.cancel(now, flow, &request),
+                _ if request.to().is_some_and(|to| to.tag().is_some()) => {
+                    self.request_in_dialog(now, flow, request);
+                }
+                _ => self.new_request(now, flow, &request),
+            },
+        }
+    }
+
+    fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Ring { leg, status, sdp } => {
+                self.with_leg(now, leg, |leg, stack| leg.ring(now, stack, status, sdp));
+            }
+            Command::Answer { leg, sdp } => {
+                self.with_leg(now, leg, |leg, stack| leg.answer(now, stack, sdp));
+            }
+            Command::Reject { leg, status, retry_after_s, warning } => {
+                self.with_leg(now, leg, |leg, stack| {
+                    leg.reject(now, stack, status, retry_after_s, warning.as_ref());
+                });
+            }
+            Command::AcceptOffer { leg, sdp } => {
+                self.with_leg(now, leg, |leg, stack| leg.accept_offer(now, stack, sdp));
+            }
+            Command::RefuseOffer { leg, status, warning } => {
+                self.with_leg(now, leg, |leg, stack| {
+                    leg.refuse_offer(now, stack, status, warning.as_ref());
+                });
+            }
+            Command::Reoffer { leg, sdp } => {
+                self.with_leg(now, leg, |leg, stack| leg.reoffer(now, stack, sdp));
+            }
+            Command::Bye { leg, reason } => {
+                self.with_leg(now, leg, |leg, stack| leg.hang_up(now, stack, reason));
+            }
+            Command::Cancel { leg } => {
+                self.with_leg(now, leg, |leg, stack| leg.cancel(now, stack));
+            }
+            Command::Invite { leg, invite } => self.invite(now, leg, *invite),
+            Command::Admit(admission) => self.admission = admission,
+            Command::EndAll { retry_after_s } => self.end_all(now, retry_after_s),
+        }
+    }
+
+    fn invite(&mut self, now: Instant, leg: LegId, invite: Invite) {
+        if self.legs.contains_key(&leg) {
+            return;
+        }
+        if !self.stack.dialogs.has_room() || self.legs.len() >= limits::SIP_DIALOGS {
+            let event = Event::Refused { leg, status: 503, retry_after_s: None };
+            return self.stack.event(event);
+        }
+        if let Some(new) = Leg::call(now, &mut self.stack, leg, invite) {
+            self.stack.counters.calls_out += 1;
+            self.legs.insert(leg, new);
+            self.after(now, leg);
+        }
+    }
+
+    fn end_all(&mut self, now: Instant, retry_after_s: Option<u32>) {
+        let mut all: Vec<_> = self.legs.keys().copied().collect();
+        all.sort_unstable();
+        for id in all {
+            self.with_leg(now, id, |leg, stack| match leg.state {
+                State::Offered(_) => {
+                    leg.reject(now, stack, 503, retry_after_s, None);
+                    stack.event(Event::Cancelled { leg: leg.id });
+                }
+                _ => leg.hang_up(now, stack, None),
+            });
+        }
+    }
+
+    fn run_due(&mut self, now: Instant) {
+        self.stack.transactions.run_due(now);
+        for connection in self.stack.connections.run_due(now) {
+            self.stack.transactions.lost(now, connection);
+        }
+        while let Some(leg) = self.leg_deadlines.pop_due(now) {
+            self.with_leg(now, leg, |leg, stack| leg.run_due(now, stack));
+        }
+    }
+
+    /// Carries out what transactions want, until they want nothing more.
+    fn settle(&mut self, now: Instant) {
+        while let Some(report) = self.stack.transactions.poll() {
+            match report {
+                Report::Transmit { id, way, bytes } => {
+                    match self.stack.connections.send(now, way, bytes) {
+                        Ok(Some(connection)) => {
+                            self.stack.transactions.sent_over(id, connection);
+                        }
+                        Ok(None) => {}
+                        Err(_) => {
+                            self.stack.drop_one(Dropped::Undeliverable);
+                            self.stack.transactions.unreachable(now, id);
+                        }
+                    }
+                }
+                Report::TimedOut(id) => self.unanswered(now, id, 408),
+                Report::Unreachable(id) => self.unanswered(now, id, 503),
+                Report::Terminated(id) => self.stack.forget(id),
+            }
+        }
+    }
+
+    fn unanswered(&mut self, now: Instant, id: TransactionId, status: u16) {
+        if let Some(serves) = self.stack.use_of(id) {
+            self.with_leg(now, serves.leg, |leg, stack| {
+                leg.unanswered(now, stack, serves.purpose, id, status);
+            });
+        }
+    }
+
+    fn take_leg_id(&mut self) -> LegId {
         let leg = LegId(self.next_leg);
         self.next_leg += 1;
         leg
     }
 
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    /// Lets one leg act, then sees to its deadline, its connection and its end.
+    fn with_leg(&mut self, now: Instant, id: LegId, act: impl FnOnce(&mut Leg, &mut Stack)) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        act(leg, &mut self.stack);
+        self.after(now, id);
     }
 
-    /// One input; then drain [`Self::poll_output`] until it returns `Timeout`.
-    pub fn handle(&mut self, _now: Instant, _input: Input<'_>) {}
-
-    pub fn poll_output(&mut self) -> Output {
-        Output::Timeout(None)
+    fn after(&mut self, now: Instant, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let connection = leg.connection();
+        if leg.retained != connection {
+            if let Some(connection) = connection {
+                self.stack.connections.retain(connection);
+            }
+            if let Some(before) = std::mem::replace(&mut leg.retained, connection) {
+                self.stack.connections.release(now, before);
+            }
+        }
+        self.leg_deadlines.set(id, leg.timers.next());
+        if leg.is_over() {
+            self.legs.remove(&id);
+        }
     }
 }

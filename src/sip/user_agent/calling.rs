@@ -1,0 +1,331 @@
+//! A leg that we began: INVITE, its responses with their forks, CANCEL (RFC 3261 sections 9.1 and
+//! 13.2).
+
+use std::time::Instant;
+
+use super::api::{EndCause, Event, Invite, LegId};
+use super::authentication::Authentication;
+use super::compose::{Body, SDP, body_of, retry_after_s};
+use super::leg::{Calling, Cancelling, Exchange, Leg, LegTimer, State, Up};
+use super::stack::{Purpose, Stack, Use};
+use crate::sip::dialog::{Dialog, DialogId, contact_for};
+use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
+use crate::sip::transaction::{GIVE_UP, TransactionId};
+use crate::sip::transport::{Flow, Transport, Way};
+
+/// An INVITE above this goes over a stream if there is one (RFC 3261 section 18.1.1).
+const DATAGRAM_BYTES: usize = 1_300;
+/// Early dialogs of one INVITE that are kept apart.
+const EARLY_DIALOGS: usize = 16;
+/// Via, with its branch, is added later than the size is looked at.
+const VIA_BYTES: usize = 100;
+
+impl Leg {
+    /// Sends the INVITE; `None`, with the event that says so, if that cannot be done.
+    pub fn call(now: Instant, stack: &mut Stack, leg: LegId, mut invite: Invite) -> Option<Self> {
+        let (asked, credentials) = (invite.flow, invite.credentials.take());
+        let refused = |status| Event::Refused { leg, status, retry_after_s: None };
+        let Some(mut request) = compose(stack, asked, invite) else {
+            stack.event(refused(400));
+            return None;
+        };
+        let flow = preferred_flow(stack, &request, asked);
+        let udp_flow = (flow != asked).then_some(asked);
+        if udp_flow.is_some() {
+            request.set_header("Contact", contact_of(stack, flow));
+        }
+        let serves = Use { leg, purpose: Purpose::Call };
+        let sent = stack.request(now, request, Way::to_peer(flow), Some(serves));
+        let invite = sent.and_then(|id| stack.transactions.request(id)).cloned();
+        let (Some(transaction), Some(invite)) = (sent, invite) else {
+            stack.event(refused(503));
+            return None;
+        };
+        let destination = flow.peer.ip();
+        let authentication = credentials.map(|c| Authentication::new(c, destination));
+        let calling = Calling {
+            invite,
+            transaction,
+            flow,
+            udp_flow,
+            early: Vec::new(),
+            cancelling: Cancelling::No,
+        };
+        Some(Self::new(leg, State::Calling(Box::new(calling)), authentication))
+    }
+
+    /// A response to our INVITE.
+    pub fn call_answered(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        transaction: TransactionId,
+        response: &Response,
+        flow: Flow,
+    ) {
+        let is_this = matches!(&self.state, State::Calling(c) if c.transaction == transaction);
+        // A copy of the 2xx whose ACK waits for our answer.
+        let is_ours = matches!(&self.state, State::Up(up)
+            if DialogId::of_response(response).as_ref() == Some(up.dialog.id()));
+        match response.status() {
+            200..=299 if is_ours => {}
+            100..=199 if is_this => self.progress(now, stack, response),
+            200..=299 if is_this => self.picked_up(now, stack, response, flow),
+            300..=699 if is_this => self.call_refused(now, stack, response),
+            200..=299 => stack.turn_away(now, transaction, response, flow),
+            _ => {}
+        }
+    }
+
+    fn progress(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+        let State::Calling(calling) = &mut self.state else { return };
+        if calling.cancelling == Cancelling::Wanted {
+            return self.send_cancel(now, stack);
+        }
+        if response.status() == 100 || calling.cancelling == Cancelling::Sent {
+            return;
+        }
+        let is_tagged = response.to().is_some_and(|to| to.tag().is_some());
+        let dialog = Dialog::of_caller(&calling.invite, response, calling.flow);
+        if let Some(dialog) = dialog.filter(|_| is_tagged) {
+            let known = calling.early.iter().any(|early| early.id() == dialog.id());
+            let has_room = calling.early.len() < EARLY_DIALOGS;
+            if !known && has_room && stack.dialogs.insert(dialog.id().clone(), self.id) {
+                calling.early.push(dialog);
+            }
+        }
+        let sdp = match body_of(response, response.body()) {
+            Body::Sdp(sdp) => Some(sdp),
+            Body::None | Body::Foreign => None,
+        };
+        stack.event(Event::Progress { leg: self.id, status: response.status(), sdp });
+    }
+
+    fn picked_up(&mut self, now: Instant, stack: &mut Stack, response: &Response, flow: Flow) {
+        let State::Calling(calling) = std::mem::replace(&mut self.state, State::Over) else {
+            return;
+        };
+        let Calling { invite, transaction, mut early, cancelling, flow: own, .. } = *calling;
+        self.timers.clear();
+        for dialog in &early {
+            stack.dialogs.remove(dialog.id());
+        }
+        let leg = self.id;
+        // On a stream the answer shows which connection it is.
+        let flow =
+            if own.transport.is_reliable() { Flow { local: own.local, ..flow } } else { own };
+        let Some(mut dialog) = Dialog::of_caller(&invite, response, flow) else {
+            stack.event(Event::Refused { leg, status: 500, retry_after_s: None });
+            return;
+        };
+        if let Some(at) = early.iter().position(|early| early.id() == dialog.id()) {
+            // What the peer asked for while the dialog was early counts on.
+            dialog = early.swap_remove(at);
+            dialog.confirm(response, flow);
+        }
+        stack.dialogs.insert(dialog.id().clone(), leg);
+        let sdp = match body_of(response, response.body()) {
+            Body::Sdp(sdp) => Some(sdp),
+            Body::None | Body::Foreign => None,
+        };
+        let is_late_offer = invite.body().is_empty() && sdp.is_some();
+        let was_cancelled = cancelling != Cancelling::No;
+        let exchange = if is_late_offer && !was_cancelled {
+            Exchange::AnswerDue { transaction }
+        } else {
+            stack.acknowledge(now, transaction, &dialog, None);
+            Exchange::Idle
+        };
+        self.state = State::Up(Box::new(Up { dialog, exchange, deferred: None }));
+        if was_cancelled {
+            let event = Event::Refused { leg, status: 487, retry_after_s: None };
+            self.bye_with(now, stack, None, event);
+        } else {
+            stack.event(Event::Answered { leg, sdp });
+        }
+    }
+
+    fn call_refused(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+        let status = response.status();
+        let State::Calling(calling) = &self.state else { return };
+        let is_wanted = calling.cancelling == Cancelling::No;
+        if matches!(status, 401 | 407) && is_wanted && self.authenticate(now, stack, response) {
+            return;
+        }
+        let retry_after_s = retry_after_s(response);
+        self.finish(stack, Some(Event::Refused { leg: self.id, status, retry_after_s }));
+    }
+
+    /// Calls again with credentials: same Call-ID and From tag, next CSeq, new branch.
+    fn authenticate(&mut self, now: Instant, stack: &mut Stack, response: &Response) -> bool {
+        let State::Calling(calling) = &mut self.state else { return false };
+        let Some(authentication) = &mut self.authentication else { return false };
+        let mut invite = calling.invite.clone();
+        let peer = calling.flow.peer.ip();
+        if !authentication.answer(response, &mut invite, peer, &mut stack.entropy) {
+            return false;
+        }
+        let number = invite.cseq().map_or(0, |cseq| cseq.number) + 1;
+        invite.set_header("CSeq", format!("{number} INVITE"));
+        calling.send_again(now, stack, self.id, invite)
+    }
+
+    /// No answer (timer B) or no way to the peer.
+    pub fn call_failed(&mut self, now: Instant, stack: &mut Stack, status: u16) {
+        let leg = self.id;
+        let State::Calling(calling) = &mut self.state else { return };
+        // The stream could not be made: a large datagram is better than no call.
+        if status == 503
+            && let Some(udp_flow) = calling.udp_flow.take()
+        {
+            calling.flow = udp_flow;
+            let mut invite = calling.invite.clone();
+            invite.set_header("Contact", contact_of(stack, udp_flow));
+            if calling.send_again(now, stack, leg, invite) {
+                return;
+            }
+        }
+        self.finish(stack, Some(Event::Refused { leg, status, retry_after_s: None }));
+    }
+
+    /// CANCEL by command: at once after a provisional response, else as soon as one comes.
+    pub fn cancel(&mut self, now: Instant, stack: &mut Stack) {
+        let State::Calling(calling) = &mut self.state else { return };
+        if calling.cancelling != Cancelling::No {
+            return;
+        }
+        calling.cancelling = Cancelling::Wanted;
+        if stack.transactions.may_be_cancelled(calling.transaction) {
+            self.send_cancel(now, stack);
+        }
+    }
+
+    fn send_cancel(&mut self, now: Instant, stack: &mut Stack) {
+        let State::Calling(calling) = &mut self.state else { return };
+        calling.cancelling = Cancelling::Sent;
+        let cancel = cancel_of(&calling.invite);
+        let way = stack.transactions.way(calling.transaction);
+        let way = way.unwrap_or(Way::to_peer(calling.flow));
+        if let Some(id) = stack.transactions.send(now, cancel, way) {
+            stack.set_use(id, self.id, Purpose::Cancel);
+        }
+        self.timers.set(LegTimer::CancelIgnored, now + GIVE_UP);
+    }
+
+    /// The peer neither ended nor answered the INVITE that we cancelled (section 9.1).
+    pub fn give_up_cancel(&mut self, stack: &mut Stack) {
+        let State::Calling(calling) = &self.state else { return };
+        stack.transactions.abandon(calling.transaction);
+        let event = Event::Refused { leg: self.id, status: 487, retry_after_s: None };
+        self.finish(stack, Some(event));
+    }
+
+    /// A transaction of ours in this leg ended without a response: `status` 408 or 503.
+    pub fn unanswered(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        purpose: Purpose,
+        transaction: TransactionId,
+        status: u16,
+    ) {
+        match purpose {
+            Purpose::Call => {
+                let is_this =
+                    matches!(&self.state, State::Calling(c) if c.transaction == transaction);
+                if is_this {
+                    self.call_failed(now, stack, status);
+                }
+            }
+            Purpose::Reoffer => {
+                let cause = if status == 503 { EndCause::Unreachable } else { EndCause::Timeout };
+                self.bye(now, stack, None, cause);
+            }
+            Purpose::Bye => self.bye_done(stack),
+            Purpose::Cancel | Purpose::Incoming => {}
+        }
+    }
+}
+
+impl Calling {
+    /// Sends `invite`, which has the Via of the one before, under a new branch.
+    fn send_again(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        leg: LegId,
+        mut invite: Request,
+    ) -> bool {
+        invite.remove_header("Via");
+        let serves = Use { leg, purpose: Purpose::Call };
+        let sent = stack.request(now, invite, Way::to_peer(self.flow), Some(serves));
+        let Some(transaction) = sent else { return false };
+        if let Some(invite) = stack.transactions.request(transaction) {
+            self.invite = invite.clone();
+        }
+        for dialog in self.early.drain(..) {
+            stack.dialogs.remove(dialog.id());
+        }
+        self.transaction = transaction;
+        true
+    }
+}
+
+fn contact_of(stack: &Stack, flow: Flow) -> String {
+    contact_for(flow, &stack.settings.contact_user).to_string()
+}
+
+/// The INVITE without Via; `None` if a URI of the command is none.
+fn compose(stack: &mut Stack, flow: Flow, invite: Invite) -> Option<Request> {
+    let target = Uri::parse(invite.target.reveal()).filter(Uri::is_sip)?;
+    let contact = contact_for(flow, &stack.settings.contact_user);
+    let from = match &invite.from {
+        Some(from) => Uri::parse(from.reveal())?,
+        None => contact.uri.clone(),
+    };
+    let mut from = NameAddr::new(from).with_tag(&stack.entropy.token());
+    from.display = invite.display.map(crate::base::Private::into_revealed);
+    let mut request = Request::new(Method::Invite, target.clone().for_request());
+    request.push_header("Max-Forwards", "70");
+    request.push_header("From", from.to_string());
+    request.push_header("To", NameAddr::new(target).to_string());
+    request.push_header("Call-ID", stack.entropy.token() + &stack.entropy.token());
+    request.push_header("CSeq", "1 INVITE");
+    stack.introduce(&mut request, flow);
+    request.push_header("User-Agent", &stack.settings.product);
+    for (name, value) in &invite.headers {
+        request.push_header(name, value);
+    }
+    if let Some(sdp) = invite.sdp {
+        request.set_body(SDP, sdp);
+    }
+    Some(request)
+}
+
+/// The stream for an INVITE that is too large for a datagram, if we listen on one.
+fn preferred_flow(stack: &Stack, request: &Request, flow: Flow) -> Flow {
+    let is_large = request.to_bytes().len() + VIA_BYTES > DATAGRAM_BYTES;
+    match stack.settings.tcp_local {
+        Some(local)
+            if is_large
+                && flow.transport == Transport::Udp
+                && local.is_ipv4() == flow.peer.is_ipv4() =>
+        {
+            Flow { transport: Transport::Tcp, local, peer: flow.peer, connection: None }
+        }
+        _ => flow,
+    }
+}
+
+/// RFC 3261 section 9.1: the INVITE's URI, single Via, Route, From, To, Call-ID and CSeq number.
+fn cancel_of(invite: &Request) -> Request {
+    let mut cancel = Request::new(Method::Cancel, invite.uri().clone());
+    for name in ["Via", "Max-Forwards", "Route", "From", "To", "Call-ID"] {
+        for value in invite.headers(name) {
+            cancel.push_header(name, value);
+        }
+    }
+    let number = invite.cseq().map_or(0, |cseq| cseq.number);
+    cancel.push_header("CSeq", format!("{number} CANCEL"));
+    cancel
+}

@@ -1,0 +1,349 @@
+//! Offers in a call that is up: the peer's re-INVITE and UPDATE, ours, and their collisions
+//! (RFC 3261 section 14, RFC 3311, RFC 3264).
+
+use std::time::{Duration, Instant};
+
+use super::api::{EndCause, Event, OfferBy, Warning};
+use super::compose::{Body, SDP, body_of};
+use super::in_dialog::Asking;
+use super::leg::{Asked, Exchange, Leg, LegTimer, Occasion, OurOffer, State};
+use super::offered::{Unacknowledged, warn};
+use super::stack::{Purpose, Stack, Use};
+use crate::base::Entropy;
+use crate::sip::dialog::Role;
+use crate::sip::message::{Method, Request, Response, response_to};
+use crate::sip::transaction::TransactionId;
+
+/// How long the answer to a peer's offer may take before it is refused.
+const DECIDE_WITHIN: Duration = Duration::from_secs(20);
+/// Glares after which an offer of ours is given up.
+const GLARES: u8 = 5;
+
+/// What to tell a peer whose offer cannot be taken now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Collision {
+    /// 491: an offer of ours is out.
+    Glare,
+    /// 500 with Retry-After: an earlier one of its own is undecided.
+    TooSoon,
+    /// 481: the call is over.
+    Gone,
+}
+
+impl Leg {
+    /// A re-INVITE came.
+    pub fn reinvited(&mut self, now: Instant, stack: &mut Stack, asked: Asking) {
+        // The peer cannot go on without having got our 2xx: its ACK was lost.
+        if let State::Up(up) = &self.state
+            && matches!(&up.exchange, Exchange::AwaitingAck(a) if !a.is_late_offer)
+        {
+            self.settle_ack(now, stack, None);
+        }
+        self.asked(now, stack, asked, OfferBy::Invite);
+    }
+
+    /// An UPDATE came. Without an offer it only refreshes the target.
+    pub fn updated(&mut self, now: Instant, stack: &mut Stack, asked: Asking) {
+        let Asking { request, transaction, flow } = &asked;
+        let has_offer = body_of(request, request.body()) != Body::None;
+        match &mut self.state {
+            State::Up(up) if !has_offer => {
+                up.dialog.refresh(&request.contacts(), Some(*flow));
+                let mut ok = response_to(request, 200, None);
+                stack.introduce(&mut ok, up.dialog.flow());
+                stack.respond(now, *transaction, ok);
+            }
+            State::Offered(_) | State::Calling(_) if !has_offer => {
+                let mut ok = response_to(request, 200, None);
+                stack.introduce(&mut ok, *flow);
+                stack.respond(now, *transaction, ok);
+            }
+            _ => self.asked(now, stack, asked, OfferBy::Update),
+        }
+    }
+
+    fn asked(&mut self, now: Instant, stack: &mut Stack, asking: Asking, by: OfferBy) {
+        let Asking { request, transaction, flow } = asking;
+        let collision = self.collision();
+        let State::Up(up) = &mut self.state else {
+            return collide(
+                now,
+                stack,
+                &request,
+                transaction,
+                collision.unwrap_or(Collision::Gone),
+            );
+        };
+        if let Some(collision) = collision {
+            return collide(now, stack, &request, transaction, collision);
+        }
+        let offer = match body_of(&request, request.body()) {
+            Body::Sdp(sdp) => Some(sdp),
+            Body::None | Body::Foreign => None,
+        };
+        if by == OfferBy::Invite {
+            stack.respond(now, transaction, response_to(&request, 100, None));
+            stack.set_use(transaction, self.id, Purpose::Incoming);
+        }
+        let has_offer = offer.is_some();
+        up.exchange = Exchange::Asked(Asked { request, transaction, flow, by, has_offer });
+        self.timers.set(LegTimer::Undecided, now + DECIDE_WITHIN);
+        stack.event(Event::OfferReceived { leg: self.id, offer, by });
+    }
+
+    /// Why the peer may not make an offer now.
+    fn collision(&self) -> Option<Collision> {
+        match &self.state {
+            State::Up(up) => match &up.exchange {
+                Exchange::Idle => None,
+                Exchange::AwaitingAck(awaiting) if awaiting.is_late_offer => Some(Collision::Glare),
+                Exchange::AwaitingAck(_) | Exchange::Asked(_) => Some(Collision::TooSoon),
+                Exchange::AnswerDue { .. } | Exchange::Offering { .. } => Some(Collision::Glare),
+            },
+            State::Offered(_) => Some(Collision::TooSoon),
+            State::Calling(_) => Some(Collision::Glare),
+            State::Ending(_) | State::Over => Some(Collision::Gone),
+        }
+    }
+
+    /// Our answer to the peer's offer, or our offer when it asked for one.
+    pub fn accept_offer(&mut self, now: Instant, stack: &mut Stack, sdp: Vec<u8>) {
+        let State::Up(up) = &mut self.state else { return };
+        match std::mem::replace(&mut up.exchange, Exchange::Idle) {
+            Exchange::Asked(asked) => {
+                self.timers.cancel(LegTimer::Undecided);
+                up.dialog.refresh(&asked.request.contacts(), Some(asked.flow));
+                let mut ok = response_to(&asked.request, 200, Some(up.dialog.local_tag()));
+                stack.introduce(&mut ok, up.dialog.flow());
+                ok.set_body(SDP, sdp);
+                self.send_accepted(now, stack, &asked, ok);
+            }
+            Exchange::AnswerDue { transaction } => {
+                stack.acknowledge(now, transaction, &up.dialog, Some(sdp));
+                self.next_offer(now, stack);
+            }
+            other => up.exchange = other,
+        }
+    }
+
+    fn send_accepted(&mut self, now: Instant, stack: &mut Stack, asked: &Asked, ok: Response) {
+        let transaction = asked.transaction;
+        match asked.by {
+            OfferBy::Update => {
+                stack.respond(now, transaction, ok);
+                self.next_offer(now, stack);
+            }
+            OfferBy::Invite => {
+                let awaited = Unacknowledged {
+                    transaction,
+                    invite_seq: asked.request.cseq().map_or(0, |cseq| cseq.number),
+                    ok,
+                    occasion: Occasion::Reinvite,
+                    is_late_offer: !asked.has_offer,
+                };
+                let exchange = self.send_ok(now, stack, awaited);
+                if let State::Up(up) = &mut self.state {
+                    up.exchange = exchange;
+                }
+            }
+        }
+    }
+
+    /// Our refusal: the call goes on as it was. Without an answer to the offer of a 2xx there is no
+    /// call to go on.
+    pub fn refuse_offer(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        status: u16,
+        warning: Option<&Warning>,
+    ) {
+        let State::Up(up) = &mut self.state else { return };
+        match std::mem::replace(&mut up.exchange, Exchange::Idle) {
+            Exchange::Asked(asked) => {
+                self.timers.cancel(LegTimer::Undecided);
+                let status = status.clamp(300, 699);
+                let mut refusal = response_to(&asked.request, status, Some(up.dialog.local_tag()));
+                if let Some(warning) = warning {
+                    warn(&mut refusal, warning);
+                }
+                stack.respond(now, asked.transaction, refusal);
+                self.next_offer(now, stack);
+            }
+            Exchange::AnswerDue { transaction } => {
+                stack.acknowledge(now, transaction, &up.dialog, None);
+                self.bye(now, stack, None, EndCause::ByUs);
+            }
+            other => up.exchange = other,
+        }
+    }
+
+    /// The peer cancelled its re-INVITE.
+    pub fn offer_withdrawn(&mut self, now: Instant, stack: &mut Stack, invite: TransactionId) {
+        let State::Up(up) = &mut self.state else { return };
+        if matches!(&up.exchange, Exchange::Asked(asked) if asked.transaction == invite) {
+            self.refuse_offer(now, stack, 487, None);
+            stack.event(Event::OfferWithdrawn { leg: self.id });
+        }
+    }
+
+    /// Sends our re-INVITE, or keeps it until the exchange at hand is done.
+    pub fn reoffer(&mut self, now: Instant, stack: &mut Stack, sdp: Vec<u8>) {
+        let State::Up(up) = &mut self.state else { return };
+        up.deferred = Some(OurOffer { sdp, glares: 0 });
+        if !self.timers.is_armed(LegTimer::Glare) {
+            self.next_offer(now, stack);
+        }
+    }
+
+    /// Sends the offer that waits, if its turn has come.
+    pub fn next_offer(&mut self, now: Instant, stack: &mut Stack) {
+        let State::Up(up) = &mut self.state else { return };
+        if !matches!(up.exchange, Exchange::Idle) || self.timers.is_armed(LegTimer::Glare) {
+            return;
+        }
+        let Some(offer) = up.deferred.take() else { return };
+        let (mut invite, way) = stack.in_dialog(&mut up.dialog, Method::Invite);
+        stack.introduce(&mut invite, way.flow);
+        invite.set_body(SDP, offer.sdp.clone());
+        let serves = Use { leg: self.id, purpose: Purpose::Reoffer };
+        match stack.request(now, invite, way, Some(serves)) {
+            Some(transaction) => up.exchange = Exchange::Offering { transaction, offer },
+            None => stack.event(Event::OfferFailed { leg: self.id, status: 503 }),
+        }
+        if let Some(authentication) = &mut self.authentication {
+            authentication.begin_request();
+        }
+    }
+
+    /// A final response to a re-INVITE of ours.
+    pub fn reoffer_response(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        id: TransactionId,
+        response: &Response,
+    ) {
+        match &self.state {
+            State::Up(up) => {
+                if matches!(up.exchange, Exchange::Offering { transaction, .. } if transaction == id)
+                {
+                    self.reoffer_answered(now, stack, response);
+                }
+            }
+            // Our BYE crossed the peer's 2xx, which is owed its ACK all the same.
+            State::Ending(ending) if response.is_success() => {
+                stack.acknowledge(now, id, &ending.dialog, None);
+            }
+            State::Ending(_) | State::Offered(_) | State::Calling(_) | State::Over => {}
+        }
+    }
+
+    fn reoffer_answered(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+        let State::Up(up) = &mut self.state else { return };
+        let Exchange::Offering { transaction, offer } =
+            std::mem::replace(&mut up.exchange, Exchange::Idle)
+        else {
+            return;
+        };
+        let leg = self.id;
+        match response.status() {
+            200..=299 => {
+                up.dialog.refresh(&response.contacts(), None);
+                stack.acknowledge(now, transaction, &up.dialog, None);
+                match body_of(response, response.body()) {
+                    Body::Sdp(sdp) => stack.event(Event::OfferAnswered { leg, sdp }),
+                    Body::None | Body::Foreign => {
+                        stack.event(Event::OfferFailed { leg, status: 488 });
+                    }
+                }
+            }
+            491 if offer.glares < GLARES => {
+                let wait = glare_wait(up.dialog.role(), &mut stack.entropy);
+                let again = OurOffer { glares: offer.glares + 1, ..offer };
+                // A newer offer that was asked for meanwhile replaces this one.
+                up.deferred.get_or_insert(again);
+                self.timers.set(LegTimer::Glare, now + wait);
+                return;
+            }
+            401 | 407 => {
+                up.exchange = Exchange::Offering { transaction, offer };
+                return self.reoffer_challenged(now, stack, response);
+            }
+            408 | 481 => return self.lost(now, stack, response.status()),
+            status => stack.event(Event::OfferFailed { leg, status }),
+        }
+        self.next_offer(now, stack);
+    }
+
+    fn reoffer_challenged(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+        let State::Up(up) = &mut self.state else { return };
+        let Exchange::Offering { transaction, offer } =
+            std::mem::replace(&mut up.exchange, Exchange::Idle)
+        else {
+            return;
+        };
+        let before = stack.transactions.request(transaction).cloned();
+        let (mut invite, way) = stack.in_dialog(&mut up.dialog, Method::Invite);
+        let answered = before.is_some_and(|before| {
+            carry_over(&before, &mut invite);
+            let authentication = self.authentication.as_mut();
+            authentication.is_some_and(|a| {
+                a.answer(response, &mut invite, way.flow.peer.ip(), &mut stack.entropy)
+            })
+        });
+        let serves = Use { leg: self.id, purpose: Purpose::Reoffer };
+        let sent = if answered { stack.request(now, invite, way, Some(serves)) } else { None };
+        match sent {
+            Some(transaction) => up.exchange = Exchange::Offering { transaction, offer },
+            None => {
+                let status = response.status();
+                stack.event(Event::OfferFailed { leg: self.id, status });
+                self.next_offer(now, stack);
+            }
+        }
+    }
+}
+
+/// Takes over what a request said beyond the dialog's own fields.
+fn carry_over(before: &Request, next: &mut Request) {
+    let kept = ["Contact", "Allow", "Supported", "Authorization", "Proxy-Authorization"];
+    for name in kept {
+        for value in before.headers(name) {
+            next.push_header(name, value);
+        }
+    }
+    if !before.body().is_empty() {
+        let content_type = before.header("Content-Type").unwrap_or(SDP);
+        next.set_body(content_type, before.body());
+    }
+}
+
+/// RFC 3261 section 14.1: 2.1 to 4 s for the owner of the Call-ID, 0 to 2 s for the other, in steps
+/// of 10 ms.
+fn glare_wait(role: Role, entropy: &mut Entropy) -> Duration {
+    let steps = match role {
+        Role::Caller => 210 + entropy.next_u32() % 191,
+        Role::Callee => entropy.next_u32() % 201,
+    };
+    Duration::from_millis(u64::from(steps) * 10)
+}
+
+fn collide(
+    now: Instant,
+    stack: &mut Stack,
+    request: &Request,
+    transaction: TransactionId,
+    collision: Collision,
+) {
+    let response = match collision {
+        Collision::Glare => response_to(request, 491, None),
+        Collision::Gone => response_to(request, 481, None),
+        Collision::TooSoon => {
+            let seconds = stack.entropy.next_u32() % 11;
+            let response = response_to(request, 500, None);
+            response.with_header("Retry-After", seconds.to_string())
+        }
+    };
+    stack.respond(now, transaction, response);
+}

@@ -1,0 +1,235 @@
+//! One leg: the state of one INVITE usage, from the INVITE to the end of its BYE.
+//!
+//! ```text
+//! Offered ──answer──▶ Up(AwaitingAck) ──ACK──▶ Up(Idle) ⇄ Up(Asked | Offering | …)
+//! Calling ──2xx─────▶ Up(Idle | AnswerDue)         │ our BYE      │ their BYE
+//!    └─refused, cancelled─▶ Over ◀──answered── Ending             └─▶ Over
+//! ```
+//!
+//! The files beside this one hold what a leg does in each state: `offered`, `calling`, `exchange`,
+//! `ending`. Invariant: a leg that is `Over` has said so by its one last event.
+
+use std::time::{Duration, Instant};
+
+use super::api::{Event, LegId, OfferBy};
+use super::authentication::Authentication;
+use super::stack::Stack;
+use crate::base::TimerTable;
+use crate::sip::dialog::{Dialog, DialogId};
+use crate::sip::message::{Request, Response};
+use crate::sip::transaction::TransactionId;
+use crate::sip::transport::{ConnectionId, Flow};
+
+/// The deadlines of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LegTimer {
+    /// Our 2xx goes out again (RFC 3261 section 13.3.1.4).
+    ResendOk,
+    /// 64*T1 without the ACK.
+    NoAck,
+    /// The caller's Expires.
+    Expires,
+    /// Nobody told us what to answer.
+    Undecided,
+    /// A provisional response each minute keeps proxies waiting.
+    RingAgain,
+    /// The wait after a 491.
+    Glare,
+    /// 64*T1 after our CANCEL.
+    CancelIgnored,
+}
+
+pub(super) enum State {
+    Offered(Box<Offered>),
+    Calling(Box<Calling>),
+    Up(Box<Up>),
+    Ending(Box<Ending>),
+    Over,
+}
+
+/// An incoming INVITE without a final response.
+pub(super) struct Offered {
+    pub dialog: Dialog,
+    /// What responses copy of the INVITE.
+    pub invite: Request,
+    pub has_offer: bool,
+    pub transaction: TransactionId,
+    pub ring: Option<Response>,
+}
+
+/// An outgoing INVITE without a final response.
+pub(super) struct Calling {
+    pub invite: Request,
+    pub transaction: TransactionId,
+    pub flow: Flow,
+    /// Where to go when the stream that a large INVITE prefers cannot be made.
+    pub udp_flow: Option<Flow>,
+    pub early: Vec<Dialog>,
+    pub cancelling: Cancelling,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cancelling {
+    No,
+    /// No provisional response yet: the CANCEL waits for one (section 9.1).
+    Wanted,
+    Sent,
+}
+
+/// A confirmed dialog.
+pub(super) struct Up {
+    pub dialog: Dialog,
+    pub exchange: Exchange,
+    /// An offer of ours that waits for its turn.
+    pub deferred: Option<OurOffer>,
+}
+
+#[derive(Clone)]
+pub(super) struct OurOffer {
+    pub sdp: Vec<u8>,
+    /// How often it met a glare.
+    pub glares: u8,
+}
+
+/// Where the one offer/answer exchange of a confirmed dialog stands.
+pub(super) enum Exchange {
+    Idle,
+    AwaitingAck(AwaitingAck),
+    /// The 2xx to our INVITE had the offer: the ACK waits for our answer.
+    AnswerDue {
+        transaction: TransactionId,
+    },
+    /// The peer asks; the answer is to come by command.
+    Asked(Asked),
+    /// Our re-INVITE is out.
+    Offering {
+        transaction: TransactionId,
+        offer: OurOffer,
+    },
+}
+
+/// Our 2xx is out and is sent again until the ACK comes.
+pub(super) struct AwaitingAck {
+    pub transaction: TransactionId,
+    pub invite_seq: u32,
+    pub ok: Response,
+    pub interval: Duration,
+    pub occasion: Occasion,
+    /// The 2xx had the offer, so the ACK has the answer.
+    pub is_late_offer: bool,
+    pub then: AfterAck,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    Call,
+    Reinvite,
+}
+
+/// A callee may not send BYE before its 2xx is acknowledged (section 15).
+pub(super) enum AfterAck {
+    GoOn,
+    Bye { reason: Option<String> },
+}
+
+pub(super) struct Asked {
+    pub request: Request,
+    pub transaction: TransactionId,
+    pub flow: Flow,
+    pub by: OfferBy,
+    pub has_offer: bool,
+}
+
+/// Our BYE is out.
+pub(super) struct Ending {
+    pub dialog: Dialog,
+    pub transaction: TransactionId,
+    pub bye: Request,
+    /// Reported when the BYE is done with.
+    pub event: Event,
+}
+
+pub(super) struct Leg {
+    pub id: LegId,
+    pub state: State,
+    pub timers: TimerTable<LegTimer>,
+    pub authentication: Option<Authentication>,
+    /// The connection that is kept open for this leg.
+    pub retained: Option<ConnectionId>,
+}
+
+impl Leg {
+    pub fn new(id: LegId, state: State, authentication: Option<Authentication>) -> Self {
+        Self { id, state, timers: TimerTable::default(), authentication, retained: None }
+    }
+
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// The dialog with this id.
+    pub fn dialog_mut(&mut self, id: &DialogId) -> Option<&mut Dialog> {
+        match &mut self.state {
+            State::Offered(offered) => Some(&mut offered.dialog),
+            State::Up(up) => Some(&mut up.dialog),
+            State::Ending(ending) => Some(&mut ending.dialog),
+            State::Calling(calling) => calling.early.iter_mut().find(|dialog| dialog.id() == id),
+            State::Over => None,
+        }
+    }
+
+    /// Our tag in an incoming call.
+    pub fn local_tag(&self) -> Option<&str> {
+        match &self.state {
+            State::Offered(offered) => Some(offered.dialog.local_tag()),
+            State::Up(up) => Some(up.dialog.local_tag()),
+            State::Ending(ending) => Some(ending.dialog.local_tag()),
+            State::Calling(_) | State::Over => None,
+        }
+    }
+
+    /// The stream that this leg's messages go over, for its connection to be kept.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match &self.state {
+            State::Offered(offered) => offered.dialog.flow().connection,
+            State::Up(up) => up.dialog.flow().connection,
+            State::Ending(ending) => ending.dialog.flow().connection,
+            State::Calling(calling) => calling.flow.connection,
+            State::Over => None,
+        }
+    }
+
+    /// The last word of this leg: it and its dialogs are gone.
+    pub fn finish(&mut self, stack: &mut Stack, event: Option<Event>) {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Offered(offered) => stack.dialogs.remove(offered.dialog.id()),
+            State::Up(up) => stack.dialogs.remove(up.dialog.id()),
+            State::Ending(ending) => stack.dialogs.remove(ending.dialog.id()),
+            State::Calling(calling) => {
+                for dialog in &calling.early {
+                    stack.dialogs.remove(dialog.id());
+                }
+            }
+            State::Over => return,
+        }
+        self.timers.clear();
+        if let Some(event) = event {
+            stack.event(event);
+        }
+    }
+
+    /// Runs the timers that are due.
+    pub fn run_due(&mut self, now: Instant, stack: &mut Stack) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                LegTimer::ResendOk => self.resend_ok(now, stack),
+                LegTimer::NoAck => self.give_up_ack(now, stack),
+                LegTimer::Expires => self.withdraw(now, stack, 487),
+                LegTimer::Undecided => self.decide_ourselves(now, stack),
+                LegTimer::RingAgain => self.ring_again(now, stack),
+                LegTimer::Glare => self.next_offer(now, stack),
+                LegTimer::CancelIgnored => self.give_up_cancel(stack),
+            }
+        }
+    }
+}
