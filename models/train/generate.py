@@ -109,10 +109,9 @@ class Maker:
         return self._versions(x, INAUDIBLE, self.lexicon.ids(word), "other", 1, 0.2)
 
 
-def write_shards(maker, out, seed, shards, size):
-    """Writes `shards` files of about `size` examples."""
-    out.mkdir(parents=True, exist_ok=True)
-    for number in range(shards):
+def write_shards(maker, out, seed, numbers, size):
+    """Writes a file of about `size` examples for each number."""
+    for number in numbers:
         path, started, examples = out / f"s{seed:03d}-{number:04d}.pkl", time.time(), []
         while len(examples) < size:
             try:
@@ -132,12 +131,15 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("out", type=Path)
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--first", type=int, default=0, help="number of the first shard")
     p.add_argument("--shards", type=int, default=80)
     p.add_argument("--size", type=int, default=500)
     p.add_argument("--human", type=Path)
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
-    write_shards(Maker(a.seed, a.out, a.human), a.out, a.seed, a.shards, a.size)
+    # another start draws other examples
+    maker = Maker(a.seed + 1000 * a.first, a.out, a.human)
+    write_shards(maker, a.out, a.seed, range(a.first, a.first + a.shards), a.size)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ import torch
 
 def orthogonalise(m):
     """Newton-Schulz iteration towards U V^T for a batch of matrices [N, A, B]."""
-    x = m / (m.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x = (m / (m.norm(dim=(-2, -1), keepdim=True) + 1e-7)).bfloat16()     # three times as fast, exact enough
     tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.transpose(-2, -1)
     for _ in range(5):
         gram = x @ x.transpose(-2, -1)
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x.transpose(-2, -1) if tall else x
+    return (x.transpose(-2, -1) if tall else x).float()
 
 
 class Muon(torch.optim.Optimizer):
