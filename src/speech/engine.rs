@@ -16,9 +16,10 @@ use whisper_rs::WhisperState;
 use super::desk::{Cancelling, Desk, Job, Skill, Ticket, Work};
 use super::espeak::{Espeak, EspeakError};
 use super::flite::{Flite, Flow};
+use super::model::Model;
 use super::protocol::{Failure, FromEngine, Phrase, Ready, RequestId};
 use super::voice::{Onset, Voices};
-use super::whisper::{Decoded, Recogniser, RecogniserError, Whisper};
+use super::whisper::{Decoded, DeviceWish, Recogniser, RecogniserError, Whisper};
 use super::{EngineError, EngineSettings};
 use crate::base::Private;
 
@@ -53,17 +54,15 @@ impl Engine {
     pub fn start(settings: &EngineSettings) -> Result<(Self, Receiver<Reply>), EngineError> {
         let begun = Instant::now();
         let model = settings.model.read()?;
-        let whisper = Whisper::load(&settings.model, &model, settings.device)?;
-        let lanes = (0..settings.lanes.max(1)).map(|_| whisper.lane());
-        let mut lanes = lanes.collect::<Result<Vec<_>, _>>()?;
         let flite = Flite::open()?;
         let espeak = Espeak::find();
-        let load_ms = millis_since(begun);
-
-        let warming = Instant::now();
-        let mut recogniser = whisper.recogniser(settings.decode_threads, &settings.language);
-        warm_up(flite, &mut recogniser, &mut lanes)?;
-        drop(recogniser);
+        let mut sample = Vec::new();
+        let mut keep = |samples: &[i16]| {
+            sample.extend_from_slice(samples);
+            Flow::Continue
+        };
+        flite.speak(WARM_UP, &mut keep)?;
+        let Hearing { whisper, lanes, warm_ms } = Hearing::prepare(settings, &model, &sample)?;
         let voices = Voices { english: settings.english_voice, has_espeak: espeak.is_some() };
         let ready = Ready {
             device: whisper.device.clone(),
@@ -72,8 +71,8 @@ impl Engine {
             window_ms: model.outline.window_ms(),
             lanes: settings.lanes.max(1),
             voices: voices.names(),
-            load_ms,
-            warm_ms: millis_since(warming),
+            load_ms: millis_since(begun).saturating_sub(warm_ms),
+            warm_ms,
         };
         let (replies, answers) = sync_channel(REPLIES);
         let shared = Arc::new(Shared {
@@ -266,24 +265,52 @@ pub(super) fn employ(name: &str, work: impl FnOnce() + Send + 'static) -> Result
     spawned.map(drop).map_err(EngineError::Thread)
 }
 
-/// Speaks and hears once, so that the first caller does not pay for caches and first allocations.
-fn warm_up(
-    flite: Flite,
-    recogniser: &mut Recogniser<'_>,
-    lanes: &mut [WhisperState],
-) -> Result<(), EngineError> {
-    let mut audio = Vec::new();
-    let mut keep = |samples: &[i16]| {
-        audio.extend_from_slice(samples);
-        Flow::Continue
-    };
-    flite.speak(WARM_UP, &mut keep)?;
-    for lane in lanes {
-        if !matches!(recogniser.decode(lane, &audio, &Default::default()), Decoded::Text(_)) {
-            return Err(RecogniserError::WarmUp.into());
+/// Whisper and its lanes, each of which has decoded once, so that the first caller does not pay
+/// for caches and first allocations.
+struct Hearing {
+    whisper: Whisper,
+    lanes: Vec<WhisperState>,
+    warm_ms: u32,
+}
+
+impl Hearing {
+    /// On the device that was wished; a GPU that cannot do it is announced and left alone.
+    fn prepare(
+        settings: &EngineSettings,
+        model: &Model,
+        sample: &[i16],
+    ) -> Result<Self, EngineError> {
+        let whisper = Whisper::load(&settings.model, model, settings.device)?;
+        let on_gpu = whisper.is_on_gpu();
+        match Self::with(settings, whisper, sample) {
+            Err(error) if on_gpu => {
+                tracing::error!(%error, "the GPU cannot hear; the CPU does");
+                let mut whisper = Whisper::load(&settings.model, model, DeviceWish::Cpu)?;
+                whisper.device = format!("cpu (the GPU failed: {error})");
+                Ok(Self::with(settings, whisper, sample)?)
+            }
+            prepared => Ok(prepared?),
         }
     }
-    Ok(())
+
+    fn with(
+        settings: &EngineSettings,
+        whisper: Whisper,
+        sample: &[i16],
+    ) -> Result<Self, RecogniserError> {
+        let lanes = (0..settings.lanes.max(1)).map(|_| whisper.lane());
+        let mut lanes = lanes.collect::<Result<Vec<_>, _>>()?;
+        let begun = Instant::now();
+        let mut recogniser = whisper.recogniser(settings.decode_threads, &settings.language);
+        for lane in &mut lanes {
+            let decoded = recogniser.decode(lane, sample, &Default::default());
+            if !matches!(decoded, Decoded::Text(_)) {
+                return Err(RecogniserError::WarmUp);
+            }
+        }
+        drop(recogniser);
+        Ok(Self { whisper, lanes, warm_ms: millis_since(begun) })
+    }
 }
 
 fn failure_of(error: EspeakError) -> Failure {

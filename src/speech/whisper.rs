@@ -77,6 +77,10 @@ impl Whisper {
         Ok(Self { context, device, on_gpu: false, audio_context })
     }
 
+    pub const fn is_on_gpu(&self) -> bool {
+        self.on_gpu
+    }
+
     /// The working memory of one lane.
     pub fn lane(&self) -> Result<WhisperState, RecogniserError> {
         self.context.create_state().map_err(|_| RecogniserError::State)

@@ -67,6 +67,11 @@ pub struct BackOff {
 }
 
 impl BackOff {
+    /// Engines that ended since one was stable.
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// An engine has ended; `lived` since it was ready, if it ever was.
     pub fn after(&mut self, lived: Option<Duration>) -> Duration {
         if lived.is_some_and(|lived| lived >= STABLE_AFTER) {

@@ -38,6 +38,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(180);
 const CONNECT_EVERY: Duration = Duration::from_millis(20);
 /// Somebody else starts an engine of its own and waits as long as is right; asking costs nothing.
 const RECONNECT_MOST: Duration = Duration::from_secs(1);
+const CAUTIOUS_AFTER: u32 = 2;
 /// For an engine whose socket has ended to end itself, so that its exit status can be told.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -45,8 +46,9 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub enum EnginePlace {
     /// A child of ours: `program` with all its `arguments`, which name `socket` and, by
-    /// `--parent`, this process.
-    Child { program: PathBuf, arguments: Vec<OsString>, socket: PathBuf },
+    /// `--parent`, this process. `cautious` is added when two engines in a row have failed: the CPU
+    /// instead of a GPU that may be what they failed of.
+    Child { program: PathBuf, arguments: Vec<OsString>, cautious: Vec<OsString>, socket: PathBuf },
     /// A unit of its own that listens on this socket.
     Socket(PathBuf),
 }
@@ -171,9 +173,15 @@ impl LinkThread {
         ready_since: &mut Option<Instant>,
     ) -> Result<std::convert::Infallible, End> {
         let deadline = Instant::now() + START_TIMEOUT;
-        if let EnginePlace::Child { program, arguments, .. } = &self.place {
+        if let EnginePlace::Child { program, arguments, cautious, .. } = &self.place {
             let mut program = Program::new(program);
-            program.args(arguments).stdin(Stdio::null()).process_group(0).kill_on_drop(true);
+            let caution = self.back_off.failures() >= CAUTIOUS_AFTER;
+            program
+                .args(arguments)
+                .args(cautious.iter().filter(|_| caution))
+                .stdin(Stdio::null())
+                .process_group(0)
+                .kill_on_drop(true);
             *child = Some(program.spawn().map_err(End::Start)?);
         }
         let mut wire = Wire::new(self.connect(child, deadline).await?);

@@ -34,7 +34,8 @@ impl Room {
         let test = std::env::current_exe().unwrap().into_os_string();
         let rest = ["--exact", "--ignored", "appliance::engine::link::tests::be_the_engine"];
         let arguments = [set, test].into_iter().chain(rest.map(OsString::from)).collect();
-        EnginePlace::Child { program: "env".into(), arguments, socket: self.socket.clone() }
+        let (cautious, socket) = (Vec::new(), self.socket.clone());
+        EnginePlace::Child { program: "env".into(), arguments, cautious, socket }
     }
 }
 
@@ -141,14 +142,24 @@ async fn an_engine_that_hangs_is_replaced_and_one_without_a_link_ends() {
 
 #[tokio::test]
 async fn an_engine_that_cannot_start_is_down_with_its_reason_and_requests_can_be_cancelled() {
-    let program = PathBuf::from("false");
     let socket = std::env::temp_dir().join("attendant-link-none.sock");
-    let place = EnginePlace::Child { program, arguments: Vec::new(), socket };
+    let arguments = ["-c", "exit ${1:-3}", "sh"].map(OsString::from).to_vec();
+    let cautious = vec!["4".into()];
+    let place = EnginePlace::Child { program: "sh".into(), arguments, cautious, socket };
     let (link, mut events) = Link::start(place).unwrap();
     let mut state = link.state();
     let asked = link.speak(Asker::Appliance, phrase("hello"));
-    let failed_often = |state: &EngineState| matches!(state, EngineState::Down { reason, restarts: 1.., .. } if reason.contains("code 1"));
-    state.wait_for(failed_often).await.unwrap();
+    let failed = |code: &'static str, after: u32| {
+        move |state: &EngineState| match state {
+            EngineState::Down { reason, restarts, .. } => {
+                *restarts >= after && reason.contains(code)
+            }
+            EngineState::Starting | EngineState::Ready(_) => false,
+        }
+    };
+    state.wait_for(failed("code 3", 0)).await.unwrap();
+    // The third start is the cautious one.
+    state.wait_for(failed("code 4", 2)).await.unwrap();
     link.cancel(asked);
     let answer = Answer::Cancelled;
     let expected = EngineEvent { asker: Asker::Appliance, request: asked, answer };
