@@ -43,5 +43,5 @@ doc:
 
 # cargo-deny takes minutes to build, so it is used where it is installed.
 deny:
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny --all-features check; \
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked --all-features check; \
 	else echo "cargo-deny is not installed; 'cargo install --locked cargo-deny' gives it"; fi

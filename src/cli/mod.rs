@@ -10,7 +10,7 @@ mod speech;
 pub mod exit;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -50,8 +50,12 @@ struct ConfigArgument {
 
 impl ConfigArgument {
     fn load(&self, paths: &Paths) -> Result<Config, StartError> {
-        let path = self.config.as_deref().or_else(|| paths.config());
-        Ok(config::load(path)?)
+        Ok(config::load(self.path(paths))?)
+    }
+
+    /// The file that counts, if there is one.
+    fn path<'a>(&'a self, paths: &'a Paths) -> Option<&'a Path> {
+        self.config.as_deref().or_else(|| paths.config())
     }
 }
 

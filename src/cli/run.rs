@@ -22,5 +22,5 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     log::start(config.log.level);
     let shutdown = Shutdown::on_signals()
         .map_err(|source| StartError::System { what: "cannot wait for signals", source })?;
-    front::run(config, &paths, shutdown)
+    front::run(&config, arguments.config.path(&paths), &paths, shutdown)
 }
