@@ -93,11 +93,7 @@ fn push_text(pieces: &mut Vec<Piece>, text: &str) {
 /// A caller's words must not look like our marks.
 fn formatted(value: &str, digits: bool) -> String {
     let clean: String = value.chars().filter(|c| !matches!(c, '<' | '>')).collect();
-    if digits && !clean.is_empty() {
-        format!("{DIGITS_OPEN}{clean}{DIGITS_CLOSE}")
-    } else {
-        clean
-    }
+    if digits && !clean.is_empty() { format!("{DIGITS_OPEN}{clean}{DIGITS_CLOSE}") } else { clean }
 }
 
 /// Joins what is said in one breath, bounded by what one reply may be.
@@ -146,7 +142,8 @@ mod tests {
     #[test]
     fn values_are_put_in_and_digits_are_marked() {
         let fixed = |name: &str| (name == "firm").then(|| "Acme".to_owned());
-        let template = Template::parse("{firm}: order {order:digits}, {name}.", fixed).expect("valid");
+        let template =
+            Template::parse("{firm}: order {order:digits}, {name}.", fixed).expect("valid");
         let said = template.fill(|name| match name {
             "order" => Some("4729"),
             "name" => Some("<b>Anna"),

@@ -1,6 +1,6 @@
 //! Which intent of the playbook an utterance means, and the slot values that came with it.
 
-use super::matching::score::{ACCEPT, Utterance, Variant};
+use super::matching::score::{ACCEPT, Utterance};
 use super::matching::slots::{Found, SlotKind, mentioned};
 use super::matching::tokens::{Token, joined};
 use super::playbook::{Intent, IntentId, Playbook, Scope, Slot};
@@ -66,8 +66,10 @@ struct Unit {
 
 /// The whole utterance, and each of its sentences if there are several.
 fn units(playbook: &Playbook, tokens: &[Token]) -> Vec<Unit> {
-    let unit =
-        |part: &[Token]| Unit { utterance: playbook.lexicon().utterance(part), joined: joined(part) };
+    let unit = |part: &[Token]| Unit {
+        utterance: playbook.lexicon().utterance(part),
+        joined: joined(part),
+    };
     let mut units = vec![unit(tokens)];
     let sentences: Vec<&[Token]> = tokens.chunk_by(|a, b| a.sentence == b.sentence).collect();
     if sentences.len() > 1 {
@@ -84,8 +86,7 @@ fn intent_score(playbook: &Playbook, intent: &Intent, units: &[Unit]) -> (f32, u
         }
         for variant in &intent.phrases {
             let score = playbook.lexicon().score(variant, &unit.utterance);
-            let Variant(elements) = variant;
-            best = better(best, (score, elements.len()));
+            best = better(best, (score, variant.elements.len()));
         }
     }
     best

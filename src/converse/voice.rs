@@ -32,7 +32,12 @@ impl Voice {
             self.under_way.pop_front();
         }
         let plain = Private::new(plain);
-        self.under_way.push_back(Spoken { utterance: self.last, plain, interruptible, said_at: now });
+        self.under_way.push_back(Spoken {
+            utterance: self.last,
+            plain,
+            interruptible,
+            said_at: now,
+        });
         self.last
     }
 

@@ -52,7 +52,8 @@ impl Dialogue {
         let changes_subject = wanted.kind == SlotKind::Name
             && mentioned(&wanted.kind, &heard.tokens) == Found::Nothing
             && heard.guess_from(STRONG).is_some_and(|guess| guess.intent != form.intent);
-        let found = if changes_subject { Found::Nothing } else { answer(&wanted.kind, &heard.tokens) };
+        let found =
+            if changes_subject { Found::Nothing } else { answer(&wanted.kind, &heard.tokens) };
         match self.with_partial(&form, &wanted.kind, found, heard) {
             Found::Value(value) => {
                 let value = if wanted.kind == SlotKind::Text { heard.kept_text() } else { value };
@@ -175,13 +176,7 @@ impl Dialogue {
     }
 
     /// Digits that come in several turns are one number, unless the caller starts it again.
-    fn with_partial(
-        &self,
-        form: &Form,
-        kind: &SlotKind,
-        found: Found,
-        heard: &Heard<'_>,
-    ) -> Found {
+    fn with_partial(&self, form: &Form, kind: &SlotKind, found: Found, heard: &Heard<'_>) -> Found {
         let Some((min, max)) = kind.digit_count().filter(|_| !form.partial.is_empty()) else {
             return found;
         };
@@ -216,9 +211,10 @@ impl Dialogue {
             };
             match (mentioned(&slot.kind, &heard.tokens), &slot.kind) {
                 (Found::Value(value), _) => Some((index, wrap(value))),
-                (Found::Partial(more), SlotKind::Digits { max, .. } | SlotKind::Phone { max, .. })
-                    if said.is_none() && old.len() + more.len() <= *max && only_numbers(heard) =>
-                {
+                (
+                    Found::Partial(more),
+                    SlotKind::Digits { max, .. } | SlotKind::Phone { max, .. },
+                ) if said.is_none() && old.len() + more.len() <= *max && only_numbers(heard) => {
                     Some((index, SlotValue::Heard(format!("{old}{more}"))))
                 }
                 _ => None,

@@ -14,7 +14,8 @@ impl Dialogue {
     pub fn completeness(&self, text: &str) -> Completeness {
         let tokens = tokenise(text);
         let Some(last) = tokens.last() else { return Completeness::Unknown };
-        let goes_on = text.trim_end().ends_with([',', '-', '–', '…', ':']) || text.trim_end().ends_with("...");
+        let goes_on = text.trim_end().ends_with([',', '-', '–', '…', ':'])
+            || text.trim_end().ends_with("...");
         if goes_on {
             return Completeness::Incomplete;
         }
@@ -23,7 +24,9 @@ impl Dialogue {
         }
         let guess = guess(&self.playbook, &tokens, self.floor());
         let exact = guess.as_ref().is_some_and(|guess| guess.score > 0.985);
-        if stops_before_slot(&self.playbook, &tokens) || (is_dangling(&last.word) && !exact) {
+        let dangles = is_dangling(&last.word);
+        let slot_follows = stops_before_slot(&self.playbook, &tokens);
+        if (dangles && (slot_follows || !exact)) || (slot_follows && !exact) {
             return Completeness::Incomplete;
         }
         let writes = matches!(&self.state, State::Filling(form, slot)
@@ -40,7 +43,8 @@ impl Dialogue {
             State::Open => None,
             State::Confirming(..) | State::Asked(_) => {
                 yes_no(tokens)?;
-                (tokens.len() <= SHORT_ANSWER).then_some(Completeness::Complete)
+                let ends_well = tokens.last().is_some_and(|t| !is_dangling(&t.word));
+                (ends_well && tokens.len() <= SHORT_ANSWER).then_some(Completeness::Complete)
             }
             State::Filling(form, slot) => {
                 let kind = &self.slot(form, *slot)?.kind;

@@ -40,8 +40,7 @@ impl SlotValue {
 impl Form {
     /// A form with what was said along with its intent.
     pub fn new(id: IntentId, intent: &Intent, found: &[Found]) -> Self {
-        let mut form =
-            Self { intent: id, values: Vec::new(), partial: String::new(), refusals: 0 };
+        let mut form = Self { intent: id, values: Vec::new(), partial: String::new(), refusals: 0 };
         for (index, _) in intent.slots.iter().enumerate() {
             let value = match found.get(index) {
                 Some(Found::Value(value)) => SlotValue::Heard(value.clone()),

@@ -84,7 +84,10 @@ pub struct Reaction {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Understanding {
-    Intent { id: IntentId, score: f32 },
+    Intent {
+        id: IntentId,
+        score: f32,
+    },
     /// An answer to our question.
     Answer,
     Missed,
@@ -243,9 +246,9 @@ impl Dialogue {
             SlotKind::Number { min, max } => {
                 digits.parse().is_ok_and(|value: u64| (min..=max).contains(&&value))
             }
-            kind => kind.digit_count().is_some_and(|(min, max)| {
-                (min..=max).contains(&digits.len())
-            }),
+            kind => {
+                kind.digit_count().is_some_and(|(min, max)| (min..=max).contains(&digits.len()))
+            }
         }
     }
 
@@ -276,7 +279,8 @@ impl Dialogue {
             Action::Repeat => {
                 self.state = state;
                 let last = self.last();
-                let parts = if last.is_empty() { vec![playbook.prompts().listen.clone()] } else { last };
+                let parts =
+                    if last.is_empty() { vec![playbook.prompts().listen.clone()] } else { last };
                 Reaction::say(parts, understanding)
             }
             Action::Answer if intent.slots.is_empty() && form_is_open => {

@@ -23,8 +23,14 @@ const DO_NOT_KNOW: &str = "i do not know|i do not have it|i do not have one|i do
     i can not find it|i do not remember|i do not have that|i have no number|there is no number|not sure|\
     i am not sure";
 
-/// The answer in `tokens`, read from the beginning: `yes, that is correct`, `no, it is 4728`.
+/// The answer in `tokens`: at the beginning (`yes, that is correct`, `no, it is 4728`) or else in a
+/// sentence of its own (`thank you. Yes.`).
 pub fn yes_no(tokens: &[Token]) -> Option<Answer> {
+    one_answer(tokens)
+        .or_else(|| tokens.chunk_by(|a, b| a.sentence == b.sentence).skip(1).find_map(one_answer))
+}
+
+fn one_answer(tokens: &[Token]) -> Option<Answer> {
     let words: Vec<&str> = tokens
         .iter()
         .map(|t| t.word.as_str())
@@ -57,9 +63,11 @@ fn leading(words: &[&str]) -> Option<Answer> {
         }
         ["that" | "this" | "it", "is", "right" | "correct" | "fine", ..] => Some(Answer::Yes),
         ["of", "course", ..] | ["all", "right", ..] | ["go", "ahead", ..] => Some(Answer::Yes),
-        ["okay" | "right" | "fine" | "perfect" | "good", "thank" | "thanks" | "yes" | "that", ..] => {
-            Some(Answer::Yes)
-        }
+        [
+            "okay" | "right" | "fine" | "perfect" | "good",
+            "thank" | "thanks" | "yes" | "that",
+            ..,
+        ] => Some(Answer::Yes),
         _ => None,
     }
 }
@@ -67,7 +75,9 @@ fn leading(words: &[&str]) -> Option<Answer> {
 /// The caller has no answer to the question.
 pub fn do_not_know(tokens: &[Token]) -> bool {
     let text = content(tokens);
+    let whole = super::tokens::joined(tokens);
     is_one_of(DO_NOT_KNOW, &text)
+        || is_one_of(DO_NOT_KNOW, &whole)
         || text.starts_with("i do not know ")
         || text.starts_with("i do not have ")
         || text.starts_with("i have not got ")
@@ -102,18 +112,56 @@ mod tests {
     #[test]
     fn yes_and_no_in_all_forms() {
         let yes = [
-            "Yes.", "Yes, please.", "Yeah.", "Yep", "Okay.", "Sure.", "Correct.", "That is right.",
-            "That's correct.", "Yes, that is correct.", "Of course.", "Go ahead.", "Right.", "All right.",
-            "Oh yes", "Absolutely!", "Well, yes.", "No problem.", "It is.", "Yes, thank you.", "Okay, thanks",
+            "Yes.",
+            "Yes, please.",
+            "Yeah.",
+            "Yep",
+            "Okay.",
+            "Sure.",
+            "Correct.",
+            "That is right.",
+            "That's correct.",
+            "Yes, that is correct.",
+            "Of course.",
+            "Go ahead.",
+            "Right.",
+            "All right.",
+            "Oh yes",
+            "Absolutely!",
+            "Well, yes.",
+            "No problem.",
+            "It is.",
+            "Yes, thank you.",
+            "Okay, thanks",
         ];
         let no = [
-            "No.", "No, thank you.", "Nope.", "No, that is wrong.", "That's not right.", "Wrong.",
-            "Not really.", "I don't think so.", "It isn't.", "No, it's 4728.", "That is incorrect.",
-            "No thanks", "That's all.", "Nothing else.", "Never mind.", "Please don't.",
+            "No.",
+            "No, thank you.",
+            "Nope.",
+            "No, that is wrong.",
+            "That's not right.",
+            "Wrong.",
+            "Not really.",
+            "I don't think so.",
+            "It isn't.",
+            "No, it's 4728.",
+            "That is incorrect.",
+            "No thanks",
+            "That's all.",
+            "Nothing else.",
+            "Never mind.",
+            "Please don't.",
         ];
         let neither = [
-            "Maybe.", "I don't know.", "4729", "Where is my parcel?", "Thank you.", "Goodbye.", "",
-            "My name is Anna.", "I'm not sure.",
+            "Maybe.",
+            "I don't know.",
+            "4729",
+            "Where is my parcel?",
+            "Thank you.",
+            "Goodbye.",
+            "",
+            "My name is Anna.",
+            "I'm not sure.",
         ];
         for text in yes {
             assert_eq!(yes_no(&tokenise(text)), Some(Answer::Yes), "{text}");
@@ -128,7 +176,12 @@ mod tests {
 
     #[test]
     fn not_knowing_is_an_answer_of_its_own() {
-        for text in ["I don't know.", "Sorry, I don't have it.", "No idea.", "I don't have the number here."] {
+        for text in [
+            "I don't know.",
+            "Sorry, I don't have it.",
+            "No idea.",
+            "I don't have the number here.",
+        ] {
             assert!(do_not_know(&tokenise(text)), "{text}");
         }
         assert!(!do_not_know(&tokenise("4729")));

@@ -5,8 +5,18 @@ use super::tokens::Token;
 const WEEKDAYS: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const RELATIVE: [&str; 3] = ["today", "tomorrow", "tonight"];
 
@@ -14,7 +24,6 @@ const RELATIVE: [&str; 3] = ["today", "tomorrow", "tonight"];
 pub fn find(tokens: &[Token]) -> Option<String> {
     (0..tokens.len()).find_map(|at| day_at(tokens, at))
 }
-
 
 fn day_at(tokens: &[Token], at: usize) -> Option<String> {
     let word = tokens.get(at)?.word.as_str();
@@ -38,8 +47,7 @@ fn day_at(tokens: &[Token], at: usize) -> Option<String> {
     }
     let month = proper(&MONTHS, word)?;
     let before = at.checked_sub(1).and_then(|i| tokens.get(i)).and_then(|t| day_of_month(&t.word));
-    let of = at >= 2
-        && tokens.get(at - 1).is_some_and(|t| t.word == "of");
+    let of = at >= 2 && tokens.get(at - 1).is_some_and(|t| t.word == "of");
     let before_of = if of { tokens.get(at - 2).and_then(|t| day_of_month(&t.word)) } else { None };
     let number = after.and_then(day_of_month).or(before).or(before_of);
     match number {
@@ -53,7 +61,9 @@ fn day_at(tokens: &[Token], at: usize) -> Option<String> {
 fn proper(names: &[&'static str], word: &str) -> Option<&'static str> {
     names
         .iter()
-        .find(|name| name.eq_ignore_ascii_case(word) || format!("{name}s").eq_ignore_ascii_case(word))
+        .find(|name| {
+            name.eq_ignore_ascii_case(word) || format!("{name}s").eq_ignore_ascii_case(word)
+        })
         .copied()
 }
 

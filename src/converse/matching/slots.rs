@@ -13,11 +13,20 @@ const NAME_WORDS: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SlotKind {
     /// Digits read one by one: order and customer numbers.
-    Digits { min: usize, max: usize },
+    Digits {
+        min: usize,
+        max: usize,
+    },
     /// A telephone number.
-    Phone { min: usize, max: usize },
+    Phone {
+        min: usize,
+        max: usize,
+    },
     /// A whole number within these bounds.
-    Number { min: u64, max: u64 },
+    Number {
+        min: u64,
+        max: u64,
+    },
     Name,
     Time,
     Day,
@@ -71,9 +80,7 @@ pub fn answer(kind: &SlotKind, tokens: &[Token]) -> Found {
 /// The value of a recognisable kind anywhere in `tokens`.
 pub fn mentioned(kind: &SlotKind, tokens: &[Token]) -> Found {
     match kind {
-        SlotKind::Digits { min, max } | SlotKind::Phone { min, max } => {
-            digits(tokens, *min, *max)
-        }
+        SlotKind::Digits { min, max } | SlotKind::Phone { min, max } => digits(tokens, *min, *max),
         SlotKind::Number { min, max } => number(tokens, *min, *max),
         SlotKind::Time => times::find(tokens).map_or(Found::Nothing, Found::Value),
         SlotKind::Day => days::find(tokens).map_or(Found::Nothing, Found::Value),
@@ -145,7 +152,9 @@ fn introduced_name(tokens: &[Token]) -> Option<String> {
         rest.iter().take_while(|t| t.sentence == sentence).take(NAME_WORDS).cloned().collect();
     let end = rest
         .iter()
-        .position(|t| matches!(t.word.as_str(), "and" | "speaking" | "calling" | "from" | "here" | "i"))
+        .position(|t| {
+            matches!(t.word.as_str(), "and" | "speaking" | "calling" | "from" | "here" | "i")
+        })
         .unwrap_or(rest.len());
     trimmed_name(rest.get(..end)?)
 }
@@ -194,7 +203,11 @@ mod tests {
             (&SlotKind::Day, "On Monday at 3 o'clock.", value("Monday")),
             (&SlotKind::Time, "On Monday at 3 o'clock.", value("3 o'clock")),
             (&SlotKind::YesNo, "Yes, please.", value("yes")),
-            (&SlotKind::Text, "Please call me, it is urgent!", value("Please call me it is urgent")),
+            (
+                &SlotKind::Text,
+                "Please call me, it is urgent!",
+                value("Please call me it is urgent"),
+            ),
             (&SlotKind::Text, "", Found::Nothing),
         ];
         for (kind, text, expected) in table {

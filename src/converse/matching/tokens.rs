@@ -126,8 +126,14 @@ fn expand(word: &str) -> Vec<String> {
     if !whole.is_empty() {
         return whole.split(' ').map(str::to_owned).collect();
     }
-    let endings =
-        [("n't", "not"), ("'re", "are"), ("'m", "am"), ("'ve", "have"), ("'ll", "will"), ("'d", "would")];
+    let endings = [
+        ("n't", "not"),
+        ("'re", "are"),
+        ("'m", "am"),
+        ("'ve", "have"),
+        ("'ll", "will"),
+        ("'d", "would"),
+    ];
     for (ending, meaning) in endings {
         if let Some(stem) = word.strip_suffix(ending)
             && !stem.is_empty()
@@ -145,8 +151,23 @@ fn expand(word: &str) -> Vec<String> {
 /// Words after which `'s` means `is`; elsewhere it is a possessive.
 fn is_before_is(stem: &str) -> bool {
     let stems = [
-        "where", "what", "when", "who", "how", "that", "it", "there", "here", "he", "she", "name",
-        "number", "this", "which", "everything", "order",
+        "where",
+        "what",
+        "when",
+        "who",
+        "how",
+        "that",
+        "it",
+        "there",
+        "here",
+        "he",
+        "she",
+        "name",
+        "number",
+        "this",
+        "which",
+        "everything",
+        "order",
     ];
     stems.contains(&stem)
 }
@@ -165,7 +186,7 @@ pub fn is_common(word: &str) -> bool {
 pub fn is_dangling(word: &str) -> bool {
     const DANGLING: &str = "a the my your our their his her this and or but because if so to of in \
         on at for from with by about is are was were am be would will could can should want need \
-        like have has i you we they that which who where when what than as until between into \
+        like have has i we they which who where when what than as until between into \
         number order's called named double triple plus dot st mr mrs";
     DANGLING.split_ascii_whitespace().any(|dangling| dangling == word)
 }

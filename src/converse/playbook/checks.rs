@@ -45,7 +45,8 @@ impl Context<'_> {
                 for unknown in unknown {
                     let mut names: Vec<&str> = self.variables.keys().copied().collect();
                     names.extend(known);
-                    let allowed = format!("{{{unknown}}} is unknown; known are: {}", names.join(", "));
+                    let allowed =
+                        format!("{{{unknown}}} is unknown; known are: {}", names.join(", "));
                     section.fault(faults, name, allowed);
                 }
                 Some(template)

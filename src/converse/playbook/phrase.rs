@@ -41,8 +41,8 @@ pub fn expand(
                 }
             }
         }
-        let variant = Variant(elements);
-        if !variant.0.is_empty() && !variants.contains(&variant) {
+        let variant = Variant::new(elements);
+        if !variant.elements.is_empty() && !variants.contains(&variant) {
             variants.push(variant);
         }
     }
@@ -120,7 +120,7 @@ mod tests {
             .into_iter()
             .map(|variant| {
                 let words: Vec<String> = variant
-                    .0
+                    .elements
                     .into_iter()
                     .map(|element| match element {
                         Element::Word(word) => word,

@@ -44,7 +44,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
             FollowUp::default()
         }
     };
-    let intents: Vec<Intent> =
+    let mut intents: Vec<Intent> =
         sections.into_iter().map(|s| intent(s, &mut faults, &context, &tables)).collect();
     let keys = keys(&mut root, &mut faults, &context);
     if intents.is_empty() {
@@ -53,7 +53,8 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
     root.finish(&mut faults);
     let fixed = collect_fixed(&prompts, &intents, &fallback);
     let mut lexicon = context.lexicon;
-    lexicon.weigh(intents.iter().map(|intent| intent.phrases.as_slice()));
+    let mut phrases: Vec<_> = intents.iter_mut().map(|i| i.phrases.as_mut_slice()).collect();
+    lexicon.weigh(&mut phrases);
     faults.into_result(Playbook {
         language,
         prompts,
@@ -188,7 +189,9 @@ fn keys(
             (Some('0'..='9' | '*' | '#'), None, None) => {
                 faults.note(format!("{path}{key}"), format!("{name:?}"), context.intent_names());
             }
-            _ => faults.note(format!("{path}{key}"), String::new(), "must be a key: 0 to 9, * or #"),
+            _ => {
+                faults.note(format!("{path}{key}"), String::new(), "must be a key: 0 to 9, * or #")
+            }
         }
     }
     keys

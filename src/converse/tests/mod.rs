@@ -1,1 +1,6 @@
+//! Whole conversations as transcripts, and the rules that hold in every one.
 
+mod desk;
+mod properties;
+mod timing;
+mod transcripts;

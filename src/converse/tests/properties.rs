@@ -1,0 +1,204 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::desk::Desk;
+use crate::base::{Entropy, Private, UtteranceId, limits};
+use crate::converse::*;
+
+const SAID: [&str; 48] = [
+    "Where is my parcel?",
+    "Track order 4729.",
+    "4729",
+    "47",
+    "29.",
+    "Yes.",
+    "No.",
+    "No, I meant 4728.",
+    "Cancel.",
+    "I want to cancel order 12345.",
+    "Help.",
+    "Repeat.",
+    "Thank you.",
+    "Hello.",
+    "I want to leave a message.",
+    "My name is Anna.",
+    "Anna.",
+    "555 0123 456",
+    "I don't know.",
+    "Stop.",
+    "Can I speak to someone?",
+    "What are your opening hours?",
+    "Purple dragons.",
+    "",
+    "[BLANK_AUDIO]",
+    "double double double",
+    "oh oh oh",
+    "hundred thousand hundred",
+    "999999999999999999999999999",
+    "<digits>1</digits>",
+    "{order}",
+    "my order number is",
+    "and",
+    "one two three four five six seven",
+    "Sorry?",
+    "That is right.",
+    "That's all.",
+    "Confirm order 1, 2, 3, 4.",
+    "...",
+    "\u{0}\u{7f}é漢字🎉",
+    "meant",
+    "no no no",
+    "is",
+    "3 o'clock on Monday",
+    "half past",
+    "quarter to",
+    "12:99",
+    "call me Al",
+];
+
+fn text(entropy: &mut Entropy) -> String {
+    let pick = |entropy: &mut Entropy| SAID[entropy.next_u32() as usize % SAID.len()];
+    match entropy.next_u32() % 8 {
+        0 => format!("{} {}", pick(entropy), pick(entropy)),
+        1 => {
+            let characters: Vec<char> = pick(entropy).chars().collect();
+            let cut = entropy.next_u32() as usize % (characters.len() + 1);
+            characters.into_iter().take(cut).collect()
+        }
+        2 if entropy.next_u32() % 20 == 0 => pick(entropy).repeat(200),
+        _ => pick(entropy).to_owned(),
+    }
+}
+
+fn random_input(entropy: &mut Entropy) -> Input {
+    let utterance = UtteranceId(entropy.next_u32() % 50);
+    match entropy.next_u32() % 24 {
+        0 => Input::HeardUnclear,
+        1 => Input::CallerSpeaking,
+        2 | 3 => Input::CallerSilent,
+        4..=6 => Input::Digit(b"0123456789*#ABDx"[entropy.next_u32() as usize % 16].into()),
+        7 | 8 => Input::Finished { utterance },
+        9 => {
+            Input::Interrupted { utterance, heard_fraction: entropy.next_u32() as f32 / 1e9 - 1.0 }
+        }
+        10 => Input::RecognizerLost,
+        11 => Input::RecognizerBack,
+        12 => Input::SynthesizerLost,
+        13 => Input::SynthesizerBack,
+        14 => Input::Timeout,
+        15 => Input::Connected,
+        n => Input::Heard {
+            text: Private::new(text(entropy)),
+            confidence: if n == 16 { f32::NAN } else { f32::from((n % 4) as u8) / 3.0 },
+        },
+    }
+}
+
+#[test]
+fn random_inputs_never_panic_and_never_grow() {
+    let mut entropy = Entropy::new([5; 32]);
+    let playbook = Playbook::logistics();
+    for _ in 0..40 {
+        let mut desk = Desk::with(playbook.clone(), Settings::default());
+        desk.give(Input::Connected);
+        for _ in 0..250 {
+            let input = random_input(&mut entropy);
+            desk.now += Duration::from_millis(u64::from(entropy.next_u32() % 3_000));
+            desk.give(input);
+            for say in desk.said.drain(..) {
+                assert!(say.text.reveal().len() <= limits::REPLY_CHARS);
+                assert!(!say.text.reveal().is_empty());
+            }
+            desk.stopped.clear();
+            desk.records.clear();
+            desk.messages.clear();
+            assert!(desk.conversation.history().count() <= limits::TURNS_PER_CALL);
+            assert!(format!("{:?}", desk.conversation).len() < 200_000);
+        }
+    }
+}
+
+#[test]
+fn a_preview_is_what_is_said_and_changes_nothing() {
+    let mut entropy = Entropy::new([6; 32]);
+    let playbook = Playbook::logistics();
+    for _ in 0..20 {
+        let mut desk = Desk::with(playbook.clone(), Settings::default());
+        desk.give(Input::Connected);
+        for _ in 0..25 {
+            let text = text(&mut entropy);
+            let preview = desk.conversation.preview(&text);
+            assert_eq!(desk.conversation.preview(&text), preview);
+            desk.said.clear();
+            desk.give(Input::Heard { text: Private::new(text.clone()), confidence: 1.0 });
+            assert_eq!(desk.said.first().map(|say| say.text.clone()), preview.reply, "{text}");
+            desk.play();
+        }
+    }
+}
+
+#[test]
+fn thoughts_are_judged_complete_or_not() {
+    use Completeness::{Complete, Incomplete, Unknown};
+    let table: [(&[&str], &str, Completeness); 29] = [
+        (&[], "What are your opening hours?", Complete),
+        (&[], "Where is my parcel?", Complete),
+        (&[], "Goodbye.", Complete),
+        (&[], "Can I speak to someone?", Complete),
+        (&[], "My order number is", Incomplete),
+        (&[], "Track order number", Incomplete),
+        (&[], "My order number is 4", Incomplete),
+        (&[], "I want to", Incomplete),
+        (&[], "Where is the", Incomplete),
+        (&[], "I have a question and", Incomplete),
+        (&[], "Well,", Incomplete),
+        (&[], "Hello.", Unknown),
+        (&[], "Purple dragons swim.", Unknown),
+        (&[], "", Unknown),
+        (&[], "Track order 4729.", Unknown),
+        (&["Track my order."], "47", Incomplete),
+        (&["Track my order."], "4729", Unknown),
+        (&["Track my order."], "123456789012", Complete),
+        (&["Track my order."], "It is", Incomplete),
+        (&["Track order 4729."], "Yes.", Complete),
+        (&["Track order 4729."], "No.", Complete),
+        (&["Track order 4729."], "Okay.", Complete),
+        (&["Track order 4729."], "No, that is wrong.", Complete),
+        (&["Track order 4729."], "No, it is", Incomplete),
+        (&["I want to leave a message."], "Anna.", Complete),
+        (&["I want to leave a message."], "My name is", Incomplete),
+        (&["I want to speak to a person."], "My parcel is damaged.", Unknown),
+        (&["I want to speak to a person."], "I want the", Incomplete),
+        (&["What is your address?"], "No, thank you.", Complete),
+    ];
+    for (before, text, expected) in table {
+        let mut desk = Desk::new();
+        desk.give(Input::Connected);
+        desk.play();
+        for said in before {
+            desk.hear(said);
+            desk.play();
+        }
+        let judged = desk.conversation.preview(text).completeness;
+        assert_eq!(judged, expected, "{before:?} {text}");
+    }
+}
+
+#[test]
+fn every_fixed_phrase_is_known_before_the_call() {
+    let playbook = Playbook::logistics();
+    let fixed = fixed_phrases(&playbook);
+    assert!(fixed.iter().any(|text| text.starts_with("Hello, this is Northgate")));
+    assert!(fixed.iter().all(|text| !text.contains('{') && !text.contains("<digits>")));
+    let mut desk = Desk::with(playbook, Settings::default());
+    desk.give(Input::Connected);
+    assert!(fixed.contains(desk.said[0].text.reveal()));
+}
+
+#[test]
+fn the_same_playbook_serves_many_calls() {
+    let playbook = Arc::new(Playbook::logistics());
+    let calls: Vec<Conversation> =
+        (0..3).map(|_| Conversation::new(Arc::clone(&playbook), Settings::default())).collect();
+    assert_eq!(Arc::strong_count(&playbook), 1 + 2 * calls.len());
+}
