@@ -49,6 +49,7 @@ pub struct Latch {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each call, in place, made at start")]
 enum State {
     /// Nothing came yet.
     Fresh,

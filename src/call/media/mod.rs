@@ -11,9 +11,16 @@
 //! RT safe: after `Media::new` nothing here allocates, locks, blocks, logs or panics, whatever the
 //! peer sends. The caller owns sockets, clocks and rings.
 
+mod control;
 mod fade;
 mod plan;
 mod report;
+mod rx;
+mod stretch;
+mod tx;
+
+#[cfg(test)]
+mod tests;
 
 pub use fade::fade;
 pub use plan::{DtmfPlan, PayloadTypes, Plan};
@@ -24,6 +31,12 @@ use std::time::{Duration, Instant};
 
 use crate::base::pcm::Frame;
 use crate::base::{Entropy, UtteranceId};
+use crate::codec::CodecSet;
+use crate::rtp::Protocol;
+use crate::rtp::packet::protocol;
+use control::Control;
+use rx::{Rx, Taken};
+use tx::Tx;
 
 /// Which of a call's two sockets. With rtcp-mux everything uses `Rtp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +47,7 @@ pub enum Path {
 
 /// A datagram as the socket gave it.
 #[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "an address and sound are not for logs")]
 pub struct Datagram<'a> {
     pub path: Path,
     pub from: SocketAddr,
@@ -78,52 +92,127 @@ pub struct Settings {
 }
 
 /// One call's place for media; a place is used for one call after the other.
-pub struct Media {}
+pub struct Media {
+    settings: Settings,
+    entropy: Entropy,
+    codecs: CodecSet,
+    rx: Rx,
+    tx: Tx,
+    control: Control,
+    /// What was agreed for the call that has the place.
+    plan: Option<Plan>,
+}
+
+impl std::fmt::Debug for Media {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Media").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
 
 impl Media {
-    /// Allocates all that the place will ever need. `entropy` gives SSRC, sequence number,
-    /// timestamp, CNAME and RTCP intervals.
-    pub fn new(settings: Settings, entropy: Entropy) -> Self {
-        let _ = (settings, entropy);
-        Self {}
+    /// Allocates all that the place will ever need, some 250 KiB. `entropy` gives SSRC, sequence
+    /// number, timestamp, CNAME and RTCP intervals.
+    pub fn new(settings: Settings, mut entropy: Entropy) -> Self {
+        Self {
+            settings,
+            codecs: CodecSet::new().expect("memory for the codecs at start"),
+            rx: Rx::new(),
+            tx: Tx::new(&mut entropy),
+            control: Control::new(entropy.fork()),
+            plan: None,
+            entropy,
+        }
     }
 
-    /// Begins a call: fresh SSRC, empty buffers, address not yet learnt.
+    /// Begins a call: fresh SSRC, empty buffers, address not yet learnt. RT safe.
     pub fn start(&mut self, now: Instant, plan: &Plan) {
-        let _ = (now, plan);
+        self.codecs.reset();
+        self.rx.start(plan);
+        self.tx.start(plan, &mut self.entropy);
+        self.control.start(now, self.tx.sender().ssrc());
+        self.plan = Some(plan.clone());
     }
 
     /// Goes on under a changed description. SSRC, sequence numbers and timestamps continue. A
-    /// changed `remote` opens the learning of the peer's address again.
+    /// changed `remote` opens the learning of the peer's address again. Without a call in the
+    /// place nothing happens. RT safe.
     pub fn apply(&mut self, now: Instant, plan: &Plan) {
-        let _ = (now, plan);
+        let Some(before) = self.plan.replace(plan.clone()) else {
+            self.plan = None;
+            return;
+        };
+        self.rx.apply(&before, plan);
+        self.tx.apply(&before, plan, &mut self.codecs);
+        self.control.apply(now, &before, plan);
     }
 
-    /// Ends the call's media: sends an RTCP BYE. The report stays until the next start.
+    /// Ends the call's media: sends an RTCP BYE. The report stays until the next start. RT safe.
     pub fn stop(&mut self, at: Moment, sink: &mut impl Sink) {
-        let _ = (at, sink);
+        if let Some(plan) = self.plan.take() {
+            self.control.stop(&plan, at, &self.rx, self.tx.sender(), sink);
+        }
     }
 
-    /// Takes a datagram from one of the call's sockets.
+    /// Takes a datagram from one of the call's sockets. RT safe.
     pub fn handle_datagram(&mut self, datagram: Datagram<'_>, sink: &mut impl Sink) {
-        let _ = (datagram, sink);
+        let Some(plan) = &self.plan else { return };
+        match protocol(datagram.bytes) {
+            Protocol::Rtcp => self.control.handle(&mut self.rx, datagram, sink),
+            Protocol::Other => self.rx.count_malformed(),
+            Protocol::Rtp => match self.rx.handle_rtp(plan, &mut self.codecs, datagram, sink) {
+                Taken::Nothing => {}
+                Taken::Packet { is_first } => {
+                    self.control.note_peer(datagram.arrived);
+                    if is_first {
+                        sink.event(MediaEvent::FirstPacket { at: datagram.arrived });
+                    }
+                }
+            },
+        }
     }
 
     /// Plays and sends 20 ms. To be called every 20 ms; a late tick is made up for by calling it
-    /// again at once.
+    /// again at once. While the peer holds us, or a digit is being sent, `playout` is not asked:
+    /// what is to be said waits. RT safe.
     pub fn tick(&mut self, at: Moment, playout: &mut impl Playout, sink: &mut impl Sink) {
-        let _ = (at, playout, sink);
+        let Some(plan) = &self.plan else { return };
+        self.rx.tell_digits(at.now, sink);
+        let heard = self.rx.play(plan, &mut self.codecs, at.now);
+        sink.heard(&heard);
+        let to = self.rx.latch().destination();
+        if let Some(utterance) = self.tx.send(plan, &mut self.codecs, to, playout, sink) {
+            let peer_spoke = self.rx.peer_spoke();
+            sink.event(MediaEvent::UtteranceAudible { utterance, at: at.now, peer_spoke });
+        }
+        self.control.tick(plan, at, &mut self.rx, self.tx.sender(), sink);
+        self.control.watch(self.settings, plan, at.now, sink);
     }
 
     /// Queues a digit of `0-9 * # A-D` to be sent as a telephone-event; false when the peer takes
-    /// none, the digit is none, or 32 digits are waiting.
+    /// none, the digit is none, or 32 digits are waiting. RT safe.
     pub fn press(&mut self, digit: char, duration: Duration) -> bool {
-        let _ = (digit, duration);
-        false
+        let takes_digits = self.plan.as_ref().is_some_and(|plan| plan.dtmf.is_some());
+        takes_digits && self.tx.press(digit, duration)
     }
 
-    /// Figures since the start.
+    /// Figures since the start. RT safe.
     pub fn report(&self) -> Report {
-        Report::default()
+        let (reception, jitter) = (self.rx.reception(), self.rx.jitter());
+        let counts = jitter.counts();
+        Report {
+            received: reception.received(),
+            sent: self.tx.sender().packets(),
+            lost: reception.lost(),
+            late: counts.late + counts.discarded,
+            duplicate: counts.duplicate,
+            concealed_ms: self.rx.concealed_ms(),
+            jitter_ms: reception.jitter_ms(),
+            delay_ms: jitter.delay_ms(),
+            rtt_ms: self.control.rtcp().rtt().map(|rtt| rtt.as_secs_f32() * 1_000.0),
+            peer_loss: self.control.rtcp().peer_loss(),
+            foreign: self.rx.latch().foreign(),
+            malformed: self.rx.malformed(),
+            peer_spoke: self.rx.peer_spoke(),
+        }
     }
 }

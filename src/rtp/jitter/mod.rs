@@ -152,9 +152,9 @@ const STARVED_STEP: Duration = Duration::from_millis(10);
 const STARVED_LIMIT: Duration = Duration::from_millis(100);
 /// Delay beyond the target at which packets are thrown away rather than played faster.
 const HOPELESS_US: i64 = 400_000;
-/// The delay may be beyond its target by this much before it is corrected: too much delay costs
-/// little...
-const SPARE_US: i64 = 16_000;
+/// The delay may be beyond its target by this much before it is corrected. It moves by whole ticks:
+/// with less than 20 ms between this and the next value it would swing...
+const SPARE_US: i64 = 24_000;
 /// ...and below it by this much: too little costs sound.
 const SHORT_US: i64 = 4_000;
 /// Off by this much, the correction may be heard.
@@ -391,7 +391,7 @@ impl JitterBuffer {
         let units = i64::from(self.packet_units.max(1));
         if let Some(slot) = self.held(next) {
             let (begins, length, kind) = (slot.time, i64::from(slot.units), slot.kind);
-            if kind == Kind::Sound && begins - time > units / 2 && starved == 0 {
+            if kind == Kind::Sound && begins - time > units / 2 {
                 self.state = State::Pausing { next };
                 return None;
             }
