@@ -41,6 +41,8 @@ pub enum Cause {
     MaxDuration,
     /// Nothing was said in spite of every prompt.
     Silence,
+    /// What was said was not understood, again and again.
+    NotUnderstood,
     /// `calls.max` calls are up and `calls.when_full` is `busy`.
     Busy,
     /// `calls.max` calls are up and `calls.when_full` is `unavailable`.
@@ -91,13 +93,14 @@ impl From<Cause> for Ending {
 
 impl Cause {
     /// Every cause, one refusal standing for all.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::HungUp,
         Self::Cancelled,
         Self::Refused(603),
         Self::Goodbye,
         Self::MaxDuration,
         Self::Silence,
+        Self::NotUnderstood,
         Self::Busy,
         Self::Overloaded,
         Self::NotReady,
@@ -117,6 +120,7 @@ impl Cause {
             Self::Goodbye
             | Self::MaxDuration
             | Self::Silence
+            | Self::NotUnderstood
             | Self::Busy
             | Self::Overloaded
             | Self::NotReady
@@ -136,6 +140,9 @@ impl Cause {
             Self::Goodbye => (603, "goodbye", "The conversation came to its end."),
             Self::MaxDuration => (603, "max-duration", "The longest time for a call was over."),
             Self::Silence => (603, "silence", "The caller said nothing."),
+            Self::NotUnderstood => {
+                (603, "not-understood", "The caller was not understood, again and again.")
+            }
             Self::Busy => (486, "busy", "Refused as busy: every line was in use."),
             Self::Overloaded => (503, "overloaded", "Refused for now: every line was in use."),
             Self::NotReady => (503, "not-ready", "Refused: the speech engine was not ready."),
@@ -175,6 +182,7 @@ mod tests {
         for (cause, by) in [
             (Cause::HungUp, By::Caller),
             (Cause::Overloaded, By::Us),
+            (Cause::NotUnderstood, By::Us),
             (Cause::NoAck, By::Network),
             (Cause::PortsExhausted, By::Fault),
         ] {

@@ -76,9 +76,8 @@ pub struct RtpReport {
     pub jitter_ms: f32,
     /// Sound that was made up for missing packets.
     pub concealed_ms: u64,
-    /// What the peer says it lost of ours; `None` without a report.
-    pub peer_lost: Option<u64>,
-    pub peer_jitter_ms: Option<f32>,
+    /// Share of ours that the peer lost by its last report, 0 to 1; `None` without a report.
+    pub peer_loss: Option<f32>,
     pub round_trip_ms: Option<f32>,
 }
 
@@ -89,6 +88,8 @@ pub struct CallRecord {
     pub direction: Direction,
     /// The number or address on the other end.
     pub peer: Private<String>,
+    /// The dialog's Call-ID, by which both ends can name the call; empty until it is known.
+    pub sip_call_id: Private<String>,
     /// Arrival of the INVITE, or its departure: Unix milliseconds.
     pub started_at_ms: u64,
     pub progress: Progress,
@@ -110,6 +111,7 @@ impl CallRecord {
             id,
             direction,
             peer: Private::new(peer),
+            sip_call_id: Private::default(),
             started_at_ms,
             progress: Progress::Ringing,
             codec: None,

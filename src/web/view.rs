@@ -48,6 +48,7 @@ fn summary(record: &CallRecord) -> Value {
             Direction::Outbound => "outbound",
         },
         "peer": record.peer.reveal(),
+        "sip_call_id": record.sip_call_id.reveal(),
         "state": match record.progress {
             Progress::Ringing => "ringing",
             Progress::Active { .. } => "active",
@@ -85,8 +86,7 @@ fn rtp(report: &RtpReport) -> Value {
         "packets_duplicated": report.packets_duplicated,
         "jitter_ms": report.jitter_ms,
         "concealed_ms": report.concealed_ms,
-        "peer_lost": report.peer_lost,
-        "peer_jitter_ms": report.peer_jitter_ms,
+        "peer_loss": report.peer_loss,
         "round_trip_ms": report.round_trip_ms,
     })
 }
