@@ -211,6 +211,25 @@ fn a_lost_frame_keeps_its_energy_and_does_not_click() {
 }
 
 #[test]
+fn a_gap_begins_without_a_step_where_there_is_no_pitch() {
+    // 47 Hz is below every voice: what is repeated does not fit the place.
+    for rate_hz in [8_000, 16_000] {
+        let hum = tones(rate_hz, rate_hz as usize, &[47.0], 10_000.0);
+        let natural = largest_step(&hum);
+        for end in (rate_hz as usize / 2..rate_hz as usize).step_by(rate_hz as usize / 50 + 37) {
+            let mut concealment = Concealment::new(rate_hz);
+            let mut before = hum[end - rate_hz as usize / 4..end].to_vec();
+            concealment.received(&mut before);
+            let mut out = [0; 4];
+            concealment.conceal(&mut out);
+            let joint = [&before[before.len() - 2..], &out].concat();
+            let got = largest_step(&joint);
+            assert!(got <= natural * 3, "{rate_hz} Hz, gap at {end}: {got} over {natural}");
+        }
+    }
+}
+
+#[test]
 fn a_long_gap_fades_to_the_background_and_not_to_a_hum() {
     for codec in [Codec::Pcmu, Codec::G722] {
         let rate_hz = codec.sample_rate_hz() as usize;

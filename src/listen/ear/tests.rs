@@ -335,7 +335,7 @@ fn tones_do_not_start_an_utterance_but_a_held_vowel_does_not_end_one() {
         // A gated beep: the detector believes its edges.
         trial.feed(SPEECH, 60);
         trial.feed(TONE, 60);
-        trial.feed(SPEECH, 60);
+        trial.feed(SPEECH, 100);
         trial.feed(QUIET, 100);
     }
     assert_eq!(trial.told(), []);
