@@ -1,6 +1,5 @@
 //! The user agent against a script: one end is ours, the other is text.
 
-mod dialogs;
 mod flood;
 mod incoming;
 mod network;
@@ -173,6 +172,15 @@ impl Bench {
             self.input(Input::Timeout);
         }
         self.now = until;
+    }
+
+    /// Lets time pass until something is sent; `limit` at most.
+    pub fn pass_until_sent(&mut self, limit: Duration) {
+        let until = self.now + limit;
+        while self.sent.is_empty() && self.deadline.is_some_and(|at| at <= until) {
+            self.now = self.deadline.unwrap();
+            self.input(Input::Timeout);
+        }
     }
 
     /// What was sent since the last time.

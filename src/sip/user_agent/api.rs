@@ -313,3 +313,23 @@ pub enum EndCause {
     /// The transport failed with nothing to fall back to.
     Unreachable,
 }
+
+impl Event {
+    /// The leg that the event is about.
+    pub const fn leg(&self) -> LegId {
+        match self {
+            Self::Incoming { leg, .. }
+            | Self::Cancelled { leg }
+            | Self::Established { leg, .. }
+            | Self::OfferReceived { leg, .. }
+            | Self::OfferWithdrawn { leg }
+            | Self::OfferAnswered { leg, .. }
+            | Self::OfferFailed { leg, .. }
+            | Self::Progress { leg, .. }
+            | Self::Answered { leg, .. }
+            | Self::Refused { leg, .. }
+            | Self::Ended { leg, .. }
+            | Self::Dtmf { leg, .. } => *leg,
+        }
+    }
+}
