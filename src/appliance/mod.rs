@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod audio;
+pub mod chance;
 pub mod config;
 pub mod credentials;
 pub mod engine;
@@ -14,9 +15,11 @@ pub mod lateness;
 pub mod log;
 pub mod notify;
 pub mod paths;
+pub mod places;
 pub mod realtime;
 pub mod rings;
 pub mod rtp_socket;
 pub mod shutdown;
+pub mod sip_line;
 pub mod sip_socket;
 pub mod start_error;

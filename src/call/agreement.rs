@@ -20,31 +20,37 @@ pub struct LocalMedia {
 
 /// The offer and answer of one call.
 #[derive(Debug)]
-pub(super) struct Agreement {
+pub struct Agreement {
     offering: Offering,
     local: Local,
     revision: Revision,
 }
 
 impl Agreement {
-    pub(super) fn new(offering: Offering, media: LocalMedia) -> Self {
+    pub fn new(offering: Offering, media: LocalMedia) -> Self {
         let local = Local { address: media.address, port: media.port, id: media.id };
         Self { offering, local, revision: Revision::default() }
     }
 
     /// Our answer to the peer's offer.
-    pub(super) fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Plan), Refusal> {
+    ///
+    /// # Errors
+    /// As [`sdp::answer`]; what was agreed before stays.
+    pub fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Plan), Refusal> {
         let answer = self.revision.answer(offer, &self.offering, &self.local, false)?;
         Ok((answer.body, plan(&answer.negotiated)))
     }
 
     /// Our offer, where the peer made none.
-    pub(super) fn offer(&mut self) -> Vec<u8> {
+    pub fn offer(&mut self) -> Vec<u8> {
         self.revision.offer(&self.offering, &self.local, Direction::SendRecv)
     }
 
     /// The peer's answer to our offer.
-    pub(super) fn accept(&self, answer: &[u8]) -> Result<Plan, Refusal> {
+    ///
+    /// # Errors
+    /// As [`sdp::accept`].
+    pub fn accept(&self, answer: &[u8]) -> Result<Plan, Refusal> {
         sdp::accept(&self.offering, answer).map(|negotiated| plan(&negotiated))
     }
 }

@@ -23,7 +23,7 @@ pub mod record;
 mod voice;
 mod work;
 
-pub use agreement::LocalMedia;
+pub use agreement::{Agreement, LocalMedia};
 pub use call::{Call, Input, Opening, Output, Settings, Start, warning};
 pub use ending::{By, Cause, Ending};
 pub use record::CallRecord;

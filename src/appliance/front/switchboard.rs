@@ -15,22 +15,22 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::errands::Errands;
-use super::places::Places;
 use crate::appliance::engine::EngineEvent;
+use crate::appliance::places::Places;
 use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
-use crate::appliance::sip_socket::{Arrival, SipSockets};
+use crate::appliance::sip_line::SipLine;
+use crate::appliance::sip_socket::Arrival;
 use crate::base::{CallId, Entropy};
 use crate::call::admission::{self, Readiness, Refusal};
 use crate::call::{self, Call, Cause, LocalMedia, Opening, Shelf, Start};
 use crate::converse::Message;
-use crate::sip::{self, LegId, UserAgent};
+use crate::sip::{self, LegId};
 use crate::web::Board;
 
 /// What the switchboard is made from.
 pub struct Parts {
-    pub agent: UserAgent,
-    pub sockets: SipSockets,
+    pub sip: SipLine,
     pub places: Places,
     pub ports: PortRange,
     pub errands: Errands,
@@ -57,7 +57,6 @@ pub struct Switchboard {
     lines: HashMap<CallId, Line>,
     legs: HashMap<LegId, CallId>,
     next_call: u64,
-    agent_deadline: Option<Instant>,
     /// Commands of calls that the user agent has yet to get.
     commands: VecDeque<sip::Command>,
     messages: Vec<(CallId, Message)>,
@@ -78,7 +77,6 @@ impl Switchboard {
             lines: HashMap::new(),
             legs: HashMap::new(),
             next_call: 1,
-            agent_deadline: None,
             commands: VecDeque::new(),
             messages: Vec::new(),
         };
@@ -90,7 +88,7 @@ impl Switchboard {
     /// The soonest deadline of all machines.
     pub fn deadline(&self) -> Option<Instant> {
         let lines = self.lines.values().filter_map(|line| line.deadline);
-        lines.chain(self.agent_deadline).min()
+        lines.chain(self.parts.sip.deadline()).min()
     }
 
     pub fn calls(&self) -> usize {
@@ -114,32 +112,8 @@ impl Switchboard {
     }
 
     pub fn arrival(&mut self, now: Instant, arrival: Arrival) {
-        match arrival {
-            Arrival::Datagram { flow, bytes } => {
-                let flow = self.parts.sockets.with_local_address(flow);
-                self.agent(now, sip::Input::Datagram { flow, bytes: &bytes });
-            }
-            Arrival::Opened { flow, writer } => {
-                if let Some(connection) = flow.connection {
-                    self.parts.sockets.adopt(connection, writer);
-                }
-                self.agent(now, sip::Input::StreamOpened { flow });
-            }
-            Arrival::Bytes { flow, bytes } => {
-                if let Some(connection) = flow.connection {
-                    self.agent(now, sip::Input::StreamBytes { connection, bytes: &bytes });
-                }
-            }
-            Arrival::Closed { flow } => {
-                if let Some(connection) = flow.connection {
-                    self.parts.sockets.close(connection);
-                    self.agent(now, sip::Input::StreamClosed { connection });
-                }
-            }
-            Arrival::ConnectFailed { connection } => {
-                self.agent(now, sip::Input::ConnectFailed { connection });
-            }
-        }
+        self.parts.sip.arrival(now, arrival);
+        self.signals(now);
         self.settle(now);
     }
 
@@ -178,9 +152,8 @@ impl Switchboard {
 
     pub fn timeout(&mut self, now: Instant) {
         let due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
-        if due(self.agent_deadline) {
-            self.agent(now, sip::Input::Timeout);
-        }
+        self.parts.sip.timeout(now);
+        self.signals(now);
         let ids = self.lines.iter().filter(|(_, line)| due(line.deadline)).map(|(id, _)| *id);
         for id in ids.collect::<Vec<_>>() {
             self.call(now, id, call::Input::Timeout);
@@ -200,25 +173,15 @@ impl Switchboard {
     /// Gives the user agent what calls have commanded, until nothing follows from it.
     fn settle(&mut self, now: Instant) {
         while let Some(command) = self.commands.pop_front() {
-            self.agent(now, sip::Input::Command(command));
+            self.parts.sip.command(now, command);
+            self.signals(now);
         }
     }
 
-    fn agent(&mut self, now: Instant, input: sip::Input<'_>) {
-        self.parts.agent.handle(now, input);
-        loop {
-            match self.parts.agent.poll_output() {
-                sip::Output::Transmit { flow, bytes } => self.parts.sockets.transmit(&flow, bytes),
-                sip::Output::Connect { connection, transport, peer } => {
-                    self.parts.sockets.connect(transport, peer, connection);
-                }
-                sip::Output::Close { connection } => self.parts.sockets.close(connection),
-                sip::Output::Event(event) => self.sip_event(now, event),
-                sip::Output::Timeout(at) => {
-                    self.agent_deadline = at;
-                    return;
-                }
-            }
+    /// What the user agent has for the calls.
+    fn signals(&mut self, now: Instant) {
+        while let Some(event) = self.parts.sip.event() {
+            self.sip_event(now, event);
         }
     }
 
@@ -319,7 +282,7 @@ impl Switchboard {
 
     fn fill(&mut self, id: CallId) {
         if let Some(line) = self.lines.get_mut(&id) {
-            self.parts.places.fill(line.place, &mut line.call);
+            self.parts.places.fill(line.place, || line.call.next_frame());
         }
     }
 
@@ -397,7 +360,7 @@ impl NotTaken {
 }
 
 /// Wall-clock time for records.
-fn unix_ms() -> u64 {
+pub fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,15 +5,13 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
-use std::sync::Arc;
+use std::time::Duration;
 
-use nix::sys::eventfd::EventFd;
-
-use crate::appliance::rings::{AudioCommand, AudioEvent, NetSide, Place, Shared};
+use crate::appliance::rings::{AudioCommand, AudioEvent, NetSide, Place};
 use crate::appliance::rtp_socket::RtpSockets;
 use crate::base::{CallId, UtteranceId};
-use crate::call::Call;
 use crate::call::media::{HeardFrame, Plan};
+use crate::speak::PlayoutFrame;
 
 #[derive(Debug)]
 enum Use {
@@ -28,24 +26,16 @@ enum Use {
 /// The net thread's side of all places.
 #[derive(Debug)]
 pub struct Places {
-    side: NetSide,
+    ends: NetSide,
     uses: Vec<Use>,
     /// Commands that found their ring full, oldest first.
     waiting: VecDeque<AudioCommand>,
 }
 
 impl Places {
-    pub fn new(side: NetSide) -> Self {
-        let uses = side.places.iter().map(|_| Use::Free).collect();
-        Self { side, uses, waiting: VecDeque::new() }
-    }
-
-    pub fn wake(&self) -> Arc<EventFd> {
-        Arc::clone(&self.side.wake)
-    }
-
-    pub fn shared(&self) -> &Arc<Shared> {
-        &self.side.shared
+    pub fn new(ends: NetSide) -> Self {
+        let uses = ends.places.iter().map(|_| Use::Free).collect();
+        Self { ends, uses, waiting: VecDeque::new() }
     }
 
     /// Places that are not free.
@@ -98,7 +88,7 @@ impl Places {
     /// The audio thread has let go: the place is empty and free.
     pub fn release(&mut self, place: Place) {
         let index = usize::from(place.0);
-        if let (Some(used), Some(ends)) = (self.uses.get_mut(index), self.side.places.get_mut(index))
+        if let (Some(used), Some(ends)) = (self.uses.get_mut(index), self.ends.places.get_mut(index))
         {
             while ends.heard.pop().is_ok() {}
             ends.silenced.store(0, Ordering::Release);
@@ -108,21 +98,21 @@ impl Places {
 
     /// Has the audio thread throw away what it holds of utterances up to this one.
     pub fn silence(&mut self, place: Place, through: UtteranceId) {
-        if let Some(ends) = self.side.places.get(usize::from(place.0)) {
+        if let Some(ends) = self.ends.places.get(usize::from(place.0)) {
             ends.silenced.fetch_max(through.0, Ordering::Release);
         }
     }
 
     /// The next thing that a call's media tells.
     pub fn event(&mut self) -> Option<AudioEvent> {
-        self.side.events.pop().ok()
+        self.ends.events.pop().ok()
     }
 
     /// The call that plays in a place and its next heard frame.
     pub fn heard(&mut self, place: Place) -> Option<(CallId, HeardFrame)> {
         let index = usize::from(place.0);
         let Some(Use::Playing { call }) = self.uses.get(index) else { return None };
-        let frame = self.side.places.get_mut(index)?.heard.pop().ok()?;
+        let frame = self.ends.places.get_mut(index)?.heard.pop().ok()?;
         Some((*call, frame))
     }
 
@@ -131,15 +121,20 @@ impl Places {
         (0..self.uses.len() as u16).map(Place)
     }
 
-    /// Gives a playing call's frames to its ring until that is full or the call has none.
-    pub fn fill(&mut self, place: Place, call: &mut Call) {
+    /// Sends a digit as a telephone-event; `MediaEvent::DigitsSent` follows.
+    pub fn press(&mut self, place: Place, digit: char, duration: Duration) {
+        self.command(AudioCommand::Press { place, digit, duration });
+    }
+
+    /// Gives a playing call's frames to its ring until that is full or there is none.
+    pub fn fill(&mut self, place: Place, mut next: impl FnMut() -> Option<PlayoutFrame>) {
         let index = usize::from(place.0);
         if !matches!(self.uses.get(index), Some(Use::Playing { .. })) {
             return;
         }
-        let Some(ends) = self.side.places.get_mut(index) else { return };
+        let Some(ends) = self.ends.places.get_mut(index) else { return };
         while !ends.playout.is_full() {
-            let Some(frame) = call.next_frame() else { return };
+            let Some(frame) = next() else { return };
             // There is room: this side is the only one that fills the ring.
             let _ = ends.playout.push(frame);
         }
@@ -148,7 +143,7 @@ impl Places {
     /// Tries again with commands that found the ring full.
     pub fn flush(&mut self) {
         while let Some(command) = self.waiting.pop_front() {
-            if let Err(rtrb::PushError::Full(command)) = self.side.commands.push(command) {
+            if let Err(rtrb::PushError::Full(command)) = self.ends.commands.push(command) {
                 return self.waiting.push_front(command);
             }
         }
