@@ -36,7 +36,7 @@ pub struct Reception {
     current: Option<Current>,
     /// What would make a new stream: its SSRC and next sequence number.
     candidate: Option<(u32, Sequence)>,
-    lost_before: u64,
+    expected_before: u64,
     received_before: u64,
 }
 
@@ -107,7 +107,7 @@ impl Reception {
             return Admission::Ignored;
         }
         self.candidate = None;
-        self.lost_before += u64::try_from(current.lost()).unwrap_or(0);
+        self.expected_before += current.expected();
         self.received_before += current.received;
         *current = Current::new(header, current.jitter_s);
         Admission::NewStream(i64::from(header.sequence.0))
@@ -138,10 +138,11 @@ impl Reception {
         self.received_before + self.current.as_ref().map_or(0, |current| current.received)
     }
 
-    /// Packets that never came, over all streams. A duplicate hides one, as in RFC 3550.
-    pub fn lost(&self) -> u64 {
-        let now = self.current.as_ref().map_or(0, |current| current.lost().max(0));
-        self.lost_before + u64::try_from(now).unwrap_or(0)
+    /// Packets that never came, over all streams, if so many of those received were duplicates;
+    /// RFC 3550 lets each duplicate hide a loss.
+    pub fn lost(&self, duplicates: u64) -> u64 {
+        let expected = self.current.as_ref().map_or(0, Current::expected);
+        (self.expected_before + expected + duplicates).saturating_sub(self.received())
     }
 
     pub fn jitter_ms(&self) -> f32 {
@@ -227,7 +228,7 @@ mod tests {
             assert_eq!(reception.receive(&header(ssrc, sequence)), expected, "packet {index}");
         }
         assert_eq!(reception.received(), 5 + 3 + 2);
-        assert_eq!(reception.lost(), 1_998);
+        assert_eq!((reception.lost(0), reception.lost(2)), (1_998, 2_000));
     }
 
     #[test]
@@ -249,7 +250,7 @@ mod tests {
             reception.receive(&header(7, 199));
         }
         assert_eq!(reception.report_block(8_000).unwrap().cumulative_lost, -5);
-        assert_eq!(reception.lost(), 0);
+        assert_eq!((reception.lost(0), reception.lost(30)), (0, 25));
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl Media {
         Report {
             received: reception.received(),
             sent: self.tx.sender().packets(),
-            lost: reception.lost(),
+            lost: reception.lost(counts.duplicate),
             late: counts.late + counts.discarded,
             duplicate: counts.duplicate,
             concealed_ms: self.rx.concealed_ms(),

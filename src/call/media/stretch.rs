@@ -178,7 +178,7 @@ mod tests {
                 let after = &in_hand.samples[..in_hand.count];
                 let allowed = roughness(&before) * 3 / 2 + 60;
                 assert!(roughness(after) <= allowed, "{hz} Hz: {}", roughness(after));
-                assert_eq!(after[..8], before[..8]);
+                assert_eq!(after[0], before[0]);
                 assert_eq!(after[expected - 300..], before[500..]);
             }
         }

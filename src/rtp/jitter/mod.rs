@@ -154,9 +154,9 @@ const STARVED_LIMIT: Duration = Duration::from_millis(100);
 const HOPELESS_US: i64 = 400_000;
 /// The delay may be beyond its target by this much before it is corrected. It moves by whole ticks:
 /// with less than 20 ms between this and the next value it would swing...
-const SPARE_US: i64 = 24_000;
+const SPARE_US: i64 = 19_000;
 /// ...and below it by this much: too little costs sound.
-const SHORT_US: i64 = 4_000;
+const SHORT_US: i64 = 3_000;
 /// Off by this much, the correction may be heard.
 const URGENT_US: i64 = 40_000;
 

@@ -122,8 +122,8 @@ fn what_comes_is_played_in_order_and_in_time() {
         ),
         (
             "a pause that is known before it begins",
-            &[(1, 0, 0), (2, 5, 30), (3, 6, 120)],
-            &[Waiting, Waiting, P(1), Silence, P(2), P(3)],
+            &[(1, 0, 0), (2, 3, 60), (3, 4, 80)],
+            &[Waiting, Waiting, P(1), Silence, Silence, P(2), P(3)],
             counts(0, 0, 0),
         ),
         (

@@ -1,0 +1,196 @@
+//! After its construction a call's media neither allocates nor releases memory, whatever happens
+//! in the call: the audio thread must never wait for the allocator.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use attendant::base::pcm::Frame;
+use attendant::base::{Entropy, Private, UtteranceId};
+use attendant::call::media::{
+    Datagram, DtmfPlan, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout,
+    Settings, Sink,
+};
+use attendant::codec::Codec;
+
+/// Counts what this thread asks of the system's allocator.
+struct Counting;
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // The thread's own storage is gone while it ends; nothing is measured then.
+    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+}
+
+#[expect(unsafe_code, reason = "an allocator can only be watched by being one")]
+// SAFETY: every call goes unchanged to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = CALLS.with(Cell::get);
+    work();
+    CALLS.with(Cell::get) - before
+}
+
+const TICK: Duration = Duration::from_millis(20);
+/// Datagrams on their way in one direction.
+const FLYING: usize = 64;
+
+/// Keeps datagrams in place for the other end.
+struct Wire {
+    datagrams: [([u8; 1_500], usize, Path); FLYING],
+    count: usize,
+    heard: u64,
+    events: u64,
+}
+
+impl Wire {
+    fn new() -> Self {
+        let datagrams = [([0; 1_500], 0, Path::Rtp); FLYING];
+        Self { datagrams, count: 0, heard: 0, events: 0 }
+    }
+}
+
+impl Sink for Wire {
+    fn datagram(&mut self, path: Path, _: SocketAddr, bytes: &[u8]) {
+        if let Some((place, length, on)) = self.datagrams.get_mut(self.count) {
+            place[..bytes.len()].copy_from_slice(bytes);
+            (*length, *on) = (bytes.len(), path);
+            self.count += 1;
+        }
+    }
+    fn heard(&mut self, _: &HeardFrame) {
+        self.heard += 1;
+    }
+    fn event(&mut self, _: MediaEvent) {
+        self.events += 1;
+    }
+}
+
+struct Buzz(u32);
+
+impl Playout for Buzz {
+    fn next(&mut self, out: &mut Frame) -> Played {
+        for sample in &mut out.0 {
+            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *sample = (self.0 >> 19) as i16;
+        }
+        Played::Voice(UtteranceId(self.0 >> 24))
+    }
+}
+
+fn plan(codec: Codec, ptime_ms: u32, remote: SocketAddr) -> Plan {
+    let number = |codec: Codec| codec.static_payload_type().unwrap_or(111);
+    Plan {
+        remote: Private::new(remote),
+        remote_rtcp: Private::new(SocketAddr::new(remote.ip(), remote.port() + 1)),
+        rtcp_mux: false,
+        codec,
+        tx_payload_type: number(codec),
+        rx: Codec::ALL.into_iter().map(|codec| (number(codec), codec)).collect(),
+        dtmf: Some(DtmfPlan {
+            tx_payload_type: 101,
+            rx_payload_type: 101,
+            clock_hz: codec.clock_rate_hz(),
+        }),
+        ptime_ms,
+        sends: true,
+        receives: true,
+    }
+}
+
+/// A call of both ends with `plan_of` each: loss, disorder, strangers, garbage, digits, hold,
+/// another codec, and its end.
+fn call(ends: &mut [Media; 2], wires: &mut [Wire; 2], start: Instant, codec: Codec, ptime_ms: u32) {
+    let addresses = [4_000, 5_000].map(|port| SocketAddr::from(([192, 0, 2, 1], port)));
+    let stranger = SocketAddr::from(([203, 0, 113, 9], 9));
+    for (end, media) in ends.iter_mut().enumerate() {
+        media.start(start, &plan(codec, ptime_ms, addresses[1 - end]));
+    }
+    let mut buzz = Buzz(1);
+    for n in 0..600_u32 {
+        let now = start + TICK * n;
+        for end in [0, 1] {
+            let moment = Moment { now, ntp: u64::from(n) << 32 };
+            ends[end].tick(moment, &mut buzz, &mut wires[end]);
+            let [a, b] = wires;
+            let (from, to) = if end == 0 { (a, b) } else { (b, a) };
+            for k in (0..from.count).rev() {
+                let (bytes, length, path) = &from.datagrams[k];
+                let port = addresses[end].port() + u16::from(*path == Path::Rtcp);
+                let source = SocketAddr::new(addresses[end].ip(), port);
+                let from = if n % 17 == 3 { stranger } else { source };
+                let bytes = &bytes[..if n % 19 == 5 { length / 2 } else { *length }];
+                let datagram = Datagram { path: *path, from, arrived: now, bytes };
+                if n % 13 != 7 {
+                    ends[1 - end].handle_datagram(datagram, to);
+                }
+            }
+            // Every now and then nothing moves for a while, and then all of it.
+            if n % 40 < 36 || from.count == FLYING {
+                from.count = 0;
+            }
+        }
+        match n {
+            100 => assert!(ends[0].press('5', Duration::from_millis(200))),
+            200 => ends[0].apply(now, &plan(Codec::Pcma, 30, addresses[1])),
+            300 => ends[0].apply(now, &Plan { sends: false, ..plan(codec, 20, stranger) }),
+            400 => ends[0].apply(now, &plan(codec, ptime_ms, addresses[1])),
+            _ => {}
+        }
+    }
+    let moment = Moment { now: start + TICK * 600, ntp: 0 };
+    for (media, wire) in ends.iter_mut().zip(wires) {
+        media.stop(moment, wire);
+        wire.count = 0;
+    }
+}
+
+#[test]
+fn a_whole_call_allocates_nothing_after_construction() {
+    let settings = Settings { timeout: Some(Duration::from_secs(5)), timeout_on_hold: true };
+    let mut ends = [1, 2].map(|seed| Media::new(settings, Entropy::new([seed; 32])));
+    let mut wires = [Wire::new(), Wire::new()];
+    let mut start = Instant::now();
+    for codec in Codec::ALL {
+        for ptime_ms in [10, 20, 60] {
+            let count = allocations(|| call(&mut ends, &mut wires, start, codec, ptime_ms));
+            assert_eq!(count, 0, "{codec:?} {ptime_ms} ms");
+            start += Duration::from_secs(60);
+        }
+    }
+    for (media, wire) in ends.iter().zip(&wires) {
+        let report = media.report();
+        assert!(report.received > 100 && report.sent > 100, "{report:?}");
+        assert!(report.foreign > 0 && report.concealed_ms > 0, "{report:?}");
+        assert!(wire.heard == 12 * 600 && wire.events > 12);
+    }
+}
+
+#[test]
+fn the_count_notices_an_allocation() {
+    assert!(allocations(|| drop(std::hint::black_box(vec![1_u8; 100]))) >= 2);
+}
