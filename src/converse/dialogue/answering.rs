@@ -263,7 +263,8 @@ impl Dialogue {
     /// `No, I meant 4728` after the form was done.
     fn correct_recent(&mut self, heard: &Heard<'_>) -> Option<Reaction> {
         let says_so = heard.tokens.iter().any(|t| t.word == "meant" || t.word == "correction");
-        if !says_so && !(only_numbers(heard) && correction_start(&heard.tokens).is_some()) {
+        let corrects = only_numbers(heard) && correction_start(&heard.tokens).is_some();
+        if !says_so && !corrects {
             return None;
         }
         let intent = self.playbook.intent(self.recent.as_ref()?.intent);

@@ -71,6 +71,8 @@ pub struct Utterance {
     heard: Vec<Heard>,
     weight: f32,
     negated: bool,
+    /// First bytes of the words.
+    initials: [bool; 256],
 }
 
 impl Lexicon {
@@ -147,13 +149,28 @@ impl Lexicon {
         }
         let weight = heard.iter().map(|h| h.weight).sum();
         let negated = heard.iter().any(|h| matches!(h.word.as_str(), "not" | "never"));
-        Utterance { heard, weight, negated }
+        let mut initials = [false; 256];
+        for first in heard.iter().filter_map(|h| h.word.as_bytes().first()) {
+            if let Some(initial) = initials.get_mut(usize::from(*first)) {
+                *initial = true;
+            }
+        }
+        Utterance { heard, weight, negated, initials }
     }
 
     /// From 0 (nothing in common) to 1 (said exactly so).
     pub fn score(&self, variant: &Variant, utterance: &Utterance) -> f32 {
         let phrase: f32 = variant.weights.iter().sum();
         if phrase <= 0.0 || utterance.heard.is_empty() {
+            return 0.0;
+        }
+        // Most phrases share nothing with what was said; their letters tell so at little cost.
+        let possible: f32 = variant
+            .weighed()
+            .filter(|(e, _)| utterance.may_have(e))
+            .map(|(_, weight)| weight)
+            .sum();
+        if possible / phrase < DOUBTFUL {
             return 0.0;
         }
         let (anywhere, covered) = anywhere(variant, utterance);
@@ -221,6 +238,16 @@ fn in_order(variant: &Variant, utterance: &Utterance) -> f32 {
 }
 
 impl Utterance {
+    /// Whether something here could be like `element`, judged by its first letter.
+    fn may_have(&self, element: &Element) -> bool {
+        match element {
+            Element::Slot { .. } => true,
+            Element::Word(word) => word.as_bytes().first().is_some_and(|first| {
+                self.initials.get(usize::from(*first)).copied().unwrap_or_default()
+            }),
+        }
+    }
+
     /// Whether it stops right before a slot of `variant`: `my order number is` and then nothing.
     pub fn stops_before_slot(&self, variant: &Variant) -> bool {
         variant.elements.iter().enumerate().any(|(at, element)| {

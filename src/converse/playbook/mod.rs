@@ -27,7 +27,7 @@ pub const LOGISTICS: &str = include_str!("logistics.toml");
 pub struct IntentId(pub usize);
 
 /// A checked playbook.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Playbook {
     language: String,
     prompts: Prompts,
@@ -185,6 +185,13 @@ pub enum PlaybookError {
 fn lines(faults: &[Fault]) -> String {
     let lines: Vec<String> = faults.iter().map(|fault| format!("  {fault}")).collect();
     lines.join("\n")
+}
+
+/// Short, for it stands in every conversation.
+impl fmt::Debug for Playbook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Playbook({}, {} intents)", self.language, self.intents.len())
+    }
 }
 
 impl Playbook {

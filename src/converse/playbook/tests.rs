@@ -1,1 +1,189 @@
+use super::*;
 
+fn faults(text: &str) -> Vec<Fault> {
+    match Playbook::parse(text) {
+        Err(PlaybookError::Faults(faults)) => faults,
+        other => panic!("expected faults, got {other:?}"),
+    }
+}
+
+/// The default file with one line changed.
+fn changed(from: &str, to: &str) -> String {
+    assert!(LOGISTICS.contains(from), "{from}");
+    LOGISTICS.replacen(from, to, 1)
+}
+
+#[test]
+fn the_shipped_playbook_is_valid_and_every_reference_leads_somewhere() {
+    let playbook = Playbook::logistics();
+    assert_eq!(playbook.language(), "en");
+    assert!(playbook.intents().count() > 12);
+    let message = playbook.fallback().yes.expect("the fallback takes a message");
+    assert_eq!(playbook.intent(message).action, Action::Message);
+    assert_eq!(playbook.by_key('0'), Some(message));
+    assert_eq!(playbook.by_key('7'), None);
+    assert_eq!(playbook.look_up("orders", "4729"), None);
+}
+
+#[test]
+fn variables_are_edited_in_one_place() {
+    let playbook =
+        Playbook::parse(&changed("Northgate Logistics", "Müller & Sons")).expect("valid");
+    assert!(playbook.prompts().greeting.contains("this is Müller & Sons."));
+}
+
+#[test]
+fn each_fault_names_key_value_and_what_is_allowed() {
+    let table = [
+        ("language = \"en\"", "language = \"e n\"", "language", "language tag"),
+        ("language = \"en\"", "languge = \"en\"", "languge", "not a key here; known are: "),
+        (
+            "type = \"digits\"",
+            "type = \"digit\"",
+            "intent.track.slot.order.type",
+            "must be one of: text, digits",
+        ),
+        (
+            "min = 3",
+            "min = 30",
+            "intent.track.slot.order.min",
+            "must not be above max, which is 12",
+        ),
+        ("max = 12", "max = 99", "intent.track.slot.order.max", "from 1 to 34"),
+        ("weak = true", "weak = \"yes\"", "intent.thanks.weak", "true or false"),
+        (
+            "yes = \"message\"",
+            "yes = \"mesage\"",
+            "fallback.yes",
+            "must name an intent: hours, address",
+        ),
+        ("1 = \"hours\"", "1 = \"hour\"", "keys.1", "must name an intent"),
+        ("1 = \"hours\"", "11 = \"hours\"", "keys.11", "must be a key"),
+        (
+            "We are open {hours}.",
+            "We are open {ours}.",
+            "intent.hours.reply",
+            "{ours} is unknown; known are: address, firm, hours",
+        ),
+        ("We are open {hours}.", "We are open {hours.", "intent.hours.reply", "`}` is missing"),
+        (
+            "{order:digits}. I cannot",
+            "{order:loud}. I cannot",
+            "intent.track.reply",
+            "only `digits`",
+        ),
+        (
+            "\"when do you close\"",
+            "\"when [do you close\"",
+            "intent.hours.phrases",
+            "`]` is missing",
+        ),
+        ("\"{order}\",", "\"{number}\",", "intent.track.phrases", "no slot `number`"),
+        (
+            "table = \"orders\"",
+            "table = \"order\"",
+            "intent.track.lookup.table",
+            "under [tables]: orders",
+        ),
+        ("by = \"order\"", "by = \"orders\"", "intent.track.lookup.by", "must name a slot: order"),
+        ("name = \"address\"", "name = \"hours\"", "intent.hours.name", "another intent already"),
+        (
+            "name = \"address\"",
+            "name = \"our address\"",
+            "intent.our address.name",
+            "letters, digits",
+        ),
+        ("listen = \"What can I do for you?\"", "", "prompts.listen", "is missing"),
+        (
+            "miss = \"Sorry, I did not understand that.\"",
+            "miss = 5",
+            "prompts.miss",
+            "a text in quotes",
+        ),
+        (
+            "greeting = \"Hello",
+            "greeting = \"{order} Hello",
+            "prompts.greeting",
+            "{order} is unknown",
+        ),
+        ("scope = \"always\"", "scope = \"ever\"", "intent.person.scope", "open, always, asking"),
+        ("thanks = [\"thankyou\"]", "thanks = [\"thank you\"]", "synonyms.thanks", "single words"),
+        ("ask = \"What is your order number?\"", "", "intent.track.slot.order.ask", "is missing"),
+        ("weak = true", "weak = true\npatterns = [\"(\"]", "intent.thanks.patterns", "unclosed"),
+        (
+            "weak = true",
+            "weak = true\npatterns = [\"(?P<x>a)\"]",
+            "intent.thanks.patterns",
+            "no slot `x`",
+        ),
+    ];
+    for (from, to, key, allowed) in table {
+        let found = faults(&changed(from, to));
+        let fits = |fault: &Fault| fault.key == key && fault.allowed.contains(allowed);
+        assert!(found.iter().any(fits), "{to}: {found:#?}");
+    }
+}
+
+#[test]
+fn all_faults_are_reported_at_once() {
+    let text = "
+        language = 5
+        colour = 'red'
+        [prompts]
+        greeting = ''
+        [[intent]]
+        name = 'a'
+        action = 'dance'
+        [[intent]]
+        reply = '{x}'
+    ";
+    let found = faults(text);
+    for key in [
+        "language",
+        "colour",
+        "prompts.greeting",
+        "prompts.listen",
+        "fallback",
+        "intent.a.action",
+        "intent.a.reply",
+        "intent[1].name",
+        "intent[1].reply",
+    ] {
+        assert!(found.iter().any(|fault| fault.key == key), "{key}: {found:#?}");
+    }
+    let shown = PlaybookError::Faults(found).to_string();
+    assert!(shown.contains("colour = \"red\": is not a key here"), "{shown}");
+}
+
+#[test]
+fn an_empty_file_and_no_toml_are_told_apart() {
+    assert!(matches!(Playbook::parse("= 5"), Err(PlaybookError::Syntax(_))));
+    assert!(faults("").iter().any(|fault| fault.key == "intent"));
+}
+
+#[test]
+fn an_entry_of_a_table_is_the_answer() {
+    use crate::converse::{Conversation, Input, Output, Settings, plain};
+    let playbook = Playbook::parse(&changed(
+        "# \"4729\" = \"is on the van and will arrive today\"",
+        "\"4729\" = \"is on the van\"",
+    ))
+    .expect("valid");
+    let mut conversation = Conversation::new(std::sync::Arc::new(playbook), Settings::default());
+    #[expect(clippy::disallowed_methods, reason = "a test's clock needs a beginning")]
+    let now = std::time::Instant::now();
+    conversation.handle(now, Input::Connected);
+    for text in ["Track order 4729.", "Yes."] {
+        let text = text.to_owned().into();
+        conversation.handle(now, Input::Heard { text, confidence: 1.0 });
+    }
+    let mut said = Vec::new();
+    loop {
+        match conversation.poll_output() {
+            Output::Say(say) => said.push(plain(say.text.reveal())),
+            Output::Timeout(_) => break,
+            _ => {}
+        }
+    }
+    assert!(said.last().expect("a reply").starts_with("Order 4729 is on the van."), "{said:?}");
+}

@@ -65,7 +65,7 @@ fn text(entropy: &mut Entropy) -> String {
             let cut = entropy.next_u32() as usize % (characters.len() + 1);
             characters.into_iter().take(cut).collect()
         }
-        2 if entropy.next_u32() % 20 == 0 => pick(entropy).repeat(200),
+        2 if entropy.next_u32().is_multiple_of(20) => pick(entropy).repeat(200),
         _ => pick(entropy).to_owned(),
     }
 }
@@ -113,7 +113,7 @@ fn random_inputs_never_panic_and_never_grow() {
             desk.records.clear();
             desk.messages.clear();
             assert!(desk.conversation.history().count() <= limits::TURNS_PER_CALL);
-            assert!(format!("{:?}", desk.conversation).len() < 200_000);
+            assert!(format!("{:?}", desk.conversation).len() < 100_000);
         }
     }
 }
