@@ -13,13 +13,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rtrb::{Consumer, Producer};
 
 use super::realtime::{self, Clocks, Moment, Refusal};
 use super::rings::{
-    AudioCommand, AudioEvent, AudioEventKind, AudioPlace, AudioSide, Place, Shared,
+    AudioCommand, AudioEvent, AudioEventKind, AudioPlace, AudioSide, Place, Shared, Waker,
 };
 use super::rtp_socket::{Channel, ReceiveBuffer, RtpSockets};
 use crate::base::pcm::{FRAME_MS, Frame};
@@ -82,7 +82,7 @@ struct Audio {
     commands: Consumer<AudioCommand>,
     events: Producer<AudioEvent>,
     places: Vec<Seat>,
-    wake: Arc<nix::sys::eventfd::EventFd>,
+    wake: Waker,
     shared: Arc<Shared>,
     buffer: ReceiveBuffer,
 }
@@ -140,19 +140,20 @@ impl Audio {
                 deadline = moment.now;
             }
             self.shared.lateness.record(lateness);
+            self.shared.beats.fetch_add(1, Ordering::Relaxed);
             if self.tick(&moment) {
-                // A full counter is as readable as a written one.
-                let _ = self.wake.write(1);
+                self.wake.wake();
             }
         }
     }
 
     /// True when there is something for the net thread.
     fn tick(&mut self, moment: &Moment) -> bool {
+        let mut busy = false;
         while let Ok(command) = self.commands.pop() {
             self.command(command, moment);
+            busy = true;
         }
-        let mut busy = false;
         for seat in &mut self.places {
             busy |= seat.tick(moment, &mut self.events, &self.shared, &mut self.buffer);
         }

@@ -11,11 +11,12 @@
 //! Beside the rings each place has one number, `silenced`: the audio thread throws away what it
 //! holds of utterances up to it. So barge-in empties a ring from its reading end only.
 
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::lateness::Lateness;
@@ -96,8 +97,10 @@ pub enum AudioEventKind {
 pub struct Shared {
     /// Frames and events that found their ring full.
     pub dropped: AtomicU64,
-    /// Of every tick since the start; their number is the audio thread's heartbeat.
+    /// Of every tick since the start.
     pub lateness: Lateness,
+    /// Ticks since the last look at them: the audio thread's heartbeat.
+    pub beats: AtomicU64,
 }
 
 /// The net thread's ends of one place.
@@ -122,8 +125,15 @@ pub struct NetSide {
     pub commands: Producer<AudioCommand>,
     pub events: Consumer<AudioEvent>,
     pub places: Vec<NetPlace>,
-    /// Readable after each tick that left something.
-    pub wake: Arc<EventFd>,
+}
+
+/// Everything that [`allocate`] makes.
+#[derive(Debug)]
+pub struct Rings {
+    pub net: NetSide,
+    pub audio: AudioSide,
+    /// Readable after each tick that left something: bytes that mean nothing else.
+    pub wake: UnixStream,
     pub shared: Arc<Shared>,
 }
 
@@ -133,14 +143,26 @@ pub struct AudioSide {
     pub commands: Consumer<AudioCommand>,
     pub events: Producer<AudioEvent>,
     pub places: Vec<AudioPlace>,
-    pub wake: Arc<EventFd>,
+    pub wake: Waker,
     pub shared: Arc<Shared>,
 }
 
+/// Wakes the net thread.
+#[derive(Debug)]
+pub struct Waker(UnixStream);
+
+impl Waker {
+    /// A stream that is full wakes as well as one that takes the byte. RT safe.
+    pub fn wake(&self) {
+        let _ = (&self.0).write(&[1]);
+    }
+}
+
 /// Allocates everything for `places` calls. Fails only when the process has no descriptor left.
-pub fn allocate(places: u16) -> nix::Result<(NetSide, AudioSide)> {
-    let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
-    let wake = Arc::new(EventFd::from_flags(flags)?);
+pub fn allocate(places: u16) -> io::Result<Rings> {
+    let (wake, waker) = UnixStream::pair()?;
+    wake.set_nonblocking(true)?;
+    waker.set_nonblocking(true)?;
     let shared = Arc::new(Shared::default());
     let count = usize::from(places);
     let (commands, audio_commands) = RingBuffer::new(COMMANDS_PER_PLACE * count);
@@ -159,19 +181,13 @@ pub fn allocate(places: u16) -> nix::Result<(NetSide, AudioSide)> {
         });
         audio_places.push(AudioPlace { heard, playout, silenced });
     }
-    let net = NetSide {
-        commands,
-        events,
-        places: net_places,
-        wake: Arc::clone(&wake),
-        shared: Arc::clone(&shared),
-    };
+    let net = NetSide { commands, events, places: net_places };
     let audio = AudioSide {
         commands: audio_commands,
         events: audio_events,
         places: audio_places,
-        wake,
-        shared,
+        wake: Waker(waker),
+        shared: Arc::clone(&shared),
     };
-    Ok((net, audio))
+    Ok(Rings { net, audio, wake, shared })
 }

@@ -58,7 +58,7 @@ pub struct Listen {
 #[error("sip.listen {}:{}: {source}", .listen.transport.uri_token(), .listen.address)]
 pub struct ListenError {
     pub listen: Listen,
-    source: io::Error,
+    pub source: io::Error,
 }
 
 /// All SIP sockets of the process.

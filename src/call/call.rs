@@ -138,7 +138,7 @@ impl Call {
             start,
             state: State::Ringing { answer, plan },
             agreement,
-            floor: Floor::new(settings, start.now, shelf),
+            floor: Floor::new(settings, shelf),
             record,
             timers: TimerTable::default(),
             out: VecDeque::new(),
@@ -217,12 +217,13 @@ impl Call {
             E::Dtmf { digit, .. } => self.floor.digit(now, digit),
             E::Cancelled { .. } => self.finish(now, Cause::Cancelled.into()),
             E::Ended { cause, .. } => self.ended(now, cause),
-            // These belong to calls that we make; an incoming leg never reports them.
+            // Offers are answered at once, and the others belong to calls that we make.
             E::Incoming { .. }
             | E::Progress { .. }
             | E::Answered { .. }
             | E::Refused { .. }
-            | E::OfferFailed { .. } => (),
+            | E::OfferFailed { .. }
+            | E::OfferWithdrawn { .. } => (),
         }
     }
 

@@ -20,8 +20,8 @@ use super::record::{CallRecord, Turn};
 use super::voice::{Shelf, Voice};
 use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{Private, TimerTable, UtteranceId};
-use crate::converse::{self, Conversation, EndCause, Purpose, Say};
-use crate::speak::{PlayoutFrame, plain};
+use crate::converse::{self, Conversation, EndCause, Purpose, Say, plain};
+use crate::speak::PlayoutFrame;
 
 /// Speech over our own must go on for this long after its onset was confirmed before we stop: a
 /// cough and most of what comes back of our own voice are shorter.
@@ -87,12 +87,12 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    pub(super) fn new(settings: &Settings, now: Instant, shelf: Arc<Shelf>) -> Self {
+    pub(super) fn new(settings: &Settings, shelf: Arc<Shelf>) -> Self {
         let playbook = Arc::clone(&settings.playbook);
         Self {
             phase: Phase::Waiting,
             hearing: Hearing::new(settings.listen.clone()),
-            conversation: Conversation::new(playbook, settings.converse.clone(), now),
+            conversation: Conversation::new(playbook, settings.converse.clone()),
             voice: Voice::new(settings.language, shelf),
             ids: WorkIds::default(),
             spoken: Vec::new(),

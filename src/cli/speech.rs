@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::ConfigArgument;
+use crate::appliance::config::Device;
 use crate::appliance::log;
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
@@ -20,6 +21,9 @@ pub(super) struct Arguments {
     /// the runtime folder.
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Hear on the CPU, also where there is a GPU.
+    #[arg(long)]
+    cpu: bool,
     /// The process that started this one and with which it ends.
     #[arg(long, value_name = "PID", hide = true)]
     parent: Option<u32>,
@@ -27,7 +31,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let paths = Paths::here();
-    let config = arguments.config.load(&paths)?;
+    let mut config = arguments.config.load(&paths)?;
+    if arguments.cpu {
+        config.speech.device = Device::Cpu;
+    }
     log::start(config.log.level);
     let socket = arguments.socket.clone().or_else(|| config.speech.socket.clone());
     let socket = match socket {

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sys::eventfd::EventFd;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
 use super::rendering::Rendering;
@@ -30,6 +29,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What the loop listens to.
 pub struct Sources {
+    /// Readable when the audio thread has left something.
+    pub wake: UnixStream,
     pub arrivals: mpsc::Receiver<Arrival>,
     pub engine: Arc<dyn Engine>,
     pub answers: mpsc::Receiver<EngineEvent>,
@@ -48,7 +49,7 @@ pub struct Net {
     pub standing: Vec<String>,
 }
 
-fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 
@@ -56,23 +57,16 @@ impl Net {
     /// Runs until shutdown, or until the engine has shown at the start that it cannot work.
     pub async fn run(
         mut self,
-        wake: Arc<EventFd>,
         mut sources: Sources,
     ) -> Result<(), StartError> {
-        let wake = AsyncFd::new(wake)
-            .map_err(|source| StartError::System { what: "cannot wait for sound", source })?;
         let mut state = sources.engine.state();
         state.mark_changed();
         loop {
             self.beats.fetch_add(1, Ordering::Relaxed);
             tokio::select! {
                 () = sources.shutdown.requested() => break,
-                ready = wake.readable() => {
-                    if let Ok(mut ready) = ready {
-                        // The counter only says that there is something; reading it empties it.
-                        let _ = ready.get_inner().read();
-                        ready.clear_ready();
-                    }
+                Ok(()) = sources.wake.readable() => {
+                    empty(&sources.wake);
                     self.switchboard.audio(now());
                 }
                 Some(arrival) = sources.arrivals.recv() => self.switchboard.arrival(now(), arrival),
@@ -82,7 +76,7 @@ impl Net {
             }
             self.keep_messages();
         }
-        self.farewell(&wake, &mut sources).await;
+        self.farewell(&mut sources).await;
         Ok(())
     }
 
@@ -146,7 +140,7 @@ impl Net {
     }
 
     /// Ends all calls and waits for their ends to be acknowledged.
-    async fn farewell(&mut self, wake: &AsyncFd<Arc<EventFd>>, sources: &mut Sources) {
+    async fn farewell(&mut self, sources: &mut Sources) {
         notify::stopping();
         self.board.set_health(Health::Stopping);
         self.switchboard.set_readiness(now(), Readiness::Draining);
@@ -155,9 +149,8 @@ impl Net {
         while self.switchboard.calls() > 0 && now() < end {
             let deadline = self.switchboard.deadline().map_or(end, |at| at.min(end));
             tokio::select! {
-                Ok(mut ready) = wake.readable() => {
-                    let _ = ready.get_inner().read();
-                    ready.clear_ready();
+                Ok(()) = sources.wake.readable() => {
+                    empty(&sources.wake);
                     self.switchboard.audio(now());
                 }
                 Some(arrival) = sources.arrivals.recv() => self.switchboard.arrival(now(), arrival),
@@ -166,6 +159,12 @@ impl Net {
         }
         self.keep_messages();
     }
+}
+
+/// The bytes only say that there is something.
+fn empty(wake: &UnixStream) {
+    let mut bytes = [0; 64];
+    while wake.try_read(&mut bytes).is_ok_and(|length| length > 0) {}
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

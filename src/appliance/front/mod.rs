@@ -1,0 +1,202 @@
+//! The front process: everything but the models, from start to shutdown.
+//!
+//! | thread | what it runs |
+//! |---|---|
+//! | main | waits for the end, feeds systemd's watchdog while the others' hearts beat |
+//! | net | [`net::Net`]: SIP, calls, conversations |
+//! | audio | `appliance::audio`: every call's media |
+//! | speech link | `appliance::engine`: the engine's child and socket |
+//! | web | `web`: API and status page |
+//! | messages | `store::messages` |
+//!
+//! A start that cannot succeed fails before anything answers, with an error that names key or file.
+
+mod errands;
+mod net;
+mod rendering;
+mod settings;
+mod switchboard;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+
+use super::audio::{self, AudioThread};
+use super::chance;
+use super::config::Config;
+use super::engine::Engine;
+use super::engine::link::Link;
+use super::paths::Paths;
+use super::places::Places;
+use super::rings::{self, Shared};
+use super::rtp_socket::{PortRange, RtpSockets};
+use super::shutdown::Shutdown;
+use super::sip_line::SipLine;
+use super::sip_socket::{ListenError, SipSockets};
+use super::start_error::StartError;
+use super::notify;
+use crate::base::limits;
+use crate::call::{media, render_list};
+use crate::converse::fixed_phrases;
+use crate::sip::UserAgent;
+use crate::store::messages::MessageLog;
+use crate::web::{self, Board, Health};
+use errands::Errands;
+use net::{Net, Sources};
+use rendering::Rendering;
+use switchboard::{Parts, Switchboard};
+
+/// The watchdog looks at the hearts this often when systemd does not ask for more.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Runs the appliance until `shutdown`, or until it has shown that it cannot work.
+pub fn run(
+    config: &Config,
+    config_path: Option<&Path>,
+    paths: &Paths,
+    shutdown: Shutdown,
+) -> Result<(), StartError> {
+    let call = settings::call(config)?;
+    let mut ports = settings::ports(config);
+    check_ports(config, &mut ports)?;
+    settings::check_model(config)?;
+    let web = web::bind(config.web.listen)
+        .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
+    let runtime = runtime()?;
+    let listen: Vec<_> = config.sip.listen.iter().map(settings::listen).collect();
+    let (sockets, arrivals) = runtime.block_on(SipSockets::open(&listen)).map_err(start_error)?;
+    let messages = open_messages(paths)?;
+
+    let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
+    let board = Arc::new(Board::default());
+    let waiting_for = vec!["the speech engine to load its models".to_owned()];
+    board.set_health(Health::Starting { waiting_for });
+    let places = u16::try_from(config.calls.max.count()).unwrap_or(u16::MAX);
+    let rings = rings::allocate(places).map_err(system("cannot allocate the rings"))?;
+    let wake = {
+        let _context = runtime.enter();
+        UnixStream::from_std(rings.wake).map_err(system("cannot wait for sound"))?
+    };
+    let media = media::Settings { timeout: Some(limits::MEDIA_TIMEOUT), timeout_on_hold: false };
+    let (audio, refused) = audio::spawn(rings.audio, media, entropy.fork(), None)
+        .map_err(system("cannot start the audio thread"))?;
+    let standing: Vec<String> = refused.iter().map(|r| r.text().to_owned()).collect();
+    standing.iter().for_each(|text| tracing::warn!("{text}"));
+    let _web = web::start(web, Arc::clone(&board)).map_err(system("cannot start the web thread"))?;
+    let place = settings::engine(config, config_path, paths)?;
+    let (link, answers) = Link::start(place).map_err(system("cannot start the speech link"))?;
+    let engine: Arc<dyn Engine> = Arc::new(link);
+
+    let speaker = settings::speaker(config);
+    let list = render_list(&fixed_phrases(&call.playbook), call.language);
+    let agent = UserAgent::new(settings::agent(sockets.listening()), entropy.fork());
+    let parts = Parts {
+        sip: SipLine::new(agent, sockets),
+        places: Places::new(rings.net),
+        ports,
+        errands: Errands::new(Arc::clone(&engine), speaker.clone()),
+        board: Arc::clone(&board),
+        entropy,
+        call,
+        admission: config.admission(),
+        media_address: config.media.address,
+    };
+    let beats = Arc::new(AtomicU64::new(0));
+    let net = Net {
+        switchboard: Switchboard::new(net::now(), parts),
+        rendering: Rendering::new(speaker, list),
+        messages,
+        board,
+        beats: Arc::clone(&beats),
+        standing,
+    };
+    let sources = Sources { wake, arrivals, engine, answers, shutdown };
+    let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared });
+    drop::<AudioThread>(audio);
+    outcome
+}
+
+/// Runs the net thread and watches over it from this one.
+fn run_net(
+    runtime: Runtime,
+    net: Net,
+    sources: Sources,
+    mut hearts: Hearts,
+) -> Result<(), StartError> {
+    let (ended, end) = mpsc::channel();
+    let thread = std::thread::Builder::new()
+        .name("net".to_owned())
+        .spawn(move || {
+            // The receiver waits for this message and outlives it.
+            let _ = ended.send(runtime.block_on(net.run(sources)));
+        })
+        .map_err(system("cannot start the net thread"))?;
+    let look = notify::alive_interval().map_or(LOOK, |interval| interval.min(LOOK));
+    let outcome = loop {
+        match end.recv_timeout(look) {
+            Ok(outcome) => break outcome,
+            Err(RecvTimeoutError::Timeout) if hearts.beat() => notify::alive(),
+            Err(RecvTimeoutError::Timeout) => tracing::error!("a thread is stuck"),
+            Err(RecvTimeoutError::Disconnected) => {
+                let source = std::io::Error::other("panicked");
+                break Err(StartError::System { what: "the net thread has ended", source });
+            }
+        }
+    };
+    // A panic in there has been told of by the channel.
+    let _ = thread.join();
+    outcome
+}
+
+/// The heartbeats that systemd's watchdog stands for.
+struct Hearts {
+    beats: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+impl Hearts {
+    /// Whether every thread has done something since the last look.
+    fn beat(&mut self) -> bool {
+        let net = self.beats.swap(0, Ordering::Relaxed) > 0;
+        let audio = self.shared.beats.swap(0, Ordering::Relaxed) > 0;
+        net && audio
+    }
+}
+
+/// Shows at start that every call will find its ports, instead of at the call that does not.
+fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError> {
+    let needed = config.calls.max.count();
+    let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let bound: Vec<RtpSockets> = (0..needed).map_while(|_| ports.bind(any).ok()).collect();
+    match bound.len() {
+        free if free < needed => {
+            Err(StartError::PortsExhausted { range: config.media.ports, free, needed })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open_messages(paths: &Paths) -> Result<MessageLog, StartError> {
+    let what = "cannot keep messages in the state folder";
+    std::fs::create_dir_all(paths.state()).map_err(system(what))?;
+    MessageLog::open(&paths.state().join("messages.jsonl")).map_err(system(what))
+}
+
+fn runtime() -> Result<Runtime, StartError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().map_err(system("cannot start the net thread's runtime"))
+}
+
+fn system(what: &'static str) -> impl Fn(std::io::Error) -> StartError {
+    move |source| StartError::System { what, source }
+}
+
+fn start_error(error: ListenError) -> StartError {
+    StartError::from_bind("sip.listen", error.listen.address, error.source)
+}

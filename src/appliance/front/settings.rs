@@ -1,0 +1,104 @@
+//! From the configuration to the settings of each part: the one place that knows both.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::appliance::config::{Config, ListenAddress, Transport, Voice};
+use crate::appliance::engine::link::EnginePlace;
+use crate::appliance::paths::Paths;
+use crate::appliance::rtp_socket::PortRange;
+use crate::appliance::sip_socket::Listen;
+use crate::appliance::start_error::StartError;
+use crate::call;
+use crate::converse::Playbook;
+use crate::speak::Language;
+use crate::{listen, sip};
+
+use super::errands::Speaker;
+
+pub(super) fn call(config: &Config) -> Result<call::Settings, StartError> {
+    Ok(call::Settings {
+        offering: config.offering(),
+        answer_after: config.calls.answer_after,
+        listen: listen::Settings::default(),
+        converse: config.conversation(),
+        language: language(config),
+        playbook: Arc::new(playbook(config)?),
+    })
+}
+
+fn playbook(config: &Config) -> Result<Playbook, StartError> {
+    let Some(path) = &config.converse.playbook else { return Ok(Playbook::logistics()) };
+    let bad = |reason: String| StartError::BadFile {
+        key: "converse.playbook",
+        path: path.clone(),
+        reason,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+    Playbook::parse(&text).map_err(|error| bad(error.to_string()))
+}
+
+/// What is spoken: English by flite, anything else as espeak-ng's voice says.
+fn language(config: &Config) -> Language {
+    match &config.speech.voice {
+        Voice::Slt => Language::English,
+        Voice::Espeak { language } if language.starts_with("en") => Language::English,
+        Voice::Espeak { .. } => Language::Other,
+    }
+}
+
+pub(super) fn speaker(config: &Config) -> Speaker {
+    match &config.speech.voice {
+        Voice::Slt => Speaker { language: "en".to_owned(), voice: String::new() },
+        Voice::Espeak { language } => {
+            Speaker { language: language.clone(), voice: format!("espeak:{language}") }
+        }
+    }
+}
+
+pub(super) fn ports(config: &Config) -> PortRange {
+    PortRange::new(config.media.ports.first()..=config.media.ports.last())
+}
+
+pub(super) fn listen(address: &ListenAddress) -> Listen {
+    let transport = match address.transport {
+        Transport::Udp => sip::Transport::Udp,
+        Transport::Tcp => sip::Transport::Tcp,
+    };
+    Listen { transport, address: address.address }
+}
+
+pub(super) fn agent(listening: &[Listen]) -> sip::Settings {
+    let tcp = listening.iter().find(|listen| listen.transport == sip::Transport::Tcp);
+    sip::Settings { tcp_local: tcp.map(|listen| listen.address), ..sip::Settings::default() }
+}
+
+/// The engine: one of its own, or a child that gets the same configuration.
+pub(super) fn engine(
+    config: &Config,
+    config_path: Option<&Path>,
+    paths: &Paths,
+) -> Result<EnginePlace, StartError> {
+    if let Some(socket) = &config.speech.socket {
+        return Ok(EnginePlace::Socket(socket.clone()));
+    }
+    let what = "cannot start the speech engine";
+    let system = |source| StartError::System { what, source };
+    let socket = paths.own_engine_socket().map_err(system)?;
+    let program = std::env::current_exe().map_err(system)?;
+    let mut arguments: Vec<OsString> = vec!["speech".into(), "--socket".into()];
+    arguments.push(socket.clone().into());
+    arguments.extend(["--parent".into(), std::process::id().to_string().into()]);
+    if let Some(path) = config_path {
+        arguments.extend(["--config".into(), path.into()]);
+    }
+    Ok(EnginePlace::Child { program, arguments, cautious: vec!["--cpu".into()], socket })
+}
+
+/// A missing model file is told before anything starts; whether it is sound, the engine finds out.
+pub(super) fn check_model(config: &Config) -> Result<(), StartError> {
+    let Some(path) = &config.speech.whisper_model else { return Ok(()) };
+    let opened = std::fs::File::open(path).map(drop);
+    opened.map_err(|source| StartError::ModelMissing { path: path.clone(), source })
+}

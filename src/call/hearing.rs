@@ -1,0 +1,258 @@
+//! What the caller says: frames to guesses while it pauses, and to a turn when it has ended.
+//!
+//! ```text
+//!  frame ─▶ Ear ─ Decode ─▶ engine ─ text ─▶ Assembly ─▶ Guess (a pause) | Turn (the end)
+//!               ─ Closed ─▶ the text of the last decode is the turn's: mostly it is there already
+//! ```
+//!
+//! Invariant: each utterance of the ear ends in one `Turn` or `Nothing`, also when the engine fails.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Instant;
+
+use super::call::millis;
+use super::media::HeardFrame;
+use super::work::{Work, WorkIds, WorkResult};
+use crate::base::{Private, WorkId};
+use crate::converse;
+use crate::listen::{
+    Assembly, Completeness, Ear, Expectation, Heard, Input, Output, Recognition, SegmentId,
+    Settings, Transcribe, transcript,
+};
+
+/// The caller's turn has ended.
+#[derive(Debug)]
+pub(super) struct HeardTurn {
+    /// `None`: somebody spoke and was not understood.
+    pub(super) words: Option<Words>,
+    /// End of the last frame of speech.
+    pub(super) spoke_until: Instant,
+    /// Silence that was waited for.
+    pub(super) endpoint_ms: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Words {
+    pub(super) text: Private<String>,
+    /// 0 to 1.
+    pub(super) confidence: f32,
+    pub(super) decode_ms: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum HearingOutput {
+    /// Somebody speaks for sure.
+    Speaking,
+    /// The caller pauses and has said this so far; answer by [`Hearing::hint`].
+    Guess(Private<String>),
+    /// The last guess is void: the caller goes on.
+    GoesOn,
+    Turn(HeardTurn),
+    /// It was no speech.
+    Nothing,
+    Work(Work),
+    Timeout(Option<Instant>),
+}
+
+/// A decode that the engine works on.
+#[derive(Debug)]
+struct Asked {
+    work: WorkId,
+    segment: SegmentId,
+    revision: u32,
+}
+
+/// An utterance that has ended and whose text may be missing.
+#[derive(Debug)]
+struct Closing {
+    segment: SegmentId,
+    spoke_until: Instant,
+    closed_at: Instant,
+}
+
+/// The hearing of one call.
+pub(super) struct Hearing {
+    ear: Ear,
+    assembly: Assembly,
+    asked: Vec<Asked>,
+    /// Of the text that came last.
+    decode_ms: u32,
+    /// What the last guess was made from.
+    guessed: Option<(SegmentId, u32)>,
+    closing: Option<Closing>,
+    now: Option<Instant>,
+    out: VecDeque<HearingOutput>,
+}
+
+impl fmt::Debug for Hearing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hearing({} decodes, {:?})", self.asked.len(), self.closing)
+    }
+}
+
+impl Hearing {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            ear: Ear::new(settings),
+            assembly: Assembly::default(),
+            asked: Vec::new(),
+            decode_ms: 0,
+            guessed: None,
+            closing: None,
+            now: None,
+            out: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn frame(&mut self, now: Instant, heard: &HeardFrame) {
+        let input = Input::Frame { frame: heard.frame, score: heard.score, lost: heard.is_lost() };
+        self.now = Some(now);
+        self.ear.handle(heard.at, input);
+    }
+
+    pub(super) fn expect(&mut self, now: Instant, expectation: converse::Expectation) {
+        let expected = match expectation {
+            converse::Expectation::Digits { .. } => Expectation::Digits,
+            converse::Expectation::YesNo => Expectation::YesNo,
+            converse::Expectation::Anything | converse::Expectation::Text => Expectation::Anything,
+        };
+        self.ear.handle(now, Input::Expect(expected));
+    }
+
+    /// What the conversation makes of the last guess.
+    pub(super) fn hint(&mut self, now: Instant, thought: converse::Completeness) {
+        let thought = match thought {
+            converse::Completeness::Complete => Completeness::Complete,
+            converse::Completeness::Incomplete => Completeness::Incomplete,
+            converse::Completeness::Unknown => Completeness::Unknown,
+        };
+        if let Some((segment, revision)) = self.guessed {
+            self.now = Some(now);
+            self.ear.handle(now, Input::Hint { segment, revision, thought });
+        }
+    }
+
+    /// The engine's text for a decode.
+    pub(super) fn text(&mut self, now: Instant, result: WorkResult) {
+        let WorkResult::Text { id, text, confidence, decode_ms } = result else { return };
+        self.decode_ms = decode_ms;
+        // Our models do not tell how likely it is that nobody spoke.
+        let heard = transcript::read(&Recognition { text, confidence, no_speech: 0.0 });
+        self.recognized(now, id, heard);
+    }
+
+    /// The engine could not decode it: speech that was not understood.
+    pub(super) fn failed(&mut self, now: Instant, id: WorkId) {
+        self.recognized(now, id, Heard::Unclear);
+    }
+
+    pub(super) fn timeout(&mut self, now: Instant) {
+        self.now = Some(now);
+        self.ear.handle(now, Input::Timeout);
+    }
+
+    /// The call is over.
+    pub(super) fn close(&mut self) {
+        self.ear.reset();
+        self.assembly.clear();
+        self.asked.clear();
+        self.closing = None;
+        self.out.clear();
+    }
+
+    /// Drain until `Timeout`.
+    pub(super) fn poll_output(&mut self, ids: &mut WorkIds) -> HearingOutput {
+        loop {
+            if let Some(output) = self.out.pop_front() {
+                return output;
+            }
+            match self.ear.poll_output() {
+                Output::SpeechStarted { .. } => return HearingOutput::Speaking,
+                Output::Decode(request) => self.decode(ids, request),
+                Output::Resumed { segment } => self.resumed(segment),
+                // Its text is awaited like any other; the utterance goes on.
+                Output::Cut { .. } => (),
+                Output::Closed { segment, ended_at, .. } => {
+                    let closed_at = self.now.unwrap_or(ended_at);
+                    self.closing = Some(Closing { segment, spoke_until: ended_at, closed_at });
+                    self.finish();
+                }
+                Output::Dismissed { .. } => self.dismissed(),
+                Output::Timeout(at) => return HearingOutput::Timeout(at),
+            }
+        }
+    }
+
+    fn decode(&mut self, ids: &mut WorkIds, request: Transcribe) {
+        let Transcribe { segment, revision, audio } = request;
+        self.drop_asked(|asked| asked.segment == segment);
+        // The caller went on before the last utterance could be answered: it is one with this.
+        self.closing = self.closing.take().filter(|closing| closing.segment == segment);
+        self.assembly.decoding(segment, revision);
+        let work = ids.next();
+        self.asked.push(Asked { work, segment, revision });
+        let audio = Private::new(audio);
+        self.out.push_back(HearingOutput::Work(Work::Transcribe { id: work, audio }));
+    }
+
+    fn resumed(&mut self, segment: SegmentId) {
+        self.drop_asked(|asked| asked.segment == segment);
+        self.assembly.resumed(segment);
+        self.guessed = None;
+        self.out.push_back(HearingOutput::GoesOn);
+    }
+
+    /// A cough after an utterance whose text is still awaited changes nothing.
+    fn dismissed(&mut self) {
+        if self.closing.is_none() {
+            self.drop_asked(|_| true);
+            self.assembly.clear();
+            self.out.push_back(HearingOutput::Nothing);
+        }
+    }
+
+    fn recognized(&mut self, now: Instant, id: WorkId, heard: Heard) {
+        let Some(index) = self.asked.iter().position(|asked| asked.work == id) else { return };
+        let Asked { segment, revision, .. } = self.asked.swap_remove(index);
+        if !self.assembly.recognized(segment, revision, heard) {
+            return;
+        }
+        self.now = Some(now);
+        if self.closing.is_some() {
+            return self.finish();
+        }
+        if let Some((segment, revision, Heard::Words { text, .. })) = self.assembly.text() {
+            self.guessed = Some((segment, revision));
+            self.out.push_back(HearingOutput::Guess(text));
+        }
+    }
+
+    /// Gives out the turn once all of its text is there.
+    fn finish(&mut self) {
+        let Some((_, _, heard)) = self.assembly.text() else { return };
+        let Some(closing) = self.closing.take() else { return };
+        self.assembly.clear();
+        self.guessed = None;
+        let decode_ms = self.decode_ms;
+        let words = match heard {
+            Heard::Nothing => return self.out.push_back(HearingOutput::Nothing),
+            Heard::Unclear => None,
+            Heard::Words { text, confidence } => Some(Words { text, confidence, decode_ms }),
+        };
+        let Closing { spoke_until, closed_at, .. } = closing;
+        let endpoint_ms = millis(closed_at.saturating_duration_since(spoke_until));
+        self.out.push_back(HearingOutput::Turn(HeardTurn { words, spoke_until, endpoint_ms }));
+    }
+
+    fn drop_asked(&mut self, is_void: impl Fn(&Asked) -> bool) {
+        let out = &mut self.out;
+        self.asked.retain(|asked| {
+            let keep = !is_void(asked);
+            if !keep {
+                out.push_back(HearingOutput::Work(Work::Cancel { id: asked.work }));
+            }
+            keep
+        });
+    }
+}
