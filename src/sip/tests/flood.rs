@@ -56,7 +56,8 @@ fn two_hundred_thousand_invites_from_ten_thousand_sources() {
     assert_eq!(used.legs, limits::SIP_DIALOGS, "as many as there may be, and no more");
     let counters = bench.agent.counters();
     assert!(counters.dropped(Dropped::DialogsFull) > 190_000);
-    assert!(counters.answered(503) > 190_000);
+    // In the 2 s of the flood.
+    assert!((500..=1_600).contains(&counters.answered(503)), "{}", counters.answered(503));
 
     // The call that was up does not notice.
     bench.sent.clear();

@@ -89,6 +89,18 @@ fn info(request: &Request) -> Result<(), Refusal> {
     Err(Refusal::with(415, "Accept", format!("{DTMF_RELAY}, {DTMF}")))
 }
 
+/// Whether unread bytes are an INVITE without a To tag. A guess, made without allocating: it only
+/// decides what a full house looks at.
+pub(super) fn begins_a_call(bytes: &[u8]) -> bool {
+    let names_to = |line: &&[u8]| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
+        name.eq_ignore_ascii_case(b"To") || name.eq_ignore_ascii_case(b"t")
+    };
+    let is_tagged = |line: &[u8]| line.windows(5).any(|five| five.eq_ignore_ascii_case(b";tag="));
+    bytes.trim_ascii_start().starts_with(b"INVITE ")
+        && !bytes.split(|byte| *byte == b'\n').find(names_to).is_some_and(is_tagged)
+}
+
 fn accepts_sdp(request: &Request) -> bool {
     let accepted = request.list("Accept");
     let fits = |range: &&str| {

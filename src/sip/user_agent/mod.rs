@@ -21,6 +21,7 @@ mod stack;
 mod uas;
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 pub use api::{
@@ -39,12 +40,19 @@ use crate::sip::transport::{ConnectionId, Flow};
 use leg::{Leg, State};
 use stack::Stack;
 
+/// New calls that get a 503 in a second while the house is full; the others are dropped unread.
+const REFUSALS_PER_SECOND: u32 = 500;
+/// The bucket of `overload`: all sources together.
+const EVERYBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// The one thing that the shell talks to.
 pub struct UserAgent {
     stack: Stack,
     legs: HashMap<LegId, Leg>,
     leg_deadlines: Deadlines<LegId>,
     limiter: RateLimiter,
+    /// How many are told that the house is full.
+    overload: RateLimiter,
     admission: Admission,
     next_leg: u64,
 }
@@ -67,6 +75,7 @@ impl UserAgent {
             legs: HashMap::new(),
             leg_deadlines: Deadlines::default(),
             limiter: RateLimiter::default(),
+            overload: RateLimiter::new(REFUSALS_PER_SECOND, 1),
             admission: Admission::Open,
             next_leg: 1,
         }
@@ -165,8 +174,11 @@ impl UserAgent {
     }
 
     fn message(&mut self, now: Instant, flow: Flow, bytes: &[u8], carriage: Carriage) {
+        if self.is_beyond_us(now, bytes) {
+            return;
+        }
         match parse(bytes, carriage) {
-            Ok(Message::Request(request)) => self.request(now, flow, request),
+            Ok(Message::Request(request)) => self.request(now, flow, request, bytes.len()),
             Ok(Message::Response(response)) => {
                 self.stack.counters.responses += 1;
                 self.response(now, flow, &response);
@@ -175,7 +187,27 @@ impl UserAgent {
         }
     }
 
-    fn request(&mut self, now: Instant, flow: Flow, mut request: Request) {
+    /// Whether a message is not worth reading: a new call for a house that is full and has said so
+    /// often enough. Nothing is allocated for it.
+    fn is_beyond_us(&mut self, now: Instant, bytes: &[u8]) -> bool {
+        let Some(reason) = self.fullness() else { return false };
+        if !inspect::begins_a_call(bytes) || self.overload.admit(now, EVERYBODY) {
+            return false;
+        }
+        self.stack.drop_one(reason);
+        true
+    }
+
+    /// Why no new call can be taken, if so.
+    fn fullness(&self) -> Option<Dropped> {
+        if !self.stack.transactions.has_room_for_new() {
+            return Some(Dropped::TransactionsFull);
+        }
+        let has_room = self.stack.dialogs.has_room() && self.legs.len() < limits::SIP_DIALOGS;
+        (!has_room).then_some(Dropped::DialogsFull)
+    }
+
+    fn request(&mut self, now: Instant, flow: Flow, mut request: Request, size: usize) {
         self.stack.counters.requests += 1;
         let Some(mut via) = request.top_via() else { return };
         stack::stamp(&mut via, flow);
@@ -189,7 +221,7 @@ impl UserAgent {
                 _ if request.to().is_some_and(|to| to.tag().is_some()) => {
                     self.request_in_dialog(now, flow, request);
                 }
-                _ => self.new_request(now, flow, &request),
+                _ => self.new_request(now, flow, &request, size),
             },
         }
     }
@@ -222,7 +254,7 @@ impl UserAgent {
                 self.with_leg(now, leg, |leg, stack| leg.hang_up(now, stack, reason));
             }
             Command::Cancel { leg } => {
-                self.with_leg(now, leg, |leg, stack| leg.cancel(now, stack));
+                self.with_leg(now, leg, |leg, stack| leg.hang_up(now, stack, None));
             }
             Command::Invite { leg, invite } => self.invite(now, leg, *invite),
             Command::Admit(admission) => self.admission = admission,
@@ -234,7 +266,7 @@ impl UserAgent {
         if self.legs.contains_key(&leg) {
             return;
         }
-        if !self.stack.dialogs.has_room() || self.legs.len() >= limits::SIP_DIALOGS {
+        if self.fullness() == Some(Dropped::DialogsFull) {
             let event = Event::Refused { leg, status: 503, retry_after_s: None };
             return self.stack.event(event);
         }

@@ -66,7 +66,8 @@ impl Leg {
         stack: &mut Stack,
         awaited: Unacknowledged,
     ) -> Exchange {
-        let Unacknowledged { transaction, invite_seq, ok, occasion, is_late_offer } = awaited;
+        let Unacknowledged { transaction, invite_seq, mut ok, occasion, is_late_offer } = awaited;
+        stack.name(&mut ok);
         stack.respond(now, transaction, ok.clone());
         self.timers.set(LegTimer::ResendOk, now + T1);
         self.timers.set(LegTimer::NoAck, now + GIVE_UP);

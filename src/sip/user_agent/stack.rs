@@ -158,11 +158,17 @@ impl Stack {
         response_to(request, status, Some(&self.stateless_tag(request)))
     }
 
+    /// Says who answers, and counts it.
     fn sign(&mut self, response: &mut Response) {
         if response.status() > 100 {
-            response.set_header("Server", &self.settings.product);
+            self.name(response);
         }
         self.counters.answer_one(response.status());
+    }
+
+    /// Says who answers.
+    pub fn name(&self, response: &mut Response) {
+        response.set_header("Server", &self.settings.product);
     }
 
     /// Sends bytes outside any transaction.

@@ -21,14 +21,18 @@ const SCANNERS: [&str; 5] =
 
 impl UserAgent {
     /// A request without a To tag that no transaction knows.
-    pub(super) fn new_request(&mut self, now: Instant, flow: Flow, request: &Request) {
+    pub(super) fn new_request(&mut self, now: Instant, flow: Flow, request: &Request, size: usize) {
         if is_scanner(request) {
             return self.stack.drop_one(Dropped::Scanner);
         }
         if !self.limiter.admit(now, flow.peer.ip()) {
             return self.stack.drop_one(Dropped::SourceRate);
         }
-        if let Err(refusal) = inspect_new(&self.stack, request) {
+        let verdict = inspect_new(&self.stack, request).and(match size {
+            0..=limits::SIP_NEW_CALL_BYTES => Ok(()),
+            _ => Err(Refusal::new(513)),
+        });
+        if let Err(refusal) = verdict {
             return refuse(&mut self.stack, now, flow, request, refusal);
         }
         match request.method() {
@@ -40,11 +44,8 @@ impl UserAgent {
     }
 
     fn new_call(&mut self, now: Instant, flow: Flow, invite: &Request) {
-        if !self.stack.transactions.has_room_for_new() {
-            return self.overloaded(now, flow, invite, Dropped::TransactionsFull);
-        }
-        if !self.stack.dialogs.has_room() || self.legs.len() >= limits::SIP_DIALOGS {
-            return self.overloaded(now, flow, invite, Dropped::DialogsFull);
+        if let Some(reason) = self.fullness() {
+            return self.overloaded(now, flow, invite, reason);
         }
         let local_tag = self.stack.entropy.token();
         let Some(dialog) = Dialog::of_callee(invite, &local_tag, flow) else {
@@ -161,11 +162,7 @@ fn inspect_new(stack: &Stack, request: &Request) -> Result<(), Refusal> {
         return Err(Refusal::new(482));
     }
     inspect::require(request)?;
-    inspect::content(request)?;
-    if request.to_bytes().len() > limits::SIP_NEW_CALL_BYTES {
-        return Err(Refusal::new(513));
-    }
-    Ok(())
+    inspect::content(request)
 }
 
 /// Refuses without keeping anything.
