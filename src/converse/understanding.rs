@@ -1,8 +1,9 @@
 //! Which intent of the playbook an utterance means, and the slot values that came with it.
 
+use super::matching::numbers::joined_with_digits;
 use super::matching::score::{ACCEPT, Utterance};
 use super::matching::slots::{Found, SlotKind, mentioned};
-use super::matching::tokens::{Token, joined};
+use super::matching::tokens::Token;
 use super::playbook::{Intent, IntentId, Playbook, Scope, Slot};
 
 /// A pattern is the author's own rule and all but settles it.
@@ -33,7 +34,11 @@ pub fn guess(playbook: &Playbook, tokens: &[Token], floor: Floor) -> Option<Gues
         if !listened_for(intent.scope, floor) {
             continue;
         }
-        let (score, length) = intent_score(playbook, intent, &units);
+        let (score, mut length) = intent_score(playbook, intent, &units);
+        // `Cancel` in the middle of a question drops the question.
+        if intent.scope == Scope::Asking {
+            length = usize::MAX;
+        }
         let better = best.is_none_or(|(_, rival, rival_score, rival_length)| {
             if rival.weak != intent.weak {
                 let firm = if intent.weak { rival_score } else { score };
@@ -68,7 +73,7 @@ struct Unit {
 fn units(playbook: &Playbook, tokens: &[Token]) -> Vec<Unit> {
     let unit = |part: &[Token]| Unit {
         utterance: playbook.lexicon().utterance(part),
-        joined: joined(part),
+        joined: joined_with_digits(part),
     };
     let mut units = vec![unit(tokens)];
     let sentences: Vec<&[Token]> = tokens.chunk_by(|a, b| a.sentence == b.sentence).collect();
@@ -106,7 +111,7 @@ fn listened_for(scope: Scope, floor: Floor) -> bool {
 /// A number fills one slot only: the first that it fits.
 fn values(intent: &Intent, tokens: &[Token]) -> Vec<Found> {
     let mut number_is_taken = false;
-    let text = joined(tokens);
+    let text = joined_with_digits(tokens);
     let captures = intent.patterns.iter().find_map(|pattern| pattern.captures(&text));
     let mut value = |slot: &Slot| {
         let captured = captures.as_ref().and_then(|captures| captures.name(&slot.name));

@@ -20,6 +20,10 @@ impl Dialogue {
             }
             return self.ask_back(guess);
         }
+        if yes_no(&heard.tokens).is_some() {
+            let listen = self.playbook.prompts().listen.clone();
+            return Reaction::say(vec![listen], Understanding::Answer);
+        }
         match heard.guess_from(DOUBTFUL) {
             Some(guess) if !self.playbook.intent(guess.intent).weak => self.ask_back(guess),
             _ => {

@@ -44,7 +44,8 @@ impl Form {
         for (index, _) in intent.slots.iter().enumerate() {
             let value = match found.get(index) {
                 Some(Found::Value(value)) => SlotValue::Heard(value.clone()),
-                Some(Found::Partial(digits)) if form.partial.is_empty() => {
+                // Only what is asked for first can go on in the next turn.
+                Some(Found::Partial(digits)) if index == 0 => {
                     form.partial = digits.clone();
                     SlotValue::Empty
                 }

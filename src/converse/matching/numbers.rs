@@ -46,6 +46,20 @@ pub fn runs(tokens: &[Token]) -> Vec<Run> {
     found
 }
 
+/// The normalised words with every number in digits; what patterns are matched against.
+pub fn joined_with_digits(tokens: &[Token]) -> String {
+    let runs = runs(tokens);
+    let mut words: Vec<&str> = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        match runs.iter().find(|run| (run.start..run.end).contains(&at)) {
+            Some(run) if run.start == at => words.push(&run.digits),
+            Some(_) => {}
+            None => words.push(&token.word),
+        }
+    }
+    words.join(" ")
+}
+
 /// Whether the word can only be a number (or its repetition).
 pub fn is_number_word(word: &str) -> bool {
     part(word).is_some_and(|part| part != Part::Oh)
@@ -235,6 +249,12 @@ mod tests {
             let found: String = runs(&tokenise(text)).into_iter().map(|r| r.digits).collect();
             assert_eq!(found, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn patterns_see_numbers_as_digits() {
+        let seen = joined_with_digits(&tokenise("My order is four seven, two nine, please."));
+        assert_eq!(seen, "my order is 4729 please");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::tokens::{Token, is_common};
 /// From this score on a phrase is taken as meant.
 pub const ACCEPT: f32 = 0.7;
 /// From this score on it is worth asking whether it was meant.
-pub const DOUBTFUL: f32 = 0.52;
+pub const DOUBTFUL: f32 = 0.58;
 /// From this score on little else can have been meant.
 pub const STRONG: f32 = 0.87;
 /// Words of an utterance that are compared; a wish is said in fewer.
@@ -174,7 +174,12 @@ impl Lexicon {
             return 0.0;
         }
         let (anywhere, covered) = anywhere(variant, utterance);
-        if anywhere / phrase < DOUBTFUL {
+        // Common words alone are found everywhere; then all of them must be there.
+        let tells = variant.elements.iter().zip(&variant.weights).any(|(element, weight)| {
+            matches!(element, Element::Word(_)) && *weight > COMMON_WEIGHT
+        });
+        let least = if tells { DOUBTFUL } else { 0.93 };
+        if anywhere / phrase < least {
             return 0.0;
         }
         let found = (0.6 * in_order(variant, utterance) + 0.4 * anywhere) / phrase;

@@ -38,7 +38,7 @@ pub fn tokenise(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// The normalised words with one space between; what patterns are matched against.
+/// The normalised words with one space between.
 pub fn joined(tokens: &[Token]) -> String {
     let words: Vec<&str> = tokens.iter().map(|t| t.word.as_str()).collect();
     words.join(" ")

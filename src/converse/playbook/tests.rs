@@ -78,7 +78,12 @@ fn each_fault_names_key_value_and_what_is_allowed() {
             "intent.hours.phrases",
             "`]` is missing",
         ),
-        ("\"{order}\",", "\"{number}\",", "intent.track.phrases", "no slot `number`"),
+        (
+            "[number] {order}\",\n  \"is my",
+            "[number] {number}\",\n  \"is my",
+            "intent.track.phrases",
+            "no slot `number`",
+        ),
         (
             "table = \"orders\"",
             "table = \"order\"",

@@ -308,3 +308,36 @@ fn pleasantries_are_answered_and_give_way_to_wishes() {
          desk: I have noted order 4729. I cannot see its status from here. Shall a colleague call you back about it?",
     );
 }
+
+#[test]
+fn a_caller_who_gives_the_name_first_is_not_asked_for_it_again() {
+    talk(
+        "desk: Hello, this is Northgate Logistics. How can I help you?
+         caller: Hello, my name is Martin.
+         desk: Hello Martin. What can I do for you?
+         caller: Call me back on Wednesday at 10 o'clock.
+         desk: Which number can we reach you at?
+         caller: No.
+         desk: Thank you. What is your message?
+         caller: It is about the gate.
+         desk: Shall I pass your message on?
+         caller: Yes.
+         desk: Thank you. I have taken your message, and a colleague will call you back. MORE
+         message: leave a message | Martin | - | It is about the gate. |",
+    );
+}
+
+#[test]
+fn cancel_drops_a_question_and_a_bare_yes_is_no_wish() {
+    talk(
+        "desk: Hello, this is Northgate Logistics. How can I help you?
+         caller: Yes.
+         desk: What can I do for you?
+         caller: Track my order.
+         desk: What is your order number?
+         caller: Cancel.
+         desk: All right, I have dropped that. What can I do for you?
+         caller: 10 am.
+         desk: Sorry, I did not understand that.",
+    );
+}
