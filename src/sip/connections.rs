@@ -9,6 +9,7 @@
 //! being made is bounded like a read buffer.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::sip::transport::{ConnectionId, Flow, Transport, Way};
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the shell is to do.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Action {
     Transmit { flow: Flow, bytes: Vec<u8> },
     Connect { connection: ConnectionId, transport: Transport, peer: SocketAddr },
@@ -31,10 +32,29 @@ pub enum Action {
 }
 
 /// What a connection brought.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Brought {
     Message { flow: Flow, bytes: Vec<u8> },
     KeepAlive,
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transmit { flow, bytes } => write!(f, "Transmit({flow:?}, {})", bytes.len()),
+            Self::Connect { connection, .. } => write!(f, "Connect({connection:?})"),
+            Self::Close { connection } => write!(f, "Close({connection:?})"),
+        }
+    }
+}
+
+impl fmt::Debug for Brought {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message { flow, bytes } => write!(f, "Message({flow:?}, {})", bytes.len()),
+            Self::KeepAlive => f.write_str("KeepAlive"),
+        }
+    }
 }
 
 /// No way is left to the peer.
@@ -101,6 +121,10 @@ impl Connections {
 
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
+    }
+
+    pub fn has(&self, id: ConnectionId) -> bool {
+        self.table.contains_key(&id)
     }
 
     pub fn next_deadline(&self) -> Option<Instant> {

@@ -1,6 +1,7 @@
 //! Where bytes come from and go to: transports, stream connections and flows. Addresses only; the
 //! sockets are the shell's.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 /// How SIP messages travel (RFC 3261 section 18, RFC 7118).
@@ -70,8 +71,9 @@ pub enum ConnectionId {
 
 /// One way between us and a peer.
 ///
-/// `local` is a concrete address of ours (never the wildcard): it goes into Via and Contact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// `local` is a concrete address of ours (never the wildcard): it goes into Via and Contact. `Debug`
+/// shows no address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Flow {
     pub transport: Transport,
     pub local: SocketAddr,
@@ -95,12 +97,27 @@ impl Flow {
     }
 }
 
+impl fmt::Debug for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.connection {
+            Some(connection) => write!(f, "Flow({:?}, {connection:?})", self.transport),
+            None => write!(f, "Flow({:?})", self.transport),
+        }
+    }
+}
+
 /// Where a message goes: along a flow or, when the flow's connection is gone, to an address that a
 /// new connection may be made to (RFC 3261 section 18.2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Way {
     pub flow: Flow,
     pub reconnect: SocketAddr,
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Way({:?})", self.flow)
+    }
 }
 
 impl Way {

@@ -61,7 +61,7 @@ fn two_hundred_thousand_invites_from_ten_thousand_sources() {
 
     // The call that was up does not notice.
     bench.sent.clear();
-    bench.receive(&Script::new("INFO").number(2).to_tag(&tag).text());
+    bench.receive(&Script::new("INFO").number(2).tagged(&tag).text());
     assert_eq!(bench.one().status(), 200);
     bench.command(Command::Bye { leg, reason: None });
     let bye = bench.take().pop().unwrap();
@@ -92,7 +92,7 @@ fn a_busy_house_refuses_a_flood_and_keeps_a_quarter_for_the_calls_that_are_up() 
     assert_eq!(used.transactions, limits::SIP_TRANSACTIONS / 4 * 3);
     assert!(bench.agent.counters().dropped(Dropped::TransactionsFull) > 7_000);
     bench.sent.clear();
-    bench.receive(&Script::new("BYE").number(2).to_tag(&tag).text());
+    bench.receive(&Script::new("BYE").number(2).tagged(&tag).text());
     assert_eq!(bench.words(), ["200"]);
 }
 
@@ -160,7 +160,7 @@ fn a_hundred_thousand_mutated_messages_do_not_end_a_call() {
     bench.command(Command::Reoffer { leg, sdp: b"hold".to_vec() });
     let reinvite = bench.one();
     let new = |method| Script::new(method).call_id("other").body(SDP);
-    let in_dialog = |method| Script::new(method).number(50).to_tag(&tag).body(SDP);
+    let in_dialog = |method| Script::new(method).number(50).tagged(&tag).body(SDP);
     // What belongs to the call comes from a stranger; the rest from the caller's own address.
     let from_caller: Vec<_> = [
         new("INVITE").header("Record-Route: <sip:192.0.2.50;lr>").text(),
@@ -168,8 +168,8 @@ fn a_hundred_thousand_mutated_messages_do_not_end_a_call() {
         new("CANCEL").text(),
         new("ACK").text(),
         new("OPTIONS").header("Accept: application/sdp").text(),
-        new("BYE").to_tag("nobody").text(),
-        new("UPDATE").to_tag("nobody").text(),
+        new("BYE").tagged("nobody").text(),
+        new("UPDATE").tagged("nobody").text(),
         new("REGISTER").text(),
     ]
     .into();
@@ -220,9 +220,9 @@ fn a_hundred_thousand_mutated_messages_do_not_end_a_call() {
         .into_iter()
         .find(|event| matches!(event, Event::Ended { leg: ended, .. } if *ended == leg));
     assert!(ended.is_none(), "{ended:?}");
-    bench.receive(&Script::new("INFO").number(60).to_tag(&tag).text());
+    bench.receive(&Script::new("INFO").number(60).tagged(&tag).text());
     assert_eq!(bench.take().pop().unwrap().status(), 200, "the call is up");
-    bench.receive(&Script::new("BYE").number(61).to_tag(&tag).text());
+    bench.receive(&Script::new("BYE").number(61).tagged(&tag).text());
     assert_eq!(bench.take().pop().unwrap().status(), 200);
     bench.pass(seconds(400));
     let used = bench.agent.occupancy();

@@ -235,7 +235,7 @@ impl Bench {
         let leg = self.ringing(&invite);
         self.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
         let tag = self.one().tag("To").to_owned();
-        self.receive(&Script::new("ACK").to_tag(&tag).branch("z9hG4bKack").text());
+        self.receive(&Script::new("ACK").tagged(&tag).branch("z9hG4bKack").text());
         assert_eq!(self.said(), ["Established"]);
         (leg, tag)
     }
@@ -288,12 +288,12 @@ impl Script {
         self
     }
 
-    pub fn to_tag(mut self, tag: &str) -> Self {
+    pub fn tagged(mut self, tag: &str) -> Self {
         self.to_tag = Some(tag.to_owned());
         self
     }
 
-    pub fn from_tag(mut self, tag: &str) -> Self {
+    pub fn sender_tag(mut self, tag: &str) -> Self {
         self.from_tag = tag.to_owned();
         self
     }

@@ -10,7 +10,7 @@ fn the_peer_holds_and_resumes_by_reinvite() {
     let mut bench = Bench::new();
     let (leg, tag) = bench.up();
     for (number, sdp) in [(2, HOLD), (3, SDP)] {
-        let invite = Script::new("INVITE").number(number).to_tag(&tag).body(sdp);
+        let invite = Script::new("INVITE").number(number).tagged(&tag).body(sdp);
         bench.receive(&invite.text());
         assert_eq!(bench.words(), ["100"]);
         let events = bench.take_events();
@@ -26,7 +26,7 @@ fn the_peer_holds_and_resumes_by_reinvite() {
         assert_eq!(ok.tag("To"), tag);
         bench.pass(ms(500));
         assert_eq!(bench.words(), ["200"], "repeated until the ACK");
-        let ack = Script::new("ACK").number(number).to_tag(&tag).branch("z9hG4bKa");
+        let ack = Script::new("ACK").number(number).tagged(&tag).branch("z9hG4bKa");
         bench.receive(&ack.text());
         bench.pass(seconds(10));
         assert!(bench.sent.is_empty());
@@ -38,7 +38,7 @@ fn the_peer_holds_and_resumes_by_reinvite() {
 fn the_peer_updates_with_and_without_an_offer() {
     let mut bench = Bench::new();
     let (leg, tag) = bench.up();
-    let update = Script::new("UPDATE").to_tag(&tag);
+    let update = Script::new("UPDATE").tagged(&tag);
     let moved = update.clone().number(2).contact(Some("<sip:ann@192.0.2.8:5070>"));
     bench.receive(&moved.text());
     assert_eq!(bench.one().status(), 200);
@@ -59,7 +59,7 @@ fn a_refresh_moves_the_remote_target_and_a_refused_one_does_not() {
     let mut bench = Bench::new();
     let (leg, tag) = bench.up();
     let reinvite = |number, contact| {
-        let script = Script::new("INVITE").number(number).to_tag(&tag).body(HOLD);
+        let script = Script::new("INVITE").number(number).tagged(&tag).body(HOLD);
         script.contact(Some(contact)).text()
     };
     bench.receive(&reinvite(2, "<sip:ann@192.0.2.8:5070>"));
@@ -67,10 +67,10 @@ fn a_refresh_moves_the_remote_target_and_a_refused_one_does_not() {
     bench.command(Command::RefuseOffer { leg, status: 488, warning });
     let refusal = bench.take().pop().unwrap();
     assert_eq!((refusal.status(), refusal.header("Warning")), (488, "304 attendant \"no\""));
-    bench.receive(&Script::new("ACK").number(2).to_tag(&tag).branch("z9hG4bKINVITE2").text());
+    bench.receive(&Script::new("ACK").number(2).tagged(&tag).branch("z9hG4bKINVITE2").text());
     bench.receive(&reinvite(3, "<sip:ann@192.0.2.9:5090>"));
     bench.command(Command::AcceptOffer { leg, sdp: ANSWER.to_vec() });
-    bench.receive(&Script::new("ACK").number(3).to_tag(&tag).branch("z9hG4bKa").text());
+    bench.receive(&Script::new("ACK").number(3).tagged(&tag).branch("z9hG4bKa").text());
     bench.take();
     bench.command(Command::Bye { leg, reason: None });
     let bye = bench.one();
@@ -82,15 +82,15 @@ fn a_refresh_moves_the_remote_target_and_a_refused_one_does_not() {
 fn a_reinvite_without_an_offer_gets_ours() {
     let mut bench = Bench::new();
     let (leg, tag) = bench.up();
-    bench.receive(&Script::new("INVITE").number(2).to_tag(&tag).text());
+    bench.receive(&Script::new("INVITE").number(2).tagged(&tag).text());
     let events = bench.take_events();
     assert!(matches!(events[..], [Event::OfferReceived { offer: None, .. }]), "{events:?}");
     bench.command(Command::AcceptOffer { leg, sdp: b"our offer".to_vec() });
     assert_eq!(bench.take().pop().unwrap().body(), "our offer");
     // Until its answer comes no other offer fits in.
-    bench.receive(&Script::new("INVITE").number(3).to_tag(&tag).body(HOLD).text());
+    bench.receive(&Script::new("INVITE").number(3).tagged(&tag).body(HOLD).text());
     assert_eq!(bench.one().status(), 491);
-    let ack = Script::new("ACK").number(2).to_tag(&tag).branch("z9hG4bKa");
+    let ack = Script::new("ACK").number(2).tagged(&tag).branch("z9hG4bKa");
     bench.receive(&ack.body("their answer").text());
     let events = bench.take_events();
     let [Event::OfferAnswered { sdp, .. }] = events.as_slice() else { panic!("{events:?}") };
@@ -101,7 +101,7 @@ fn a_reinvite_without_an_offer_gets_ours() {
 fn a_reinvite_without_an_ack_ends_the_call() {
     let mut bench = Bench::new();
     let (leg, tag) = bench.up();
-    bench.receive(&Script::new("INVITE").number(2).to_tag(&tag).body(HOLD).text());
+    bench.receive(&Script::new("INVITE").number(2).tagged(&tag).body(HOLD).text());
     bench.command(Command::AcceptOffer { leg, sdp: ANSWER.to_vec() });
     bench.pass(seconds(32));
     assert_eq!(bench.words().last().unwrap(), "BYE");
@@ -114,16 +114,16 @@ fn a_reinvite_without_an_ack_ends_the_call() {
 fn a_second_offer_waits_for_the_first_and_a_cancelled_one_is_withdrawn() {
     let mut bench = Bench::new();
     let (leg, tag) = bench.up();
-    bench.receive(&Script::new("INVITE").number(2).to_tag(&tag).body(HOLD).text());
+    bench.receive(&Script::new("INVITE").number(2).tagged(&tag).body(HOLD).text());
     bench.take();
     bench.take_events();
     for (number, method) in [(3, "INVITE"), (4, "UPDATE")] {
-        bench.receive(&Script::new(method).number(number).to_tag(&tag).body(HOLD).text());
+        bench.receive(&Script::new(method).number(number).tagged(&tag).body(HOLD).text());
         let wait = bench.one();
         assert_eq!(wait.status(), 500, "{method}");
         assert!(wait.header("Retry-After").parse::<u32>().unwrap() <= 10);
     }
-    let mut cancel = Script::new("CANCEL").number(2).to_tag(&tag);
+    let mut cancel = Script::new("CANCEL").number(2).tagged(&tag);
     cancel.branch = "z9hG4bKINVITE2".to_owned();
     bench.receive(&cancel.text());
     assert_eq!(bench.words(), ["200", "487"]);
@@ -138,7 +138,7 @@ fn a_second_offer_waits_for_the_first_and_a_cancelled_one_is_withdrawn() {
 fn an_offer_that_nobody_decides_on_is_refused() {
     let mut bench = Bench::new();
     let (_, tag) = bench.up();
-    bench.receive(&Script::new("UPDATE").number(2).to_tag(&tag).body(HOLD).text());
+    bench.receive(&Script::new("UPDATE").number(2).tagged(&tag).body(HOLD).text());
     bench.take_events();
     bench.pass(seconds(20));
     assert_eq!(bench.words(), ["500"]);
@@ -152,9 +152,9 @@ fn a_new_invite_shows_that_our_200_arrived() {
     bench.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
     let tag = bench.one().tag("To").to_owned();
     // Its ACK was lost.
-    bench.receive(&Script::new("UPDATE").number(2).to_tag(&tag).body(HOLD).text());
+    bench.receive(&Script::new("UPDATE").number(2).tagged(&tag).body(HOLD).text());
     assert_eq!(bench.one().status(), 500, "an UPDATE may have crossed the 200");
-    bench.receive(&Script::new("INVITE").number(3).to_tag(&tag).body(HOLD).text());
+    bench.receive(&Script::new("INVITE").number(3).tagged(&tag).body(HOLD).text());
     assert_eq!(bench.said(), ["Established", "OfferReceived"]);
     assert_eq!(bench.words(), ["100"]);
 }
@@ -163,7 +163,7 @@ fn a_new_invite_shows_that_our_200_arrived() {
 fn a_pending_offer_is_refused_when_the_call_ends() {
     let mut bench = Bench::new();
     let (leg, tag) = bench.up();
-    let reinvite = Script::new("INVITE").number(2).to_tag(&tag).body(HOLD);
+    let reinvite = Script::new("INVITE").number(2).tagged(&tag).body(HOLD);
     bench.receive(&reinvite.text());
     bench.take();
     bench.command(Command::Bye { leg, reason: None });
@@ -171,9 +171,9 @@ fn a_pending_offer_is_refused_when_the_call_ends() {
 
     let mut bench = Bench::new();
     let (_, tag) = bench.up();
-    bench.receive(&Script::new("INVITE").number(2).to_tag(&tag).body(HOLD).text());
+    bench.receive(&Script::new("INVITE").number(2).tagged(&tag).body(HOLD).text());
     bench.take();
-    bench.receive(&Script::new("BYE").number(3).to_tag(&tag).text());
+    bench.receive(&Script::new("BYE").number(3).tagged(&tag).text());
     assert_eq!(bench.words(), ["200", "487"]);
 }
 
@@ -253,7 +253,7 @@ fn while_our_offer_is_out_theirs_meets_a_glare() {
     let (leg, tag) = bench.up();
     offering(&mut bench, leg);
     for (number, method) in [(2, "INVITE"), (3, "UPDATE")] {
-        bench.receive(&Script::new(method).number(number).to_tag(&tag).body(HOLD).text());
+        bench.receive(&Script::new(method).number(number).tagged(&tag).body(HOLD).text());
         assert_eq!(bench.one().status(), 491, "{method}");
     }
     assert!(bench.events.is_empty());
@@ -270,7 +270,7 @@ fn after_a_glare_our_offer_waits_its_time_and_goes_out_again() {
         let asked_at = bench.now;
         if round == 1 {
             // Meanwhile the peer's own offer has its turn, and ours does not cut in.
-            bench.receive(&Script::new("UPDATE").number(9).to_tag(&tag).body(HOLD).text());
+            bench.receive(&Script::new("UPDATE").number(9).tagged(&tag).body(HOLD).text());
             bench.pass(seconds(3));
             bench.command(Command::AcceptOffer { leg, sdp: ANSWER.to_vec() });
             let sent = bench.take();
@@ -297,7 +297,7 @@ fn an_offer_of_ours_waits_for_the_exchange_at_hand() {
     let tag = bench.one().tag("To").to_owned();
     bench.command(Command::Reoffer { leg, sdp: HOLD.as_bytes().to_vec() });
     assert!(bench.sent.is_empty());
-    bench.receive(&Script::new("ACK").to_tag(&tag).branch("z9hG4bKa").text());
+    bench.receive(&Script::new("ACK").tagged(&tag).branch("z9hG4bKa").text());
     assert_eq!(bench.words(), ["INVITE"]);
 }
 

@@ -86,8 +86,8 @@ fn the_callee_ends_a_call() {
     bench.take_events();
     let bye = Script::new("BYE")
         .call_id(invite.header("Call-ID"))
-        .from_tag("bob")
-        .to_tag(invite.tag("From"))
+        .sender_tag("bob")
+        .tagged(invite.tag("From"))
         .number(7);
     // The callee speaks from its Contact's address, without any proxy.
     bench.receive_over(Flow::udp(us(), "192.0.2.60:5062".parse().unwrap()), &bye.text());
@@ -393,8 +393,8 @@ fn requests_in_an_early_dialog_are_heard() {
     let script = |method| {
         Script::new(method)
             .call_id(invite.header("Call-ID"))
-            .from_tag("bob")
-            .to_tag(invite.tag("From"))
+            .sender_tag("bob")
+            .tagged(invite.tag("From"))
     };
     bench.receive(&script("UPDATE").number(1).body(SDP).text());
     assert_eq!(bench.one().status(), 491, "our offer is not answered yet");

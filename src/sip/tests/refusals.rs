@@ -38,8 +38,8 @@ fn table() -> Vec<(&'static str, String, u16, &'static str, &'static str)> {
         ("BYE outside", new("BYE").text(), 481, "", ""),
         ("UPDATE outside", new("UPDATE").text(), 481, "", ""),
         ("INFO outside", new("INFO").text(), 481, "", ""),
-        ("BYE in an unknown dialog", new("BYE").to_tag("x").text(), 481, "", ""),
-        ("INVITE in an unknown dialog", new("INVITE").to_tag("x").text(), 481, "", ""),
+        ("BYE in an unknown dialog", new("BYE").tagged("x").text(), 481, "", ""),
+        ("INVITE in an unknown dialog", new("INVITE").tagged("x").text(), 481, "", ""),
         ("CANCEL of nothing", new("CANCEL").text(), 481, "", ""),
         ("no Call-ID", new("INVITE").text().replace("Call-ID: call-1\r\n", ""), 400, "", ""),
         ("other CSeq method", new("INVITE").text().replace("1 INVITE", "1 BYE"), 400, "", ""),
@@ -80,7 +80,7 @@ fn a_request_that_cannot_be_processed_gets_the_response_that_says_why() {
 #[test]
 fn what_cannot_be_answered_is_dropped() {
     for (text, reason) in [
-        (Script::new("ACK").to_tag("x").text(), Dropped::StrayAck),
+        (Script::new("ACK").tagged("x").text(), Dropped::StrayAck),
         (Script::new("ACK").text().replace("Call-ID: call-1\r\n", ""), Dropped::Malformed),
         ("hello\r\n\r\n".to_owned(), Dropped::Malformed),
         (
@@ -138,7 +138,7 @@ fn a_full_house_says_busy_and_options_says_so_too() {
         bench.pass(ms(1500));
         assert_eq!(bench.take().len(), 2);
         let tag = sent[1].tag("To").to_owned();
-        let ack = Script::new("ACK").to_tag(&tag).branch("z9hG4bKINVITE1");
+        let ack = Script::new("ACK").tagged(&tag).branch("z9hG4bKINVITE1");
         bench.receive(&ack.text());
         bench.pass(seconds(4));
         assert_eq!(bench.agent.occupancy().transactions, 1);
@@ -212,13 +212,13 @@ fn what_is_unknown_in_a_dialog_is_refused_there() {
     .into_iter()
     .enumerate()
     {
-        bench.receive(&request.number(10 + n as u32).to_tag(&tag).text());
+        bench.receive(&request.number(10 + n as u32).tagged(&tag).text());
         let response = bench.one();
         assert_eq!(response.status(), status, "{n}");
         assert!(response.header(header).contains(value), "{}", response.text);
     }
     // Still up.
-    bench.receive(&Script::new("BYE").number(100).to_tag(&tag).text());
+    bench.receive(&Script::new("BYE").number(100).tagged(&tag).text());
     assert_eq!(bench.one().status(), 200);
     assert_eq!(bench.said(), ["Ended"]);
 }
@@ -230,7 +230,7 @@ fn a_request_out_of_order_gets_500_and_gaps_are_fine() {
     for (number, branch, status) in
         [(5, "z9hG4bKa", 200), (5, "z9hG4bKb", 500), (4, "z9hG4bKc", 500), (9, "z9hG4bKd", 200)]
     {
-        let info = Script::new("INFO").number(number).branch(branch).to_tag(&tag);
+        let info = Script::new("INFO").number(number).branch(branch).tagged(&tag);
         bench.receive(&info.text());
         assert_eq!(bench.one().status(), status, "{number}");
     }
@@ -242,14 +242,14 @@ fn a_dialog_listens_to_its_own_addresses_only() {
     let (_, tag) = bench.up();
     let stranger = Flow::udp(us(), "198.51.100.66:5060".parse().unwrap());
     for method in ["BYE", "INVITE", "UPDATE", "INFO"] {
-        let script = Script::new(method).number(7).to_tag(&tag).body(SDP);
+        let script = Script::new(method).number(7).tagged(&tag).body(SDP);
         bench.receive_over(stranger, &script.text());
         assert_eq!(bench.one().status(), 481, "{method}");
     }
     assert_eq!(bench.agent.counters().dropped(Dropped::Spoofed), 4);
     // From the same address and another port it is the peer behind its NAT.
     let rebound = Flow::udp(us(), "192.0.2.7:61234".parse().unwrap());
-    bench.receive_over(rebound, &Script::new("BYE").number(7).to_tag(&tag).text());
+    bench.receive_over(rebound, &Script::new("BYE").number(7).tagged(&tag).text());
     assert_eq!(bench.one().status(), 200);
     assert_eq!(bench.said(), ["Ended"]);
 }
@@ -259,9 +259,9 @@ fn wrong_tags_are_another_dialog() {
     let mut bench = Bench::new();
     let (_, tag) = bench.up();
     for script in [
-        Script::new("BYE").number(2).to_tag("wrong"),
-        Script::new("BYE").number(3).to_tag(&tag).from_tag("wrong"),
-        Script::new("BYE").number(4).to_tag(&tag).call_id("wrong"),
+        Script::new("BYE").number(2).tagged("wrong"),
+        Script::new("BYE").number(3).tagged(&tag).sender_tag("wrong"),
+        Script::new("BYE").number(4).tagged(&tag).call_id("wrong"),
     ] {
         bench.receive(&script.text());
         assert_eq!(bench.one().status(), 481);

@@ -19,8 +19,8 @@ fn a_call_over_tcp_in_pieces_of_every_size() {
         assert_eq!(ok.flow.connection, Some(ConnectionId::Accepted(1)));
         assert_eq!(ok.header("Contact"), "<sip:attendant@192.0.2.1:5060;transport=tcp>");
         // ACK and BYE arrive together.
-        let ack = Script::new("ACK").tcp().to_tag(ok.tag("To")).branch("z9hG4bKack").text();
-        let bye = Script::new("BYE").tcp().to_tag(ok.tag("To")).number(2).text();
+        let ack = Script::new("ACK").tcp().tagged(ok.tag("To")).branch("z9hG4bKack").text();
+        let bye = Script::new("BYE").tcp().tagged(ok.tag("To")).number(2).text();
         bench.receive(&format!("{ack}\r\n\r\n{bye}"));
         assert_eq!(bench.said(), ["Established", "Ended"]);
         let last = bench.take();
@@ -40,7 +40,7 @@ fn our_bye_finds_a_new_connection_when_the_old_one_is_gone() {
         let leg = bench.ringing(&invite);
         bench.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
         let tag = bench.one().tag("To").to_owned();
-        bench.receive(&Script::new("ACK").tcp().to_tag(&tag).branch("z9hG4bKack").text());
+        bench.receive(&Script::new("ACK").tcp().tagged(&tag).branch("z9hG4bKack").text());
         leg
     };
     bench.input(Input::StreamClosed { connection: ConnectionId::Accepted(1) });
@@ -65,7 +65,7 @@ fn a_peer_that_cannot_be_reached_again_ends_the_call() {
     let leg = bench.ringing(&Script::new("INVITE").tcp().body(SDP));
     bench.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
     let tag = bench.one().tag("To").to_owned();
-    bench.receive(&Script::new("ACK").tcp().to_tag(&tag).branch("z9hG4bKack").text());
+    bench.receive(&Script::new("ACK").tcp().tagged(&tag).branch("z9hG4bKack").text());
     bench.input(Input::StreamClosed { connection: ConnectionId::Accepted(1) });
     bench.command(Command::Bye { leg, reason: None });
     let [Output::Connect { connection, .. }] = bench.actions[..] else { panic!() };
@@ -91,10 +91,10 @@ fn a_connection_with_a_call_stays_and_an_idle_one_goes() {
     let leg = bench.ringing(&Script::new("INVITE").tcp().body(SDP));
     bench.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
     let tag = bench.one().tag("To").to_owned();
-    bench.receive(&Script::new("ACK").tcp().to_tag(&tag).branch("z9hG4bKack").text());
+    bench.receive(&Script::new("ACK").tcp().tagged(&tag).branch("z9hG4bKack").text());
     bench.pass(seconds(3600));
     assert_eq!(bench.agent.occupancy().connections, 1);
-    bench.receive(&Script::new("BYE").tcp().to_tag(&tag).number(2).text());
+    bench.receive(&Script::new("BYE").tcp().tagged(&tag).number(2).text());
     bench.pass(limits::SIP_CONNECTION_IDLE);
     assert_eq!(bench.agent.occupancy().connections, 0);
     assert!(matches!(bench.actions[..], [Output::Close { .. }]));
@@ -172,7 +172,7 @@ fn ipv6_is_no_different() {
     bench.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
     let ok = bench.one();
     assert_eq!(ok.header("Contact"), "<sip:attendant@[2001:db8::1]:5060>");
-    bench.receive(&Script::new("ACK").to_tag(ok.tag("To")).branch("z9hG4bKack").text());
+    bench.receive(&Script::new("ACK").tagged(ok.tag("To")).branch("z9hG4bKack").text());
     bench.command(Command::Bye { leg, reason: None });
     let bye = bench.one();
     assert_eq!(bye.request_uri(), "sip:ann@[2001:db8::7]:5062");

@@ -8,6 +8,7 @@
 //! with a `Report::Terminated`.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::time::Instant;
 
 use super::client::{self, Client};
@@ -25,7 +26,7 @@ use crate::sip::transport::{ConnectionId, Way};
 pub struct TransactionId(u64);
 
 /// What the table tells the user agent.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Report {
     Transmit {
         id: TransactionId,
@@ -38,6 +39,17 @@ pub enum Report {
     Terminated(TransactionId),
 }
 
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transmit { id, bytes, .. } => write!(f, "Transmit({id:?}, {})", bytes.len()),
+            Self::TimedOut(id) => write!(f, "TimedOut({id:?})"),
+            Self::Unreachable(id) => write!(f, "Unreachable({id:?})"),
+            Self::Terminated(id) => write!(f, "Terminated({id:?})"),
+        }
+    }
+}
+
 /// What a received request is to the table.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
@@ -48,7 +60,6 @@ pub enum Received {
     Unknown,
 }
 
-#[derive(Debug)]
 enum Machine {
     InviteClient(InviteClient),
     Client(Client),

@@ -16,6 +16,7 @@
 //!             Dtmf
 //! ```
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,8 @@ pub struct Settings {
     /// User part of our Contact.
     pub contact_user: String,
     /// Our own address for TCP, when we listen there: an INVITE too large for a UDP datagram
-    /// (RFC 3261 section 18.1.1: over 1300 bytes) goes over TCP first. `None` keeps it on UDP.
+    /// (RFC 3261 section 18.1.1: over 1300 bytes) goes over TCP first. `None` keeps it on UDP. For a
+    /// wildcard the call's own local address is taken, with this port.
     pub tcp_local: Option<SocketAddr>,
     /// How long an incoming INVITE may wait for `Answer` or `Reject` before it gets 480.
     pub answer_within: Duration,
@@ -55,7 +57,6 @@ impl Default for Settings {
     }
 }
 
-#[derive(Debug)]
 pub enum Input<'a> {
     Datagram {
         flow: Flow,
@@ -80,7 +81,7 @@ pub enum Input<'a> {
     Timeout,
 }
 
-#[derive(Debug)]
+/// `Debug` shows what kind it is, no address and no content.
 pub enum Output {
     Transmit {
         flow: Flow,
@@ -119,7 +120,6 @@ pub struct Warning {
 }
 
 /// A call to make.
-#[derive(Debug)]
 pub struct Invite {
     /// Where the request goes first: the configured proxy or the callee itself. For a stream
     /// without `connection` the user agent finds or asks for one.
@@ -137,7 +137,6 @@ pub struct Invite {
     pub headers: Vec<(String, String)>,
 }
 
-#[derive(Debug)]
 pub enum Command {
     /// 180 or 183, optionally with early media.
     Ring {
@@ -195,7 +194,7 @@ pub enum Command {
 }
 
 /// An INVITE that asks for a call.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Incoming {
     pub flow: Flow,
     pub request_uri: Private<String>,
@@ -225,7 +224,8 @@ pub const HEADERS_OF_INTEREST: &[&str] = &[
     "Identity",
 ];
 
-#[derive(Clone, Debug)]
+/// `Debug` shows kinds, legs, statuses and causes; no address, no key and no description.
+#[derive(Clone)]
 pub enum Event {
     Incoming {
         leg: LegId,
@@ -330,6 +330,38 @@ impl Event {
             | Self::Refused { leg, .. }
             | Self::Ended { leg, .. }
             | Self::Dtmf { leg, .. } => *leg,
+        }
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let leg = self.leg().0;
+        match self {
+            Self::Incoming { .. } => write!(f, "Incoming {leg}"),
+            Self::Cancelled { .. } => write!(f, "Cancelled {leg}"),
+            Self::Established { .. } => write!(f, "Established {leg}"),
+            Self::OfferReceived { by, .. } => write!(f, "OfferReceived {leg} by {by:?}"),
+            Self::OfferWithdrawn { .. } => write!(f, "OfferWithdrawn {leg}"),
+            Self::OfferAnswered { .. } => write!(f, "OfferAnswered {leg}"),
+            Self::OfferFailed { status, .. } => write!(f, "OfferFailed {leg} {status}"),
+            Self::Progress { status, .. } => write!(f, "Progress {leg} {status}"),
+            Self::Answered { .. } => write!(f, "Answered {leg}"),
+            Self::Refused { status, .. } => write!(f, "Refused {leg} {status}"),
+            Self::Ended { cause, .. } => write!(f, "Ended {leg} {cause:?}"),
+            Self::Dtmf { .. } => write!(f, "Dtmf {leg}"),
+        }
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transmit { flow, bytes } => write!(f, "Transmit({flow:?}, {})", bytes.len()),
+            Self::Connect { connection, .. } => write!(f, "Connect({connection:?})"),
+            Self::Close { connection } => write!(f, "Close({connection:?})"),
+            Self::Event(event) => write!(f, "Event({event:?})"),
+            Self::Timeout(at) => write!(f, "Timeout({at:?})"),
         }
     }
 }

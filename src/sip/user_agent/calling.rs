@@ -1,6 +1,7 @@
 //! A leg that we began: INVITE, its responses with their forks, CANCEL (RFC 3261 sections 9.1 and
 //! 13.2).
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::api::{EndCause, Event, Invite, LegId};
@@ -311,6 +312,9 @@ fn preferred_flow(stack: &Stack, request: &Request, flow: Flow) -> Flow {
                 && flow.transport == Transport::Udp
                 && local.is_ipv4() == flow.peer.is_ipv4() =>
         {
+            let is_wildcard = local.ip().is_unspecified();
+            let ip = if is_wildcard { flow.local.ip() } else { local.ip() };
+            let local = SocketAddr::new(ip, local.port());
             Flow { transport: Transport::Tcp, local, peer: flow.peer, connection: None }
         }
         _ => flow,

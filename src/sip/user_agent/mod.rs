@@ -86,6 +86,14 @@ impl UserAgent {
         self.take_leg_id()
     }
 
+    /// The Call-ID of a call that we are making and that is not answered yet.
+    pub fn sip_call_id(&self, leg: LegId) -> Option<&str> {
+        match &self.legs.get(&leg)?.state {
+            State::Calling(calling) => calling.invite.call_id(),
+            _ => None,
+        }
+    }
+
     pub fn counters(&self) -> &Counters {
         &self.stack.counters
     }
@@ -170,6 +178,10 @@ impl UserAgent {
                 }
                 Brought::KeepAlive => self.stack.counters.keep_alives += 1,
             }
+        }
+        // What it brought may have ended it.
+        if !self.stack.connections.has(connection) {
+            self.stack.transactions.lost(now, connection);
         }
     }
 
