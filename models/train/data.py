@@ -15,8 +15,8 @@ from vocab import EOT, NO_TIMESTAMPS, SOT
 
 WINDOWS = [64, 128, 192, 256, 320, 384, 448, 512]      # encoder positions; the product fits audio_ctx to these
 POSITIONS = 3072                                       # positions per batch, so that every batch costs the same
-CURRICULUM = [(0.03, 120), (0.07, 180), (0.17, 240)]   # longest utterance in frames until that share of the run
-GENTLE = 0.12                                          # share of the run in which the variation grows to its full strength
+CURRICULUM = [(0.03, 120), (0.07, 180), (0.25, 240)]   # longest utterance in frames until that share of the run
+GENTLE = 0.4                                           # share of the run in which the variation grows to its full strength
 
 
 def _warps():
