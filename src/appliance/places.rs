@@ -17,8 +17,13 @@ use crate::speak::PlayoutFrame;
 enum Use {
     Free,
     /// Given to a call whose media has not begun; the sockets wait here.
-    Reserved { call: CallId, sockets: RtpSockets },
-    Playing { call: CallId },
+    Reserved {
+        call: CallId,
+        sockets: RtpSockets,
+    },
+    Playing {
+        call: CallId,
+    },
     /// Asked to stop.
     Stopping,
 }
@@ -88,7 +93,8 @@ impl Places {
     /// The audio thread has let go: the place is empty and free.
     pub fn release(&mut self, place: Place) {
         let index = usize::from(place.0);
-        if let (Some(used), Some(ends)) = (self.uses.get_mut(index), self.ends.places.get_mut(index))
+        if let (Some(used), Some(ends)) =
+            (self.uses.get_mut(index), self.ends.places.get_mut(index))
         {
             while ends.heard.pop().is_ok() {}
             ends.silenced.store(0, Ordering::Release);

@@ -32,6 +32,11 @@ impl SipLine {
         self.agent.reserve_leg()
     }
 
+    /// As [`UserAgent::sip_call_id`].
+    pub fn sip_call_id(&self, leg: LegId) -> Option<&str> {
+        self.agent.sip_call_id(leg)
+    }
+
     /// The flow with the address that the peer sees, where we listen on all of ours.
     pub fn with_local_address(&mut self, flow: Flow) -> Flow {
         self.sockets.with_local_address(flow)

@@ -29,9 +29,9 @@ pub enum StartError {
     /// In the engine's own process.
     #[error("the speech engine cannot work")]
     Engine(#[source] EngineError),
-    /// In the front: the engine's process cannot be started or kept.
-    #[error("the speech engine is not there: {reason}")]
-    EngineGone { reason: String },
+    /// In the front: the engine has said why it cannot work, and ended with this exit code.
+    #[error("the speech engine cannot work (exit code {code})")]
+    EngineGone { code: u8 },
     /// The operating system refused something that nothing works without.
     #[error("{what}")]
     System { what: &'static str, source: io::Error },

@@ -42,7 +42,6 @@ pub struct Start {
 }
 
 /// What a call is made from.
-#[derive(Debug)]
 pub struct Opening {
     pub id: CallId,
     pub leg: LegId,
@@ -75,7 +74,6 @@ pub enum Input<'a> {
 }
 
 /// What a call wants.
-#[derive(Debug)]
 pub enum Output {
     Sip(sip::Command),
     StartMedia(Plan),
@@ -99,9 +97,14 @@ enum Timer {
 #[derive(Debug)]
 enum State {
     /// The caller hears it ring; `answer` is our 200's body.
-    Ringing { answer: Vec<u8>, plan: Option<Plan> },
+    Ringing {
+        answer: Vec<u8>,
+        plan: Option<Plan>,
+    },
     /// 200 is sent. Without a plan the ACK has to bring the answer to our offer.
-    AwaitingAck { has_plan: bool },
+    AwaitingAck {
+        has_plan: bool,
+    },
     Active,
     /// BYE is sent.
     Ending(Ending),
@@ -109,7 +112,6 @@ enum State {
 }
 
 /// One call.
-#[derive(Debug)]
 pub struct Call {
     leg: LegId,
     start: Start,
@@ -119,6 +121,12 @@ pub struct Call {
     record: CallRecord,
     timers: TimerTable<Timer>,
     out: VecDeque<Output>,
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Call({}, {:?})", self.record.id, self.leg)
+    }
 }
 
 impl Call {

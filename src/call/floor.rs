@@ -50,9 +50,13 @@ enum Timer {
 enum Phase {
     /// No ACK yet.
     Waiting,
-    Open { since: Instant },
+    Open {
+        since: Instant,
+    },
     /// The peer holds us: it hears nothing, so we say nothing.
-    Held { since: Instant },
+    Held {
+        since: Instant,
+    },
     Closed,
 }
 

@@ -48,7 +48,7 @@ pub fn render_list(texts: &[String], language: Language) -> Vec<String> {
 
 fn speakable(text: &str, language: Language) -> Vec<String> {
     let capped: String = text.chars().take(limits::REPLY_CHARS).collect();
-    phrases(&normalise(&capped, language)).into_iter().map(|phrase| phrase.text).collect()
+    phrases(&capped).iter().map(|phrase| normalise(&phrase.text, language)).collect()
 }
 
 /// A phrase that may be said next.
@@ -178,10 +178,6 @@ impl Voice {
         self.playout.next_frame()
     }
 
-    pub fn is_silent(&self) -> bool {
-        self.playout.is_empty()
-    }
-
     /// Work for the engine that has come up.
     pub fn poll_work(&mut self) -> Option<Work> {
         self.work.pop_front()
@@ -244,7 +240,7 @@ mod tests {
         voice.complete(*first);
         voice.forget();
         assert_eq!(asked(&mut voice).len(), 1);
-        assert!(voice.is_silent() && voice.next_frame().is_none());
+        assert!(voice.next_frame().is_none());
     }
 
     #[test]

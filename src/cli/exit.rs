@@ -75,7 +75,11 @@ impl From<&StartError> for Exit {
             StartError::ModelCorrupt(_) => Self::ModelCorrupt,
             StartError::PortBusy { .. } => Self::PortBusy,
             StartError::PortsExhausted { .. } => Self::PortsExhausted,
-            StartError::Engine(_) | StartError::EngineGone { .. } => Self::EngineFailed,
+            StartError::Engine(_) => Self::EngineFailed,
+            // The child is this program: its codes are ours.
+            StartError::EngineGone { code } => {
+                Self::ALL.into_iter().find(|e| e.code() == *code).unwrap_or(Self::EngineFailed)
+            }
             StartError::Address { .. } | StartError::System { .. } => Self::Failed,
         }
     }

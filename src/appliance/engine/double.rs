@@ -86,7 +86,12 @@ impl Scripted {
     pub fn go_down(&self, now: Instant) {
         let held = self.script().held.take().unwrap_or_default();
         let reason = "killed by the test".to_owned();
-        self.state.send_replace(EngineState::Down { since: now, reason, restarts: 0 });
+        self.state.send_replace(EngineState::Down {
+            since: now,
+            reason,
+            restarts: 0,
+            exit_code: None,
+        });
         let mut failed = Vec::new();
         for EngineEvent { asker, request, .. } in held {
             if !failed.contains(&request) {

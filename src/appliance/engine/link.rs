@@ -150,7 +150,9 @@ impl LinkThread {
             let reason = end.to_string();
             tracing::error!(reason, restarts = self.restarts, "the speech engine is down");
             let restarts = self.restarts;
-            self.state.send_replace(EngineState::Down { since: now, reason, restarts });
+            let exit_code = end.exit_code();
+            let down = EngineState::Down { since: now, reason, restarts, exit_code };
+            self.state.send_replace(down);
             let ends = self.requests.lose_engine(now);
             self.deliver(ends).await;
             let wait = self.back_off.after(ready_since.map(|since: Instant| now - since));

@@ -71,6 +71,8 @@ pub enum EngineState {
         since: Instant,
         reason: String,
         restarts: u32,
+        /// A child's that ended by itself.
+        exit_code: Option<i32>,
     },
 }
 

@@ -54,6 +54,16 @@ pub enum End {
     Mismatch(u16),
 }
 
+impl End {
+    /// Of a child that ended by itself.
+    pub(super) fn exit_code(&self) -> Option<i32> {
+        match self {
+            Self::Exited(status) => status.code(),
+            _ => None,
+        }
+    }
+}
+
 fn ending(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {

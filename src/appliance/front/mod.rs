@@ -32,6 +32,7 @@ use super::chance;
 use super::config::Config;
 use super::engine::Engine;
 use super::engine::link::Link;
+use super::notify;
 use super::paths::Paths;
 use super::places::Places;
 use super::rings::{self, Shared};
@@ -40,7 +41,6 @@ use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
 use super::sip_socket::{ListenError, SipSockets};
 use super::start_error::StartError;
-use super::notify;
 use crate::base::limits;
 use crate::call::{media, render_list};
 use crate::converse::fixed_phrases;
@@ -88,7 +88,8 @@ pub fn run(
         .map_err(system("cannot start the audio thread"))?;
     let standing: Vec<String> = refused.iter().map(|r| r.text().to_owned()).collect();
     standing.iter().for_each(|text| tracing::warn!("{text}"));
-    let _web = web::start(web, Arc::clone(&board)).map_err(system("cannot start the web thread"))?;
+    let _web =
+        web::start(web, Arc::clone(&board)).map_err(system("cannot start the web thread"))?;
     let place = settings::engine(config, config_path, paths)?;
     let (link, answers) = Link::start(place).map_err(system("cannot start the speech link"))?;
     let engine: Arc<dyn Engine> = Arc::new(link);
@@ -114,6 +115,7 @@ pub fn run(
         messages,
         board,
         beats: Arc::clone(&beats),
+        has_worked: false,
         standing,
     };
     let sources = Sources { wake, arrivals, engine, answers, shutdown };

@@ -45,6 +45,8 @@ pub struct Net {
     pub board: Arc<Board>,
     /// Turns of the loop.
     pub beats: Arc<AtomicU64>,
+    /// The engine has been ready once: from then on it is started again for ever.
+    pub has_worked: bool,
     /// Sentences for the owner that stay true while the program runs.
     pub standing: Vec<String>,
 }
@@ -55,10 +57,7 @@ pub fn now() -> Instant {
 
 impl Net {
     /// Runs until shutdown, or until the engine has shown at the start that it cannot work.
-    pub async fn run(
-        mut self,
-        mut sources: Sources,
-    ) -> Result<(), StartError> {
+    pub async fn run(mut self, mut sources: Sources) -> Result<(), StartError> {
         let mut state = sources.engine.state();
         state.mark_changed();
         loop {
@@ -95,6 +94,7 @@ impl Net {
         }
     }
 
+    /// The watch channel shows the newest state only, so a restart may hide that it was down.
     fn engine_changed(
         &mut self,
         state: &mut watch::Receiver<EngineState>,
@@ -102,9 +102,8 @@ impl Net {
     ) -> Result<(), StartError> {
         let is = state.borrow_and_update().clone();
         match is {
-            EngineState::Starting => (),
-            EngineState::Ready(ready) => {
-                tracing::info!(device = ready.device, model = ready.model, "the engine is ready");
+            EngineState::Ready(_) => {
+                self.has_worked = true;
                 self.switchboard.engine_is(now(), true);
                 if self.rendering.is_finished() {
                     self.switchboard.set_readiness(now(), Readiness::Ready);
@@ -113,15 +112,22 @@ impl Net {
                     self.rendering.begin(engine);
                 }
             }
-            EngineState::Down { reason, .. } => {
-                tracing::warn!(reason, "the engine is down");
-                self.switchboard.engine_is(now(), false);
-                self.switchboard.set_readiness(now(), Readiness::Starting);
-                let waiting_for = vec![format!("the speech engine: {reason}")];
-                self.board.set_health(Health::Starting { waiting_for });
+            EngineState::Starting => self.engine_lost("it is being started"),
+            EngineState::Down { exit_code, reason, .. } => {
+                if let Some(code) = exit_code.filter(|_| !self.has_worked) {
+                    return Err(StartError::EngineGone { code: u8::try_from(code).unwrap_or(1) });
+                }
+                self.engine_lost(&reason);
             }
         }
         Ok(())
+    }
+
+    fn engine_lost(&mut self, reason: &str) {
+        self.switchboard.engine_is(now(), false);
+        self.switchboard.set_readiness(now(), Readiness::Starting);
+        let waiting_for = vec![format!("the speech engine: {reason}")];
+        self.board.set_health(Health::Starting { waiting_for });
     }
 
     fn tell(&self) {

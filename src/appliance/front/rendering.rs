@@ -12,7 +12,11 @@ use super::errands::Speaker;
 #[derive(Debug)]
 enum State {
     Waiting,
-    Rendering { request: RequestId, phrase: String, samples: Vec<i16> },
+    Rendering {
+        request: RequestId,
+        phrase: String,
+        samples: Vec<i16>,
+    },
     Done,
     /// The shelf was given out.
     Given,

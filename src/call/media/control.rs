@@ -134,7 +134,7 @@ impl Control {
     /// `None` makes a receiver report: nothing was sent since the report before the last.
     fn sender_info(&mut self, sender: &Sender, ntp: u64) -> Option<SenderInfo> {
         let sent = sender.packets();
-        let [before_last, last] = std::mem::replace(&mut self.sent_at, [0; 2]);
+        let [before_last, last] = self.sent_at;
         self.sent_at = [last, sent];
         (sent > before_last).then(|| sender.info(ntp))
     }

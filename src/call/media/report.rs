@@ -1,5 +1,6 @@
 //! What a call's media tells: events as they happen and figures for the call's record.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::base::UtteranceId;
@@ -7,7 +8,7 @@ use crate::base::pcm::Frame;
 use crate::listen::VadScore;
 
 /// Something that the call must know of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum MediaEvent {
     /// The peer pressed one of `0-9 * # A-D` and let it go after `duration`.
     Digit { digit: char, duration: Duration },
@@ -28,6 +29,24 @@ pub enum MediaEvent {
     SsrcChanged,
     /// The peer sent an RTCP BYE. The dialog decides whether the call ends.
     PeerLeft,
+}
+
+/// A digit may be a part of a secret: it does not print.
+impl fmt::Debug for MediaEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digit { duration, .. } => write!(f, "Digit({duration:?})"),
+            Self::FirstPacket { .. } => f.write_str("FirstPacket"),
+            Self::UtteranceAudible { utterance, .. } => {
+                write!(f, "UtteranceAudible({})", utterance.0)
+            }
+            Self::DigitsSent => f.write_str("DigitsSent"),
+            Self::MediaTimeout => f.write_str("MediaTimeout"),
+            Self::RemoteLearnt => f.write_str("RemoteLearnt"),
+            Self::SsrcChanged => f.write_str("SsrcChanged"),
+            Self::PeerLeft => f.write_str("PeerLeft"),
+        }
+    }
 }
 
 /// 20 ms of the peer's sound.

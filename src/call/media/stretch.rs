@@ -110,9 +110,9 @@ impl InHand {
         let likeness = |piece: usize| {
             samples.get(piece..piece + COMPARED).map_or(0.0, |other| alike(reference, other))
         };
-        let coarse = best((SHORTEST..=longest).step_by(3), &likeness)?;
+        let coarse = best((SHORTEST..=longest).step_by(3), likeness)?;
         let near = coarse.0.saturating_sub(2).max(SHORTEST)..=(coarse.0 + 2).min(longest);
-        let (piece, score) = best(near, &likeness)?;
+        let (piece, score) = best(near, likeness)?;
         (urgent || score >= ALIKE).then_some(piece)
     }
 }

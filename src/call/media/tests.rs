@@ -1,8 +1,8 @@
 mod line;
 
 use super::*;
+use crate::base::limits;
 use crate::base::pcm::FRAME_SAMPLES;
-use crate::base::{Private, limits};
 use crate::codec::Codec;
 use crate::rtp::packet::Header;
 use crate::rtp::{Packet, RtpTime, Sequence, rtcp};
@@ -408,8 +408,11 @@ fn random_datagrams_are_survived() {
 }
 
 #[test]
-fn addresses_do_not_print() {
-    let (media, _) = started(Codec::Pcmu, 20);
-    let printed = format!("{media:?} {:?}", Private::new(address(A)));
-    assert!(!printed.contains("192.0.2"), "{printed}");
+fn addresses_and_digits_do_not_print() {
+    let (mut media, start) = started(Codec::Pcmu, 20);
+    let mut kept = Kept::default();
+    feed(&mut media, &mut kept, start, 0..5, A, 7, LOUD);
+    let digit = MediaEvent::Digit { digit: '9', duration: Duration::from_millis(80) };
+    let printed = format!("{media:?} {:?} {digit:?}", media.rx.latch());
+    assert!(!printed.contains("192.0.2") && !printed.contains('9'), "{printed}");
 }
