@@ -17,6 +17,7 @@
 //!
 //! Packets count that are well-formed RTP of an agreed payload type; the caller sees to that.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -41,14 +42,14 @@ pub enum Verdict {
 }
 
 /// Follows one peer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Latch {
     described: SocketAddr,
     state: State,
     foreign: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[expect(clippy::large_enum_variant, reason = "one for each call, in place, made at start")]
 enum State {
     /// Nothing came yet.
@@ -67,12 +68,24 @@ enum State {
     },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Candidate {
     source: SocketAddr,
     ssrc: u32,
     last: Sequence,
     run: u8,
+}
+
+impl fmt::Debug for Latch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Fresh => "fresh",
+            State::Learning { .. } => "learning",
+            State::Described => "described",
+            State::Learnt { .. } => "learnt",
+        };
+        write!(f, "Latch({state}, {} ignored)", self.foreign)
+    }
 }
 
 impl Candidate {

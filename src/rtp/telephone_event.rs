@@ -3,6 +3,7 @@
 //! An event is named by SSRC, timestamp and number: it counts once however many of its packets
 //! come, and also if only one of them comes. It is told when it has ended.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::packet::Header;
@@ -30,8 +31,8 @@ const END_PACKETS: u8 = 3;
 /// Silence between two digits (Q.24 wants at least 40 ms).
 const GAP: Duration = Duration::from_millis(50);
 
-/// A digit that the peer pressed and let go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A digit that the peer pressed and let go. What people press may be a secret: it does not print.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digit {
     pub digit: char,
     pub duration: Duration,
@@ -48,8 +49,14 @@ pub fn event_of(digit: char) -> Option<u8> {
     DIGITS.iter().position(|&d| d == digit).and_then(|n| u8::try_from(n).ok())
 }
 
+impl fmt::Debug for Digit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digit({:?})", self.duration)
+    }
+}
+
 /// Receives the events of one call.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EventReceiver {
     clock_hz: u32,
     pressed: Option<Press>,
@@ -63,7 +70,7 @@ pub struct EventReceiver {
     dropped: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Press {
     ssrc: u32,
     event: u8,
@@ -88,6 +95,12 @@ impl Press {
             && !header.marker
             && self.duration > SEGMENT_UNITS / 2
             && (since == SEGMENT_UNITS || since == self.duration)
+    }
+}
+
+impl fmt::Debug for EventReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EventReceiver({} Hz, {} dropped)", self.clock_hz, self.dropped)
     }
 }
 
@@ -205,11 +218,17 @@ fn is_before(header: &Header, press: &Press, clock_hz: u32) -> bool {
 }
 
 /// One event packet to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EventPacket {
     pub marker: bool,
     pub timestamp: RtpTime,
     pub payload: [u8; EVENT_BYTES],
+}
+
+impl fmt::Debug for EventPacket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EventPacket(at {})", self.timestamp.0)
+    }
 }
 
 /// What the event side does in a tick.
@@ -224,24 +243,30 @@ pub enum Turn {
 }
 
 /// Sends the digits of one call.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EventSender {
     queue: [Option<Wanted>; QUEUED_DIGITS],
     state: Sending,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Wanted {
     event: u8,
     duration: Duration,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum Sending {
     Idle,
     Pressed { event: u8, segment: RtpTime, passed: u64, earlier_segments: u64, wanted: u64 },
     Ending { event: u8, segment: RtpTime, duration: u16, left: u8 },
     Gap { left: Duration },
+}
+
+impl fmt::Debug for EventSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EventSender(busy: {})", self.is_busy())
+    }
 }
 
 impl Default for EventSender {

@@ -318,11 +318,8 @@ fn trip(path: &Path) -> Trip {
             Correction::Shorten { .. } => (-8_000, true),
             Correction::Lengthen { .. } => (8_000, true),
         };
-        if is_wanted && in_hand >= 28 || by_us > 0 {
-            in_hand += by_us / 1_000;
-            buffer.corrected(by_us);
-            trip.corrections += 1;
-        } else if is_wanted && trip_can_reach(&mut buffer, &mut in_hand, now) {
+        let can = by_us > 0 || in_hand >= 28;
+        if is_wanted && (can || fetch_one(&mut buffer, &mut in_hand, now)) {
             in_hand += by_us / 1_000;
             buffer.corrected(by_us);
             trip.corrections += 1;
@@ -334,7 +331,7 @@ fn trip(path: &Path) -> Trip {
 }
 
 /// Fetches one more packet so that there is something to shorten.
-fn trip_can_reach(buffer: &mut JitterBuffer, in_hand: &mut i64, now: Instant) -> bool {
+fn fetch_one(buffer: &mut JitterBuffer, in_hand: &mut i64, now: Instant) -> bool {
     match buffer.poll(now) {
         Due::Packet(packet) => {
             *in_hand += i64::from(packet.units) / 8;
