@@ -277,15 +277,20 @@ fn is_private(address: IpAddr) -> bool {
 
 /// Our Via for a request along `flow`.
 pub fn via(flow: Flow, branch: &str) -> Via {
-    let (host, port) = (flow.local.ip().into(), Some(flow.local.port()));
-    let mut via = Via::new(flow.transport.via_token(), host, port, branch);
+    let host = flow.local.ip().into();
+    let mut via = Via::new(flow.transport.via_token(), host, listening_port(flow), branch);
     via.ask_rport();
     via
 }
 
+/// Port 0 stands for a stream of which we accept no others: it is reached as long as it is open.
+fn listening_port(flow: Flow) -> Option<u16> {
+    Some(flow.local.port()).filter(|port| *port != 0)
+}
+
 /// Our Contact on `flow`.
 pub fn contact_for(flow: Flow, user: &str) -> NameAddr {
-    let uri = Uri::sip(Some(user), flow.local.ip().into(), Some(flow.local.port()));
+    let uri = Uri::sip(Some(user), flow.local.ip().into(), listening_port(flow));
     let uri = match flow.transport {
         Transport::Udp => uri,
         transport => uri.with_param("transport", Some(transport.uri_token())),

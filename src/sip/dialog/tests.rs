@@ -183,3 +183,17 @@ fn the_table_has_a_limit_and_one_leg_for_each_dialog() {
     assert!(table.insert(id("c"), 3));
     assert_eq!((table.leg(&id("a")), table.leg(&id("c"))), (None, Some(3)));
 }
+
+#[test]
+fn we_are_named_by_the_flow() {
+    let mut flow = flow("192.0.2.7:5060");
+    assert_eq!(contact_for(flow, "desk").to_string(), "<sip:desk@192.0.2.1:5060>");
+    assert_eq!(
+        via(flow, "z9hG4bK1").to_string(),
+        "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport"
+    );
+    flow.transport = Transport::Tcp;
+    flow.local.set_port(0);
+    assert_eq!(contact_for(flow, "desk").to_string(), "<sip:desk@192.0.2.1;transport=tcp>");
+    assert_eq!(via(flow, "z9hG4bK1").to_string(), "SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1;rport");
+}

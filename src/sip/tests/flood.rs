@@ -13,6 +13,7 @@ fn assert_bounded(used: Occupancy) {
     assert!(used.dialogs <= limits::SIP_DIALOGS, "{used:?}");
     assert!(used.transactions <= limits::SIP_TRANSACTIONS, "{used:?}");
     assert!(used.transaction_bytes <= 2 * limits::SIP_TRANSACTION_BYTES, "{used:?}");
+    assert!(used.remembered <= limits::SIP_TRANSACTIONS, "{used:?}");
     assert!(used.sources <= limits::SIP_SOURCES, "{used:?}");
     assert!(used.connections <= limits::SIP_CONNECTIONS, "{used:?}");
 }

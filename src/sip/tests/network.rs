@@ -224,7 +224,7 @@ impl Network {
             let left = end.agent.occupancy();
             let said = &end.events;
             assert_eq!((left.legs, left.dialogs, left.transactions), (0, 0, 0), "{what}: {said:?}");
-            assert_eq!(left.transaction_bytes, 0, "{what}");
+            assert_eq!((left.transaction_bytes, left.remembered), (0, 0), "{what}");
             let last_words = end.events.iter().filter(|event| {
                 matches!(
                     event,

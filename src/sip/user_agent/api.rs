@@ -193,7 +193,7 @@ pub enum Command {
     },
 }
 
-/// An INVITE that asks for a call.
+/// An INVITE that asks for a call. `Debug` shows how it came.
 #[derive(Clone)]
 pub struct Incoming {
     pub flow: Flow,
@@ -331,6 +331,12 @@ impl Event {
             | Self::Ended { leg, .. }
             | Self::Dtmf { leg, .. } => *leg,
         }
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incoming({:?})", self.flow)
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Occupancy {
     pub dialogs: usize,
     pub transactions: usize,
     pub transaction_bytes: usize,
+    /// Transactions that the user agent remembers something about; at most `transactions`.
+    pub remembered: usize,
     pub connections: usize,
     pub sources: usize,
 }
@@ -104,6 +106,7 @@ impl UserAgent {
             dialogs: self.stack.dialogs.len(),
             transactions: self.stack.transactions.len(),
             transaction_bytes: self.stack.transactions.bytes(),
+            remembered: self.stack.remembered(),
             connections: self.stack.connections.len(),
             sources: self.limiter.len(),
         }

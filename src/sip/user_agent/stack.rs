@@ -95,6 +95,11 @@ impl Stack {
         self.uses.insert(id, Use { leg, purpose });
     }
 
+    /// Transactions that something is remembered about, for tests and metrics.
+    pub fn remembered(&self) -> usize {
+        self.uses.len().max(self.acks.len())
+    }
+
     /// A transaction is over.
     pub fn forget(&mut self, id: TransactionId) {
         self.uses.remove(&id);
