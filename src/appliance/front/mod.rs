@@ -17,6 +17,8 @@ mod rendering;
 mod settings;
 mod switchboard;
 
+pub use settings::engine as engine_place;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;

@@ -75,7 +75,7 @@ pub(super) fn agent(listening: &[Listen]) -> sip::Settings {
 }
 
 /// The engine: one of its own, or a child that gets the same configuration.
-pub(super) fn engine(
+pub fn engine(
     config: &Config,
     config_path: Option<&Path>,
     paths: &Paths,
