@@ -191,3 +191,9 @@ pub fn allocate(places: u16) -> io::Result<Rings> {
     };
     Ok(Rings { net, audio, wake, shared })
 }
+
+/// The bytes only say that there is something.
+pub fn empty(wake: &tokio::net::UnixStream) {
+    let mut bytes = [0; 64];
+    while wake.try_read(&mut bytes).is_ok_and(|length| length > 0) {}
+}

@@ -3,6 +3,7 @@
 //! `--help` is the manual. Below this module every error is typed; here it becomes a line on
 //! standard error and an exit code.
 
+mod call;
 mod check;
 mod run;
 mod speech;
@@ -36,6 +37,7 @@ enum Command {
     Run(run::Arguments),
     Speech(speech::Arguments),
     Check(check::Arguments),
+    Call(Box<call::Arguments>),
 }
 
 /// Which configuration counts.
@@ -66,6 +68,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => ended(run::run(&arguments)),
             Command::Speech(arguments) => ended(speech::run(&arguments)),
             Command::Check(arguments) => ended(check::run(&arguments)),
+            Command::Call(arguments) => call::run(&arguments),
         },
         Err(error) => {
             // A closed standard output is no reason for another exit code.

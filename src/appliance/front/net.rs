@@ -14,6 +14,7 @@ use super::rendering::Rendering;
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::notify;
+use crate::appliance::rings;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::sip_socket::Arrival;
 use crate::appliance::start_error::StartError;
@@ -65,7 +66,7 @@ impl Net {
             tokio::select! {
                 () = sources.shutdown.requested() => break,
                 Ok(()) = sources.wake.readable() => {
-                    empty(&sources.wake);
+                    rings::empty(&sources.wake);
                     self.switchboard.audio(now());
                 }
                 Some(arrival) = sources.arrivals.recv() => self.switchboard.arrival(now(), arrival),
@@ -156,7 +157,7 @@ impl Net {
             let deadline = self.switchboard.deadline().map_or(end, |at| at.min(end));
             tokio::select! {
                 Ok(()) = sources.wake.readable() => {
-                    empty(&sources.wake);
+                    rings::empty(&sources.wake);
                     self.switchboard.audio(now());
                 }
                 Some(arrival) = sources.arrivals.recv() => self.switchboard.arrival(now(), arrival),
@@ -165,12 +166,6 @@ impl Net {
         }
         self.keep_messages();
     }
-}
-
-/// The bytes only say that there is something.
-fn empty(wake: &UnixStream) {
-    let mut bytes = [0; 64];
-    while wake.try_read(&mut bytes).is_ok_and(|length| length > 0) {}
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

@@ -155,9 +155,10 @@ impl FromArgMatches for Directives {
         all.extend(given::<String>(matches, "say").map(|(i, text)| act(i, Act::Say(text))));
         all.extend(given::<PathBuf>(matches, "play").map(|(i, path)| act(i, Act::Play(path))));
         all.extend(given::<String>(matches, "dtmf").map(|(i, keys)| act(i, Act::Press(keys))));
-        all.extend(given::<u64>(matches, "pause").map(|(i, ms)| {
-            (i, Directive::Pause(Duration::from_millis(ms)))
-        }));
+        all.extend(
+            given::<u64>(matches, "pause")
+                .map(|(i, ms)| (i, Directive::Pause(Duration::from_millis(ms)))),
+        );
         all.extend(given::<Regex>(matches, "expect").map(|(i, what)| (i, Directive::Expect(what))));
         all.sort_by_key(|(index, _)| *index);
         let mut directives = Self::default();
@@ -200,10 +201,7 @@ impl clap::Args for Directives {
                 many("play", "WAV", "A turn: play this file (mono, 16 bit; 8, 16 or 48 kHz)")
                     .value_parser(clap::value_parser!(PathBuf)),
             )
-            .arg(
-                many("dtmf", "KEYS", "A turn: press these keys, 0-9 * # A-D")
-                    .value_parser(keys),
-            )
+            .arg(many("dtmf", "KEYS", "A turn: press these keys, 0-9 * # A-D").value_parser(keys))
             .arg(
                 many("pause", "MS", "Wait before the next turn, besides the 700 ms of silence")
                     .value_parser(clap::value_parser!(u64).range(0..=600_000)),
@@ -259,9 +257,25 @@ mod tests {
     #[test]
     fn turns_keep_the_order_of_the_command_line() {
         let arguments = parsed(&[
-            "sip:desk@127.0.0.1:5062", "--expect", "hello", "--dtmf", "12#", "--say", "one",
-            "--pause", "300", "--pause", "200", "--play", "two.wav", "--expect", "open",
-            "--expect", "eight", "--say", "three",
+            "sip:desk@127.0.0.1:5062",
+            "--expect",
+            "hello",
+            "--dtmf",
+            "12#",
+            "--say",
+            "one",
+            "--pause",
+            "300",
+            "--pause",
+            "200",
+            "--play",
+            "two.wav",
+            "--expect",
+            "open",
+            "--expect",
+            "eight",
+            "--say",
+            "three",
         ]);
         let directives = arguments.unwrap().directives;
         let acts: Vec<_> = directives.turns.iter().map(|turn| turn.act.clone()).collect();

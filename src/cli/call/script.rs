@@ -84,10 +84,18 @@ pub(super) enum Verdict {
 enum State {
     Dialling,
     /// `None` is the greeting.
-    Listening { to: Option<usize>, hears: bool },
-    Pausing { next: usize },
+    Listening {
+        to: Option<usize>,
+        hears: bool,
+    },
+    Pausing {
+        next: usize,
+    },
     /// `over` is what the far end says meanwhile.
-    Speaking { turn: usize, over: Option<Mark> },
+    Speaking {
+        turn: usize,
+        over: Option<Mark>,
+    },
     /// Every turn is spoken; the far end may hang up.
     Leaving,
     HangingUp(Verdict),
@@ -351,11 +359,8 @@ mod tests {
         call.at(11_000, Input::Spoken);
         call.at(25_000, Input::Spoken);
         call.at(60_000, Input::Closed);
-        let said = [
-            (10_000, Output::Perform(0)),
-            (21_000, Output::Perform(1)),
-            (40_000, Output::HangUp),
-        ];
+        let said =
+            [(10_000, Output::Perform(0)), (21_000, Output::Perform(1)), (40_000, Output::HangUp)];
         assert_eq!(call.said, said);
         assert_eq!(call.script.turns()[0].gap_ms(), None);
         assert_eq!(call.script.verdict(), Some(Verdict::Complete));

@@ -69,8 +69,16 @@ pub(super) enum Heard {
 enum State {
     Silent,
     /// Sound that may become talk.
-    Sounding { onsets: Onsets, last: Instant, recent: u32, spoken: Option<Instant> },
-    Talking { last: Mark, last_at: Instant },
+    Sounding {
+        onsets: Onsets,
+        last: Instant,
+        recent: u32,
+        spoken: Option<Instant>,
+    },
+    Talking {
+        last: Mark,
+        last_at: Instant,
+    },
 }
 
 /// The first sounding frames of a stretch, the newest `REACH` of them.
@@ -181,7 +189,11 @@ mod tests {
             let (sounds, is_speech) = ("sV".contains(kind), "Vv".contains(kind));
             let event = talk.follow(Glimpse { number, at, arrived, sounds, is_speech });
             if let Some(Heard::Began(mark) | Heard::Ended(mark)) = event {
-                assert_eq!(mark.arrived, start + Duration::from_millis(20) * u32::try_from(mark.number).unwrap() - Duration::from_millis(40));
+                assert_eq!(
+                    mark.arrived,
+                    start + Duration::from_millis(20) * u32::try_from(mark.number).unwrap()
+                        - Duration::from_millis(40)
+                );
             }
             all.extend(event.map(|event| (number, event)));
         }

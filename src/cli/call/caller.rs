@@ -1,0 +1,514 @@
+//! One call from its INVITE to its end: the parts of the product, with the script where the front
+//! has its conversation.
+//!
+//! ```text
+//!  SipLine ─ events ─▶ Caller ─ commands ─▶ SipLine
+//!  audio thread ─ frames ─▶ Talk ─▶ Script ─ turns ─▶ audio thread
+//! ```
+//! Everything is kept for the report: the caller judges nothing.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+
+use super::arguments::Target;
+use super::script::{self, Exchange, Script, Verdict};
+use super::sound::{Ready, Spoken};
+use super::talk::{Glimpse, Heard, Talk};
+use crate::appliance::places::Places;
+use crate::appliance::rings::{self, AudioEvent, AudioEventKind, Place};
+use crate::appliance::rtp_socket::{PortRange, PortsExhausted};
+use crate::appliance::sip_line::SipLine;
+use crate::appliance::sip_socket::{Arrival, Listen, ListenError, SipSockets};
+use crate::appliance::{audio, chance};
+use crate::base::pcm::{FRAME_SAMPLES, Frame};
+use crate::base::{CallId, Private, UtteranceId, limits};
+use crate::call::media::{self, HeardFrame, MediaEvent, Plan};
+use crate::call::{Agreement, LocalMedia};
+use crate::codec::Codec;
+use crate::sdp::Offering;
+use crate::sip::{self, EndCause, Flow, LegId, UserAgent};
+use crate::speak::PlayoutFrame;
+
+/// Our only call.
+const CALL: CallId = CallId(1);
+/// RTP ports of callers; each begins at a chance place, so that several seldom meet.
+const PORTS: (u16, u16) = (20_000, 29_999);
+const PORT_STARTS: u16 = 4_500;
+const KEY: Duration = Duration::from_millis(100);
+/// Frames that are kept of a call: an hour.
+const FRAMES: usize = 180_000;
+
+/// Whom to call and what to do there.
+#[derive(Debug)]
+pub(super) struct Dial<'a> {
+    pub target: &'a Target,
+    pub peer: SocketAddr,
+    /// Offered in this order.
+    pub codecs: Vec<Codec>,
+    /// The wait before each turn, and the turn.
+    pub turns: Vec<(Duration, Ready)>,
+    pub limit: Duration,
+}
+
+/// Why the call is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// Our INVITE failed with this status.
+    Refused(u16),
+    /// The far end's description does not fit ours.
+    Incompatible,
+    /// The far end takes no keys.
+    NoKeys,
+    /// Nothing came from the far end for `limits::MEDIA_TIMEOUT`.
+    NoMedia,
+    Ended(EndCause),
+}
+
+/// Everything about a call that was made.
+#[derive(Debug)]
+pub(super) struct CallLog {
+    pub sip_call_id: String,
+    pub answer_delay: Option<Duration>,
+    /// Time from the ACK to the end.
+    pub lasted: Duration,
+    pub codec: Option<Codec>,
+    pub greeting: Exchange,
+    pub turns: Vec<Exchange>,
+    pub verdict: Verdict,
+    pub closing: Closing,
+    pub rtp: media::Report,
+    /// The far end's sound, from the first tick on.
+    pub heard: Vec<Frame>,
+    /// Which turn's frames were sent from which tick on.
+    pub sent: Vec<(usize, usize)>,
+}
+
+/// Why no call could be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    #[error("{what}")]
+    System { what: &'static str, source: std::io::Error },
+    #[error("cannot open a SIP socket")]
+    Listen(#[from] ListenError),
+    #[error("no free ports for sound")]
+    Ports(#[from] PortsExhausted),
+}
+
+fn system(what: &'static str) -> impl Fn(std::io::Error) -> CallError {
+    move |source| CallError::System { what, source }
+}
+
+/// Makes the call; returns when it is over.
+pub(super) fn make(dial: Dial<'_>) -> Result<CallLog, CallError> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().map_err(system("cannot start the runtime"))?;
+    runtime.block_on(async {
+        let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
+        let rings = rings::allocate(1).map_err(system("cannot allocate the rings"))?;
+        let wake = UnixStream::from_std(rings.wake).map_err(system("cannot wait for sound"))?;
+        let settings =
+            media::Settings { timeout: Some(limits::MEDIA_TIMEOUT), timeout_on_hold: false };
+        // A caller that the kernel gives no real-time class measures all the same.
+        let (_audio, _refused) = audio::spawn(rings.audio, settings, entropy.fork(), None)
+            .map_err(system("cannot start the audio thread"))?;
+        let any = match dial.peer {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let transport = dial.target.transport;
+        let listen = Listen { transport, address: SocketAddr::new(any, 0) };
+        let (sockets, arrivals) = SipSockets::open(&[listen]).await?;
+        let local = sockets.listening().first().map_or(listen.address, |listen| listen.address);
+        let agent = sip::Settings { contact_user: "caller".to_owned(), ..sip::Settings::default() };
+        let mut line = SipLine::new(UserAgent::new(agent, entropy.fork()), sockets);
+        let flow = Flow { transport, local, peer: dial.peer, connection: None };
+        let flow = line.with_local_address(flow);
+        let first = PORTS.0 + 2 * (entropy.next_u16() % PORT_STARTS);
+        let rtp = PortRange::new(first..=PORTS.1).bind(any)?;
+        let address = flow.local.ip();
+        let media = LocalMedia { address, port: rtp.port(), id: entropy.next_u32().into() };
+        let mut places = Places::new(rings.net);
+        let place = places.reserve(CALL, rtp).unwrap_or(Place(0));
+        let caller = Caller::new(dial, line, (places, place), media);
+        caller.run(flow, arrivals, wake).await
+    })
+}
+
+/// A turn that is being made.
+#[derive(Debug)]
+enum Making {
+    Nothing,
+    Speaking { turn: usize, spoken: Spoken, utterance: UtteranceId, audible_at: Option<Instant> },
+    Pressing,
+}
+
+struct Caller<'a> {
+    target: &'a Target,
+    line: SipLine,
+    leg: LegId,
+    places: Places,
+    place: Place,
+    agreement: Agreement,
+    script: Script,
+    script_deadline: Option<Instant>,
+    turns: Vec<Ready>,
+    talk: Talk,
+    making: Making,
+    utterance: UtteranceId,
+    queue: VecDeque<PlayoutFrame>,
+    plan: Option<Plan>,
+    ticks: Vec<Instant>,
+    dialled: Instant,
+    answered: Option<Instant>,
+    closing: Option<Closing>,
+    log: Kept,
+}
+
+/// What the log is made of in the end.
+#[derive(Default)]
+struct Kept {
+    sip_call_id: String,
+    rtp: media::Report,
+    heard: Vec<Frame>,
+    sent: Vec<(usize, usize)>,
+}
+
+impl<'a> Caller<'a> {
+    fn new(
+        dial: Dial<'a>,
+        mut line: SipLine,
+        (places, place): (Places, Place),
+        media: LocalMedia,
+    ) -> Self {
+        let offering = Offering { codecs: dial.codecs, dtmf: true, ptime_ms: 20 };
+        let (pauses, turns) = dial.turns.into_iter().unzip();
+        Self {
+            target: dial.target,
+            leg: line.reserve_leg(),
+            line,
+            places,
+            place,
+            agreement: Agreement::new(offering, media),
+            script: Script::new(pauses, dial.limit),
+            script_deadline: None,
+            turns,
+            talk: Talk::default(),
+            making: Making::Nothing,
+            utterance: UtteranceId(0),
+            queue: VecDeque::new(),
+            plan: None,
+            ticks: Vec::new(),
+            dialled: Instant::now(),
+            answered: None,
+            closing: None,
+            log: Kept::default(),
+        }
+    }
+
+    async fn run(
+        mut self,
+        flow: Flow,
+        mut arrivals: mpsc::Receiver<Arrival>,
+        wake: UnixStream,
+    ) -> Result<CallLog, CallError> {
+        self.dial(flow);
+        let verdict = loop {
+            self.signals(Instant::now());
+            if let Some(verdict) = self.script.verdict() {
+                self.places.stop(self.place);
+                if self.places.is_free(self.place) {
+                    break verdict;
+                }
+            }
+            tokio::select! {
+                Some(arrival) = arrivals.recv() => self.line.arrival(Instant::now(), arrival),
+                Ok(()) = wake.readable() => {
+                    rings::empty(&wake);
+                    self.sound(Instant::now());
+                }
+                () = sleep_until(self.deadline()) => {
+                    let now = Instant::now();
+                    self.line.timeout(now);
+                    self.act(now, script::Input::Timeout);
+                }
+            }
+        };
+        Ok(self.into_log(verdict))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        [self.line.deadline(), self.script_deadline].into_iter().flatten().min()
+    }
+
+    fn dial(&mut self, flow: Flow) {
+        let invite = sip::Invite {
+            flow,
+            target: Private::new(self.target.uri.clone()),
+            from: None,
+            display: None,
+            sdp: Some(self.agreement.offer()),
+            credentials: None,
+            headers: Vec::new(),
+        };
+        self.dialled = Instant::now();
+        self.line.command(
+            self.dialled,
+            sip::Command::Invite { leg: self.leg, invite: Box::new(invite) },
+        );
+        self.log.sip_call_id = self.line.sip_call_id(self.leg).unwrap_or_default().to_owned();
+        self.act(self.dialled, script::Input::Dialled);
+    }
+
+    fn signals(&mut self, now: Instant) {
+        while let Some(event) = self.line.event() {
+            self.signal(now, event);
+        }
+    }
+
+    fn signal(&mut self, now: Instant, event: sip::Event) {
+        use sip::Event as E;
+        match event {
+            E::Answered { sdp, .. } => self.answered(now, sdp.as_deref()),
+            E::Refused { status, .. } => self.closed(now, Closing::Refused(status)),
+            E::Ended { cause, .. } => self.closed(now, Closing::Ended(cause)),
+            E::OfferReceived { offer, .. } => self.reoffered(now, offer.as_deref()),
+            E::OfferAnswered { sdp, .. } => {
+                if let Ok(plan) = self.agreement.accept(&sdp) {
+                    self.apply(plan);
+                }
+            }
+            E::Incoming { leg, .. } => {
+                let reject =
+                    sip::Command::Reject { leg, status: 486, retry_after_s: None, warning: None };
+                self.line.command(now, reject);
+            }
+            // We make no offers but the first, and what is heard before the answer is no greeting.
+            E::Progress { .. }
+            | E::OfferWithdrawn { .. }
+            | E::OfferFailed { .. }
+            | E::Established { .. }
+            | E::Cancelled { .. }
+            | E::Dtmf { .. } => (),
+        }
+    }
+
+    fn answered(&mut self, now: Instant, sdp: Option<&[u8]>) {
+        match sdp.map(|sdp| self.agreement.accept(sdp)) {
+            Some(Ok(plan)) => {
+                self.answered = Some(now);
+                self.plan = Some(plan.clone());
+                self.places.start(self.place, plan);
+                self.act(now, script::Input::Connected);
+            }
+            Some(Err(_)) | None => self.fail(now, Closing::Incompatible),
+        }
+    }
+
+    fn reoffered(&mut self, now: Instant, offer: Option<&[u8]>) {
+        let leg = self.leg;
+        let command = match offer.map(|offer| self.agreement.answer(offer)) {
+            None => sip::Command::AcceptOffer { leg, sdp: self.agreement.offer() },
+            Some(Ok((sdp, plan))) => {
+                self.apply(plan);
+                sip::Command::AcceptOffer { leg, sdp }
+            }
+            Some(Err(refusal)) => {
+                let warning = Some(crate::call::warning(&refusal));
+                sip::Command::RefuseOffer { leg, status: refusal.status, warning }
+            }
+        };
+        self.line.command(now, command);
+    }
+
+    fn apply(&mut self, plan: Plan) {
+        self.plan = Some(plan.clone());
+        self.places.apply(self.place, plan);
+    }
+
+    /// The call cannot go on; its end is reported as usual.
+    fn fail(&mut self, now: Instant, why: Closing) {
+        self.closing.get_or_insert(why);
+        self.line.command(now, sip::Command::Bye { leg: self.leg, reason: None });
+    }
+
+    fn closed(&mut self, now: Instant, why: Closing) {
+        self.closing.get_or_insert(why);
+        self.act(now, script::Input::Closed);
+    }
+
+    /// Gives the script an input and does what it wants.
+    fn act(&mut self, now: Instant, input: script::Input) {
+        self.script.handle(now, input);
+        loop {
+            match self.script.poll_output() {
+                script::Output::Perform(turn) => self.perform(now, turn),
+                script::Output::HangUp => {
+                    self.line.command(now, sip::Command::Bye { leg: self.leg, reason: None });
+                }
+                script::Output::Timeout(at) => {
+                    self.script_deadline = at;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, now: Instant, turn: usize) {
+        match self.turns.get(turn).cloned() {
+            Some(Ready::Sound(spoken)) => {
+                self.utterance = self.utterance.next();
+                let utterance = self.utterance;
+                let end = spoken.frames.len();
+                let frames = spoken.frames.iter().zip(1..);
+                self.queue.extend(frames.map(|(frame, count)| PlayoutFrame {
+                    utterance,
+                    frame: *frame,
+                    last: count == end,
+                }));
+                self.making = Making::Speaking { turn, spoken, utterance, audible_at: None };
+                self.fill();
+            }
+            Some(Ready::Keys(keys)) => {
+                if self.plan.as_ref().is_none_or(|plan| plan.dtmf.is_none()) {
+                    return self.fail(now, Closing::NoKeys);
+                }
+                self.making = Making::Pressing;
+                for key in keys.chars() {
+                    self.places.press(self.place, key, KEY);
+                }
+            }
+            None => (),
+        }
+    }
+
+    /// The audio thread has left something.
+    fn sound(&mut self, now: Instant) {
+        self.places.flush();
+        while let Some(event) = self.places.event() {
+            self.audio_event(now, event);
+        }
+        while let Some((_, frame)) = self.places.heard(self.place) {
+            self.heard(&frame);
+        }
+        self.spoken();
+        self.fill();
+    }
+
+    fn fill(&mut self) {
+        self.places.fill(self.place, || self.queue.pop_front());
+    }
+
+    fn audio_event(&mut self, now: Instant, event: AudioEvent) {
+        match event.kind {
+            AudioEventKind::Media(MediaEvent::UtteranceAudible {
+                utterance: heard, at, ..
+            }) => {
+                if let Making::Speaking { utterance, audible_at, .. } = &mut self.making
+                    && *utterance == heard
+                {
+                    *audible_at = Some(at);
+                }
+            }
+            AudioEventKind::Media(MediaEvent::DigitsSent) => {
+                if matches!(self.making, Making::Pressing) {
+                    self.making = Making::Nothing;
+                    self.act(now, script::Input::Spoken);
+                }
+            }
+            AudioEventKind::Media(MediaEvent::MediaTimeout) => self.fail(now, Closing::NoMedia),
+            AudioEventKind::Report(report) => self.log.rtp = report,
+            AudioEventKind::Stopped { sockets, report } => {
+                drop(sockets);
+                self.log.rtp = report;
+                self.places.release(self.place);
+            }
+            AudioEventKind::Media(
+                MediaEvent::Digit { .. }
+                | MediaEvent::FirstPacket { .. }
+                | MediaEvent::RemoteLearnt
+                | MediaEvent::SsrcChanged
+                | MediaEvent::PeerLeft,
+            )
+            | AudioEventKind::Finished { .. }
+            | AudioEventKind::Silenced { .. } => (),
+        }
+    }
+
+    fn heard(&mut self, frame: &HeardFrame) {
+        if self.ticks.len() >= FRAMES {
+            return;
+        }
+        let glimpse = Glimpse::of(self.ticks.len(), frame);
+        self.ticks.push(frame.at);
+        self.log.heard.push(frame.frame);
+        match self.talk.follow(glimpse) {
+            Some(Heard::Began(mark)) => self.act(frame.at, script::Input::Began(mark)),
+            Some(Heard::Ended(mark)) => self.act(frame.at, script::Input::Ended(mark)),
+            None => (),
+        }
+    }
+
+    /// Tells the script once the last packet with speech has left: one frame leaves with each tick
+    /// from the one that the audio thread has named on.
+    fn spoken(&mut self) {
+        let Making::Speaking { turn, spoken, audible_at: Some(at), .. } = &self.making else {
+            return;
+        };
+        let Some(began) = self.ticks.iter().rposition(|tick| tick == at) else { return };
+        let Some(left) = self.ticks.get(began + spoken.last - spoken.first).copied() else {
+            return;
+        };
+        self.log.sent.push((began.saturating_sub(spoken.first), *turn));
+        self.making = Making::Nothing;
+        self.act(left, script::Input::Spoken);
+    }
+
+    fn into_log(self, verdict: Verdict) -> CallLog {
+        let Kept { sip_call_id, rtp, heard, sent } = self.log;
+        let since = |from: Option<Instant>| from.map_or(Duration::ZERO, |from| from.elapsed());
+        CallLog {
+            sip_call_id,
+            answer_delay: self.answered.map(|at| at.saturating_duration_since(self.dialled)),
+            lasted: since(self.answered),
+            codec: self.plan.map(|plan| plan.codec),
+            greeting: *self.script.greeting(),
+            turns: self.script.turns().to_vec(),
+            verdict,
+            closing: self.closing.unwrap_or(Closing::Ended(EndCause::ByUs)),
+            rtp,
+            heard,
+            sent,
+        }
+    }
+}
+
+impl CallLog {
+    /// What we sent, as it lay beside what we heard.
+    pub(super) fn sent_track(&self, turns: &[(Duration, Ready)]) -> Vec<i16> {
+        let mut track = vec![0; self.heard.len() * FRAME_SAMPLES];
+        for (from, turn) in &self.sent {
+            let Some((_, Ready::Sound(spoken))) = turns.get(*turn) else { continue };
+            let places = track.chunks_exact_mut(FRAME_SAMPLES).skip(*from);
+            for (place, frame) in places.zip(&spoken.frames) {
+                place.copy_from_slice(&frame.0);
+            }
+        }
+        track
+    }
+
+    pub(super) fn heard_track(&self) -> Vec<i16> {
+        self.heard.iter().flat_map(|frame| frame.0).collect()
+    }
+}
+
+/// Without a deadline the network or the audio thread will say when to go on.
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,116 @@
+//! `--transcribe`: what the far end said, as our own speech engine hears it after the call.
+
+use tokio::sync::mpsc;
+
+use super::caller::CallLog;
+use super::far_end::Words;
+use super::script::Exchange;
+use crate::appliance::engine::link::EnginePlace;
+use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, EngineState, Link};
+use crate::base::limits;
+use crate::base::pcm::{FRAME_MS, Frame};
+
+/// Frames before the first with speech that may hold a faint beginning.
+const LEAD: usize = 10;
+/// Frames that the engine takes at once.
+const WINDOW: usize = (limits::UTTERANCE_MS / FRAME_MS) as usize;
+/// A long reply is cut in its quietest frame after this many.
+const CUT_FROM: usize = WINDOW / 2;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EarsError {
+    #[error("--transcribe: cannot start the speech engine")]
+    Start(#[source] std::io::Error),
+    #[error("--transcribe: the speech engine cannot work: {reason}")]
+    Engine { reason: String },
+}
+
+/// The words of the greeting and of each turn's reply.
+pub(super) fn listen(place: EnginePlace, log: &CallLog) -> Result<Vec<Words>, EarsError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().map_err(EarsError::Start)?;
+    let (engine, mut answers) = Link::start(place).map_err(EarsError::Start)?;
+    runtime.block_on(async {
+        ready(&engine).await?;
+        let mut all = Vec::new();
+        for exchange in std::iter::once(&log.greeting).chain(&log.turns) {
+            let mut words = Words::default();
+            for piece in pieces(stretch(exchange, &log.heard)) {
+                let audio = piece.iter().flat_map(|frame| frame.0).collect();
+                let text = hear(&engine, &mut answers, audio).await;
+                words.reply = format!("{} {}", words.reply, text.trim()).trim().to_owned();
+            }
+            all.push(words);
+        }
+        Ok(all)
+    })
+}
+
+async fn ready(engine: &Link) -> Result<(), EarsError> {
+    let mut state = engine.state();
+    let gone = || EarsError::Engine { reason: "it has ended".to_owned() };
+    loop {
+        match &*state.borrow_and_update() {
+            EngineState::Ready(_) => return Ok(()),
+            EngineState::Down { reason, restarts, .. } if *restarts > 0 => {
+                return Err(EarsError::Engine { reason: reason.clone() });
+            }
+            EngineState::Starting | EngineState::Down { .. } => (),
+        }
+        state.changed().await.map_err(|_| gone())?;
+    }
+}
+
+/// What cannot be recognised has no words.
+async fn hear(engine: &Link, answers: &mut mpsc::Receiver<EngineEvent>, audio: Vec<i16>) -> String {
+    let request = engine.transcribe(Asker::Appliance, 0, audio);
+    while let Some(event) = answers.recv().await {
+        if event.request == request && event.answer.is_end() {
+            return match event.answer {
+                Answer::Text(transcript) => transcript.text.into_revealed(),
+                _ => String::new(),
+            };
+        }
+    }
+    String::new()
+}
+
+/// The reply's frames.
+fn stretch<'a>(exchange: &Exchange, heard: &'a [Frame]) -> &'a [Frame] {
+    let Some(from) = exchange.reply_from else { return &[] };
+    let to = exchange.reply_to.map_or(heard.len(), |mark| mark.number + 1 + LEAD);
+    heard.get(from.number.saturating_sub(LEAD)..to.min(heard.len())).unwrap_or_default()
+}
+
+/// Cuts what is longer than the engine takes at once.
+fn pieces(mut frames: &[Frame]) -> Vec<&[Frame]> {
+    let mut pieces = Vec::new();
+    while frames.len() > WINDOW {
+        let level = |at: &usize| frames.get(*at).map_or(0.0, Frame::level_dbfs);
+        let quietest = (CUT_FROM..WINDOW).min_by(|a, b| level(a).total_cmp(&level(b)));
+        let (piece, rest) = frames.split_at(quietest.unwrap_or(WINDOW));
+        pieces.push(piece);
+        frames = rest;
+    }
+    if !frames.is_empty() {
+        pieces.push(frames);
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::pcm::FRAME_SAMPLES;
+
+    #[test]
+    fn a_long_reply_is_cut_where_it_is_quiet_and_nothing_is_lost() {
+        let mut frames = vec![Frame([9_000; FRAME_SAMPLES]); 1_100];
+        frames[400] = Frame::SILENCE;
+        let cut: Vec<usize> = pieces(&frames).iter().map(|piece| piece.len()).collect();
+        assert_eq!(cut.iter().sum::<usize>(), 1_100);
+        assert_eq!(cut[0], 400);
+        assert!(cut.iter().all(|length| *length <= WINDOW));
+        assert!(pieces(&[]).is_empty());
+    }
+}

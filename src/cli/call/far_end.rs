@@ -1,0 +1,232 @@
+//! The far end's own record of our call, read from its HTTP interface: what it heard of each turn
+//! and what it answered.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Each step of a request.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The record is complete shortly after the call.
+const TRIES: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(100);
+const ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Where the interface is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Api {
+    /// `HOST:PORT`.
+    authority: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    #[error("--api: {authority} is out of reach")]
+    Unreachable { authority: String, source: std::io::Error },
+    #[error("--api: {path} gave no answer that can be read")]
+    Answer { path: String },
+    #[error("--api: that end has no record of our call")]
+    NoRecord,
+}
+
+/// One turn as the far end has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FarTurn {
+    /// Empty where it spoke by itself: greeting, prompts, answers to keys.
+    pub caller: String,
+    pub reply: String,
+    /// Since the answer, 0 where nobody was heard.
+    pub heard_at_ms: u64,
+}
+
+impl Api {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || "an address such as http://127.0.0.1:8080".to_owned();
+        let rest = text.strip_prefix("http://").ok_or_else(wrong)?;
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        let foul = |c: char| c.is_whitespace() || c.is_control() || "/?#@".contains(c);
+        let has_port = authority
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        match has_port && !authority.contains(foul) {
+            true => Ok(Self { authority: authority.to_owned() }),
+            false => Err(wrong()),
+        }
+    }
+
+    /// The turns of the call with our Call-ID, once it has ended there too.
+    pub(super) fn turns(&self, sip_call_id: &str) -> Result<Vec<FarTurn>, ApiError> {
+        let mut record = Err(ApiError::NoRecord);
+        for _ in 0..TRIES {
+            record = self.record(sip_call_id);
+            match &record {
+                Ok(record) if record["state"] == "ended" => break,
+                Ok(_) | Err(ApiError::NoRecord) => std::thread::sleep(BETWEEN),
+                Err(_) => break,
+            }
+        }
+        let record = record?;
+        let turns = record["turns"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(turns.iter().map(FarTurn::of).collect())
+    }
+
+    fn record(&self, sip_call_id: &str) -> Result<Value, ApiError> {
+        let list = self.get("/api/calls")?;
+        let calls = list["calls"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let ours = calls.iter().find(|call| call["sip_call_id"] == sip_call_id);
+        let id = ours.and_then(|call| call["id"].as_str()).ok_or(ApiError::NoRecord)?;
+        self.get(&format!("/api/calls/{id}"))
+    }
+
+    fn get(&self, path: &str) -> Result<Value, ApiError> {
+        let unreachable =
+            |source| ApiError::Unreachable { authority: self.authority.clone(), source };
+        let answer = self.ask(path).map_err(unreachable)?;
+        parse(&answer).ok_or_else(|| ApiError::Answer { path: path.to_owned() })
+    }
+
+    fn ask(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        let mut addresses = self.authority.to_socket_addrs()?;
+        let address = addresses.next().ok_or(std::io::ErrorKind::NotFound)?;
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        // Version 1.0 asks for a body that ends with the connection, in one piece.
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.authority)?;
+        let mut answer = Vec::new();
+        stream.take(ANSWER_BYTES).read_to_end(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+/// The body of a 200.
+fn parse(answer: &[u8]) -> Option<Value> {
+    let status = answer.split(|byte| *byte == b' ').nth(1)?;
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let body = answer.get(head + 4..)?;
+    (status == b"200").then(|| serde_json::from_slice(body).ok())?
+}
+
+impl FarTurn {
+    fn of(value: &Value) -> Self {
+        let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            caller: text("caller"),
+            reply: text("reply"),
+            heard_at_ms: value["heard_at_ms"].as_u64().unwrap_or(0),
+        }
+    }
+}
+
+/// One of our turns, for [`align`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OwnTurn {
+    /// Since the answer.
+    pub began_at_ms: u64,
+    /// Keys are answered by turns that heard nobody.
+    pub is_keys: bool,
+}
+
+/// What was said at one point of the conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Words {
+    /// Of us, as the far end understood it.
+    pub heard: String,
+    pub reply: String,
+}
+
+/// Puts the far end's turns beside ours: the greeting's words first, then those of each turn. A
+/// turn of ours that was heard as two keeps the words of both.
+pub(super) fn align(far: &[FarTurn], own: &[OwnTurn]) -> Vec<Words> {
+    let mut words = vec![Words::default(); own.len() + 1];
+    let mut current = 0;
+    for turn in far {
+        if turn.heard_at_ms > 0 {
+            current = own.iter().filter(|own| own.began_at_ms <= turn.heard_at_ms).count();
+        } else if own.get(current).is_some_and(|next| next.is_keys)
+            && words.get(current).is_some_and(|words| !words.reply.is_empty())
+        {
+            current += 1;
+        }
+        if let Some(words) = words.get_mut(current) {
+            append(&mut words.heard, &turn.caller);
+            append(&mut words.reply, &turn.reply);
+        }
+    }
+    words
+}
+
+fn append(text: &mut String, more: &str) {
+    if !text.is_empty() && !more.is_empty() {
+        text.push(' ');
+    }
+    text.push_str(more);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn far(heard_at_ms: u64, caller: &str, reply: &str) -> FarTurn {
+        FarTurn { caller: caller.into(), reply: reply.into(), heard_at_ms }
+    }
+
+    fn words(heard: &str, reply: &str) -> Words {
+        Words { heard: heard.into(), reply: reply.into() }
+    }
+
+    fn spoken(began_at_ms: u64) -> OwnTurn {
+        OwnTurn { began_at_ms, is_keys: false }
+    }
+
+    #[test]
+    fn the_far_ends_turns_find_ours_by_time() {
+        let far = [
+            far(0, "", "Hello."),
+            far(4_800, "what are", "Sorry?"),
+            far(5_600, "your hours", "We are open."),
+            far(0, "", "Are you still there?"),
+            far(19_000, "bye", "Goodbye."),
+        ];
+        let aligned = align(&far, &[spoken(3_000), spoken(10_000), spoken(18_000)]);
+        assert_eq!(
+            aligned,
+            [
+                words("", "Hello."),
+                words("what are your hours", "Sorry? We are open. Are you still there?"),
+                words("", ""),
+                words("bye", "Goodbye."),
+            ]
+        );
+    }
+
+    #[test]
+    fn keys_are_answered_by_a_turn_that_heard_nobody() {
+        let keys = OwnTurn { began_at_ms: 3_000, is_keys: true };
+        let aligned = align(&[far(0, "", "Hello."), far(0, "", "We are open.")], &[keys]);
+        assert_eq!(aligned, [words("", "Hello."), words("", "We are open.")]);
+    }
+
+    #[test]
+    fn only_a_200_with_json_is_an_answer() {
+        assert_eq!(parse(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n{\"a\":1}").unwrap()["a"], 1);
+        for answer in [
+            &b"HTTP/1.1 404 Not Found\r\n\r\n{}"[..],
+            b"HTTP/1.1 200 OK\r\n\r\n<html>",
+            b"HTTP/1.1 200 OK",
+            b"",
+        ] {
+            assert_eq!(parse(answer), None);
+        }
+    }
+
+    #[test]
+    fn an_address_is_http_with_a_port() {
+        assert!(Api::parse("http://127.0.0.1:8080/").is_ok());
+        for wrong in ["127.0.0.1:8080", "http://127.0.0.1", "http://a:1/x", "https://a:1"] {
+            assert!(Api::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What a call was like, for people and as JSON.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::arguments::{Act, Directives};
+use super::caller::{CallLog, Closing};
+use super::far_end::Words;
+use super::script::{Exchange, Verdict};
+use crate::sip::EndCause;
+
+/// Where the far end's words are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Nowhere,
+    FarEnd,
+    /// Our own ears; what the far end understood is not known.
+    Ears,
+}
+
+/// One `--expect` and whether the reply matched it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Expected {
+    pub pattern: String,
+    pub met: bool,
+}
+
+/// Joins what was asked for, what was measured and what was said.
+#[derive(Debug)]
+pub(super) struct Report<'a> {
+    directives: &'a Directives,
+    log: &'a CallLog,
+    source: Source,
+    /// The greeting's, then each turn's.
+    words: Vec<Words>,
+    expected: Vec<Vec<Expected>>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(
+        directives: &'a Directives,
+        log: &'a CallLog,
+        source: Source,
+        words: Vec<Words>,
+    ) -> Self {
+        let turns = directives.turns.iter().map(|turn| &turn.expect);
+        let lists = std::iter::once(&directives.greeting).chain(turns);
+        let expected = lists.enumerate().map(|(at, list)| {
+            let reply = words.get(at).map_or("", |words| words.reply.as_str());
+            list.iter()
+                .map(|what| Expected {
+                    pattern: what.as_str().to_owned(),
+                    met: what.is_match(reply),
+                })
+                .collect()
+        });
+        let expected = expected.collect();
+        Self { directives, log, source, words, expected }
+    }
+
+    /// Every `--expect` was met.
+    pub(super) fn is_as_expected(&self) -> bool {
+        self.expected.iter().flatten().all(|expected| expected.met)
+    }
+
+    fn gaps(&self) -> Vec<i64> {
+        let mut gaps: Vec<i64> = self.log.turns.iter().filter_map(Exchange::gap_ms).collect();
+        gaps.sort_unstable();
+        gaps
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let log = self.log;
+        if let (Some(delay), Some(codec)) = (log.answer_delay, log.codec) {
+            let _ = writeln!(text, "answered after {} ms, {}", delay.as_millis(), codec.name());
+            let delay = log.greeting.gap_ms().map(|ms| format!("{ms} ms after ACK"));
+            self.reply(&mut text, 0, &log.greeting, delay);
+        }
+        for (at, (turn, exchange)) in self.directives.turns.iter().zip(&log.turns).enumerate() {
+            if exchange.began.is_none() {
+                break;
+            }
+            line(&mut text, "caller", &act(&turn.act), None);
+            let heard = self.words.get(at + 1).map_or("", |words| words.heard.as_str());
+            if self.source == Source::FarEnd {
+                line(&mut text, "heard", heard, None);
+            }
+            let gap = exchange.gap_ms().map(|ms| match ms {
+                0.. => format!("gap {ms} ms"),
+                _ => format!("gap {ms} ms, cut off"),
+            });
+            self.reply(&mut text, at + 1, exchange, gap);
+        }
+        text.push_str(&self.summary());
+        text
+    }
+
+    fn reply(&self, text: &mut String, at: usize, exchange: &Exchange, note: Option<String>) {
+        let reply = self.words.get(at).map_or("", |words| words.reply.as_str());
+        let said = match (reply, reply_ms(exchange)) {
+            ("", Some(ms)) => format!("({:.1} s of speech)", ms as f64 / 1_000.0),
+            ("", None) if exchange.reply_from.is_some() => "(speech)".to_owned(),
+            ("", None) => "(nothing)".to_owned(),
+            (words, _) => words.to_owned(),
+        };
+        line(text, "desk", &said, note.as_deref());
+        for expected in self.expected.get(at).into_iter().flatten().filter(|e| !e.met) {
+            line(text, "missed", &format!("--expect {:?}", expected.pattern), None);
+        }
+    }
+
+    fn summary(&self) -> String {
+        let gaps = self.gaps();
+        let made = self.log.turns.iter().filter(|turn| turn.began.is_some()).count();
+        let mut text = format!("{made} of {} turns", self.directives.turns.len());
+        if let (Some(median), Some(high)) = (percentile(&gaps, 50), percentile(&gaps, 95)) {
+            let _ = write!(text, ", gap median {median} ms, 95th percentile {high} ms");
+        }
+        let _ = writeln!(text, "; {}", ending(self.log).2);
+        text
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let log = self.log;
+        let gaps = self.gaps();
+        let rtp = &log.rtp;
+        let (by, cause, _) = ending(log);
+        let turns = self.directives.turns.iter().zip(&log.turns).enumerate();
+        let turns: Vec<Value> =
+            turns.map(|(at, (turn, exchange))| self.turn(at + 1, &turn.act, exchange)).collect();
+        json!({
+            "answered": log.answer_delay.is_some(),
+            "sip_call_id": log.sip_call_id,
+            "codec": log.codec.map(|codec| codec.name()),
+            "answer_delay_ms": log.answer_delay.map(millis),
+            "greeting_delay_ms": log.greeting.gap_ms(),
+            "greeting": self.said(0, |words| &words.reply),
+            "greeting_ms": reply_ms(&log.greeting),
+            "greeting_expected": self.expectations(0),
+            "turns": turns,
+            "gap_median_ms": percentile(&gaps, 50),
+            "gap_p95_ms": percentile(&gaps, 95),
+            "lasted_ms": millis(log.lasted),
+            "complete": log.verdict == Verdict::Complete,
+            "as_expected": self.is_as_expected(),
+            "ending": { "by": by, "cause": cause },
+            "rtp": {
+                "packets_sent": rtp.sent,
+                "packets_received": rtp.received,
+                "packets_lost": rtp.lost,
+                "packets_late": rtp.late,
+                "packets_duplicated": rtp.duplicate,
+                "packets_foreign": rtp.foreign,
+                "jitter_ms": rtp.jitter_ms,
+                "concealed_ms": rtp.concealed_ms,
+                "delay_ms": rtp.delay_ms,
+                "round_trip_ms": rtp.rtt_ms,
+                "peer_loss": rtp.peer_loss,
+            },
+        })
+    }
+
+    fn turn(&self, at: usize, act: &Act, exchange: &Exchange) -> Value {
+        let (kind, said) = match act {
+            Act::Say(text) => ("say", text.clone()),
+            Act::Play(path) => ("play", path.display().to_string()),
+            Act::Press(keys) => ("dtmf", keys.clone()),
+        };
+        let heard = match self.source {
+            Source::FarEnd => self.said(at, |words| &words.heard),
+            Source::Nowhere | Source::Ears => Value::Null,
+        };
+        json!({
+            "kind": kind,
+            "said": said,
+            "spoken": exchange.spoken.is_some(),
+            "heard": heard,
+            "reply": self.said(at, |words| &words.reply),
+            "gap_ms": exchange.gap_ms(),
+            "reply_ms": reply_ms(exchange),
+            "expected": self.expectations(at),
+        })
+    }
+
+    fn said(&self, at: usize, which: impl Fn(&Words) -> &String) -> Value {
+        match self.source {
+            Source::Nowhere => Value::Null,
+            Source::FarEnd | Source::Ears => {
+                self.words.get(at).map_or(Value::Null, |words| which(words).as_str().into())
+            }
+        }
+    }
+
+    fn expectations(&self, at: usize) -> Value {
+        let list = self.expected.get(at).map(Vec::as_slice).unwrap_or_default();
+        list.iter().map(|e| json!({ "pattern": e.pattern, "met": e.met })).collect()
+    }
+}
+
+fn line(text: &mut String, who: &str, what: &str, note: Option<&str>) {
+    let _ = match note {
+        Some(note) => writeln!(text, "{who:<8}{what:<64}  {note}"),
+        None => writeln!(text, "{}", format!("{who:<8}{what}").trim_end()),
+    };
+}
+
+fn act(act: &Act) -> String {
+    match act {
+        Act::Say(text) => text.clone(),
+        Act::Play(path) => format!("(plays {})", path.display()),
+        Act::Press(keys) => format!("(presses {keys})"),
+    }
+}
+
+/// From the first to the last packet with speech.
+fn reply_ms(exchange: &Exchange) -> Option<u64> {
+    let (from, to) = (exchange.reply_from?, exchange.reply_to?);
+    Some(millis(to.arrived.saturating_duration_since(from.arrived)))
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Who ended the call, why in one word, and as a sentence's end.
+fn ending(log: &CallLog) -> (&'static str, String, String) {
+    let plain = |by, cause: &str, text: &str| (by, cause.to_owned(), text.to_owned());
+    match log.closing {
+        Closing::Refused(status) => {
+            ("far-end", format!("refused-{status}"), format!("the call was refused: {status}"))
+        }
+        Closing::Incompatible => {
+            plain("us", "incompatible", "its session description does not fit ours")
+        }
+        Closing::NoKeys => plain("us", "no-keys", "the other end takes no keys"),
+        Closing::NoMedia => plain("us", "no-media", "no sound came any more"),
+        Closing::Ended(EndCause::ByPeer) => plain("far-end", "hung-up", "the other end hung up"),
+        Closing::Ended(EndCause::ByUs) => match log.verdict {
+            Verdict::TooLong => plain("us", "too-long", "we hung up after --max-seconds"),
+            Verdict::Complete | Verdict::BrokenOff => plain("us", "hung-up", "we hung up"),
+        },
+        Closing::Ended(
+            EndCause::NoAck | EndCause::Timeout | EndCause::Gone | EndCause::Unreachable,
+        ) => plain("network", "lost", "the other end was lost"),
+    }
+}
+
+/// By nearest rank; `sorted` rises.
+pub(super) fn percentile(sorted: &[i64], percent: usize) -> Option<i64> {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_occurred() {
+        let gaps = [10, 20, 30, 40, 1_000];
+        assert_eq!(percentile(&gaps, 50), Some(30));
+        assert_eq!(percentile(&gaps, 95), Some(1_000));
+        assert_eq!(percentile(&[7], 50), Some(7));
+        assert_eq!(percentile(&[], 50), None);
+    }
+}
