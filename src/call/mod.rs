@@ -23,6 +23,9 @@ pub mod record;
 mod voice;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 pub use agreement::{Agreement, LocalMedia};
 pub use call::{Call, Input, Opening, Output, Settings, Start, warning};
 pub use ending::{By, Cause, Ending};

@@ -198,7 +198,8 @@ fn packet(ssrc: u32, sequence: u16, payload_type: u8, sample: u8) -> Vec<u8> {
     let header = Header {
         marker: false,
         payload_type,
-        sequence: Sequence(sequence),
+        // Each stream has its own numbers; a later stream's are behind those of the one before.
+        sequence: Sequence(sequence.wrapping_sub(ssrc as u16 * 1_000)),
         timestamp: RtpTime(u32::from(sequence) * 160),
         ssrc,
     };

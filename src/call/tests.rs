@@ -1,0 +1,404 @@
+//! A call in memory: scripted frames in, the work of an engine played by the test, time as input.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::media::{HeardFrame, MediaEvent, Origin};
+use super::record::Progress;
+use super::*;
+use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame};
+use crate::base::{CallId, Private, UtteranceId, WorkId};
+use crate::codec::Codec;
+use crate::converse::{self, Playbook, fixed_phrases};
+use crate::listen::{self, VadScore};
+use crate::sdp::Offering;
+use crate::sip::{self, EndCause, Flow, LegId};
+use crate::speak::Language;
+
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+    m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+const LEG: LegId = LegId(1);
+
+fn settings() -> Settings {
+    Settings {
+        offering: Offering { codecs: vec![Codec::Pcmu, Codec::G722], dtmf: true, ptime_ms: 20 },
+        answer_after: Duration::ZERO,
+        listen: listen::Settings::default(),
+        converse: converse::Settings::default(),
+        language: Language::English,
+        playbook: Arc::new(Playbook::logistics()),
+    }
+}
+
+/// A call with the rest of the program played by the test.
+struct Desk {
+    now: Instant,
+    call: Call,
+    commands: VecDeque<sip::Command>,
+    media: Vec<&'static str>,
+    work: VecDeque<Work>,
+    silenced: UtteranceId,
+    deadline: Option<Instant>,
+    /// What the recogniser will make of the next utterances.
+    texts: VecDeque<&'static str>,
+    /// Frames of each utterance that the caller heard.
+    played: Vec<(UtteranceId, u32)>,
+    engine_up: bool,
+}
+
+impl Desk {
+    fn take(settings: &Settings, offer: Option<&str>) -> Result<Self, crate::sdp::Refusal> {
+        let now = Instant::now();
+        let mut shelf = Shelf::default();
+        for phrase in render_list(&fixed_phrases(&settings.playbook), settings.language) {
+            shelf.put(phrase, vec![5_000; 10 * FRAME_SAMPLES]);
+        }
+        let local = "192.0.2.1:5060".parse().unwrap();
+        let incoming = Box::new(sip::Incoming {
+            flow: Flow::udp(local, "192.0.2.9:5060".parse().unwrap()),
+            request_uri: Private::default(),
+            from_uri: Private::new("sip:caller@example.net".into()),
+            from_display: Private::default(),
+            to_uri: Private::default(),
+            sip_call_id: Private::new("abc".into()),
+            offer: offer.map(|sdp| sdp.as_bytes().to_vec()),
+            headers: Private::default(),
+        });
+        let opening = Opening {
+            id: CallId(1),
+            leg: LEG,
+            start: Start { now, unix_ms: 1_000_000 },
+            incoming,
+            media: LocalMedia { address: local.ip(), port: 20_000, id: 7 },
+            shelf: Arc::new(shelf),
+        };
+        let mut desk = Self {
+            now,
+            call: Call::answer(settings, opening)?,
+            commands: VecDeque::new(),
+            media: Vec::new(),
+            work: VecDeque::new(),
+            silenced: UtteranceId(0),
+            deadline: None,
+            texts: VecDeque::new(),
+            played: Vec::new(),
+            engine_up: true,
+        };
+        desk.drain();
+        Ok(desk)
+    }
+
+    fn talking() -> Self {
+        let mut desk = Self::take(&settings(), Some(OFFER)).unwrap();
+        desk.sip(sip::Event::Established { leg: LEG, answer: None });
+        desk
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        self.call.handle(self.now, input);
+        self.drain();
+    }
+
+    fn sip(&mut self, event: sip::Event) {
+        self.input(Input::Sip(event));
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.call.poll_output() {
+                Output::Sip(command) => self.commands.push_back(command),
+                Output::StartMedia(_) => self.media.push("start"),
+                Output::ApplyMedia(plan) => {
+                    self.media.push(if plan.sends { "apply" } else { "hold" });
+                }
+                Output::StopMedia => self.media.push("stop"),
+                Output::Silence(through) => self.silenced = through,
+                Output::Work(work) => self.work.push_back(work),
+                Output::Message(_) | Output::Recorded => (),
+                Output::Timeout(at) => {
+                    self.deadline = at;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// 20 ms: the engine answers, a frame is heard, one is played, timers fire.
+    fn tick(&mut self, speech: bool) {
+        self.now += Duration::from_millis(FRAME_MS);
+        self.engine();
+        let score = VadScore { speech: if speech { 0.95 } else { 0.02 }, tonal: false };
+        let frame = HeardFrame {
+            frame: Frame([if speech { 3_000 } else { 3 }; FRAME_SAMPLES]),
+            score,
+            origin: Origin::Received,
+            arrived: self.now,
+            at: self.now,
+        };
+        self.input(Input::Heard(&frame));
+        self.play();
+        if self.deadline.is_some_and(|at| at <= self.now) {
+            self.input(Input::Timeout);
+        }
+    }
+
+    fn run(&mut self, ms: u64, speech: bool) {
+        (0..ms / FRAME_MS).for_each(|_| self.tick(speech));
+    }
+
+    /// Speech of half a second that will be heard as `text`.
+    fn says(&mut self, text: &'static str) {
+        self.texts.push_back(text);
+        self.run(500, true);
+        self.run(1_600, false);
+    }
+
+    fn engine(&mut self) {
+        while let Some(work) = self.work.pop_front() {
+            if !self.engine_up {
+                continue;
+            }
+            match work {
+                Work::Transcribe { id, .. } => self.transcribed(id),
+                Work::Speak { id, .. } => {
+                    let samples = Private::new(vec![5_000; 10 * FRAME_SAMPLES]);
+                    self.input(Input::Work(WorkResult::Audio { id, samples }));
+                    self.input(Input::Work(WorkResult::Spoken { id }));
+                }
+                Work::Cancel { .. } => (),
+            }
+        }
+    }
+
+    fn transcribed(&mut self, id: WorkId) {
+        let text = Private::new(self.texts.front().copied().unwrap_or_default().to_owned());
+        let result = WorkResult::Text { id, text, confidence: 0.9, decode_ms: 40 };
+        self.input(Input::Work(result));
+    }
+
+    /// The audio thread's part: one frame of what is not silenced.
+    fn play(&mut self) {
+        while let Some(frame) = self.call.next_frame() {
+            if frame.utterance <= self.silenced {
+                continue;
+            }
+            let utterance = frame.utterance;
+            match self.played.last_mut() {
+                Some((last, frames)) if *last == utterance => *frames += 1,
+                _ => {
+                    self.played.push((utterance, 1));
+                    let (at, peer_spoke) = (self.now, Some(self.now));
+                    let event = MediaEvent::UtteranceAudible { utterance, at, peer_spoke };
+                    self.input(Input::Media(event));
+                }
+            }
+            if frame.last {
+                self.input(Input::Finished(utterance));
+            }
+            return;
+        }
+    }
+
+    fn replies(&self) -> Vec<String> {
+        self.call.record().turns().iter().map(|t| t.reply_text.reveal().clone()).collect()
+    }
+
+    fn ending(&self) -> Option<Cause> {
+        self.call.record().progress.ending().map(|ending| ending.cause)
+    }
+}
+
+#[test]
+fn a_call_is_answered_at_once_and_greeted_after_the_ack() {
+    let mut desk = Desk::take(&settings(), Some(OFFER)).unwrap();
+    assert!(matches!(desk.commands.pop_front(), Some(sip::Command::Answer { .. })));
+    assert_eq!(desk.media, ["start"]);
+    desk.run(100, false);
+    assert!(desk.played.is_empty(), "nobody is greeted before the ACK");
+    desk.sip(sip::Event::Established { leg: LEG, answer: None });
+    desk.run(40, false);
+    assert_eq!(desk.played.len(), 1);
+    assert!(desk.replies()[0].contains("Northgate Logistics"));
+    assert_eq!(desk.call.record().greeting_delay_ms, Some(20));
+}
+
+#[test]
+fn it_rings_as_long_as_configured() {
+    let patient = Settings { answer_after: Duration::from_millis(500), ..settings() };
+    let mut desk = Desk::take(&patient, Some(OFFER)).unwrap();
+    assert!(matches!(desk.commands.pop_front(), Some(sip::Command::Ring { status: 180, .. })));
+    desk.run(480, false);
+    assert!(desk.commands.is_empty());
+    desk.run(40, false);
+    assert!(matches!(desk.commands.pop_front(), Some(sip::Command::Answer { .. })));
+    assert_eq!(desk.call.record().answer_delay_ms, Some(500));
+}
+
+#[test]
+fn a_late_offer_starts_the_media_with_the_answer_in_the_ack() {
+    let mut desk = Desk::take(&settings(), None).unwrap();
+    let Some(sip::Command::Answer { sdp, .. }) = desk.commands.pop_front() else { panic!() };
+    assert!(String::from_utf8(sdp).unwrap().contains("m=audio 20000"));
+    assert!(desk.media.is_empty());
+    let answer = Some(OFFER.as_bytes().to_vec());
+    desk.sip(sip::Event::Established { leg: LEG, answer });
+    assert_eq!(desk.media, ["start"]);
+    assert_eq!(desk.call.record().codec, Some(Codec::Pcmu));
+}
+
+#[test]
+fn an_ack_without_the_answer_ends_the_call() {
+    let mut desk = Desk::take(&settings(), None).unwrap();
+    desk.commands.clear();
+    desk.sip(sip::Event::Established { leg: LEG, answer: None });
+    assert!(matches!(desk.commands.pop_front(), Some(sip::Command::Bye { .. })));
+    assert_eq!(desk.ending(), Some(Cause::NoCommonCodec));
+}
+
+#[test]
+fn an_offer_that_nothing_fits_is_refused_before_there_is_a_call() {
+    let offer = OFFER.replace("RTP/AVP 0 101", "RTP/AVP 18");
+    assert_eq!(Desk::take(&settings(), Some(&offer)).err().unwrap().status, 488);
+}
+
+#[test]
+fn a_question_is_answered_and_the_turn_recorded() {
+    let mut desk = Desk::talking();
+    desk.run(1_000, false);
+    desk.says("What are your opening hours?");
+    let record = desk.call.record();
+    let turn = &record.turns()[1];
+    assert_eq!(turn.caller_text.reveal(), "What are your opening hours?");
+    assert!(turn.reply_text.reveal().contains("8 am"));
+    assert!(turn.gap_ms.is_some());
+    assert!(turn.endpoint_ms >= 140, "{}", turn.endpoint_ms);
+}
+
+#[test]
+fn goodbye_is_said_to_its_end_before_we_hang_up() {
+    let mut desk = Desk::talking();
+    desk.run(1_000, false);
+    desk.commands.clear();
+    desk.says("Thank you, goodbye.");
+    assert!(matches!(desk.commands.pop_front(), Some(sip::Command::Bye { .. })));
+    assert_eq!(desk.media.last(), Some(&"stop"));
+    assert!(desk.replies().last().unwrap().contains("Goodbye"));
+    assert!(!desk.call.is_ended());
+    desk.sip(sip::Event::Ended { leg: LEG, cause: EndCause::ByUs });
+    assert!(desk.call.is_ended());
+    assert_eq!(desk.ending(), Some(Cause::Goodbye));
+}
+
+#[test]
+fn the_caller_stops_our_reply_by_speaking_and_a_cough_does_not() {
+    let mut desk = Desk::talking();
+    desk.run(40, false);
+    desk.run(60, true);
+    desk.run(200, false);
+    assert_eq!(desk.silenced, UtteranceId(0), "a cough");
+    let mut desk = Desk::talking();
+    desk.run(40, false);
+    desk.texts.push_back("What is your address?");
+    desk.run(260, true);
+    assert_eq!(desk.silenced, UtteranceId(1));
+    let (utterance, frames) = *desk.played.last().unwrap();
+    desk.input(Input::Silenced { utterance, frames });
+    desk.run(1_600, false);
+    assert!(desk.replies().last().unwrap().contains("Harbour Road"), "{:?}", desk.replies());
+    assert!(desk.call.record().turns()[0].interrupted);
+}
+
+#[test]
+fn a_lost_engine_is_announced_and_the_next_utterance_is_answered_when_it_is_back() {
+    let mut desk = Desk::talking();
+    desk.run(1_000, false);
+    desk.engine_up = false;
+    desk.input(Input::EngineLost);
+    assert!(desk.replies().last().unwrap().contains("One moment"));
+    desk.run(2_000, false);
+    desk.engine_up = true;
+    desk.input(Input::EngineBack);
+    desk.run(1_000, false);
+    desk.says("What is your address?");
+    assert!(desk.replies().last().unwrap().contains("Harbour Road"), "{:?}", desk.replies());
+    assert!(desk.ending().is_none());
+}
+
+#[test]
+fn hold_pauses_what_we_say_and_resuming_goes_on_with_it() {
+    let mut desk = Desk::talking();
+    desk.run(60, false);
+    let heard = desk.played.last().unwrap().1;
+    let hold = format!("{OFFER}a=sendonly\r\n").replace("o=- 1 1", "o=- 1 2");
+    let by = sip::OfferBy::Invite;
+    desk.commands.clear();
+    let offer = Some(hold.into_bytes());
+    desk.sip(sip::Event::OfferReceived { leg: LEG, offer, by });
+    let Some(sip::Command::AcceptOffer { sdp, .. }) = desk.commands.pop_front() else { panic!() };
+    assert!(String::from_utf8(sdp).unwrap().contains("a=recvonly"));
+    assert_eq!(desk.media.last(), Some(&"hold"));
+    desk.run(20_000, false);
+    assert_eq!(desk.played.last().unwrap().1, heard);
+    assert!(desk.ending().is_none(), "silence on hold is nobody's fault");
+    let offer = Some(OFFER.replace("o=- 1 1", "o=- 1 3").into_bytes());
+    desk.sip(sip::Event::OfferReceived { leg: LEG, offer, by });
+    desk.run(100, false);
+    assert!(desk.played.last().unwrap().1 > heard);
+}
+
+#[test]
+fn a_re_offer_that_fits_nothing_is_refused_and_the_call_goes_on() {
+    let mut desk = Desk::talking();
+    desk.commands.clear();
+    let offer = Some(OFFER.replace("m=audio 40000 RTP/AVP 0 101", "m=image 9 udptl t38").into());
+    desk.sip(sip::Event::OfferReceived { leg: LEG, offer, by: sip::OfferBy::Invite });
+    let refused = desk.commands.pop_front();
+    assert!(matches!(refused, Some(sip::Command::RefuseOffer { status: 488, .. })));
+    assert!(desk.ending().is_none());
+}
+
+#[test]
+fn every_way_to_end_is_recorded_with_its_cause() {
+    for (cause, expected) in [
+        (EndCause::ByPeer, Cause::HungUp),
+        (EndCause::NoAck, Cause::NoAck),
+        (EndCause::Gone, Cause::SignallingLost),
+    ] {
+        let mut desk = Desk::talking();
+        desk.sip(sip::Event::Ended { leg: LEG, cause });
+        assert!(desk.call.is_ended());
+        assert_eq!(desk.ending(), Some(expected));
+        assert_eq!(desk.media.last(), Some(&"stop"));
+    }
+    let mut desk = Desk::talking();
+    desk.input(Input::Media(MediaEvent::MediaTimeout));
+    assert_eq!(desk.ending(), Some(Cause::MediaTimeout));
+    let mut desk = Desk::talking();
+    desk.input(Input::HangUp(Cause::ShuttingDown));
+    assert_eq!(desk.ending(), Some(Cause::ShuttingDown));
+    assert!(matches!(desk.call.record().progress, Progress::Ended { .. }));
+}
+
+#[test]
+fn a_caller_who_stays_silent_is_asked_twice_and_then_let_go() {
+    let mut desk = Desk::talking();
+    desk.commands.clear();
+    desk.run(60_000, false);
+    let replies = desk.replies();
+    assert_eq!(replies.len(), 4, "{replies:?}");
+    assert!(matches!(desk.commands.pop_front(), Some(sip::Command::Bye { .. })));
+    assert_eq!(desk.ending(), Some(Cause::Silence));
+}
+
+#[test]
+fn words_over_the_window_of_the_recogniser_reach_the_conversation_whole() {
+    let mut desk = Desk::talking();
+    desk.run(1_000, false);
+    desk.texts.push_back("order 4729");
+    desk.run(14_000, true);
+    desk.run(2_000, false);
+    let turns = desk.call.record().turns();
+    let words = turns.last().unwrap().caller_text.reveal();
+    assert_eq!(words, "order 4729 order 4729");
+}
