@@ -248,6 +248,39 @@ fn a_lost_dialog_is_ended() {
 }
 
 #[test]
+fn an_offer_that_is_tried_for_ever_is_a_lost_dialog() {
+    let mut bench = Bench::new();
+    let (leg, _) = bench.up();
+    let invite = offering(&mut bench, leg);
+    bench.receive(&reply(&invite, 100, "caller", &[], ""));
+    bench.pass(ms(63_999));
+    assert!(bench.sent.is_empty());
+    bench.pass(seconds(100));
+    assert_eq!(bench.words()[0], "BYE");
+    let ended = bench.take_events().pop().unwrap();
+    assert!(matches!(ended, Event::Ended { cause: EndCause::Timeout, .. }), "{ended:?}");
+    assert_eq!(bench.agent.occupancy().transactions, 0);
+}
+
+#[test]
+fn an_offer_under_way_does_not_outlive_its_call() {
+    for is_ours in [true, false] {
+        let mut bench = Bench::new();
+        let (leg, tag) = bench.up();
+        let invite = offering(&mut bench, leg);
+        bench.receive(&reply(&invite, 100, "caller", &[], ""));
+        if is_ours {
+            bench.command(Command::Bye { leg, reason: None });
+        } else {
+            bench.receive(&Script::new("BYE").number(2).tagged(&tag).text());
+        }
+        bench.pass(seconds(40));
+        assert_eq!(bench.said(), ["Ended"]);
+        assert_eq!(bench.agent.occupancy().transactions, 0, "ours: {is_ours}");
+    }
+}
+
+#[test]
 fn while_our_offer_is_out_theirs_meets_a_glare() {
     let mut bench = Bench::new();
     let (leg, tag) = bench.up();

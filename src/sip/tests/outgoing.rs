@@ -132,12 +132,25 @@ fn nobody_there_is_a_408_after_timer_b() {
 }
 
 #[test]
+fn a_callee_that_rings_for_ever_is_cancelled() {
+    let (mut bench, _, invite) = calling(invite());
+    bench.receive(&reply(&invite, 180, "bob", &[], ""));
+    bench.pass(ms(179_999));
+    assert!(bench.sent.is_empty());
+    bench.pass(seconds(40));
+    assert_eq!(bench.words()[0], "CANCEL");
+    let last = bench.take_events().pop().unwrap();
+    assert!(matches!(last, Event::Refused { status: 487, .. }), "{last:?}");
+    assert_eq!(bench.agent.occupancy().transactions, 0);
+}
+
+#[test]
 fn ringing_stops_the_retransmissions() {
     let (mut bench, _, invite) = calling(invite());
     bench.receive(&reply(&invite, 183, "bob", &[], "early"));
     let events = bench.take_events();
     assert!(matches!(events[..], [Event::Progress { status: 183, sdp: Some(_), .. }]));
-    bench.pass(seconds(600));
+    bench.pass(seconds(179));
     assert!(bench.sent.is_empty() && bench.events.is_empty());
 }
 

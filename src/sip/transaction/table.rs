@@ -15,7 +15,7 @@ use super::client::{self, Client};
 use super::invite_client::{self, InviteClient};
 use super::invite_server::{self, InviteServer};
 use super::server::{self, Server};
-use super::{Class, ClientKey, Effect, MergeKey, ServerKey, Timer};
+use super::{Class, ClientKey, Effect, GIVE_UP, MergeKey, ServerKey, Timer};
 use crate::base::{TimerTable, limits};
 use crate::sip::deadlines::Deadlines;
 use crate::sip::message::{Method, Request, Response};
@@ -326,6 +326,20 @@ impl TransactionTable {
             .collect();
         for id in waiting {
             self.unreachable(now, id);
+        }
+    }
+
+    /// Ends an INVITE of ours in 64*T1 at the latest: after a provisional response it has no timer of
+    /// its own, and whoever began it has gone.
+    pub fn expire(&mut self, now: Instant, id: TransactionId) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let is_open = matches!(
+            slot.machine,
+            Machine::InviteClient(InviteClient::Calling { .. } | InviteClient::Proceeding)
+        );
+        if is_open {
+            slot.timers.set(Timer::B, now + GIVE_UP);
+            self.schedule(id);
         }
     }
 

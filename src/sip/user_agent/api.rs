@@ -42,7 +42,8 @@ pub struct Settings {
     /// (RFC 3261 section 18.1.1: over 1300 bytes) goes over TCP first. `None` keeps it on UDP. For a
     /// wildcard the call's own local address is taken, with this port.
     pub tcp_local: Option<SocketAddr>,
-    /// How long an incoming INVITE may wait for `Answer` or `Reject` before it gets 480.
+    /// How long an incoming INVITE may wait for `Answer` or `Reject` before it gets 480, and how
+    /// long an outgoing one may ring before it is cancelled.
     pub answer_within: Duration,
 }
 

@@ -52,7 +52,9 @@ impl Leg {
             early: Vec::new(),
             cancelling: Cancelling::No,
         };
-        Some(Self::new(leg, State::Calling(Box::new(calling)), authentication))
+        let mut new = Self::new(leg, State::Calling(Box::new(calling)), authentication);
+        new.timers.set(LegTimer::Undecided, now + stack.settings.answer_within);
+        Some(new)
     }
 
     /// A response to our INVITE.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::api::{EndCause, Event};
 use super::leg::{AfterAck, Ending, Exchange, Leg, State};
 use super::stack::{Purpose, Stack, Use};
-use crate::sip::dialog::DialogId;
+use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::message::{Method, Request, Response, response_to};
 use crate::sip::transaction::TransactionId;
 
@@ -52,16 +52,7 @@ impl Leg {
         };
         self.timers.clear();
         let mut dialog = up.dialog;
-        match up.exchange {
-            Exchange::Asked(asked) => {
-                let refusal = response_to(&asked.request, 487, Some(dialog.local_tag()));
-                stack.respond(now, asked.transaction, refusal);
-            }
-            Exchange::AnswerDue { transaction } => {
-                stack.acknowledge(now, transaction, &dialog, None);
-            }
-            Exchange::Idle | Exchange::AwaitingAck(_) | Exchange::Offering { .. } => {}
-        }
+        drop_exchange(now, stack, &dialog, &up.exchange);
         let (mut bye, way) = stack.in_dialog(&mut dialog, Method::Bye);
         if let Some(reason) = reason {
             bye.push_header("Reason", reason);
@@ -128,13 +119,7 @@ impl Leg {
         match &self.state {
             State::Offered(_) => self.withdraw(now, stack, 487),
             State::Up(up) => {
-                if let Exchange::Asked(asked) = &up.exchange {
-                    let refusal = response_to(&asked.request, 487, Some(up.dialog.local_tag()));
-                    stack.respond(now, asked.transaction, refusal);
-                }
-                if let Exchange::AnswerDue { transaction } = up.exchange {
-                    stack.acknowledge(now, transaction, &up.dialog, None);
-                }
+                drop_exchange(now, stack, &up.dialog, &up.exchange);
                 let event = Event::Ended { leg: self.id, cause: EndCause::ByPeer };
                 self.finish(stack, Some(event));
             }
@@ -158,5 +143,20 @@ impl Leg {
     pub fn lost(&mut self, now: Instant, stack: &mut Stack, status: u16) {
         let cause = if status == 481 { EndCause::Gone } else { EndCause::Timeout };
         self.bye(now, stack, None, cause);
+    }
+}
+
+/// What is owed to an exchange that the end of its call cuts off.
+fn drop_exchange(now: Instant, stack: &mut Stack, dialog: &Dialog, exchange: &Exchange) {
+    match exchange {
+        Exchange::Asked(asked) => {
+            let refusal = response_to(&asked.request, 487, Some(dialog.local_tag()));
+            stack.respond(now, asked.transaction, refusal);
+        }
+        Exchange::AnswerDue { transaction } => {
+            stack.acknowledge(now, *transaction, dialog, None);
+        }
+        Exchange::Offering { transaction, .. } => stack.transactions.expire(now, *transaction),
+        Exchange::Idle | Exchange::AwaitingAck(_) => {}
     }
 }

@@ -16,6 +16,9 @@ use crate::sip::transaction::TransactionId;
 
 /// How long the answer to a peer's offer may take before it is refused.
 const DECIDE_WITHIN: Duration = Duration::from_secs(20);
+/// How long our re-INVITE may stay without a final response: twice what timer B allows one without
+/// any response.
+const ANSWER_WITHIN: Duration = Duration::from_secs(64);
 /// Glares after which an offer of ours is given up.
 const GLARES: u8 = 5;
 
@@ -208,7 +211,10 @@ impl Leg {
         invite.set_body(SDP, offer.sdp.clone());
         let serves = Use { leg: self.id, purpose: Purpose::Reoffer };
         match stack.request(now, invite, way, Some(serves)) {
-            Some(transaction) => up.exchange = Exchange::Offering { transaction, offer },
+            Some(transaction) => {
+                up.exchange = Exchange::Offering { transaction, offer };
+                self.timers.set(LegTimer::OfferUnanswered, now + ANSWER_WITHIN);
+            }
             None => stack.event(Event::OfferFailed { leg: self.id, status: 503 }),
         }
         if let Some(authentication) = &mut self.authentication {
@@ -239,7 +245,17 @@ impl Leg {
         }
     }
 
+    /// The peer said that it is trying, and then nothing more: as good as a 408.
+    pub fn give_up_offer(&mut self, now: Instant, stack: &mut Stack) {
+        if let State::Up(up) = &self.state
+            && matches!(up.exchange, Exchange::Offering { .. })
+        {
+            self.lost(now, stack, 408);
+        }
+    }
+
     fn reoffer_answered(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+        self.timers.cancel(LegTimer::OfferUnanswered);
         let State::Up(up) = &mut self.state else { return };
         let Exchange::Offering { transaction, offer } =
             std::mem::replace(&mut up.exchange, Exchange::Idle)
@@ -295,7 +311,10 @@ impl Leg {
         let serves = Use { leg: self.id, purpose: Purpose::Reoffer };
         let sent = if answered { stack.request(now, invite, way, Some(serves)) } else { None };
         match sent {
-            Some(transaction) => up.exchange = Exchange::Offering { transaction, offer },
+            Some(transaction) => {
+                up.exchange = Exchange::Offering { transaction, offer };
+                self.timers.set(LegTimer::OfferUnanswered, now + ANSWER_WITHIN);
+            }
             None => {
                 let status = response.status();
                 stack.event(Event::OfferFailed { leg: self.id, status });

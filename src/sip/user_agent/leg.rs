@@ -29,10 +29,12 @@ pub(super) enum LegTimer {
     NoAck,
     /// The caller's Expires.
     Expires,
-    /// Nobody told us what to answer.
+    /// Nobody told us what to answer, or nobody answers us.
     Undecided,
     /// A provisional response each minute keeps proxies waiting.
     RingAgain,
+    /// Our re-INVITE has no final response, though perhaps a provisional one.
+    OfferUnanswered,
     /// The wait after a 491.
     Glare,
     /// 64*T1 after our CANCEL.
@@ -227,6 +229,7 @@ impl Leg {
                 LegTimer::Expires => self.withdraw(now, stack, 487),
                 LegTimer::Undecided => self.decide_ourselves(now, stack),
                 LegTimer::RingAgain => self.ring_again(now, stack),
+                LegTimer::OfferUnanswered => self.give_up_offer(now, stack),
                 LegTimer::Glare => self.next_offer(now, stack),
                 LegTimer::CancelIgnored => self.give_up_cancel(stack),
             }

@@ -171,7 +171,7 @@ impl Leg {
         self.finish(stack, Some(Event::Cancelled { leg }));
     }
 
-    /// Nobody told us what to answer, to a call or to an offer.
+    /// Nobody told us what to answer, to a call or to an offer, or nobody answers our call.
     pub fn decide_ourselves(&mut self, now: Instant, stack: &mut Stack) {
         match self.state {
             State::Offered(_) => self.withdraw(now, stack, 480),
@@ -179,7 +179,9 @@ impl Leg {
                 self.refuse_offer(now, stack, 500, None);
                 stack.event(Event::OfferWithdrawn { leg: self.id });
             }
-            State::Calling(_) | State::Ending(_) | State::Over => {}
+            // It rings for ever.
+            State::Calling(_) => self.cancel(now, stack),
+            State::Ending(_) | State::Over => {}
         }
     }
 
