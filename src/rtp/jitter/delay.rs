@@ -184,4 +184,14 @@ mod tests {
             assert_eq!(leapt.target_us(), 20_000, "{leap_us}");
         }
     }
+
+    #[test]
+    fn a_path_that_is_held_up_for_some_seconds_is_not_taken_for_a_new_one() {
+        let held_up = fed(650, |n| if n < 500 { 0 } else { 60_000 });
+        let now = held_up.origin.unwrap() + Duration::from_micros(649 * 20_000 + 60_000);
+        assert_eq!(held_up.delay_us(649 * 20_000, now), 60_000);
+        let moved = fed(1_100, |n| if n < 500 { 0 } else { 60_000 });
+        let now = moved.origin.unwrap() + Duration::from_micros(1_099 * 20_000 + 60_000);
+        assert_eq!(moved.delay_us(1_099 * 20_000, now), 0, "after 12 s it is");
+    }
 }
