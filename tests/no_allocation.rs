@@ -1,6 +1,8 @@
 //! After its construction a call's media neither allocates nor releases memory, whatever happens
 //! in the call: the audio thread must never wait for the allocator.
 
+#![expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;

@@ -230,4 +230,5 @@ fn plain(address: SocketAddr) -> SocketAddr {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
 mod tests;

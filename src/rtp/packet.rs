@@ -132,7 +132,9 @@ mod tests {
     #[test]
     fn sources_extension_and_padding_are_taken_off_and_their_lengths_are_not_believed() {
         let head = |first: u8| [first, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
-        let cases: [(u8, &[u8], Result<&[u8], PacketError>); 14] = [
+        /// First byte, what follows the header, expected payload.
+        type Case = (u8, &'static [u8], Result<&'static [u8], PacketError>);
+        let cases: [Case; 14] = [
             (0x80, &[], Ok(&[])),
             (0x80, &[9], Ok(&[9])),
             (0x81, &[0, 0, 0, 7, 9], Ok(&[9])),

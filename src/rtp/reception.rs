@@ -191,6 +191,7 @@ fn seconds_between(from: Instant, to: Instant) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
 mod tests {
     use super::*;
     use std::time::Duration;

@@ -368,6 +368,7 @@ fn middle(ntp: u64) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
 mod tests {
     use super::*;
 

@@ -375,4 +375,5 @@ fn units(span: Duration, clock_hz: u32) -> u64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
 mod tests;

@@ -20,6 +20,7 @@ mod stretch;
 mod tx;
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
 mod tests;
 
 pub use fade::fade;

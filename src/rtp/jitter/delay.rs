@@ -141,6 +141,7 @@ impl DelayEstimate {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
 mod tests {
     use super::*;
 

@@ -13,6 +13,7 @@
 mod delay;
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
 mod tests;
 
 use std::cmp::Ordering;

@@ -55,7 +55,9 @@ fn each_event_is_one_digit_whatever_of_it_is_lost() {
 
 #[test]
 fn events_are_told_apart_by_their_timestamps() {
-    let cases: [(&str, &[Sent], &[(char, u64)]); 8] = [
+    /// Name, packets, digits with their milliseconds.
+    type Case = (&'static str, &'static [Sent], &'static [(char, u64)]);
+    let cases: [Case; 8] = [
         (
             "the same digit twice",
             &[(0, 0, true, 1, true, 800), (150, 1_200, true, 1, true, 800)],
