@@ -134,12 +134,15 @@ fn what_cannot_be_done_is_answered_and_the_latest_front_is_served() {
     // A long text is cancelled; whatever came before, one end comes.
     front.speak(4, "en", &"one two three four five six seven eight nine ".repeat(20));
     front.send(&ToEngine::Cancel { request: RequestId(4) });
+    let mut samples = 0;
     let end = loop {
         match front.receive() {
-            Some(FromEngine::Audio { .. }) => {}
+            Some(FromEngine::Audio { samples: more, .. }) => samples += more.reveal().len(),
             end => break end,
         }
     };
+    // The whole is more than a minute.
+    assert!(samples < pcm::ms_to_samples(30_000), "{samples} samples");
     assert_eq!(end, Some(FromEngine::Cancelled { request: RequestId(4) }));
 
     let mut next = Front::connect(&socket);

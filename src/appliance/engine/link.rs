@@ -164,7 +164,6 @@ impl LinkThread {
                 return;
             }
             self.restarts = self.restarts.saturating_add(1);
-            self.state.send_replace(EngineState::Starting);
         }
     }
 

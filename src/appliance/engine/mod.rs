@@ -63,10 +63,11 @@ impl Answer {
 /// How the engine is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EngineState {
-    /// Loading and warming its models.
+    /// The first one is loading and warming its models.
     Starting,
     Ready(Ready),
-    /// It died, or cannot be started; `restarts` times it has been started again so far.
+    /// It died, or cannot be started, and the next one is not ready yet; `restarts` times one had
+    /// been started again when it did.
     Down {
         since: Instant,
         reason: String,

@@ -57,6 +57,28 @@ async fn until_ready(state: &mut watch::Receiver<EngineState>) {
     ready.expect("the engine is ready in time").expect("the link lives");
 }
 
+/// Waits for an engine that is ready and is not `old`. A busy machine may not let us see it down
+/// in between: the reason, if it did.
+async fn until_replaced(
+    state: &mut watch::Receiver<EngineState>,
+    room: &Room,
+    old: nix::unistd::Pid,
+) -> Option<String> {
+    let mut seen = None;
+    let replaced = async {
+        loop {
+            state.changed().await.expect("the link lives");
+            match &*state.borrow_and_update() {
+                EngineState::Down { reason, .. } => seen = Some(reason.clone()),
+                EngineState::Ready(_) if engine_pid(&room.socket) != old => return,
+                EngineState::Ready(_) | EngineState::Starting => {}
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), replaced).await.expect("a new engine in time");
+    seen
+}
+
 async fn next(events: &mut mpsc::Receiver<EngineEvent>) -> EngineEvent {
     let event = tokio::time::timeout(Duration::from_secs(60), events.recv()).await;
     event.expect("an answer comes in time").expect("the link lives")
@@ -103,12 +125,8 @@ async fn a_killed_engine_comes_back_and_answers_what_it_was_asked() {
     let asked = link.transcribe(Asker::Appliance, 0, question);
     tokio::time::sleep(Duration::from_millis(50)).await;
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-    let down = state.wait_for(|state| matches!(state, EngineState::Down { .. })).await.unwrap();
-    let EngineState::Down { reason, .. } = down.clone() else { panic!("not down") };
-    assert!(reason.contains("killed by signal 9"), "{reason}");
-    drop(down);
-    until_ready(&mut state).await;
-    assert_ne!(engine_pid(&room.socket), pid);
+    let reason = until_replaced(&mut state, &room, pid).await;
+    assert!(reason.is_none_or(|reason| reason.contains("killed by signal 9")));
 
     let answer = next(&mut events).await;
     assert_eq!(answer.request, asked);
@@ -124,11 +142,8 @@ async fn an_engine_that_hangs_is_replaced_and_one_without_a_link_ends() {
     until_ready(&mut state).await;
     let pid = engine_pid(&room.socket);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
-    let down = state.wait_for(|state| matches!(state, EngineState::Down { .. })).await;
-    assert!(
-        matches!(&*down.unwrap(), EngineState::Down { reason, .. } if reason.contains("answer"))
-    );
-    until_ready(&mut state).await;
+    let reason = until_replaced(&mut state, &room, pid).await;
+    assert!(reason.is_none_or(|reason| reason.contains("does not answer")));
 
     let pid = engine_pid(&room.socket);
     drop(link);
