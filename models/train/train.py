@@ -44,8 +44,8 @@ def _feed(folder, used, seed, queue, progress):
 
 
 def learning_rate(peak, step, progress):
-    """Warm-up by steps, constant for 45 % of the time, then down to nothing."""
-    late = max(0.0, (progress - 0.45) / 0.55)
+    """Warm-up by steps, constant for 35 % of the time, then down to nothing."""
+    late = max(0.0, (progress - 0.35) / 0.65)
     return peak * min(1.0, (step + 1) / 150) * max(0.01, 1 - late)
 
 
