@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
 use crate::call::record::CallRecord;
 
@@ -49,6 +50,18 @@ impl Health {
     }
 }
 
+/// How the audio thread has kept time since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AudioFigures {
+    /// Ticks that were late by at most each of [`BOUNDS_US`], and by more than the last of them.
+    pub late_counts: [u64; BOUNDS_US.len() + 1],
+    /// In microseconds, rounded up to a bound; `None` beyond the last one.
+    pub late_p50_us: Option<u64>,
+    pub late_p999_us: Option<u64>,
+    /// Frames and events that found their ring full.
+    pub dropped: u64,
+}
+
 /// Written by the call shells and the supervisor, read by the web thread.
 #[derive(Debug)]
 pub struct Board {
@@ -58,6 +71,7 @@ pub struct Board {
 #[derive(Debug)]
 struct Shown {
     health: Health,
+    audio: AudioFigures,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -68,6 +82,7 @@ impl Default for Board {
         Self {
             shown: Mutex::new(Shown {
                 health: Health::Starting { waiting_for: vec!["the speech engine".to_owned()] },
+                audio: AudioFigures::default(),
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
             }),
@@ -82,6 +97,14 @@ impl Board {
 
     pub fn health(&self) -> Health {
         self.lock().health.clone()
+    }
+
+    pub fn set_audio(&self, figures: AudioFigures) {
+        self.lock().audio = figures;
+    }
+
+    pub fn audio(&self) -> AudioFigures {
+        self.lock().audio
     }
 
     /// Shows the call as it is now; once it has ended it stays until newer ones push it out.

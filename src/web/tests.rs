@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Board, Health, WebThread, bind, start};
+use super::{AudioFigures, Board, Health, WebThread, bind, start};
 use crate::base::{CallId, Private};
 use crate::call::ending::Cause;
 use crate::call::record::{CallRecord, Direction, Progress, Turn};
@@ -74,6 +74,24 @@ fn health_is_200_only_while_calls_are_taken() {
         assert_eq!((answered, body["state"].as_str()), (status, Some(state)), "{body}");
         assert_eq!(body["takes_calls"], status == 200);
     }
+}
+
+#[test]
+fn health_shows_how_the_audio_thread_keeps_time() {
+    let page = Page::open();
+    assert_eq!(page.ask("/health").1["audio"]["ticks"], 0);
+    let late_counts = [90, 0, 9, 0, 0, 0, 0, 0, 0, 1];
+    page.board.set_audio(AudioFigures {
+        late_counts,
+        late_p50_us: Some(50),
+        late_p999_us: None,
+        dropped: 3,
+    });
+    let audio = page.ask("/health").1["audio"].take();
+    assert_eq!((&audio["ticks"], &audio["dropped"]), (&100.into(), &3.into()));
+    assert_eq!((&audio["late_p50_us"], &audio["late_p999_us"]), (&50.into(), &Value::Null));
+    assert_eq!(audio["late_bounds_us"][2], 250);
+    assert_eq!(audio["late_counts"][2], 9);
 }
 
 #[test]

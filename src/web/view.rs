@@ -4,7 +4,8 @@
 
 use serde_json::{Value, json};
 
-use super::board::Board;
+use super::board::{AudioFigures, Board};
+use crate::appliance::lateness::BOUNDS_US;
 use crate::call::record::{CallRecord, Direction, Progress, RtpReport, Turn};
 
 pub(super) fn health(board: &Board) -> Value {
@@ -14,7 +15,19 @@ pub(super) fn health(board: &Board) -> Value {
         "takes_calls": health.takes_calls(),
         "reasons": health.reasons(),
         "live_calls": board.live_calls(),
+        "audio": audio(&board.audio()),
         "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+fn audio(figures: &AudioFigures) -> Value {
+    json!({
+        "ticks": figures.late_counts.iter().sum::<u64>(),
+        "late_p50_us": figures.late_p50_us,
+        "late_p999_us": figures.late_p999_us,
+        "late_bounds_us": BOUNDS_US,
+        "late_counts": figures.late_counts,
+        "dropped": figures.dropped,
     })
 }
 

@@ -48,7 +48,7 @@ use crate::call::{media, render_list};
 use crate::converse::fixed_phrases;
 use crate::sip::UserAgent;
 use crate::store::messages::MessageLog;
-use crate::web::{self, Board, Health};
+use crate::web::{self, AudioFigures, Board, Health};
 use errands::Errands;
 use net::{Net, Sources};
 use rendering::Rendering;
@@ -115,13 +115,13 @@ pub fn run(
         switchboard: Switchboard::new(net::now(), parts),
         rendering: Rendering::new(speaker, list),
         messages,
-        board,
+        board: Arc::clone(&board),
         beats: Arc::clone(&beats),
         has_worked: false,
         standing,
     };
     let sources = Sources { wake, arrivals, engine, answers, shutdown };
-    let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared });
+    let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
     drop::<AudioThread>(audio);
     outcome
 }
@@ -162,11 +162,19 @@ fn run_net(
 struct Hearts {
     beats: Arc<AtomicU64>,
     shared: Arc<Shared>,
+    board: Arc<Board>,
 }
 
 impl Hearts {
-    /// Whether every thread has done something since the last look.
+    /// Whether every thread has done something since the last look; shows how punctually.
     fn beat(&mut self) -> bool {
+        let lateness = &self.shared.lateness;
+        self.board.set_audio(AudioFigures {
+            late_counts: lateness.counts(),
+            late_p50_us: lateness.quantile_us(0.5),
+            late_p999_us: lateness.quantile_us(0.999),
+            dropped: self.shared.dropped.load(Ordering::Relaxed),
+        });
         let net = self.beats.swap(0, Ordering::Relaxed) > 0;
         let audio = self.shared.beats.swap(0, Ordering::Relaxed) > 0;
         net && audio
