@@ -1,0 +1,155 @@
+//! baresip calls: over both transports, in every codec, with keys, with hold.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
+
+mod support;
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use serde_json::Value;
+use support::appliance::{Appliance, Setup};
+use support::baresip::Baresip;
+use support::sound::{self, Sound};
+use support::{peers, wait};
+
+/// Between the end of what the box says and the caller's next word.
+const PAUSE_MS: u32 = 1_500;
+const ANSWER: Duration = Duration::from_secs(20);
+/// A sentence, its decoding on a busy machine, and the reply.
+const TURN: Duration = Duration::from_secs(60);
+const GREETING: [&str; 2] = ["Hello, this is Northgate Logistics.", "How can I help you?"];
+const HOURS: &str = "We are open Monday to Friday from 8 am to 6 pm, and on Saturday from 9 am to \
+     1 pm. Is there anything else I can do for you?";
+
+fn is_installed() -> bool {
+    peers::is_installed("baresip", "baresip-core") && peers::is_installed("flite", "flite")
+}
+
+fn record_of(appliance: &Appliance, user: &str) -> Option<Value> {
+    let user = format!("sip:{user}@");
+    appliance.record(|call| call["peer"].as_str().unwrap().contains(&user))
+}
+
+/// Waits for a turn of this caller whose reply contains `words`.
+fn reply_with(appliance: &Appliance, user: &str, words: &str) -> Value {
+    let turn = wait::within(TURN, || {
+        let record = record_of(appliance, user)?;
+        let turns = record["turns"].as_array().unwrap();
+        let is_it = |turn: &&Value| turn["reply"].as_str().unwrap().contains(words);
+        turns.iter().find(is_it).cloned()
+    });
+    turn.unwrap_or_else(|| panic!("no {words:?} in {:#?}", record_of(appliance, user)))
+}
+
+/// What the record calls a codec, and what baresip does.
+const CODECS: [(&str, &str); 4] =
+    [("PCMU", "PCMU/8000/1"), ("PCMA", "PCMA/8000/1"), ("G722", "G722/16000/1"), ("opus", "opus/48000/2")];
+
+fn dial(appliance: &Appliance, user: &str, transport: &str, codec: &str) -> Baresip {
+    let offered = CODECS.iter().find(|(name, _)| *name == codec).unwrap().1;
+    let mut caller = Baresip::start(user, appliance.sip.ip(), transport, offered);
+    caller.command("dial", &appliance.uri());
+    caller.event("CALL_ESTABLISHED", ANSWER);
+    caller
+}
+
+/// What the callers say and what they compare with, made once.
+struct Sounds {
+    greeting: [Sound; 2],
+    question: Vec<i16>,
+    goodbye: Vec<i16>,
+}
+
+impl Sounds {
+    fn new() -> Self {
+        let greeting = GREETING.map(sound::flite);
+        let greeting_ms: u32 = greeting.iter().map(Sound::length_ms).sum();
+        let after = |ms: u32, text| {
+            let mut samples = sound::silence_ms(ms + PAUSE_MS);
+            samples.extend(sound::speak(text));
+            samples
+        };
+        Self {
+            question: after(greeting_ms, "what are your opening hours"),
+            goodbye: after(sound::flite(HOURS).length_ms(), "thank you goodbye"),
+            greeting,
+        }
+    }
+}
+
+/// Greeting, one question, goodbye; the box hangs up.
+fn conversation(appliance: &Appliance, sounds: &Sounds, transport: &str, codec: &str) {
+    let user = format!("caller-{codec}-{transport}");
+    let mut caller = dial(appliance, &user, transport, codec);
+    caller.play(&sounds.question);
+    let hours = reply_with(appliance, &user, HOURS);
+    assert!(hours["caller"].as_str().unwrap().contains("hours"), "{hours}");
+    caller.play(&sounds.goodbye);
+    let goodbye = reply_with(appliance, &user, "Thank you for calling");
+    assert_ne!(goodbye["caller"], "");
+    caller.event("CALL_CLOSED", TURN);
+    let record = ended_record(appliance, &user);
+    assert_eq!(record["ending"]["by"], "us", "{record:#}");
+    assert_eq!(record["ending"]["cause"], "goodbye", "{record:#}");
+    assert_eq!(record["codec"], codec, "{record:#}");
+    let heard = caller.recording().expect("baresip has recorded");
+    let [first, second] = &sounds.greeting;
+    let likeness = sound::likeness_of_phrases(&heard, &[first, second]);
+    let level_dbfs = heard.speech_level_dbfs();
+    println!("{user}: greeting heard, likeness {likeness:.3}, {level_dbfs:.1} dBFS");
+    assert!(likeness > 0.8, "the greeting, in {codec}: {likeness}");
+    assert!(level_dbfs > -35.0, "{level_dbfs} dBFS in {codec}");
+}
+
+fn ended_record(appliance: &Appliance, user: &str) -> Value {
+    wait::until("the record is complete", ANSWER, || {
+        record_of(appliance, user).filter(|record| record["state"] == "ended")
+    })
+}
+
+#[test]
+fn it_hears_the_greeting_and_is_understood_in_every_codec() {
+    if !is_installed() {
+        return;
+    }
+    let sounds = Sounds::new();
+    let appliance = Setup::default().start();
+    let calls = [("udp", "PCMU"), ("tcp", "PCMA"), ("tcp", "G722"), ("udp", "opus")];
+    std::thread::scope(|scope| {
+        for (transport, codec) in calls {
+            let (appliance, sounds) = (&appliance, &sounds);
+            scope.spawn(move || conversation(appliance, sounds, transport, codec));
+        }
+    });
+    wait::until("no call is left", ANSWER, || (appliance.live_calls() == 0).then_some(()));
+}
+
+#[test]
+fn its_keys_are_heard_and_a_hold_keeps_the_call() {
+    if !is_installed() {
+        return;
+    }
+    let appliance = Setup::default().on(Ipv6Addr::LOCALHOST.into()).start();
+    let user = "caller-keys";
+    let mut caller = dial(&appliance, user, "udp", "PCMU");
+    caller.command("sndcode", "2");
+    reply_with(&appliance, user, "You find us at");
+    // Its log has such a line for each answered offer.
+    for (command, offers) in [("hold", 2), ("resume", 3)] {
+        caller.command(command, "");
+        wait::until(command, ANSWER, || {
+            (caller.lines_with("stream: update 'audio'") == offers).then_some(())
+        });
+        assert_eq!(record_of(&appliance, user).unwrap()["state"], "active");
+    }
+    // Yes to "Is there anything else I can do for you?".
+    caller.command("sndcode", "1");
+    reply_with(&appliance, user, "What can I do for you?");
+    let record = record_of(&appliance, user).unwrap();
+    assert_eq!(record["state"], "active", "{record:#}");
+    caller.command("hangup", "");
+    let record = ended_record(&appliance, user);
+    assert_eq!(record["ending"]["by"], "caller", "{record:#}");
+    assert_eq!(record["ending"]["cause"], "hung-up", "{record:#}");
+}

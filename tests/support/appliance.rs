@@ -1,0 +1,215 @@
+//! A box of the test's own: `attendant run` on free ports of this machine.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, SystemTime};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::folder::Folder;
+use super::{counters, peers, wait};
+
+/// Models are loaded and phrases rendered within this time on any machine.
+const START: Duration = Duration::from_secs(120);
+/// A box that is told to stop says goodbye on its calls.
+const STOP: Duration = Duration::from_secs(15);
+/// Ports below those that the system hands out itself.
+const MEDIA_PORTS: std::ops::Range<u16> = 20_000..32_000;
+const TRIES: u32 = 4;
+
+/// What differs from the defaults.
+#[derive(Debug)]
+pub struct Setup {
+    address: IpAddr,
+    calls_max: u16,
+    sections: Vec<(&'static str, String)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { address: Ipv4Addr::LOCALHOST.into(), calls_max: 5, sections: Vec::new() }
+    }
+}
+
+impl Setup {
+    pub fn on(self, address: IpAddr) -> Self {
+        Self { address, ..self }
+    }
+
+    pub fn calls_max(self, calls_max: u16) -> Self {
+        Self { calls_max, ..self }
+    }
+
+    /// More keys of a section.
+    pub fn with(mut self, section: &'static str, keys: &str) -> Self {
+        self.sections.push((section, keys.to_owned()));
+        self
+    }
+
+    fn text(&self, sip: SocketAddr, web: SocketAddr) -> String {
+        let media = free_media_ports(4 * self.calls_max);
+        let mut sections = vec![
+            ("sip", format!("listen = [\"udp:{sip}\", \"tcp:{sip}\"]")),
+            ("web", format!("listen = \"{web}\"")),
+            ("calls", format!("max = {}", self.calls_max)),
+            ("media", format!("ports = \"{}-{}\"", media.start, media.end - 1)),
+            ("speech", "device = \"cpu\"".to_owned()),
+        ];
+        for (name, keys) in &self.sections {
+            match sections.iter_mut().find(|(known, _)| known == name) {
+                Some((_, text)) => *text = format!("{text}\n{keys}"),
+                None => sections.push((name, keys.clone())),
+            }
+        }
+        sections.iter().fold(String::new(), |all, (name, text)| format!("{all}[{name}]\n{text}\n"))
+    }
+
+    /// Ready for calls.
+    pub fn start(&self) -> Appliance {
+        for _ in 0..TRIES {
+            let mut appliance = self.spawn();
+            match appliance.become_ready() {
+                Ok(()) => return appliance,
+                // A port was taken in the meantime: not what is tested here.
+                Err(Some(status)) if matches!(status.code(), Some(69 | 75)) => (),
+                Err(status) => panic!("not ready, {status:?}: {}", appliance.log()),
+            }
+        }
+        panic!("no free ports in {TRIES} tries");
+    }
+
+    fn spawn(&self) -> Appliance {
+        let folder = Folder::new("box");
+        let sip = SocketAddr::new(self.address, peers::free_port(self.address));
+        let loopback = Ipv4Addr::LOCALHOST.into();
+        let web = SocketAddr::new(loopback, peers::free_port(loopback));
+        let config = folder.write("attendant.toml", self.text(sip, web));
+        let log = folder.at("log");
+        let child = Command::new(env!("CARGO_BIN_EXE_attendant"))
+            .arg("run")
+            .arg("--config")
+            .arg(config)
+            .env("STATE_DIRECTORY", folder.at("state"))
+            .env("RUNTIME_DIRECTORY", folder.at("run"))
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Appliance { child, folder, log, sip, web }
+    }
+}
+
+/// Stopped with its owner; its log is shown if the test has failed.
+#[derive(Debug)]
+pub struct Appliance {
+    child: Child,
+    folder: Folder,
+    log: PathBuf,
+    pub sip: SocketAddr,
+    pub web: SocketAddr,
+}
+
+impl Appliance {
+    fn become_ready(&mut self) -> Result<(), Option<ExitStatus>> {
+        let ready = wait::within(START, || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(Err(Some(status)));
+            }
+            let (status, health) = self.get("/health")?;
+            (status == 200 && health["state"] == "ready").then_some(Ok(()))
+        });
+        ready.unwrap_or(Err(None))
+    }
+
+    /// The address that callers dial.
+    pub fn uri(&self) -> String {
+        format!("sip:desk@{}", self.sip)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The speech engine's process, if there is one just now.
+    pub fn engine_pid(&self) -> Option<u32> {
+        counters::children(self.pid(), "speech").first().copied()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Status and JSON of a path; `None` if nobody answers.
+    pub fn get(&self, path: &str) -> Option<(u16, Value)> {
+        let mut stream = TcpStream::connect_timeout(&self.web, Duration::from_secs(5)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        let host = self.web;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, serde_json::from_str(body).ok()?))
+    }
+
+    pub fn api(&self, path: &str) -> Value {
+        let (status, value) = self.get(path).expect("the web interface answers");
+        assert_eq!(status, 200, "{path}: {value}");
+        value
+    }
+
+    pub fn live_calls(&self) -> u64 {
+        self.api("/health")["live_calls"].as_u64().unwrap()
+    }
+
+    /// The full record of the newest call that `is_it` picks from the list.
+    pub fn record(&self, is_it: impl Fn(&Value) -> bool) -> Option<Value> {
+        let calls = self.api("/api/calls");
+        let one = calls["calls"].as_array().unwrap().iter().find(|call| is_it(call))?;
+        Some(self.api(&format!("/api/calls/{}", one["id"].as_str().unwrap())))
+    }
+
+    /// Asks it to stop, as systemd does, and gives what it ended with.
+    pub fn stop(&mut self) -> ExitStatus {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        if self.child.try_wait().unwrap().is_none() {
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+        let ended = wait::within(STOP, || self.child.try_wait().unwrap());
+        ended.unwrap_or_else(|| {
+            let _ = self.child.kill();
+            self.child.wait().unwrap()
+        })
+    }
+}
+
+impl Drop for Appliance {
+    fn drop(&mut self) {
+        self.stop();
+        if std::thread::panicking() {
+            eprintln!("the box's log, also in {}:\n{}", self.log.display(), peers::tail(&self.log));
+        }
+    }
+}
+
+/// Ports of which none is taken just now, starting with an even one.
+fn free_media_ports(count: u16) -> std::ops::Range<u16> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let mut random = u64::from(since.subsec_nanos()) ^ u64::from(std::process::id()) << 32;
+    loop {
+        // Knuth's linear congruential generator: any spread will do.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let room = u64::from(MEDIA_PORTS.end - MEDIA_PORTS.start - count) / 2;
+        let first = MEDIA_PORTS.start + 2 * u16::try_from((random >> 33) % room).unwrap();
+        let range = first..first + count;
+        let is_free = |port| std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
+        if range.clone().all(is_free) {
+            return range;
+        }
+    }
+}

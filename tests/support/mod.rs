@@ -1,0 +1,16 @@
+//! What the integration tests share: a box of their own, peers that call it, sound to compare.
+//!
+//! Nothing here sleeps to be lucky: [`wait::until`] looks for a condition until a deadline.
+
+#![allow(dead_code, reason = "each test needs a part of this")]
+#![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
+#![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
+
+pub mod appliance;
+pub mod baresip;
+pub mod counters;
+pub mod folder;
+pub mod peers;
+pub mod sipp;
+pub mod sound;
+pub mod wait;
