@@ -99,6 +99,8 @@ impl SipSockets {
         match listen.transport {
             Transport::Udp => {
                 let socket = Arc::new(UdpSocket::bind(listen.address).await?);
+                // A socket that tokio has not yet seen ready refuses its first message.
+                socket.writable().await?;
                 let address = socket.local_addr()?;
                 tokio::spawn(read_datagrams(Arc::clone(&socket), self.arrivals.clone()));
                 self.udp.push(socket);
@@ -308,6 +310,17 @@ mod tests {
         let mut buffer = [0; 16];
         let (length, from) = peer.recv_from(&mut buffer).await.unwrap();
         assert_eq!((&buffer[..length], from), (&b"pong"[..], sockets.listening()[0].address));
+    }
+
+    #[tokio::test]
+    async fn the_first_datagram_of_a_fresh_socket_leaves() {
+        let (server, mut arrivals) = SipSockets::open(&[local(Transport::Udp)]).await.unwrap();
+        let (client, _keep) = SipSockets::open(&[local(Transport::Udp)]).await.unwrap();
+        let flow = Flow::udp(client.listening()[0].address, server.listening()[0].address);
+        client.transmit(&flow, b"first".to_vec());
+        let arrival = tokio::time::timeout(Duration::from_secs(5), arrivals.recv()).await;
+        let Ok(Some(Arrival::Datagram { bytes, .. })) = arrival else { panic!("it was lost") };
+        assert_eq!(bytes, b"first");
     }
 
     #[tokio::test]

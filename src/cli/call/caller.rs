@@ -66,6 +66,8 @@ pub(super) enum Closing {
     /// Nothing came from the far end for `limits::MEDIA_TIMEOUT`.
     NoMedia,
     Ended(EndCause),
+    /// The far end never answered our hanging up.
+    Unanswered,
 }
 
 /// Everything about a call that was made.
@@ -478,7 +480,7 @@ impl<'a> Caller<'a> {
             greeting: *self.script.greeting(),
             turns: self.script.turns().to_vec(),
             verdict,
-            closing: self.closing.unwrap_or(Closing::Ended(EndCause::ByUs)),
+            closing: self.closing.unwrap_or(Closing::Unanswered),
             rtp,
             heard,
             sent,

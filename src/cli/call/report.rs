@@ -65,7 +65,9 @@ impl<'a> Report<'a> {
     }
 
     fn gaps(&self) -> Vec<i64> {
-        let mut gaps: Vec<i64> = self.log.turns.iter().filter_map(Exchange::gap_ms).collect();
+        let turns = self.directives.turns.iter().zip(&self.log.turns);
+        let mut gaps: Vec<i64> =
+            turns.filter_map(|(turn, exchange)| gap_ms(&turn.act, exchange)).collect();
         gaps.sort_unstable();
         gaps
     }
@@ -87,7 +89,7 @@ impl<'a> Report<'a> {
             if self.source == Source::FarEnd {
                 line(&mut text, "heard", heard, None);
             }
-            let gap = exchange.gap_ms().map(|ms| match ms {
+            let gap = gap_ms(&turn.act, exchange).map(|ms| match ms {
                 0.. => format!("gap {ms} ms"),
                 _ => format!("gap {ms} ms, cut off"),
             });
@@ -178,7 +180,7 @@ impl<'a> Report<'a> {
             "spoken": exchange.spoken.is_some(),
             "heard": heard,
             "reply": self.said(at, |words| &words.reply),
-            "gap_ms": exchange.gap_ms(),
+            "gap_ms": gap_ms(act, exchange),
             "reply_ms": reply_ms(exchange),
             "expected": self.expectations(at),
         })
@@ -214,6 +216,14 @@ fn act(act: &Act) -> String {
     }
 }
 
+/// Keys have no last packet with speech.
+fn gap_ms(act: &Act, exchange: &Exchange) -> Option<i64> {
+    match act {
+        Act::Say(_) | Act::Play(_) => exchange.gap_ms(),
+        Act::Press(_) => None,
+    }
+}
+
 /// From the first to the last packet with speech.
 fn reply_ms(exchange: &Exchange) -> Option<u64> {
     let (from, to) = (exchange.reply_from?, exchange.reply_to?);
@@ -236,6 +246,7 @@ fn ending(log: &CallLog) -> (&'static str, String, String) {
         }
         Closing::NoKeys => plain("us", "no-keys", "the other end takes no keys"),
         Closing::NoMedia => plain("us", "no-media", "no sound came any more"),
+        Closing::Unanswered => plain("us", "unanswered", "we hung up and heard no more"),
         Closing::Ended(EndCause::ByPeer) => plain("far-end", "hung-up", "the other end hung up"),
         Closing::Ended(EndCause::ByUs) => match log.verdict {
             Verdict::TooLong => plain("us", "too-long", "we hung up after --max-seconds"),

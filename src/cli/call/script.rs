@@ -18,6 +18,8 @@ use crate::base::TimerTable;
 const REPLY: Duration = Duration::from_secs(10);
 /// After the last reply the far end may hang up first.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// A far end that does not answer our BYE or CANCEL in this time is gone.
+const GIVE_UP: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
@@ -205,10 +207,11 @@ impl Script {
     fn timeout(&mut self, now: Instant) {
         while let Some(timer) = self.timers.pop_due(now) {
             match (timer, self.state) {
-                (Timer::Limit, _) => self.hang_up(Verdict::TooLong),
+                (Timer::Limit, _) => self.hang_up(now, Verdict::TooLong),
                 (Timer::Step, State::Listening { to, .. }) => self.go_on(now, to),
                 (Timer::Step, State::Pausing { next }) => self.speak(now, next),
-                (Timer::Step, State::Leaving) => self.hang_up(Verdict::Complete),
+                (Timer::Step, State::Leaving) => self.hang_up(now, Verdict::Complete),
+                (Timer::Step, State::HangingUp(verdict)) => self.close(verdict),
                 (Timer::Step, _) => (),
             }
         }
@@ -256,10 +259,11 @@ impl Script {
         }
     }
 
-    fn hang_up(&mut self, verdict: Verdict) {
+    fn hang_up(&mut self, now: Instant, verdict: Verdict) {
         if !matches!(self.state, State::HangingUp(_) | State::Over(_)) {
             self.state = State::HangingUp(verdict);
             self.timers.clear();
+            self.timers.set(Timer::Step, now + GIVE_UP);
             self.out.push_back(Output::HangUp);
         }
     }
@@ -358,7 +362,7 @@ mod tests {
         call.at(0, Input::Connected);
         call.at(11_000, Input::Spoken);
         call.at(25_000, Input::Spoken);
-        call.at(60_000, Input::Closed);
+        call.at(40_100, Input::Closed);
         let said =
             [(10_000, Output::Perform(0)), (21_000, Output::Perform(1)), (40_000, Output::HangUp)];
         assert_eq!(call.said, said);
@@ -402,7 +406,10 @@ mod tests {
         let mut call = Call::new(&[0]);
         call.at(0, Input::Connected);
         call.began(10);
-        call.at(130_000, Input::Closed);
+        call.at(122_000, Input::Timeout);
+        assert_eq!(call.script.verdict(), None);
+        // Its answer to our BYE never comes.
+        call.at(123_000, Input::Timeout);
         assert_eq!(call.said, [(120_000, Output::HangUp)]);
         assert_eq!(call.script.verdict(), Some(Verdict::TooLong));
     }

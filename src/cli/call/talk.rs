@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn neither_a_click_nor_a_tone_nor_a_murmur_is_talk() {
         for frames in ["..V....", "..VV......", "sssssssssssssssssssss", "..vvvvvvvv"] {
-            assert_eq!(onsets(frames), [], "{frames}");
+            assert!(onsets(frames).is_empty(), "{frames}");
         }
     }
 
