@@ -14,7 +14,7 @@ use attendant::call::media::{
     Datagram, DtmfPlan, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout,
     Settings, Sink,
 };
-use attendant::codec::Codec;
+use attendant::codec::{Codec, EncoderSettings};
 
 /// Counts what this thread asks of the system's allocator.
 struct Counting;
@@ -111,6 +111,7 @@ fn plan(codec: Codec, ptime_ms: u32, remote: SocketAddr) -> Plan {
         remote_rtcp: Private::new(SocketAddr::new(remote.ip(), remote.port() + 1)),
         rtcp_mux: false,
         codec,
+        encoder: EncoderSettings::default(),
         tx_payload_type: number(codec),
         rx: Codec::ALL.into_iter().map(|codec| (number(codec), codec)).collect(),
         dtmf: Some(DtmfPlan {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::media::{DtmfPlan, PayloadTypes, Plan};
 use crate::base::Private;
+use crate::codec::EncoderSettings;
 use crate::sdp::{self, Direction, Local, Negotiated, Offering, Refusal, Revision};
 
 /// Where the peer is to send to.
@@ -61,6 +62,11 @@ fn plan(agreed: &Negotiated) -> Plan {
         remote_rtcp: Private::new(agreed.remote_rtcp),
         rtcp_mux: agreed.has_rtcp_mux,
         codec: agreed.codec,
+        encoder: EncoderSettings {
+            bitrate_bps: agreed.opus.max_average_bitrate_bps,
+            inband_fec: agreed.opus.has_inband_fec,
+            ..EncoderSettings::default()
+        },
         tx_payload_type: agreed.tx_payload_type,
         rx: agreed.rx_payload_types.iter().copied().collect::<PayloadTypes>(),
         dtmf: agreed.dtmf.map(|dtmf| DtmfPlan {

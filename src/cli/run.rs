@@ -8,7 +8,7 @@ use crate::appliance::{front, log};
 
 /// Answer calls until SIGTERM or SIGINT.
 ///
-/// The calls that are up then are told and ended; a second signal ends the program at once. A
+/// The calls that are up then are ended; a second signal ends the program at once. A
 /// fault that prevents the start is printed and has an exit code of its own (attendant --help).
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

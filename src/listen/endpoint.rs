@@ -1,4 +1,4 @@
-//! How long a silence ends an utterance: the one table of DESIGN's adaptive endpointing.
+//! How long a silence ends an utterance: the one table of adaptive endpointing.
 
 /// What the conversation makes of the words so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

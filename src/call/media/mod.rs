@@ -128,6 +128,7 @@ impl Media {
     /// Begins a call: fresh SSRC, empty buffers, address not yet learnt. RT safe.
     pub fn start(&mut self, now: Instant, plan: &Plan) {
         self.codecs.reset();
+        tx::configure(plan, &mut self.codecs);
         self.rx.start(plan);
         self.tx.start(plan, &mut self.entropy);
         self.control.start(now, self.tx.sender().ssrc());

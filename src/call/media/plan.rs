@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::base::{Private, limits};
-use crate::codec::Codec;
+use crate::codec::{Codec, EncoderSettings};
 
 /// One call's media as agreed by offer and answer (RFC 3264), from our side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Plan {
     pub rtcp_mux: bool,
     /// The codec that we send.
     pub codec: Codec,
+    /// What the peer wants of it.
+    pub encoder: EncoderSettings,
     /// The payload type that the peer gave `codec`.
     pub tx_payload_type: u8,
     /// What the peer may send us.

@@ -65,6 +65,7 @@ impl Tx {
             codecs.encoder(plan.codec).reset();
             self.from_16_khz.reset();
         }
+        configure(plan, codecs);
         if plan.dtmf.is_none() {
             self.digits.clear();
         }
@@ -191,6 +192,12 @@ impl Tx {
             self.audible = None;
         }
     }
+}
+
+/// Gives the encoder the peer's wishes. RT safe.
+pub(super) fn configure(plan: &Plan, codecs: &mut CodecSet) {
+    // Every value is clamped to what libopus takes; an encoder that refuses keeps its defaults.
+    let _ = codecs.encoder(plan.codec).configure(plan.encoder);
 }
 
 fn packet_samples(plan: &Plan) -> usize {

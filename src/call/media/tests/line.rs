@@ -3,7 +3,7 @@
 use super::super::*;
 use crate::base::Private;
 use crate::base::pcm::FRAME_SAMPLES;
-use crate::codec::Codec;
+use crate::codec::{Codec, EncoderSettings};
 
 pub const TICK: Duration = Duration::from_millis(20);
 pub const SETTINGS: Settings =
@@ -22,6 +22,7 @@ pub fn plan(codec: Codec, ptime_ms: u32, to: &str) -> Plan {
         remote_rtcp: Private::new(SocketAddr::new(remote.ip(), remote.port() + 1)),
         rtcp_mux: false,
         codec,
+        encoder: EncoderSettings::default(),
         tx_payload_type: payload_type,
         rx: Codec::ALL.into_iter().map(|c| (c.static_payload_type().unwrap_or(111), c)).collect(),
         dtmf: Some(DtmfPlan {
