@@ -19,7 +19,7 @@ test: test-deps fmt clippy doc
 	cargo test --locked
 
 bench: test-deps
-	cargo bench --locked
+	cargo bench --locked --bench figures
 
 lint: deps fmt clippy doc deny
 

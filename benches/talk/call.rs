@@ -1,0 +1,111 @@
+//! One call with `attendant call`, and the box's record of it beside its report.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::script::{Line, Recordings};
+use crate::support::appliance::Appliance;
+
+/// A call of ten turns takes half of it.
+const LONGEST_S: &str = "110";
+
+/// What became of a call.
+#[derive(Debug)]
+pub struct Made {
+    pub answer_delay_ms: Option<f64>,
+    pub greeting_delay_ms: Option<f64>,
+    /// Those that were spoken.
+    pub turns: Vec<Turn>,
+}
+
+#[derive(Debug)]
+pub struct Turn {
+    pub said: String,
+    pub reply: String,
+    /// On the wire; `None` without a reply.
+    pub gap_ms: Option<f64>,
+    pub has_pause: bool,
+    pub is_understood: bool,
+    /// What the box took for turns of the caller.
+    pub pieces: Vec<Piece>,
+}
+
+impl Turn {
+    /// The box heard something of it; else what the caller waited for is a prompt after silence.
+    pub fn is_heard(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// The box took the floor before the caller had finished.
+    pub fn is_cut_off(&self) -> bool {
+        self.pieces.len() > 1 || self.gap_ms.is_some_and(|ms| ms < 0.0)
+    }
+}
+
+/// One turn in the box's record.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    pub heard: String,
+    pub endpoint_ms: f64,
+    pub decode_ms: f64,
+}
+
+/// Makes the call; `None` if there is no report of it.
+pub fn make(appliance: &Appliance, script: &[Line], recordings: &Recordings) -> Option<Made> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_attendant"));
+    command.args(["call", &appliance.uri(), "--json", "--max-seconds", LONGEST_S]);
+    command.args(["--api", &format!("http://{}", appliance.web)]);
+    for line in script {
+        if line.pause_ms > 0 {
+            command.arg("--play").arg(recordings.path(line));
+        } else {
+            command.arg("--say").args(line.parts);
+        }
+        command.args(["--expect", line.expect]);
+    }
+    let output = command.stderr(Stdio::null()).output().ok()?;
+    let report: Value = serde_json::from_slice(&output.stdout).ok()?;
+    let id = report["sip_call_id"].as_str()?.to_owned();
+    let record = appliance.record(|call| call["sip_call_id"] == id.as_str())?;
+    let mut pieces = pieces(&record).into_iter().peekable();
+    let turns = report["turns"].as_array()?.iter().zip(script);
+    let turns = turns.filter(|(turn, _)| turn["spoken"] == true).map(|(turn, line)| {
+        let wanted = turn["heard"].as_str().unwrap_or_default();
+        let mut own: Vec<Piece> = Vec::new();
+        // The report joins what was heard in one turn of ours.
+        while joined(&own) != wanted {
+            let Some(piece) = pieces.next() else { break };
+            own.push(piece);
+        }
+        Turn {
+            said: line.parts.join(" ... "),
+            reply: turn["reply"].as_str().unwrap_or_default().to_owned(),
+            gap_ms: turn["gap_ms"].as_f64(),
+            has_pause: line.pause_ms > 0,
+            is_understood: turn["expected"][0]["met"] == true,
+            pieces: own,
+        }
+    });
+    Some(Made {
+        turns: turns.collect(),
+        answer_delay_ms: report["answer_delay_ms"].as_f64(),
+        greeting_delay_ms: report["greeting_delay_ms"].as_f64(),
+    })
+}
+
+fn joined(pieces: &[Piece]) -> String {
+    pieces.iter().map(|piece| piece.heard.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// The turns in which somebody was heard.
+fn pieces(record: &Value) -> Vec<Piece> {
+    let turns = record["turns"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let heard = turns.iter().filter(|turn| turn["caller"].as_str().is_some_and(|s| !s.is_empty()));
+    let piece = |turn: &Value| Piece {
+        heard: turn["caller"].as_str().unwrap_or_default().to_owned(),
+        endpoint_ms: turn["endpoint_ms"].as_f64().unwrap_or(0.0),
+        decode_ms: turn["decode_ms"].as_f64().unwrap_or(0.0),
+    };
+    heard.map(piece).collect()
+}
