@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::ConfigArgument;
 use crate::appliance::config::Config;
+use crate::appliance::front;
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
 
@@ -22,22 +23,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     files(&config)
 }
 
-/// Whether the files that the configuration names can be read.
+/// Whether the files that the configuration names can be read, and the playbook is sound.
 fn files(config: &Config) -> Result<(), StartError> {
-    let named = [
-        ("speech.whisper_model", &config.speech.whisper_model),
-        ("converse.playbook", &config.converse.playbook),
-    ];
-    for (key, path) in named {
-        if let Some(path) = path {
-            readable(path).map_err(|error| StartError::BadFile {
-                key,
-                path: path.clone(),
-                reason: error.to_string(),
-            })?;
-        }
+    if let Some(path) = &config.speech.whisper_model {
+        let key = "speech.whisper_model";
+        readable(path).map_err(|error| StartError::BadFile {
+            key,
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
     }
-    Ok(())
+    front::playbook(config).map(drop)
 }
 
 fn readable(path: &Path) -> std::io::Result<()> {

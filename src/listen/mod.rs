@@ -4,7 +4,7 @@
 //!  audio tick         net thread                                 engine
 //!  Frame -> Vad ----> Ear -> Decode ---- Transcribe -----------> Whisper
 //!           score      |                                           |
-//!                      +-- Closed, Cut --> Assembly <- Transcript <+ Recognized
+//!                      +-- Closed, Cut --> Assembly <- transcript <+ Recognition
 //! ```
 //! [`Vad`] scores each frame inside the tick. [`Ear`] decides where an utterance starts, pauses and
 //! ends, and asks for a decode at each pause: the last one asked for is the final one, so that
@@ -22,7 +22,7 @@ pub mod vad;
 
 pub use assembly::Assembly;
 pub use ear::{Completeness, Ear, Expectation, Input, Output, Settings};
-pub use recognizer::{Recognition, RecognizeFault, Recognized, Recognizer, Transcribe};
+pub use recognizer::{Recognition, Transcribe};
 pub use transcript::Heard;
 pub use vad::{Vad, VadScore};
 

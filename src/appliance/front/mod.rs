@@ -49,6 +49,8 @@ use crate::converse::fixed_phrases;
 use crate::sip::UserAgent;
 use crate::store::messages::MessageLog;
 use crate::web::{self, AudioFigures, Board, Health};
+pub use settings::playbook;
+
 use errands::Errands;
 use net::{Net, Sources};
 use rendering::Rendering;

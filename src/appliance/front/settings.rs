@@ -28,7 +28,8 @@ pub(super) fn call(config: &Config) -> Result<call::Settings, StartError> {
     })
 }
 
-fn playbook(config: &Config) -> Result<Playbook, StartError> {
+/// The playbook that the configuration names, or the one inside the program.
+pub fn playbook(config: &Config) -> Result<Playbook, StartError> {
     let Some(path) = &config.converse.playbook else { return Ok(Playbook::logistics()) };
     let bad = |reason: String| StartError::BadFile {
         key: "converse.playbook",
