@@ -10,6 +10,9 @@ use super::far_end::Words;
 use super::script::{Exchange, Verdict};
 use crate::sip::EndCause;
 
+/// Columns of the words in the printed conversation.
+const WIDTH: usize = 60;
+
 /// Where the far end's words are from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
@@ -201,11 +204,30 @@ impl<'a> Report<'a> {
     }
 }
 
+/// One line of the conversation, or more where the words need them.
 fn line(text: &mut String, who: &str, what: &str, note: Option<&str>) {
-    let _ = match note {
-        Some(note) => writeln!(text, "{who:<8}{what:<64}  {note}"),
-        None => writeln!(text, "{}", format!("{who:<8}{what}").trim_end()),
-    };
+    let rows = wrapped(what);
+    for (row, words) in rows.iter().enumerate() {
+        let (who, note) = if row == 0 { (who, note.unwrap_or_default()) } else { ("", "") };
+        let whole = format!("{who:<8}{words:<WIDTH$}  {note}");
+        let _ = writeln!(text, "{}", whole.trim_end());
+    }
+}
+
+/// At least one row.
+fn wrapped(what: &str) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    for word in what.split_whitespace() {
+        match rows.last_mut() {
+            Some(row) if row.is_empty() => row.push_str(word),
+            Some(row) if row.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                row.push(' ');
+                row.push_str(word);
+            }
+            _ => rows.push(word.to_owned()),
+        }
+    }
+    rows
 }
 
 fn act(act: &Act) -> String {
@@ -267,6 +289,15 @@ pub(super) fn percentile(sorted: &[i64], percent: usize) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_words_go_on_below_and_the_note_stands_beside_the_first_row() {
+        let mut text = String::new();
+        line(&mut text, "desk", &"word ".repeat(13), Some("gap 20 ms"));
+        line(&mut text, "heard", "", None);
+        let first = "word ".repeat(12);
+        assert_eq!(text, format!("desk    {first}  gap 20 ms\n        word\nheard\n"));
+    }
 
     #[test]
     fn percentiles_are_values_that_occurred() {
