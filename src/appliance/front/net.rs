@@ -23,8 +23,9 @@ use crate::call::admission::Readiness;
 use crate::store::messages::{Left, MessageLog};
 use crate::web::{Board, Health};
 
-/// The loop turns at least this often.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+/// The loop turns at least this often: several times between two looks of the watchdog.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+const _: () = assert!(HEARTBEAT.as_millis() * 3 < super::LOOK.as_millis());
 /// Time that the ends of calls may take at shutdown: a lost BYE is sent twice more by then.
 const FAREWELL: Duration = Duration::from_secs(2);
 
