@@ -43,8 +43,12 @@ fn reply_with(appliance: &Appliance, user: &str, words: &str) -> Value {
 }
 
 /// What the record calls a codec, and what baresip does.
-const CODECS: [(&str, &str); 4] =
-    [("PCMU", "PCMU/8000/1"), ("PCMA", "PCMA/8000/1"), ("G722", "G722/16000/1"), ("opus", "opus/48000/2")];
+const CODECS: [(&str, &str); 4] = [
+    ("PCMU", "PCMU/8000/1"),
+    ("PCMA", "PCMA/8000/1"),
+    ("G722", "G722/16000/1"),
+    ("opus", "opus/48000/2"),
+];
 
 fn dial(appliance: &Appliance, user: &str, transport: &str, codec: &str) -> Baresip {
     let offered = CODECS.iter().find(|(name, _)| *name == codec).unwrap().1;

@@ -2,6 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::{Duration, Instant};
+
+use super::wait;
+
+const REST: Duration = Duration::from_millis(500);
 
 /// What must be the same before and after.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +14,18 @@ pub struct Held {
     pub files: usize,
     pub threads: usize,
     pub udp_ports: BTreeSet<u16>,
+}
+
+/// What it holds once that stays the same for a while: a web connection of ours may be closing.
+pub fn held_at_rest(pid: u32) -> Held {
+    let mut last = (held(pid), Instant::now());
+    wait::until("nothing comes or goes", REST * 60, || {
+        let now = held(pid);
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        (last.1.elapsed() >= REST).then(|| last.0.clone())
+    })
 }
 
 pub fn held(pid: u32) -> Held {
