@@ -16,13 +16,14 @@ from vocab import EOT, NO_TIMESTAMPS, SOT
 WINDOWS = [64, 128, 192, 256, 320, 384, 448, 512]      # encoder positions; the product fits audio_ctx to these
 POSITIONS = 3072                                       # positions per batch, so that every batch costs the same
 CURRICULUM = [(0.03, 120), (0.07, 180), (0.25, 240)]   # longest utterance in frames until that share of the run
-GENTLE = 0.4                                           # share of the run in which the variation grows to its full strength
+GENTLE = 0.4                                           # share of the run in which the variation grows
+STRENGTH = 0.6                                         # to this; the shards are varied already
 
 
 def _warps():
     """Stretches the frequency axis: longer and shorter vocal tracts."""
     out = []
-    for factor in np.linspace(0.86, 1.16, 16):
+    for factor in np.linspace(0.9, 1.12, 12):
         w = np.zeros((80, 80), np.float32)
         for i in range(80):
             at = min(79.0, i * factor)
@@ -86,7 +87,7 @@ def _mask(m, r, floor):
 def _window(frames, r, progress):
     """Encoder positions for the longest example of a batch; sometimes more, since callers pause."""
     need = next((w for w in WINDOWS if 2 * w >= frames + 2), WINDOWS[-1])
-    if r.random() < (0.15 if progress < 0.5 else 0.3):
+    if r.random() < (0.12 if progress < 0.75 else 0.25):
         return r.choice([w for w in (128, 192, 256, 384, 512) if w >= need] or [need])
     return need
 
@@ -95,7 +96,7 @@ def place(m, floor, frames, r, g, strength=1.0):
     """Puts an utterance somewhere into the window, on silence or on its own background."""
     room = frames - m.shape[1]
     start = r.choice([0, r.randint(0, min(room, 30)), r.randint(0, min(room, 400))]) if room > 0 else 0
-    if r.random() > strength:
+    if r.random() > strength + 0.3:
         start = min(start, 10)
     out = np.full((80, frames), floor, np.float32)
     if r.random() < 0.4:
@@ -152,7 +153,7 @@ class Batcher:
         return (self._collate(group) for group in groups if len(group) > 1)
 
     def _collate(self, group):
-        strength = min(1.0, self.progress / GENTLE)
+        strength = STRENGTH * min(1.0, self.progress / GENTLE)
         varied = [vary(m, self.r, self.g, strength) for m, *_ in group]
         frames = 2 * _window(max(m.shape[1] for m, _ in varied), self.r, self.progress)
         mel, lengths = np.empty((len(group), 80, frames), np.float32), []
@@ -173,7 +174,7 @@ class Batcher:
         outputs = np.full((len(texts), longest), -100)
         for i, text in enumerate(texts):
             rows = [self.row[t] for t in text]
-            heard = [self.r.randrange(len(self.row)) if self.r.random() < 0.04 else t for t in rows]
+            heard = [self.r.randrange(len(self.row)) if self.r.random() < 0.02 else t for t in rows]
             inputs[i, :len(rows) + 2] = [self.row[SOT], self.row[NO_TIMESTAMPS]] + heard
             outputs[i, 1:len(rows) + 2] = rows + [self.row[EOT]]
         return torch.from_numpy(inputs), torch.from_numpy(outputs)
