@@ -370,7 +370,8 @@ impl Source<'_> {
             }
             let _ = self.ring.pop();
             if fading.is_none() {
-                self.ended = Some(AudioEventKind::Silenced { utterance, frames: 0 });
+                let through = silenced;
+                self.ended = Some(AudioEventKind::Silenced { through, utterance, frames: 0 });
             }
         }
     }
@@ -410,7 +411,8 @@ impl Source<'_> {
         }
         self.voice.speaking = None;
         self.discard(silenced);
-        self.ended = Some(AudioEventKind::Silenced { utterance, frames: speaking.frames });
+        let (through, frames) = (silenced, speaking.frames);
+        self.ended = Some(AudioEventKind::Silenced { through, utterance, frames });
         // The tick in which a fade ends belongs to the next utterance already, unless that ends
         // with it: one tick tells of one end.
         match self.ring.peek() {
@@ -481,7 +483,7 @@ mod tests {
         assert_eq!(played, Played::Voice(UtteranceId(2)));
         assert!(matches!(
             ended,
-            Some(AudioEventKind::Silenced { utterance: UtteranceId(1), frames: 3 })
+            Some(AudioEventKind::Silenced { utterance: UtteranceId(1), frames: 3, .. })
         ));
     }
 

@@ -77,9 +77,10 @@ pub enum AudioEventKind {
     Finished {
         utterance: UtteranceId,
     },
-    /// Everything that `silenced` named is gone. This utterance of it had been played for so many
-    /// frames, the fade included; the others had not begun.
+    /// Every utterance up to `through` is gone. `utterance` of them had been played for so many
+    /// frames, the fade included; the others had ended before or had not begun.
     Silenced {
+        through: UtteranceId,
         utterance: UtteranceId,
         frames: u32,
     },

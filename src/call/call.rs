@@ -59,8 +59,9 @@ pub enum Input<'a> {
     Media(MediaEvent),
     /// The utterance was played to its end.
     Finished(UtteranceId),
-    /// The utterance was silenced after so many frames.
+    /// All utterances up to `through` are gone; of `utterance` so many frames had been played.
     Silenced {
+        through: UtteranceId,
         utterance: UtteranceId,
         frames: u32,
     },
@@ -203,7 +204,9 @@ impl Call {
                 }
             }
             Input::Finished(utterance) => self.floor.finished(now, utterance),
-            Input::Silenced { utterance, frames } => self.floor.silenced(now, utterance, frames),
+            Input::Silenced { through, utterance, frames } => {
+                self.floor.silenced(now, through, (utterance, frames));
+            }
             Input::Work(result) => self.floor.work_result(now, result),
             Input::EngineLost => self.floor.engine_lost(now),
             Input::EngineBack => self.floor.engine_back(now),

@@ -17,7 +17,7 @@ mod rendering;
 mod settings;
 mod switchboard;
 
-pub use settings::engine as engine_place;
+pub use settings::{engine as engine_place, playbook};
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -49,8 +49,6 @@ use crate::converse::fixed_phrases;
 use crate::sip::UserAgent;
 use crate::store::messages::MessageLog;
 use crate::web::{self, AudioFigures, Board, Health};
-pub use settings::playbook;
-
 use errands::Errands;
 use net::{Net, Sources};
 use rendering::Rendering;

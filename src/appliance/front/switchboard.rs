@@ -302,8 +302,8 @@ impl Switchboard {
         let input = match kind {
             AudioEventKind::Media(event) => call::Input::Media(event),
             AudioEventKind::Finished { utterance } => call::Input::Finished(utterance),
-            AudioEventKind::Silenced { utterance, frames } => {
-                call::Input::Silenced { utterance, frames }
+            AudioEventKind::Silenced { through, utterance, frames } => {
+                call::Input::Silenced { through, utterance, frames }
             }
             AudioEventKind::Report(report) => call::Input::Report(report),
             AudioEventKind::Stopped { sockets, report } => {
