@@ -18,7 +18,12 @@ pub fn measure(table: &mut Table) {
     let ns = nanoseconds(|| {
         black_box(phrases(&normalise(REPLY, Language::English)));
     });
-    table.figure("a reply made speakable and cut in phrases", us(ns), "us", Target::None);
+    table.figure(
+        "a reply made speakable and cut in phrases",
+        Some(ns / 1_000.0),
+        "us",
+        Target::None,
+    );
     let settings = Settings {
         max_duration: Duration::from_secs(300),
         length_warning: Duration::from_secs(30),
@@ -36,11 +41,6 @@ pub fn measure(table: &mut Table) {
         let ns = nanoseconds(|| {
             black_box(conversation.preview(text));
         });
-        table.figure(what, us(ns), "us", Target::None);
+        table.figure(what, Some(ns / 1_000.0), "us", Target::None);
     }
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the form of a figure")]
-fn us(ns: f64) -> Option<f64> {
-    Some(ns / 1_000.0)
 }
