@@ -84,3 +84,59 @@ fn a_thousand_calls_leave_nothing_behind() {
     }
     assert_eq!(appliance.engine_pid(), Some(engine), "the engine was not restarted");
 }
+
+/// One caller of this scenario, over UDP or (`t1`) TCP.
+fn one(appliance: &Appliance, scenario: &str, transport: &str) -> Outcome {
+    let crowd = Crowd { scenario, calls: 1, per_second: 1, transport };
+    Sipp::start(&crowd, appliance.sip, &[]).finish(CROWD_TIME)
+}
+
+const ONE: Outcome = Outcome { successful: 1, failed: 0 };
+
+#[test]
+fn it_answers_a_ping_and_a_caller_who_gives_up() {
+    if !is_installed() {
+        return;
+    }
+    let appliance = Setup::default().with("calls", "answer_after_ms = 20000").start();
+    for transport in ["u1", "t1"] {
+        assert_eq!(one(&appliance, include_str!("sipp/options.xml"), transport), ONE);
+        assert_eq!(one(&appliance, include_str!("sipp/cancel.xml"), transport), ONE);
+    }
+    all_are_gone(&appliance);
+    let calls = appliance.api("/api/calls");
+    let causes: Vec<&str> = calls["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| call["ending"]["cause"].as_str().unwrap())
+        .collect();
+    assert_eq!(causes, ["cancelled", "cancelled"], "{calls:#}");
+}
+
+#[test]
+fn one_call_too_many_is_refused_as_configured() {
+    if !is_installed() {
+        return;
+    }
+    let long = CALL.replace("milliseconds=\"500\"", "milliseconds=\"8000\"");
+    let crowd = Crowd { scenario: &long, calls: 1, per_second: 1, transport: "u1" };
+    let voice = voice();
+    for (when_full, status, header, value) in
+        [("busy", "486", "To", "tag="), ("unavailable", "503", "Retry-After", "17")]
+    {
+        let keys = format!("when_full = \"{when_full}\"\nretry_after_s = 17");
+        let appliance = Setup::default().calls_max(1).with("calls", &keys).start();
+        let first = Sipp::start(&crowd, appliance.sip, &[("voice.ulaw", &voice)]);
+        wait::until("the first call is up", CROWD_TIME, || {
+            (appliance.live_calls() == 1).then_some(())
+        });
+        let scenario = include_str!("sipp/refused.xml")
+            .replace("STATUS", status)
+            .replace("HEADER_NAME", header)
+            .replace("HEADER_VALUE", value);
+        assert_eq!(one(&appliance, &scenario, "u1"), ONE, "{when_full}");
+        assert_eq!(first.finish(CROWD_TIME), ONE);
+        all_are_gone(&appliance);
+    }
+}

@@ -136,3 +136,11 @@ fn an_exhausted_port_range_is_75() {
     let outcome = start_with("no-ports", "media", &entry);
     assert_fault(&outcome, 75, &["media.ports", &format!("{port}-{}", port + 1)]);
 }
+
+#[test]
+fn a_bad_configuration_is_78() {
+    let outcome = start_with("bad-value", "calls", "max = 0\n");
+    assert_fault(&outcome, 78, &["calls.max", "0"]);
+    let outcome = start_with("unknown-key", "media", "codec = \"opus\"\n");
+    assert_fault(&outcome, 78, &["media.codec"]);
+}
