@@ -5,16 +5,22 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use attendant::base::pcm::Frame;
-use attendant::base::{Entropy, Private, UtteranceId};
+use attendant::appliance::audio::Audio;
+use attendant::appliance::realtime;
+use attendant::appliance::rings::{self, AudioCommand, AudioEventKind, NetSide, Place, Rings};
+use attendant::appliance::rtp_socket::PortRange;
+use attendant::base::pcm::{FRAME_SAMPLES, Frame};
+use attendant::base::{CallId, Entropy, Private, UtteranceId};
 use attendant::call::media::{
     Datagram, DtmfPlan, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout,
     Settings, Sink,
 };
 use attendant::codec::{Codec, EncoderSettings};
+use attendant::speak::PlayoutFrame;
 
 /// Counts what this thread asks of the system's allocator.
 struct Counting;
@@ -191,6 +197,107 @@ fn a_whole_call_allocates_nothing_after_construction() {
         assert!(report.foreign > 0 && report.concealed_ms > 0, "{report:?}");
         assert!(wire.heard == 12 * 600 && wire.events > 12);
     }
+}
+
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// A far end that sends a packet of speech, or of what looks like it, and takes what comes.
+struct Peer {
+    socket: UdpSocket,
+    packet: [u8; 172],
+    sequence: u16,
+}
+
+impl Peer {
+    fn new() -> Self {
+        let socket = UdpSocket::bind((LOCAL, 0)).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut packet = [0x55; 172];
+        packet[..2].copy_from_slice(&[0x80, 0]);
+        Self { socket, packet, sequence: 0 }
+    }
+
+    fn send(&mut self, port: u16) {
+        self.sequence = self.sequence.wrapping_add(1);
+        let timestamp = u32::from(self.sequence) * 160;
+        self.packet[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+        self.packet[4..8].copy_from_slice(&timestamp.to_be_bytes());
+        self.packet[20..60].fill(self.sequence as u8);
+        let _ = self.socket.send_to(&self.packet, (LOCAL, port));
+        let mut bytes = [0; 1_500];
+        while self.socket.recv_from(&mut bytes).is_ok() {}
+    }
+}
+
+/// Takes all that the audio thread has left; how many datagrams' worth of frames, and ends.
+fn empty(net: &mut NetSide) -> (u64, u64) {
+    let (mut frames, mut ends) = (0, 0);
+    for place in &mut net.places {
+        while place.heard.pop().is_ok() {
+            frames += 1;
+        }
+    }
+    while let Ok(event) = net.events.pop() {
+        let is_end =
+            matches!(event.kind, AudioEventKind::Finished { .. } | AudioEventKind::Silenced { .. });
+        ends += u64::from(is_end);
+    }
+    (frames, ends)
+}
+
+#[test]
+fn the_audio_thread_allocates_nothing_with_empty_and_with_full_rings() {
+    const PLACES: usize = 2;
+    let Rings { mut net, audio, wake: _wake, shared } = rings::allocate(PLACES as u16).unwrap();
+    let settings = Settings { timeout: Some(Duration::from_secs(5)), timeout_on_hold: false };
+    let mut audio = Audio::new(audio, settings, &mut Entropy::new([3; 32]));
+    let mut range = PortRange::new(28_400..=28_431);
+    let mut peers: [Peer; PLACES] = std::array::from_fn(|_| Peer::new());
+    let mut ports = [0; PLACES];
+    for (n, (peer, port)) in peers.iter().zip(&mut ports).enumerate() {
+        let sockets = range.bind(LOCAL).unwrap();
+        *port = sockets.port();
+        let plan = plan(Codec::Pcmu, 20, peer.socket.local_addr().unwrap());
+        let (place, call) = (Place(n as u16), CallId(n as u64));
+        net.commands.push(AudioCommand::Start { place, call, sockets, plan }).unwrap();
+    }
+    let mut moment = realtime::Moment::read();
+    let (mut frames, mut ends, mut utterance) = (0, 0, 0);
+    let count = allocations(|| {
+        for n in 0..1_200_u32 {
+            moment.now += TICK;
+            moment.wall += TICK;
+            for (peer, port) in peers.iter_mut().zip(ports) {
+                peer.send(port);
+            }
+            if n % 8 == 0 {
+                utterance += 1;
+            }
+            for place in &mut net.places {
+                let frame = Frame([800; FRAME_SAMPLES]);
+                let last = n % 8 == 7;
+                let frame = PlayoutFrame { utterance: UtteranceId(utterance), frame, last };
+                let _ = place.playout.push(frame);
+                if n % 50 == 3 {
+                    place.silenced.store(utterance, Ordering::Release);
+                }
+            }
+            audio.tick(&moment);
+            // For a part of the time nobody takes anything, until every ring is full.
+            if !(400..1_000).contains(&n) {
+                let (more_frames, more_ends) = empty(&mut net);
+                (frames, ends) = (frames + more_frames, ends + more_ends);
+            }
+        }
+        for place in 0..PLACES as u16 {
+            let _ = net.commands.push(AudioCommand::Stop { place: Place(place) });
+        }
+        audio.tick(&moment);
+        empty(&mut net);
+    });
+    assert_eq!(count, 0);
+    assert!(frames > 1_000 && ends > 50, "{frames} frames, {ends} ends");
+    assert!(shared.dropped.load(Ordering::Relaxed) > 1_000);
 }
 
 #[test]

@@ -11,23 +11,23 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rtrb::{Consumer, Producer};
 
+mod playing;
+
+use self::playing::{Source, Voice};
 use super::realtime::{self, Clocks, Moment, Refusal};
 use super::rings::{
     AudioCommand, AudioEvent, AudioEventKind, AudioPlace, AudioSide, Place, Shared, Waker,
 };
 use super::rtp_socket::{Channel, ReceiveBuffer, RtpSockets};
-use crate::base::pcm::{FRAME_MS, Frame};
-use crate::base::{CallId, Entropy, UtteranceId, limits};
-use crate::call::media::{
-    self, Datagram, HeardFrame, Media, MediaEvent, Path, Played, Playout, Sink, fade,
-};
-use crate::speak::PlayoutFrame;
+use crate::base::pcm::FRAME_MS;
+use crate::base::{CallId, Entropy, limits};
+use crate::call::media::{self, Datagram, HeardFrame, Media, MediaEvent, Path, Sink};
 
 /// One tick.
 const TICK: Duration = Duration::from_millis(FRAME_MS);
@@ -36,8 +36,6 @@ const TICK: Duration = Duration::from_millis(FRAME_MS);
 const GIVE_UP: Duration = Duration::from_millis(500);
 /// Ticks between two reports of a place.
 const REPORT_TICKS: u32 = 50;
-/// Frames over which a silenced utterance fades: 40 ms.
-const FADE_FRAMES: u32 = 2;
 /// Seconds from 1900 to 1970 (RFC 5905).
 const NTP_EPOCH_S: u64 = 2_208_988_800;
 
@@ -78,7 +76,8 @@ impl Drop for AudioThread {
     }
 }
 
-struct Audio {
+/// What the thread runs. It is public for the test that watches its memory.
+pub struct Audio {
     commands: Consumer<AudioCommand>,
     events: Producer<AudioEvent>,
     places: Vec<Seat>,
@@ -110,8 +109,15 @@ enum Occupant {
     },
 }
 
+impl std::fmt::Debug for Audio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Audio({} places)", self.places.len())
+    }
+}
+
 impl Audio {
-    fn new(side: AudioSide, settings: media::Settings, entropy: &mut Entropy) -> Self {
+    /// Allocates everything that a tick needs.
+    pub fn new(side: AudioSide, settings: media::Settings, entropy: &mut Entropy) -> Self {
         let places = side.places.into_iter().zip(0..).map(|(rings, number)| Seat {
             place: Place(number),
             rings,
@@ -147,8 +153,8 @@ impl Audio {
         }
     }
 
-    /// True when there is something for the net thread.
-    fn tick(&mut self, moment: &Moment) -> bool {
+    /// 20 ms of every place. True when there is something for the net thread. RT safe.
+    pub fn tick(&mut self, moment: &Moment) -> bool {
         let mut busy = false;
         while let Ok(command) = self.commands.pop() {
             self.command(command, moment);
@@ -194,6 +200,7 @@ impl Seat {
                 heard: &mut self.rings.heard,
                 events,
                 shared,
+                told: Told::default(),
             };
             self.media.stop(at(moment), &mut out);
             // The net thread gives no more frames once it has asked for the stop.
@@ -237,18 +244,15 @@ impl Seat {
                     heard: &mut self.rings.heard,
                     events,
                     shared,
+                    told: Told::default(),
                 };
+                // An end that waits goes before what this tick has to tell.
+                out.tell_end(&mut voice.untold);
                 receive(sockets, moment, buffer, &mut self.media, &mut out);
-                let mut source = Source {
-                    voice,
-                    ring: &mut self.rings.playout,
-                    silenced: &self.rings.silenced,
-                    ended: None,
-                };
+                let (ring, silenced) = (&mut self.rings.playout, &*self.rings.silenced);
+                let mut source = Source { voice: &mut *voice, ring, silenced };
                 self.media.tick(at(moment), &mut source, &mut out);
-                if let Some(ended) = source.ended {
-                    out.tell(ended);
-                }
+                out.tell_end(&mut voice.untold);
                 *ticks += 1;
                 if *ticks % REPORT_TICKS == 0 {
                     out.tell(AudioEventKind::Report(self.media.report()));
@@ -289,9 +293,38 @@ struct Outlet<'a> {
     heard: &'a mut Producer<HeardFrame>,
     events: &'a mut Producer<AudioEvent>,
     shared: &'a Shared,
+    told: Told,
+}
+
+/// What a peer could have us tell with each of its datagrams is told once a tick: the ring is
+/// everybody's.
+#[derive(Debug, Default)]
+struct Told {
+    ssrc_changed: bool,
+    peer_left: bool,
+}
+
+impl Told {
+    fn is_repeated(&mut self, event: &MediaEvent) -> bool {
+        let told = match event {
+            MediaEvent::SsrcChanged => &mut self.ssrc_changed,
+            MediaEvent::PeerLeft => &mut self.peer_left,
+            _ => return false,
+        };
+        std::mem::replace(told, true)
+    }
 }
 
 impl Outlet<'_> {
+    /// The end of an utterance is never lost: without room it stays where it is.
+    fn tell_end(&mut self, untold: &mut Option<AudioEventKind>) {
+        if !self.events.is_full()
+            && let Some(ended) = untold.take()
+        {
+            self.tell(ended);
+        }
+    }
+
     fn tell(&mut self, kind: AudioEventKind) {
         let event = AudioEvent { place: self.place, call: self.call, kind };
         if self.events.push(event).is_err() {
@@ -317,203 +350,11 @@ impl Sink for Outlet<'_> {
     }
 
     fn event(&mut self, event: MediaEvent) {
-        self.tell(AudioEventKind::Media(event));
-    }
-}
-
-/// How far the utterance that is being played has come.
-#[derive(Debug, Default)]
-struct Voice {
-    speaking: Option<Speaking>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Speaking {
-    utterance: UtteranceId,
-    frames: u32,
-    /// Frames of the fade that have been played.
-    faded: u32,
-}
-
-/// The playout ring as a source of sound, with fade and silencing.
-struct Source<'a> {
-    voice: &'a mut Voice,
-    ring: &'a mut Consumer<PlayoutFrame>,
-    silenced: &'a AtomicU32,
-    ended: Option<AudioEventKind>,
-}
-
-impl Playout for Source<'_> {
-    fn next(&mut self, out: &mut Frame) -> Played {
-        let silenced = UtteranceId(self.silenced.load(Ordering::Acquire));
-        self.discard(silenced);
-        match self.voice.speaking {
-            Some(speaking) if speaking.utterance <= silenced => {
-                self.fade_out(speaking, silenced, out)
-            }
-            // One tick tells of one end.
-            _ if self.ended.is_some() => Played::Nothing,
-            _ => self.speak(out),
-        }
-    }
-}
-
-impl Source<'_> {
-    /// Throws away silenced frames, but for those that the fade still needs. Without a fade that
-    /// tells of it later, the end is told now.
-    fn discard(&mut self, silenced: UtteranceId) {
-        let fading = self.voice.speaking.filter(|s| s.utterance <= silenced).map(|s| s.utterance);
-        while let Ok(waiting) = self.ring.peek() {
-            let utterance = waiting.utterance;
-            if utterance > silenced || Some(utterance) == fading {
-                return;
-            }
-            let _ = self.ring.pop();
-            if fading.is_none() {
-                let through = silenced;
-                self.ended = Some(AudioEventKind::Silenced { through, utterance, frames: 0 });
-            }
-        }
-    }
-
-    fn speak(&mut self, out: &mut Frame) -> Played {
-        let Ok(next) = self.ring.pop() else { return Played::Nothing };
-        *out = next.frame;
-        let frames = match self.voice.speaking {
-            Some(speaking) if speaking.utterance == next.utterance => speaking.frames + 1,
-            _ => 1,
-        };
-        self.voice.speaking = Some(Speaking { utterance: next.utterance, frames, faded: 0 });
-        if next.last {
-            self.voice.speaking = None;
-            self.ended = Some(AudioEventKind::Finished { utterance: next.utterance });
-        }
-        Played::Voice(next.utterance)
-    }
-
-    fn fade_out(
-        &mut self,
-        mut speaking: Speaking,
-        silenced: UtteranceId,
-        out: &mut Frame,
-    ) -> Played {
-        let utterance = speaking.utterance;
-        let own = self.ring.peek().ok().filter(|next| next.utterance == utterance).copied();
-        if let Some(next) = own.filter(|_| speaking.faded < FADE_FRAMES) {
-            let _ = self.ring.pop();
-            *out = next.frame;
-            let level = |done: u32| 1.0 - done as f32 / FADE_FRAMES as f32;
-            fade(out, level(speaking.faded), level(speaking.faded + 1));
-            speaking.faded += 1;
-            speaking.frames += 1;
-            self.voice.speaking = Some(speaking);
-            return Played::Voice(utterance);
-        }
-        self.voice.speaking = None;
-        self.discard(silenced);
-        let (through, frames) = (silenced, speaking.frames);
-        self.ended = Some(AudioEventKind::Silenced { through, utterance, frames });
-        // The tick in which a fade ends belongs to the next utterance already, unless that ends
-        // with it: one tick tells of one end.
-        match self.ring.peek() {
-            Ok(next) if !next.last => self.speak(out),
-            _ => Played::Nothing,
+        if !self.told.is_repeated(&event) {
+            self.tell(AudioEventKind::Media(event));
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rtrb::RingBuffer;
-
-    fn frame(utterance: u32, last: bool) -> PlayoutFrame {
-        let frame = Frame([1_000; crate::base::pcm::FRAME_SAMPLES]);
-        PlayoutFrame { utterance: UtteranceId(utterance), frame, last }
-    }
-
-    struct Line {
-        producer: Producer<PlayoutFrame>,
-        ring: Consumer<PlayoutFrame>,
-        voice: Voice,
-        silenced: AtomicU32,
-    }
-
-    impl Line {
-        fn with(frames: &[PlayoutFrame]) -> Self {
-            let (mut producer, ring) = RingBuffer::new(16);
-            frames.iter().for_each(|f| producer.push(*f).unwrap());
-            Self { producer, ring, voice: Voice::default(), silenced: AtomicU32::new(0) }
-        }
-
-        fn tick(&mut self) -> (Played, i16, Option<AudioEventKind>) {
-            let mut out = Frame::SILENCE;
-            let mut source = Source {
-                voice: &mut self.voice,
-                ring: &mut self.ring,
-                silenced: &self.silenced,
-                ended: None,
-            };
-            let played = source.next(&mut out);
-            (played, out.0[319], source.ended)
-        }
-    }
-
-    #[test]
-    fn an_utterance_is_finished_with_its_last_frame() {
-        let mut line = Line::with(&[frame(1, false), frame(1, true)]);
-        assert!(matches!(line.tick(), (Played::Voice(UtteranceId(1)), 1_000, None)));
-        let (_, _, ended) = line.tick();
-        assert!(matches!(ended, Some(AudioEventKind::Finished { utterance: UtteranceId(1) })));
-        assert!(matches!(line.tick(), (Played::Nothing, 0, None)));
-    }
-
-    #[test]
-    fn a_silenced_utterance_fades_within_40_ms_and_the_next_one_follows() {
-        let mut frames = vec![frame(1, false); 8];
-        frames.extend([frame(2, false), frame(2, true)]);
-        let mut line = Line::with(&frames);
-        line.tick();
-        line.silenced.store(1, Ordering::Release);
-        let (_, half, _) = line.tick();
-        assert!((400..=600).contains(&half), "{half}");
-        let (_, end, _) = line.tick();
-        assert!(end.abs() < 20, "{end}");
-        let (played, _, ended) = line.tick();
-        assert_eq!(played, Played::Voice(UtteranceId(2)));
-        assert!(matches!(
-            ended,
-            Some(AudioEventKind::Silenced { utterance: UtteranceId(1), frames: 3, .. })
-        ));
-    }
-
-    #[test]
-    fn frames_of_a_silenced_utterance_that_come_late_are_never_heard() {
-        let mut line = Line::with(&[]);
-        line.silenced.store(4, Ordering::Release);
-        line.producer.push(frame(4, false)).unwrap();
-        line.producer.push(frame(5, true)).unwrap();
-        let (played, _, ended) = line.tick();
-        assert_eq!(played, Played::Nothing);
-        assert!(matches!(ended, Some(AudioEventKind::Silenced { frames: 0, .. })));
-        let (played, _, ended) = line.tick();
-        assert_eq!(played, Played::Voice(UtteranceId(5)));
-        assert!(matches!(ended, Some(AudioEventKind::Finished { utterance: UtteranceId(5) })));
-    }
-
-    #[test]
-    fn a_voice_that_ran_dry_is_silenced_without_a_fade() {
-        let mut line = Line::with(&[frame(1, false)]);
-        line.tick();
-        line.silenced.store(1, Ordering::Release);
-        let (played, _, ended) = line.tick();
-        assert_eq!(played, Played::Nothing);
-        assert!(matches!(ended, Some(AudioEventKind::Silenced { frames: 1, .. })));
-    }
-
-    #[test]
-    fn wall_clock_time_becomes_ntp_time() {
-        let moment = Moment { now: Moment::read().now, wall: Duration::new(1, 500_000_000) };
-        assert_eq!(at(&moment).ntp, ((NTP_EPOCH_S + 1) << 32) | 0x8000_0000);
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use nix::libc;
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 use nix::unistd::Pid;
@@ -37,6 +37,8 @@ impl Refusal {
 /// Priority within SCHED_FIFO: above ordinary threaded interrupts' default of 50 is not needed for
 /// a 20 ms tick; 40 leaves the kernel's own work first.
 const FIFO_PRIORITY: i32 = 40;
+/// A core that is given to the audio thread is missed by the rest where there are fewer.
+const PINNED_FROM_CORES: usize = 4;
 
 /// Makes the calling thread real-time, pinned to `core` where one is given, with all memory locked.
 pub fn become_real_time(core: Option<usize>) -> Vec<Refusal> {
@@ -51,6 +53,19 @@ pub fn become_real_time(core: Option<usize>) -> Vec<Refusal> {
         refused.push(Refusal::Pinning);
     }
     refused
+}
+
+/// The core for the audio thread, to be asked before it starts: the last of those that the process
+/// may use, where the rest are enough for everything else. With fewer, a thread that the kernel may
+/// move waits less.
+pub fn audio_core() -> Option<usize> {
+    let set = sched_getaffinity(Pid::from_raw(0)).ok()?;
+    let allowed = (0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false));
+    last_of_many(&allowed.collect::<Vec<_>>())
+}
+
+fn last_of_many(allowed: &[usize]) -> Option<usize> {
+    allowed.last().copied().filter(|_| allowed.len() >= PINNED_FROM_CORES)
 }
 
 fn pin(core: usize) -> bool {
@@ -150,6 +165,21 @@ mod tests {
         assert_eq!(age, Duration::from_millis(15));
         assert_eq!(moment.arrival(Duration::from_secs(5)), moment.now);
         assert_eq!(moment.arrival(Duration::from_secs(1_001)), moment.now);
+    }
+
+    #[test]
+    fn the_audio_thread_has_a_core_where_there_are_enough() {
+        for (allowed, core) in [
+            (&[][..], None),
+            (&[0, 1, 2], None),
+            (&[0, 1, 2, 3], Some(3)),
+            (&[2, 4, 6, 9, 31], Some(31)),
+        ] {
+            assert_eq!(last_of_many(allowed), core);
+        }
+        assert!(
+            audio_core().is_none_or(|core| std::thread::spawn(move || pin(core)).join().unwrap())
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! | ring | from | to | size | when full |
 //! |---|---|---|---|---|
 //! | `commands` | net | audio | [`COMMANDS_PER_PLACE`] a place | the net loop keeps the command and tries again after the next wake-up |
-//! | `events` | audio | net | [`EVENTS_PER_PLACE`] a place | counted and dropped; the end of a place's call waits in the place instead |
+//! | `events` | audio | net | [`EVENTS_PER_PLACE`] a place | counted and dropped; the end of an utterance and that of a call wait in the place instead |
 //! | `heard`, one a place | audio | net | [`HEARD_FRAMES`] | the frame is dropped and counted: the net loop has been stuck for a second |
 //! | `playout`, one a place | net | audio | [`PLAYOUT_FRAMES`] | the rest of the utterance waits in `speak::Playout` |
 //!
@@ -27,7 +27,7 @@ use crate::speak::PlayoutFrame;
 
 /// Start, a few changes and stop of a call, and its digits.
 pub const COMMANDS_PER_PLACE: usize = 64;
-/// A tick gives three events at most; this is the worth of 20 ticks without the net loop.
+/// A tick gives three events of a place, or a few more with digits: 20 ticks without the net loop.
 pub const EVENTS_PER_PLACE: usize = 64;
 /// 1 s.
 pub const HEARD_FRAMES: usize = 50;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::config::{ConfigError, PortRange};
+use crate::speech::protocol::Failure;
 use crate::speech::{EngineError, ModelError};
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum StartError {
     /// In the front: the engine has said why it cannot work, and ended with this exit code.
     #[error("the speech engine cannot work (exit code {code})")]
     EngineGone { code: u8 },
+    /// In the front: no phrase could be rendered.
+    #[error("speech.voice: nothing can be spoken in the language {language}: {failure}")]
+    Mute { language: String, failure: Failure },
     /// The operating system refused something that nothing works without.
     #[error("{what}")]
     System { what: &'static str, source: io::Error },

@@ -75,7 +75,7 @@ impl From<&StartError> for Exit {
             StartError::ModelCorrupt(_) => Self::ModelCorrupt,
             StartError::PortBusy { .. } => Self::PortBusy,
             StartError::PortsExhausted { .. } => Self::PortsExhausted,
-            StartError::Engine(_) => Self::EngineFailed,
+            StartError::Engine(_) | StartError::Mute { .. } => Self::EngineFailed,
             // The child is this program: its codes are ours.
             StartError::EngineGone { code } => {
                 Self::ALL.into_iter().find(|e| e.code() == *code).unwrap_or(Self::EngineFailed)

@@ -62,6 +62,14 @@ pub struct AudioFigures {
     pub dropped: u64,
 }
 
+/// Where the engine that is ready hears, and with which model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hearing {
+    /// In words, with the reason if it is not where it was wanted.
+    pub device: String,
+    pub model: String,
+}
+
 /// Written by the call shells and the supervisor, read by the web thread.
 #[derive(Debug)]
 pub struct Board {
@@ -72,6 +80,8 @@ pub struct Board {
 struct Shown {
     health: Health,
     audio: AudioFigures,
+    /// `None` while no engine is ready.
+    hearing: Option<Hearing>,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -83,6 +93,7 @@ impl Default for Board {
             shown: Mutex::new(Shown {
                 health: Health::Starting { waiting_for: vec!["the speech engine".to_owned()] },
                 audio: AudioFigures::default(),
+                hearing: None,
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
             }),
@@ -105,6 +116,14 @@ impl Board {
 
     pub fn audio(&self) -> AudioFigures {
         self.lock().audio
+    }
+
+    pub fn set_hearing(&self, hearing: Option<Hearing>) {
+        self.lock().hearing = hearing;
+    }
+
+    pub fn hearing(&self) -> Option<Hearing> {
+        self.lock().hearing.clone()
     }
 
     /// Shows the call as it is now; once it has ended it stays until newer ones push it out.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{AudioFigures, Board, Health, WebThread, bind, start};
+use super::{AudioFigures, Board, Health, Hearing, WebThread, bind, start};
 use crate::base::{CallId, Private};
 use crate::call::ending::Cause;
 use crate::call::record::{CallRecord, Direction, Progress, Turn};
@@ -92,6 +92,21 @@ fn health_shows_how_the_audio_thread_keeps_time() {
     assert_eq!((&audio["late_p50_us"], &audio["late_p999_us"]), (&50.into(), &Value::Null));
     assert_eq!(audio["late_bounds_us"][2], 250);
     assert_eq!(audio["late_counts"][2], 9);
+}
+
+#[test]
+fn health_shows_where_the_engine_hears_while_there_is_one() {
+    let page = Page::open();
+    assert_eq!(page.ask("/health").1["engine"], Value::Null);
+    let (device, model) = ("cpu (no GPU)".to_owned(), "starter-en".to_owned());
+    page.board.set_hearing(Some(Hearing { device, model }));
+    let engine = page.ask("/health").1["engine"].take();
+    assert_eq!(
+        (&engine["device"], &engine["model"]),
+        (&"cpu (no GPU)".into(), &"starter-en".into())
+    );
+    page.board.set_hearing(None);
+    assert_eq!(page.ask("/health").1["engine"], Value::Null);
 }
 
 #[test]

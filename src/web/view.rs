@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::board::{AudioFigures, Board};
+use super::board::{AudioFigures, Board, Hearing};
 use crate::appliance::lateness::BOUNDS_US;
 use crate::call::record::{CallRecord, Direction, Progress, RtpReport, Turn};
 
@@ -15,9 +15,14 @@ pub(super) fn health(board: &Board) -> Value {
         "takes_calls": health.takes_calls(),
         "reasons": health.reasons(),
         "live_calls": board.live_calls(),
+        "engine": board.hearing().as_ref().map(engine),
         "audio": audio(&board.audio()),
         "version": env!("CARGO_PKG_VERSION"),
     })
+}
+
+fn engine(hearing: &Hearing) -> Value {
+    json!({ "device": hearing.device, "model": hearing.model })
 }
 
 fn audio(figures: &AudioFigures) -> Value {

@@ -37,6 +37,7 @@ use super::engine::link::Link;
 use super::notify;
 use super::paths::Paths;
 use super::places::Places;
+use super::realtime;
 use super::rings::{self, Shared};
 use super::rtp_socket::{PortRange, RtpSockets};
 use super::shutdown::Shutdown;
@@ -86,7 +87,7 @@ pub fn run(
         UnixStream::from_std(rings.wake).map_err(system("cannot wait for sound"))?
     };
     let media = media::Settings { timeout: Some(limits::MEDIA_TIMEOUT), timeout_on_hold: false };
-    let (audio, refused) = audio::spawn(rings.audio, media, entropy.fork(), None)
+    let (audio, refused) = audio::spawn(rings.audio, media, entropy.fork(), realtime::audio_core())
         .map_err(system("cannot start the audio thread"))?;
     let standing: Vec<String> = refused.iter().map(|r| r.text().to_owned()).collect();
     standing.iter().for_each(|text| tracing::warn!("{text}"));
@@ -119,6 +120,7 @@ pub fn run(
         beats: Arc::clone(&beats),
         has_worked: false,
         standing,
+        wants_gpu: settings::wants_gpu(config),
     };
     let sources = Sources { wake, arrivals, engine, answers, shutdown };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
@@ -147,13 +149,14 @@ fn run_net(
             Ok(outcome) => break outcome,
             Err(RecvTimeoutError::Timeout) if hearts.beat() => notify::alive(),
             Err(RecvTimeoutError::Timeout) => tracing::error!("a thread is stuck"),
+            // A panic in there ends the program; where panics unwind, as in tests, it ends here.
             Err(RecvTimeoutError::Disconnected) => {
                 let source = std::io::Error::other("panicked");
                 break Err(StartError::System { what: "the net thread has ended", source });
             }
         }
     };
-    // A panic in there has been told of by the channel.
+    // How it ended has been told by the channel.
     let _ = thread.join();
     outcome
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
-use super::rendering::Rendering;
+use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::notify;
@@ -20,8 +20,9 @@ use crate::appliance::sip_socket::Arrival;
 use crate::appliance::start_error::StartError;
 use crate::call::Cause;
 use crate::call::admission::Readiness;
+use crate::speech::protocol::Ready;
 use crate::store::messages::{Left, MessageLog};
-use crate::web::{Board, Health};
+use crate::web::{Board, Health, Hearing};
 
 /// The loop turns at least this often: several times between two looks of the watchdog.
 const HEARTBEAT: Duration = Duration::from_millis(250);
@@ -51,6 +52,8 @@ pub struct Net {
     pub has_worked: bool,
     /// Sentences for the owner that stay true while the program runs.
     pub standing: Vec<String>,
+    /// The owner counts on a GPU.
+    pub wants_gpu: bool,
 }
 
 pub fn now() -> Instant {
@@ -71,7 +74,9 @@ impl Net {
                     self.switchboard.audio(now());
                 }
                 Some(arrival) = sources.arrivals.recv() => self.switchboard.arrival(now(), arrival),
-                Some(event) = sources.answers.recv() => self.answer(event, sources.engine.as_ref()),
+                Some(event) = sources.answers.recv() => {
+                    self.answer(event, sources.engine.as_ref())?;
+                }
                 Ok(()) = state.changed() => self.engine_changed(&mut state, sources.engine.as_ref())?,
                 () = sleep_until(self.switchboard.deadline()) => self.switchboard.timeout(now()),
             }
@@ -81,19 +86,31 @@ impl Net {
         Ok(())
     }
 
-    fn answer(&mut self, event: EngineEvent, engine: &dyn Engine) {
+    fn answer(&mut self, event: EngineEvent, engine: &dyn Engine) -> Result<(), StartError> {
         match event.asker {
-            Asker::Call(_) => self.switchboard.engine(now(), event),
+            Asker::Call(_) => {
+                self.switchboard.engine(now(), event);
+                Ok(())
+            }
             Asker::Appliance => {
                 self.rendering.answer(event, engine);
-                if let Some(shelf) = self.rendering.finished() {
-                    tracing::info!(phrases = shelf.len(), "ready for calls");
-                    self.switchboard.stock(shelf);
-                    self.switchboard.set_readiness(now(), Readiness::Ready);
-                    self.tell();
-                }
+                self.stock(engine)
             }
         }
+    }
+
+    /// Takes calls once all phrases are rendered.
+    fn stock(&mut self, engine: &dyn Engine) -> Result<(), StartError> {
+        let Some(Rendered { shelf, fault }) = self.rendering.finished()? else { return Ok(()) };
+        tracing::info!(phrases = shelf.len(), "ready for calls");
+        fault.iter().for_each(|text| tracing::warn!("{text}"));
+        self.standing.extend(fault);
+        self.switchboard.stock(shelf);
+        // It may have died since; then its return is waited for.
+        if let EngineState::Ready(ready) = &*engine.state().borrow() {
+            self.open(ready);
+        }
+        Ok(())
     }
 
     /// The watch channel shows the newest state only, so a restart may hide that it was down.
@@ -104,14 +121,18 @@ impl Net {
     ) -> Result<(), StartError> {
         let is = state.borrow_and_update().clone();
         match is {
-            EngineState::Ready(_) => {
+            EngineState::Ready(ready) => {
                 self.has_worked = true;
                 self.switchboard.engine_is(now(), true);
+                self.board.set_hearing(Some(Hearing {
+                    device: ready.device.clone(),
+                    model: ready.model.clone(),
+                }));
                 if self.rendering.is_finished() {
-                    self.switchboard.set_readiness(now(), Readiness::Ready);
-                    self.tell();
+                    self.open(&ready);
                 } else {
                     self.rendering.begin(engine);
+                    self.stock(engine)?;
                 }
             }
             EngineState::Starting => self.engine_lost("it is being started"),
@@ -129,13 +150,18 @@ impl Net {
         self.switchboard.engine_is(now(), false);
         self.switchboard.set_readiness(now(), Readiness::Starting);
         let waiting_for = vec![format!("the speech engine: {reason}")];
+        self.board.set_hearing(None);
         self.board.set_health(Health::Starting { waiting_for });
     }
 
-    fn tell(&self) {
-        let health = match self.standing.as_slice() {
-            [] => Health::Ready,
-            reasons => Health::Degraded { reasons: reasons.to_vec() },
+    fn open(&mut self, ready: &Ready) {
+        self.switchboard.set_readiness(now(), Readiness::Ready);
+        let without_gpu = self.wants_gpu.then(|| without_gpu(&ready.device)).flatten();
+        without_gpu.iter().for_each(|text| tracing::warn!("{text}"));
+        let reasons: Vec<String> = self.standing.iter().cloned().chain(without_gpu).collect();
+        let health = match reasons.is_empty() {
+            true => Health::Ready,
+            false => Health::Degraded { reasons },
         };
         self.board.set_health(health);
         notify::ready("answering calls");
@@ -169,8 +195,32 @@ impl Net {
     }
 }
 
+/// What to tell the owner who counts on a GPU when the engine announces this device.
+fn without_gpu(device: &str) -> Option<String> {
+    let reason = match device {
+        _ if device.starts_with("cuda") => return None,
+        // No reason of its own: it was told to, as after two engines that failed.
+        "cpu" => "it was started without it",
+        device => device,
+    };
+    Some(format!("speech.device: the speech engine hears without the GPU: {reason}"))
+}
+
 async fn sleep_until(deadline: Option<Instant>) {
     let beat = now() + HEARTBEAT;
     let at = deadline.map_or(beat, |at| at.min(beat));
     tokio::time::sleep_until(at.into()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_that_is_missed_is_told_with_the_reason() {
+        assert_eq!(without_gpu("cuda (Orin)"), None);
+        let told = |device: &str| without_gpu(device).unwrap();
+        assert!(told("cpu (no GPU that CUDA can use)").ends_with("cpu (no GPU that CUDA can use)"));
+        assert!(told("cpu").ends_with("it was started without it"));
+    }
 }

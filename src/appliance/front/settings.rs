@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::appliance::config::{Config, ListenAddress, Transport, Voice};
+use crate::appliance::config::{Config, Device, ListenAddress, Transport, Voice};
 use crate::appliance::engine::link::EnginePlace;
 use crate::appliance::paths::Paths;
 use crate::appliance::rtp_socket::PortRange;
@@ -13,6 +13,7 @@ use crate::appliance::start_error::StartError;
 use crate::call;
 use crate::converse::Playbook;
 use crate::speak::Language;
+use crate::speech::voice::ESPEAK;
 use crate::{listen, sip};
 
 use super::errands::Speaker;
@@ -49,11 +50,12 @@ fn language(config: &Config) -> Language {
     }
 }
 
+/// As the engine names voices: which of them, and apart from that the language.
 pub(super) fn speaker(config: &Config) -> Speaker {
     match &config.speech.voice {
         Voice::Slt => Speaker { language: "en".to_owned(), voice: String::new() },
         Voice::Espeak { language } => {
-            Speaker { language: language.clone(), voice: format!("espeak:{language}") }
+            Speaker { language: language.clone(), voice: ESPEAK.to_owned() }
         }
     }
 }
@@ -97,9 +99,45 @@ pub fn engine(
     Ok(EnginePlace::Child { program, arguments, cautious: vec!["--cpu".into()], socket })
 }
 
+/// Whether the owner counts on a GPU: by asking for it, or by having built the program for one.
+pub(super) fn wants_gpu(config: &Config) -> bool {
+    match config.speech.device {
+        Device::Cpu => false,
+        Device::Auto => cfg!(feature = "cuda"),
+        Device::Cuda => true,
+    }
+}
+
 /// A missing model file is told before anything starts; whether it is sound, the engine finds out.
 pub(super) fn check_model(config: &Config) -> Result<(), StartError> {
     let Some(path) = &config.speech.whisper_model else { return Ok(()) };
     let opened = std::fs::File::open(path).map(drop);
     opened.map_err(|source| StartError::ModelMissing { path: path.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Private;
+    use crate::speech::desk::Skill;
+    use crate::speech::protocol::Phrase;
+    use crate::speech::voice::Voices;
+
+    #[test]
+    fn every_voice_that_can_be_configured_is_one_that_the_engine_has() {
+        for (voice, skill) in [
+            ("slt", Skill::Flite),
+            ("espeak:de", Skill::Espeak),
+            ("espeak:en", Skill::Espeak),
+            ("espeak:en-us+f3", Skill::Espeak),
+        ] {
+            let mut config = Config::default();
+            config.speech.voice = voice.try_into().unwrap();
+            let english = config.engine("/engine.sock".into(), None).english_voice;
+            let Speaker { language, voice: name } = speaker(&config);
+            let phrase = Phrase { language, voice: name, text: Private::new(String::new()) };
+            let voices = Voices { english, has_espeak: true };
+            assert_eq!(voices.skill_for(&phrase), Ok(skill), "{voice}: {phrase:?}");
+        }
+    }
 }

@@ -42,10 +42,28 @@ pub struct Parts {
     pub media_address: Option<IpAddr>,
 }
 
+impl Parts {
+    /// What a call wants of its place.
+    fn carry_out(&mut self, id: CallId, place: Place, output: call::Output) {
+        match output {
+            call::Output::StartMedia(plan) => self.places.start(place, plan),
+            call::Output::ApplyMedia(plan) => self.places.apply(place, plan),
+            call::Output::StopMedia => self.places.stop(place),
+            call::Output::Silence(through) => self.places.silence(place, through),
+            call::Output::Work(work) => self.errands.ask(id, place, work),
+            call::Output::Sip(_)
+            | call::Output::Message(_)
+            | call::Output::Recorded
+            | call::Output::Timeout(_) => (),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Line {
     call: Call,
-    place: Place,
+    /// `None` once the audio thread has let go: the place may be another call's by then.
+    place: Option<Place>,
     deadline: Option<Instant>,
 }
 
@@ -234,7 +252,7 @@ impl Switchboard {
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
         tracing::info!(call = %id, "call taken");
         self.legs.insert(leg, id);
-        self.lines.insert(id, Line { call, place, deadline: None });
+        self.lines.insert(id, Line { call, place: Some(place), deadline: None });
         self.drain(id);
         self.admit();
         Ok(())
@@ -251,38 +269,42 @@ impl Switchboard {
     fn drain(&mut self, id: CallId) {
         let mut has_changed = false;
         let Some(line) = self.lines.get_mut(&id) else { return };
-        let place = line.place;
         loop {
-            match line.call.poll_output() {
-                call::Output::Sip(command) => self.commands.push_back(command),
-                call::Output::StartMedia(plan) => self.parts.places.start(place, plan),
-                call::Output::ApplyMedia(plan) => self.parts.places.apply(place, plan),
-                call::Output::StopMedia => self.parts.places.stop(place),
-                call::Output::Silence(through) => self.parts.places.silence(place, through),
-                call::Output::Work(work) => self.parts.errands.ask(id, place, work),
-                call::Output::Message(message) => self.messages.push((id, message)),
-                call::Output::Recorded => has_changed = true,
-                call::Output::Timeout(at) => {
+            match (line.call.poll_output(), line.place) {
+                (call::Output::Sip(command), _) => self.commands.push_back(command),
+                (call::Output::Message(message), _) => self.messages.push((id, message)),
+                (call::Output::Recorded, _) => has_changed = true,
+                (call::Output::Timeout(at), _) => {
                     line.deadline = at;
                     break;
                 }
+                (output, Some(place)) => self.parts.carry_out(id, place, output),
+                // The media is over, and with it the talk.
+                (_, None) => (),
             }
         }
         if has_changed {
             self.parts.board.update_call(line.call.record().clone());
         }
-        if !line.call.is_ended() {
-            return self.fill(id);
+        let is_ended = line.call.is_ended();
+        if let Some(place) = line.place {
+            if is_ended {
+                self.parts.places.stop(place);
+            }
+            if self.parts.places.is_free(place) {
+                line.place = None;
+            }
         }
-        self.parts.places.stop(place);
-        if self.parts.places.is_free(place) {
-            self.forget(id);
+        match is_ended {
+            true if line.place.is_none() => self.forget(id),
+            true => (),
+            false => self.fill(id),
         }
     }
 
     fn fill(&mut self, id: CallId) {
-        if let Some(line) = self.lines.get_mut(&id) {
-            self.parts.places.fill(line.place, || line.call.next_frame());
+        if let Some(Line { call, place: Some(place), .. }) = self.lines.get_mut(&id) {
+            self.parts.places.fill(*place, || call.next_frame());
         }
     }
 
@@ -309,6 +331,9 @@ impl Switchboard {
             AudioEventKind::Stopped { sockets, report } => {
                 drop(sockets);
                 self.parts.places.release(place);
+                if let Some(line) = self.lines.get_mut(&call) {
+                    line.place = None;
+                }
                 self.call(now, call, call::Input::Report(report));
                 return self.admit();
             }

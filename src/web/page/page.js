@@ -28,6 +28,8 @@ function showHealth(health) {
     ? `${health.state}, ${health.live_calls} in call`
     : `${health.state}, takes no calls`;
   state.className = health.state;
+  byId("engine").textContent =
+    health.engine === null ? "" : `hears with ${health.engine.model} on ${health.engine.device}`;
   byId("reasons").replaceChildren(...health.reasons.map((reason) => {
     const item = document.createElement("li");
     item.textContent = reason;

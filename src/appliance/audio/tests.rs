@@ -1,0 +1,158 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+use super::*;
+use crate::appliance::rings::{self, Rings};
+use crate::appliance::rtp_socket::PortRange;
+use crate::base::pcm::{FRAME_SAMPLES, Frame};
+use crate::base::{Private, UtteranceId};
+use crate::call::media::Plan;
+use crate::codec::{Codec, EncoderSettings};
+use crate::speak::PlayoutFrame;
+
+const CALL: CallId = CallId(1);
+const PLACE: Place = Place(0);
+
+/// One place with a call in it, and the far end's socket.
+struct Seated {
+    audio: Audio,
+    net: rings::NetSide,
+    peer: UdpSocket,
+    port: u16,
+    moment: Moment,
+}
+
+impl Seated {
+    fn new(ports: u16) -> Self {
+        let Rings { mut net, audio, .. } = rings::allocate(1).unwrap();
+        let settings = media::Settings { timeout: None, timeout_on_hold: false };
+        let audio = Audio::new(audio, settings, &mut Entropy::new([1; 32]));
+        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let sockets = PortRange::new(ports..=ports + 7).bind(local).unwrap();
+        let peer = UdpSocket::bind((local, 0)).unwrap();
+        let (port, remote) = (sockets.port(), peer.local_addr().unwrap());
+        let start = AudioCommand::Start { place: PLACE, call: CALL, sockets, plan: plan(remote) };
+        net.commands.push(start).unwrap();
+        Self { audio, net, peer, port, moment: Moment::read() }
+    }
+
+    fn play(&mut self, utterance: u32, last: bool) {
+        let frame = Frame([1_000; FRAME_SAMPLES]);
+        let frame = PlayoutFrame { utterance: UtteranceId(utterance), frame, last };
+        self.net.places[0].playout.push(frame).unwrap();
+    }
+
+    fn fill_events(&mut self) {
+        let kind = || AudioEventKind::Media(MediaEvent::DigitsSent);
+        while self.audio.events.push(AudioEvent { place: PLACE, call: CALL, kind: kind() }).is_ok()
+        {
+        }
+    }
+
+    fn tick(&mut self) {
+        self.moment.now += TICK;
+        self.audio.tick(&self.moment);
+    }
+
+    /// All events that wait.
+    fn events(&mut self) -> Vec<AudioEventKind> {
+        std::iter::from_fn(|| self.net.events.pop().ok()).map(|event| event.kind).collect()
+    }
+
+    /// The utterances whose ends wait.
+    fn ends(&mut self) -> Vec<(&'static str, u32)> {
+        let ends = self.events().into_iter().filter_map(|kind| match kind {
+            AudioEventKind::Finished { utterance } => Some(("finished", utterance.0)),
+            AudioEventKind::Silenced { utterance, .. } => Some(("silenced", utterance.0)),
+            _ => None,
+        });
+        ends.collect()
+    }
+}
+
+fn plan(remote: SocketAddr) -> Plan {
+    Plan {
+        remote: Private::new(remote),
+        remote_rtcp: Private::new(SocketAddr::new(remote.ip(), remote.port().wrapping_add(1))),
+        rtcp_mux: false,
+        codec: Codec::Pcmu,
+        encoder: EncoderSettings::default(),
+        tx_payload_type: 0,
+        rx: [(0, Codec::Pcmu)].into_iter().collect(),
+        dtmf: None,
+        ptime_ms: 20,
+        sends: true,
+        receives: true,
+    }
+}
+
+#[test]
+fn the_ends_of_utterances_wait_for_room_and_keep_their_order() {
+    let mut call = Seated::new(28_350);
+    call.tick();
+    call.play(1, true);
+    call.play(2, false);
+    call.play(2, true);
+    call.fill_events();
+    for _ in 0..10 {
+        call.tick();
+    }
+    assert_eq!(call.ends(), []);
+    call.tick();
+    assert_eq!(call.ends(), [("finished", 1)]);
+
+    call.fill_events();
+    for _ in 0..10 {
+        call.tick();
+    }
+    call.net.places[0].silenced.store(3, Ordering::Release);
+    call.play(3, true);
+    assert_eq!(call.ends(), []);
+    call.tick();
+    call.tick();
+    assert_eq!(call.ends(), [("finished", 2), ("silenced", 3)]);
+}
+
+#[test]
+fn a_call_that_ends_while_the_ring_is_full_gives_its_sockets_back_later() {
+    let mut call = Seated::new(28_360);
+    call.tick();
+    call.fill_events();
+    call.net.commands.push(AudioCommand::Stop { place: PLACE }).unwrap();
+    call.tick();
+    let stopped = |events: &[AudioEventKind]| {
+        events.iter().filter(|kind| matches!(kind, AudioEventKind::Stopped { .. })).count()
+    };
+    assert_eq!(stopped(&call.events()), 0);
+    call.tick();
+    assert_eq!(stopped(&call.events()), 1);
+}
+
+#[test]
+fn a_peer_with_ever_new_streams_has_one_event_a_tick() {
+    let mut call = Seated::new(28_370);
+    call.tick();
+    let mut packet = [0_u8; 172];
+    packet[0] = 0x80;
+    let mut changes = 0;
+    for n in 0..12_u16 {
+        for k in 0..24_u16 {
+            packet[2..4].copy_from_slice(&(24 * n + k).to_be_bytes());
+            // Every stream gets two packets, without which nobody believes in it.
+            packet[11] = ((24 * n + k) / 2) as u8;
+            call.peer.send_to(&packet, (Ipv4Addr::LOCALHOST, call.port)).unwrap();
+        }
+        call.tick();
+        let changed =
+            |kind: &AudioEventKind| matches!(kind, AudioEventKind::Media(MediaEvent::SsrcChanged));
+        let told = call.events().iter().filter(|kind| changed(kind)).count();
+        assert!(told <= 1, "{told} in one tick");
+        changes += told;
+    }
+    assert!(changes > 3, "{changes}");
+}
+
+#[test]
+fn wall_clock_time_becomes_ntp_time() {
+    let moment = Moment { now: Moment::read().now, wall: Duration::new(1, 500_000_000) };
+    assert_eq!(at(&moment).ntp, ((NTP_EPOCH_S + 1) << 32) | 0x8000_0000);
+}
