@@ -5,6 +5,7 @@
 
 mod call;
 mod check;
+mod panic;
 mod run;
 mod speech;
 
@@ -63,6 +64,7 @@ impl ConfigArgument {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    panic::ends_the_program();
     let exit = match CommandLine::try_parse() {
         Ok(CommandLine { command }) => match command {
             Command::Run(arguments) => ended(run::run(&arguments)),
@@ -107,9 +109,7 @@ fn manual_end() -> String {
     format!(
         "Exit codes:{exits}\n\n\
          Environment:\n  \
-           CREDENTIALS_DIRECTORY  folder of secrets, as systemd's LoadCredential= gives it\n  \
-           ATTENDANT_...          a secret, where that folder does not have it\n  \
-           STATE_DIRECTORY, RUNTIME_DIRECTORY  folders, as systemd gives them; else the\n                         \
+           STATE_DIRECTORY, RUNTIME_DIRECTORY  folders, as systemd gives them; else the\n      \
            system's for root, the XDG folders for an ordinary user"
     )
 }

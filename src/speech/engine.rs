@@ -246,23 +246,11 @@ impl Shared {
     }
 }
 
-/// Starts a thread. A worker that panics ends the program: the front starts it again, which is
-/// better than an engine that is ready and never answers.
+/// Starts a thread. A worker that panics ends the program (`cli::panic`), and the front starts it
+/// again: better than an engine that is ready and never answers.
 pub(super) fn employ(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
-    struct EndOnPanic;
-    impl Drop for EndOnPanic {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                std::process::abort();
-            }
-        }
-    }
     let thread = std::thread::Builder::new().name(name.to_owned());
-    let spawned = thread.spawn(move || {
-        let _end = EndOnPanic;
-        work();
-    });
-    spawned.map(drop).map_err(EngineError::Thread)
+    thread.spawn(work).map(drop).map_err(EngineError::Thread)
 }
 
 /// Whisper and its lanes, each of which has decoded once, so that the first caller does not pay

@@ -70,7 +70,7 @@ impl Flite {
         let text = CString::new(text).expect("only printable characters are left");
         let registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
         let voice = registered.as_ref().expect("opening has registered it").0;
-        let mut stream = Stream { sink, fault: None, stopped: false };
+        let mut stream = Stream { sink, stopped: false };
         // SAFETY: the lock keeps every other use of the library away. The utterance is made, used
         // and deleted here. Its features copy the text. The
         // stream's description is allocated by the library and owned by the utterance's features
@@ -96,11 +96,7 @@ impl Flite {
             !made.is_null()
         };
         drop(registered);
-        match stream.fault {
-            Some(panic) => std::panic::resume_unwind(panic),
-            None if made || stream.stopped => Ok(()),
-            None => Err(FliteError::Synthesis),
-        }
+        if made || stream.stopped { Ok(()) } else { Err(FliteError::Synthesis) }
     }
 }
 
@@ -131,12 +127,11 @@ fn speakable(text: &str) -> String {
 /// What the callback finds behind its user pointer.
 struct Stream<'a> {
     sink: &'a mut dyn FnMut(&[i16]) -> Flow,
-    /// A panic of the sink, which must not unwind through C.
-    fault: Option<Box<dyn std::any::Any + Send>>,
     stopped: bool,
 }
 
-/// Called by the synthesizer with each new piece of sound.
+/// Called by the synthesizer with each new piece of sound. A panic of the sink ends the program here
+/// at the latest: it cannot leave an `extern "C"` function.
 unsafe extern "C" fn on_samples(
     wave: *const Wave,
     start: c_int,
@@ -159,15 +154,10 @@ unsafe extern "C" fn on_samples(
     }
     // SAFETY: checked above against the wave's own length.
     let samples = unsafe { std::slice::from_raw_parts(wave.samples.add(start), size) };
-    let sink = std::panic::AssertUnwindSafe(|| (stream.sink)(samples));
-    match std::panic::catch_unwind(sink) {
-        Ok(Flow::Continue) => STREAM_CONTINUE,
-        Ok(Flow::Stop) => {
+    match (stream.sink)(samples) {
+        Flow::Continue => STREAM_CONTINUE,
+        Flow::Stop => {
             stream.stopped = true;
-            STREAM_STOP
-        }
-        Err(panic) => {
-            stream.fault = Some(panic);
             STREAM_STOP
         }
     }

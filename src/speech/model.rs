@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{ggml, starter};
+use crate::base::limits;
 
 /// Where the model comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,11 @@ pub enum ModelError {
     Malformed { path: PathBuf, source: ggml::OutlineError },
     #[error("speech model {} is not the pinned one: its SHA-256 is {actual}", path.display())]
     WrongHash { path: PathBuf, actual: String },
+    #[error(
+        "speech model {} hears {window_ms} ms at once, and a caller's sentence may have {}",
+        path.display(), limits::UTTERANCE_MS
+    )]
+    SmallWindow { path: PathBuf, window_ms: u32 },
     #[error("speech model {} is refused by whisper.cpp", path.display())]
     Refused { path: PathBuf },
 }
@@ -73,6 +79,10 @@ impl ModelSource {
         };
         let outline = ggml::outline(&bytes);
         let outline = outline.map_err(|source| ModelError::Malformed { path: path(), source })?;
+        let window_ms = outline.window_ms();
+        if u64::from(window_ms) < limits::UTTERANCE_MS {
+            return Err(ModelError::SmallWindow { path: path(), window_ms });
+        }
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
         if pinned.is_some_and(|pinned| pinned != sha256) {
             return Err(ModelError::WrongHash { path: path(), actual: hexadecimal(&sha256) });
@@ -115,7 +125,23 @@ mod tests {
     fn the_starter_is_whole_and_is_the_pinned_one() {
         let model = ModelSource::Starter.read().unwrap();
         assert_eq!(starter::sha256(), Some(model.sha256));
-        assert!(model.outline.window_ms() >= 10_000);
+    }
+
+    #[test]
+    fn a_model_that_hears_less_than_an_utterance_is_refused_by_name() {
+        for (entries, fits) in [(499, false), (500, true)] {
+            let mut bytes = ggml::tests::small_file();
+            bytes[8..12].copy_from_slice(&u32::to_le_bytes(entries));
+            let path = file("window", &bytes);
+            let read = ModelSource::File { path: path.clone(), sha256: None }.read();
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(read.is_ok(), fits, "{read:?}");
+            if let Err(error) = read {
+                assert!(matches!(&error, ModelError::SmallWindow { window_ms: 9_980, .. }));
+                let text = error.to_string();
+                assert!(text.contains(path.to_str().unwrap()) && text.contains("10000"), "{text}");
+            }
+        }
     }
 
     #[test]

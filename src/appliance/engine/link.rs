@@ -174,15 +174,8 @@ impl LinkThread {
         ready_since: &mut Option<Instant>,
     ) -> Result<std::convert::Infallible, End> {
         let deadline = Instant::now() + START_TIMEOUT;
-        if let EnginePlace::Child { program, arguments, cautious, .. } = &self.place {
-            let mut program = Program::new(program);
-            let caution = self.back_off.failures() >= CAUTIOUS_AFTER;
-            program
-                .args(arguments)
-                .args(cautious.iter().filter(|_| caution))
-                .stdin(Stdio::null())
-                .process_group(0)
-                .kill_on_drop(true);
+        let caution = self.back_off.failures() >= CAUTIOUS_AFTER;
+        if let Some(mut program) = program(&self.place, caution) {
             *child = Some(program.spawn().map_err(End::Start)?);
         }
         let mut wire = Wire::new(self.connect(child, deadline).await?);
@@ -338,6 +331,21 @@ impl LinkThread {
             let _ = self.events.send(event).await;
         }
     }
+}
+
+/// The engine as a child, if it is one. What systemd gave to this process alone is not handed on.
+fn program(place: &EnginePlace, caution: bool) -> Option<Program> {
+    let EnginePlace::Child { program, arguments, cautious, .. } = place else { return None };
+    let mut program = Program::new(program);
+    program
+        .args(arguments)
+        .args(cautious.iter().filter(|_| caution))
+        .env_remove("NOTIFY_SOCKET")
+        .env_remove("CREDENTIALS_DIRECTORY")
+        .stdin(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true);
+    Some(program)
 }
 
 /// The child's end; never, when there is no child.

@@ -180,3 +180,13 @@ async fn an_engine_that_cannot_start_is_down_with_its_reason_and_requests_can_be
     let expected = EngineEvent { asker: Asker::Appliance, request: asked, answer };
     assert_eq!(next(&mut events).await, expected);
 }
+
+#[test]
+fn the_engine_gets_neither_the_line_to_systemd_nor_the_folder_of_secrets() {
+    let place = Room::new("environment").child();
+    let program = program(&place, false).unwrap();
+    for name in ["NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY"] {
+        let set = program.as_std().get_envs().find(|(key, _)| *key == name);
+        assert_eq!(set, Some((name.as_ref(), None)));
+    }
+}
