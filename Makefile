@@ -15,8 +15,9 @@ run: build
 demo: build
 	tools/demo
 
+# With CI set a test whose tools are missing fails instead of being left out.
 test: test-deps fmt clippy doc
-	cargo test --locked
+	CI=1 cargo test --locked
 
 bench: test-deps
 	cargo bench --locked --bench figures

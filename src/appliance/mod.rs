@@ -8,7 +8,6 @@
 pub mod audio;
 pub mod chance;
 pub mod config;
-pub mod credentials;
 pub mod engine;
 pub mod front;
 pub mod lateness;

@@ -72,8 +72,6 @@ pub const WEB_CONNECTION_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of SIP messages kept for retransmission, all transactions together; beyond it no new call
 /// begins. 16,384 transactions of a usual 1 KiB fit four times.
 pub const SIP_TRANSACTION_BYTES: usize = 64 * 1024 * 1024;
-/// Bytes of one secret: a JWT or a key file, never a megabyte.
-pub const CREDENTIAL_BYTES: usize = 64 * 1024;
 /// Requests waiting in the engine or for it: `calls.max` utterances and phrases, and the phrases
 /// that are rendered at start.
 pub const ENGINE_REQUESTS: usize = 256;
@@ -84,3 +82,17 @@ pub const VOICE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a request that may begin a call: a browser's offer beside long identity tokens has
 /// half of it. Keeps 4,096 calls that wait for an answer small.
 pub const SIP_NEW_CALL_BYTES: usize = 32_768;
+/// Requests in one dialog in one second, but for BYE, ACK and CANCEL: a digit each 50 ms is faster
+/// than fingers. One call then keeps 20 x 32 = 640 of the transactions, and its own BYE apart.
+pub const SIP_IN_DIALOG_PER_SECOND: u32 = 20;
+/// Requests in one dialog at once: 2 s of them, as a network that hung delivers them.
+pub const SIP_IN_DIALOG_BURST: u32 = 40;
+/// Answers in one second to one source that asks over UDP without calling (OPTIONS, unknown
+/// methods): a trunk asks every few seconds, a scanner all day, and a forged source must not be
+/// flooded by us.
+pub const SIP_PROBES_PER_SOURCE_PER_SECOND: u32 = 1;
+/// Such answers at once: a proxy with some workers that all begin to ask.
+pub const SIP_PROBES_PER_SOURCE_BURST: u32 = 5;
+/// Stream connections accepted beyond `SIP_CONNECTIONS`, so that the core sees the newcomer and
+/// closes an idle one for it; each is there only until one of them is closed.
+pub const SIP_CONNECTIONS_HEADROOM: usize = 64;
