@@ -12,10 +12,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::call::{Settings, millis};
+use super::state::{Settings, millis};
 use super::ending::Cause;
 use super::hearing::{HeardTurn, Hearing, HearingOutput};
-use super::media::HeardFrame;
+use super::media::{HeardFrame, Origin};
 use super::record::{CallRecord, Turn};
 use super::voice::{Shelf, Voice};
 use super::work::{Work, WorkIds, WorkResult};
@@ -23,9 +23,12 @@ use crate::base::{Private, TimerTable, UtteranceId};
 use crate::converse::{self, Conversation, EndCause, Purpose, Say, plain};
 use crate::speak::PlayoutFrame;
 
-/// Speech over our own must go on for this long after its onset was confirmed before we stop: a
+/// Speech over our own must still go on this long after its onset was confirmed before we stop: a
 /// cough and most of what comes back of our own voice are shorter.
 const BARGE_IN: Duration = Duration::from_millis(120);
+
+/// Score from which a frame counts as the caller's speech when a gap is measured.
+const SPEECH: f32 = 0.5;
 
 #[derive(Debug)]
 pub(super) enum FloorOutput {
@@ -33,8 +36,10 @@ pub(super) enum FloorOutput {
     Silence(UtteranceId),
     Message(converse::Message),
     Turn(Turn),
-    /// The caller spoke over the reply of the last turn.
-    Interrupted,
+    /// The caller spoke over the reply of this turn, counted from 0.
+    Interrupted {
+        turn: usize,
+    },
     HangUp(Cause),
     Timeout(Option<Instant>),
 }
@@ -49,7 +54,7 @@ enum Timer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// No ACK yet.
-    Waiting,
+    Waiting { is_held: bool },
     Open {
         since: Instant,
     },
@@ -66,10 +71,21 @@ struct Spoken {
     utterance: UtteranceId,
     interruptible: bool,
     purpose: Purpose,
+    /// The turn that it belongs to, counted from 0.
+    turn: usize,
     /// Frames that were given to the ring.
     frames: u32,
     /// Once it was stopped: the frames that it would have had in all.
     stopped: Option<u32>,
+}
+
+/// The reply to a turn, until it is heard.
+#[derive(Debug)]
+struct Reply {
+    utterance: UtteranceId,
+    turn: usize,
+    /// When the caller's last packet with speech arrived.
+    spoke: Option<Instant>,
 }
 
 /// Hearing, conversation and voice of one call.
@@ -84,8 +100,11 @@ pub(super) struct Floor {
     spoken: Vec<Spoken>,
     /// What the conversation has yet to be told of utterances that were stopped unheard.
     unheard: VecDeque<converse::Input>,
-    /// The first utterance of the reply to the last turn, until it is heard.
-    awaited_reply: Option<UtteranceId>,
+    awaited_reply: Option<Reply>,
+    /// Turns that were given out.
+    turns: usize,
+    /// When the last packet with the caller's speech arrived.
+    spoke: Option<Instant>,
     timers: TimerTable<Timer>,
     out: VecDeque<FloorOutput>,
 }
@@ -93,23 +112,28 @@ pub(super) struct Floor {
 impl Floor {
     pub(super) fn new(settings: &Settings, shelf: Arc<Shelf>) -> Self {
         let playbook = Arc::clone(&settings.playbook);
+        let apology = playbook.prompts().engine.synthesizer_lost.clone();
         Self {
-            phase: Phase::Waiting,
+            phase: Phase::Waiting { is_held: false },
             hearing: Hearing::new(settings.listen.clone()),
             conversation: Conversation::new(playbook, settings.converse.clone()),
-            voice: Voice::new(settings.language, shelf),
+            voice: Voice::new(settings.language, shelf, &apology),
             ids: WorkIds::default(),
             spoken: Vec::new(),
             unheard: VecDeque::new(),
             awaited_reply: None,
+            turns: 0,
+            spoke: None,
             timers: TimerTable::default(),
             out: VecDeque::new(),
         }
     }
 
     pub(super) fn connected(&mut self, now: Instant) {
+        let is_held = self.phase == Phase::Waiting { is_held: true };
         self.phase = Phase::Open { since: now };
         self.converse(now, converse::Input::Connected);
+        self.held(now, is_held);
     }
 
     /// The peer has put us on hold, or taken us back.
@@ -124,7 +148,8 @@ impl Floor {
                 self.phase = Phase::Open { since };
                 self.converse(now, converse::Input::CallerSilent);
             }
-            (Phase::Waiting | Phase::Closed, _)
+            (Phase::Waiting { .. }, is_held) => self.phase = Phase::Waiting { is_held },
+            (Phase::Closed, _)
             | (Phase::Open { .. }, false)
             | (Phase::Held { .. }, true) => (),
         }
@@ -145,7 +170,7 @@ impl Floor {
     pub(super) fn next_frame(&mut self) -> Option<PlayoutFrame> {
         let frame = match self.phase {
             Phase::Open { .. } => self.voice.next_frame()?,
-            Phase::Waiting | Phase::Held { .. } | Phase::Closed => return None,
+            Phase::Waiting { .. } | Phase::Held { .. } | Phase::Closed => return None,
         };
         if let Some(spoken) = self.spoken.iter_mut().find(|s| s.utterance == frame.utterance) {
             spoken.frames += 1;
@@ -155,6 +180,10 @@ impl Floor {
 
     pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {
         if matches!(self.phase, Phase::Open { .. }) {
+            if frame.score.speech >= SPEECH && !frame.score.tonal && frame.origin == Origin::Received
+            {
+                self.spoke = Some(frame.arrived);
+            }
             self.hearing.frame(now, frame);
             self.drain_hearing(now);
         }
@@ -171,16 +200,21 @@ impl Floor {
         }
     }
 
-    /// The audio thread has thrown away all that was stopped; of `utterance` it had played so many
-    /// frames, of the others none.
-    pub(super) fn silenced(&mut self, now: Instant, utterance: UtteranceId, frames: u32) {
-        let (stopped, going_on) =
-            std::mem::take(&mut self.spoken).into_iter().partition(|s| s.stopped.is_some());
+    /// The audio thread has thrown away everything up to `through`; of one utterance of it so many
+    /// frames had been played, of the others none.
+    pub(super) fn silenced(
+        &mut self,
+        now: Instant,
+        through: UtteranceId,
+        played: (UtteranceId, u32),
+    ) {
+        let (gone, going_on): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.spoken).into_iter().partition(|s| s.utterance <= through);
         self.spoken = going_on;
-        for spoken in Vec::<Spoken>::from(stopped) {
-            let whole = spoken.stopped.unwrap_or_default().max(1);
-            let played = if spoken.utterance == utterance { frames } else { 0 };
-            let heard_fraction = (played as f32 / whole as f32).min(1.0);
+        for spoken in gone {
+            let whole = spoken.stopped.unwrap_or(spoken.frames).max(1);
+            let frames = if spoken.utterance == played.0 { played.1 } else { 0 };
+            let heard_fraction = (frames as f32 / whole as f32).min(1.0);
             let utterance = spoken.utterance;
             self.unheard.push_back(converse::Input::Interrupted { utterance, heard_fraction });
         }
@@ -193,7 +227,6 @@ impl Floor {
         record: &mut CallRecord,
         utterance: UtteranceId,
         at: Instant,
-        peer_spoke: Option<Instant>,
     ) {
         let is_greeting = |s: &Spoken| s.utterance == utterance && s.purpose == Purpose::Greeting;
         if let Phase::Open { since } = self.phase
@@ -201,11 +234,10 @@ impl Floor {
         {
             record.greeting_delay_ms = Some(millis(at.saturating_duration_since(since)));
         }
-        if self.awaited_reply == Some(utterance) {
-            self.awaited_reply = None;
-            if let (Some(turn), Some(spoke)) = (record.last_turn_mut(), peer_spoke) {
-                turn.gap_ms = Some(millis(at.saturating_duration_since(spoke)));
-            }
+        if let Some(reply) = self.awaited_reply.take_if(|reply| reply.utterance == utterance)
+            && let (Some(turn), Some(spoke)) = (record.turn_mut(reply.turn), reply.spoke)
+        {
+            turn.gap_ms = Some(millis(at.saturating_duration_since(spoke)));
         }
     }
 
@@ -218,7 +250,7 @@ impl Floor {
                 self.drain_hearing(now);
             }
             WorkResult::Failed { id } => {
-                self.voice.complete(id);
+                self.voice.fail(id);
                 self.hearing.failed(now, id);
                 self.drain_hearing(now);
             }
@@ -238,10 +270,7 @@ impl Floor {
     pub(super) fn timeout(&mut self, now: Instant) {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
-                Timer::BargeIn => {
-                    self.stop_all();
-                    self.tell_unheard(now);
-                }
+                Timer::BargeIn => self.barge_in(now),
                 Timer::Conversation => self.converse(now, converse::Input::Timeout),
                 Timer::Hearing => {
                     self.hearing.timeout(now);
@@ -278,8 +307,23 @@ impl Floor {
 
     fn caller_speaking(&mut self, now: Instant) {
         self.converse(now, converse::Input::CallerSpeaking);
-        if self.spoken.iter().any(|s| s.stopped.is_none()) {
+        self.watch_for_barge_in(now);
+    }
+
+    /// Both of us speak: looks again whether the caller means it.
+    fn watch_for_barge_in(&mut self, now: Instant) {
+        if self.spoken.iter().any(|s| s.stopped.is_none()) && self.hearing.is_in_utterance() {
             self.timers.set(Timer::BargeIn, now + BARGE_IN);
+        }
+    }
+
+    /// A caller who pauses may have coughed, or may go on.
+    fn barge_in(&mut self, now: Instant) {
+        if self.hearing.is_hearing_speech() {
+            self.stop_all();
+            self.tell_unheard(now);
+        } else {
+            self.watch_for_barge_in(now);
         }
     }
 
@@ -304,16 +348,19 @@ impl Floor {
             }
             None => converse::Input::HeardUnclear,
         };
+        let turn = self.turns;
         let reply = self.conversation_says(now, input);
         self.voice.forget();
-        self.awaited_reply = reply.first().map(|say| say.utterance);
+        let first = reply.first().map(|say| say.utterance);
+        let spoke = self.spoke;
+        self.awaited_reply = first.map(|utterance| Reply { utterance, turn, spoke });
         let since = match self.phase {
             Phase::Open { since } | Phase::Held { since } => since,
-            Phase::Waiting | Phase::Closed => now,
+            Phase::Waiting { .. } | Phase::Closed => now,
         };
         let (caller_text, decode_ms) =
             heard.words.map(|w| (w.text, w.decode_ms)).unwrap_or_default();
-        self.out.push_back(FloorOutput::Turn(Turn {
+        self.give_turn(Turn {
             caller_text,
             reply_text: joined(&reply),
             heard_at_ms: millis(heard.spoke_until.saturating_duration_since(since)).into(),
@@ -321,7 +368,12 @@ impl Floor {
             endpoint_ms: heard.endpoint_ms,
             decode_ms,
             interrupted: false,
-        }));
+        });
+    }
+
+    fn give_turn(&mut self, turn: Turn) {
+        self.turns += 1;
+        self.out.push_back(FloorOutput::Turn(turn));
     }
 
     /// Anything but a turn of the caller: what we say to it stands in the record as our own turn.
@@ -329,7 +381,7 @@ impl Floor {
         let said = self.conversation_says(now, input);
         if !said.is_empty() {
             let reply_text = joined(&said);
-            self.out.push_back(FloorOutput::Turn(Turn { reply_text, ..Turn::default() }));
+            self.give_turn(Turn { reply_text, ..Turn::default() });
         }
     }
 
@@ -339,16 +391,21 @@ impl Floor {
         }
     }
 
-    /// One input and, before it, what was stopped unheard; gives all that is said to them.
+    /// One input and, before and after it, what was stopped unheard; gives all that is said then.
     fn conversation_says(&mut self, now: Instant, input: converse::Input) -> Vec<Say> {
         let mut said = Vec::new();
         if self.phase == Phase::Closed {
             return said;
         }
-        while let Some(earlier) = self.unheard.pop_front() {
-            self.conversation_step(now, earlier, &mut said);
+        let mut inputs = std::mem::take(&mut self.unheard);
+        inputs.push_back(input);
+        while let Some(next) = inputs.pop_front() {
+            self.conversation_step(now, next, &mut said);
+            inputs.append(&mut self.unheard);
         }
-        self.conversation_step(now, input, &mut said);
+        if !said.is_empty() {
+            self.watch_for_barge_in(now);
+        }
         said
     }
 
@@ -362,12 +419,13 @@ impl Floor {
                         utterance: say.utterance,
                         interruptible: say.interruptible,
                         purpose: say.purpose,
+                        turn: self.turns,
                         frames: 0,
                         stopped: None,
                     });
                     said.push(say);
                 }
-                converse::Output::Stop(utterance) => self.stop(utterance),
+                converse::Output::Stop(utterance) => drop(self.stop(utterance)),
                 converse::Output::Expect(expectation) => self.hearing.expect(now, expectation),
                 converse::Output::TakeMessage(message) => {
                     self.out.push_back(FloorOutput::Message(message));
@@ -388,25 +446,35 @@ impl Floor {
         }
     }
 
-    /// The caller has taken the floor. What may not be interrupted protects what follows it, too.
+    /// The caller has taken the floor.
     fn stop_all(&mut self) {
-        let first: Vec<UtteranceId> = self
+        let all: Vec<(UtteranceId, usize)> = self
             .spoken
             .iter()
-            .take_while(|s| s.interruptible)
-            .filter(|s| s.stopped.is_none())
-            .map(|s| s.utterance)
+            .filter(|s| s.interruptible && s.stopped.is_none())
+            .map(|s| (s.utterance, s.turn))
             .collect();
-        if first.is_empty() {
-            return;
+        for (utterance, turn) in all {
+            if self.stop(utterance) {
+                self.out.push_back(FloorOutput::Interrupted { turn });
+            }
         }
-        self.out.push_back(FloorOutput::Interrupted);
-        first.into_iter().for_each(|utterance| self.stop(utterance));
     }
 
-    fn stop(&mut self, utterance: UtteranceId) {
+    /// What may not be interrupted protects what follows it, too: silencing is always up to an
+    /// utterance. False if it goes on.
+    fn stop(&mut self, utterance: UtteranceId) -> bool {
+        let Some(index) = self.spoken.iter().position(|s| s.utterance == utterance) else {
+            return false;
+        };
+        let is_protected = |s: &Spoken| !s.interruptible && s.stopped.is_none();
+        let is_stopped = |s: &Spoken| s.stopped.is_some();
+        if self.spoken.iter().take(index).any(is_protected)
+            || self.spoken.get(index).is_some_and(is_stopped)
+        {
+            return false;
+        }
         let left = self.voice.stop(utterance).map_or(0, |progress| progress.frames_left);
-        let Some(index) = self.spoken.iter().position(|s| s.utterance == utterance) else { return };
         match self.spoken.get_mut(index) {
             Some(spoken) if spoken.frames > 0 => {
                 spoken.stopped = Some(spoken.frames + left);
@@ -418,6 +486,7 @@ impl Floor {
                 self.unheard.push_back(unheard);
             }
         }
+        true
     }
 }
 

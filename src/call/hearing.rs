@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 
-use super::call::millis;
+use super::state::millis;
 use super::media::HeardFrame;
 use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{Private, WorkId};
@@ -133,6 +133,16 @@ impl Hearing {
         }
     }
 
+    /// The caller speaks, perhaps with a pause at this moment.
+    pub(super) fn is_in_utterance(&self) -> bool {
+        self.ear.is_in_utterance()
+    }
+
+    /// The caller speaks at this moment.
+    pub(super) fn is_hearing_speech(&self) -> bool {
+        self.ear.is_hearing_speech()
+    }
+
     /// The engine's text for a decode.
     pub(super) fn text(&mut self, now: Instant, result: WorkResult) {
         let WorkResult::Text { id, text, confidence, decode_ms } = result else { return };
@@ -190,7 +200,7 @@ impl Hearing {
         // The caller went on before the last utterance could be answered: it is one with this.
         self.closing = self.closing.take().filter(|closing| closing.segment == segment);
         self.assembly.decoding(segment, revision);
-        let work = ids.next();
+        let work = ids.allocate();
         self.asked.push(Asked { work, segment, revision });
         let audio = Private::new(audio);
         self.out.push_back(HearingOutput::Work(Work::Transcribe { id: work, audio }));
@@ -205,11 +215,12 @@ impl Hearing {
 
     /// A cough after an utterance whose text is still awaited changes nothing.
     fn dismissed(&mut self) {
-        if self.closing.is_none() {
-            self.drop_asked(|_| true);
-            self.assembly.clear();
-            self.out.push_back(HearingOutput::Nothing);
+        if self.closing.is_some() {
+            return self.finish();
         }
+        self.drop_asked(|_| true);
+        self.assembly.clear();
+        self.out.push_back(HearingOutput::Nothing);
     }
 
     fn recognized(&mut self, now: Instant, id: WorkId, heard: Heard) {
@@ -228,8 +239,12 @@ impl Hearing {
         }
     }
 
-    /// Gives out the turn once all of its text is there.
+    /// Gives out the turn once all of its text is there. A caller who has gone on speaking
+    /// meanwhile is not answered yet: it becomes one utterance, or turns out to be a cough.
     fn finish(&mut self) {
+        if self.ear.is_in_utterance() {
+            return;
+        }
         let Some((_, _, heard)) = self.assembly.text() else { return };
         let Some(closing) = self.closing.take() else { return };
         self.assembly.clear();

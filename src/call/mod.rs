@@ -14,7 +14,7 @@
 
 pub mod admission;
 mod agreement;
-mod call;
+mod state;
 pub mod ending;
 mod floor;
 mod hearing;
@@ -27,7 +27,7 @@ mod work;
 mod tests;
 
 pub use agreement::{Agreement, LocalMedia};
-pub use call::{Call, Input, Opening, Output, Settings, Start, warning};
+pub use state::{Call, Input, Opening, Output, Settings, Start, warning};
 pub use ending::{By, Cause, Ending};
 pub use record::CallRecord;
 pub use voice::{Shelf, render_list};

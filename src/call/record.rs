@@ -132,9 +132,9 @@ impl CallRecord {
         }
     }
 
-    /// The turn that is being spoken, to add its gap or its interruption.
-    pub fn last_turn_mut(&mut self) -> Option<&mut Turn> {
-        self.turns.last_mut()
+    /// The turn with this number, counted from 0, to add its gap or its interruption.
+    pub fn turn_mut(&mut self, number: usize) -> Option<&mut Turn> {
+        self.turns.get_mut(number)
     }
 
     pub fn turns(&self) -> &[Turn] {

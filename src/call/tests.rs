@@ -44,7 +44,16 @@ struct Desk {
     texts: VecDeque<&'static str>,
     /// Frames of each utterance that the caller heard.
     played: Vec<(UtteranceId, u32)>,
-    engine_up: bool,
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Engine {
+    Up,
+    /// Answers when it is up again.
+    Slow,
+    /// Its work is lost.
+    Down,
 }
 
 impl Desk {
@@ -83,7 +92,7 @@ impl Desk {
             deadline: None,
             texts: VecDeque::new(),
             played: Vec::new(),
-            engine_up: true,
+            engine: Engine::Up,
         };
         desk.drain();
         Ok(desk)
@@ -127,7 +136,7 @@ impl Desk {
     /// 20 ms: the engine answers, a frame is heard, one is played, timers fire.
     fn tick(&mut self, speech: bool) {
         self.now += Duration::from_millis(FRAME_MS);
-        self.engine();
+        self.run_engine();
         let score = VadScore { speech: if speech { 0.95 } else { 0.02 }, tonal: false };
         let frame = HeardFrame {
             frame: Frame([if speech { 3_000 } else { 3 }; FRAME_SAMPLES]),
@@ -154,11 +163,12 @@ impl Desk {
         self.run(1_600, false);
     }
 
-    fn engine(&mut self) {
-        while let Some(work) = self.work.pop_front() {
-            if !self.engine_up {
-                continue;
-            }
+    fn run_engine(&mut self) {
+        if self.engine == Engine::Down {
+            self.work.clear();
+        }
+        while self.engine == Engine::Up {
+            let Some(work) = self.work.pop_front() else { return };
             match work {
                 Work::Transcribe { id, .. } => self.transcribed(id),
                 Work::Speak { id, .. } => {
@@ -292,32 +302,52 @@ fn goodbye_is_said_to_its_end_before_we_hang_up() {
 
 #[test]
 fn the_caller_stops_our_reply_by_speaking_and_a_cough_does_not() {
-    let mut desk = Desk::talking();
-    desk.run(40, false);
-    desk.run(60, true);
-    desk.run(200, false);
-    assert_eq!(desk.silenced, UtteranceId(0), "a cough");
+    for cough_ms in [60, 100, 140] {
+        let mut desk = Desk::talking();
+        desk.run(40, false);
+        desk.run(cough_ms, true);
+        desk.run(400, false);
+        assert_eq!(desk.silenced, UtteranceId(0), "a cough of {cough_ms} ms");
+    }
     let mut desk = Desk::talking();
     desk.run(40, false);
     desk.texts.push_back("What is your address?");
     desk.run(260, true);
     assert_eq!(desk.silenced, UtteranceId(1));
     let (utterance, frames) = *desk.played.last().unwrap();
-    desk.input(Input::Silenced { utterance, frames });
+    let through = desk.silenced;
+    desk.input(Input::Silenced { through, utterance, frames });
     desk.run(1_600, false);
     assert!(desk.replies().last().unwrap().contains("Harbour Road"), "{:?}", desk.replies());
     assert!(desk.call.record().turns()[0].interrupted);
 }
 
 #[test]
+fn a_caller_who_goes_on_while_the_text_is_awaited_is_not_talked_over() {
+    let mut desk = Desk::talking();
+    desk.run(1_000, false);
+    desk.engine = Engine::Slow;
+    desk.texts.push_back("order 4729");
+    desk.run(500, true);
+    desk.run(900, false);
+    desk.run(300, true);
+    let asked = desk.played.len();
+    desk.engine = Engine::Up;
+    desk.run(500, true);
+    assert_eq!(desk.played.len(), asked, "still speaking");
+    desk.run(1_600, false);
+    assert!(desk.replies().last().unwrap().contains("4729"), "{:?}", desk.replies());
+}
+
+#[test]
 fn a_lost_engine_is_announced_and_the_next_utterance_is_answered_when_it_is_back() {
     let mut desk = Desk::talking();
     desk.run(1_000, false);
-    desk.engine_up = false;
+    desk.engine = Engine::Down;
     desk.input(Input::EngineLost);
     assert!(desk.replies().last().unwrap().contains("One moment"));
     desk.run(2_000, false);
-    desk.engine_up = true;
+    desk.engine = Engine::Up;
     desk.input(Input::EngineBack);
     desk.run(1_000, false);
     desk.says("What is your address?");

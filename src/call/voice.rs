@@ -65,16 +65,20 @@ struct Prepared {
 pub struct Voice {
     language: Language,
     shelf: Arc<Shelf>,
+    /// The phrase on the shelf that stands in for one that cannot be spoken.
+    apology: String,
     playout: Playout,
     prepared: Vec<Prepared>,
     work: VecDeque<Work>,
 }
 
 impl Voice {
-    pub fn new(language: Language, shelf: Arc<Shelf>) -> Self {
+    /// `apology` is said where the engine fails; its first phrase should be on the shelf.
+    pub fn new(language: Language, shelf: Arc<Shelf>, apology: &str) -> Self {
         Self {
             language,
             shelf,
+            apology: speakable(apology, language).into_iter().next().unwrap_or_default(),
             playout: Playout::default(),
             prepared: Vec::new(),
             work: VecDeque::new(),
@@ -142,7 +146,7 @@ impl Voice {
     }
 
     fn request(&mut self, ids: &mut WorkIds, phrase: String) -> WorkId {
-        let id = ids.next();
+        let id = ids.allocate();
         self.work.push_back(Work::Speak { id, phrase: Private::new(phrase) });
         id
     }
@@ -155,7 +159,19 @@ impl Voice {
         }
     }
 
-    /// The engine has delivered, or failed: what came is what there is.
+    /// The engine could not. What was only prepared will be asked for again when it is said; what
+    /// is being said becomes the apology.
+    pub fn fail(&mut self, id: WorkId) {
+        match self.prepared.iter().position(|p| p.work == id) {
+            Some(index) => drop(self.prepared.swap_remove(index)),
+            None => {
+                let apology = self.shelf.0.get(&self.apology).map_or(&[][..], |sound| &sound[..]);
+                self.playout.fail(id, apology);
+            }
+        }
+    }
+
+    /// The engine has delivered all of it.
     pub fn complete(&mut self, id: WorkId) {
         match self.prepared.iter_mut().find(|p| p.work == id) {
             Some(prepared) => prepared.complete = true,
@@ -195,7 +211,7 @@ mod tests {
                 ready.put(phrase, vec![5_000; 640]);
             }
         }
-        (Voice::new(Language::English, Arc::new(ready)), WorkIds::default())
+        (Voice::new(Language::English, Arc::new(ready), "I am sorry."), WorkIds::default())
     }
 
     fn asked(voice: &mut Voice) -> Vec<Work> {
@@ -241,6 +257,20 @@ mod tests {
         voice.forget();
         assert_eq!(asked(&mut voice).len(), 1);
         assert!(voice.next_frame().is_none());
+    }
+
+    #[test]
+    fn a_phrase_that_cannot_be_spoken_becomes_the_apology_and_a_prepared_one_is_asked_again() {
+        let (mut voice, mut ids) = voice(&["I am sorry."]);
+        voice.prepare(&mut ids, "We are open today.");
+        let work = asked(&mut voice);
+        let [Work::Speak { id, .. }] = work.as_slice() else { panic!("{work:?}") };
+        voice.fail(*id);
+        voice.say(&mut ids, UtteranceId(1), "We are open today.");
+        let work = asked(&mut voice);
+        let [Work::Speak { id, .. }] = work.as_slice() else { panic!("{work:?}") };
+        voice.fail(*id);
+        assert!(voice.next_frame().unwrap().frame.level_dbfs() > -30.0);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub enum WorkResult {
 pub struct WorkIds(u32);
 
 impl WorkIds {
-    pub fn next(&mut self) -> WorkId {
+    pub fn allocate(&mut self) -> WorkId {
         self.0 = self.0.wrapping_add(1);
         WorkId(self.0)
     }

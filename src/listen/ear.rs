@@ -200,6 +200,11 @@ impl Ear {
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.stalls_at()))
     }
 
+    /// Whether the caller speaks at this moment; in a pause, even a short one, it does not.
+    pub fn is_hearing_speech(&self) -> bool {
+        matches!(self.state, State::Speaking(..))
+    }
+
     /// Whether an utterance is going on: the caller has, or may still have, the floor.
     pub fn is_in_utterance(&self) -> bool {
         !matches!(self.state, State::Waiting(_))

@@ -57,7 +57,7 @@ impl Phrase {
             Self { source: source.clone(), samples: Vec::new(), complete: false, started: false };
         if let Sound::Ready(samples) = source {
             phrase.push(&samples);
-            phrase.finish();
+            phrase.finish(0);
         }
         phrase
     }
@@ -85,11 +85,12 @@ impl Phrase {
         }
     }
 
-    fn finish(&mut self) {
+    /// `played` samples have left already.
+    fn finish(&mut self, played: usize) {
         self.complete = true;
         let audible =
             self.samples.iter().rposition(|s| s.unsigned_abs() > QUIET as u16).map_or(0, |i| i + 1);
-        self.samples.truncate(audible + ms_to_samples(TAIL_MS));
+        self.samples.truncate((audible + ms_to_samples(TAIL_MS)).max(played));
     }
 }
 
@@ -130,15 +131,26 @@ impl Playout {
 
     /// Sound from the voice; unknown work (stopped meanwhile) is dropped.
     pub fn audio(&mut self, id: WorkId, samples: &[i16]) {
-        if let Some(phrase) = self.phrase(id) {
+        if let Some((phrase, _)) = self.phrase(id) {
             phrase.push(samples);
         }
     }
 
-    /// The voice has delivered all of this phrase, or never will: what came is played.
+    /// The voice has delivered all of this phrase.
     pub fn complete(&mut self, id: WorkId) {
-        if let Some(phrase) = self.phrase(id) {
-            phrase.finish();
+        if let Some((phrase, played)) = self.phrase(id) {
+            phrase.finish(played);
+        }
+    }
+
+    /// Nothing more will come of this phrase: what came is played, and where nothing came,
+    /// `instead`.
+    pub fn fail(&mut self, id: WorkId, instead: &[i16]) {
+        if let Some((phrase, played)) = self.phrase(id) {
+            if !phrase.started {
+                phrase.push(instead);
+            }
+            phrase.finish(played);
         }
     }
 
@@ -192,8 +204,13 @@ impl Playout {
         Some(PlayoutFrame { utterance: id, frame, last })
     }
 
-    fn phrase(&mut self, id: WorkId) -> Option<&mut Phrase> {
-        self.queue.iter_mut().flat_map(|u| &mut u.phrases).find(|p| p.is(id))
+    /// The phrase and how many of its samples have left.
+    fn phrase(&mut self, id: WorkId) -> Option<(&mut Phrase, usize)> {
+        self.queue.iter_mut().find_map(|utterance| {
+            let index = utterance.phrases.iter().position(|phrase| phrase.is(id))?;
+            let played = if index == 0 { utterance.offset } else { 0 };
+            utterance.phrases.get_mut(index).map(|phrase| (phrase, played))
+        })
     }
 }
 
@@ -202,7 +219,8 @@ impl Utterance {
     fn has_frame(&self) -> bool {
         let mut ready = 0;
         for (index, phrase) in self.phrases.iter().enumerate() {
-            ready += phrase.samples.len() - if index == 0 { self.offset } else { 0 };
+            let left = if index == 0 { self.offset } else { 0 };
+            ready += phrase.samples.len().saturating_sub(left);
             if ready >= FRAME_SAMPLES {
                 return true;
             }
@@ -286,6 +304,37 @@ mod tests {
         playout.complete(WorkId(9));
         let end = playout.next_frame().unwrap();
         assert!(end.last && end.utterance == UtteranceId(3));
+    }
+
+    #[test]
+    fn silence_that_has_left_already_is_not_cut_off_again() {
+        let mut playout = Playout::default();
+        let id = WorkId(1);
+        playout.say(UtteranceId(1), [Sound::Arriving(id)]);
+        let mut sound = tone(40);
+        sound.extend(vec![0; ms_to_samples(350)]);
+        playout.audio(id, &sound);
+        let mut frames_out = 0;
+        while playout.next_frame().is_some() {
+            frames_out += 1;
+        }
+        playout.complete(id);
+        assert!(playout.next_frame().unwrap().last);
+        assert_eq!(frames_out, 19, "390 ms had come");
+    }
+
+    #[test]
+    fn a_phrase_that_fails_is_replaced_only_if_nothing_of_it_was_heard() {
+        let mut playout = Playout::default();
+        playout.say(UtteranceId(1), [Sound::Arriving(WorkId(1))]);
+        playout.fail(WorkId(1), &tone(40));
+        assert!(playout.next_frame().unwrap().frame.level_dbfs() > -20.0);
+        let mut playout = Playout::default();
+        playout.say(UtteranceId(1), [Sound::Arriving(WorkId(1))]);
+        playout.audio(WorkId(1), &tone(20));
+        playout.next_frame();
+        playout.fail(WorkId(1), &tone(40));
+        assert!(playout.next_frame().unwrap().frame.level_dbfs() < -90.0);
     }
 
     #[test]

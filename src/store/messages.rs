@@ -6,7 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread::JoinHandle;
 
@@ -46,7 +46,7 @@ struct Line<'a> {
 /// The writing thread; it finishes what waits when this is dropped.
 #[derive(Debug)]
 pub struct MessageLog {
-    sender: Option<SyncSender<Left>>,
+    sender: Option<SyncSender<Box<Left>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -64,6 +64,7 @@ impl MessageLog {
 
     /// Gives a message to the thread without waiting.
     pub fn leave(&self, left: Left) {
+        let left = Box::new(left);
         let sent = self.sender.as_ref().map(|sender| sender.try_send(left));
         if let Some(Err(TrySendError::Full(left) | TrySendError::Disconnected(left))) = sent {
             tracing::error!(call = %left.call, "a message is lost: the disk does not take it");
@@ -81,7 +82,7 @@ impl Drop for MessageLog {
     }
 }
 
-fn write_all(path: &PathBuf, receiver: &Receiver<Left>) {
+fn write_all(path: &Path, receiver: &Receiver<Box<Left>>) {
     for left in receiver {
         if let Err(error) = write(path, &left) {
             tracing::error!(call = %left.call, %error, "a message is lost: it cannot be written");

@@ -66,6 +66,7 @@ pub(super) enum Heard {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a caller has one of them")]
 enum State {
     Silent,
     /// Sound that may become talk.

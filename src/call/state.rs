@@ -187,8 +187,9 @@ impl Call {
             Input::Timeout => self.timeout(now),
             Input::Report(report) => self.report(&report),
             Input::Media(MediaEvent::MediaTimeout) => self.end(now, Cause::MediaTimeout.into()),
-            Input::Media(MediaEvent::UtteranceAudible { utterance, at, peer_spoke }) => {
-                self.audible(utterance, at, peer_spoke);
+            Input::Media(MediaEvent::UtteranceAudible { utterance, at, .. }) => {
+                self.floor.audible(&mut self.record, utterance, at);
+                self.out.push_back(Output::Recorded);
             }
             Input::Media(MediaEvent::Digit { digit, .. }) => self.floor.digit(now, digit),
             Input::Media(
@@ -243,7 +244,7 @@ impl Call {
         if !has_plan {
             let accepted = answer.ok_or(()).and_then(|a| self.agreement.accept(a).map_err(|_| ()));
             match accepted {
-                Ok(plan) => self.start_media(plan),
+                Ok(plan) => self.start_media(now, plan),
                 Err(()) => return self.end(now, Cause::NoCommonCodec.into()),
             }
         }
@@ -276,8 +277,9 @@ impl Call {
         }
     }
 
-    fn start_media(&mut self, plan: Plan) {
+    fn start_media(&mut self, now: Instant, plan: Plan) {
         self.record.codec = Some(plan.codec);
+        self.floor.held(now, !plan.sends);
         self.out.push_back(Output::StartMedia(plan));
     }
 
@@ -308,7 +310,7 @@ impl Call {
         self.record.progress = Progress::Active { answered_at_ms: self.unix_ms(now) };
         self.command(sip::Command::Answer { leg: self.leg, sdp: answer });
         if let Some(plan) = plan {
-            self.start_media(plan);
+            self.start_media(now, plan);
         }
         self.out.push_back(Output::Recorded);
     }
@@ -370,11 +372,6 @@ impl Call {
         self.out.push_back(Output::Recorded);
     }
 
-    fn audible(&mut self, utterance: UtteranceId, at: Instant, peer_spoke: Option<Instant>) {
-        self.floor.audible(&mut self.record, utterance, at, peer_spoke);
-        self.out.push_back(Output::Recorded);
-    }
-
     fn report(&mut self, report: &Report) {
         self.record.rtp = RtpReport {
             packets_sent: report.sent,
@@ -400,9 +397,10 @@ impl Call {
                     self.record.push_turn(turn);
                     self.out.push_back(Output::Recorded);
                 }
-                FloorOutput::Interrupted => {
-                    if let Some(turn) = self.record.last_turn_mut() {
+                FloorOutput::Interrupted { turn } => {
+                    if let Some(turn) = self.record.turn_mut(turn) {
                         turn.interrupted = true;
+                        self.out.push_back(Output::Recorded);
                     }
                 }
                 FloorOutput::HangUp(cause) => self.end(now, cause.into()),
