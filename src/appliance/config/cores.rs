@@ -1,4 +1,4 @@
-//! What each core is told of the configuration: its own settings, made only here.
+//! What the cores are told of the configuration alone: their own settings, so that no core sees it.
 
 use std::path::PathBuf;
 

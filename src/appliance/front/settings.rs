@@ -1,4 +1,4 @@
-//! From the configuration to the settings of each part: the one place that knows both.
+//! Settings that need more than the configuration: the playbook's file, folders, sockets.
 
 use std::ffi::OsString;
 use std::path::Path;
