@@ -1,5 +1,7 @@
 //! A broken configuration ends the program with its own code and names every fault.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
