@@ -12,11 +12,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::state::{Settings, millis};
 use super::ending::Cause;
 use super::hearing::{HeardTurn, Hearing, HearingOutput};
 use super::media::{HeardFrame, Origin};
 use super::record::{CallRecord, Turn};
+use super::state::{Settings, millis};
 use super::voice::{Shelf, Voice};
 use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{Private, TimerTable, UtteranceId};
@@ -54,7 +54,9 @@ enum Timer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// No ACK yet.
-    Waiting { is_held: bool },
+    Waiting {
+        is_held: bool,
+    },
     Open {
         since: Instant,
     },
@@ -149,9 +151,7 @@ impl Floor {
                 self.converse(now, converse::Input::CallerSilent);
             }
             (Phase::Waiting { .. }, is_held) => self.phase = Phase::Waiting { is_held },
-            (Phase::Closed, _)
-            | (Phase::Open { .. }, false)
-            | (Phase::Held { .. }, true) => (),
+            (Phase::Closed, _) | (Phase::Open { .. }, false) | (Phase::Held { .. }, true) => (),
         }
     }
 
@@ -180,7 +180,9 @@ impl Floor {
 
     pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {
         if matches!(self.phase, Phase::Open { .. }) {
-            if frame.score.speech >= SPEECH && !frame.score.tonal && frame.origin == Origin::Received
+            if frame.score.speech >= SPEECH
+                && !frame.score.tonal
+                && frame.origin == Origin::Received
             {
                 self.spoke = Some(frame.arrived);
             }
@@ -222,12 +224,7 @@ impl Floor {
     }
 
     /// An utterance has become audible: the end of a gap.
-    pub(super) fn audible(
-        &mut self,
-        record: &mut CallRecord,
-        utterance: UtteranceId,
-        at: Instant,
-    ) {
+    pub(super) fn audible(&mut self, record: &mut CallRecord, utterance: UtteranceId, at: Instant) {
         let is_greeting = |s: &Spoken| s.utterance == utterance && s.purpose == Purpose::Greeting;
         if let Phase::Open { since } = self.phase
             && self.spoken.iter().any(is_greeting)

@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 
-use super::state::millis;
 use super::media::HeardFrame;
+use super::state::millis;
 use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{Private, WorkId};
 use crate::converse;

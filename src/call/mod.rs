@@ -14,12 +14,12 @@
 
 pub mod admission;
 mod agreement;
-mod state;
 pub mod ending;
 mod floor;
 mod hearing;
 pub mod media;
 pub mod record;
+mod state;
 mod voice;
 mod work;
 
@@ -27,8 +27,8 @@ mod work;
 mod tests;
 
 pub use agreement::{Agreement, LocalMedia};
-pub use state::{Call, Input, Opening, Output, Settings, Start, warning};
 pub use ending::{By, Cause, Ending};
 pub use record::CallRecord;
+pub use state::{Call, Input, Opening, Output, Settings, Start, warning};
 pub use voice::{Shelf, render_list};
 pub use work::{Work, WorkIds, WorkResult};

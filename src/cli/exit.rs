@@ -51,7 +51,9 @@ impl Exit {
             Self::Usage => "wrong command line",
             Self::CallFailed => "call: the call was refused, not answered, or broke off",
             Self::NotAsExpected => "call: the call went through, an --expect was not met",
-            Self::ModelCorrupt => "the model file is damaged, no Whisper model, or hears less than 10 s at once",
+            Self::ModelCorrupt => {
+                "the model file is damaged, no Whisper model, or hears less than 10 s at once"
+            }
             Self::ModelMissing => "the model file is missing or unreadable",
             Self::PortBusy => "another program has the port that sip.listen or web.listen names",
             Self::EngineFailed => "the speech engine cannot work, or the voice can say nothing",

@@ -3,7 +3,7 @@
 //! | thread | what it runs |
 //! |---|---|
 //! | main | waits for the end, feeds systemd's watchdog while the others' hearts beat |
-//! | net | [`net::Net`]: SIP, calls, conversations |
+//! | net | `net::Net`: SIP, calls, conversations |
 //! | audio | `appliance::audio`: every call's media |
 //! | speech link | `appliance::engine`: the engine's child and socket |
 //! | web | `web`: API and status page |
