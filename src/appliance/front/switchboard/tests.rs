@@ -1,0 +1,202 @@
+//! The front without threads, models and network: SIP by datagrams, the audio thread and the engine
+//! played by the test, time as input.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::*;
+use crate::appliance::engine::Engine;
+use crate::appliance::engine::double::Scripted;
+use crate::appliance::front::errands::Speaker;
+use crate::appliance::rings::{self, AudioCommand, AudioSide};
+use crate::appliance::rtp_socket::RtpSockets;
+use crate::appliance::sip_socket::{Listen, SipSockets};
+use crate::call::admission::WhenFull;
+use crate::call::media::Report;
+use crate::codec::Codec;
+use crate::sdp::Offering;
+use crate::sip::{Flow, Transport, UserAgent};
+
+/// A switchboard of one place, and a telephone that its datagrams come to.
+struct Desk {
+    switchboard: Switchboard,
+    audio: AudioSide,
+    phone: tokio::net::UdpSocket,
+    flow: Flow,
+    now: Instant,
+    /// Of the call in the place.
+    playing: Option<(CallId, RtpSockets)>,
+}
+
+impl Desk {
+    async fn open(ports: u16) -> Self {
+        let now = Instant::now();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listen = [Listen { transport: Transport::Udp, address: any }];
+        let (sockets, _) = SipSockets::open(&listen).await.unwrap();
+        let local = sockets.listening()[0].address;
+        let phone = tokio::net::UdpSocket::bind(any).await.unwrap();
+        let flow = Flow::udp(local, phone.local_addr().unwrap());
+        let rings = rings::allocate(1).unwrap();
+        let (engine, _answers) = Scripted::new(16);
+        let engine: Arc<dyn Engine> = Arc::new(engine);
+        let speaker = Speaker { language: "en".into(), voice: String::new() };
+        let parts = Parts {
+            sip: SipLine::new(UserAgent::new(sip::Settings::default(), entropy(1)), sockets),
+            places: Places::new(rings.net),
+            ports: PortRange::new(ports..=ports + 19),
+            errands: Errands::new(engine, speaker),
+            board: Arc::default(),
+            entropy: entropy(2),
+            call: call::Settings {
+                offering: Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20 },
+                answer_after: Duration::ZERO,
+                listen: crate::listen::Settings::default(),
+                converse: crate::converse::Settings::default(),
+                language: crate::speak::Language::English,
+                playbook: Arc::new(crate::converse::Playbook::logistics()),
+            },
+            admission: admission::Settings { max: 1, when_full: WhenFull::Busy, retry_after_s: 5 },
+            media_address: None,
+        };
+        let switchboard = Switchboard::new(now, parts);
+        Self { switchboard, audio: rings.audio, phone, flow, now, playing: None }
+    }
+
+    async fn ready() -> Self {
+        static PORTS: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(28_400);
+        let ports = PORTS.fetch_add(20, std::sync::atomic::Ordering::Relaxed);
+        let mut desk = Self::open(ports).await;
+        desk.switchboard.set_readiness(desk.now, Readiness::Ready);
+        desk
+    }
+
+    fn sends(&mut self, message: &str) {
+        let bytes = message.replace('\n', "\r\n").into_bytes();
+        self.now += Duration::from_millis(1);
+        self.switchboard.arrival(self.now, Arrival::Datagram { flow: self.flow, bytes });
+        self.play();
+    }
+
+    /// The next message that the telephone gets, provisional responses left out.
+    async fn gets(&self) -> String {
+        let mut bytes = vec![0; 4_096];
+        loop {
+            let received =
+                tokio::time::timeout(Duration::from_secs(5), self.phone.recv(&mut bytes));
+            let length = received.await.expect("a message").unwrap();
+            let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            if !text.starts_with("SIP/2.0 1") {
+                return text;
+            }
+        }
+    }
+
+    /// The audio thread's part: takes its commands.
+    fn play(&mut self) {
+        while let Ok(command) = self.audio.commands.pop() {
+            match command {
+                AudioCommand::Start { call, sockets, .. } => self.playing = Some((call, sockets)),
+                AudioCommand::Stop { place } => {
+                    let (call, sockets) = self.playing.take().expect("something plays");
+                    let report = Report { sent: 7, ..Report::default() };
+                    let kind = AudioEventKind::Stopped { sockets, report };
+                    self.audio.events.push(AudioEvent { place, call, kind }).unwrap();
+                    self.switchboard.audio(self.now);
+                }
+                AudioCommand::Apply { .. } | AudioCommand::Press { .. } => (),
+            }
+        }
+    }
+
+    /// A call up to its ACK; gives the 200 to the INVITE.
+    async fn calls(&mut self, id: &str) -> String {
+        self.sends(&self.invite(id));
+        let ok = self.gets().await;
+        assert!(ok.starts_with("SIP/2.0 200"), "{ok}");
+        self.sends(&self.request("ACK", id, 1, &tag(&ok)));
+        ok
+    }
+
+    fn invite(&self, id: &str) -> String {
+        let sdp = "v=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\n\
+            m=audio 40000 RTP/AVP 0\n";
+        let length = sdp.replace('\n', "\r\n").len();
+        let head = self.request("INVITE", id, 1, "");
+        let head = head.replace(
+            "Content-Length: 0\n\n",
+            &format!("Content-Type: application/sdp\nContent-Length: {length}\n\n"),
+        );
+        head + sdp
+    }
+
+    fn request(&self, method: &str, id: &str, number: u32, to_tag: &str) -> String {
+        let (us, phone) = (self.flow.local, self.flow.peer);
+        format!(
+            "{method} sip:desk@{us} SIP/2.0\nVia: SIP/2.0/UDP {phone};branch=z9hG4bK{id}{method}\n\
+             Max-Forwards: 70\nFrom: <sip:phone@{phone}>;tag=of{id}\nTo: <sip:desk@{us}>{to_tag}\n\
+             Call-ID: {id}\nCSeq: {number} {method}\nContact: <sip:phone@{phone}>\n\
+             Content-Length: 0\n\n"
+        )
+    }
+}
+
+fn entropy(seed: u8) -> Entropy {
+    Entropy::new([seed; 32])
+}
+
+/// `;tag=...` of the To header field.
+fn tag(response: &str) -> String {
+    let to = response.lines().find(|line| line.starts_with("To:")).unwrap();
+    to[to.find(";tag=").unwrap()..].trim_end().to_owned()
+}
+
+/// The response to a request that we got.
+fn ok_to(request: &str) -> String {
+    let copied = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
+    let kept = request.lines().filter(|line| copied.iter().any(|name| line.starts_with(name)));
+    let head: String = kept.map(|line| format!("{}\n", line.trim_end())).collect();
+    format!("SIP/2.0 200 OK\n{head}Content-Length: 0\n\n")
+}
+
+#[tokio::test]
+async fn nobody_is_answered_before_the_engine_is_ready() {
+    let mut desk = Desk::open(28_380).await;
+    desk.sends(&desk.invite("early"));
+    let refused = desk.gets().await;
+    assert!(refused.starts_with("SIP/2.0 503"), "{refused}");
+    assert!(refused.contains("Retry-After: 5"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_call_after_the_last_place_is_refused_and_a_free_place_is_given_again() {
+    let mut desk = Desk::ready().await;
+    let ok = desk.calls("one").await;
+    desk.sends(&desk.invite("two"));
+    assert!(desk.gets().await.starts_with("SIP/2.0 486"));
+    desk.sends(&desk.request("ACK", "two", 1, ""));
+    desk.sends(&desk.request("BYE", "one", 2, &tag(&ok)));
+    assert!(desk.gets().await.starts_with("SIP/2.0 200"));
+    assert_eq!(desk.switchboard.calls(), 0);
+    desk.calls("three").await;
+    assert!(desk.playing.is_some());
+}
+
+#[tokio::test]
+async fn an_ended_call_that_awaits_its_last_answer_leaves_the_next_call_in_its_place_alone() {
+    let mut desk = Desk::ready().await;
+    desk.calls("one").await;
+    desk.switchboard.hang_up_all(desk.now, Cause::Goodbye);
+    desk.play();
+    let bye = desk.gets().await;
+    assert!(bye.starts_with("BYE"), "{bye}");
+    assert!(desk.playing.is_none());
+    desk.calls("two").await;
+    let (second, _) = desk.playing.as_ref().expect("the second call plays");
+    let second = *second;
+    desk.sends(&ok_to(&bye));
+    assert_eq!(desk.playing.as_ref().map(|(call, _)| *call), Some(second));
+    assert_eq!(desk.switchboard.calls(), 1);
+    let first = desk.switchboard.parts.board.call(CallId(1)).unwrap();
+    assert_eq!(first.rtp.packets_sent, 7, "the last report is in the record");
+}
