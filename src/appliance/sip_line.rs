@@ -107,3 +107,72 @@ impl SipLine {
         self.deadline
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpSocket, TcpStream};
+    use tokio::sync::mpsc::Receiver;
+
+    use super::super::sip_socket::Listen;
+    use super::*;
+    use crate::base::{Entropy, limits};
+    use crate::sip::{Settings, Transport};
+
+    const NOFILE: Resource = Resource::RLIMIT_NOFILE;
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// The `n`th peer of those that are as many to an address as one may have.
+    async fn connect(n: usize, server: SocketAddr) -> TcpStream {
+        let host = n / limits::SIP_CONNECTIONS_PER_SOURCE + 2;
+        let socket = TcpSocket::new_v4().unwrap();
+        let own = SocketAddr::from(([127, 0, 0, u8::try_from(host).unwrap()], 0));
+        socket.bind(own).unwrap();
+        socket.connect(server).await.unwrap()
+    }
+
+    /// Gives the core what arrives, up to the next new stream.
+    async fn open_one(line: &mut SipLine, arrivals: &mut Receiver<Arrival>) {
+        loop {
+            let arrival = tokio::time::timeout(PATIENCE, arrivals.recv()).await;
+            let arrival = arrival.expect("the newcomer waits outside").unwrap();
+            let opened = matches!(arrival, Arrival::Opened { .. });
+            line.arrival(Instant::now(), arrival);
+            assert!(line.event().is_none());
+            if opened {
+                return;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_is_let_in_and_the_longest_idle_stream_goes() {
+        // Both ends of each stream are in this process.
+        let (_, hard) = getrlimit(NOFILE).unwrap();
+        setrlimit(NOFILE, hard, hard).unwrap();
+        let listen =
+            Listen { transport: Transport::Tcp, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let (sockets, mut arrivals) = SipSockets::open(&[listen]).await.unwrap();
+        let server = sockets.listening()[0].address;
+        let agent = UserAgent::new(Settings::default(), Entropy::new([1; 32]));
+        let mut line = SipLine::new(agent, sockets);
+        let mut peers = Vec::new();
+        for n in 0..limits::SIP_CONNECTIONS {
+            peers.push(connect(n, server).await);
+            open_one(&mut line, &mut arrivals).await;
+        }
+        assert_eq!(line.agent.occupancy().connections, limits::SIP_CONNECTIONS);
+        // More than the headroom: whoever goes makes room for the next.
+        for n in 0..2 * limits::SIP_CONNECTIONS_HEADROOM {
+            peers.push(connect(limits::SIP_CONNECTIONS + n, server).await);
+            open_one(&mut line, &mut arrivals).await;
+            let end = tokio::time::timeout(PATIENCE, peers[n].read(&mut [0; 1])).await;
+            assert_eq!(end.expect("the oldest is still there").unwrap(), 0);
+        }
+        assert_eq!(line.agent.occupancy().connections, limits::SIP_CONNECTIONS);
+    }
+}

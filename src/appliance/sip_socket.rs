@@ -10,12 +10,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::time::Instant;
 
-use crate::base::limits::{SIP_CONNECTIONS, SIP_MESSAGE_BYTES};
+use crate::base::limits::{SIP_CONNECTIONS, SIP_CONNECTIONS_HEADROOM, SIP_MESSAGE_BYTES};
 use crate::sip::{ConnectionId, Flow, Transport};
 
 /// Arrivals waiting for the net loop: 100 ms of a flood at 10,000 datagrams a second.
@@ -28,13 +29,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(16);
 const ROUTES: usize = 1_024;
 /// Bytes read from a stream at once.
 const READ_BYTES: usize = 8_192;
-/// A peer that takes nothing for this long is cut off.
+/// A peer that takes nothing for this long is cut off; what is left when its stream is closed must
+/// go in this time altogether.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Wait before the next attempt to accept when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The writing side of a stream; dropping it closes the stream.
-pub type StreamWriter = mpsc::Sender<Vec<u8>>;
+/// The writing side of a stream; dropping it closes the stream once what waits is written.
+#[derive(Debug)]
+pub struct StreamWriter {
+    messages: mpsc::Sender<Vec<u8>>,
+    /// Ends the stream at once.
+    cut: Arc<Notify>,
+}
 
 /// Something that came from the network.
 #[derive(Debug)]
@@ -67,6 +74,9 @@ pub struct SipSockets {
     udp: Vec<Arc<UdpSocket>>,
     streams: HashMap<ConnectionId, StreamWriter>,
     listening: Vec<Listen>,
+    /// Accepted streams that there may be at once, all listeners together. More than the core keeps:
+    /// it is the core that chooses which idle one goes for a newcomer.
+    accepting: Arc<Semaphore>,
     arrivals: mpsc::Sender<Arrival>,
     routes: Routes,
 }
@@ -79,6 +89,7 @@ impl SipSockets {
             udp: Vec::new(),
             streams: HashMap::new(),
             listening: Vec::new(),
+            accepting: Arc::new(Semaphore::new(SIP_CONNECTIONS + SIP_CONNECTIONS_HEADROOM)),
             arrivals,
             routes: Routes::default(),
         };
@@ -109,7 +120,8 @@ impl SipSockets {
             Transport::Tcp => {
                 let listener = TcpListener::bind(listen.address).await?;
                 let address = listener.local_addr()?;
-                tokio::spawn(accept(listener, self.arrivals.clone()));
+                let accepting = Arc::clone(&self.accepting);
+                tokio::spawn(accept(listener, accepting, self.arrivals.clone()));
                 Ok(address)
             }
             Transport::Tls | Transport::Ws | Transport::Wss => {
@@ -119,12 +131,15 @@ impl SipSockets {
     }
 
     /// Sends a message on a flow. Loss is the transport's business: the core retransmits or learns
-    /// of the closed stream.
-    pub fn transmit(&self, flow: &Flow, bytes: Vec<u8>) {
+    /// of the closed stream. A stream whose peer does not read fast enough is cut off, for it may not
+    /// lose one message and go on.
+    pub fn transmit(&mut self, flow: &Flow, bytes: Vec<u8>) {
         match flow.connection {
             Some(connection) => {
-                if let Some(writer) = self.streams.get(&connection) {
-                    let _ = writer.try_send(bytes);
+                let Some(writer) = self.streams.get(&connection) else { return };
+                if writer.messages.try_send(bytes).is_err() {
+                    writer.cut.notify_one();
+                    self.streams.remove(&connection);
                 }
             }
             None => {
@@ -199,10 +214,9 @@ async fn read_datagrams(socket: Arc<UdpSocket>, arrivals: mpsc::Sender<Arrival>)
     }
 }
 
-async fn accept(listener: TcpListener, arrivals: mpsc::Sender<Arrival>) {
-    let open = Arc::new(Semaphore::new(SIP_CONNECTIONS));
+async fn accept(listener: TcpListener, accepting: Arc<Semaphore>, arrivals: mpsc::Sender<Arrival>) {
     for number in 1.. {
-        let Ok(permit) = Arc::clone(&open).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&accepting).acquire_owned().await else { return };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             // Out of descriptors: waiting for one to come free beats spinning.
@@ -227,13 +241,16 @@ async fn run_stream(stream: TcpStream, flow: Flow, arrivals: mpsc::Sender<Arriva
     // Small messages must not wait for more to come.
     let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
-    let (sender, writes) = mpsc::channel(WRITES);
+    let (messages, writes) = mpsc::channel(WRITES);
+    let cut = Arc::new(Notify::new());
+    let sender = StreamWriter { messages, cut: Arc::clone(&cut) };
     if arrivals.send(Arrival::Opened { flow, writer: sender }).await.is_err() {
         return;
     }
     tokio::select! {
         () = read_stream(reader, flow, &arrivals) => (),
-        () = write_stream(writer, writes) => (),
+        () = write_stream(writer, writes, WRITE_TIMEOUT) => (),
+        () = cut.notified() => (),
     }
     let _ = arrivals.send(Arrival::Closed { flow }).await;
 }
@@ -249,9 +266,17 @@ async fn read_stream(mut reader: OwnedReadHalf, flow: Flow, arrivals: &mpsc::Sen
     }
 }
 
-async fn write_stream(mut writer: OwnedWriteHalf, mut writes: mpsc::Receiver<Vec<u8>>) {
+/// Each message within `limit`; once the stream is being closed, all that is left within `limit`.
+async fn write_stream(
+    mut writer: impl AsyncWrite + Unpin,
+    mut writes: mpsc::Receiver<Vec<u8>>,
+    limit: Duration,
+) {
+    let mut close_by = None;
     while let Some(bytes) = writes.recv().await {
-        let written = tokio::time::timeout(WRITE_TIMEOUT, writer.write_all(&bytes)).await;
+        let end = Instant::now() + limit;
+        let end = if writes.is_closed() { *close_by.get_or_insert(end) } else { end };
+        let written = tokio::time::timeout_at(end, writer.write_all(&bytes)).await;
         if !matches!(written, Ok(Ok(()))) {
             return;
         }
@@ -301,7 +326,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_datagram_comes_with_the_flow_to_answer_on() {
-        let (sockets, mut arrivals) = SipSockets::open(&[local(Transport::Udp)]).await.unwrap();
+        let (mut sockets, mut arrivals) = SipSockets::open(&[local(Transport::Udp)]).await.unwrap();
         let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         peer.send_to(b"ping", sockets.listening()[0].address).await.unwrap();
         let Some(Arrival::Datagram { flow, bytes }) = arrivals.recv().await else { panic!() };
@@ -315,7 +340,7 @@ mod tests {
     #[tokio::test]
     async fn the_first_datagram_of_a_fresh_socket_leaves() {
         let (server, mut arrivals) = SipSockets::open(&[local(Transport::Udp)]).await.unwrap();
-        let (client, _keep) = SipSockets::open(&[local(Transport::Udp)]).await.unwrap();
+        let (mut client, _keep) = SipSockets::open(&[local(Transport::Udp)]).await.unwrap();
         let flow = Flow::udp(client.listening()[0].address, server.listening()[0].address);
         client.transmit(&flow, b"first".to_vec());
         let arrival = tokio::time::timeout(Duration::from_secs(5), arrivals.recv()).await;
@@ -341,6 +366,43 @@ mod tests {
         server.close(theirs.connection.unwrap());
         let Some(Arrival::Closed { flow }) = at_client.recv().await else { panic!() };
         assert_eq!(flow.connection, Some(id));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_does_not_read_loses_its_stream_and_not_a_message() {
+        let (mut server, mut arrivals) = SipSockets::open(&[local(Transport::Tcp)]).await.unwrap();
+        let _deaf = TcpStream::connect(server.listening()[0].address).await.unwrap();
+        let Some(Arrival::Opened { flow, writer }) = arrivals.recv().await else { panic!() };
+        let connection = flow.connection.unwrap();
+        server.adopt(connection, writer);
+        for _ in 0..=WRITES {
+            // One message fills the kernel's buffers, the others the queue.
+            server.transmit(&flow, vec![b'x'; 16 << 20]);
+        }
+        assert!(!server.streams.contains_key(&connection));
+        let told = tokio::time::timeout(WRITE_TIMEOUT / 2, arrivals.recv()).await;
+        assert!(
+            matches!(told, Ok(Some(Arrival::Closed { flow })) if flow.connection == Some(connection))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_cannot_keep_a_closed_stream() {
+        let limit = Duration::from_millis(100);
+        let (ours, mut theirs) = tokio::io::duplex(1);
+        let (sender, writes) = mpsc::channel(WRITES);
+        for _ in 0..WRITES {
+            sender.try_send(b"xx".to_vec()).unwrap();
+        }
+        drop(sender);
+        let slow = async {
+            while theirs.read_u8().await.is_ok() {
+                tokio::time::sleep(limit / 4).await;
+            }
+        };
+        let begun = Instant::now();
+        tokio::join!(slow, write_stream(ours, writes, limit));
+        assert!(begun.elapsed() < limit * 10, "{:?}", begun.elapsed());
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
-//! How much one source address may ask for: a token bucket for each address in a bounded table.
+//! How much one source address, or one call, may ask for: token buckets, those of addresses in a
+//! bounded table.
 //!
-//! Only requests outside any dialog pay; what belongs to a call that was let in is free. A source
-//! above its share is dropped without an answer, so that a forged source is not flooded by us.
+//! A source above its share is dropped without an answer, so that a forged source is not flooded by
+//! us.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -9,58 +10,99 @@ use std::time::{Duration, Instant};
 
 use crate::base::limits;
 
+/// How fast a [`TokenBucket`] fills, and how much it holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    pub per_second: u32,
+    /// What may come at once after a rest.
+    pub burst: u32,
+}
+
+impl Rate {
+    /// The time that one token takes.
+    fn interval(self) -> Duration {
+        Duration::from_secs(1) / self.per_second.max(1)
+    }
+}
+
+/// Lets `burst` things pass at once and `per_second` over time. Full at first.
+///
+/// Kept as the moment at which it will be full again, so that nothing is lost to rounding however
+/// often it is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenBucket {
+    rate: Rate,
+    full_at: Option<Instant>,
+}
+
+impl TokenBucket {
+    pub const fn new(rate: Rate) -> Self {
+        Self { rate, full_at: None }
+    }
+
+    /// Whether one more thing may pass now; if so, it has.
+    pub fn take(&mut self, now: Instant) -> bool {
+        let full_at = self.full_at.map_or(now, |at| at.max(now));
+        let interval = self.rate.interval();
+        let admitted = full_at - now <= interval * self.rate.burst.saturating_sub(1);
+        if admitted {
+            self.full_at = Some(full_at + interval);
+        }
+        admitted
+    }
+}
+
 /// Token buckets by source address.
 ///
 /// Invariant: `by_age` holds each source of `sources` once, under the time it was last seen.
 #[derive(Debug)]
 pub struct RateLimiter {
-    sources: HashMap<IpAddr, Bucket>,
+    sources: HashMap<IpAddr, Source>,
     by_age: BTreeSet<(Instant, IpAddr)>,
-    per_second: u32,
+    rate: Rate,
     capacity: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
-    /// In thousandths of a request.
-    tokens_milli: u64,
+struct Source {
+    bucket: TokenBucket,
     seen_at: Instant,
 }
 
-impl Default for RateLimiter {
-    fn default() -> Self {
-        Self::new(limits::SIP_NEW_DIALOGS_PER_SOURCE_PER_SECOND, limits::SIP_SOURCES)
-    }
-}
-
 impl RateLimiter {
-    /// `per_second` requests a second from one source, with bursts of as many; `capacity` sources
-    /// are remembered.
-    pub fn new(per_second: u32, capacity: usize) -> Self {
-        Self { sources: HashMap::new(), by_age: BTreeSet::new(), per_second, capacity }
+    /// `rate` for each source; `capacity` sources are remembered.
+    pub fn new(rate: Rate, capacity: usize) -> Self {
+        Self { sources: HashMap::new(), by_age: BTreeSet::new(), rate, capacity }
+    }
+
+    /// For requests that begin calls, or belong to calls that we do not know.
+    pub fn of_calls() -> Self {
+        let per_second = limits::SIP_NEW_DIALOGS_PER_SOURCE_PER_SECOND;
+        Self::new(Rate { per_second, burst: per_second }, limits::SIP_SOURCES)
+    }
+
+    /// For requests that have nothing to do with a call.
+    pub fn of_probes() -> Self {
+        let per_second = limits::SIP_PROBES_PER_SOURCE_PER_SECOND;
+        let burst = limits::SIP_PROBES_PER_SOURCE_BURST;
+        Self::new(Rate { per_second, burst }, limits::SIP_SOURCES)
     }
 
     /// Whether `source` may ask for one more thing now; if so, it has.
     pub fn admit(&mut self, now: Instant, source: IpAddr) -> bool {
         let source = network_of(source);
-        let full_milli = u64::from(self.per_second) * 1000;
         let mut bucket = match self.sources.get(&source) {
-            Some(bucket) => {
-                self.by_age.remove(&(bucket.seen_at, source));
-                let gained_milli = milli_tokens(now - bucket.seen_at, self.per_second);
-                let tokens_milli = (bucket.tokens_milli + gained_milli).min(full_milli);
-                Bucket { tokens_milli, seen_at: now }
+            Some(known) => {
+                self.by_age.remove(&(known.seen_at, source));
+                known.bucket
             }
             None => {
                 self.make_room();
-                Bucket { tokens_milli: full_milli, seen_at: now }
+                TokenBucket::new(self.rate)
             }
         };
-        let admitted = bucket.tokens_milli >= 1000;
-        if admitted {
-            bucket.tokens_milli -= 1000;
-        }
-        self.sources.insert(source, bucket);
+        let admitted = bucket.take(now);
+        self.sources.insert(source, Source { bucket, seen_at: now });
         self.by_age.insert((now, source));
         admitted
     }
@@ -83,16 +125,11 @@ impl RateLimiter {
 }
 
 /// Whoever holds an IPv6 address holds its /64, so that is what counts as one source.
-fn network_of(source: IpAddr) -> IpAddr {
+pub(super) fn network_of(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
         v4 => v4,
     }
-}
-
-fn milli_tokens(elapsed: Duration, per_second: u32) -> u64 {
-    let elapsed_ms = elapsed.as_millis().min(1_000_000) as u64;
-    elapsed_ms * u64::from(per_second)
 }
 
 #[cfg(test)]
@@ -103,10 +140,23 @@ mod tests {
         IpAddr::V4(n.into())
     }
 
+    fn limiter(per_second: u32, capacity: usize) -> RateLimiter {
+        RateLimiter::new(Rate { per_second, burst: per_second }, capacity)
+    }
+
+    #[test]
+    fn a_bucket_that_is_asked_all_the_time_still_fills() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(Rate { per_second: 20, burst: 40 });
+        let asked = (0..50_000).map(|n| start + Duration::from_micros(200) * n);
+        let admitted = asked.filter(|now| bucket.take(*now)).count();
+        assert_eq!(admitted, 40 + 199, "in 10 s");
+    }
+
     #[test]
     fn a_source_gets_its_share_each_second_and_the_others_theirs() {
         let start = Instant::now();
-        let mut limiter = RateLimiter::new(5, 10);
+        let mut limiter = limiter(5, 10);
         for (ms, source, asked, admitted) in
             [(0, 1, 8, 5), (0, 2, 5, 5), (200, 1, 3, 1), (1000, 1, 9, 4), (60_000, 1, 9, 5)]
         {
@@ -119,7 +169,7 @@ mod tests {
     #[test]
     fn the_oldest_source_is_forgotten_when_the_table_is_full() {
         let start = Instant::now();
-        let mut limiter = RateLimiter::new(1, 3);
+        let mut limiter = limiter(1, 3);
         for n in 0..4 {
             let now = start + Duration::from_millis(n.into());
             assert!(limiter.admit(now, address(n)));
@@ -133,7 +183,7 @@ mod tests {
     #[test]
     fn one_ipv6_network_is_one_source() {
         let now = Instant::now();
-        let mut limiter = RateLimiter::new(1, 10);
+        let mut limiter = limiter(1, 10);
         assert!(limiter.admit(now, "2001:db8::1".parse().unwrap()));
         assert!(!limiter.admit(now, "2001:db8::2".parse().unwrap()));
         assert!(limiter.admit(now, "2001:db8:0:1::2".parse().unwrap()));

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use crate::base::limits;
+use crate::sip::admission::network_of;
 use crate::sip::deadlines::Deadlines;
 use crate::sip::framing::{Framed, PONG, StreamFramer};
 use crate::sip::transport::{ConnectionId, Flow, Transport, Way};
@@ -87,6 +88,7 @@ pub struct Connections {
     table: HashMap<ConnectionId, Connection>,
     /// The newest connection to a peer.
     by_peer: HashMap<(Transport, SocketAddr), ConnectionId>,
+    /// By source as [`network_of`] counts them.
     accepted_from: HashMap<IpAddr, usize>,
     deadlines: Deadlines<ConnectionId>,
     actions: VecDeque<Action>,
@@ -152,11 +154,12 @@ impl Connections {
         }
         // One that we dialled and gave up since must not come back as a stranger.
         let stale = matches!(id, ConnectionId::Dialled(_));
-        if stale || !self.make_room(flow.peer.ip()) {
+        let source = network_of(flow.peer.ip());
+        if stale || !self.make_room(source) {
             self.actions.push_back(Action::Close { connection: id });
             return false;
         }
-        *self.accepted_from.entry(flow.peer.ip()).or_default() += 1;
+        *self.accepted_from.entry(source).or_default() += 1;
         self.insert(id, flow, State::Open { framer: StreamFramer::new() }, now);
         true
     }
@@ -308,7 +311,7 @@ impl Connections {
     fn evict(&mut self, source: Option<IpAddr>) -> bool {
         let fits = |connection: &Connection| {
             connection.dialogs == 0
-                && source.is_none_or(|source| connection.flow.peer.ip() == source)
+                && source.is_none_or(|source| network_of(connection.flow.peer.ip()) == source)
                 && matches!(connection.state, State::Open { .. })
         };
         let idle = self.table.iter().filter(|(_, connection)| fits(connection));
@@ -332,12 +335,13 @@ impl Connections {
         if self.by_peer.get(&(transport, peer)) == Some(&id) {
             self.by_peer.remove(&(transport, peer));
         }
+        let source = network_of(peer.ip());
         if matches!(id, ConnectionId::Accepted(_))
-            && let Some(count) = self.accepted_from.get_mut(&peer.ip())
+            && let Some(count) = self.accepted_from.get_mut(&source)
         {
             *count -= 1;
             if *count == 0 {
-                self.accepted_from.remove(&peer.ip());
+                self.accepted_from.remove(&source);
             }
         }
         self.deadlines.set(id, None);

@@ -18,6 +18,8 @@ pub enum Dropped {
     Spoofed,
     /// The source asked for more than its share.
     SourceRate,
+    /// A call asked for more than its share.
+    CallRate,
     /// The transaction table is full.
     TransactionsFull,
     /// The dialog table is full.

@@ -224,11 +224,16 @@ impl Dialog {
     /// # Errors
     /// [`OutOfOrder`] if it is not above the last one.
     pub fn take_remote_seq(&mut self, number: u32) -> Result<(), OutOfOrder> {
-        if self.remote_seq.is_some_and(|last| number <= last) {
+        if !self.expects(number) {
             return Err(OutOfOrder);
         }
         self.remote_seq = Some(number);
         Ok(())
+    }
+
+    /// Whether a request with this CSeq number is in order.
+    pub fn expects(&self, number: u32) -> bool {
+        self.remote_seq.is_none_or(|last| number > last)
     }
 
     /// A target refresh: the peer's new Contact, and the flow that it now uses.

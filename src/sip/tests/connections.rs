@@ -100,6 +100,25 @@ fn one_source_cannot_take_every_connection() {
 }
 
 #[test]
+fn one_ipv6_network_is_one_source_of_connections() {
+    let now = Instant::now();
+    let mut connections = Connections::new(100, 2);
+    let peer = |n: u64| format!("[2001:db8::{n}]:40000").parse().unwrap();
+    for n in 1..=3 {
+        connections.opened(now + Duration::from_millis(n), accepted(n, peer(n)));
+    }
+    assert_eq!(connections.len(), 2, "the oldest of the network gave way");
+    connections.closed(ConnectionId::Accepted(2));
+    connections.closed(ConnectionId::Accepted(3));
+    assert!(connections.accepted_from.is_empty());
+    let elsewhere = "[2001:db8:0:1::1]:40000".parse().unwrap();
+    for (n, peer) in [(4, peer(4)), (5, peer(5)), (6, elsewhere)] {
+        connections.opened(now, accepted(n, peer));
+    }
+    assert_eq!(connections.len(), 3);
+}
+
+#[test]
 fn idle_connections_are_closed_and_those_with_a_dialog_are_not() {
     let start = Instant::now();
     let mut connections = Connections::default();

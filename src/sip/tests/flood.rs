@@ -102,13 +102,122 @@ fn one_source_gets_its_share_and_no_answer_beyond() {
     let mut bench = Bench::new();
     let share = u64::from(limits::SIP_NEW_DIALOGS_PER_SOURCE_PER_SECOND);
     for n in 0..1_000 {
-        bench.receive(&Script::new("OPTIONS").number(n).text());
+        bench.receive(&Script::new("INVITE").header("Require: x").number(n).text());
     }
     assert_eq!(bench.take().len() as u64, share);
     assert_eq!(bench.agent.counters().dropped(Dropped::SourceRate), 1_000 - share);
     bench.pass(seconds(1));
-    bench.receive(&Script::new("OPTIONS").number(2_000).text());
+    bench.receive(&Script::new("INVITE").header("Require: x").number(2_000).text());
+    assert_eq!(bench.words(), ["420"]);
+}
+
+#[test]
+fn a_scanner_gets_a_few_answers_and_then_one_a_second_and_no_name() {
+    let burst = limits::SIP_PROBES_PER_SOURCE_BURST as usize;
+    for probe in [
+        Script::new("OPTIONS"),
+        Script::new("OPTIONS").tagged("x"),
+        Script::new("REGISTER"),
+        Script::new("BREAKFAST"),
+        Script::new("BYE"),
+        Script::new("CANCEL"),
+        Script::new("OPTIONS").header("CSeq: x"),
+    ] {
+        let mut bench = Bench::new();
+        // 100 a second for 10 s.
+        for n in 0..1_000 {
+            bench.receive(&probe.clone().number(n).text());
+            bench.pass(ms(10));
+        }
+        let answers = bench.take();
+        assert_eq!(answers.len(), burst + 9, "{}", probe.method);
+        assert!(answers.iter().all(|answer| answer.header("Server").is_empty()));
+        assert!(answers.iter().all(|answer| !answer.text.contains("Attendant")));
+        // Neighbours are heard, and so are calls of the same source.
+        let neighbour = Flow::udp(us(), "192.0.2.8:5060".parse().unwrap());
+        bench.receive_over(neighbour, &Script::new("OPTIONS").text());
+        assert_eq!(bench.words(), ["200"]);
+        bench.receive(&Script::new("INVITE").number(2_000).body(SDP).text());
+        assert_eq!(bench.words(), ["100"]);
+    }
+}
+
+#[test]
+fn a_peer_on_a_stream_is_who_it_says_and_may_ask_more() {
+    let mut bench = Bench::over_tcp();
+    for n in 0..100 {
+        bench.receive(&Script::new("OPTIONS").tcp().number(n).text());
+    }
+    assert_eq!(bench.take().len(), 100);
+}
+
+/// A second call, from another address, so that its BYE can be tried.
+fn second_call(bench: &mut Bench) -> (Flow, Script) {
+    let flow = Flow::udp(us(), "192.0.2.8:5060".parse().unwrap());
+    let call = |method| Script::new(method).call_id("call-2").branch(&format!("z9hG4bK2{method}"));
+    bench.receive_over(flow, &call("INVITE").body(SDP).text());
+    let Some(Event::Incoming { leg, .. }) = bench.take_events().pop() else { panic!() };
+    bench.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
+    let tag = bench.take().pop().unwrap().tag("To").to_owned();
+    bench.receive_over(flow, &call("ACK").tagged(&tag).text());
+    assert_eq!(bench.said(), ["Established"]);
+    let mut bye = call("BYE").tagged(&tag);
+    bye.number = 2;
+    (flow, bye)
+}
+
+#[test]
+fn one_call_cannot_take_the_transactions_of_the_others() {
+    let mut bench = Bench::new();
+    let (_, tag) = bench.up();
+    let (other, other_bye) = second_call(&mut bench);
+    let info = Script::new("INFO").tagged(&tag).body_of("application/dtmf", "5");
+    // 1,000 a second for 40 s: digits, questions, and BYEs that end nothing.
+    for n in 0..40_000_u32 {
+        let script = match n % 4 {
+            0 => Script::new("OPTIONS").tagged(&tag),
+            1 => Script::new("BYE").tagged(&tag).header("Require: x"),
+            _ => info.clone(),
+        };
+        bench.receive(&script.number(10 + n).text());
+        bench.pass(ms(1));
+        if n % 1_000 == 0 {
+            let used = bench.agent.occupancy().transactions;
+            let most = 32 * limits::SIP_IN_DIALOG_PER_SECOND + limits::SIP_IN_DIALOG_BURST + 10;
+            assert!(used <= most as usize, "{used}");
+        }
+    }
+    let counters = bench.agent.counters();
+    assert!(counters.dropped(Dropped::CallRate) > 39_000);
+    assert_eq!(counters.dropped(Dropped::TransactionsFull), 0);
+    let refused: Vec<_> = bench.take().into_iter().filter(|sent| sent.status() == 503).collect();
+    assert!(refused.len() > 39_000);
+    assert!(refused.iter().all(|sent| !sent.header("Retry-After").is_empty()));
+    // BYE gets through: from the other call, and from the one that floods.
+    bench.take_events();
+    bench.receive_over(other, &other_bye.text());
+    assert_eq!((bench.words(), bench.said()), (vec!["200".to_owned()], vec!["Ended".to_owned()]));
+    let bye = Script::new("BYE").tagged(&tag).number(100_000);
+    bench.receive(&bye.text());
+    assert_eq!((bench.words(), bench.said()), (vec!["200".to_owned()], vec!["Ended".to_owned()]));
+    // Copies of a request that was let in are answered again and pay nothing.
+    bench.receive(&bye.text());
     assert_eq!(bench.words(), ["200"]);
+}
+
+#[test]
+fn digits_come_no_faster_than_fingers_and_their_requests_are_answered() {
+    let mut bench = Bench::new();
+    let (_, tag) = bench.up();
+    let info = Script::new("INFO").tagged(&tag).body_of("application/dtmf", "5");
+    for n in 0..limits::SIP_IN_DIALOG_BURST {
+        bench.receive(&info.clone().number(10 + n).text());
+    }
+    assert_eq!(bench.agent.counters().answered(200), 1 + u64::from(limits::SIP_IN_DIALOG_BURST));
+    assert_eq!(bench.said(), vec!["Dtmf"; limits::DTMF_PER_SECOND as usize]);
+    bench.pass(seconds(1));
+    bench.receive(&info.number(500).text());
+    assert_eq!(bench.said(), ["Dtmf"], "and the next second has its own");
 }
 
 /// One to four random changes to a message.

@@ -8,7 +8,7 @@ use super::compose::{SDP, key_of};
 use super::inspect::{self, Refusal};
 use super::leg::Leg;
 use super::stack::{Purpose, Stack};
-use super::uas::refuse;
+use super::uas::{concerns_a_call, refuse};
 use crate::sip::counters::Dropped;
 use crate::sip::dialog::DialogId;
 use crate::sip::message::{Method, Request, Response, response_to};
@@ -19,11 +19,14 @@ impl UserAgent {
     /// A request with a To tag that no transaction knows.
     pub(super) fn request_in_dialog(&mut self, now: Instant, flow: Flow, request: Request) {
         let Some(leg) = self.leg_of(flow, &request) else {
-            if !self.limiter.admit(now, flow.peer.ip()) {
-                return self.stack.drop_one(Dropped::SourceRate);
+            if self.hears(now, flow, concerns_a_call(&request)) {
+                refuse(&mut self.stack, now, flow, &request, Refusal::new(481));
             }
-            return refuse(&mut self.stack, now, flow, &request, Refusal::new(481));
+            return;
         };
+        if !self.legs.get_mut(&leg).is_some_and(|leg| leg.may_be_asked(now, &request)) {
+            return self.overloaded(now, flow, &request, Dropped::CallRate);
+        }
         let Some(transaction) = self.stack.accept(&request, flow) else {
             return self.overloaded(now, flow, &request, Dropped::TransactionsFull);
         };
@@ -117,6 +120,21 @@ impl Leg {
         }
     }
 
+    /// Whether the peer may have a transaction for one more request. Each is kept for 32 s, so one
+    /// call could take them all. A BYE that will end the call is always heard: it is the last.
+    fn may_be_asked(&mut self, now: Instant, request: &Request) -> bool {
+        self.is_farewell(request) || self.requests.take(now)
+    }
+
+    fn is_farewell(&mut self, request: &Request) -> bool {
+        let number = request.cseq().map_or(0, |cseq| cseq.number);
+        let id = DialogId::of_request(request);
+        *request.method() == Method::Bye
+            && id.and_then(|id| self.dialog_mut(&id)).is_some_and(|dialog| dialog.expects(number))
+            && inspect::require(request).is_ok()
+            && inspect::content(request).is_ok()
+    }
+
     /// Order first: a CSeq is used up even by a request that is refused for another reason.
     fn admissible(&mut self, request: &Request) -> Result<(), Refusal> {
         let id = DialogId::of_request(request);
@@ -134,7 +152,10 @@ impl Leg {
         match key_of(request) {
             Some((digit, duration_ms)) => {
                 stack.respond(now, asking.transaction, response_to(request, 200, None));
-                stack.event(Event::Dtmf { leg: self.id, digit, duration_ms });
+                match self.keys.take(now) {
+                    true => stack.event(Event::Dtmf { leg: self.id, digit, duration_ms }),
+                    false => stack.drop_one(Dropped::CallRate),
+                }
             }
             None if request.body().is_empty() => {
                 stack.respond(now, asking.transaction, response_to(request, 200, None));

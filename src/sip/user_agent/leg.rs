@@ -14,11 +14,18 @@ use std::time::{Duration, Instant};
 use super::api::{Event, LegId, OfferBy};
 use super::authentication::Authentication;
 use super::stack::Stack;
-use crate::base::TimerTable;
+use crate::base::{TimerTable, limits};
+use crate::sip::admission::{Rate, TokenBucket};
 use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::message::{Request, Response};
 use crate::sip::transaction::TransactionId;
 use crate::sip::transport::{ConnectionId, Flow};
+
+/// Requests of the peer in its dialog.
+const REQUESTS: Rate =
+    Rate { per_second: limits::SIP_IN_DIALOG_PER_SECOND, burst: limits::SIP_IN_DIALOG_BURST };
+/// Digits that come in them.
+const KEYS: Rate = Rate { per_second: limits::DTMF_PER_SECOND, burst: limits::DTMF_PER_SECOND };
 
 /// The deadlines of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,11 +165,21 @@ pub(super) struct Leg {
     pub authentication: Option<Authentication>,
     /// The connection that is kept open for this leg.
     pub retained: Option<ConnectionId>,
+    pub requests: TokenBucket,
+    pub keys: TokenBucket,
 }
 
 impl Leg {
     pub fn new(id: LegId, state: State, authentication: Option<Authentication>) -> Self {
-        Self { id, state, timers: TimerTable::default(), authentication, retained: None }
+        Self {
+            id,
+            state,
+            timers: TimerTable::default(),
+            authentication,
+            retained: None,
+            requests: TokenBucket::new(REQUESTS),
+            keys: TokenBucket::new(KEYS),
+        }
     }
 
     pub fn is_over(&self) -> bool {

@@ -30,7 +30,7 @@ pub use api::{
 };
 
 use crate::base::{Entropy, limits};
-use crate::sip::admission::RateLimiter;
+use crate::sip::admission::{Rate, RateLimiter};
 use crate::sip::connections::{Action, Brought};
 use crate::sip::counters::{Counters, Dropped};
 use crate::sip::deadlines::Deadlines;
@@ -40,8 +40,8 @@ use crate::sip::transport::{ConnectionId, Flow};
 use leg::{Leg, State};
 use stack::Stack;
 
-/// New calls that get a 503 in a second while the house is full; the others are dropped unread.
-const REFUSALS_PER_SECOND: u32 = 500;
+/// New calls that get a 503 while the house is full; the others are dropped unread.
+const REFUSALS: Rate = Rate { per_second: 500, burst: 500 };
 /// The bucket of `overload`: all sources together.
 const EVERYBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -50,7 +50,10 @@ pub struct UserAgent {
     stack: Stack,
     legs: HashMap<LegId, Leg>,
     leg_deadlines: Deadlines<LegId>,
+    /// Who asks for calls, or for calls that we do not know.
     limiter: RateLimiter,
+    /// Who asks for anything else.
+    probes: RateLimiter,
     /// How many are told that the house is full.
     overload: RateLimiter,
     admission: Admission,
@@ -67,6 +70,7 @@ pub struct Occupancy {
     /// Transactions that the user agent remembers something about; at most `transactions`.
     pub remembered: usize,
     pub connections: usize,
+    /// In the larger of the two tables of sources.
     pub sources: usize,
 }
 
@@ -76,8 +80,9 @@ impl UserAgent {
             stack: Stack::new(settings, entropy),
             legs: HashMap::new(),
             leg_deadlines: Deadlines::default(),
-            limiter: RateLimiter::default(),
-            overload: RateLimiter::new(REFUSALS_PER_SECOND, 1),
+            limiter: RateLimiter::of_calls(),
+            probes: RateLimiter::of_probes(),
+            overload: RateLimiter::new(REFUSALS, 1),
             admission: Admission::Open,
             next_leg: 1,
         }
@@ -108,7 +113,7 @@ impl UserAgent {
             transaction_bytes: self.stack.transactions.bytes(),
             remembered: self.stack.remembered(),
             connections: self.stack.connections.len(),
-            sources: self.limiter.len(),
+            sources: self.limiter.len().max(self.probes.len()),
         }
     }
 

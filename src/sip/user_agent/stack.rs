@@ -113,23 +113,27 @@ impl Stack {
 
     /// Answers in a transaction.
     pub fn respond(&mut self, now: Instant, id: TransactionId, mut response: Response) {
-        self.sign(&mut response);
+        if response.status() > 100 {
+            self.name(&mut response);
+        }
+        self.counters.answer_one(response.status());
         self.transactions.respond(now, id, &response);
     }
 
     /// Answers without keeping anything (RFC 3261 section 8.2.7): each copy of the request gets the
-    /// same answer again, with the same tag.
+    /// same answer again, with the same tag. Anybody can have such an answer, so it does not say
+    /// which product gives it.
     pub fn respond_statelessly(
         &mut self,
         now: Instant,
         request: &Request,
         flow: Flow,
-        mut response: Response,
+        response: Response,
     ) {
         if *request.method() == Method::Ack {
             return;
         }
-        self.sign(&mut response);
+        self.counters.answer_one(response.status());
         self.send_plain(now, reply_way_of(request, flow), response.to_bytes());
     }
 
@@ -143,7 +147,7 @@ impl Stack {
             let tag = self.tag_of([response.header("Via"), response.call_id(), None]);
             response.set_header("To", to.with_tag(&tag).to_string());
         }
-        self.sign(&mut response);
+        self.counters.answer_one(response.status());
         self.send_plain(now, way, response.to_bytes());
     }
 
@@ -161,14 +165,6 @@ impl Stack {
     /// A response to `request` with a tag of its own.
     pub fn stateless_response(&self, request: &Request, status: u16) -> Response {
         response_to(request, status, Some(&self.stateless_tag(request)))
-    }
-
-    /// Says who answers, and counts it.
-    fn sign(&mut self, response: &mut Response) {
-        if response.status() > 100 {
-            self.name(response);
-        }
-        self.counters.answer_one(response.status());
     }
 
     /// Says who answers.

@@ -25,8 +25,8 @@ impl UserAgent {
         if is_scanner(request) {
             return self.stack.drop_one(Dropped::Scanner);
         }
-        if !self.limiter.admit(now, flow.peer.ip()) {
-            return self.stack.drop_one(Dropped::SourceRate);
+        if !self.hears(now, flow, concerns_a_call(request)) {
+            return;
         }
         let verdict = inspect_new(&self.stack, request).and(match size {
             0..=limits::SIP_NEW_CALL_BYTES => Ok(()),
@@ -126,10 +126,10 @@ impl UserAgent {
             if found.is_some() {
                 self.stack.drop_one(Dropped::Spoofed);
             }
-            if !self.limiter.admit(now, source) {
-                return self.stack.drop_one(Dropped::SourceRate);
+            if self.hears(now, flow, false) {
+                refuse(&mut self.stack, now, flow, cancel, Refusal::new(481));
             }
-            return refuse(&mut self.stack, now, flow, cancel, Refusal::new(481));
+            return;
         };
         let leg = self.stack.use_of(invite).map(|serves| serves.leg);
         let tag = leg
@@ -147,10 +147,35 @@ impl UserAgent {
     pub(super) fn malformed(&mut self, now: Instant, flow: Flow, fault: &ParseFault) {
         self.stack.drop_one(Dropped::Malformed);
         let Some(response) = fault.response() else { return };
-        if !self.limiter.admit(now, flow.peer.ip()) {
-            return self.stack.drop_one(Dropped::SourceRate);
+        if self.hears(now, flow, false) {
+            self.stack.answer_fault(now, flow, response);
         }
-        self.stack.answer_fault(now, flow, response);
+    }
+
+    /// Whether a source may have one more answer to something outside our dialogs. What concerns no
+    /// call has a share of its own over UDP, where the source may be forged: scanners learn little,
+    /// and the calls of the source do not suffer from them.
+    pub(super) fn hears(&mut self, now: Instant, flow: Flow, concerns_a_call: bool) -> bool {
+        let source = flow.peer.ip();
+        let admitted = match concerns_a_call || flow.transport.is_reliable() {
+            true => self.limiter.admit(now, source),
+            false => self.probes.admit(now, source),
+        };
+        if !admitted {
+            self.stack.drop_one(Dropped::SourceRate);
+        }
+        admitted
+    }
+}
+
+/// Whether a request begins a call, or was sent in one that we do not know (any more).
+pub(super) fn concerns_a_call(request: &Request) -> bool {
+    match request.method() {
+        Method::Invite => true,
+        Method::Bye | Method::Update | Method::Info => {
+            request.to().is_some_and(|to| to.tag().is_some())
+        }
+        _ => false,
     }
 }
 
