@@ -43,15 +43,14 @@ def main():
             refusal = examples[0][1].startswith("[")
             rate = "" if refusal else f"{100 * missed / count:.1f} %"
             print(f"| {name} | {len(examples)} | {rate} | {right} | {spent / len(examples):.0f} |", flush=True)
-            for kind in ("16 kHz", "telephone", "human digits"):
-                if kind in name and not refusal:
-                    groups[kind, "errors"] += missed
-                    groups[kind, "words"] += count
+            kind = "human digits" if name.startswith("human") else "synthetic, " + name.split(", ")[-1]
+            if not refusal:
+                groups[kind, "errors"] += missed
+                groups[kind, "words"] += count
             for expected, text in wrong if a.wrong else []:
                 print(f"    {expected!r} -> {text!r}")
-    for kind in ("16 kHz", "telephone", "human digits"):
-        if groups[kind, "words"]:
-            print(f"all {kind}: WER {100 * groups[kind, 'errors'] / groups[kind, 'words']:.1f} %")
+    for kind in sorted({kind for kind, _ in groups}):
+        print(f"all {kind}: WER {100 * groups[kind, 'errors'] / groups[kind, 'words']:.1f} %")
 
 
 if __name__ == "__main__":
