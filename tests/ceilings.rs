@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
 
+#[path = "support/sources.rs"]
+mod sources;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const FILE_LINES: usize = 700;
 const FUNCTION_LINES: usize = 100;
@@ -51,25 +54,12 @@ fn begins_function(line: &str) -> bool {
     }) == Some("fn")
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => files.extend(sources(&path)),
-            false if path.extension().is_some_and(|ending| ending == "rs") => files.push(path),
-            false => {}
-        }
-    }
-    files
-}
-
 #[test]
 fn no_file_and_no_function_is_over_its_ceiling() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     for folder in ["src", "tests", "benches"] {
-        for path in sources(&root.join(folder)) {
+        for path in sources::sources(&root.join(folder)) {
             let file = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).unwrap();
             let lines = text.lines().count();

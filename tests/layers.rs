@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
 
+#[path = "support/sources.rs"]
+mod sources;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The arrows: a module and what it may import of ours besides itself. `call` and the shells
 /// stand in `ANYTHING`.
@@ -169,24 +172,11 @@ const fn nesting(c: char) -> i32 {
     }
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => files.extend(sources(&path)),
-            false if path.extension().is_some_and(|ending| ending == "rs") => files.push(path),
-            false => {}
-        }
-    }
-    files
-}
-
 #[test]
 fn every_import_follows_an_arrow_and_pure_modules_are_pure() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
-    for path in sources(&root) {
+    for path in sources::sources(&root) {
         let file = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
         found.extend(faults(&file, &fs::read_to_string(&path).unwrap()));
     }

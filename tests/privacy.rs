@@ -4,9 +4,12 @@
 
 mod support;
 
+#[path = "support/sources.rs"]
+mod sources;
+
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -156,23 +159,10 @@ fn revealing(text: &str) -> Vec<usize> {
     found
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => files.extend(sources(&path)),
-            false if path.extension().is_some_and(|ending| ending == "rs") => files.push(path),
-            false => {}
-        }
-    }
-    files
-}
-
 #[test]
 fn no_log_line_reveals_a_private_value() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for path in sources(&root) {
+    for path in sources::sources(&root) {
         // `attendant call` is the caller: it prints its own conversation on its own terminal.
         if path.starts_with(root.join("cli")) {
             continue;
