@@ -125,13 +125,13 @@ class Shards:
 
 
 class Batcher:
-    """Endless batches; `progress` (0..1) says how far the training is."""
+    """Endless batches; `progress` (0..1) says how far the training is, `warm` that it began with an earlier model."""
 
-    def __init__(self, shards, used, seed):
+    def __init__(self, shards, used, seed, warm=False, spans=None):
         self.shards, self.r = shards, random.Random(seed)
         self.g = np.random.default_rng(seed)
         self.row = {token: i for i, token in enumerate(used)}
-        self.progress = 0.0
+        self.progress, self.warm, self.spans = 0.0, warm, spans or (lambda tokens, phones: [])
 
     def __iter__(self):
         while True:
@@ -139,7 +139,7 @@ class Batcher:
 
     def _pool(self):
         """Some batches of examples of similar length; short ones only at first."""
-        limit = next((frames for until, frames in CURRICULUM if self.progress < until), 9999)
+        limit = 9999 if self.warm else next((frames for until, frames in CURRICULUM if self.progress < until), 9999)
         pool = self.r.sample(self.shards.examples, min(len(self.shards.examples), 600))
         pool = sorted((e for e in pool if e[0].shape[1] <= limit), key=lambda e: e[0].shape[1])
         groups, start = [], 0
@@ -153,7 +153,7 @@ class Batcher:
         return (self._collate(group) for group in groups if len(group) > 1)
 
     def _collate(self, group):
-        strength = STRENGTH * min(1.0, self.progress / GENTLE)
+        strength = STRENGTH * (1.0 if self.warm else min(1.0, self.progress / GENTLE))
         varied = [vary(m, self.r, self.g, strength) for m, *_ in group]
         frames = 2 * _window(max(m.shape[1] for m, _ in varied), self.r, self.progress)
         mel, lengths = np.empty((len(group), 80, frames), np.float32), []
@@ -164,7 +164,8 @@ class Batcher:
         inputs, outputs = self._tokens([e[2] for e in group])
         phones = [e[3] for e in group]
         return (torch.from_numpy(mel), inputs, outputs, torch.tensor(lengths),
-                torch.tensor([len(p) for p in phones]), torch.tensor(sum(phones, []) or [0]))
+                torch.tensor([len(p) for p in phones]), torch.tensor(sum(phones, []) or [0]),
+                [self.spans(e[2], e[3]) for e in group])
 
     def _tokens(self, texts):
         """Decoder inputs and targets. A few inputs are wrong on purpose: the decoder

@@ -13,11 +13,12 @@ import numpy as np
 
 import grammar
 import voices
-from human import People, random_string
+from human import People, join, random_string, trim
 from lexicon import Lexicon
 from mel import SAMPLE_RATE, logmel
 from noises import noise_only
-from telephone import augment
+from prompts import Prompts
+from telephone import augment, pause
 from vocab import BLANK, INAUDIBLE, encode_pieces
 
 LONGEST = 10.1 * SAMPLE_RATE
@@ -33,20 +34,34 @@ class Maker:
         self.engines = voices.available()
         self.lexicon = Lexicon(work / "lexicon.json")
         self.people = People(human, work / "people") if human else None
+        self.prompts, self.talk = Prompts(trim), []
         synthetic = [(0.88, self.desk), (0.05, self.other), (0.02, self.foreign_language), (0.05, self.noise)]
-        people = [(0.57, self.desk), (0.22, self.digits), (0.025, self.carrier), (0.04, self.other),
-                  (0.015, self.foreign_language), (0.04, self.strangers), (0.04, self.words), (0.05, self.noise)]
-        self.kinds = people if self.people else synthetic
+        people = [(0.49, self.desk), (0.22, self.digits), (0.03, self.carrier), (0.05, self.other),
+                  (0.015, self.foreign_language), (0.05, self.strangers), (0.04, self.words), (0.05, self.noise)]
+        prompts = [(0.09, self.prompt), (0.035, self.prompt_strangers)]
+        self.kinds = (people if self.people else synthetic) + (prompts if self.prompts else [])
 
     def draw(self):
         """A list of examples: several versions of one utterance."""
         make = self.r.choices([f for _, f in self.kinds], [w for w, _ in self.kinds])[0]
         return make()
 
+    def _crowd(self, n, r):
+        """Babble of what was said last."""
+        if len(self.talk) < 6:
+            return None
+        out = np.zeros(n, np.float32)
+        for x in r.sample(self.talk, r.choice([1, 3, 5])):
+            start = r.randrange(len(x))
+            out += np.resize(np.roll(x, -start), n) / (np.abs(x).max() + 1e-6)
+        return out
+
     def _versions(self, x, ids, phones, kind, count, spread=0.16):
+        self.talk = self.talk[-40:] + [x[:4 * SAMPLE_RATE]]
         out = []
         for _ in range(count):
-            y = augment(x, self.r, spread)
+            y = pause(x, self.r) if self.r.random() < 0.07 else x
+            y = augment(y, self.r, spread, self._crowd)
             if len(y) <= LONGEST:
                 out.append(self._example(y, ids, phones, kind))
         return out
@@ -59,7 +74,7 @@ class Maker:
         """A caller of the desk, by a synthetic voice."""
         u = grammar.sample(self.r, 0)
         x = voices.synthesise(u.spoken, voices.pick(self.r, self.engines), self.r)
-        return self._versions(x, encode_pieces(u.written), self.lexicon.ids(u.spoken), "desk", 2)
+        return self._versions(x, encode_pieces(u.written), self.lexicon.ids(u.spoken), "desk", 3)
 
     def other(self):
         """English that is none of the desk's business. The phonemes still teach the encoder."""
@@ -99,6 +114,16 @@ class Maker:
             start = self.r.randrange(0, len(x) - length + 1)
             x = x[start:start + length]
         return self._versions(x, INAUDIBLE, [], "other", 1, 0.2)
+
+    def prompt(self):
+        """Numbers, letters, days and the like, by the speaker of the prompts."""
+        recordings, spoken, pieces = self.prompts.compose(self.r)
+        return self._versions(join(recordings, self.r), encode_pieces(pieces), self.lexicon.ids(spoken), "digits", 1, 0.24)
+
+    def prompt_strangers(self):
+        """People who say something else, most of them in another language."""
+        x = self.prompts.audio(self.r.choice(self.prompts.strangers))
+        return self._versions(x[:7 * SAMPLE_RATE], INAUDIBLE, [], "other", 1, 0.2)
 
     def words(self):
         """Single words by many people: their phonemes teach the encoder how people sound."""

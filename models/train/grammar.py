@@ -8,7 +8,8 @@ import random
 from typing import NamedTuple
 
 import phrases
-from numbers_en import TIMES, cardinal, clock, date, digit_string
+import spelling
+from numbers_en import TIMES, cardinal, clock, date, digit_string, money, thousands, weight
 from vocab import Digits
 
 
@@ -35,7 +36,21 @@ def _small(r):
     return cardinal(n), str(n)
 
 
+def _full_name(r):
+    name = f"{r.choice(phrases.NAMES)} {r.choice(phrases.SURNAMES)}"
+    return name, name
+
+
+def _code(r):
+    """Letters and digits: -> pieces, because the digits are tokenised one by one."""
+    (spoken, written), (digits, number) = spelling.prefix(r), digit_string(r, r.choice([2, 3, 4, 4, 5]))
+    return spoken + digits, [written, number]
+
+
 SLOTS = {
+    "letters": spelling.spelled, "nato": spelling.nato, "asin": spelling.as_in, "code": _code,
+    "full": _full_name, "surname": _choice(phrases.SURNAMES), "big": thousands, "money": money, "weight": weight,
+    "clock": lambda r: clock(r),
     "digits": lambda r: digit_string(r, r.choice([1, 2, 3, 4, 4, 4, 5, 5, 6, 6, 7, 8])),
     "order": lambda r: digit_string(r, r.choice([3, 4, 4, 4, 5, 5, 6, 6, 7, 8])),
     "short": lambda r: digit_string(r, r.choice([1, 1, 2, 2, 3, 4])),
@@ -46,6 +61,10 @@ SLOTS = {
     "dept": _choice(phrases.DEPARTMENTS), "thing": _choice(phrases.THINGS), "part": _choice(TIMES),
     "person": _choice(phrases.PERSONS),
 }
+
+
+# heard, and not written: Whisper leaves them out too
+HESITATIONS = ["um, ", "uh, ", "er, ", "well, um, ", "um... ", "erm, ", "ah, "]
 
 
 def _parts(template):
@@ -72,11 +91,13 @@ def _from_template(r):
             out.append((text, text))
             continue
         spoken, written = SLOTS[text](r)
-        if not out and not isinstance(written, Digits):
-            written = written[0].upper() + written[1:]
-        if r.random() < 0.03:
-            spoken = r.choice(["um, ", "uh, ", "er, "]) + spoken
-        out.append((spoken, written))
+        pieces = written if isinstance(written, list) else [written]
+        if not out and not isinstance(pieces[0], Digits):
+            pieces = [pieces[0][0].upper() + pieces[0][1:]] + pieces[1:]
+        if r.random() < 0.06:
+            spoken = r.choice(HESITATIONS) + spoken
+        out.append((spoken, pieces[0]))
+        out += [("", piece) for piece in pieces[1:]]
     return out
 
 
@@ -87,7 +108,7 @@ def _one(r):
     else:
         out = _from_template(r)
     if r.random() < 0.03:
-        out[0] = (r.choice(["um, ", "uh, ", "er, ", "well, um, "]) + out[0][0], out[0][1])
+        out[0] = (r.choice(HESITATIONS) + out[0][0], out[0][1])
     return out
 
 

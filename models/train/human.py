@@ -99,17 +99,26 @@ class People:
 
     def digit_string(self, r, speaker, text, gap=None):
         """Joins isolated digits of one speaker into a string, as if read out in one go."""
-        style = r.choice(["overlap", "tight", "tight", "medium", "slow"]) if gap is None else gap
-        low, high = {"overlap": (-0.07, 0.0), "tight": (-0.02, 0.06), "medium": (0.05, 0.2), "slow": (0.15, 0.5)}[style]
-        group, tempo = r.choice([0, 0, 2, 3, 4]), r.uniform(0.65, 1.05) if len(text) > 2 else r.uniform(0.8, 1.15)
-        out = np.zeros(0, np.float32)
-        for i, digit in enumerate(text):
-            x = self.audio(r.choice(self.digits[speaker, digit])) * r.uniform(0.55, 1)
-            if r.random() < 0.7:
-                x = stretch(x, tempo * r.uniform(0.92, 1.08))
-            pause = r.uniform(low, high) + (r.uniform(0.1, 0.45) if group and i and i % group == 0 else 0)
-            out = _append(out, x, int(pause * SAMPLE_RATE)) if i else x
-        return out
+        return join([self.audio(r.choice(self.digits[speaker, digit])) for digit in text], r, gap)
+
+
+_GAPS_S = {"overlap": (-0.07, 0.0), "tight": (-0.02, 0.06), "medium": (0.05, 0.2), "slow": (0.15, 0.5)}
+
+
+def join(words, r, gap=None):
+    """Joins recordings of single words of one speaker: overlapping, in one go, slowly, or in groups
+    with pauses of up to 1.2 s between them."""
+    low, high = _GAPS_S[gap or r.choice(["overlap", "tight", "tight", "medium", "slow"])]
+    group, rest = r.choice([0, 0, 2, 3, 4]), r.choice([0.45, 0.45, 0.8, 1.2])
+    tempo = r.uniform(0.65, 1.05) if len(words) > 2 else r.uniform(0.8, 1.15)
+    out = np.zeros(0, np.float32)
+    for i, word in enumerate(words):
+        x = word * r.uniform(0.55, 1)
+        if r.random() < 0.6:
+            x = stretch(x, tempo * r.uniform(0.92, 1.08))
+        between = r.uniform(low, high) + (r.uniform(0.1, rest) if group and i and i % group == 0 else 0)
+        out = _append(out, x, int(between * SAMPLE_RATE)) if i else x
+    return out
 
 
 def _floor(x):

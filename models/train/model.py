@@ -13,9 +13,11 @@ from torch import nn
 from torch.nn import functional as F
 
 import grammar
+import phrases
+import spelling
 from vocab import BLANK, EOT, INAUDIBLE, N_VOCAB, NO_TIMESTAMPS, NOSP, PREV, SOT, encode, encode_pieces, Digits
 
-DIMS = dict(d=128, head=64, enc=4, dec=2, n_audio_ctx=512, n_text_ctx=128)
+DIMS = dict(d=128, head=64, enc=6, dec=2, n_audio_ctx=512, n_text_ctx=128)
 
 
 class LayerNorm(nn.LayerNorm):
@@ -58,7 +60,7 @@ class Attention(nn.Module):
 
     def __init__(self, d, heads):
         super().__init__()
-        self.heads = heads
+        self.heads, self.watched = heads, None             # set `watched` to a list to be given the attention of head 0
         self.query, self.key = nn.Linear(d, d), nn.Linear(d, d, bias=False)
         self.value, self.out = nn.Linear(d, d), nn.Linear(d, d)
 
@@ -73,7 +75,10 @@ class Attention(nn.Module):
         if causal:
             mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         else:                                          # on a CPU in bfloat16 three times as fast as the fused kernel
-            mixed = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(-1).to(v.dtype) @ v
+            weights = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(-1)
+            if self.watched is not None:
+                self.watched.append(weights[:, 0])
+            mixed = weights.to(v.dtype) @ v
         return self.out(mixed.transpose(1, 2).reshape(batch, length, d))
 
 
@@ -147,10 +152,10 @@ class Whisper(nn.Module):
 
     def __init__(self, dims, used, phones):
         super().__init__()
-        self.dims, self.used = dims, list(used)
+        self.dims, self.used, self.phones = dims, list(used), list(phones)
         self.encoder = Encoder(dims)
         self.decoder = Decoder(dims, len(self.used) + 1)
-        self.ctc = nn.Linear(dims["d"], phones + 1)        # training only; the last class is the CTC blank
+        self.ctc = nn.Linear(dims["d"], len(self.phones) + 1)        # training only; the last class is the CTC blank
         bias = torch.zeros(len(self.used) + 1)
         bias[-1] = math.log(N_VOCAB - len(self.used))
         self.register_buffer("count_bias", bias)
@@ -169,6 +174,8 @@ def used_tokens():
     r, used = random.Random(12345), {EOT, SOT, NO_TIMESTAMPS, PREV, NOSP, *BLANK, *INAUDIBLE}
     for _ in range(60000):
         used.update(encode_pieces(grammar.sample(r, 0).written))
+    for text in [*phrases.NAMES, *phrases.SURNAMES, *spelling.NATO, *spelling.LETTERS]:
+        used.update(encode(text) + encode(" " + text))
     for n in range(101):
         used.update(encode(f" {n}"))
     used.update(encode_pieces([Digits("0123456789")]) + encode_pieces(["x", Digits("0123456789")]))
@@ -179,7 +186,7 @@ def used_tokens():
 def save(model, path, **state):
     """Writes a checkpoint in one step."""
     temporary = f"{path}.tmp"
-    torch.save({"dims": model.dims, "used": model.used, "phones": model.ctc.out_features - 1,
+    torch.save({"dims": model.dims, "used": model.used, "phones": model.phones,
                 "model": model.state_dict(), **state}, temporary)
     os.replace(temporary, path)
 
@@ -190,3 +197,41 @@ def load(path):
     model = Whisper(state["dims"], state["used"], state["phones"])
     model.load_state_dict(state["model"])
     return model, state
+
+
+def _take_rows(new, old, names, known):
+    """Copies the rows of `old` for the names that it knows."""
+    at = {name: i for i, name in enumerate(known)}
+    for i, name in enumerate(names):
+        if name in at:
+            new[i] = old[at[name]]
+
+
+def grow(path, dims, used, phones):
+    """A model that begins with what an earlier one knows: more words, more encoder blocks.
+
+    A new block starts as the identity (what it adds is zero), a new word with the embedding that all
+    unused words share, so the first step is as good as the last one of the earlier model.
+    """
+    old, _ = load(path)
+    new = Whisper(dims, used, phones)
+    theirs, ours = old.state_dict(), new.state_dict()
+    depth, step = old.dims["enc"], dims["enc"] / old.dims["enc"]
+    place = {int(i * step): i for i in range(depth)}
+    with torch.no_grad():
+        for name, value in ours.items():
+            if name.startswith("encoder.blocks."):
+                block, rest = name.removeprefix("encoder.blocks.").split(".", 1)
+                if int(block) in place:
+                    value.copy_(theirs[f"encoder.blocks.{place[int(block)]}.{rest}"])
+                elif rest.startswith(("attn.out.", "mlp.2.")):
+                    value.zero_()
+            elif name == "decoder.token_embedding.weight":
+                value[:] = theirs[name][-1] + 0.02 * torch.randn_like(value)
+                _take_rows(value, theirs[name], [*used, "rest"], [*old.used, "rest"])
+            elif name.startswith("ctc."):
+                _take_rows(value, theirs[name], [*phones, "blank"], [*old.phones, "blank"])
+            elif name != "count_bias":
+                value.copy_(theirs[name])
+    new.load_state_dict(ours)
+    return new

@@ -1,5 +1,9 @@
 """Sounds without speech: the model must answer [BLANK_AUDIO] to each of them."""
+from pathlib import Path
+
 import numpy as np
+from scipy.io import wavfile
+from scipy.signal import resample_poly
 
 from mel import SAMPLE_RATE
 from telephone import coloured, line
@@ -35,6 +39,23 @@ def _music(n, r, g):
     return x / (np.max(np.abs(x)) + 1e-9) * 10 ** (r.uniform(-30, -6) / 20) + 1e-4 * g.standard_normal(n)
 
 
+# music on hold as it is played by people (CC BY-SA 3.0); the last piece is kept for the evaluation
+HOLD_MUSIC = sorted(Path("/usr/share/asterisk/moh").glob("*.wav"))[:-1]
+_loaded = {}
+
+
+def recorded_music(n, r, pieces=None):
+    """A stretch of a real piece, if the package `asterisk-moh-opsound-wav` is there."""
+    path = r.choice(pieces or HOLD_MUSIC)
+    if path not in _loaded:
+        rate, x = wavfile.read(path)
+        _loaded[path] = resample_poly(x.astype(np.float32) / 32768, SAMPLE_RATE // rate, 1).astype(np.float32)
+    x = _loaded[path]
+    start = r.randrange(0, len(x) - n)
+    x = x[start:start + n]
+    return x / (np.max(np.abs(x)) + 1e-6) * 10 ** (r.uniform(-34, -4) / 20)
+
+
 def _bursts(n, r, g):
     """Clicks, knocks and breaths."""
     x = coloured(n, g, 0.3) * 1e-3
@@ -58,7 +79,7 @@ def noise_only(r):
     elif kind < 0.75:
         x = _tones(n, r)
     elif kind < 0.87:
-        x = _music(n, r, g)
+        x = recorded_music(n, r) if HOLD_MUSIC and r.random() < 0.6 else _music(n, r, g)
     else:
         x = _bursts(n, r, g)
     x = np.clip(x, -1, 1).astype(np.float32)

@@ -21,6 +21,35 @@ def cardinal(n):
     return TENS[n // 10] + (" " + ONES[n % 10] if n % 10 else "")
 
 
+def thousands(r):
+    """101..9999 as people say it -> ("two thousand four hundred and six", Digits("2406"))"""
+    n = r.choice([r.randint(101, 999), r.randint(1, 9) * 100, r.randint(1, 9) * 1000,
+                  r.randint(1001, 9999), r.randint(10, 99) * 100])
+    if n % 100 == 0 and n % 1000 and n > 1000 and r.random() < 0.5:
+        return cardinal(n // 100) + " hundred", Digits(n)
+    link = r.choice([" and ", " "])
+    parts = [cardinal(n // 1000) + " thousand"] if n >= 1000 else []
+    parts += [cardinal(n // 100 % 10) + " hundred"] if n // 100 % 10 else []
+    words = " ".join(parts)
+    return words + (link + cardinal(n % 100) if n % 100 else ""), Digits(n)
+
+
+def money(r):
+    """-> ("twenty five dollars", "25 dollars")"""
+    unit = r.choice(["dollars", "dollars", "pounds", "euros"])
+    n = r.choice([r.randint(2, 20), r.randint(2, 99), r.choice([100, 50, 20, 30])])
+    if unit == "dollars" and r.random() < 0.25:
+        cents = r.choice([50, 25, 75, 10, 99, r.randint(11, 98)])
+        return (f"{cardinal(n)} dollars and {cardinal(cents)} cents", f"{n} dollars and {cents} cents")
+    return f"{cardinal(n)} {unit}", f"{n} {unit}"
+
+
+def weight(r):
+    """-> ("twelve kilos", "12 kilos")"""
+    unit, n = r.choice(["kilos", "kilos", "pounds", "tons"]), r.randint(2, 100)
+    return f"{cardinal(n)} {unit}", f"{n} {unit}"
+
+
 def ordinal(n):
     """1..31 -> ("twenty third", "23rd")"""
     if n <= 20:
@@ -89,6 +118,9 @@ def clock(r):
         return words + " " + cardinal(minute), f"{hour}:{minute}"
     if kind < 0.8:
         half = r.choice(["am", "pm"])
+        if r.random() < 0.3:
+            minute = r.choice([15, 30, 30, 45])
+            return f"{words} {cardinal(minute)} {half[0]} m", f"{hour}:{minute} {half}"
         return words + (" a m" if half == "am" else " p m"), f"{hour} {half}"
     how = r.choice(["half past", "quarter past", "quarter to"])
     return f"{how} {words}", f"{how} {hour}"

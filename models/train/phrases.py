@@ -3,9 +3,15 @@
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 MONTHS = "January February March April May June July August September October November December".split()
 NAMES = ("Anna David Maria Peter Sarah James Laura Thomas Julia Michael Emma Robert Linda Daniel Susan "
-         "Martin Karen Oliver Nina Paul John Mary Lucy Mark Helen George").split()
-DEPARTMENTS = "sales support billing accounting dispatch returns".split()
-THINGS = "package parcel order delivery shipment invoice".split()
+         "Martin Karen Oliver Nina Paul John Mary Lucy Mark Helen George Alex Alice Andrew Barbara Ben Brian "
+         "Charles Chris Claire Diana Edward Elena Emily Eric Frank Grace Hannah Henry Ivan Jack Jane Jennifer "
+         "Kate Kevin Lisa Louis Matthew Nancy Nicole Olga Patrick Richard Ryan Sam Simon Sophie Steven Victor William").split()
+SURNAMES = ("Smith Johnson Brown Taylor Miller Wilson Davis Clark Lewis Walker Hall Young King Wright Green Baker "
+            "Adams Nelson Carter Mitchell Roberts Turner Phillips Campbell Parker Evans Collins Stewart Morris "
+            "Cook Rogers Cooper Reed Bailey Bell Murphy Kelly Howard Ward Cox Peterson Gray Watson Brooks Bennett "
+            "Wood Ross Henderson Jenkins Perry Long Hughes Price Myers Ford Hamilton Graham Sullivan Wallace West").split()
+DEPARTMENTS = ["sales", "support", "billing", "accounting", "dispatch", "returns", "customs", "claims", "the warehouse", "reception"]
+THINGS = "package parcel order delivery shipment invoice pallet container letter pickup".split()
 PERSONS = ["a person", "a human", "someone", "an agent", "a representative", "an operator", "a manager",
            "a real person", "somebody", "customer service"]
 
@@ -40,7 +46,18 @@ Stop.|Continue.|Go on.|Next.|Main menu.|Go back.|Start over.|Change it.|Is it re
 I would like to pay.|Can I pay by card?|I want a refund.|My package is damaged.|My package is late.|My order is wrong.|My parcel is late.
 Nobody was home.|The driver did not come.|I'm at home now.|I want to change my address.|I have a new address.|I have a question.
 I have a problem.|It's urgent.|It is urgent.|I want to complain.|I want to make a complaint.|I don't have an order number.|I don't have it.
-Tomorrow.|Today.|Next week.|This week.|Tomorrow morning.|In the afternoon.|This evening.|As soon as possible.|I will call again later.|I'll call back later."""
+Tomorrow.|Today.|Next week.|This week.|Tomorrow morning.|In the afternoon.|This evening.|As soon as possible.|I will call again later.|I'll call back later.
+Um, yes.|Uh, no.|Uh huh.|Mm hm.|Yes, yes.|No, no.|No, no, no.|Of course.|Absolutely.|Definitely.|Sounds good.|That works.|Perfect.|Great.|Good.|Not really.
+I think so.|I don't think so.|Not yet.|Not now.|Never mind.|Forget it.|That's it.|Yes, I am.|Yes, I do.|No, I don't.|Yes, I have.|No, I haven't.|Yes, that's me.|Yes, go ahead.|Go ahead.
+Um.|Uh.|Wait.|Wait, wait.|Wait a second.|Hang on.|Hang on a second.|Let me see.|Let me check.|Let me think.|One second.|One moment.|Just a minute.|Sorry.|Sorry, no.|Excuse me.
+I need a quote.|I want a quote.|I'd like a quote, please.|I would like to book a pickup.|I need a pickup.|Can you pick it up?|I want to book a delivery.|I want to send a package.
+Where is my driver?|Where is the driver?|The driver is late.|The truck is late.|The address is wrong.|I need an invoice.|I need a copy of the invoice.|Can you send me an invoice?
+Is it at customs?|It is stuck in customs.|What do I need for customs?|How much is shipping?|How long does it take?|When will it arrive?|When will it be delivered?|Has it been delivered?
+Has it shipped?|Did you get my message?|I have a complaint.|I want to make a claim.|Something is missing.|It's broken.|It is damaged.|I lost my order number.|I forgot my order number.
+I'm calling about an order.|I'm calling about a delivery.|I'm calling about an invoice.|I want to change my order.|I want to change the delivery date.|Can I change the address?
+Can you deliver it tomorrow?|Can I pick it up?|Please leave it at the door.|Leave it with a neighbor.|Do you ship to Canada?|Do you ship overseas?|I want to pay an invoice.
+Can I get a receipt?|Hello, is anybody there?|How are you?|I can't hear you.|Can you speak up?|Speak louder, please.|You are breaking up.|It's a bad line.|Is this a recording?
+Yesterday.|Tonight.|At noon.|At midnight.|Noon.|Midnight.|Later.|Right now.|Now.|This morning.|This afternoon.|Next month.|Last week.|On the weekend.|Weekdays."""
 PLAIN = [s for s in PLAIN.replace("\n", "|").split("|") if s]
 
 _WEIGHTED = """
@@ -147,6 +164,69 @@ _WEIGHTED = """
 1 {small} days.
 1 In {small} minutes.
 1 Extension {short}.
+3 {letters}.
+1 {letters}, {order}.
+3 {code}.
+2 My reference is {code}.
+2 The reference is {code}.
+1 My reference number is {code}.
+1 Reference {code}.
+2 {nato}.
+2 {asin}.
+1 {asin}, {asin}.
+2 It's spelled {letters}.
+2 That's spelled {letters}.
+1 My name is {name}, {letters}.
+1 My postcode is {code}.
+3 My name is {full}.
+2 {full}.
+2 This is {full}.
+1 My name is {surname}.
+1 This is {full} speaking.
+1 Can I speak to Mister {surname}, please?
+1 Mister {surname}.
+1 Miss {surname}.
+1 It's for {full}.
+3 {big}.
+1 I have {big} boxes.
+1 It weighs {weight}.
+1 About {weight}.
+2 {money}.
+1 It's {money}.
+1 It cost {money}.
+1 The invoice is for {money}.
+1 {num} percent.
+1 About {num}.
+1 More than {big}.
+1 {num} pallets.
+1 {num} boxes.
+1 {day}, {date}.
+1 On {day}, {date}.
+1 Between {clock} and {clock}.
+1 From {clock} to {clock}.
+1 After {time}.
+1 Before {time}.
+1 Around {time}.
+1 In {small} days.
+1 In {small} hours.
+1 {small} weeks ago.
+1 {small} o'clock, please.
+2 No, wait, {digits}.
+2 Wait, no, {digits}.
+1 No, I said {digits}.
+1 Sorry, it's {digits}.
+1 Let me see, {digits}.
+1 One moment, it's {digits}.
+1 Yes, it's {digits}.
+1 No, it's {digits}.
+1 No, on {day}.
+1 No, at {time}.
+1 No, I meant {day}.
+1 No, I meant {name}.
+1 No, my name is {full}.
+1 Actually, {digits}.
+1 Actually, on {day}.
+1 I meant {digits}, not {one}.
 """
 TEMPLATES = [(int(w), t) for w, t in (line.split(" ", 1) for line in _WEIGHTED.strip().splitlines())]
 
@@ -160,7 +240,7 @@ alexa jarvis snowboy mirror glass smart view espresso latte cappuccino hazelnut 
 water paper money school church village hospital station airport ticket hotel restaurant dinner breakfast lunch
 brother sister mother father children uncle neighbour lawyer farmer soldier captain president king queen
 marry bury throw catch steal borrow climb drive fly sail sleep dream wake whisper shout scream argue promise
-hundred thousand million dollars euros pounds percent degrees miles metres kilos fourteen eighty volume light
+degrees miles metres inches volume light
 heavy narrow shallow bitter gentle clever stupid ancient modern foreign public private certain strange
 potato tomato onion carrot banana lemon grape salad soup bread pepper salt rice noodle pizza burger sandwich""".split()
 

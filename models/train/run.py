@@ -57,6 +57,8 @@ def main():
     p.add_argument("--out", type=Path, default=HERE / "work" / "run")
     p.add_argument("--human", type=Path, help="folder of human recordings; see README.md")
     p.add_argument("--minutes", type=float, default=150)
+    p.add_argument("--start", type=Path, help="checkpoint (model.pt) of an earlier model to begin with")
+    p.add_argument("--rate", type=float, help="peak learning rate")
     p.add_argument("--shards", type=int, default=80)
     p.add_argument("--size", type=int, default=500, help="examples in a shard")
     p.add_argument("--workers", type=int, default=1, help="training processes, one thread each")
@@ -73,7 +75,7 @@ def main():
         Maker(0, a.out / "data", a.human)               # the lexicon, before several processes want it
         processes = _generators(a, a.shards)
         _wait_for_shards(a.out / "data", min(2 if a.smoke else 6, a.shards), processes)
-        train(a.out / "data", checkpoint, a.minutes, workers=a.workers)
+        train(a.out / "data", checkpoint, a.minutes, a.rate or (1.2e-3 if a.start else 2e-3), workers=a.workers, start=a.start)
         for process in processes:
             process.terminate()
     _export(checkpoint, a.out)

@@ -10,7 +10,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")          # before numpy: idle BLAS
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")     # of the processor
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -20,21 +19,25 @@ import torch.multiprocessing as mp
 from torch.nn import functional as F
 
 import ggml
+from align import Spans, attention_loss
 from data import Batcher, Shards
-from model import DIMS, Whisper, load, save, used_tokens
+from lexicon import Lexicon
+from model import DIMS, Whisper, grow, load, save, used_tokens
 from muon import optimisers
 
 CTC_WEIGHT = (0.6, 0.3)        # first and second half
+LOOK_WEIGHT = 0.3
 
 
-def _feed(folder, used, seed, queue, progress):
+def _feed(folder, used, seed, queue, progress, warm):
     """Process that makes batches; it keeps the training process free for arithmetic."""
     os.nice(2)
     torch.set_num_threads(1)
     shards = Shards(folder, used)
     while not shards.scan():
         time.sleep(2)
-    batcher, scanned = Batcher(shards, used, seed), time.time()
+    spans = Spans(Lexicon(Path(folder) / "lexicon.json"))
+    batcher, scanned = Batcher(shards, used, seed, warm, spans), time.time()
     for batch in batcher:
         batcher.progress = progress.value
         queue.put((len(shards.examples), batch))
@@ -50,41 +53,46 @@ def learning_rate(peak, step, progress):
 
 
 def losses(model, batch):
-    """-> (cross entropy, phoneme CTC, share of right tokens)"""
-    mel, inputs, outputs, lengths, phone_lengths, phones = batch
+    """-> (cross entropy, phoneme CTC, attention beside the token, share of right tokens)"""
+    mel, inputs, outputs, lengths, phone_lengths, phones, spans = batch
+    watched = model.decoder.blocks[-1].cross_attn.watched = []
     with torch.autocast("cpu", torch.bfloat16):
         heard = model.encoder(mel)
         frames = model.ctc(heard)
         logits = model.logits(inputs, heard)
     ce = F.cross_entropy(logits.flatten(0, 1).float(), outputs.flatten(), ignore_index=-100)
     known = phone_lengths > 0                           # noise and foreign speech have nothing to align
-    ctc = ce.new_zeros(())
+    ctc, looking = ce.new_zeros(()), ce.new_zeros(())
     if known.any():
         log_probs = frames[known].float().log_softmax(-1).transpose(0, 1)
         ctc = F.ctc_loss(log_probs, phones, lengths[known], phone_lengths[known],
                          blank=model.ctc.out_features - 1, zero_infinity=True)
+        if ctc.item() < 2.0:                            # before that the alignment is a guess
+            looking = attention_loss(watched[0], frames.detach().float().log_softmax(-1), lengths, phone_lengths, phones, spans)
     with torch.no_grad():
         right = (logits.argmax(-1) == outputs)[outputs >= 0].float().mean()
-    return ce, ctc, right
+    return ce, ctc, looking, right
 
 
 class Run:
     """One training run with its clock, which goes on where a resumed run stopped."""
 
-    def __init__(self, folder, checkpoint, minutes, peak):
+    def __init__(self, folder, checkpoint, minutes, peak, start=None):
         self.checkpoint, self.budget, self.peak = Path(checkpoint), minutes * 60, peak
+        self.warm = start is not None
         self.step, self.spent = 0, 0.0
         if self.checkpoint.exists():
             self.model, state = load(self.checkpoint)
             self.step, self.spent = state["step"], state["spent"]
         else:
-            phones = {p for pron in json.loads((Path(folder) / "lexicon.json").read_text()).values() for p in pron}
-            self.model, state = Whisper(DIMS, used_tokens(), len(phones)), {}
+            lexicon, state = Lexicon(Path(folder) / "lexicon.json"), {}
+            self.model = (grow(start, DIMS, used_tokens(), lexicon.phones) if start
+                          else Whisper(DIMS, used_tokens(), lexicon.phones))
         self.optimisers = optimisers(self.model, peak)
         for optimiser, old in zip(self.optimisers, state.get("optimisers", [])):
             optimiser.load_state_dict(old)
         self.started = time.time() - self.spent
-        self.sums = torch.zeros(5)
+        self.sums = torch.zeros(6)
         self.tick()
 
     def tick(self):
@@ -111,23 +119,23 @@ class Run:
         lr = learning_rate(self.peak, self.step, self.progress)
         for group in (g for o in self.optimisers for g in o.param_groups):
             group["lr"] = lr
-        ce, ctc, right = losses(self.model, batch)
-        (ce + CTC_WEIGHT[self.progress > 0.5] * ctc).backward()
+        ce, ctc, looking, right = losses(self.model, batch)
+        (ce + CTC_WEIGHT[self.progress > 0.5] * ctc + LOOK_WEIGHT * looking).backward()
         self._average_gradients()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimiser in self.optimisers:
             optimiser.step()
         self.model.zero_grad(set_to_none=True)
         self.step += 1
-        self.sums += torch.tensor([ce.item(), ctc.item(), right.item(), len(batch[0]), 1])
+        self.sums += torch.tensor([ce.item(), ctc.item(), looking.item(), right.item(), len(batch[0]), 1])
         return lr
 
     def report(self, lr, examples):
         """Prints the averages since the last report."""
-        ce, ctc, right, size = (self.sums / self.sums[-1]).tolist()[:4]
+        ce, ctc, looking, right, size = (self.sums / self.sums[-1]).tolist()[:5]
         self.sums.zero_()
         print(f"step {self.step} {time.time() - self.started:.0f} s cpu {time.process_time():.0f} lr {lr:.1e} ce {ce:.3f} "
-              f"ctc {ctc:.3f} right {right:.3f} batch {size:.1f} examples {examples}", flush=True)
+              f"ctc {ctc:.3f} look {looking:.3f} right {right:.3f} batch {size:.1f} examples {examples}", flush=True)
 
     def save(self):
         """Writes the checkpoint."""
@@ -138,19 +146,19 @@ class Run:
 def _start_feeder(run, folder, seed):
     context = mp.get_context("spawn")
     queue, progress = context.Queue(maxsize=12), context.Value("d", run.progress)
-    feeder = context.Process(target=_feed, args=(str(folder), run.model.used, seed, queue, progress), daemon=False)
+    feeder = context.Process(target=_feed, args=(str(folder), run.model.used, seed, queue, progress, run.warm), daemon=False)
     feeder.start()
     return feeder, queue, progress
 
 
-def _work(rank, workers, folder, checkpoint, minutes, peak, seed):
+def _work(rank, workers, folder, checkpoint, minutes, peak, seed, start):
     """One of the training processes; the first one reports and saves."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     if workers > 1:
         dist.init_process_group("gloo", init_method=f"file://{checkpoint}.rendezvous", rank=rank, world_size=workers)
-    run = Run(folder, checkpoint, minutes, peak)
+    run = Run(folder, checkpoint, minutes, peak, start)
     feeder, queue, progress = _start_feeder(run, folder, seed + run.step + 7919 * rank)
     saved = time.time()
     try:
@@ -171,11 +179,11 @@ def _work(rank, workers, folder, checkpoint, minutes, peak, seed):
         feeder.join()
 
 
-def train(folder, checkpoint, minutes, peak=2e-3, seed=1, workers=1):
+def train(folder, checkpoint, minutes, peak=2e-3, seed=1, workers=1, start=None):
     """Trains until the minutes are spent. Several one-thread processes that share gradients
     are faster on a busy machine than one process with several threads."""
     Path(f"{checkpoint}.rendezvous").unlink(missing_ok=True)
-    arguments = (workers, folder, checkpoint, minutes, peak, seed)
+    arguments = (workers, folder, checkpoint, minutes, peak, seed, start)
     if workers == 1:
         _work(0, *arguments)
     else:
@@ -191,8 +199,9 @@ def main():
     p.add_argument("--minutes", type=float, default=100)
     p.add_argument("--rate", type=float, default=2e-3)
     p.add_argument("--workers", type=int, default=1, help="processes, one thread each")
+    p.add_argument("--start", type=Path, help="checkpoint of an earlier model to begin with")
     a = p.parse_args()
-    model = train(a.shards, a.checkpoint, a.minutes, a.rate, workers=a.workers)
+    model = train(a.shards, a.checkpoint, a.minutes, a.rate, workers=a.workers, start=a.start)
     ggml.export(model, a.checkpoint.with_suffix(".f16.bin"))
 
 
