@@ -6,6 +6,7 @@ complete, so the training can start with the first one and pick up the others.
 import argparse
 import pickle
 import random
+import re
 import time
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from mel import SAMPLE_RATE, logmel
 from noises import noise_only
 from prompts import Prompts
 from telephone import augment, pause
-from vocab import BLANK, INAUDIBLE, encode_pieces
+from numbers_en import ONES
+from vocab import BLANK, INAUDIBLE, Digits, encode_pieces
 
 LONGEST = 10.1 * SAMPLE_RATE
 CARRIERS = ["My order number is ", "Order number ", "It's ", "Yes, ", "No, I meant ", "Track order ", "Cancel order ",
@@ -32,14 +34,17 @@ class Maker:
     def __init__(self, seed, work, human=None):
         self.r = random.Random(seed)
         self.engines = voices.available()
-        self.lexicon = Lexicon(work / "lexicon.json")
         self.people = People(human, work / "people") if human else None
+        texts = [text for _, text in self.people.sentences] if self.people else []
+        self.lexicon = Lexicon(work / "lexicon.json", texts)
+        (work / "transcripts.txt").write_text("\n".join(texts))
         self.prompts, self.talk = Prompts(trim), []
         synthetic = [(0.88, self.desk), (0.05, self.other), (0.02, self.foreign_language), (0.05, self.noise)]
         people = [(0.49, self.desk), (0.22, self.digits), (0.03, self.carrier), (0.05, self.other),
                   (0.015, self.foreign_language), (0.05, self.strangers), (0.04, self.words), (0.05, self.noise)]
         prompts = [(0.09, self.prompt), (0.035, self.prompt_strangers)]
-        self.kinds = (people if self.people else synthetic) + (prompts if self.prompts else [])
+        sentences = [(0.1, self.sentence)] if texts else []
+        self.kinds = sentences + (people if self.people else synthetic) + (prompts if self.prompts else [])
 
     def draw(self):
         """A list of examples: several versions of one utterance."""
@@ -105,6 +110,13 @@ class Maker:
         joined = np.concatenate([y / (np.abs(y).max() + 1e-6) * self.r.uniform(0.5, 1), gap, x])
         ids, phones = encode_pieces([start, text, "."]), self.lexicon.ids(start + spoken)
         return self._versions(joined, ids, phones, "digits", 1, 0.2)
+
+    def sentence(self):
+        """What people say, as the transcripts have it; digits one by one."""
+        path, text = self.r.choice(self.people.sentences)
+        pieces = [Digits(part) if part.isdigit() else part for part in re.split(r"(\d+)", text) if part]
+        spoken = re.sub(r"\d", lambda digit: f" {ONES[int(digit[0])]} ", text)
+        return self._versions(self.people.audio(path), encode_pieces(pieces), self.lexicon.ids(spoken), "sentence", 2, 0.2)
 
     def strangers(self):
         """People's sentences about something else, whole or cut short."""

@@ -40,12 +40,15 @@ def _all_words():
 
 
 class Lexicon:
-    """Word -> phoneme ids; kept in a file because the ids must stay the same between runs."""
+    """Word -> phoneme ids; kept in a file because the ids must stay the same between runs.
 
-    def __init__(self, path):
+    `texts` are transcripts of people's recordings, whose words belong to it too."""
+
+    def __init__(self, path, texts=()):
         path = Path(path)
         if not path.exists():
-            table = {word: _SPELLED.get(word) or _pronounce(word) for word in _all_words()}
+            words = sorted({*_all_words(), *(word for text in texts for word in words_of(text))})
+            table = {word: _SPELLED.get(word) or _pronounce(word) for word in words}
             path.write_text(json.dumps(table, indent=0))
         self.table = json.loads(path.read_text())
         self.phones = sorted({p for pron in self.table.values() for p in pron})

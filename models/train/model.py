@@ -169,13 +169,14 @@ class Whisper(nn.Module):
         return self.decoder(tokens, source) + self.count_bias
 
 
-def used_tokens():
-    """Ids of all tokens that the grammar can produce."""
+def used_tokens(texts=()):
+    """Ids of all tokens that the grammar can produce, and those of people's transcripts."""
     r, used = random.Random(12345), {EOT, SOT, NO_TIMESTAMPS, PREV, NOSP, *BLANK, *INAUDIBLE}
     for _ in range(60000):
         used.update(encode_pieces(grammar.sample(r, 0).written))
     for text in [*phrases.NAMES, *phrases.SURNAMES, *spelling.NATO, *spelling.LETTERS]:
         used.update(encode(text) + encode(" " + text))
+    used.update(token for text in texts for token in encode(" " + text))
     for n in range(101):
         used.update(encode(f" {n}"))
     used.update(encode_pieces([Digits("0123456789")]) + encode_pieces(["x", Digits("0123456789")]))

@@ -86,8 +86,8 @@ class Run:
             self.step, self.spent = state["step"], state["spent"]
         else:
             lexicon, state = Lexicon(Path(folder) / "lexicon.json"), {}
-            self.model = (grow(start, DIMS, used_tokens(), lexicon.phones) if start
-                          else Whisper(DIMS, used_tokens(), lexicon.phones))
+            used = used_tokens((Path(folder) / "transcripts.txt").read_text().splitlines())
+            self.model = grow(start, DIMS, used, lexicon.phones) if start else Whisper(DIMS, used, lexicon.phones)
         self.optimisers = optimisers(self.model, peak)
         for optimiser, old in zip(self.optimisers, state.get("optimisers", [])):
             optimiser.load_state_dict(old)
