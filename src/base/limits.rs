@@ -53,6 +53,8 @@ pub const DTMF_PER_SECOND: u32 = 20;
 pub const UTTERANCE_MS: u64 = 10_000;
 /// Characters of recognised text taken from one utterance.
 pub const TRANSCRIPT_CHARS: usize = 1_000;
+/// Words of one recognised text: 10 s have 136 tokens at most, and a token hardly two digits.
+pub const TRANSCRIPT_WORDS: usize = 300;
 /// Turns kept in a call's record.
 pub const TURNS_PER_CALL: usize = 500;
 /// Ended calls kept in memory for the API.

@@ -65,6 +65,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let mut settings = config.engine(socket, arguments.parent);
     settings.lanes = arguments.lanes.unwrap_or(settings.lanes);
     settings.decode_workers = settings.decode_workers.min(settings.lanes).max(1);
+    if arguments.lanes.is_some() && config.speech.whisper_model.is_some() {
+        settings.decode_threads = config.threads() / settings.decode_workers;
+    }
     settings.decode_threads = arguments.threads.unwrap_or(settings.decode_threads);
     Ok(speech::run(&settings)?)
 }

@@ -19,6 +19,12 @@ use crate::listen::Expectation;
 ///
 /// A file that cannot be read is named on standard error, the others are heard, and the exit code
 /// is 1.
+///
+/// With --json each file is an object: file, model, duration_ms, truncated, utterances; or file and
+/// error. An utterance has start_ms and end_ms, heard ("words", "unclear" for speech that was not
+/// understood, "nothing"), text, confidence, words with theirs, decode_ms, and as evidence what the
+/// model gave of itself: its text and uncalibrated probabilities, for each piece of 10 s. Confidence,
+/// 0 to 1, is how likely a word, or every word of the utterance, is right.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The WAV files.

@@ -36,7 +36,7 @@ use crate::appliance::engine::Failure;
 use crate::appliance::front;
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
-use crate::listen::{Heard, Recognition, transcript};
+use crate::listen::transcript;
 use arguments::ListError;
 use recording::{Recording, RecordingError};
 use report::{FileReport, Spoken};
@@ -142,13 +142,13 @@ fn hear(
 /// What was said in one utterance; it is in pieces when it is longer than the engine's window.
 fn decode(utterance: Utterance, engine: &mut Listening) -> Result<Spoken, Failure> {
     let Utterance { start_ms, end_ms, pieces } = utterance;
-    let (mut parts, mut decode_ms) = (Vec::with_capacity(pieces.len()), 0);
+    let (mut parts, mut recognitions, mut decode_ms) = (Vec::new(), Vec::new(), 0);
     for piece in pieces {
         let text = engine.hear(piece.audio)?;
         decode_ms += text.decode_ms;
-        let (text, confidence) = (text.text, text.confidence);
-        parts.push(transcript::read(&Recognition { text, confidence, no_speech: 0.0 }));
+        parts.push(transcript::read(&text.recognition));
+        recognitions.push(text.recognition);
     }
-    let heard: Heard = transcript::join(&parts);
-    Ok(Spoken { start_ms, end_ms, decode_ms, heard })
+    let heard = transcript::join(&parts);
+    Ok(Spoken { start_ms, end_ms, decode_ms, heard, recognitions })
 }

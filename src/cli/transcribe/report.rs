@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::listen::Heard;
+use crate::listen::{Heard, Recognition, WordSpan};
 
 /// One utterance and its words.
 pub(super) struct Spoken {
@@ -13,6 +13,8 @@ pub(super) struct Spoken {
     pub end_ms: u64,
     pub decode_ms: u32,
     pub heard: Heard,
+    /// What the engine gave for each piece, from which confidence was made.
+    pub recognitions: Vec<Recognition>,
 }
 
 /// One file.
@@ -39,7 +41,7 @@ impl FileReport {
             let (from, to) = (seconds(spoken.start_ms), seconds(spoken.end_ms));
             let _ = write!(text, "  {from:7.2} - {to:6.2} s  ");
             let _ = match &spoken.heard {
-                Heard::Words { text: words, confidence } => {
+                Heard::Words { text: words, confidence, .. } => {
                     writeln!(text, "{confidence:4.2}  {}", words.reveal())
                 }
                 Heard::Unclear => writeln!(text, "      (not understood)"),
@@ -63,20 +65,45 @@ impl FileReport {
 
 impl Spoken {
     fn json(&self) -> Value {
-        let (heard, words, confidence) = match &self.heard {
-            Heard::Words { text, confidence } => ("words", text.reveal().as_str(), *confidence),
-            Heard::Unclear => ("unclear", "", 0.0),
-            Heard::Nothing => ("nothing", "", 0.0),
+        let (heard, text, confidence, words) = match &self.heard {
+            Heard::Words { text, confidence, words } => {
+                ("words", text.reveal().as_str(), *confidence, words.as_slice())
+            }
+            Heard::Unclear => ("unclear", "", 0.0, &[][..]),
+            Heard::Nothing => ("nothing", "", 0.0, &[][..]),
         };
+        let words: Vec<Value> = words
+            .iter()
+            .map(|word| json!({ "word": word.text.reveal(), "confidence": rounded(word.confidence) }))
+            .collect();
+        let evidence: Vec<Value> = self.recognitions.iter().map(evidence).collect();
         json!({
             "start_ms": self.start_ms,
             "end_ms": self.end_ms,
             "heard": heard,
-            "text": words,
+            "text": text,
             "confidence": rounded(confidence),
+            "words": words,
+            "evidence": evidence,
             "decode_ms": self.decode_ms,
         })
     }
+}
+
+/// The model's own probabilities, uncalibrated, and its text as it wrote it.
+fn evidence(recognition: &Recognition) -> Value {
+    let text = recognition.text.reveal();
+    let word = |span: &WordSpan| {
+        let word = text.get(span.start as usize..span.end as usize);
+        json!([word, rounded(span.probability)])
+    };
+    let words: Vec<Value> = recognition.words.iter().map(word).collect();
+    json!({
+        "text": text,
+        "words": words,
+        "ending": rounded(recognition.ending),
+        "no_speech": rounded(recognition.no_speech),
+    })
 }
 
 /// A file that could not be heard.
