@@ -1,11 +1,12 @@
-"""Makes the product's test recordings: python fixtures.py MODEL.bin FOLDER
+"""Makes the product's test recordings: python fixtures.py PROGRAM FOLDER [MODEL]
 
-Sentences are spoken by a voice that the training never heard, through an 8 kHz
-mu-law line. A recording is kept only if the model file gets it right with
-different amounts of silence around it, so that a test on it stands on firm ground.
+Sentences are spoken by a voice that the training never heard, through an 8 kHz mu-law line. A recording
+is kept only if the program gets it right with different amounts of silence around it, so that a test on
+it stands on firm ground.
 """
 import random
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from scipy.io import wavfile
 from scipy.signal import resample_poly
 
 import sets  # noqa: F401 (makes the training scripts importable)
-from heard import Recogniser, words
 from mel import SAMPLE_RATE
+from product import Product, text
+from score import words
 from telephone import coloured, mulaw
 from voices import synthesise
 
@@ -49,46 +51,49 @@ def _line(x):
     return np.clip(np.round(y * 32767), -32768, 32767).astype(np.int16)
 
 
-def _heard(recognise, samples):
-    x = resample_poly(samples.astype(np.float32) / 32768, 2, 1).astype(np.float32)
-    return recognise(x)[0]
+def _heard(product, versions):
+    """-> the text of each"""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{n}.wav" for n in range(len(versions))]
+        for file, samples in zip(files, versions):
+            wavfile.write(file, 8000, samples)
+        return [text(report) for report in product.hear(files)]
 
 
-def _steady(recognise, samples, expected):
+def _steady(product, samples, expected):
     """Right as it is, with the silence cut, and with more of it."""
     versions = [samples, samples[1200:-1600], np.pad(samples, (1600, 0)), np.pad(samples, (4000, 8000))]
-    return all(words(_heard(recognise, v)) == words(expected) for v in versions)
+    return all(words(heard) == words(expected) for heard in _heard(product, versions))
 
 
-def spoken(recognise, text, expected):
-    """The first rendering that the model hears for certain, or None."""
+def spoken(product, sentence, expected):
+    """The first rendering that the program hears for certain, or None."""
     for attempt in range(24):
         r = random.Random(attempt)
-        x = synthesise(text, VOICES[0 if attempt < 12 else attempt % 3], r)
+        x = synthesise(sentence, VOICES[0 if attempt < 12 else attempt % 3], r)
         x = x / np.abs(x).max() * 0.4
         samples = _line(np.pad(x, (int(0.25 * SAMPLE_RATE), int(0.3 * SAMPLE_RATE))))
-        if len(samples) <= LONGEST and _steady(recognise, samples, expected):
+        if len(samples) <= LONGEST and _steady(product, samples, expected):
             return samples
     return None
 
 
-def main(model, folder):
+def main(program, folder, model="starter"):
     """Writes the recordings and their index."""
-    recognise, folder = Recogniser(model), Path(folder)
+    product, folder = Product(program, model), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for name, text, expected in SENTENCES:
-        samples = spoken(recognise, text, expected)
+    for name, sentence, expected in SENTENCES:
+        samples = spoken(product, sentence, expected)
         if samples is None:
             print("not heard for certain, left out:", expected)
             continue
         wavfile.write(folder / f"{name}.wav", 8000, samples)
         rows.append(f"{name}.wav\t{expected}")
     length, g = int(LONGEST), np.random.default_rng(5)
-    empty = {"noise": (coloured(length * 2, g, 0.3) * 0.01).astype(np.float32), "silence": np.zeros(length * 2, np.float32)}
-    for name, x in empty.items():
-        samples = _line(x) if name == "noise" else np.zeros(length, np.int16)
-        print(name, "->", _heard(recognise, samples))
+    noise = (coloured(length * 2, g, 0.3) * 0.01).astype(np.float32)
+    for name, samples in [("noise", _line(noise)), ("silence", np.zeros(length, np.int16))]:
+        print(name, "->", *_heard(product, [samples]))
         wavfile.write(folder / f"{name}.wav", 8000, samples)
         rows.append(f"{name}.wav\t")
     (folder / "utterances.tsv").write_text("\n".join(rows) + "\n")
@@ -96,4 +101,4 @@ def main(model, folder):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])

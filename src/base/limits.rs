@@ -53,6 +53,8 @@ pub const DTMF_PER_SECOND: u32 = 20;
 pub const UTTERANCE_MS: u64 = 10_000;
 /// Characters of recognised text taken from one utterance.
 pub const TRANSCRIPT_CHARS: usize = 1_000;
+/// Words of one recognised text: 10 s have 136 tokens at most, and a token hardly two digits.
+pub const TRANSCRIPT_WORDS: usize = 300;
 /// Turns kept in a call's record.
 pub const TURNS_PER_CALL: usize = 500;
 /// Ended calls kept in memory for the API.
@@ -93,6 +95,11 @@ pub const SIP_IN_DIALOG_BURST: u32 = 40;
 pub const SIP_PROBES_PER_SOURCE_PER_SECOND: u32 = 1;
 /// Such answers at once: a proxy with some workers that all begin to ask.
 pub const SIP_PROBES_PER_SOURCE_BURST: u32 = 5;
+/// Bytes of one file that `attendant transcribe` reads: four hours of 8 kHz, 23 minutes of 48 kHz
+/// in stereo.
+pub const RECORDING_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes of a list of files: a quarter of a million paths.
+pub const FILE_LIST_BYTES: u64 = 32 * 1024 * 1024;
 /// Stream connections accepted beyond `SIP_CONNECTIONS`, so that the core sees the newcomer and
 /// closes an idle one for it; each is there only until one of them is closed.
 pub const SIP_CONNECTIONS_HEADROOM: usize = 64;

@@ -17,8 +17,8 @@ use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{Private, WorkId};
 use crate::converse;
 use crate::listen::{
-    Assembly, Completeness, Ear, Expectation, Heard, Input, Output, Recognition, SegmentId,
-    Settings, Transcribe, transcript,
+    Assembly, Completeness, Ear, Expectation, Heard, Input, Output, SegmentId, Settings,
+    Transcribe, transcript,
 };
 
 /// The caller's turn has ended.
@@ -145,11 +145,9 @@ impl Hearing {
 
     /// The engine's text for a decode.
     pub(super) fn text(&mut self, now: Instant, result: WorkResult) {
-        let WorkResult::Text { id, text, confidence, decode_ms } = result else { return };
+        let WorkResult::Text { id, recognition, decode_ms } = result else { return };
         self.decode_ms = decode_ms;
-        // Our models do not tell how likely it is that nobody spoke.
-        let heard = transcript::read(&Recognition { text, confidence, no_speech: 0.0 });
-        self.recognized(now, id, heard);
+        self.recognized(now, id, transcript::read(&recognition));
     }
 
     /// The engine could not decode it: speech that was not understood.
@@ -253,7 +251,7 @@ impl Hearing {
         let words = match heard {
             Heard::Nothing => return self.out.push_back(HearingOutput::Nothing),
             Heard::Unclear => None,
-            Heard::Words { text, confidence } => Some(Words { text, confidence, decode_ms }),
+            Heard::Words { text, confidence, .. } => Some(Words { text, confidence, decode_ms }),
         };
         let Closing { spoke_until, closed_at, .. } = closing;
         let endpoint_ms = millis(closed_at.saturating_duration_since(spoke_until));

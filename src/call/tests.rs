@@ -11,7 +11,7 @@ use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::base::{CallId, Private, UtteranceId, WorkId};
 use crate::codec::Codec;
 use crate::converse::{self, Playbook, fixed_phrases};
-use crate::listen::{self, VadScore};
+use crate::listen::{self, Recognition, VadScore};
 use crate::sdp::Offering;
 use crate::sip::{self, EndCause, Flow, LegId};
 use crate::speak::Language;
@@ -182,8 +182,9 @@ impl Desk {
     }
 
     fn transcribed(&mut self, id: WorkId) {
-        let text = Private::new(self.texts.front().copied().unwrap_or_default().to_owned());
-        let result = WorkResult::Text { id, text, confidence: 0.9, decode_ms: 40 };
+        let text = self.texts.front().copied().unwrap_or_default();
+        let recognition = Recognition::evenly(text, 0.999);
+        let result = WorkResult::Text { id, recognition, decode_ms: 40 };
         self.input(Input::Work(result));
     }
 

@@ -1,6 +1,7 @@
 //! What a call asks of the speech engine, and what comes back. The shell carries it.
 
 use crate::base::{Private, WorkId};
+use crate::listen::Recognition;
 
 /// Call to engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,17 +19,22 @@ pub enum Work {
 pub enum WorkResult {
     Text {
         id: WorkId,
-        text: Private<String>,
-        /// 0 to 1.
-        confidence: f32,
+        recognition: Recognition,
         decode_ms: u32,
     },
     /// A chunk of speech at 16 kHz, in order and without gaps.
-    Audio { id: WorkId, samples: Private<Vec<i16>> },
+    Audio {
+        id: WorkId,
+        samples: Private<Vec<i16>>,
+    },
     /// All chunks of the phrase have come.
-    Spoken { id: WorkId },
+    Spoken {
+        id: WorkId,
+    },
     /// Nothing more will come.
-    Failed { id: WorkId },
+    Failed {
+        id: WorkId,
+    },
 }
 
 /// Numbers the work of one call.

@@ -43,6 +43,12 @@ impl Exit {
         self as u8
     }
 
+    /// For an engine that ended with this code. It is this program: its codes are ours.
+    pub(super) fn of_engine(code: i32) -> Self {
+        let known = Self::ALL.into_iter().find(|exit| i32::from(exit.code()) == code);
+        known.unwrap_or(Self::EngineFailed)
+    }
+
     /// For `--help` and the README.
     pub const fn meaning(self) -> &'static str {
         match self {
@@ -78,10 +84,7 @@ impl From<&StartError> for Exit {
             StartError::PortBusy { .. } => Self::PortBusy,
             StartError::PortsExhausted { .. } => Self::PortsExhausted,
             StartError::Engine(_) | StartError::Mute { .. } => Self::EngineFailed,
-            // The child is this program: its codes are ours.
-            StartError::EngineGone { code } => {
-                Self::ALL.into_iter().find(|e| e.code() == *code).unwrap_or(Self::EngineFailed)
-            }
+            StartError::EngineGone { code } => Self::of_engine((*code).into()),
             StartError::Address { .. } | StartError::System { .. } => Self::Failed,
         }
     }

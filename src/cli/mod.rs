@@ -5,9 +5,12 @@
 
 mod call;
 mod check;
+mod listening;
 mod panic;
 mod run;
 mod speech;
+mod transcribe;
+mod wav;
 
 pub mod exit;
 
@@ -39,6 +42,7 @@ enum Command {
     Speech(speech::Arguments),
     Check(check::Arguments),
     Call(Box<call::Arguments>),
+    Transcribe(transcribe::Arguments),
 }
 
 /// Which configuration counts.
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
             Command::Speech(arguments) => ended(speech::run(&arguments)),
             Command::Check(arguments) => ended(check::run(&arguments)),
             Command::Call(arguments) => call::run(&arguments),
+            Command::Transcribe(arguments) => transcribe::run(&arguments),
         },
         Err(error) => {
             // A closed standard output is no reason for another exit code.

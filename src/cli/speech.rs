@@ -9,6 +9,9 @@ use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
 use crate::speech;
 
+/// The model that needs no file.
+const STARTER: &str = "starter";
+
 /// Hear and speak for `attendant run`, over a Unix socket.
 ///
 /// `attendant run` starts this by itself unless speech.socket is set, as it is where systemd runs
@@ -24,6 +27,16 @@ pub(super) struct Arguments {
     /// Hear on the CPU, also where there is a GPU.
     #[arg(long)]
     cpu: bool,
+    /// Hear with this Whisper model (ggml), or with "starter", the one inside the program, instead
+    /// of what the configuration says.
+    #[arg(long, value_name = "FILE|starter")]
+    model: Option<PathBuf>,
+    /// Threads of one decode.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Utterances that are heard at a time; otherwise calls.max.
+    #[arg(long, value_name = "N", hide = true)]
+    lanes: Option<u16>,
     /// The process that started this one and with which it ends.
     #[arg(long, value_name = "PID", hide = true)]
     parent: Option<u32>,
@@ -44,5 +57,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
             source,
         })?,
     };
-    Ok(speech::run(&config.engine(socket, arguments.parent))?)
+    match arguments.model.as_deref() {
+        None => {}
+        Some(name) if name.as_os_str() == STARTER => config.speech.whisper_model = None,
+        Some(path) => config.speech.whisper_model = Some(path.to_path_buf()),
+    }
+    let mut settings = config.engine(socket, arguments.parent);
+    settings.lanes = arguments.lanes.unwrap_or(settings.lanes);
+    settings.decode_workers = settings.decode_workers.min(settings.lanes).max(1);
+    if arguments.lanes.is_some() && config.speech.whisper_model.is_some() {
+        settings.decode_threads = config.threads() / settings.decode_workers;
+    }
+    settings.decode_threads = arguments.threads.unwrap_or(settings.decode_threads);
+    Ok(speech::run(&settings)?)
 }

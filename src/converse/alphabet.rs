@@ -9,7 +9,8 @@ use crate::base::{Private, UtteranceId};
 pub enum Input {
     /// The caller can hear us: the greeting goes out, and the call's length is counted from here.
     Connected,
-    /// A closed turn of the caller as text. `confidence` is from 0 to 1.
+    /// A closed turn of the caller as text. `confidence` is how likely all of it is right, from 0
+    /// to 1; the playbook's `ask_again_below` says what is believed.
     Heard {
         text: Private<String>,
         confidence: f32,
@@ -181,8 +182,6 @@ pub struct Settings {
     pub silence: [Duration; 3],
     /// A key sequence ends after this pause.
     pub key_pause: Duration,
-    /// Heard text below this confidence is asked back, from 0 to 1.
-    pub min_confidence: f32,
 }
 
 impl Default for Settings {
@@ -193,7 +192,6 @@ impl Default for Settings {
             length_warning: seconds(30),
             silence: [seconds(8), seconds(16), seconds(24)],
             key_pause: seconds(3),
-            min_confidence: 0.4,
         }
     }
 }

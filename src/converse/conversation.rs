@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::alphabet::{
     EndCause, Expectation, Input, Output, Preview, Purpose, Record, Say, Settings, Speaker, Turn,
 };
-use super::dialogue::{Dialogue, Reaction, Understanding};
+use super::dialogue::{CERTAIN, Dialogue, Reaction, Understanding};
 use super::playbook::Playbook;
 use super::reply::{join, plain};
 use super::voice::{History, Voice};
@@ -154,7 +154,7 @@ impl Conversation {
     pub fn preview(&self, text: &str) -> Preview {
         let text = cut(text);
         let reply = match self.phase {
-            Phase::Talking => Some(self.dialogue.clone().hear(text, true)),
+            Phase::Talking => Some(self.dialogue.clone().hear(text, CERTAIN)),
             Phase::Leaving(cause) => self.second_thought(cause, text),
             Phase::Waiting | Phase::Ended => None,
         };
@@ -186,12 +186,11 @@ impl Conversation {
     fn heard(&mut self, now: Instant, text: &str, confidence: f32) {
         let text = cut(text);
         self.caller = Caller::Quiet;
-        let sure = confidence.is_nan() || confidence >= self.settings.min_confidence;
         if let Phase::Leaving(cause) = self.phase {
             let Some(reaction) = self.second_thought(cause, text) else { return };
             self.phase = Phase::Talking;
             self.timers.cancel(Timer::HangUp);
-            let _ = self.dialogue.hear(text, true);
+            let _ = self.dialogue.hear(text, CERTAIN);
             self.caller_turn(now, text);
             self.react(now, reaction);
             return;
@@ -199,13 +198,13 @@ impl Conversation {
         self.patience = Patience::Fresh;
         self.forget_keys();
         self.caller_turn(now, text);
-        let reaction = self.dialogue.hear(text, sure);
+        let reaction = self.dialogue.hear(text, confidence);
         self.react(now, reaction);
     }
 
     /// What a caller who speaks into the farewell gets: an answer, if there is something to answer.
     fn second_thought(&self, cause: EndCause, text: &str) -> Option<Reaction> {
-        let reaction = self.dialogue.clone().hear(text, true);
+        let reaction = self.dialogue.clone().hear(text, CERTAIN);
         let wish = match reaction.understanding {
             Understanding::Intent { id, .. } => !self.playbook.intent(id).weak,
             Understanding::Answer | Understanding::Missed => false,
@@ -306,7 +305,7 @@ impl Conversation {
     }
 
     fn key_answer(&mut self, now: Instant, answer: &str) {
-        let reaction = self.dialogue.hear(answer, true);
+        let reaction = self.dialogue.hear(answer, CERTAIN);
         self.react(now, reaction);
     }
 

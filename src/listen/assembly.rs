@@ -95,7 +95,7 @@ mod tests {
     use crate::base::Private;
 
     fn words(text: &str) -> Heard {
-        Heard::Words { text: Private::new(text.to_owned()), confidence: 0.5 }
+        Heard::Words { text: Private::new(text.to_owned()), confidence: 1.0, words: Vec::new() }
     }
 
     const A: SegmentId = SegmentId(1);

@@ -8,10 +8,12 @@
 //! ```
 //! [`Vad`] scores each frame inside the tick. [`Ear`] decides where an utterance starts, pauses and
 //! ends, and asks for a decode at each pause: the last one asked for is the final one, so that
-//! nothing is left to compute when the turn closes. [`transcript`] reads what came back and
+//! nothing is left to compute when the turn closes. [`transcript`] reads what came back,
+//! [`confidence`] says how far it can be believed, and
 //! [`Assembly`] puts together an utterance that was longer than the recogniser's window.
 
 pub mod assembly;
+pub mod confidence;
 pub mod ear;
 pub mod endpoint;
 pub mod recognizer;
@@ -22,8 +24,8 @@ pub mod vad;
 
 pub use assembly::Assembly;
 pub use ear::{Completeness, Ear, Expectation, Input, Output, Settings};
-pub use recognizer::{Recognition, Transcribe};
-pub use transcript::Heard;
+pub use recognizer::{Recognition, Transcribe, WordSpan};
+pub use transcript::{Heard, Word};
 pub use vad::{Vad, VadScore};
 
 /// One piece of an utterance, numbered from 1 in its call. An utterance has more than one only when

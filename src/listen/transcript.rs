@@ -4,7 +4,8 @@
 //! spoke, and repeat themselves when they lose their way. A caller must never be answered for words
 //! that he did not say.
 
-use super::recognizer::Recognition;
+use super::confidence;
+use super::recognizer::{Recognition, WordSpan};
 use crate::base::{Private, limits};
 
 /// What was heard in a segment, or in an utterance joined from several.
@@ -14,16 +15,31 @@ pub enum Heard {
     Nothing,
     /// Somebody spoke and was not understood.
     Unclear,
-    /// Words, with the mean probability of their tokens, 0 to 1.
-    Words { text: Private<String>, confidence: f32 },
+    /// Words. `confidence` is how likely all of them are right, 0 to 1.
+    Words { text: Private<String>, confidence: f32, words: Vec<Word> },
+}
+
+/// One word of a text, without the signs around it; a digit is a word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Word {
+    pub text: Private<String>,
+    /// How likely it is right, 0 to 1.
+    pub confidence: f32,
+}
+
+/// What stands between two spaces, with its words.
+#[derive(Clone, Debug)]
+struct Chunk {
+    text: String,
+    words: Vec<Word>,
 }
 
 /// The model's own doubt above which an unconvincing text is nothing.
 const NO_SPEECH: f32 = 0.8;
 /// What "unconvincing" means.
-const DOUBTFUL: f32 = 0.5;
+const DOUBTFUL: f32 = 0.4;
 /// Below this the words are a guess.
-const GUESS: f32 = 0.2;
+const GUESS: f32 = 0.1;
 /// Film subtitles: models have learnt to put these where nobody speaks.
 const SUBTITLES: [&str; 8] = [
     "thanks for watching",
@@ -60,47 +76,49 @@ const NUMBERS: [&str; 17] = [
 
 /// Reads one answer of the recogniser.
 pub fn read(recognition: &Recognition) -> Heard {
-    let (plain, has_speech_note) = without_notes(recognition.text.reveal());
-    let words: Vec<&str> = plain.split_whitespace().filter(|word| !key(word).is_empty()).collect();
-    let nothing = if has_speech_note { Heard::Unclear } else { Heard::Nothing };
-    if words.is_empty() {
+    let plain = without_notes(recognition.text.reveal());
+    let chunks = chunks(&plain, &recognition.words);
+    let nothing = if plain.has_speech_note { Heard::Unclear } else { Heard::Nothing };
+    if chunks.iter().all(|chunk| key(&chunk.text).is_empty()) {
         return nothing;
     }
-    let phrase = words.iter().map(|word| key(word)).collect::<Vec<_>>().join(" ");
-    let Recognition { confidence, no_speech, .. } = *recognition;
+    let phrase = chunks.iter().map(|chunk| key(&chunk.text)).filter(|key| !key.is_empty());
+    let phrase = phrase.collect::<Vec<_>>().join(" ");
+    let confidence = confidence::utterance(recognition);
     let is_doubtful = confidence < DOUBTFUL;
     if SUBTITLES.contains(&phrase.as_str())
-        || (is_doubtful && (no_speech > NO_SPEECH || FILLERS.contains(&phrase.as_str())))
+        || (is_doubtful
+            && (recognition.no_speech > NO_SPEECH || FILLERS.contains(&phrase.as_str())))
     {
         return nothing;
     }
     if confidence < GUESS {
         return Heard::Unclear;
     }
-    match without_repetition(&words) {
-        Repetition::None => words_heard(&plain, confidence),
-        Repetition::Some(text) => words_heard(&text, confidence * 0.5),
+    match without_repetition(&chunks) {
+        Repetition::None => words_heard(chunks, confidence),
+        Repetition::Some(kept) => words_heard(kept, confidence * 0.5),
         Repetition::Runaway => Heard::Unclear,
     }
 }
 
-/// Joins the segments of one utterance, in their order.
+/// Joins the segments of one utterance, in their order: all of it is right if each of them is.
 pub fn join<'a>(parts: impl IntoIterator<Item = &'a Heard>) -> Heard {
-    let (mut text, mut weighted, mut weight) = (String::new(), 0.0, 0.0);
+    let (mut text, mut all, mut words) = (String::new(), 1.0, Vec::new());
     let mut is_unclear = false;
     for part in parts {
         match part {
             Heard::Nothing => {}
             Heard::Unclear => is_unclear = true,
-            Heard::Words { text: more, confidence } => {
+            Heard::Words { text: more, confidence, words: more_words } => {
                 append(&mut text, more.reveal());
-                weighted += confidence * more.reveal().len() as f32;
-                weight += more.reveal().len() as f32;
+                all *= confidence;
+                words.extend_from_slice(more_words);
             }
         }
     }
     match (text.is_empty(), is_unclear) {
-        (false, _) => words_heard(&text, weighted / weight),
+        (false, _) => Heard::Words { text: Private::new(text), confidence: all, words },
         (true, true) => Heard::Unclear,
         (true, false) => Heard::Nothing,
     }
@@ -118,13 +136,53 @@ fn append(text: &mut String, more: &str) {
     text.push_str(more);
 }
 
-fn words_heard(text: &str, confidence: f32) -> Heard {
-    let mut bounded: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = bounded.char_indices().nth(limits::TRANSCRIPT_CHARS) {
-        let whole_words = bounded[..end].rfind(' ').unwrap_or(end);
-        bounded.truncate(whole_words);
+fn words_heard(chunks: Vec<Chunk>, confidence: f32) -> Heard {
+    let (mut text, mut words, mut left) = (String::new(), Vec::new(), limits::TRANSCRIPT_CHARS);
+    for chunk in chunks {
+        let length = chunk.text.chars().count() + usize::from(!text.is_empty());
+        let Some(after) = left.checked_sub(length) else { break };
+        left = after;
+        text.extend((!text.is_empty()).then_some(' '));
+        text.push_str(&chunk.text);
+        words.extend(chunk.words);
     }
-    Heard::Words { text: Private::new(bounded), confidence }
+    Heard::Words { text: Private::new(text), confidence, words }
+}
+
+/// The pieces between spaces, each with the words that lie in it.
+fn chunks(plain: &Plain, spans: &[WordSpan]) -> Vec<Chunk> {
+    let mut chunks: Vec<Chunk> = Vec::new();
+    let mut is_open = false;
+    let mut last_span = None;
+    for (at, c) in plain.text.char_indices() {
+        if c.is_whitespace() {
+            is_open = false;
+            continue;
+        }
+        if !is_open {
+            chunks.push(Chunk { text: String::new(), words: Vec::new() });
+            is_open = true;
+            last_span = None;
+        }
+        let Some(chunk) = chunks.last_mut() else { continue };
+        chunk.text.push(c);
+        let origin = plain.origins.get(at).copied().unwrap_or(u32::MAX);
+        let span = spans.iter().position(|span| (span.start..span.end).contains(&origin));
+        let Some(index) = span.filter(|_| c.is_alphanumeric() || c == '\'') else { continue };
+        match chunk.words.last_mut().filter(|_| last_span == Some(index)) {
+            Some(word) => {
+                let mut text = std::mem::take(&mut word.text).into_revealed();
+                text.push(c);
+                word.text = Private::new(text);
+            }
+            None => {
+                let confidence = confidence::word(spans[index].probability);
+                chunk.words.push(Word { text: Private::new(c.to_string()), confidence });
+            }
+        }
+        last_span = Some(index);
+    }
+    chunks
 }
 
 /// A word as it is compared: lower case, letters and digits.
@@ -132,28 +190,46 @@ fn key(word: &str) -> String {
     word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// The text without annotations, and whether one of these said that somebody spoke. A bracket with
-/// a digit in it is no annotation but a telephone number.
-fn without_notes(text: &str) -> (String, bool) {
-    let (mut plain, mut has_speech_note) = (String::with_capacity(text.len()), false);
+/// A text without annotations.
+#[derive(Default)]
+struct Plain {
+    text: String,
+    /// For each byte of `text` where it stood; `u32::MAX` for what was put in.
+    origins: Vec<u32>,
+    /// An annotation said that somebody spoke.
+    has_speech_note: bool,
+}
+
+impl Plain {
+    fn push(&mut self, text: &str, origin: Option<usize>) {
+        self.text.push_str(text);
+        let origin_of = |n| origin.and_then(|at| u32::try_from(at + n).ok()).unwrap_or(u32::MAX);
+        self.origins.extend((0..text.len()).map(origin_of));
+    }
+}
+
+/// Takes out the annotations. A bracket with a digit in it is none but a telephone number.
+fn without_notes(text: &str) -> Plain {
+    let mut plain = Plain::default();
     let mut rest = text;
     while let Some((at, open)) = rest.char_indices().find(|(_, c)| closing(*c).is_some()) {
-        plain.push_str(&rest[..at]);
+        let from = text.len() - rest.len();
+        plain.push(&rest[..at], Some(from));
         let inner = &rest[at + open.len_utf8()..];
         let close = closing(open).unwrap_or(open);
         // An annotation without an end goes on to the end of the text.
         let (note, after) = inner.split_once(|c| is_closing(open, close, c)).unwrap_or((inner, ""));
         if note.chars().any(|c| c.is_ascii_digit()) {
-            plain.push_str(note);
+            plain.push(note, Some(from + at + open.len_utf8()));
         } else {
             let lower = note.to_lowercase();
-            has_speech_note |= SPEECH_NOTES.iter().any(|speech| lower.contains(speech));
-            plain.push(' ');
+            plain.has_speech_note |= SPEECH_NOTES.iter().any(|speech| lower.contains(speech));
+            plain.push(" ", None);
         }
         rest = after;
     }
-    plain.push_str(rest);
-    (plain, has_speech_note)
+    plain.push(rest, Some(text.len() - rest.len()));
+    plain
 }
 
 fn closing(open: char) -> Option<char> {
@@ -174,18 +250,20 @@ fn is_closing(open: char, close: char, candidate: char) -> bool {
 
 enum Repetition {
     None,
-    /// The text with each repetition said once.
-    Some(String),
+    /// What is left when each repetition is said once.
+    Some(Vec<Chunk>),
     /// Hardly anything but one repetition.
     Runaway,
 }
 
-fn without_repetition(words: &[&str]) -> Repetition {
-    let keys: Vec<String> = words.iter().map(|word| key(word)).collect();
+fn without_repetition(chunks: &[Chunk]) -> Repetition {
+    let is_word = |chunk: &&Chunk| !key(&chunk.text).is_empty();
+    let words: Vec<&Chunk> = chunks.iter().filter(is_word).collect();
+    let keys: Vec<String> = words.iter().map(|word| key(&word.text)).collect();
     let (mut kept, mut at, mut is_repeated) = (Vec::with_capacity(words.len()), 0, false);
     while at < words.len() {
         let Some((length, times)) = repetition(&keys[at..]) else {
-            kept.push(words[at]);
+            kept.push(words[at].clone());
             at += 1;
             continue;
         };
@@ -193,13 +271,13 @@ fn without_repetition(words: &[&str]) -> Repetition {
             return Repetition::Runaway;
         }
         is_repeated = true;
-        kept.extend_from_slice(&words[at..at + length]);
+        kept.extend(words[at..at + length].iter().map(|chunk| (*chunk).clone()));
         let after = at + length * times;
         // A repetition that the end of the text cut short.
         let is_cut_short = words.len() - after < length && keys[at..].starts_with(&keys[after..]);
         at = if is_cut_short { words.len() } else { after };
     }
-    if is_repeated { Repetition::Some(kept.join(" ")) } else { Repetition::None }
+    if is_repeated { Repetition::Some(kept) } else { Repetition::None }
 }
 
 /// Length in words and count of a repetition at the start that nobody says. People do say "no no
@@ -224,93 +302,4 @@ fn is_number(word: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn recognition(text: &str, confidence: f32, no_speech: f32) -> Recognition {
-        Recognition { text: Private::new(text.to_owned()), confidence, no_speech }
-    }
-
-    fn heard(text: &str) -> Heard {
-        read(&recognition(text, 0.9, 0.05))
-    }
-
-    fn words(text: &str, confidence: f32) -> Heard {
-        Heard::Words { text: Private::new(text.to_owned()), confidence }
-    }
-
-    #[test]
-    fn annotations_are_nothing_or_unclear_and_words_beside_them_stay() {
-        let nothing = ["", " . ", "[BLANK_AUDIO]", "(silence)", "*coughs*", "♪ la la la ♪", "♪♪♪"];
-        for text in nothing.into_iter().chain(["[ Music ]", "(door closes", "<|nospeech|>", "..."])
-        {
-            assert_eq!(heard(text), Heard::Nothing, "{text}");
-        }
-        for text in ["[INAUDIBLE]", "(speaking in foreign language)", "[unintelligible] ."] {
-            assert_eq!(heard(text), Heard::Unclear, "{text}");
-        }
-        let kept = [
-            (" Hello there. [BLANK_AUDIO]", "Hello there."),
-            ("[INAUDIBLE] order four five", "order four five"),
-            ("call (555) 0100 please", "call 555 0100 please"),
-            ("what's up", "what's up"),
-        ];
-        for (text, plain) in kept {
-            assert_eq!(heard(text), words(plain, 0.9), "{text}");
-        }
-    }
-
-    #[test]
-    fn subtitles_are_nothing_and_fillers_only_in_doubt() {
-        assert_eq!(heard("Thanks for watching!"), Heard::Nothing);
-        assert_eq!(heard("Thank you."), words("Thank you.", 0.9));
-        assert_eq!(read(&recognition("Thank you.", 0.3, 0.4)), Heard::Nothing);
-        assert_eq!(read(&recognition("My order please", 0.4, 0.9)), Heard::Nothing);
-        assert_eq!(read(&recognition("My order please", 0.1, 0.2)), Heard::Unclear);
-        assert_eq!(read(&recognition("My order please", 0.9, 0.9)), words("My order please", 0.9));
-    }
-
-    #[test]
-    fn repetitions_that_nobody_says_are_taken_out() {
-        let cases = [
-            ("thank you thank you thank you", "thank you", 0.45),
-            ("Thank you. Thank you. Thank you. Thank", "Thank you.", 0.45),
-            ("I want to I want to I want to I want to go", "I want to go", 0.45),
-            ("wait wait wait wait wait there", "wait there", 0.45),
-            ("no no no no", "no no no no", 0.9),
-            ("yes yes", "yes yes", 0.9),
-            (
-                "five five five one two one two one two",
-                "five five five one two one two one two",
-                0.9,
-            ),
-            ("0 0 0 0 0 0 0", "0 0 0 0 0 0 0", 0.9),
-        ];
-        for (text, expected, confidence) in cases {
-            assert_eq!(heard(text), words(expected, confidence), "{text}");
-        }
-        assert_eq!(heard(&"thank you ".repeat(20)), Heard::Unclear);
-        assert_eq!(heard(&"0 ".repeat(60)), Heard::Unclear);
-    }
-
-    #[test]
-    fn a_long_text_is_cut_between_two_words() {
-        let text: Vec<String> = (0..400).map(|n| format!("wört{n}")).collect();
-        let Heard::Words { text: kept, .. } = heard(&text.join(" ")) else { panic!() };
-        let kept = kept.reveal();
-        assert!(kept.chars().count() <= limits::TRANSCRIPT_CHARS);
-        assert!(text.join(" ").starts_with(kept.as_str()));
-        assert!(text.contains(&kept.rsplit(' ').next().unwrap().to_owned()));
-    }
-
-    #[test]
-    fn segments_join_without_the_full_stop_that_was_none() {
-        let parts = [words("I would like to.", 0.5), Heard::Nothing, words("order a pallet.", 0.5)];
-        assert_eq!(join(&parts), words("I would like to order a pallet.", 0.5));
-        let parts = [words("Good morning.", 0.5), Heard::Unclear, words("My order.", 0.5)];
-        assert_eq!(join(&parts), words("Good morning. My order.", 0.5));
-        assert_eq!(join(&[Heard::Nothing, Heard::Unclear]), Heard::Unclear);
-        assert_eq!(join(&[Heard::Nothing]), Heard::Nothing);
-        assert_eq!(join([]), Heard::Nothing);
-    }
-}
+mod tests;

@@ -25,6 +25,7 @@ pub mod socket;
 pub mod starter;
 pub mod voice;
 pub mod whisper;
+pub mod words;
 
 pub use model::{ModelError, ModelSource};
 pub use voice::EnglishVoice;

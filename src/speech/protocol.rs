@@ -8,10 +8,11 @@
 //! refuses a message with bytes left over.
 
 use crate::base::{Private, limits};
+use crate::listen::{Recognition, WordSpan};
 
 /// Both sides must speak the same version; they come from one binary, but a unit may still be
 /// running the one from before an upgrade.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Bytes of a name in a message: a language, a voice, a device, a model.
 const NAME_BYTES: usize = 256;
@@ -121,12 +122,7 @@ pub struct Ready {
 /// What was heard in one utterance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transcript {
-    /// Empty when there was no speech in it, or none that was understood.
-    pub text: Private<String>,
-    /// Mean of the probabilities of the text's tokens, 0 to 1; 0 for an empty text.
-    pub confidence: f32,
-    /// The smallest of these probabilities.
-    pub least_confidence: f32,
+    pub recognition: Recognition,
     /// Time in the recogniser, without waiting.
     pub decode_ms: u32,
 }
@@ -255,6 +251,23 @@ impl Writer<'_> {
         self.0.extend_from_slice(bytes);
     }
 
+    /// Words that the text's cut leaves out are left out too.
+    fn recognition(&mut self, recognition: &Recognition) {
+        let text = recognition.text.reveal();
+        let kept = text.floor_char_boundary(TEXT_BYTES.min(text.len()));
+        self.text(text, TEXT_BYTES);
+        let fits = |word: &&WordSpan| word.end as usize <= kept;
+        let words = recognition.words.iter().filter(fits).take(limits::TRANSCRIPT_WORDS);
+        self.count(words.clone().count());
+        for word in words {
+            self.u32(word.start);
+            self.u32(word.end);
+            self.u32(word.probability.to_bits());
+        }
+        self.u32(recognition.ending.to_bits());
+        self.u32(recognition.no_speech.to_bits());
+    }
+
     fn samples(&mut self, samples: &[i16]) {
         self.count(samples.len());
         self.0.reserve(2 * samples.len());
@@ -319,6 +332,22 @@ impl<'a> Reader<'a> {
     fn probability(&mut self) -> Result<f32, ProtocolError> {
         let value = f32::from_le_bytes(self.array()?);
         if (0.0..=1.0).contains(&value) { Ok(value) } else { Err(ProtocolError::BadValue) }
+    }
+
+    fn recognition(&mut self) -> Result<Recognition, ProtocolError> {
+        let text = Private::new(self.text(TEXT_BYTES)?);
+        let count = self.u32()? as usize;
+        if count > limits::TRANSCRIPT_WORDS {
+            return Err(ProtocolError::BadValue);
+        }
+        let mut word = || {
+            let (start, end) = (self.u32()?, self.u32()?);
+            Ok(WordSpan { start, end, probability: self.probability()? })
+        };
+        let words = (0..count).map(|_| word()).collect::<Result<_, _>>()?;
+        let (ending, no_speech) = (self.probability()?, self.probability()?);
+        let recognition = Recognition { text, words, ending, no_speech };
+        if recognition.is_sound() { Ok(recognition) } else { Err(ProtocolError::BadValue) }
     }
 
     fn failure(&mut self) -> Result<Failure, ProtocolError> {
@@ -411,9 +440,7 @@ impl Message for FromEngine {
             Self::Text { request, transcript } => {
                 out.u8(131);
                 out.u64(request.0);
-                out.text(transcript.text.reveal(), TEXT_BYTES);
-                out.u32(transcript.confidence.to_bits());
-                out.u32(transcript.least_confidence.to_bits());
+                out.recognition(&transcript.recognition);
                 out.u32(transcript.decode_ms);
             }
             Self::Audio { request, offset, samples } => {
@@ -451,9 +478,7 @@ impl Message for FromEngine {
             131 => Self::Text {
                 request: fields.request()?,
                 transcript: Transcript {
-                    text: Private::new(fields.text(TEXT_BYTES)?),
-                    confidence: fields.probability()?,
-                    least_confidence: fields.probability()?,
+                    recognition: fields.recognition()?,
                     decode_ms: fields.u32()?,
                 },
             },

@@ -108,7 +108,7 @@ fn it_hears_what_it_says() {
     front.transcribe(2, 1, sound);
     let Some(FromEngine::Text { request, transcript }) = front.receive() else { panic!("no text") };
     assert_eq!(request, RequestId(2));
-    assert!(transcript.text.reveal().to_lowercase().contains("hours"));
+    assert!(transcript.recognition.text.reveal().to_lowercase().contains("hours"));
 
     front.speak(3, "de", "Guten Tag");
     assert!(front.sound(3).len() > pcm::ms_to_samples(400));

@@ -5,17 +5,20 @@
 //! of whisper-rs's setters leak.
 
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
 use whisper_rs::{
     FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState,
+    WhisperSysContext, WhisperSysState, WhisperTokenData,
 };
 
 use super::gate::speech_span;
 use super::model::{Model, ModelError, ModelSource};
 use super::protocol::{Failure, Transcript};
-use crate::base::{Private, limits, pcm};
+use super::words::{self, Token};
+use crate::base::pcm;
+use crate::listen::Recognition;
 
 /// whisper.cpp reads past the end of shorter clips.
 const LEAST_SAMPLES: usize = 1_600;
@@ -51,6 +54,8 @@ pub struct Whisper {
     pub device: String,
     on_gpu: bool,
     audio_context: u32,
+    /// Tokens that begin a remark.
+    remarks: Vec<usize>,
 }
 
 impl Whisper {
@@ -67,14 +72,16 @@ impl Whisper {
         if gpu.is_some() {
             match with(true) {
                 Ok(context) => {
-                    return Ok(Self { context, device, on_gpu: true, audio_context });
+                    let remarks = remarks(&context);
+                    return Ok(Self { context, device, on_gpu: true, audio_context, remarks });
                 }
                 Err(_) => device = "cpu (the GPU refused the model)".to_owned(),
             }
         }
         let refused = |_| ModelError::Refused { path: source.path().to_path_buf() };
         let context = with(false).map_err(refused)?;
-        Ok(Self { context, device, on_gpu: false, audio_context })
+        let remarks = remarks(&context);
+        Ok(Self { context, device, on_gpu: false, audio_context, remarks })
     }
 
     pub const fn is_on_gpu(&self) -> bool {
@@ -107,6 +114,11 @@ impl Whisper {
         parameters.set_print_realtime(false);
         parameters.set_print_timestamps(false);
         Recogniser { whisper: self, parameters, samples: Vec::new() }
+    }
+
+    fn first_look(&self) -> FirstLook<'_> {
+        let vocabulary = usize::try_from(self.context.n_vocab()).unwrap_or_default();
+        FirstLook { vocabulary, remarks: &self.remarks, no_speech: AtomicU32::new(0) }
     }
 
     /// Entries of the encoder's context for so many samples.
@@ -159,7 +171,7 @@ impl<'a> Recogniser<'a> {
             return Decoded::Failed(Failure::TooLong);
         }
         let Some(speech) = speech_span(audio).and_then(|span| audio.get(span)) else {
-            return Decoded::Text(transcript(String::new(), &[], begun));
+            return Decoded::Text(transcript(Recognition::nothing(), begun));
         };
         if cancelled.load(Ordering::Relaxed) {
             return Decoded::Cancelled;
@@ -167,7 +179,9 @@ impl<'a> Recogniser<'a> {
         self.samples.clear();
         self.samples.extend(speech.iter().map(|&sample| f32::from(sample) / 32_768.0));
         self.samples.resize(speech.len().max(LEAST_SAMPLES), 0.0);
-        let ended = state.full(self.parameters_for(speech.len(), cancelled), &self.samples);
+        let first_look = self.whisper.first_look();
+        let parameters = self.parameters_for(speech.len(), cancelled, &first_look);
+        let ended = state.full(parameters, &self.samples);
         // The flag may have been set after the last look at it: then the text is there.
         if ended.is_err() && cancelled.load(Ordering::Relaxed) {
             return Decoded::Cancelled;
@@ -175,11 +189,15 @@ impl<'a> Recogniser<'a> {
         if ended.is_err() {
             return Decoded::Failed(Failure::Recogniser);
         }
-        let (text, probabilities) = read_text(state, self.whisper.context.token_eot());
-        Decoded::Text(transcript(text, &probabilities, begun))
+        Decoded::Text(transcript(read(self.whisper, state, &first_look), begun))
     }
 
-    fn parameters_for(&self, samples: usize, cancelled: &AtomicBool) -> FullParams<'a, 'a> {
+    fn parameters_for(
+        &self,
+        samples: usize,
+        cancelled: &AtomicBool,
+        first_look: &FirstLook<'_>,
+    ) -> FullParams<'a, 'a> {
         let mut parameters = self.parameters.clone();
         let context = self.whisper.context_for(samples);
         parameters
@@ -187,9 +205,14 @@ impl<'a> Recogniser<'a> {
         let seconds = samples.div_ceil(pcm::SAMPLE_RATE_HZ as usize);
         let tokens = LEAST_TOKENS + TOKENS_PER_SECOND * seconds;
         parameters.set_max_tokens(c_int::try_from(tokens).unwrap_or(c_int::MAX));
-        // SAFETY: `is_cancelled` takes the pointer for the flag that it is. whisper.cpp calls it
-        // only inside `full`, which returns before `decode` does, and `decode` borrows the flag.
+        // SAFETY: `is_cancelled` and `look` take their pointers for what they are. whisper.cpp
+        // calls them only inside `full`, which returns before `decode` does, and `decode` borrows
+        // the one and owns the other.
         unsafe {
+            parameters.set_filter_logits_callback(Some(look));
+            parameters.set_filter_logits_callback_user_data(
+                std::ptr::from_ref(first_look) as *mut c_void
+            );
             parameters.set_abort_callback(Some(is_cancelled));
             parameters.set_abort_callback_user_data(std::ptr::from_ref(cancelled) as *mut c_void);
         }
@@ -204,52 +227,82 @@ unsafe extern "C" fn is_cancelled(flag: *mut c_void) -> bool {
     flag.load(Ordering::Relaxed)
 }
 
-/// The text of the last decode and the probabilities of its tokens.
-fn read_text(state: &WhisperState, first_special: c_int) -> (String, Vec<f32>) {
-    let mut bytes = Vec::new();
-    let mut probabilities = Vec::new();
-    for segment in state.as_iter() {
-        bytes.extend_from_slice(segment.to_bytes().unwrap_or_default());
-        let tokens = (0..segment.n_tokens()).filter_map(|n| segment.get_token(n));
-        let words = tokens.filter(|token| token.token_id() < first_special);
-        probabilities.extend(words.map(|token| token.token_probability().clamp(0.0, 1.0)));
-    }
-    // A token may end within a character when the decode was ended by its length.
-    (without_remarks(&String::from_utf8_lossy(&bytes)), probabilities)
+/// What the decoder thinks before its first word; whisper.cpp shows it to a callback.
+struct FirstLook<'a> {
+    vocabulary: usize,
+    remarks: &'a [usize],
+    /// Bits of an f32: the probability of a remark instead of words.
+    no_speech: AtomicU32,
 }
 
-/// Takes out what the model says about the sound rather than what was said: `[BLANK_AUDIO]`,
-/// `[INAUDIBLE]`, `(music)`, `*coughs*`, notes.
-fn without_remarks(text: &str) -> String {
-    let mut words = String::new();
-    let mut closing = None;
-    for c in text.chars() {
-        match (closing, c) {
-            (Some(end), c) if c == end => closing = None,
-            (Some(_), _) => {}
-            (None, '[') => closing = Some(']'),
-            (None, '(') => closing = Some(')'),
-            (None, '*') => closing = Some('*'),
-            (None, '♪' | '♫' | '\u{fffd}') => {}
-            (None, c) => words.push(c),
+impl FirstLook<'_> {
+    fn no_speech(&self) -> f32 {
+        f32::from_bits(self.no_speech.load(Ordering::Relaxed))
+    }
+
+    fn see(&self, logits: &[f32]) {
+        let highest = logits.iter().copied().fold(f32::MIN, f32::max);
+        let share = |logit: f32| (logit - highest).exp();
+        let all: f32 = logits.iter().copied().map(share).sum();
+        let remarks = self.remarks.iter().filter_map(|id| logits.get(*id));
+        let remarks: f32 = remarks.copied().map(share).sum();
+        let no_speech = if all > 0.0 { remarks / all } else { 0.0 };
+        self.no_speech.store(no_speech.to_bits(), Ordering::Relaxed);
+    }
+}
+
+/// Shown the logits of each token by whisper.cpp, which may be changed and are not.
+unsafe extern "C" fn look(
+    _context: *mut WhisperSysContext,
+    _state: *mut WhisperSysState,
+    _tokens: *const WhisperTokenData,
+    decoded: c_int,
+    logits: *mut f32,
+    first_look: *mut c_void,
+) {
+    if decoded != 0 {
+        return;
+    }
+    // SAFETY: `parameters_for` passes a `FirstLook` that outlives the decode.
+    let first_look = unsafe { &*first_look.cast::<FirstLook<'_>>() };
+    // SAFETY: whisper.cpp has a logit for each token of the vocabulary, which it told the size of.
+    first_look.see(unsafe { std::slice::from_raw_parts(logits, first_look.vocabulary) });
+}
+
+/// What the last decode has given.
+fn read(whisper: &Whisper, state: &WhisperState, first_look: &FirstLook<'_>) -> Recognition {
+    let eot = whisper.context.token_eot();
+    let (mut tokens, mut ending) = (Vec::new(), None);
+    let mut no_speech = first_look.no_speech();
+    for segment in state.as_iter() {
+        no_speech = no_speech.max(segment.no_speech_probability());
+        for token in (0..segment.n_tokens()).filter_map(|n| segment.get_token(n)) {
+            let (id, probability) = (token.token_id(), token.token_probability());
+            if id == eot {
+                ending = Some(probability);
+            } else if id < eot {
+                let bytes = whisper.context.token_to_bytes(id).unwrap_or_default();
+                tokens.push(Token { bytes, probability });
+            }
         }
     }
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let said = words.chars().any(char::is_alphanumeric);
-    if said { words.chars().take(limits::TRANSCRIPT_CHARS).collect() } else { String::new() }
+    words::recognition(&tokens, ending, no_speech)
 }
 
-fn transcript(text: String, probabilities: &[f32], begun: Instant) -> Transcript {
-    let count = if text.is_empty() { 0 } else { probabilities.len() };
-    let (confidence, least_confidence) = if count == 0 {
-        (0.0, 0.0)
-    } else {
-        let sum: f32 = probabilities.iter().sum();
-        let mean = (sum / count as f32).clamp(0.0, 1.0);
-        (mean, probabilities.iter().copied().fold(1.0, f32::min))
+/// The tokens with which the model begins to tell of the sound rather than what was said:
+/// `[BLANK_AUDIO]`, `(music)`, `*coughs*`, notes.
+fn remarks(context: &WhisperContext) -> Vec<usize> {
+    let begins_remark = |id: c_int| {
+        let bytes = context.token_to_bytes(id).unwrap_or_default().trim_ascii_start();
+        matches!(bytes.first(), Some(b'[' | b'(' | b'*')) || bytes.starts_with("♪".as_bytes())
     };
+    let ids = (0..context.token_eot()).filter(|id| begins_remark(*id));
+    ids.filter_map(|id| usize::try_from(id).ok()).collect()
+}
+
+fn transcript(recognition: Recognition, begun: Instant) -> Transcript {
     let decode_ms = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
-    Transcript { text: Private::new(text), confidence, least_confidence, decode_ms }
+    Transcript { recognition, decode_ms }
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl Config {
     }
 
     /// Threads for a model that gains from more than one; the starter model does not.
-    fn threads(&self) -> u16 {
+    pub fn threads(&self) -> u16 {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let cores = || u16::try_from(cores()).unwrap_or(u16::MAX);
         self.speech.threads.map_or_else(cores, u16::from)

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Answer, Asker, Engine, EngineEvent, EngineState, Failure, Phrase, RequestId};
 use crate::base::{Private, pcm};
+use crate::listen::Recognition;
 use crate::speech::protocol::{Ready, Transcript};
 
 /// Sound for each character of a phrase: about the pace of a voice.
@@ -138,10 +139,8 @@ impl Engine for Scripted {
             script.heard.push(Private::new(audio));
             script.texts.pop_front().unwrap_or_default()
         };
-        let confidence = if text.is_empty() { 0.0 } else { 0.95 };
-        let text = Private::new(text);
-        let transcript =
-            Transcript { text, confidence, least_confidence: confidence, decode_ms: 1 };
+        let recognition = Recognition::evenly(&text, 0.999);
+        let transcript = Transcript { recognition, decode_ms: 1 };
         self.answer(asker, request, Answer::Text(transcript));
         request
     }
@@ -199,7 +198,7 @@ mod tests {
         let first = engine.transcribe(Asker::Appliance, 0, vec![1; 320]);
         let event = answers.try_recv().unwrap();
         assert_eq!(event.request, first);
-        assert!(matches!(event.answer, Answer::Text(t) if t.text.reveal() == "hello"));
+        assert!(matches!(event.answer, Answer::Text(t) if t.recognition.text.reveal() == "hello"));
 
         engine.speak(Asker::Appliance, phrase("twelve chars"));
         let mut samples = 0;

@@ -184,6 +184,7 @@ impl Requests {
 mod tests {
     use super::*;
     use crate::base::CallId;
+    use crate::listen::Recognition;
     use crate::speech::protocol::Transcript;
 
     const ASKER: Asker = Asker::Call(CallId(4));
@@ -207,8 +208,8 @@ mod tests {
     }
 
     fn text(request: u64) -> FromEngine {
-        let text = Private::new("yes".to_owned());
-        let transcript = Transcript { text, confidence: 1.0, least_confidence: 1.0, decode_ms: 9 };
+        let recognition = Recognition::evenly("yes", 1.0);
+        let transcript = Transcript { recognition, decode_ms: 9 };
         FromEngine::Text { request: RequestId(request), transcript }
     }
 

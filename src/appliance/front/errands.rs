@@ -66,8 +66,7 @@ impl Errands {
         let result = match event.answer {
             Answer::Text(transcript) => WorkResult::Text {
                 id,
-                text: transcript.text,
-                confidence: transcript.confidence,
+                recognition: transcript.recognition,
                 decode_ms: transcript.decode_ms,
             },
             Answer::Audio(samples) => WorkResult::Audio { id, samples },

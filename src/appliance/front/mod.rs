@@ -17,7 +17,7 @@ mod rendering;
 mod settings;
 mod switchboard;
 
-pub use settings::{engine as engine_place, playbook};
+pub use settings::{EngineWish, engine as engine_place, own_engine, playbook};
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;

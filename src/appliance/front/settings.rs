@@ -1,7 +1,7 @@
 //! Settings that need more than the configuration: the playbook's file, folders, sockets.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::appliance::config::{Config, Device, ListenAddress, Transport, Voice};
@@ -97,6 +97,36 @@ pub fn engine(
         arguments.extend(["--config".into(), path.into()]);
     }
     Ok(EnginePlace::Child { program, arguments, cautious: vec!["--cpu".into()], socket })
+}
+
+/// What a subcommand wants of an engine that it starts for itself; what is `None` is as configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineWish {
+    /// A file, or `starter`.
+    pub model: Option<PathBuf>,
+    pub threads: Option<u16>,
+    pub lanes: Option<u16>,
+}
+
+/// An engine of one's own, whatever `speech.socket` says.
+pub fn own_engine(
+    config: &Config,
+    config_path: Option<&Path>,
+    paths: &Paths,
+    wish: &EngineWish,
+) -> Result<EnginePlace, StartError> {
+    let mut config = config.clone();
+    config.speech.socket = None;
+    let mut place = engine(&config, config_path, paths)?;
+    if let EnginePlace::Child { arguments, .. } = &mut place {
+        if let Some(model) = &wish.model {
+            arguments.extend(["--model".into(), model.into()]);
+        }
+        for (name, count) in [("--threads", wish.threads), ("--lanes", wish.lanes)] {
+            arguments.extend(count.into_iter().flat_map(|n| [name.into(), n.to_string().into()]));
+        }
+    }
+    Ok(place)
 }
 
 /// Whether the owner counts on a GPU: by asking for it, or by having built the program for one.

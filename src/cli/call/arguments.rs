@@ -198,8 +198,12 @@ impl clap::Args for Directives {
         command
             .arg(many("say", "TEXT", "A turn: speak this text"))
             .arg(
-                many("play", "WAV", "A turn: play this file (mono, 16 bit; 8, 16 or 48 kHz)")
-                    .value_parser(clap::value_parser!(PathBuf)),
+                many(
+                    "play",
+                    "WAV",
+                    "A turn: play this WAV file (16-bit PCM or G.711, 8 to 48 kHz)",
+                )
+                .value_parser(clap::value_parser!(PathBuf)),
             )
             .arg(many("dtmf", "KEYS", "A turn: press these keys, 0-9 * # A-D").value_parser(keys))
             .arg(

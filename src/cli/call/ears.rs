@@ -1,14 +1,13 @@
 //! `--transcribe`: what the far end said, as our own speech engine hears it after the call.
 
-use tokio::sync::mpsc;
-
 use super::caller::CallLog;
 use super::far_end::Words;
 use super::script::Exchange;
 use crate::appliance::engine::link::EnginePlace;
-use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, EngineState, Link};
 use crate::base::limits;
 use crate::base::pcm::{FRAME_MS, Frame};
+use crate::cli::listening::{Listening, ListeningError};
+use crate::listen::{Heard, transcript};
 
 /// Frames before the first with speech that may hold a faint beginning.
 const LEAD: usize = 10;
@@ -17,62 +16,23 @@ const WINDOW: usize = (limits::UTTERANCE_MS / FRAME_MS) as usize;
 /// A long reply is cut in its quietest frame after this many.
 const CUT_FROM: usize = WINDOW / 2;
 
-#[derive(Debug, thiserror::Error)]
-pub(super) enum EarsError {
-    #[error("--transcribe: cannot start the speech engine")]
-    Start(#[source] std::io::Error),
-    #[error("--transcribe: the speech engine cannot work: {reason}")]
-    Engine { reason: String },
-}
-
-/// The words of the greeting and of each turn's reply.
-pub(super) fn listen(place: EnginePlace, log: &CallLog) -> Result<Vec<Words>, EarsError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().build().map_err(EarsError::Start)?;
-    let (engine, mut answers) = Link::start(place).map_err(EarsError::Start)?;
-    runtime.block_on(async {
-        ready(&engine).await?;
-        let mut all = Vec::new();
-        for exchange in std::iter::once(&log.greeting).chain(&log.turns) {
-            let mut words = Words::default();
-            for piece in pieces(stretch(exchange, &log.heard)) {
-                let audio = piece.iter().flat_map(|frame| frame.0).collect();
-                let text = hear(&engine, &mut answers, audio).await;
-                words.reply = format!("{} {}", words.reply, text.trim()).trim().to_owned();
-            }
-            all.push(words);
-        }
-        Ok(all)
-    })
-}
-
-async fn ready(engine: &Link) -> Result<(), EarsError> {
-    let mut state = engine.state();
-    let gone = || EarsError::Engine { reason: "it has ended".to_owned() };
-    loop {
-        match &*state.borrow_and_update() {
-            EngineState::Ready(_) => return Ok(()),
-            EngineState::Down { reason, restarts, .. } if *restarts > 0 => {
-                return Err(EarsError::Engine { reason: reason.clone() });
-            }
-            EngineState::Starting | EngineState::Down { .. } => (),
-        }
-        state.changed().await.map_err(|_| gone())?;
-    }
-}
-
-/// What cannot be recognised has no words.
-async fn hear(engine: &Link, answers: &mut mpsc::Receiver<EngineEvent>, audio: Vec<i16>) -> String {
-    let request = engine.transcribe(Asker::Appliance, 0, audio);
-    while let Some(event) = answers.recv().await {
-        if event.request == request && event.answer.is_end() {
-            return match event.answer {
-                Answer::Text(transcript) => transcript.text.into_revealed(),
-                _ => String::new(),
+/// The words of the greeting and of each turn's reply; what cannot be recognised has none.
+pub(super) fn listen(place: EnginePlace, log: &CallLog) -> Result<Vec<Words>, ListeningError> {
+    let mut engine = Listening::start(place)?;
+    let mut all = Vec::new();
+    for exchange in std::iter::once(&log.greeting).chain(&log.turns) {
+        let mut words = Words::default();
+        for piece in pieces(stretch(exchange, &log.heard)) {
+            let audio = piece.iter().flat_map(|frame| frame.0).collect();
+            let text = match engine.hear(audio).map(|heard| transcript::read(&heard.recognition)) {
+                Ok(Heard::Words { text, .. }) => text.into_revealed(),
+                Ok(Heard::Nothing | Heard::Unclear) | Err(_) => String::new(),
             };
+            words.reply = format!("{} {}", words.reply, text.trim()).trim().to_owned();
         }
+        all.push(words);
     }
-    String::new()
+    Ok(all)
 }
 
 /// The reply's frames.

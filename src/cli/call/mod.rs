@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `arguments` | the command line: target, turns in their order |
-//! | `sound`, `wav` | the turns made ready before the call |
+//! | `sound` | the turns made ready before the call |
 //! | `caller` | the call, with the product's own SIP core, sockets and audio thread |
 //! | `talk`, `script` | when the far end talks; when we speak, listen, hang up (pure) |
 //! | `far_end`, `ears` | the far end's words: from its record, or by our own engine |
@@ -20,7 +20,6 @@ mod report;
 mod script;
 mod sound;
 mod talk;
-mod wav;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,14 +27,14 @@ use std::time::Duration;
 pub(super) use arguments::Arguments;
 
 use super::exit::Exit;
-use super::with_sources;
+use super::listening::ListeningError;
+use super::{wav, with_sources};
 use crate::appliance::config;
 use crate::appliance::front;
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
 use crate::base::pcm::SAMPLE_RATE_HZ;
 use caller::{CallError, CallLog, Dial};
-use ears::EarsError;
 use far_end::{ApiError, OwnTurn, Words};
 use report::{Report, Source};
 use script::Verdict;
@@ -54,8 +53,8 @@ enum Failure {
     Call(#[from] CallError),
     #[error(transparent)]
     Api(#[from] ApiError),
-    #[error(transparent)]
-    Ears(#[from] EarsError),
+    #[error("--transcribe")]
+    Ears(#[from] ListeningError),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("--record {path}")]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::arguments::Act;
 use super::talk::SOUND_DBFS;
-use super::wav::{self, WavError};
 use crate::base::pcm::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
+use crate::cli::wav::{self, Channel, WavError};
 use crate::codec::Resampler;
 use crate::speech::espeak::{Espeak, EspeakError};
 use crate::speech::flite::Flow;
@@ -77,7 +77,7 @@ impl Studio<'_> {
                     Err(source) => return Err(SoundError::Unreadable { path, source }),
                 };
                 match wav::read(&bytes) {
-                    Ok(wav) => trimmed(&at_16_khz(wav.rate_hz, wav.samples))
+                    Ok(wav) => trimmed(&at_16_khz(wav.rate_hz, wav.into_mono(Channel::Both)))
                         .map(Ready::Sound)
                         .ok_or(SoundError::Silent { path }),
                     Err(source) => Err(SoundError::Wav { path, source }),

@@ -19,6 +19,8 @@ use super::understanding::{Floor, Guess, guess};
 use crate::base::Private;
 use form::{Form, SlotValue};
 
+/// The confidence of what is certain, such as a key.
+pub const CERTAIN: f32 = 1.0;
 /// Values remembered over a call.
 const MEMORY: usize = 32;
 /// Offers after misses before we give up.
@@ -132,16 +134,22 @@ impl Dialogue {
         }
     }
 
-    /// The caller's words. `sure` if the recogniser was.
-    pub fn hear(&mut self, text: &str, sure: bool) -> Reaction {
+    /// The caller's words, of which all are right with this probability. Where that is less than
+    /// the step demands the caller is asked again; in open talk, whether the wish was meant.
+    pub fn hear(&mut self, text: &str, confidence: f32) -> Reaction {
         let tokens = tokenise(text);
         if tokens.is_empty() {
             return self.unclear();
         }
         let guess = guess(&self.playbook, &tokens, self.floor());
+        let sure = confidence.is_nan() || confidence >= self.ask_again_below();
         let heard = Heard { text: text.trim(), tokens, guess, sure };
         let reaction = match std::mem::replace(&mut self.state, State::Open) {
             State::Open => self.hear_open(&heard),
+            state if !sure => {
+                let prompt = self.playbook.prompts().unclear.clone();
+                self.missed(state, prompt)
+            }
             State::Filling(form, slot) => self.hear_filling(form, slot, &heard),
             State::Confirming(form, confirm) => self.hear_confirming(form, confirm, &heard),
             State::Asked(question) => self.hear_asked(question, &heard),
@@ -211,6 +219,17 @@ impl Dialogue {
     /// What is said outside the dialogue, such as the greeting, can be repeated too.
     pub fn said(&mut self, parts: &[String]) {
         self.last = parts.iter().cloned().map(Private::new).collect();
+    }
+
+    /// The confidence that what is heard now must have.
+    fn ask_again_below(&self) -> f32 {
+        let slot = match &self.state {
+            State::Filling(form, slot) | State::Confirming(form, Confirm::Slot(slot)) => {
+                self.slot(form, *slot)
+            }
+            State::Open | State::Confirming(_, Confirm::All) | State::Asked(_) => None,
+        };
+        slot.map_or(self.playbook.ask_again_below(), |slot| slot.ask_again_below)
     }
 
     fn floor(&self) -> Floor {

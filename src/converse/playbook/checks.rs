@@ -9,6 +9,7 @@ use super::reader::{Faults, Section};
 use super::{IntentId, Slot};
 use crate::base::limits;
 use crate::converse::matching::score::{Lexicon, Variant};
+use crate::converse::matching::slots::SlotKind;
 use crate::converse::reply::Template;
 
 /// Phrases and patterns of one intent.
@@ -21,6 +22,10 @@ pub struct Context<'a> {
     pub variables: BTreeMap<&'a str, &'a str>,
     pub names: Vec<&'a str>,
     pub lexicon: Lexicon,
+    /// Of a slot that names no threshold of its own.
+    pub ask_again_below: f32,
+    /// The question for slots with `read_back = true`.
+    pub read_back: Option<String>,
 }
 
 impl Context<'_> {
@@ -53,6 +58,31 @@ impl Context<'_> {
             }
             Err(fault) => {
                 section.fault(faults, name, fault);
+                None
+            }
+        }
+    }
+
+    /// The playbook's own question about the value of a slot; numbers are read digit by digit.
+    pub fn read_back(
+        &self,
+        section: &mut Section<'_>,
+        faults: &mut Faults,
+        slot: &str,
+        kind: &SlotKind,
+    ) -> Option<Template> {
+        let Some(text) = &self.read_back else {
+            let allowed = "needs confirm here, or prompts.read_back: a question with {value}";
+            section.fault(faults, "read_back", allowed);
+            return None;
+        };
+        let digits = matches!(kind, SlotKind::Digits { .. } | SlotKind::Phone { .. });
+        let value = format!("{{{slot}{}}}", if digits { ":digits" } else { "" });
+        let fixed = |name: &str| self.variables.get(name).map(|value| (*value).to_owned());
+        match Template::parse(&text.replace("{value}", &value), fixed) {
+            Ok(template) => Some(template),
+            Err(fault) => {
+                section.fault(faults, "read_back", fault);
                 None
             }
         }

@@ -37,6 +37,8 @@ pub struct Playbook {
     tables: BTreeMap<String, BTreeMap<String, String>>,
     /// Said after two misses in a row.
     fallback: FollowUp,
+    /// For what is no slot's answer.
+    ask_again_below: f32,
     lexicon: Lexicon,
     fixed: BTreeSet<String>,
 }
@@ -132,6 +134,8 @@ pub struct Slot {
     pub optional: bool,
     /// Taken over from earlier in the call without being asked again.
     pub remember: bool,
+    /// An answer whose confidence is below this is asked for again, 0 to 1.
+    pub ask_again_below: f32,
 }
 
 /// Data of the owner that an answer depends on.
@@ -226,6 +230,11 @@ impl Playbook {
 
     pub fn by_key(&self, key: char) -> Option<IntentId> {
         self.keys.iter().find(|(k, _)| *k == key).map(|(_, id)| *id)
+    }
+
+    /// The confidence below which an answer that is no slot's is asked for again.
+    pub fn ask_again_below(&self) -> f32 {
+        self.ask_again_below
     }
 
     pub fn fallback(&self) -> &FollowUp {

@@ -95,6 +95,28 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A part of a whole, 0 to 1.
+    pub fn share(&mut self, faults: &mut Faults, name: &'static str, default: f32) -> f32 {
+        let share = match self.value(name) {
+            None => return default,
+            Some(Value::Float(share)) => Some(*share as f32),
+            Some(Value::Integer(share)) => Some(*share as f32),
+            Some(_) => None,
+        };
+        match share.filter(|share| (0.0..=1.0).contains(share)) {
+            Some(share) => share,
+            None => {
+                self.fault(faults, name, "must be a number from 0 to 1, such as 0.3");
+                default
+            }
+        }
+    }
+
+    /// A table that is read in its own turn.
+    pub fn peek(&self, name: &str) -> Option<&'a Table> {
+        self.table.get(name)?.as_table()
+    }
+
     /// One of `choices`, the first if it is not given.
     pub fn choice<T: Copy>(
         &mut self,

@@ -13,6 +13,11 @@ use super::{
 use crate::converse::matching::score::Lexicon;
 use crate::converse::matching::slots::SlotKind;
 
+/// Below this a text is wrong more often than not, and asking again costs less than a wrong action;
+/// the measured table is in the model's card.
+const ASK_AGAIN_BELOW: f32 = 0.3;
+/// The place of the value in `prompts.read_back`.
+const VALUE: &str = "{value}";
 const INTENTS: usize = 200;
 const SLOTS: usize = 12;
 /// Longest digits in a slot: beyond an IBAN's nobody reads out a number.
@@ -35,6 +40,8 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         variables: variables.into_iter().collect(),
         names,
         lexicon: Lexicon::new(synonyms),
+        ask_again_below: root.share(&mut faults, "ask_again_below", ASK_AGAIN_BELOW),
+        read_back: read_back(&root).map(str::to_owned),
     };
     let prompts = prompts(&mut root, &mut faults, &context);
     let fallback = match root.table(&mut faults, "fallback") {
@@ -62,9 +69,15 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         keys,
         tables,
         fallback,
+        ask_again_below: context.ask_again_below,
         lexicon,
         fixed,
     })
+}
+
+/// The question that reads a value back, before the other prompts are read: slots need it.
+fn read_back<'a>(root: &Section<'a>) -> Option<&'a str> {
+    root.peek("prompts")?.get("read_back")?.as_str()
 }
 
 fn language(root: &mut Section<'_>, faults: &mut Faults) -> String {
@@ -135,6 +148,11 @@ fn prompts(root: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -
     let s = &mut section;
     if s.value("did_you_mean").is_none() {
         s.fault(faults, "did_you_mean", "is missing: a question with {title}");
+    }
+    if let Some(text) = s.text(faults, "read_back")
+        && !text.contains(VALUE)
+    {
+        s.fault(faults, "read_back", "must hold {value}, which is read back");
     }
     let prompts = Prompts {
         greeting: context.fixed(s, faults, "greeting"),
@@ -288,10 +306,18 @@ fn slots(section: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) 
         let ask = context.template(s, faults, "ask", &names).unwrap_or_default();
         let reask = context.template(s, faults, "reask", &names).unwrap_or_else(|| ask.clone());
         let confirm = context.template(s, faults, "confirm", &names);
+        let confirm = match (s.flag(faults, "read_back"), confirm) {
+            (true, None) => context.read_back(s, faults, name, &kind),
+            (_, confirm) => confirm,
+        };
         let optional = s.flag(faults, "optional");
         let remember = s.flag(faults, "remember");
+        // A message is kept as it was heard; nobody acts on its words.
+        let usual = if kind == SlotKind::Text { 0.0 } else { context.ask_again_below };
+        let ask_again_below = s.share(faults, "ask_again_below", usual);
         section.finish(faults);
-        Slot { name: name.to_owned(), kind, ask, reask, confirm, optional, remember }
+        let name = name.to_owned();
+        Slot { name, kind, ask, reask, confirm, optional, remember, ask_again_below }
     };
     sections.into_iter().zip(&names).map(|(s, name)| slot(s, faults, name)).collect()
 }

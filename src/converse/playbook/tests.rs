@@ -50,6 +50,14 @@ fn each_fault_names_key_value_and_what_is_allowed() {
             "must not be above max, which is 12",
         ),
         ("max = 12", "max = 99", "intent.track.slot.order.max", "from 1 to 34"),
+        ("ask_again_below = 0.3", "ask_again_below = 30", "ask_again_below", "from 0 to 1"),
+        ("{value}. Is that", "{that}. Is that", "prompts.read_back", "must hold {value}"),
+        (
+            "read_back = \"I have {value}. Is that right?\"\n",
+            "",
+            "intent.call_back.slot.number.read_back",
+            "needs confirm here, or prompts.read_back",
+        ),
         ("weak = true", "weak = \"yes\"", "intent.thanks.weak", "true or false"),
         (
             "yes = \"message\"",

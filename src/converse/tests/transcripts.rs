@@ -1,4 +1,6 @@
-use super::desk::transcript;
+use super::desk::{Desk, run, transcript};
+use crate::converse::playbook::LOGISTICS;
+use crate::converse::{Playbook, Settings};
 
 const MORE: &str = "Is there anything else I can do for you?";
 
@@ -246,6 +248,73 @@ fn a_slot_that_is_missed_is_asked_in_other_words_and_then_given_up() {
          desk: I am sorry, I do not understand. Shall I take a message, so that a colleague can call you back?
          caller: No.
          desk: What can I do for you?",
+    );
+}
+
+#[test]
+fn a_doubtful_answer_is_asked_for_again_and_a_doubtful_yes_confirms_nothing() {
+    talk(
+        "desk: Hello, this is Northgate Logistics. How can I help you?
+         caller: cancel my order
+         desk: Which order do you want to cancel? Please say its number.
+         doubtful: 4719
+         desk: Sorry, I did not catch that. Please say the order number digit by digit, or use the keys of your phone and finish with the hash key.
+         caller: 4729
+         desk: You want to cancel order 4729. Is that right?
+         doubtful: Yes.
+         desk: Sorry, I did not catch that. You want to cancel order 4729. Is that right?
+         caller: No, I meant 4728.
+         desk: You want to cancel order 4728. Is that right?
+         caller: Yes.
+         desk: I have noted that you want to cancel order 4728. Our staff will take care of it. MORE
+         message: cancel an order | - | - | - | order=4728
+         doubtful: No.
+         desk: Sorry, I did not catch that. MORE
+         caller: No.
+         desk: Thank you for calling Northgate Logistics. Goodbye.
+         end: Goodbye",
+    );
+}
+
+#[test]
+fn a_number_with_read_back_is_read_back_corrected_and_read_back_again() {
+    talk(
+        "desk: Hello, this is Northgate Logistics. How can I help you?
+         caller: I want to leave a message.
+         desk: I will take a message. What is your name, please?
+         caller: Anna.
+         desk: Which number can we reach you at?
+         caller: five five five one two three
+         desk: I have 555123. Is that right?
+         caller: No, I meant five five five one two four.
+         desk: I have 555124. Is that right?
+         caller: Yes.
+         desk: Thank you. What is your message?
+         doubtful: The pallet is broken.
+         desk: Shall I pass your message on?
+         caller: Yes.
+         desk: Thank you. I have taken your message, and a colleague will call you back. MORE
+         message: leave a message | Anna | 555124 | The pallet is broken. |",
+    );
+}
+
+#[test]
+fn each_step_has_the_threshold_that_its_playbook_gives_it() {
+    let strict = LOGISTICS.replacen("ask_again_below = 0.3", "ask_again_below = 0", 1).replacen(
+        "ask = \"Which order do you want to cancel?",
+        "ask_again_below = 1\nask = \"Which order do you want to cancel?",
+        1,
+    );
+    let mut desk = Desk::with(Playbook::parse(&strict).unwrap(), Settings::default());
+    run(
+        &mut desk,
+        "desk: Hello, this is Northgate Logistics. How can I help you?
+         doubtful: cancel my order
+         desk: Which order do you want to cancel? Please say its number.
+         doubtful: 4729
+         desk: Sorry, I did not catch that. Please say the order number digit by digit, or use the keys of your phone and finish with the hash key.
+         keys: 4729#
+         desk: You want to cancel order 4729. Is that right?",
     );
 }
 

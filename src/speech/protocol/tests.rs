@@ -21,9 +21,11 @@ fn to_engine() -> Vec<ToEngine> {
 fn from_engine() -> Vec<FromEngine> {
     let request = RequestId(u64::MAX);
     let transcript = Transcript {
-        text: Private::new("four five six".to_owned()),
-        confidence: 0.75,
-        least_confidence: 0.5,
+        recognition: Recognition {
+            ending: 0.5,
+            no_speech: 0.25,
+            ..Recognition::evenly(" four fünf 6.", 0.75)
+        },
         decode_ms: 61,
     };
     let ready = Ready {
@@ -100,16 +102,50 @@ fn what_does_not_fit_its_kind_is_refused() {
 
 #[test]
 fn a_probability_is_a_probability() {
-    let text = Private::new(String::new());
-    for confidence in [f32::NAN, -0.1, 1.5] {
-        let transcript =
-            Transcript { text: text.clone(), confidence, least_confidence: 0.0, decode_ms: 0 };
-        let mut bytes = Vec::new();
-        FromEngine::Text { request: RequestId(1), transcript }.encode(&mut bytes);
-        let mut inbox = Inbox::default();
-        inbox.push(&bytes);
-        assert_eq!(inbox.take::<FromEngine>(), Err(ProtocolError::BadValue));
+    for wrong in [f32::NAN, -0.1, 1.5] {
+        let sound = Recognition::evenly("yes please", 0.9);
+        for recognition in [
+            Recognition::evenly("yes please", wrong),
+            Recognition { ending: wrong, ..sound.clone() },
+            Recognition { no_speech: wrong, ..sound },
+        ] {
+            assert_eq!(sent(recognition), Err(ProtocolError::BadValue));
+        }
     }
+}
+
+fn sent(recognition: Recognition) -> Result<Option<FromEngine>, ProtocolError> {
+    let transcript = Transcript { recognition, decode_ms: 0 };
+    let mut bytes = Vec::new();
+    FromEngine::Text { request: RequestId(1), transcript }.encode(&mut bytes);
+    let mut inbox = Inbox::default();
+    inbox.push(&bytes);
+    inbox.take()
+}
+
+#[test]
+fn a_word_lies_in_its_text_and_after_the_one_before() {
+    for (start, end) in [(0, 0), (3, 99), (0, 3), (5, 4), (6, 8)] {
+        let mut recognition = Recognition::evenly("yes müde", 0.9);
+        recognition.words[1] = WordSpan { start, end, probability: 0.5 };
+        let outcome = sent(recognition);
+        // What lies beyond the text is not even sent.
+        let is_refused = outcome == Err(ProtocolError::BadValue);
+        assert!(is_refused || (end > 8 && outcome.is_ok()), "{start} to {end}");
+    }
+}
+
+#[test]
+fn more_words_than_a_text_may_have_are_refused_and_never_sent() {
+    let recognition = Recognition::evenly(&"a ".repeat(limits::TRANSCRIPT_WORDS + 9), 0.9);
+    let Ok(Some(FromEngine::Text { transcript, .. })) = sent(recognition) else { panic!() };
+    assert_eq!(transcript.recognition.words.len(), limits::TRANSCRIPT_WORDS);
+    // An empty text with four thousand million words.
+    let mut bytes = vec![17, 0, 0, 0, 131, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    bytes.extend([255; 4]);
+    let mut inbox = Inbox::default();
+    inbox.push(&bytes);
+    assert_eq!(inbox.take::<FromEngine>(), Err(ProtocolError::BadValue));
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub fn spoken(text: &str) -> Vec<i16> {
 
 fn text_of(decoded: Decoded) -> String {
     match decoded {
-        Decoded::Text(transcript) => transcript.text.into_revealed(),
+        Decoded::Text(transcript) => transcript.recognition.text.into_revealed(),
         other => panic!("no text but {other:?}"),
     }
 }
@@ -37,9 +37,11 @@ fn speech_has_text_and_confidence_wherever_it_begins() {
         for audio in [speech, late] {
             match recogniser.decode(lane, &audio, &GO_ON) {
                 Decoded::Text(transcript) => {
-                    assert!(transcript.confidence > 0.3, "{transcript:?}");
-                    assert!(transcript.least_confidence <= transcript.confidence);
-                    texts.push(transcript.text);
+                    let Recognition { text, words, ending, no_speech } = transcript.recognition;
+                    assert!(words.iter().all(|word| word.probability > 0.2), "{words:?}");
+                    assert_eq!(words.len(), text.reveal().split_whitespace().count());
+                    assert!(ending > 0.2 && no_speech < 0.3, "{ending} {no_speech}");
+                    texts.push(text);
                 }
                 other => panic!("{other:?}"),
             }
@@ -84,7 +86,9 @@ fn whisper_itself_sees_the_flag_between_encoder_and_decoder() {
             .map(|&sample| f32::from(sample) / 32_768.0)
             .collect();
         let flag = AtomicBool::new(true);
-        let parameters = recogniser.parameters_for(recogniser.samples.len(), &flag);
+        let first_look = recogniser.whisper.first_look();
+        let length = recogniser.samples.len();
+        let parameters = recogniser.parameters_for(length, &flag, &first_look);
         assert!(lane.full(parameters, &recogniser.samples).is_err());
     });
 }
@@ -98,18 +102,27 @@ fn the_context_fits_the_utterance_in_steps() {
 }
 
 #[test]
-fn remarks_about_the_sound_are_not_words() {
-    for (heard, words) in [
-        (" [BLANK_AUDIO]", ""),
-        ("[INAUDIBLE]", ""),
-        (" (door slams) yes please ", "yes please"),
-        ("♪ la ♪", "la"),
-        ("one [unclear] three", "one three"),
-        (" . ", ""),
-        ("*coughs", ""),
+fn the_first_look_weighs_remarks_against_all_words() {
+    let look = FirstLook { vocabulary: 4, remarks: &[1, 9], no_speech: AtomicU32::new(0) };
+    for (logits, no_speech) in [
+        ([0.0, 0.0, 0.0, 0.0], 0.25),
+        ([0.0, f32::NEG_INFINITY, 0.0, 0.0], 0.0),
+        ([-90.0, 90.0, f32::NEG_INFINITY, 0.0], 1.0),
+        ([f32::NEG_INFINITY; 4], 0.0),
     ] {
-        assert_eq!(without_remarks(heard), words);
+        look.see(&logits);
+        let seen = look.no_speech();
+        assert!((seen - no_speech).abs() < 1e-6, "{logits:?}: {seen}");
     }
+    with_starter(|whisper, recogniser, lane| {
+        assert!(whisper.remarks.len() > 4);
+        // Rattle: loud and soft in turn, so that it is given to the model, and no voice.
+        let rattle: Vec<i16> = (0..24_000_i32)
+            .map(|n| if n / 800 % 3 == 0 { ((n * 7_919) % 20_001 - 10_000) as i16 } else { 0 })
+            .collect();
+        let Decoded::Text(heard) = recogniser.decode(lane, &rattle, &GO_ON) else { panic!() };
+        assert!(heard.recognition.no_speech > 0.5, "{}", heard.recognition.no_speech);
+    });
 }
 
 /// Memory does not grow however long the engine hears. A quarter of an hour: run by name.

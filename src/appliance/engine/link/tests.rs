@@ -131,7 +131,7 @@ async fn a_killed_engine_comes_back_and_answers_what_it_was_asked() {
     let answer = next(&mut events).await;
     assert_eq!(answer.request, asked);
     let Answer::Text(transcript) = answer.answer else { panic!("{answer:?}") };
-    assert!(transcript.text.reveal().to_lowercase().contains("hours"));
+    assert!(transcript.recognition.text.reveal().to_lowercase().contains("hours"));
 }
 
 #[tokio::test]

@@ -1,0 +1,145 @@
+use super::*;
+
+fn recognition(text: &str, probability: f32, no_speech: f32) -> Recognition {
+    Recognition { no_speech, ..Recognition::evenly(text, probability) }
+}
+
+/// Of a text that the model is sure of.
+fn heard(text: &str) -> Heard {
+    read(&recognition(text, 0.999, 0.001))
+}
+
+fn text_of(heard: &Heard) -> &str {
+    match heard {
+        Heard::Words { text, .. } => text.reveal(),
+        Heard::Nothing => "(nothing)",
+        Heard::Unclear => "(unclear)",
+    }
+}
+
+fn confidence_of(heard: &Heard) -> f32 {
+    match heard {
+        Heard::Words { confidence, .. } => *confidence,
+        Heard::Nothing | Heard::Unclear => panic!("no words"),
+    }
+}
+
+fn words_of(heard: &Heard) -> Vec<&str> {
+    match heard {
+        Heard::Words { words, .. } => {
+            words.iter().map(|word| word.text.reveal().as_str()).collect()
+        }
+        Heard::Nothing | Heard::Unclear => Vec::new(),
+    }
+}
+
+#[test]
+fn annotations_are_nothing_or_unclear_and_words_beside_them_stay() {
+    let nothing = ["", " . ", "[BLANK_AUDIO]", "(silence)", "*coughs*", "♪ la la la ♪", "♪♪♪"];
+    for text in nothing.into_iter().chain(["[ Music ]", "(door closes", "<|nospeech|>", "..."]) {
+        assert_eq!(heard(text), Heard::Nothing, "{text}");
+    }
+    for text in ["[INAUDIBLE]", "(speaking in foreign language)", "[unintelligible] ."] {
+        assert_eq!(heard(text), Heard::Unclear, "{text}");
+    }
+    let kept = [
+        (" Hello there. [BLANK_AUDIO]", "Hello there."),
+        ("[INAUDIBLE] order four five", "order four five"),
+        ("call (555) 0100 please", "call 555 0100 please"),
+        ("what's up", "what's up"),
+        ("one [unclear] three", "one three"),
+    ];
+    for (text, plain) in kept {
+        assert_eq!(text_of(&heard(text)), plain, "{text}");
+    }
+}
+
+#[test]
+fn subtitles_are_nothing_and_fillers_only_in_doubt() {
+    assert_eq!(heard("Thanks for watching!"), Heard::Nothing);
+    assert_eq!(text_of(&heard("Thank you.")), "Thank you.");
+    assert_eq!(read(&recognition("Thank you.", 0.2, 0.4)), Heard::Nothing);
+    assert_eq!(read(&recognition("My order please", 0.2, 0.9)), Heard::Nothing);
+    assert_eq!(read(&recognition("My order please", 0.001, 0.2)), Heard::Unclear);
+    assert_eq!(text_of(&read(&recognition("My order please", 0.999, 0.9))), "My order please");
+}
+
+#[test]
+fn repetitions_that_nobody_says_are_taken_out_and_halve_the_confidence() {
+    let cases = [
+        ("thank you thank you thank you", "thank you", true),
+        ("Thank you. Thank you. Thank you. Thank", "Thank you.", true),
+        ("I want to I want to I want to I want to go", "I want to go", true),
+        ("wait wait wait wait wait there", "wait there", true),
+        ("no no no no", "no no no no", false),
+        ("yes yes", "yes yes", false),
+        ("five five five one two one two one two", "five five five one two one two one two", false),
+        ("0 0 0 0 0 0 0", "0 0 0 0 0 0 0", false),
+    ];
+    for (text, expected, is_repeated) in cases {
+        let found = heard(text);
+        assert_eq!(text_of(&found), expected, "{text}");
+        let whole = confidence::utterance(&recognition(text, 0.999, 0.001));
+        let share = if is_repeated { 0.5 } else { 1.0 };
+        assert!((confidence_of(&found) - share * whole).abs() < 1e-6, "{text}");
+        assert_eq!(words_of(&found).len(), expected.split(' ').count(), "{text}");
+    }
+    assert_eq!(heard(&"thank you ".repeat(20)), Heard::Unclear);
+    assert_eq!(heard(&"0 ".repeat(60)), Heard::Unclear);
+}
+
+#[test]
+fn a_long_text_is_cut_between_two_words() {
+    let text: Vec<String> = (0..400).map(|n| format!("wört{n}")).collect();
+    let found = heard(&text.join(" "));
+    let kept = text_of(&found);
+    assert!(kept.chars().count() <= limits::TRANSCRIPT_CHARS);
+    assert!(text.join(" ").starts_with(kept));
+    assert!(text.contains(&kept.rsplit(' ').next().unwrap().to_owned()));
+    assert_eq!(words_of(&found).join(" "), kept);
+}
+
+#[test]
+fn each_word_keeps_its_own_confidence_whatever_is_taken_out_before_it() {
+    // As the engine gives it: a span for each digit.
+    let text = " [noise] Order 47, (um) né.";
+    let place = |word: &str| u32::try_from(text.find(word).unwrap()).unwrap();
+    let span = |word: &str, probability| {
+        let start = place(word);
+        WordSpan { start, end: start + u32::try_from(word.len()).unwrap(), probability }
+    };
+    let words = vec![
+        span("noise", 0.9),
+        span("Order", 0.8),
+        span("4", 0.7),
+        span("7", 0.6),
+        span("um", 0.5),
+        span("né", 0.4),
+    ];
+    let private = Private::new(text.to_owned());
+    let found = read(&Recognition { text: private, words, ending: 0.9, no_speech: 0.0 });
+    assert_eq!(text_of(&found), "Order 47, né.");
+    assert_eq!(words_of(&found), ["Order", "4", "7", "né"]);
+    let Heard::Words { words, .. } = &found else { panic!() };
+    let confidences: Vec<f32> = words.iter().map(|word| word.confidence).collect();
+    assert_eq!(confidences, [0.8, 0.7, 0.6, 0.4].map(confidence::word));
+}
+
+fn part(text: &str, confidence: f32) -> Heard {
+    let word = |word: &str| Word { text: Private::new(word.to_owned()), confidence };
+    let words = text.split(' ').map(word).collect();
+    Heard::Words { text: Private::new(text.to_owned()), confidence, words }
+}
+
+#[test]
+fn segments_join_without_the_full_stop_that_was_none() {
+    let parts = [part("I would like to.", 0.5), Heard::Nothing, part("order a pallet.", 0.5)];
+    let joined = join(&parts);
+    assert_eq!(text_of(&joined), "I would like to order a pallet.");
+    assert_eq!((confidence_of(&joined), words_of(&joined).len()), (0.25, 7));
+    let joined = join(&[part("Good morning.", 0.5), Heard::Unclear, part("My order.", 1.0)]);
+    assert_eq!((text_of(&joined), confidence_of(&joined)), ("Good morning. My order.", 0.5));
+    assert_eq!(join(&[Heard::Nothing, Heard::Unclear]), Heard::Unclear);
+    assert_eq!(join(&[Heard::Nothing]), Heard::Nothing);
+    assert_eq!(join([]), Heard::Nothing);
+}
