@@ -5,6 +5,7 @@
 
 mod call;
 mod check;
+mod models;
 mod panic;
 mod run;
 mod speech;
@@ -39,6 +40,7 @@ enum Command {
     Speech(speech::Arguments),
     Check(check::Arguments),
     Call(Box<call::Arguments>),
+    Models(models::Arguments),
 }
 
 /// Which configuration counts.
@@ -53,7 +55,9 @@ struct ConfigArgument {
 
 impl ConfigArgument {
     fn load(&self, paths: &Paths) -> Result<Config, StartError> {
-        Ok(config::load(self.path(paths))?)
+        let mut config = config::load(self.path(paths))?;
+        config.take_from(&paths.models());
+        Ok(config)
     }
 
     /// The file that counts, if there is one.
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
             Command::Speech(arguments) => ended(speech::run(&arguments)),
             Command::Check(arguments) => ended(check::run(&arguments)),
             Command::Call(arguments) => call::run(&arguments),
+            Command::Models(arguments) => models::run(&arguments),
         },
         Err(error) => {
             // A closed standard output is no reason for another exit code.
@@ -110,7 +115,9 @@ fn manual_end() -> String {
         "Exit codes:{exits}\n\n\
          Environment:\n  \
            STATE_DIRECTORY, RUNTIME_DIRECTORY  folders, as systemd gives them; else the\n      \
-           system's for root, the XDG folders for an ordinary user"
+           system's for root, the XDG folders for an ordinary user\n  \
+           https_proxy, http_proxy, all_proxy, no_proxy  by which way models are fetched\n  \
+           SSL_CERT_FILE  certificates to believe then instead of those inside the program"
     )
 }
 

@@ -153,7 +153,8 @@ mod tests {
         for text in ["http://example.org/a", "http://8.8.8.8/a", "http://127.0.0.1.example.org/"] {
             assert!(matches!(Address::parse(text), Err(AddressError::Insecure(_))), "{text}");
         }
-        for text in ["", "a.bin", "/a", "ftp://host/a", "file:///etc/passwd", "https://", "https:///a"]
+        for text in
+            ["", "a.bin", "/a", "ftp://host/a", "file:///etc/passwd", "https://", "https:///a"]
         {
             assert!(matches!(Address::parse(text), Err(AddressError::Malformed(_))), "{text}");
         }

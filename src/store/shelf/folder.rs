@@ -36,7 +36,14 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Self, Untrusted> {
         let flags = trusted::FLAGS | OFlag::O_DIRECTORY;
         let opened = nix::fcntl::open(path, flags, Mode::empty()).map(File::from);
-        let descriptor = opened.map_err(|error| Untrusted::from_open(error.into()))?;
+        let descriptor = opened.map_err(|error| {
+            // The kernel says of a symlink only that it is no folder.
+            let is_link = || path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+            match error == Errno::ENOTDIR && is_link() {
+                true => Untrusted::Symlink,
+                false => Untrusted::from_open(error.into()),
+            }
+        })?;
         let metadata = descriptor.metadata().map_err(Untrusted::Unreadable)?;
         trusted::folder_is_private(&metadata)?;
         Ok(Self { path: path.to_owned(), descriptor })
@@ -59,6 +66,7 @@ impl Folder {
     pub fn write(&self, name: &str) -> Result<File, Untrusted> {
         let file = self.with(name, OFlag::O_RDWR | OFlag::O_CREAT).map_err(Untrusted::from_open)?;
         trusted::plain(&file)?;
+        trusted::private(&file)?;
         Ok(file)
     }
 

@@ -77,22 +77,29 @@ impl Shelf {
         Some(ModelSource::File { path: self.path.join(&file.name), sha256: file.sha256 })
     }
 
+    /// Bytes that an interrupted pull has left.
+    fn begun_bytes(&self, folder: &Folder, file: &ModelFile) -> Option<u64> {
+        let partial = folder.read(&partial::name_of(&file.name)).ok()?;
+        Some(partial.metadata().ok()?.len())
+    }
+
     /// What is there of the file.
     pub fn look(&self, file: &ModelFile) -> Presence {
-        let length = |name: &str| {
-            let file = Folder::open(&self.path)?.read(name)?;
-            let metadata = file.metadata().map_err(Untrusted::Unreadable)?;
-            Ok::<u64, Untrusted>(metadata.len())
+        let length = || {
+            let folder = Folder::open(&self.path)?;
+            match folder.read(&file.name) {
+                Ok(file) => Ok(Ok(file.metadata().map_err(Untrusted::Unreadable)?.len())),
+                Err(error) if error.is_missing() => Ok(Err(self.begun_bytes(&folder, file))),
+                Err(error) => Err(error),
+            }
         };
-        match length(&file.name) {
-            Ok(bytes) => match file.bytes {
+        match length() {
+            Ok(Ok(bytes)) => match file.bytes {
                 Some(wanted) if wanted != bytes => Presence::WrongLength { bytes, wanted },
                 _ => Presence::Whole { bytes },
             },
-            Err(error) if error.is_missing() => match length(&partial::name_of(&file.name)) {
-                Ok(bytes) => Presence::Begun { bytes },
-                Err(_) => Presence::Missing,
-            },
+            Ok(Err(begun)) => begun.map_or(Presence::Missing, |bytes| Presence::Begun { bytes }),
+            Err(error) if error.is_missing() => Presence::Missing,
             Err(error) => Presence::Untrusted(error),
         }
     }

@@ -42,27 +42,43 @@ pub enum Event {
     /// Another pull is at work on this shelf.
     WaitsForOther,
     /// The file is there and right.
-    Kept { file: String },
+    Kept {
+        file: String,
+    },
     /// Bytes come from here on; `total` where it is known.
-    Begins { file: String, from: u64, total: Option<u64> },
-    At { bytes: u64 },
-    Pauses { cause: String, wait: Duration },
-    StartsOver { cause: String },
+    Begins {
+        file: String,
+        from: u64,
+        total: Option<u64>,
+    },
+    At {
+        bytes: u64,
+    },
+    Pauses {
+        cause: String,
+        wait: Duration,
+    },
+    StartsOver {
+        cause: String,
+    },
     Verifies,
     /// The file is there and right; `learnt` if its hash was not known before.
-    Done { bytes: u64, learnt: bool },
+    Done {
+        bytes: u64,
+        learnt: bool,
+    },
 }
 
 /// Why a model is not on the shelf.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
-    #[error("the shelf {}: {source}", path.display())]
+    #[error("the shelf {}", path.display())]
     Shelf { path: PathBuf, source: Untrusted },
     #[error("{model} is kept by Ollama: `ollama pull {model}` fetches it")]
     Ollama { model: String },
     #[error("{needed} bytes are needed on the disk of {}, and {free} are free", path.display())]
     Full { path: PathBuf, needed: u64, free: u64 },
-    #[error("{file}: {source}")]
+    #[error("{file}")]
     File { file: String, source: FileError },
 }
 
@@ -73,15 +89,15 @@ pub enum FileError {
     Web(#[from] WebError),
     #[error("given up after {tries} attempts: {cause}")]
     GivenUp { tries: u32, cause: String },
-    #[error("what came is refused: {0}")]
+    #[error(transparent)]
     Flaw(#[from] Flaw),
     #[error("{} is not there", path.display())]
     NotInFolder { path: PathBuf },
-    #[error("{}: {source}", path.display())]
-    Folder { path: PathBuf, source: Untrusted },
+    #[error("{}", path.display())]
+    Untrusted { path: PathBuf, source: Untrusted },
     #[error("{needed} bytes are needed on the disk, and {free} are free")]
     Full { needed: u64, free: u64 },
-    #[error("the disk refuses it: {0}")]
+    #[error("the disk refuses it")]
     Disk(#[from] io::Error),
 }
 
@@ -100,14 +116,10 @@ impl Puller<'_> {
         if model.files.is_empty() {
             return Err(PullError::Ollama { model: model.name.clone() });
         }
-        let refused =
-            |source| PullError::Shelf { path: self.shelf.path().to_owned(), source };
-        let folder = Folder::make(self.shelf.path()).map_err(refused)?;
-        let report = &mut *self.report;
-        let lock = folder.lock(|| report(Event::WaitsForOther));
-        let refused =
-            |source| PullError::Shelf { path: self.shelf.path().to_owned(), source };
-        let _lock = lock.map_err(refused)?;
+        let path = self.shelf.path();
+        let refused = |source| PullError::Shelf { path: path.to_owned(), source };
+        let folder = Folder::make(path).map_err(refused)?;
+        let _lock = folder.lock(|| (self.report)(Event::WaitsForOther)).map_err(refused)?;
         let mut missing = Vec::new();
         for file in &model.files {
             match check::check(&folder, model, file) {
@@ -126,20 +138,24 @@ impl Puller<'_> {
 
     /// Before anything is asked for: is there room for what is known to come?
     fn room_for_all(&self, folder: &Folder, missing: &[&ModelFile]) -> Result<(), PullError> {
-        let wrong = |name: &str, source: FileError| PullError::File { file: name.to_owned(), source };
         let mut needed = 0_u64;
         for file in missing {
             let Some(bytes) = file.bytes else { continue };
-            let begun = Partial::open(folder, &file.name).map_err(Flaw::from);
-            let begun = begun.map_err(|flaw| wrong(&file.name, flaw.into()))?;
-            let begun = begun.begun().map_err(|error| wrong(&file.name, error.into()))?;
-            needed += bytes.saturating_sub(begun.bytes);
+            let begun = match self.shelf.begun_bytes(folder, file) {
+                Some(begun) if begun <= bytes => begun,
+                _ => 0,
+            };
+            needed += bytes - begun;
         }
         match self.room(folder, needed) {
             Err(FileError::Full { needed, free }) => {
                 Err(PullError::Full { path: self.shelf.path().to_owned(), needed, free })
             }
-            other => other.map_err(|source| wrong(&missing.first().map_or("", |f| &f.name), source)),
+            Err(source) => {
+                let file = missing.first().map_or_else(String::new, |file| file.name.clone());
+                Err(PullError::File { file, source })
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -165,13 +181,15 @@ struct Fetch<'a, 'b> {
 enum Attempt {
     /// The body ended as it should.
     Ended,
-    /// Broken off; bytes may have come.
-    Broken { cause: String, wait: Option<Duration>, came: bool },
+    Broken {
+        cause: String,
+        wait: Option<Duration>,
+    },
     /// The file is another one than that which was begun.
     Changed,
 }
 
-impl Fetch<'_, '_> {
+impl<'a> Fetch<'a, '_> {
     fn bring(&mut self) -> Result<(), FileError> {
         let pinned = check::pinned(self.folder, &self.file.name)?;
         let wanted = Wanted { sha256: self.file.sha256.or(pinned), ..self.file.wanted() };
@@ -189,27 +207,30 @@ impl Fetch<'_, '_> {
 
     /// Fetches until everything is there and right. A file that was put together from several
     /// attempts and is wrong is fetched once more in one piece: a disk may lose what it had.
-    fn download(
-        &mut self,
-        web: &Web,
-        address: &Address,
-        wanted: &Wanted,
-    ) -> Result<(), FileError> {
-        let mut partial = Partial::open(self.folder, &self.file.name).map_err(Flaw::from)?;
-        let mut in_one_piece = partial.begun()?.bytes == 0;
+    fn download(&mut self, web: &Web, address: &Address, wanted: &Wanted) -> Result<(), FileError> {
+        let mut partial = self.partial()?;
+        let mut starts = 0;
         loop {
-            in_one_piece &= self.fetch(web, address, wanted, &mut partial)?;
+            starts += 1;
+            let in_one_piece = self.fetch(web, address, wanted, &mut partial)?;
             match self.verified(&mut partial, wanted) {
                 Ok(sha256) => return self.publish(partial, &sha256, wanted),
-                Err(flaw) if in_one_piece => {
+                Err(flaw) if in_one_piece || starts == MOST_STARTS => {
                     partial.discard()?;
                     return Err(flaw);
                 }
                 Err(flaw) => self.tell(Event::StartsOver { cause: flaw.to_string() }),
             }
             partial.begin(None)?;
-            in_one_piece = true;
         }
+    }
+
+    fn partial(&self) -> Result<Partial<'a>, FileError> {
+        let name = &self.file.name;
+        Partial::open(self.folder, name).map_err(|source| FileError::Untrusted {
+            path: self.folder.at(&super::partial::name_of(name)),
+            source,
+        })
     }
 
     /// Fetches until everything is there; whether it came in one piece.
@@ -220,20 +241,20 @@ impl Fetch<'_, '_> {
         wanted: &Wanted,
         partial: &mut Partial<'_>,
     ) -> Result<bool, FileError> {
-        let (mut tries, mut attempts, mut starts) = (0, 0, 0);
+        let (mut tries, mut attempts, mut starts, mut furthest) = (0, 0, 0, 0);
         loop {
             let begun = partial.begun()?;
             let request = match step(&begun, address, wanted) {
-                Step::Verify => return Ok(attempts == 1 && begun.bytes > 0),
+                Step::Verify => return Ok(false),
                 Step::Ask(request) => request,
             };
             attempts += 1;
-            let (cause, wait, came) = match self.attempt(web, address, wanted, &request, partial)? {
+            let (cause, wait) = match self.attempt(web, address, wanted, &request, partial)? {
                 Attempt::Ended => match self.ended(partial, wanted)? {
                     true => return Ok(attempts == 1 && request.from == 0),
-                    false => ("the server sent a part only".to_owned(), None, true),
+                    false => ("the server sent a part only".to_owned(), None),
                 },
-                Attempt::Broken { cause, wait, came } => (cause, wait, came),
+                Attempt::Broken { cause, wait } => (cause, wait),
                 Attempt::Changed => {
                     starts += 1;
                     let cause = "the server has another version of the file".to_owned();
@@ -245,7 +266,10 @@ impl Fetch<'_, '_> {
                     continue;
                 }
             };
-            tries = if came { 1 } else { tries + 1 };
+            // Bytes that came before bring us no further.
+            let reached = partial.begun()?.bytes;
+            tries = if reached > furthest { 1 } else { tries + 1 };
+            furthest = furthest.max(reached);
             if tries >= limits::PULL_TRIES {
                 return Err(FileError::GivenUp { tries, cause });
             }
@@ -275,7 +299,7 @@ impl Fetch<'_, '_> {
         let Answer { verdict, head, mut body } = match web.ask(address, request, &begun, wanted) {
             Ok(answer) => answer,
             Err(WebError::Passing(cause)) => {
-                return Ok(Attempt::Broken { cause, wait: None, came: false });
+                return Ok(Attempt::Broken { cause, wait: None });
             }
             Err(error) => return Err(error.into()),
         };
@@ -295,7 +319,7 @@ impl Fetch<'_, '_> {
             Verdict::Later { status, retry_after_s } => {
                 let cause = format!("the server answers {status}");
                 let wait = retry_after_s.map(Duration::from_secs);
-                return Ok(Attempt::Broken { cause, wait, came: false });
+                return Ok(Attempt::Broken { cause, wait });
             }
             Verdict::StartOver => return Ok(Attempt::Changed),
             // `Web::ask` has done with these.
@@ -325,7 +349,7 @@ impl Fetch<'_, '_> {
                 Err(error) => {
                     partial.sync()?;
                     let cause = format!("broken off: {error}");
-                    return Ok(Attempt::Broken { cause, wait: None, came: at > from });
+                    return Ok(Attempt::Broken { cause, wait: None });
                 }
             };
             at += count as u64;
@@ -341,13 +365,13 @@ impl Fetch<'_, '_> {
     fn copy(&mut self, path: &Path, wanted: &Wanted) -> Result<(), FileError> {
         let there = trusted::open_any(path).map_err(|source| match source.is_missing() {
             true => FileError::NotInFolder { path: path.to_owned() },
-            false => FileError::Folder { path: path.to_owned(), source },
+            false => FileError::Untrusted { path: path.to_owned(), source },
         });
         let mut there = there?;
         let total = there.metadata()?.len();
         check::right_size(total, wanted.bytes)?;
         check::right_size(total.min(limits::MODEL_BYTES), Some(total))?;
-        let mut partial = Partial::open(self.folder, &self.file.name).map_err(Flaw::from)?;
+        let mut partial = self.partial()?;
         partial.begin(None)?;
         self.puller.room(self.folder, total)?;
         self.tell(Event::Begins { file: self.file.name.clone(), from: 0, total: Some(total) });

@@ -91,14 +91,21 @@ pub struct Head {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The body goes on where we are; the whole file has `total` bytes.
-    Append { total: u64 },
+    Append {
+        total: u64,
+    },
     /// The body is the whole file.
-    Fresh { total: Option<u64> },
+    Fresh {
+        total: Option<u64>,
+    },
     /// The file is another one than that which was begun: forget that and ask anew.
     StartOver,
     Follow(String),
     /// It may be better later.
-    Later { status: u16, retry_after_s: Option<u64> },
+    Later {
+        status: u16,
+        retry_after_s: Option<u64>,
+    },
     Refuse(Refusal),
 }
 

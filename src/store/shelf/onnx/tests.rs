@@ -103,7 +103,10 @@ fn a_name_that_leads_outside_is_refused_wherever_it_stands() {
     ] {
         for (place, model) in models_reading(location) {
             let found = external_files(&model);
-            assert!(matches!(found, Err(OnnxError::Outside(_))), "{place}, {location:?}: {found:?}");
+            assert!(
+                matches!(found, Err(OnnxError::Outside(_))),
+                "{place}, {location:?}: {found:?}"
+            );
         }
     }
     let latin = field(13, &[field(1, b"location"), field(2, b"\xff\xfe")].concat());

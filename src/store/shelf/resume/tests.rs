@@ -27,13 +27,25 @@ fn what_is_asked_for_depends_on_what_is_there_and_how_far_it_can_be_trusted() {
         ("begun without a note", 40, None, HASH, ask(40, None)),
         ("all there", 100, note(Some("\"a\""), 0), HASH, Step::Verify),
         ("too much", 101, note(Some("\"a\""), 0), HASH, ask(0, None)),
-        ("no hash: only what is on the disk", 40, note(Some("\"a\""), 32), None, ask(32, Some("\"a\""))),
+        (
+            "no hash: only what is on the disk",
+            40,
+            note(Some("\"a\""), 32),
+            None,
+            ask(32, Some("\"a\"")),
+        ),
         ("no hash: nothing is on the disk", 40, note(Some("\"a\""), 0), None, ask(0, None)),
         ("no hash, no mark", 40, note(None, 32), None, ask(0, None)),
         ("no hash, from elsewhere", 40, elsewhere, None, ask(0, None)),
         ("no hash, no note", 40, None, None, ask(0, None)),
         ("no hash, all there and on the disk", 100, note(Some("\"a\""), 100), None, Step::Verify),
-        ("no hash, all there, the end not on the disk", 100, note(Some("d"), 64), None, ask(64, Some("d"))),
+        (
+            "no hash, all there, the end not on the disk",
+            100,
+            note(Some("d"), 64),
+            None,
+            ask(64, Some("d")),
+        ),
     ];
     for (case, bytes, note, sha256, expected) in cases {
         let wanted = Wanted { bytes: Some(100), sha256 };
