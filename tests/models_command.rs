@@ -134,7 +134,7 @@ fn noise(bytes: usize) -> Vec<u8> {
 }
 
 fn hash(file: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(file).into())
+    hexadecimal(&Sha256::digest(file))
 }
 
 fn known(file: &[u8]) -> String {

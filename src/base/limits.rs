@@ -115,7 +115,7 @@ pub const SHELF_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 pub const PULL_SYNC_BYTES: u64 = 8 * 1024 * 1024;
 /// Redirects of one request: a hub sends on once or twice.
 pub const PULL_REDIRECTS: u32 = 5;
-/// Attempts in a row that bring no byte before a pull gives up: 2 minutes with the waits below.
+/// Attempts in a row that bring no byte before a pull gives up: 1 minute with the waits below.
 pub const PULL_TRIES: u32 = 8;
 /// The first wait between two attempts; each doubles, to the most.
 pub const PULL_WAIT: Duration = Duration::from_millis(500);

@@ -153,7 +153,7 @@ mod tests {
         let twice = named(manifest, &names(&["tiny", "base", "tiny"])).unwrap();
         assert_eq!(twice.len(), 2);
         let error = named(manifest, &names(&["small.en-q4"])).unwrap_err();
-        assert!(error.to_string().contains("small.en is one"), "{error}");
+        assert!(error.to_string().contains("small.en-q5_1 is one"), "{error}");
         assert_eq!(Exit::from(&error), Exit::ModelMissing);
     }
 }

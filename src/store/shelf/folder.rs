@@ -110,7 +110,7 @@ impl Folder {
     /// Bytes that may still be written to this disk.
     pub fn free_bytes(&self) -> io::Result<u64> {
         let disk = fstatvfs(&self.descriptor)?;
-        Ok(u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size())))
+        Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
     }
 
     /// Keeps other pulls out until the lock is dropped, or this process ends. `waits` is called if
