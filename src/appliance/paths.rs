@@ -63,6 +63,11 @@ impl Paths {
         &self.state
     }
 
+    /// The shelf of models, which need not be there.
+    pub fn models(&self) -> PathBuf {
+        self.state.join("models")
+    }
+
     /// Where the engine waits that nobody told another place; the folder is made if it is missing,
     /// for this user only.
     pub fn engine_socket(&self) -> io::Result<PathBuf> {

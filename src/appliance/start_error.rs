@@ -19,6 +19,11 @@ pub enum StartError {
     BadFile { key: &'static str, path: PathBuf, reason: String },
     #[error("speech.whisper_model: cannot read {}", path.display())]
     ModelMissing { path: PathBuf, source: io::Error },
+    #[error(
+        "speech.whisper_model: {name} is not on the shelf as {}; `attendant models pull {name}` fetches it",
+        path.display()
+    )]
+    NotPulled { name: String, path: PathBuf },
     #[error("speech.whisper_model: {0}")]
     ModelCorrupt(ModelError),
     #[error("{key}: {address} is in use by another program")]

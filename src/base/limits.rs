@@ -103,3 +103,31 @@ pub const FILE_LIST_BYTES: u64 = 32 * 1024 * 1024;
 /// Stream connections accepted beyond `SIP_CONNECTIONS`, so that the core sees the newcomer and
 /// closes an idle one for it; each is there only until one of them is closed.
 pub const SIP_CONNECTIONS_HEADROOM: usize = 64;
+/// Bytes of a manifest of models; the one inside the program has 13 KiB.
+pub const MANIFEST_BYTES: u64 = 1024 * 1024;
+/// Models in a manifest, and files of one model: far above what a shelf on one box holds.
+pub const MANIFEST_MODELS: usize = 1_000;
+pub const MODEL_FILES: usize = 16;
+/// Bytes of one model file; the largest Whisper has 3.1 GB.
+pub const MODEL_BYTES: u64 = 16 * 1024 * 1024 * 1024;
+/// Bytes of an ONNX file that is looked through: protobuf itself ends at 2 GiB.
+pub const ONNX_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// Messages within messages of an ONNX file: a graph in an attribute of a node in a graph takes
+/// three, and real models nest two graphs.
+pub const ONNX_DEPTH: usize = 64;
+/// Room on the disk that a pull leaves for messages, logs and the system.
+pub const SHELF_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+/// A pull writes this much at most before it makes sure that the disk has it: what an interrupted
+/// pull of a file without a known hash fetches again.
+pub const PULL_SYNC_BYTES: u64 = 8 * 1024 * 1024;
+/// Redirects of one request: a hub sends on once or twice.
+pub const PULL_REDIRECTS: u32 = 5;
+/// Attempts in a row that bring no byte before a pull gives up: 1 minute with the waits below.
+pub const PULL_TRIES: u32 = 8;
+/// The first wait between two attempts; each doubles, to the most.
+pub const PULL_WAIT: Duration = Duration::from_millis(500);
+pub const PULL_WAIT_MOST: Duration = Duration::from_secs(30);
+/// A server that is silent for longer has gone.
+pub const PULL_SILENCE: Duration = Duration::from_secs(30);
+/// Bytes of a file of certificates that the owner names: a system's whole list has 220 KiB.
+pub const CERTIFICATES_BYTES: u64 = 4 * 1024 * 1024;

@@ -1,13 +1,13 @@
 //! `attendant check`: is the configuration sound? For image builds and before a start.
 
-use std::fs::File;
 use std::path::Path;
 
-use super::ConfigArgument;
+use super::{ConfigArgument, with_sources};
 use crate::appliance::config::Config;
 use crate::appliance::front;
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
+use crate::store::trusted::{self, Untrusted};
 
 /// Check the configuration and the files that it names; exit 0, or 78 with every fault.
 ///
@@ -30,16 +30,17 @@ fn files(config: &Config) -> Result<(), StartError> {
         readable(path).map_err(|error| StartError::BadFile {
             key,
             path: path.clone(),
-            reason: error.to_string(),
+            reason: match &config.speech.shelved {
+                Some(shelved) if error.is_missing() => {
+                    format!("`attendant models pull {}` fetches it", shelved.name)
+                }
+                _ => with_sources(&error),
+            },
         })?;
     }
     front::playbook(config).map(drop)
 }
 
-fn readable(path: &Path) -> std::io::Result<()> {
-    let metadata = File::open(path)?.metadata()?;
-    match metadata.is_file() {
-        true => Ok(()),
-        false => Err(std::io::ErrorKind::IsADirectory.into()),
-    }
+fn readable(path: &Path) -> Result<(), Untrusted> {
+    trusted::open(path).map(drop)
 }

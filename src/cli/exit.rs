@@ -18,14 +18,16 @@ pub enum Exit {
     NotAsExpected = 4,
     ModelCorrupt = 65,
     ModelMissing = 66,
+    PullFailed = 68,
     PortBusy = 69,
     EngineFailed = 70,
+    DiskFull = 73,
     PortsExhausted = 75,
     BadConfig = 78,
 }
 
 impl Exit {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -33,8 +35,10 @@ impl Exit {
         Self::NotAsExpected,
         Self::ModelCorrupt,
         Self::ModelMissing,
+        Self::PullFailed,
         Self::PortBusy,
         Self::EngineFailed,
+        Self::DiskFull,
         Self::PortsExhausted,
         Self::BadConfig,
     ];
@@ -58,11 +62,17 @@ impl Exit {
             Self::CallFailed => "call: the call was refused, not answered, or broke off",
             Self::NotAsExpected => "call: the call went through, an --expect was not met",
             Self::ModelCorrupt => {
-                "the model file is damaged, no Whisper model, or hears less than 10 s at once"
+                "a model file is damaged or not the pinned one, no Whisper model, or hears less than 10 s at once"
             }
-            Self::ModelMissing => "the model file is missing or unreadable",
+            Self::ModelMissing => {
+                "a model file is missing or unreadable, or no model has that name"
+            }
+            Self::PullFailed => {
+                "models: the server cannot be reached, breaks off, or refuses the file"
+            }
             Self::PortBusy => "another program has the port that sip.listen or web.listen names",
             Self::EngineFailed => "the speech engine cannot work, or the voice can say nothing",
+            Self::DiskFull => "models: the disk has too little room",
             Self::PortsExhausted => "too few free ports in media.ports for calls.max",
             Self::BadConfig => "the configuration, or a file that it names, has faults",
         }
@@ -79,7 +89,7 @@ impl From<&StartError> for Exit {
     fn from(error: &StartError) -> Self {
         match error {
             StartError::Config(_) | StartError::BadFile { .. } => Self::BadConfig,
-            StartError::ModelMissing { .. } => Self::ModelMissing,
+            StartError::ModelMissing { .. } | StartError::NotPulled { .. } => Self::ModelMissing,
             StartError::ModelCorrupt(_) => Self::ModelCorrupt,
             StartError::PortBusy { .. } => Self::PortBusy,
             StartError::PortsExhausted { .. } => Self::PortsExhausted,

@@ -6,6 +6,7 @@
 mod call;
 mod check;
 mod listening;
+mod models;
 mod panic;
 mod run;
 mod speech;
@@ -43,6 +44,7 @@ enum Command {
     Check(check::Arguments),
     Call(Box<call::Arguments>),
     Transcribe(transcribe::Arguments),
+    Models(models::Arguments),
 }
 
 /// Which configuration counts.
@@ -57,7 +59,9 @@ struct ConfigArgument {
 
 impl ConfigArgument {
     fn load(&self, paths: &Paths) -> Result<Config, StartError> {
-        Ok(config::load(self.path(paths))?)
+        let mut config = config::load(self.path(paths))?;
+        config.take_from(&paths.models());
+        Ok(config)
     }
 
     /// The file that counts, if there is one.
@@ -76,6 +80,7 @@ pub fn main() -> ExitCode {
             Command::Check(arguments) => ended(check::run(&arguments)),
             Command::Call(arguments) => call::run(&arguments),
             Command::Transcribe(arguments) => transcribe::run(&arguments),
+            Command::Models(arguments) => models::run(&arguments),
         },
         Err(error) => {
             // A closed standard output is no reason for another exit code.
@@ -115,7 +120,9 @@ fn manual_end() -> String {
         "Exit codes:{exits}\n\n\
          Environment:\n  \
            STATE_DIRECTORY, RUNTIME_DIRECTORY  folders, as systemd gives them; else the\n      \
-           system's for root, the XDG folders for an ordinary user"
+           system's for root, the XDG folders for an ordinary user\n  \
+           https_proxy, http_proxy, all_proxy, no_proxy  by which way models are fetched\n  \
+           SSL_CERT_FILE  certificates to believe then instead of those inside the program"
     )
 }
 

@@ -21,7 +21,7 @@ use super::protocol::{Failure, FromEngine, Phrase, Ready, RequestId};
 use super::voice::{Onset, Voices};
 use super::whisper::{Decoded, DeviceWish, Recogniser, RecogniserError, Whisper};
 use super::{EngineError, EngineSettings};
-use crate::base::Private;
+use crate::base::{Private, pcm};
 
 /// Messages on their way to the socket; beyond this the workers wait.
 const REPLIES: usize = 256;
@@ -56,12 +56,7 @@ impl Engine {
         let model = settings.model.read()?;
         let flite = Flite::open()?;
         let espeak = Espeak::find();
-        let mut sample = Vec::new();
-        let mut keep = |samples: &[i16]| {
-            sample.extend_from_slice(samples);
-            Flow::Continue
-        };
-        flite.speak(WARM_UP, &mut keep)?;
+        let sample = warm_up_sample(&flite)?;
         let Hearing { whisper, lanes, warm_ms } = Hearing::prepare(settings, &model, &sample)?;
         let voices = Voices { english: settings.english_voice, has_espeak: espeak.is_some() };
         let ready = Ready {
@@ -244,6 +239,59 @@ impl Shared {
     fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a model takes before it is ready for calls, and then for one utterance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warmth {
+    /// In words, with the reason if it is not what was wished.
+    pub device: String,
+    pub sha256: [u8; 32],
+    /// Reading, checking the hash, and whisper.cpp's own loading.
+    pub load_ms: u32,
+    /// The first decode, which fills caches.
+    pub first_decode_ms: u32,
+    pub decode_ms: u32,
+    /// Length of the utterance that is decoded.
+    pub utterance_ms: u32,
+}
+
+/// Loads the model as the engine does and decodes one utterance twice.
+pub fn warm(settings: &EngineSettings) -> Result<Warmth, EngineError> {
+    let flite = Flite::open()?;
+    let sample = warm_up_sample(&flite)?;
+    let begun = Instant::now();
+    let model = settings.model.read()?;
+    let hearing = Hearing::prepare(settings, &model, &sample)?;
+    let load_ms = millis_since(begun).saturating_sub(hearing.warm_ms);
+    let Hearing { whisper, mut lanes, warm_ms } = hearing;
+    let mut recogniser = whisper.recogniser(settings.decode_threads, &settings.language);
+    let begun = Instant::now();
+    for lane in &mut lanes {
+        if !matches!(recogniser.decode(lane, &sample, &Default::default()), Decoded::Text(_)) {
+            return Err(RecogniserError::WarmUp.into());
+        }
+    }
+    let decode_ms = millis_since(begun);
+    let utterance_ms = sample.len() / pcm::ms_to_samples(1);
+    Ok(Warmth {
+        device: whisper.device.clone(),
+        sha256: model.sha256,
+        load_ms,
+        first_decode_ms: warm_ms,
+        decode_ms,
+        utterance_ms: u32::try_from(utterance_ms).unwrap_or(u32::MAX),
+    })
+}
+
+fn warm_up_sample(flite: &Flite) -> Result<Vec<i16>, EngineError> {
+    let mut sample = Vec::new();
+    let mut keep = |samples: &[i16]| {
+        sample.extend_from_slice(samples);
+        Flow::Continue
+    };
+    flite.speak(WARM_UP, &mut keep)?;
+    Ok(sample)
 }
 
 /// Starts a thread. A worker that panics ends the program (`cli::panic`), and the front starts it

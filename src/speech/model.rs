@@ -1,13 +1,15 @@
 //! Which Whisper model is used: the starter inside the program, or a file that the owner names.
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::{ggml, starter};
 use crate::base::limits;
+use crate::store::shelf::check::{Flaw, pin_beside};
+use crate::store::trusted::{self, Untrusted};
 
 /// Where the model comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +17,8 @@ pub enum ModelSource {
     /// The starter model inside the program.
     #[default]
     Starter,
-    /// A Whisper model in the ggml format; `sha256` if it is pinned.
+    /// A Whisper model in the ggml format. Its hash is checked first: `sha256`, else the one that
+    /// stands in `FILE.sha256` beside it, if there is one.
     File { path: PathBuf, sha256: Option<[u8; 32]> },
 }
 
@@ -33,10 +36,17 @@ pub struct Model {
 pub enum ModelError {
     #[error("speech model {} cannot be read", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+    #[error("speech model {} is refused: {source}", path.display())]
+    Untrusted { path: PathBuf, source: Untrusted },
+    #[error("the hash beside speech model {} is refused: {source}", path.display())]
+    Pin { path: PathBuf, source: Box<Flaw> },
     #[error("speech model {} is damaged or of another kind: {source}", path.display())]
     Malformed { path: PathBuf, source: ggml::OutlineError },
-    #[error("speech model {} is not the pinned one: its SHA-256 is {actual}", path.display())]
-    WrongHash { path: PathBuf, actual: String },
+    #[error(
+        "speech model {} is damaged or not the pinned one: its {bytes} bytes have the SHA-256 {actual}",
+        path.display()
+    )]
+    WrongHash { path: PathBuf, bytes: usize, actual: String },
     #[error(
         "speech model {} hears {window_ms} ms at once, and a caller's sentence may have {}",
         path.display(), limits::UTTERANCE_MS
@@ -62,7 +72,8 @@ impl ModelSource {
         }
     }
 
-    /// Reads and checks the whole model; it has not been given to whisper.cpp yet.
+    /// Reads and checks the whole model, its hash before anything else looks at it; it has not been
+    /// given to whisper.cpp yet.
     pub fn read(&self) -> Result<Model, ModelError> {
         let path = || self.path().to_path_buf();
         let (name, bytes, pinned) = match self {
@@ -70,25 +81,43 @@ impl ModelSource {
                 (starter::NAME.to_owned(), Cow::Borrowed(starter::MODEL), starter::sha256())
             }
             Self::File { path, sha256 } => {
-                let bytes = std::fs::read(path);
-                let bytes = bytes
-                    .map_err(|source| ModelError::Unreadable { path: path.clone(), source })?;
+                let bytes = read_file(path)?;
+                let pinned = match sha256 {
+                    Some(sha256) => Some(*sha256),
+                    None => pin_beside(path).map_err(|source| ModelError::Pin {
+                        path: path.clone(),
+                        source: Box::new(source),
+                    })?,
+                };
                 let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
-                (name.into_owned(), Cow::Owned(bytes), *sha256)
+                (name.into_owned(), Cow::Owned(bytes), pinned)
             }
         };
+        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+        if pinned.is_some_and(|pinned| pinned != sha256) {
+            let actual = hexadecimal(&sha256);
+            return Err(ModelError::WrongHash { path: path(), bytes: bytes.len(), actual });
+        }
         let outline = ggml::outline(&bytes);
         let outline = outline.map_err(|source| ModelError::Malformed { path: path(), source })?;
         let window_ms = outline.window_ms();
         if u64::from(window_ms) < limits::UTTERANCE_MS {
             return Err(ModelError::SmallWindow { path: path(), window_ms });
         }
-        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
-        if pinned.is_some_and(|pinned| pinned != sha256) {
-            return Err(ModelError::WrongHash { path: path(), actual: hexadecimal(&sha256) });
-        }
         Ok(Model { name, bytes, sha256, outline })
     }
+}
+
+/// What is hashed and what is loaded are these bytes: nobody can exchange the file in between.
+fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
+    let unreadable = |source| ModelError::Unreadable { path: path.to_owned(), source };
+    let file = trusted::open(path).map_err(|source| match source {
+        Untrusted::Unreadable(source) => unreadable(source),
+        source => ModelError::Untrusted { path: path.to_owned(), source },
+    })?;
+    let mut bytes = Vec::new();
+    file.take(limits::MODEL_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
 }
 
 /// Lower-case hexadecimal.
@@ -164,6 +193,42 @@ mod tests {
         assert!(ModelSource::File { path: other.clone(), sha256: pinned }.read().is_ok());
         std::fs::remove_file(cut).unwrap();
         std::fs::remove_file(other).unwrap();
+    }
+
+    #[test]
+    fn a_hash_beside_the_file_counts_and_a_flipped_bit_is_refused() {
+        let whole = ggml::tests::small_file();
+        let path = file("pinned", &whole);
+        let pin = PathBuf::from(format!("{}.sha256", path.display()));
+        let source = ModelSource::File { path: path.clone(), sha256: None };
+        let sha256 = source.read().unwrap().sha256;
+        std::fs::write(&pin, format!("{}  any-name.bin\n", hexadecimal(&sha256))).unwrap();
+        assert!(source.read().is_ok());
+
+        let mut flipped = whole;
+        // The last bit is one of a weight: the outline cannot see it.
+        *flipped.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, &flipped).unwrap();
+        let error = source.read().unwrap_err();
+        assert!(matches!(error, ModelError::WrongHash { .. }), "{error}");
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+
+        std::fs::write(&pin, "no hash").unwrap();
+        assert!(matches!(source.read(), Err(ModelError::Pin { .. })));
+        std::fs::remove_file(path).unwrap();
+        std::fs::remove_file(pin).unwrap();
+    }
+
+    #[test]
+    fn a_symlink_is_refused_by_name() {
+        let path = file("target", &ggml::tests::small_file());
+        let link = path.with_extension("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let error = ModelSource::File { path: link.clone(), sha256: None }.read().unwrap_err();
+        assert!(matches!(error, ModelError::Untrusted { .. }) && !error.is_missing(), "{error}");
+        assert!(error.to_string().contains(link.to_str().unwrap()), "{error}");
+        std::fs::remove_file(link).unwrap();
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -1,3 +1,5 @@
-//! What outlives a call: the messages that callers leave.
+//! What outlives a call: the messages that callers leave, and the shelf of models.
 
 pub mod messages;
+pub mod shelf;
+pub mod trusted;

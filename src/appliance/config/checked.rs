@@ -15,6 +15,7 @@ use super::values::{
 };
 use crate::call::admission::WhenFull;
 use crate::codec::Codec;
+use crate::store::shelf::manifest::{Kind, Manifest};
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +64,8 @@ pub struct Media {
 pub struct Speech {
     /// `None`: the model inside the program.
     pub whisper_model: Option<PathBuf>,
+    /// Set if `whisper_model` was named as the shelf names it.
+    pub shelved: Option<Shelved>,
     pub voice: Voice,
     /// `None`: the model finds out.
     pub language: Option<String>,
@@ -71,6 +74,14 @@ pub struct Speech {
     pub socket: Option<PathBuf>,
     /// `None`: as many as there are cores.
     pub threads: Option<u8>,
+}
+
+/// A model of the shelf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shelved {
+    pub name: String,
+    /// What the manifest says; `None`: what is pinned beside the file.
+    pub sha256: Option<[u8; 32]>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -95,11 +106,20 @@ impl Default for Config {
 impl Config {
     /// Relative paths count from `folder`.
     pub(super) fn resolve(&mut self, folder: &Path) {
-        let Speech { whisper_model, socket, .. } = &mut self.speech;
-        let paths = [whisper_model, socket, &mut self.converse.playbook];
+        let Speech { whisper_model, shelved, socket, .. } = &mut self.speech;
+        let named = whisper_model.as_mut().filter(|_| shelved.is_none());
+        let paths = [named, socket.as_mut(), self.converse.playbook.as_mut()];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
+    }
+
+    /// A model of the shelf is a file in the folder `shelf`.
+    pub fn take_from(&mut self, shelf: &Path) {
+        let Speech { whisper_model: Some(path), shelved: Some(_), .. } = &mut self.speech else {
+            return;
+        };
+        *path = shelf.join(&*path);
     }
 }
 
@@ -241,14 +261,28 @@ fn speech(file: &file::Speech, check: &mut Check<'_>) -> Option<Speech> {
     let socket = check.take("speech.socket", &file.socket, socket);
     let threads = within(file.threads, 0, 64).map(|count| (count > 0).then_some(count as u8));
     let threads = check.take("speech.threads", file.threads, threads);
+    let (whisper_model, shelved) = whisper_model(&file.whisper_model);
     Some(Speech {
-        whisper_model: path(&file.whisper_model),
+        whisper_model,
+        shelved,
         voice: voice?,
         language: language?,
         device: device?,
         socket: socket?,
         threads: threads?,
     })
+}
+
+/// A name of the shelf wins over a file of that name; `./NAME` is the file.
+fn whisper_model(text: &str) -> (Option<PathBuf>, Option<Shelved>) {
+    let known = Manifest::known().find(text).filter(|model| model.kind == Kind::Whisper);
+    match known.and_then(|model| model.files.first()) {
+        Some(file) => {
+            let shelved = Shelved { name: text.to_owned(), sha256: file.sha256 };
+            (path(&file.name), Some(shelved))
+        }
+        None => (path(text), None),
+    }
 }
 
 fn language(text: &str) -> Result<Option<String>, Allowed> {

@@ -42,7 +42,10 @@ impl Config {
             settings.decode_workers = u16::from(threads).min(lanes);
         }
         if let Some(path) = &self.speech.whisper_model {
-            settings.model = ModelSource::File { path: path.clone(), sha256: None };
+            settings.model = {
+                let sha256 = self.speech.shelved.as_ref().and_then(|shelved| shelved.sha256);
+                ModelSource::File { path: path.clone(), sha256 }
+            };
             settings.decode_threads = self.threads() / settings.decode_workers;
         }
         settings.parent = parent;

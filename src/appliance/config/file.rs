@@ -108,7 +108,9 @@ impl Default for Media {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Speech {
-    /// A Whisper model file in ggml format. Empty: the small English model inside the program.
+    /// A name of `attendant models list`, as in `small.en-q5_1`, or a Whisper model file in ggml
+    /// format (with a folder, or `./`, in front of a name that is also on the list). Empty: the
+    /// small English model inside the program.
     pub whisper_model: String,
     /// `slt` (American English, inside the program) or `espeak:LANGUAGE`, as in `espeak:de`.
     pub voice: String,

@@ -13,7 +13,7 @@ mod file;
 mod parse;
 mod values;
 
-pub use checked::{Calls, Config, Converse, Log, Media, Sip, Speech, Web};
+pub use checked::{Calls, Config, Converse, Log, Media, Shelved, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Transport,

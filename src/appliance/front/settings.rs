@@ -13,7 +13,9 @@ use crate::appliance::start_error::StartError;
 use crate::call;
 use crate::converse::Playbook;
 use crate::speak::Language;
+use crate::speech::ModelError;
 use crate::speech::voice::ESPEAK;
+use crate::store::trusted::{self, Untrusted};
 use crate::{listen, sip};
 
 use super::errands::Speaker;
@@ -141,8 +143,14 @@ pub(super) fn wants_gpu(config: &Config) -> bool {
 /// A missing model file is told before anything starts; whether it is sound, the engine finds out.
 pub(super) fn check_model(config: &Config) -> Result<(), StartError> {
     let Some(path) = &config.speech.whisper_model else { return Ok(()) };
-    let opened = std::fs::File::open(path).map(drop);
-    opened.map_err(|source| StartError::ModelMissing { path: path.clone(), source })
+    let path = || path.clone();
+    trusted::open(&path()).map(drop).map_err(|error| match (error, &config.speech.shelved) {
+        (error, Some(shelved)) if error.is_missing() => {
+            StartError::NotPulled { name: shelved.name.clone(), path: path() }
+        }
+        (Untrusted::Unreadable(source), _) => StartError::ModelMissing { path: path(), source },
+        (source, _) => StartError::ModelCorrupt(ModelError::Untrusted { path: path(), source }),
+    })
 }
 
 #[cfg(test)]

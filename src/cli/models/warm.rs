@@ -1,0 +1,115 @@
+//! `attendant models warm`: loads each model as the engine would, and times it.
+
+use super::verify::on_shelf;
+use super::{ManifestArgument, NoModel, bytes_in_words, named};
+use crate::appliance::config::Config;
+use crate::appliance::paths::Paths;
+use crate::appliance::start_error::StartError;
+use crate::cli::exit::Exit;
+use crate::cli::{ConfigArgument, with_sources};
+use crate::speech::engine::{self, Warmth};
+use crate::speech::{ModelSource, starter};
+use crate::store::shelf::Shelf;
+use crate::store::shelf::manifest::{Kind, Model};
+
+/// Load each Whisper model as a call would have it, decode a sentence, and print the times.
+///
+/// Without names, the model inside the program and everything on the shelf. speech.device and
+/// speech.threads of the configuration count.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Names as `attendant models list` shows them.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    config: ConfigArgument,
+    #[command(flatten)]
+    manifest: ManifestArgument,
+}
+
+pub(super) fn run(arguments: &Arguments, shelf: &Shelf) -> Result<Exit, NoModel> {
+    let manifest = arguments.manifest.load()?;
+    let config = match arguments.config.load(&Paths::here()) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("attendant: {}", with_sources(&error));
+            return Ok(Exit::from(&error));
+        }
+    };
+    let is_starter = |name: &String| name == starter::NAME;
+    let names: Vec<String> = arguments.names.iter().filter(|n| !is_starter(n)).cloned().collect();
+    let starter = arguments.names.is_empty() || arguments.names.iter().any(is_starter);
+    let models = match arguments.names.is_empty() {
+        true => on_shelf(&manifest, shelf),
+        false => named(&manifest, &names)?,
+    };
+    let mut outcome = Exit::Done;
+    let mut worse = |exit| {
+        if outcome == Exit::Done {
+            outcome = exit;
+        }
+    };
+    if starter {
+        worse(warm(starter::NAME, ModelSource::Starter, &config));
+    }
+    for model in models {
+        worse(warm_on_shelf(model, shelf, &config));
+    }
+    Ok(outcome)
+}
+
+fn warm_on_shelf(model: &Model, shelf: &Shelf, config: &Config) -> Exit {
+    match (model.kind, shelf.source(model)) {
+        (Kind::Whisper, Some(source)) => warm(&model.name, source, config),
+        (Kind::Llm, _) => {
+            println!("{}: kept and loaded by Ollama", model.name);
+            Exit::Done
+        }
+        _ => {
+            println!("{}: this version cannot load it yet", model.name);
+            Exit::Done
+        }
+    }
+}
+
+fn warm(name: &str, source: ModelSource, config: &Config) -> Exit {
+    let mut settings = config.engine(std::path::PathBuf::new(), None);
+    let cores = settings.decode_workers.max(settings.decode_threads);
+    // The starter does not gain from a second thread; a larger one has those of one caller.
+    settings.decode_threads = if source == ModelSource::Starter { 1 } else { cores };
+    settings.lanes = 1;
+    settings.model = source;
+    let before = memory_bytes();
+    match engine::warm(&settings) {
+        Ok(warmth) => {
+            let memory =
+                memory_bytes().zip(before).map(|(after, before)| after - before.min(after));
+            println!("{name}: {}", in_words(&warmth, memory, settings.decode_threads));
+            Exit::Done
+        }
+        Err(error) => {
+            let error = StartError::from(error);
+            eprintln!("attendant: {name}: {}", with_sources(&error));
+            Exit::from(&error)
+        }
+    }
+}
+
+fn in_words(warmth: &Warmth, memory: Option<u64>, threads: u16) -> String {
+    let Warmth { device, load_ms, first_decode_ms, decode_ms, utterance_ms, .. } = warmth;
+    let memory = memory.map_or_else(String::new, |bytes| {
+        format!(", {} more memory at most", bytes_in_words(bytes))
+    });
+    format!(
+        "loaded in {load_ms} ms, first decode {first_decode_ms} ms, then {decode_ms} ms for \
+         {utterance_ms} ms of speech on {device} with {threads} threads{memory}"
+    )
+}
+
+/// The most memory that this process has had.
+fn memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1_024)
+}
