@@ -48,7 +48,7 @@ pub fn render_list(texts: &[String], language: Language) -> Vec<String> {
 
 fn speakable(text: &str, language: Language) -> Vec<String> {
     let capped: String = text.chars().take(limits::REPLY_CHARS).collect();
-    phrases(&capped).iter().map(|phrase| normalise(&phrase.text, language)).collect()
+    phrases(&capped, language).iter().map(|phrase| normalise(&phrase.text, language)).collect()
 }
 
 /// A phrase that may be said next.

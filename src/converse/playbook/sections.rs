@@ -10,6 +10,7 @@ use super::{
     Action, EnginePhrases, Fault, FollowUp, Intent, IntentId, Length, Lookup, Playbook, Prompts,
     Scope, Silence, Slot, collect_fixed,
 };
+use crate::converse::matching::grammar::Grammar;
 use crate::converse::matching::score::Lexicon;
 use crate::converse::matching::slots::SlotKind;
 
@@ -34,7 +35,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
     let context = Context {
         variables: variables.into_iter().collect(),
         names,
-        lexicon: Lexicon::new(synonyms),
+        lexicon: Lexicon::new(Grammar::of(&language), synonyms),
     };
     let prompts = prompts(&mut root, &mut faults, &context);
     let fallback = match root.table(&mut faults, "fallback") {
@@ -136,8 +137,14 @@ fn prompts(root: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -
     if s.value("did_you_mean").is_none() {
         s.fault(faults, "did_you_mean", "is missing: a question with {title}");
     }
+    let greeting = context.fixed(s, faults, "greeting");
+    let keys_greeting = match s.value("keys_greeting") {
+        Some(_) => context.fixed(s, faults, "keys_greeting"),
+        None => greeting.clone(),
+    };
     let prompts = Prompts {
-        greeting: context.fixed(s, faults, "greeting"),
+        greeting,
+        keys_greeting,
         listen: context.fixed(s, faults, "listen"),
         miss: context.fixed(s, faults, "miss"),
         unclear: context.fixed(s, faults, "unclear"),
