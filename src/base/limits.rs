@@ -96,3 +96,6 @@ pub const SIP_PROBES_PER_SOURCE_BURST: u32 = 5;
 /// Stream connections accepted beyond `SIP_CONNECTIONS`, so that the core sees the newcomer and
 /// closes an idle one for it; each is there only until one of them is closed.
 pub const SIP_CONNECTIONS_HEADROOM: usize = 64;
+/// Samples of phrases that are rendered before the first call, all languages together: 35 minutes,
+/// 64 MiB. A playbook like ours has two minutes.
+pub const SHELF_SAMPLES: usize = 32 * 1024 * 1024;

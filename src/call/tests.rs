@@ -4,17 +4,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::language::{Manner, Tongue, Tongues};
 use super::media::{HeardFrame, MediaEvent, Origin};
 use super::record::Progress;
 use super::*;
 use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame};
-use crate::base::{CallId, Private, UtteranceId, WorkId};
+use crate::base::{CallId, LanguageCode, Private, UtteranceId, WorkId};
 use crate::codec::Codec;
 use crate::converse::{self, Playbook, fixed_phrases};
 use crate::listen::{self, VadScore};
 use crate::sdp::Offering;
 use crate::sip::{self, EndCause, Flow, LegId};
-use crate::speak::Language;
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
@@ -26,8 +26,7 @@ fn settings() -> Settings {
         answer_after: Duration::ZERO,
         listen: listen::Settings::default(),
         converse: converse::Settings::default(),
-        language: Language::English,
-        playbook: Arc::new(Playbook::logistics()),
+        tongues: Tongues::only(Playbook::logistics()),
     }
 }
 
@@ -60,8 +59,10 @@ impl Desk {
     fn take(settings: &Settings, offer: Option<&str>) -> Result<Self, crate::sdp::Refusal> {
         let now = Instant::now();
         let mut shelf = Shelf::default();
-        for phrase in render_list(&fixed_phrases(&settings.playbook), settings.language) {
-            shelf.put(phrase, vec![5_000; 10 * FRAME_SAMPLES]);
+        for Tongue { code, playbook } in settings.tongues.iter() {
+            for phrase in render_list(&fixed_phrases(playbook), *code) {
+                shelf.put(*code, phrase, vec![5_000; 10 * FRAME_SAMPLES]);
+            }
         }
         let local = "192.0.2.1:5060".parse().unwrap();
         let incoming = Box::new(sip::Incoming {
@@ -80,6 +81,7 @@ impl Desk {
             start: Start { now, unix_ms: 1_000_000 },
             incoming,
             media: LocalMedia { address: local.ip(), port: 20_000, id: 7 },
+            manner: Manner::plain(LanguageCode::ENGLISH),
             shelf: Arc::new(shelf),
         };
         let mut desk = Self {

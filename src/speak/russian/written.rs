@@ -130,26 +130,20 @@ fn case_after(before: &str) -> Case {
     }
 }
 
-/// The gender of the noun that stands after a number, by its ending.
-fn gender_before(neighbours: Neighbours<'_>) -> Gender {
+/// The gender of the noun that stands after a number, by its ending: `одна минута`, `одно место`,
+/// `две минуты`.
+fn gender_before(number: u64, neighbours: Neighbours<'_>) -> Gender {
     let bare = |word: &str| word.trim_end_matches(|c: char| !c.is_alphabetic()).to_lowercase();
     let mut noun = bare(neighbours.after);
     if noun.ends_with("ых") || noun.ends_with("их") {
         noun = bare(neighbours.after_next);
     }
+    let is_one = number % 10 == 1;
     match noun.chars().last() {
-        Some('ы' | 'и' | 'у' | 'ю') => Gender::Feminine,
-        // `час, часа, дня` after two to four; `минута` after one.
-        Some('а' | 'я') if neighbours.is_one() => Gender::Feminine,
-        Some('о' | 'е') => Gender::Neuter,
+        Some('ы' | 'и') => Gender::Feminine,
+        Some('а' | 'я' | 'у' | 'ю') if is_one => Gender::Feminine,
+        Some('о' | 'е') if is_one => Gender::Neuter,
         _ => Gender::Masculine,
-    }
-}
-
-impl Neighbours<'_> {
-    /// `часа` and `дня` follow two to four, `минута` and `неделя` one: told by words that are known.
-    fn is_one(&self) -> bool {
-        !matches!(self.after.to_lowercase().as_str(), "часа" | "дня" | "рубля" | "раза" | "утра")
     }
 }
 
@@ -322,7 +316,7 @@ fn number(word: &str, neighbours: Neighbours<'_>) -> Option<String> {
     let case = case_after(neighbours.before);
     let gender = match unit(&after) {
         Some(noun) => noun.gender,
-        None => gender_before(neighbours),
+        None => gender_before(value, neighbours),
     };
     Some(cardinal(value, gender, case))
 }

@@ -6,7 +6,7 @@ fn with_starter(test: impl FnOnce(&Whisper, &mut Recogniser<'_>, &mut WhisperSta
     let model = ModelSource::Starter.read().unwrap();
     let whisper = Whisper::load(&ModelSource::Starter, &model, DeviceWish::Cpu).unwrap();
     let mut lane = whisper.lane().unwrap();
-    test(&whisper, &mut whisper.recogniser(1, "en"), &mut lane);
+    test(&whisper, &mut whisper.recogniser(1, &[LanguageCode::ENGLISH]), &mut lane);
 }
 
 pub fn spoken(text: &str) -> Vec<i16> {
