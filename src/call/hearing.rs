@@ -271,7 +271,7 @@ impl Hearing {
             Heard::Unclear => None,
             Heard::Words { text, confidence } => {
                 Some(Words { text, confidence, decode_ms, detected })
-            },
+            }
         };
         let Closing { spoke_until, closed_at, .. } = closing;
         let endpoint_ms = millis(closed_at.saturating_duration_since(spoke_until));

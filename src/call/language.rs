@@ -90,7 +90,8 @@ impl Rules {
 
 /// The digits of an international number: after `+` or `00`, or so many that it must be one.
 fn international(user: &str) -> Option<String> {
-    let plain: String = user.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect();
+    let plain: String =
+        user.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect();
     let (marked, digits) = match plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")) {
         Some(digits) => (true, digits),
         None => (false, plain.as_str()),
@@ -170,9 +171,8 @@ impl Abilities {
             Choice::Language(code) if !self.mute.contains(&code) => tongues.find(code).code,
             Choice::Language(_) | Choice::Detect => default,
         };
-        let can_be_spoken = |code: &LanguageCode| {
-            self.heard.contains(code) && !self.mute.contains(code)
-        };
+        let can_be_spoken =
+            |code: &LanguageCode| self.heard.contains(code) && !self.mute.contains(code);
         let among: Vec<LanguageCode> = match choice {
             Choice::Detect => tongues.iter().map(|t| t.code).filter(can_be_spoken).collect(),
             Choice::Language(_) => Vec::new(),
@@ -214,9 +214,7 @@ enum State {
 impl Detection {
     pub fn new(manner: &Manner) -> Self {
         let state = match &manner.ears {
-            Ears::Detecting(among) => {
-                State::Open { among: among.clone(), turns: 0, likely: None }
-            }
+            Ears::Detecting(among) => State::Open { among: among.clone(), turns: 0, likely: None },
             Ears::Open | Ears::Closed => State::Settled,
         };
         Self { current: manner.language, state }
@@ -244,9 +242,8 @@ impl Detection {
         let State::Open { turns, likely, .. } = &mut self.state else { return None };
         *turns += 1;
         let again = |language| *likely == Some(language);
-        let settled = detected.filter(|(language, share)| {
-            *share >= SURE || (*share >= LIKELY && again(*language))
-        });
+        let settled = detected
+            .filter(|(language, share)| *share >= SURE || (*share >= LIKELY && again(*language)));
         *likely = detected.filter(|(_, share)| *share >= LIKELY).map(|(language, _)| language);
         if settled.is_some() || *turns >= TURNS {
             self.state = State::Settled;

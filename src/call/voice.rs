@@ -192,7 +192,10 @@ impl Voice {
         match self.prepared.iter().position(|p| p.work == id) {
             Some(index) => drop(self.prepared.swap_remove(index)),
             None => {
-                let apology = self.shelf.sound(self.language, &self.apology).map_or(&[][..], |sound| &sound[..]);
+                let apology = self
+                    .shelf
+                    .sound(self.language, &self.apology)
+                    .map_or(&[][..], |sound| &sound[..]);
                 self.playout.fail(id, apology);
             }
         }

@@ -21,7 +21,7 @@ use super::protocol::{Failure, FromEngine, Phrase, Ready, RequestId};
 use super::voice::{Onset, Voices};
 use super::whisper::{Decoded, DeviceWish, Recogniser, RecogniserError, Whisper};
 use super::{EngineError, EngineSettings};
-
+use crate::base::Private;
 
 /// Messages on their way to the socket; beyond this the workers wait.
 const REPLIES: usize = 256;
@@ -87,12 +87,7 @@ impl Engine {
     }
 
     /// A request of `connection`. What cannot be done is answered at once.
-    pub fn transcribe(
-        &self,
-        connection: u64,
-        request: RequestId,
-        work: Work,
-    ) {
+    pub fn transcribe(&self, connection: u64, request: RequestId, work: Work) {
         let ticket = Ticket::new(connection, request);
         let lanes = self.shared.lanes.len();
         if matches!(work, Work::Transcribe { lane, .. } if usize::from(lane) >= lanes) {
@@ -200,12 +195,8 @@ impl Shared {
             return self.fail(&job.ticket, Failure::NoSuchLane);
         };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let decoded = recogniser.decode_in(
-            &mut state,
-            audio.reveal(),
-            languages,
-            &job.ticket.cancelled,
-        );
+        let decoded =
+            recogniser.decode_in(&mut state, audio.reveal(), languages, &job.ticket.cancelled);
         drop(state);
         let message = match decoded {
             Decoded::Text(transcript) => FromEngine::Text { request, transcript },

@@ -14,8 +14,8 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::EngineError;
-use super::engine::{Engine, Reply, employ};
 use super::desk::Work;
+use super::engine::{Engine, Reply, employ};
 use super::protocol::{FromEngine, Inbox, Message, ProtocolError, ToEngine, VERSION};
 
 const READ_BYTES: usize = 64 * 1024;

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::file::{self, File};
+use super::languages::{Language, default_language, language_or_auto, languages};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
 };
+use crate::base::LanguageCode;
 use crate::call::admission::WhenFull;
 use crate::codec::Codec;
 
@@ -26,6 +28,7 @@ pub struct Config {
     pub speech: Speech,
     pub converse: Converse,
     pub log: Log,
+    pub languages: Vec<Language>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +68,7 @@ pub struct Speech {
     pub whisper_model: Option<PathBuf>,
     pub voice: Voice,
     /// `None`: the model finds out.
-    pub language: Option<String>,
+    pub language: Option<LanguageCode>,
     pub device: Device,
     /// `None`: we start the engine ourselves.
     pub socket: Option<PathBuf>,
@@ -97,19 +100,20 @@ impl Config {
     pub(super) fn resolve(&mut self, folder: &Path) {
         let Speech { whisper_model, socket, .. } = &mut self.speech;
         let paths = [whisper_model, socket, &mut self.converse.playbook];
-        for path in paths.into_iter().flatten() {
+        let playbooks = self.languages.iter_mut().map(|language| &mut language.playbook);
+        for path in paths.into_iter().chain(playbooks).flatten() {
             *path = folder.join(&*path);
         }
     }
 }
 
 /// Gathers faults; a value that has one is `None` and the file is refused in the end.
-struct Check<'a> {
+pub(super) struct Check<'a> {
     faults: &'a mut Vec<Fault>,
 }
 
 impl Check<'_> {
-    fn take<T>(
+    pub(super) fn take<T>(
         &mut self,
         key: &str,
         written: impl fmt::Debug,
@@ -142,13 +146,17 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         ));
         check.take("media.ports", &file.media.ports, fault);
     }
+    let languages = languages(file, sip.as_ref(), &mut check);
+    let (speech, converse) = (speech?, converse?);
+    default_language(&speech, &converse, &mut check);
     Some(Config {
         sip: sip?,
         web: web?,
         calls,
         media,
-        speech: speech?,
-        converse: converse?,
+        speech,
+        converse,
+        languages: languages?,
         log: Log { level: level? },
     })
 }
@@ -231,7 +239,7 @@ fn codecs(names: &[String]) -> Result<Vec<Codec>, Allowed> {
 
 fn speech(file: &file::Speech, check: &mut Check<'_>) -> Option<Speech> {
     let voice = check.take("speech.voice", &file.voice, file.voice.as_str().try_into());
-    let language = check.take("speech.language", &file.language, language(&file.language));
+    let language = check.take("speech.language", &file.language, language_or_auto(&file.language));
     let device = check.take("speech.device", &file.device, file.device.as_str().try_into());
     let socket = match file.socket.len() {
         // `sun_path` holds 108 bytes with its end.
@@ -251,21 +259,12 @@ fn speech(file: &file::Speech, check: &mut Check<'_>) -> Option<Speech> {
     })
 }
 
-fn language(text: &str) -> Result<Option<String>, Allowed> {
-    let is_code = (2..=3).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase());
-    match text {
-        "auto" => Ok(None),
-        _ if is_code => Ok(Some(text.to_owned())),
-        _ => allowed("two or three small letters as in en or de, or auto"),
-    }
-}
-
 fn converse(file: &file::Converse, check: &mut Check<'_>) -> Option<Converse> {
     let silence = file.silence_s.as_slice().try_into();
     let silence = check.take("converse.silence_s", &file.silence_s, silence);
     Some(Converse { playbook: path(&file.playbook), silence: silence? })
 }
 
-fn path(text: &str) -> Option<PathBuf> {
+pub(super) fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
 }

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Answer, Asker, Detected, Engine, EngineEvent, EngineState, Failure, Phrase, RequestId};
+use super::{
+    Answer, Asker, Detected, Engine, EngineEvent, EngineState, Failure, Phrase, RequestId,
+};
 use crate::base::{LanguageCode, Private, pcm};
 use crate::speech::protocol::{Ready, Transcript};
 

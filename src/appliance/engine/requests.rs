@@ -210,7 +210,13 @@ mod tests {
 
     fn text(request: u64) -> FromEngine {
         let text = Private::new("yes".to_owned());
-        let transcript = Transcript { text, confidence: 1.0, least_confidence: 1.0, decode_ms: 9, detected: None };
+        let transcript = Transcript {
+            text,
+            confidence: 1.0,
+            least_confidence: 1.0,
+            decode_ms: 9,
+            detected: None,
+        };
         FromEngine::Text { request: RequestId(request), transcript }
     }
 

@@ -159,8 +159,8 @@ impl Rendering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::appliance::front::errands::Speaker;
     use crate::appliance::engine::double::Scripted;
+    use crate::appliance::front::errands::Speaker;
 
     fn rendering(phrases: &[&str]) -> Rendering {
         let list = |code: LanguageCode| phrases.iter().map(move |&p| (code, p.to_owned()));

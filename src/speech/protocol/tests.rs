@@ -10,7 +10,12 @@ fn to_engine() -> Vec<ToEngine> {
     };
     vec![
         ToEngine::Hello { version: VERSION },
-        ToEngine::Transcribe { request, lane: 3, languages: Vec::new(), audio: Private::new(vec![i16::MIN, 0, 1]) },
+        ToEngine::Transcribe {
+            request,
+            lane: 3,
+            languages: Vec::new(),
+            audio: Private::new(vec![i16::MIN, 0, 1]),
+        },
         ToEngine::Transcribe {
             request,
             lane: 0,
@@ -109,8 +114,13 @@ fn what_does_not_fit_its_kind_is_refused() {
 fn a_probability_is_a_probability() {
     let text = Private::new(String::new());
     for confidence in [f32::NAN, -0.1, 1.5] {
-        let transcript =
-            Transcript { text: text.clone(), confidence, least_confidence: 0.0, decode_ms: 0, detected: None };
+        let transcript = Transcript {
+            text: text.clone(),
+            confidence,
+            least_confidence: 0.0,
+            decode_ms: 0,
+            detected: None,
+        };
         let mut bytes = Vec::new();
         FromEngine::Text { request: RequestId(1), transcript }.encode(&mut bytes);
         let mut inbox = Inbox::default();
