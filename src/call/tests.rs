@@ -18,6 +18,8 @@ use crate::sip::{self, EndCause, Flow, LegId};
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+mod languages;
+
 const LEG: LegId = LegId(1);
 
 fn settings() -> Settings {
@@ -44,6 +46,11 @@ struct Desk {
     /// Frames of each utterance that the caller heard.
     played: Vec<(UtteranceId, u32)>,
     engine: Engine,
+    /// What the model takes the next utterances for.
+    detected: Option<(LanguageCode, f32)>,
+    /// The languages of all work that came.
+    asked: Vec<Vec<LanguageCode>>,
+    spoken: Vec<(LanguageCode, String)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -57,6 +64,14 @@ enum Engine {
 
 impl Desk {
     fn take(settings: &Settings, offer: Option<&str>) -> Result<Self, crate::sdp::Refusal> {
+        Self::take_in(settings, Manner::plain(LanguageCode::ENGLISH), offer)
+    }
+
+    fn take_in(
+        settings: &Settings,
+        manner: Manner,
+        offer: Option<&str>,
+    ) -> Result<Self, crate::sdp::Refusal> {
         let now = Instant::now();
         let mut shelf = Shelf::default();
         for Tongue { code, playbook } in settings.tongues.iter() {
@@ -81,7 +96,7 @@ impl Desk {
             start: Start { now, unix_ms: 1_000_000 },
             incoming,
             media: LocalMedia { address: local.ip(), port: 20_000, id: 7 },
-            manner: Manner::plain(LanguageCode::ENGLISH),
+            manner,
             shelf: Arc::new(shelf),
         };
         let mut desk = Self {
@@ -95,6 +110,9 @@ impl Desk {
             texts: VecDeque::new(),
             played: Vec::new(),
             engine: Engine::Up,
+            detected: None,
+            asked: Vec::new(),
+            spoken: Vec::new(),
         };
         desk.drain();
         Ok(desk)
@@ -172,8 +190,12 @@ impl Desk {
         while self.engine == Engine::Up {
             let Some(work) = self.work.pop_front() else { return };
             match work {
-                Work::Transcribe { id, .. } => self.transcribed(id),
-                Work::Speak { id, .. } => {
+                Work::Transcribe { id, languages, .. } => {
+                    self.asked.push(languages);
+                    self.transcribed(id);
+                }
+                Work::Speak { id, language, phrase } => {
+                    self.spoken.push((language, phrase.into_revealed()));
                     let samples = Private::new(vec![5_000; 10 * FRAME_SAMPLES]);
                     self.input(Input::Work(WorkResult::Audio { id, samples }));
                     self.input(Input::Work(WorkResult::Spoken { id }));
@@ -185,7 +207,8 @@ impl Desk {
 
     fn transcribed(&mut self, id: WorkId) {
         let text = Private::new(self.texts.front().copied().unwrap_or_default().to_owned());
-        let result = WorkResult::Text { id, text, confidence: 0.9, decode_ms: 40 };
+        let detected = self.detected;
+        let result = WorkResult::Text { id, text, confidence: 0.9, decode_ms: 40, detected };
         self.input(Input::Work(result));
     }
 

@@ -137,6 +137,10 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let speech = speech(&file.speech, &mut check);
     let converse = converse(&file.converse, &mut check);
     let level = check.take("log.level", &file.log.level, file.log.level.as_str().try_into());
+    let languages = languages(file, sip.as_ref(), &mut check);
+    if let (Some(speech), Some(converse)) = (&speech, &converse) {
+        default_language(speech, converse, &mut check);
+    }
     let (calls, media) = (calls?, media?);
     let pairs = media.ports.rtp_ports().count();
     if pairs < calls.max.count() {
@@ -146,16 +150,13 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         ));
         check.take("media.ports", &file.media.ports, fault);
     }
-    let languages = languages(file, sip.as_ref(), &mut check);
-    let (speech, converse) = (speech?, converse?);
-    default_language(&speech, &converse, &mut check);
     Some(Config {
         sip: sip?,
         web: web?,
         calls,
         media,
-        speech,
-        converse,
+        speech: speech?,
+        converse: converse?,
         languages: languages?,
         log: Log { level: level? },
     })

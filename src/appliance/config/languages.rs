@@ -1,5 +1,7 @@
 //! The sections `[[language]]`: what is right, and which calls they are for.
 
+use std::path::PathBuf;
+
 use super::checked::{Check, Config, Converse, Sip, Speech, path};
 use super::file::{self, File};
 use super::values::{Allowed, ListenAddress, Transport, Voice, allowed};
@@ -7,8 +9,6 @@ use crate::base::LanguageCode;
 use crate::call::language::{Choice, Rules};
 use crate::converse::playbook::SHIPPED;
 use crate::sip;
-
-use std::path::PathBuf;
 
 /// Sections at most: each renders its phrases at start.
 const SECTIONS: usize = 16;
@@ -71,7 +71,9 @@ impl Config {
 
     /// Every language that the engine may be asked for, the default first.
     pub fn spoken_languages(&self) -> Vec<LanguageCode> {
-        let mut codes = vec![self.speech.language.unwrap_or(LanguageCode::ENGLISH)];
+        let built_in = || self.converse.playbook.is_none().then_some(LanguageCode::ENGLISH);
+        let mut codes: Vec<LanguageCode> =
+            self.speech.language.or_else(built_in).into_iter().collect();
         for code in self.languages.iter().filter_map(|section| section.code) {
             if !codes.contains(&code) {
                 codes.push(code);

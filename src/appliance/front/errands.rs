@@ -135,4 +135,29 @@ mod tests {
         assert!(matches!(&ended[1], (CallId(2), WorkResult::Failed { id: WorkId(7) })));
         assert!(errands.open.is_empty());
     }
+
+    #[tokio::test]
+    async fn languages_go_to_the_engine_with_each_request_and_what_was_detected_comes_back() {
+        let (engine, mut answers) = Scripted::new(16);
+        let engine = Arc::new(engine);
+        let (en, ru) = (LanguageCode::ENGLISH, LanguageCode::new("ru").unwrap());
+        let speaker = |code: LanguageCode, voice: &str| Speaker {
+            code,
+            language: code.to_string(),
+            voice: voice.into(),
+        };
+        let speakers = Speakers::new(vec![speaker(en, "slt"), speaker(ru, "espeak")]);
+        let mut errands = Errands::new(Arc::clone(&engine) as Arc<dyn Engine>, speakers);
+        engine.will_hear_in("где мой заказ", ru, 0.9);
+        let audio = Private::new(vec![0; 320]);
+        let work = Work::Transcribe { id: WorkId(1), languages: vec![en, ru], audio };
+        errands.ask(CallId(1), Place(0), work);
+        assert_eq!(engine.languages(), [vec![en, ru]]);
+        let (_, result) = errands.result(answers.try_recv().unwrap()).unwrap();
+        assert!(matches!(result, WorkResult::Text { detected: Some((of, _)), .. } if of == ru));
+        let phrase = Private::new("Здравствуйте.".to_owned());
+        errands.ask(CallId(1), Place(0), Work::Speak { id: WorkId(2), language: ru, phrase });
+        let spoken = engine.spoken();
+        assert_eq!((spoken[0].language.as_str(), spoken[0].voice.as_str()), ("ru", "espeak"));
+    }
 }

@@ -37,6 +37,11 @@ pub fn tongues(config: &Config) -> Result<Tongues, StartError> {
         (Some(path), language) => read(key, path, language)?,
         (None, language) => shipped(language.unwrap_or(LanguageCode::ENGLISH))?,
     };
+    // The engine reads no playbook, so the configuration must name each of its languages.
+    if let (Some(path), true) = (path, !config.spoken_languages().contains(&default.code)) {
+        let reason = format!("it needs a section [[language]] with code = \"{}\"", default.code);
+        return Err(StartError::BadFile { key, path: path.clone(), reason });
+    }
     let mut others: Vec<Tongue> = Vec::new();
     for section in config.languages.iter().filter(|section| section.code != Some(default.code)) {
         let Some(code) = section.code else { continue };

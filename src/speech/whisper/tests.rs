@@ -84,7 +84,7 @@ fn whisper_itself_sees_the_flag_between_encoder_and_decoder() {
             .map(|&sample| f32::from(sample) / 32_768.0)
             .collect();
         let flag = AtomicBool::new(true);
-        let parameters = recogniser.parameters_for(recogniser.samples.len(), &flag);
+        let parameters = recogniser.parameters_for(0, recogniser.samples.len(), &flag);
         assert!(lane.full(parameters, &recogniser.samples).is_err());
     });
 }
@@ -182,4 +182,20 @@ fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_language_that_the_model_does_not_know_is_refused_and_not_heard_as_english() {
+    with_starter(|whisper, recogniser, lane| {
+        let (en, ru) = (LanguageCode::ENGLISH, LanguageCode::new("ru").unwrap());
+        assert_eq!(whisper.heard_of(&[en, ru]), [en]);
+        let audio = spoken("what are your opening hours");
+        let refused = recogniser.decode_in(lane, &audio, &[ru], &GO_ON);
+        assert_eq!(refused, Decoded::Failed(Failure::WrongLanguage));
+        // Nothing to decide: it knows one of the two.
+        match recogniser.decode_in(lane, &audio, &[ru, en], &GO_ON) {
+            Decoded::Text(transcript) => assert_eq!(transcript.detected, None),
+            other => panic!("{other:?}"),
+        }
+    });
 }
