@@ -16,7 +16,7 @@ const REPLY: &str = "We are open Monday to Friday from 8 am to 6 pm, and on Satu
 pub fn measure(table: &mut Table) {
     table.section("words");
     let ns = nanoseconds(|| {
-        black_box(phrases(&normalise(REPLY, Language::English)));
+        black_box(phrases(&normalise(REPLY, Language::English), Language::English));
     });
     table.figure(
         "a reply made speakable and cut in phrases",

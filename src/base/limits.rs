@@ -131,3 +131,6 @@ pub const PULL_WAIT_MOST: Duration = Duration::from_secs(30);
 pub const PULL_SILENCE: Duration = Duration::from_secs(30);
 /// Bytes of a file of certificates that the owner names: a system's whole list has 220 KiB.
 pub const CERTIFICATES_BYTES: u64 = 4 * 1024 * 1024;
+/// Samples of phrases that are rendered before the first call, all languages together: 35 minutes,
+/// 64 MiB. A playbook like ours has two minutes.
+pub const SHELF_SAMPLES: usize = 32 * 1024 * 1024;

@@ -4,6 +4,7 @@
 
 pub mod entropy;
 pub mod ids;
+pub mod language;
 pub mod limits;
 pub mod pcm;
 pub mod private;
@@ -11,5 +12,6 @@ pub mod timers;
 
 pub use entropy::Entropy;
 pub use ids::{CallId, UtteranceId, WorkId};
+pub use language::LanguageCode;
 pub use private::Private;
 pub use timers::TimerTable;

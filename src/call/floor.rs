@@ -13,13 +13,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ending::Cause;
-use super::hearing::{HeardTurn, Hearing, HearingOutput};
+use super::hearing::{HeardTurn, Hearing, HearingOutput, Spoken};
+use super::language::{Detection, Ears, Manner, Tongues};
 use super::media::{HeardFrame, Origin};
 use super::record::{CallRecord, Turn};
 use super::state::{Settings, millis};
 use super::voice::{Shelf, Voice};
 use super::work::{Work, WorkIds, WorkResult};
-use crate::base::{Private, TimerTable, UtteranceId};
+use crate::base::{LanguageCode, Private, TimerTable, UtteranceId};
 use crate::converse::{self, Conversation, EndCause, Purpose, Say, plain};
 use crate::speak::PlayoutFrame;
 
@@ -36,6 +37,8 @@ pub(super) enum FloorOutput {
     Silence(UtteranceId),
     Message(converse::Message),
     Turn(Turn),
+    /// The call goes on in this language.
+    Language(LanguageCode),
     /// The caller spoke over the reply of this turn, counted from 0.
     Interrupted {
         turn: usize,
@@ -69,7 +72,7 @@ enum Phase {
 
 /// Something that the conversation wants said and that has not ended.
 #[derive(Debug)]
-struct Spoken {
+struct Saying {
     utterance: UtteranceId,
     interruptible: bool,
     purpose: Purpose,
@@ -95,11 +98,14 @@ struct Reply {
 pub(super) struct Floor {
     phase: Phase,
     hearing: Hearing,
+    ears: Ears,
+    tongues: Tongues,
+    detection: Detection,
     conversation: Conversation,
     voice: Voice,
     ids: WorkIds,
     /// In the order in which they were said.
-    spoken: Vec<Spoken>,
+    spoken: Vec<Saying>,
     /// What the conversation has yet to be told of utterances that were stopped unheard.
     unheard: VecDeque<converse::Input>,
     awaited_reply: Option<Reply>,
@@ -112,14 +118,23 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    pub(super) fn new(settings: &Settings, shelf: Arc<Shelf>) -> Self {
-        let playbook = Arc::clone(&settings.playbook);
+    pub(super) fn new(settings: &Settings, manner: Manner, shelf: Arc<Shelf>) -> Self {
+        let tongue = settings.tongues.find(manner.language);
+        let playbook = Arc::clone(&tongue.playbook);
         let apology = playbook.prompts().engine.synthesizer_lost.clone();
+        let detection = Detection::new(&manner);
+        let mut conversation = Conversation::new(playbook, settings.converse.clone());
+        if manner.ears == Ears::Closed {
+            conversation = conversation.by_keys();
+        }
         Self {
             phase: Phase::Waiting { is_held: false },
-            hearing: Hearing::new(settings.listen.clone()),
-            conversation: Conversation::new(playbook, settings.converse.clone()),
-            voice: Voice::new(settings.language, shelf, &apology),
+            hearing: Hearing::new(settings.listen.clone(), detection.languages()),
+            ears: manner.ears,
+            tongues: settings.tongues.clone(),
+            voice: Voice::new(tongue.code, shelf, &apology),
+            detection,
+            conversation,
             ids: WorkIds::default(),
             spoken: Vec::new(),
             unheard: VecDeque::new(),
@@ -179,7 +194,7 @@ impl Floor {
     }
 
     pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {
-        if matches!(self.phase, Phase::Open { .. }) {
+        if matches!(self.phase, Phase::Open { .. }) && self.ears != Ears::Closed {
             if frame.score.speech >= SPEECH
                 && !frame.score.tonal
                 && frame.origin == Origin::Received
@@ -225,7 +240,7 @@ impl Floor {
 
     /// An utterance has become audible: the end of a gap.
     pub(super) fn audible(&mut self, record: &mut CallRecord, utterance: UtteranceId, at: Instant) {
-        let is_greeting = |s: &Spoken| s.utterance == utterance && s.purpose == Purpose::Greeting;
+        let is_greeting = |s: &Saying| s.utterance == utterance && s.purpose == Purpose::Greeting;
         if let Phase::Open { since } = self.phase
             && self.spoken.iter().any(is_greeting)
         {
@@ -288,7 +303,12 @@ impl Floor {
         loop {
             match self.hearing.poll_output(&mut self.ids) {
                 HearingOutput::Speaking => self.caller_speaking(now),
-                HearingOutput::Guess(text) => self.guess(now, &text),
+                HearingOutput::Guess(text, detected) => {
+                    // In the wrong playbook words say nothing.
+                    if !self.detection.would_change(detected) {
+                        self.guess(now, &text);
+                    }
+                }
                 HearingOutput::GoesOn => self.voice.forget(),
                 HearingOutput::Turn(turn) => self.turn(now, turn),
                 HearingOutput::Nothing => {
@@ -340,6 +360,7 @@ impl Floor {
         let input = match &heard.words {
             Some(words) => {
                 self.stop_all();
+                self.language_heard(words.detected);
                 let text = words.text.clone();
                 converse::Input::Heard { text, confidence: words.confidence }
             }
@@ -366,6 +387,19 @@ impl Floor {
             decode_ms,
             interrupted: false,
         });
+    }
+
+    /// A turn may show that the caller speaks another language: then conversation and voice go on
+    /// in that one.
+    fn language_heard(&mut self, detected: Spoken) {
+        let changed = self.detection.turn(detected);
+        self.hearing.listen_for(self.detection.languages());
+        let Some(language) = changed else { return };
+        let tongue = self.tongues.find(language).clone();
+        let apology = tongue.playbook.prompts().engine.synthesizer_lost.clone();
+        self.conversation.switch(tongue.playbook);
+        self.voice.switch(tongue.code, &apology);
+        self.out.push_back(FloorOutput::Language(language));
     }
 
     fn give_turn(&mut self, turn: Turn) {
@@ -412,7 +446,7 @@ impl Floor {
             match self.conversation.poll_output() {
                 converse::Output::Say(say) => {
                     self.voice.say(&mut self.ids, say.utterance, say.text.reveal());
-                    self.spoken.push(Spoken {
+                    self.spoken.push(Saying {
                         utterance: say.utterance,
                         interruptible: say.interruptible,
                         purpose: say.purpose,
@@ -464,8 +498,8 @@ impl Floor {
         let Some(index) = self.spoken.iter().position(|s| s.utterance == utterance) else {
             return false;
         };
-        let is_protected = |s: &Spoken| !s.interruptible && s.stopped.is_none();
-        let is_stopped = |s: &Spoken| s.stopped.is_some();
+        let is_protected = |s: &Saying| !s.interruptible && s.stopped.is_none();
+        let is_stopped = |s: &Saying| s.stopped.is_some();
         if self.spoken.iter().take(index).any(is_protected)
             || self.spoken.get(index).is_some_and(is_stopped)
         {

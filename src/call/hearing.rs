@@ -14,7 +14,7 @@ use std::time::Instant;
 use super::media::HeardFrame;
 use super::state::millis;
 use super::work::{Work, WorkIds, WorkResult};
-use crate::base::{Private, WorkId};
+use crate::base::{LanguageCode, Private, WorkId};
 use crate::converse;
 use crate::listen::{
     Assembly, Completeness, Ear, Expectation, Heard, Input, Output, SegmentId, Settings,
@@ -38,14 +38,18 @@ pub(super) struct Words {
     /// 0 to 1.
     pub(super) confidence: f32,
     pub(super) decode_ms: u32,
+    pub(super) detected: Spoken,
 }
+
+/// The language that a text is in and how likely, where several were possible.
+pub(super) type Spoken = Option<(LanguageCode, f32)>;
 
 #[derive(Debug)]
 pub(super) enum HearingOutput {
     /// Somebody speaks for sure.
     Speaking,
     /// The caller pauses and has said this so far; answer by [`Hearing::hint`].
-    Guess(Private<String>),
+    Guess(Private<String>, Spoken),
     /// The last guess is void: the caller goes on.
     GoesOn,
     Turn(HeardTurn),
@@ -78,6 +82,9 @@ pub(super) struct Hearing {
     asked: Vec<Asked>,
     /// Of the text that came last.
     decode_ms: u32,
+    detected: Spoken,
+    /// What may be spoken next.
+    languages: Vec<LanguageCode>,
     /// What the last guess was made from.
     guessed: Option<(SegmentId, u32)>,
     closing: Option<Closing>,
@@ -92,17 +99,24 @@ impl fmt::Debug for Hearing {
 }
 
 impl Hearing {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, languages: Vec<LanguageCode>) -> Self {
         Self {
             ear: Ear::new(settings),
             assembly: Assembly::default(),
             asked: Vec::new(),
             decode_ms: 0,
+            detected: None,
+            languages,
             guessed: None,
             closing: None,
             now: None,
             out: VecDeque::new(),
         }
+    }
+
+    /// The languages of the next utterances.
+    pub(super) fn listen_for(&mut self, languages: Vec<LanguageCode>) {
+        self.languages = languages;
     }
 
     pub(super) fn frame(&mut self, now: Instant, heard: &HeardFrame) {
@@ -145,8 +159,9 @@ impl Hearing {
 
     /// The engine's text for a decode.
     pub(super) fn text(&mut self, now: Instant, result: WorkResult) {
-        let WorkResult::Text { id, recognition, decode_ms } = result else { return };
+        let WorkResult::Text { id, recognition, decode_ms, detected } = result else { return };
         self.decode_ms = decode_ms;
+        self.detected = detected;
         self.recognized(now, id, transcript::read(&recognition));
     }
 
@@ -200,8 +215,9 @@ impl Hearing {
         self.assembly.decoding(segment, revision);
         let work = ids.allocate();
         self.asked.push(Asked { work, segment, revision });
+        let languages = self.languages.clone();
         let audio = Private::new(audio);
-        self.out.push_back(HearingOutput::Work(Work::Transcribe { id: work, audio }));
+        self.out.push_back(HearingOutput::Work(Work::Transcribe { id: work, languages, audio }));
     }
 
     fn resumed(&mut self, segment: SegmentId) {
@@ -233,7 +249,7 @@ impl Hearing {
         }
         if let Some((segment, revision, Heard::Words { text, .. })) = self.assembly.text() {
             self.guessed = Some((segment, revision));
-            self.out.push_back(HearingOutput::Guess(text));
+            self.out.push_back(HearingOutput::Guess(text, self.detected));
         }
     }
 
@@ -247,11 +263,13 @@ impl Hearing {
         let Some(closing) = self.closing.take() else { return };
         self.assembly.clear();
         self.guessed = None;
-        let decode_ms = self.decode_ms;
+        let (decode_ms, detected) = (self.decode_ms, self.detected);
         let words = match heard {
             Heard::Nothing => return self.out.push_back(HearingOutput::Nothing),
             Heard::Unclear => None,
-            Heard::Words { text, confidence, .. } => Some(Words { text, confidence, decode_ms }),
+            Heard::Words { text, confidence, .. } => {
+                Some(Words { text, confidence, decode_ms, detected })
+            }
         };
         let Closing { spoke_until, closed_at, .. } = closing;
         let endpoint_ms = millis(closed_at.saturating_duration_since(spoke_until));

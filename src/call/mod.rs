@@ -17,6 +17,7 @@ mod agreement;
 pub mod ending;
 mod floor;
 mod hearing;
+pub mod language;
 pub mod media;
 pub mod record;
 mod state;

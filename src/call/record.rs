@@ -4,7 +4,7 @@
 //! shell passes in. Invariant: at most `limits::TURNS_PER_CALL` turns, and words are private.
 
 use super::ending::Ending;
-use crate::base::{CallId, Private, limits};
+use crate::base::{CallId, LanguageCode, Private, limits};
 use crate::codec::Codec;
 
 /// Who dialled.
@@ -95,6 +95,8 @@ pub struct CallRecord {
     pub progress: Progress,
     /// `None` until offer and answer are both there.
     pub codec: Option<Codec>,
+    /// In which the call is held; `None` for one that we made.
+    pub language: Option<LanguageCode>,
     /// From the INVITE to our 200.
     pub answer_delay_ms: Option<u32>,
     /// From the ACK to the first packet of the greeting.
@@ -115,6 +117,7 @@ impl CallRecord {
             started_at_ms,
             progress: Progress::Ringing,
             codec: None,
+            language: None,
             answer_delay_ms: None,
             greeting_delay_ms: None,
             rtp: RtpReport::default(),

@@ -11,16 +11,17 @@ use std::time::{Duration, Instant};
 use super::agreement::{Agreement, LocalMedia};
 use super::ending::{Cause, Ending};
 use super::floor::{Floor, FloorOutput};
+use super::language::{Manner, Tongues};
 use super::media::{HeardFrame, MediaEvent, Plan, Report};
 use super::record::{CallRecord, Direction, Progress, RtpReport};
 use super::voice::Shelf;
 use super::work::{Work, WorkResult};
 use crate::base::{CallId, TimerTable, UtteranceId};
-use crate::converse::{self, Playbook};
+use crate::converse;
 use crate::listen;
 use crate::sdp::{Offering, Refusal};
 use crate::sip::{self, EndCause, LegId, Warning};
-use crate::speak::{Language, PlayoutFrame};
+use crate::speak::PlayoutFrame;
 
 /// What all calls have in common.
 #[derive(Clone, Debug)]
@@ -30,8 +31,7 @@ pub struct Settings {
     pub answer_after: Duration,
     pub listen: listen::Settings,
     pub converse: converse::Settings,
-    pub language: Language,
-    pub playbook: Arc<Playbook>,
+    pub tongues: Tongues,
 }
 
 /// A moment on both clocks: the record speaks of days, everything else of intervals.
@@ -48,6 +48,7 @@ pub struct Opening {
     pub start: Start,
     pub incoming: Box<sip::Incoming>,
     pub media: LocalMedia,
+    pub manner: Manner,
     pub shelf: Arc<Shelf>,
 }
 
@@ -133,7 +134,7 @@ impl std::fmt::Debug for Call {
 impl Call {
     /// Takes a call that was admitted; a description that nothing fits is refused.
     pub fn answer(settings: &Settings, opening: Opening) -> Result<Self, Refusal> {
-        let Opening { id, leg, start, incoming, media, shelf } = opening;
+        let Opening { id, leg, start, incoming, media, manner, shelf } = opening;
         let mut agreement = Agreement::new(settings.offering.clone(), media);
         let (answer, plan) = match &incoming.offer {
             Some(offer) => agreement.answer(offer).map(|(body, plan)| (body, Some(plan)))?,
@@ -141,13 +142,14 @@ impl Call {
         };
         let peer = incoming.from_uri.reveal().clone();
         let mut record = CallRecord::new(id, Direction::Inbound, peer, start.unix_ms);
+        record.language = Some(manner.language);
         record.sip_call_id = incoming.sip_call_id.clone();
         let mut call = Self {
             leg,
             start,
             state: State::Ringing { answer, plan },
             agreement,
-            floor: Floor::new(settings, shelf),
+            floor: Floor::new(settings, manner, shelf),
             record,
             timers: TimerTable::default(),
             out: VecDeque::new(),
@@ -395,6 +397,10 @@ impl Call {
                 FloorOutput::Message(message) => self.out.push_back(Output::Message(message)),
                 FloorOutput::Turn(turn) => {
                     self.record.push_turn(turn);
+                    self.out.push_back(Output::Recorded);
+                }
+                FloorOutput::Language(language) => {
+                    self.record.language = Some(language);
                     self.out.push_back(Output::Recorded);
                 }
                 FloorOutput::Interrupted { turn } => {

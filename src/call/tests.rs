@@ -4,20 +4,22 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::language::{Manner, Tongue, Tongues};
 use super::media::{HeardFrame, MediaEvent, Origin};
 use super::record::Progress;
 use super::*;
 use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame};
-use crate::base::{CallId, Private, UtteranceId, WorkId};
+use crate::base::{CallId, LanguageCode, Private, UtteranceId, WorkId};
 use crate::codec::Codec;
 use crate::converse::{self, Playbook, fixed_phrases};
 use crate::listen::{self, Recognition, VadScore};
 use crate::sdp::Offering;
 use crate::sip::{self, EndCause, Flow, LegId};
-use crate::speak::Language;
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+mod languages;
+
 const LEG: LegId = LegId(1);
 
 fn settings() -> Settings {
@@ -26,8 +28,7 @@ fn settings() -> Settings {
         answer_after: Duration::ZERO,
         listen: listen::Settings::default(),
         converse: converse::Settings::default(),
-        language: Language::English,
-        playbook: Arc::new(Playbook::logistics()),
+        tongues: Tongues::only(Playbook::logistics()),
     }
 }
 
@@ -45,6 +46,11 @@ struct Desk {
     /// Frames of each utterance that the caller heard.
     played: Vec<(UtteranceId, u32)>,
     engine: Engine,
+    /// What the model takes the next utterances for.
+    detected: Option<(LanguageCode, f32)>,
+    /// The languages of all work that came.
+    asked: Vec<Vec<LanguageCode>>,
+    spoken: Vec<(LanguageCode, String)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -58,10 +64,20 @@ enum Engine {
 
 impl Desk {
     fn take(settings: &Settings, offer: Option<&str>) -> Result<Self, crate::sdp::Refusal> {
+        Self::take_in(settings, Manner::plain(LanguageCode::ENGLISH), offer)
+    }
+
+    fn take_in(
+        settings: &Settings,
+        manner: Manner,
+        offer: Option<&str>,
+    ) -> Result<Self, crate::sdp::Refusal> {
         let now = Instant::now();
         let mut shelf = Shelf::default();
-        for phrase in render_list(&fixed_phrases(&settings.playbook), settings.language) {
-            shelf.put(phrase, vec![5_000; 10 * FRAME_SAMPLES]);
+        for Tongue { code, playbook } in settings.tongues.iter() {
+            for phrase in render_list(&fixed_phrases(playbook), *code) {
+                shelf.put(*code, phrase, vec![5_000; 10 * FRAME_SAMPLES]);
+            }
         }
         let local = "192.0.2.1:5060".parse().unwrap();
         let incoming = Box::new(sip::Incoming {
@@ -80,6 +96,7 @@ impl Desk {
             start: Start { now, unix_ms: 1_000_000 },
             incoming,
             media: LocalMedia { address: local.ip(), port: 20_000, id: 7 },
+            manner,
             shelf: Arc::new(shelf),
         };
         let mut desk = Self {
@@ -93,6 +110,9 @@ impl Desk {
             texts: VecDeque::new(),
             played: Vec::new(),
             engine: Engine::Up,
+            detected: None,
+            asked: Vec::new(),
+            spoken: Vec::new(),
         };
         desk.drain();
         Ok(desk)
@@ -170,8 +190,12 @@ impl Desk {
         while self.engine == Engine::Up {
             let Some(work) = self.work.pop_front() else { return };
             match work {
-                Work::Transcribe { id, .. } => self.transcribed(id),
-                Work::Speak { id, .. } => {
+                Work::Transcribe { id, languages, .. } => {
+                    self.asked.push(languages);
+                    self.transcribed(id);
+                }
+                Work::Speak { id, language, phrase } => {
+                    self.spoken.push((language, phrase.into_revealed()));
                     let samples = Private::new(vec![5_000; 10 * FRAME_SAMPLES]);
                     self.input(Input::Work(WorkResult::Audio { id, samples }));
                     self.input(Input::Work(WorkResult::Spoken { id }));
@@ -184,7 +208,8 @@ impl Desk {
     fn transcribed(&mut self, id: WorkId) {
         let text = self.texts.front().copied().unwrap_or_default();
         let recognition = Recognition::evenly(text, 0.999);
-        let result = WorkResult::Text { id, recognition, decode_ms: 40 };
+        let detected = self.detected;
+        let result = WorkResult::Text { id, recognition, decode_ms: 40, detected };
         self.input(Input::Work(result));
     }
 

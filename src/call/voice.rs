@@ -12,31 +12,49 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::work::{Work, WorkIds};
-use crate::base::{Private, UtteranceId, WorkId, limits};
+use crate::base::{LanguageCode, Private, UtteranceId, WorkId, limits};
 use crate::speak::{Language, Playout, PlayoutFrame, Progress, Sound, normalise, phrases};
 
 /// Phrases that were rendered before any call: the greeting, prompts, notices.
 ///
-/// Keyed by normalised phrase, as [`render_list`] gives them.
+/// Keyed by language and normalised phrase, as [`render_list`] gives them.
 #[derive(Debug, Default)]
-pub struct Shelf(HashMap<String, Arc<[i16]>>);
+pub struct Shelf {
+    sounds: HashMap<(LanguageCode, String), Arc<[i16]>>,
+    samples: usize,
+}
 
 impl Shelf {
-    pub fn put(&mut self, phrase: String, samples: Vec<i16>) {
-        self.0.insert(phrase, samples.into());
+    /// Keeps a phrase's sound, if there is room: false when there is not.
+    pub fn put(&mut self, language: LanguageCode, phrase: String, samples: Vec<i16>) -> bool {
+        if self.samples + samples.len() > limits::SHELF_SAMPLES {
+            return false;
+        }
+        self.samples += samples.len();
+        self.sounds.insert((language, phrase), samples.into());
+        true
+    }
+
+    /// Phrases of one language.
+    pub fn phrases_in(&self, language: LanguageCode) -> usize {
+        self.sounds.keys().filter(|(of, _)| *of == language).count()
+    }
+
+    fn sound(&self, language: LanguageCode, phrase: &str) -> Option<&Arc<[i16]>> {
+        self.sounds.get(&(language, phrase.to_owned()))
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.sounds.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.sounds.is_empty()
     }
 }
 
 /// The phrases to be rendered so that all of `texts` can be said without the engine.
-pub fn render_list(texts: &[String], language: Language) -> Vec<String> {
+pub fn render_list(texts: &[String], language: LanguageCode) -> Vec<String> {
     let mut list: Vec<String> = Vec::new();
     for phrase in texts.iter().flat_map(|text| speakable(text, language)) {
         if !list.contains(&phrase) {
@@ -46,9 +64,10 @@ pub fn render_list(texts: &[String], language: Language) -> Vec<String> {
     list
 }
 
-fn speakable(text: &str, language: Language) -> Vec<String> {
+fn speakable(text: &str, language: LanguageCode) -> Vec<String> {
+    let language = Language::of(language);
     let capped: String = text.chars().take(limits::REPLY_CHARS).collect();
-    phrases(&capped).iter().map(|phrase| normalise(&phrase.text, language)).collect()
+    phrases(&capped, language).iter().map(|phrase| normalise(&phrase.text, language)).collect()
 }
 
 /// A phrase that may be said next.
@@ -63,7 +82,7 @@ struct Prepared {
 /// The voice of one call.
 #[derive(Debug)]
 pub struct Voice {
-    language: Language,
+    language: LanguageCode,
     shelf: Arc<Shelf>,
     /// The phrase on the shelf that stands in for one that cannot be spoken.
     apology: String,
@@ -74,7 +93,7 @@ pub struct Voice {
 
 impl Voice {
     /// `apology` is said where the engine fails; its first phrase should be on the shelf.
-    pub fn new(language: Language, shelf: Arc<Shelf>, apology: &str) -> Self {
+    pub fn new(language: LanguageCode, shelf: Arc<Shelf>, apology: &str) -> Self {
         Self {
             language,
             shelf,
@@ -85,12 +104,19 @@ impl Voice {
         }
     }
 
+    /// Speaks another language from here on; what is being said goes on as it is.
+    pub fn switch(&mut self, language: LanguageCode, apology: &str) {
+        self.forget();
+        self.language = language;
+        self.apology = speakable(apology, language).into_iter().next().unwrap_or_default();
+    }
+
     /// Says `text` after what is being said already.
     pub fn say(&mut self, ids: &mut WorkIds, utterance: UtteranceId, text: &str) {
         let mut early: Vec<Prepared> = Vec::new();
         let mut sounds = Vec::new();
         for phrase in speakable(text, self.language) {
-            if let Some(samples) = self.shelf.0.get(&phrase) {
+            if let Some(samples) = self.shelf.sound(self.language, &phrase) {
                 sounds.push(Sound::Ready(Arc::clone(samples)));
                 continue;
             }
@@ -120,7 +146,7 @@ impl Voice {
         let wanted = speakable(text, self.language);
         self.forget_all_but(&wanted);
         for phrase in wanted {
-            let known = self.shelf.0.contains_key(&phrase)
+            let known = self.shelf.sound(self.language, &phrase).is_some()
                 || self.prepared.iter().any(|p| p.phrase == phrase);
             if !known {
                 let work = self.request(ids, phrase.clone());
@@ -147,7 +173,8 @@ impl Voice {
 
     fn request(&mut self, ids: &mut WorkIds, phrase: String) -> WorkId {
         let id = ids.allocate();
-        self.work.push_back(Work::Speak { id, phrase: Private::new(phrase) });
+        let language = self.language;
+        self.work.push_back(Work::Speak { id, language, phrase: Private::new(phrase) });
         id
     }
 
@@ -165,7 +192,10 @@ impl Voice {
         match self.prepared.iter().position(|p| p.work == id) {
             Some(index) => drop(self.prepared.swap_remove(index)),
             None => {
-                let apology = self.shelf.0.get(&self.apology).map_or(&[][..], |sound| &sound[..]);
+                let apology = self
+                    .shelf
+                    .sound(self.language, &self.apology)
+                    .map_or(&[][..], |sound| &sound[..]);
                 self.playout.fail(id, apology);
             }
         }
@@ -207,11 +237,11 @@ mod tests {
     fn voice(shelf: &[&str]) -> (Voice, WorkIds) {
         let mut ready = Shelf::default();
         for phrase in shelf {
-            for phrase in render_list(&[(*phrase).to_owned()], Language::English) {
-                ready.put(phrase, vec![5_000; 640]);
+            for phrase in render_list(&[(*phrase).to_owned()], LanguageCode::ENGLISH) {
+                ready.put(LanguageCode::ENGLISH, phrase, vec![5_000; 640]);
             }
         }
-        (Voice::new(Language::English, Arc::new(ready), "I am sorry."), WorkIds::default())
+        (Voice::new(LanguageCode::ENGLISH, Arc::new(ready), "I am sorry."), WorkIds::default())
     }
 
     fn asked(voice: &mut Voice) -> Vec<Work> {

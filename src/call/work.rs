@@ -1,15 +1,16 @@
 //! What a call asks of the speech engine, and what comes back. The shell carries it.
 
-use crate::base::{Private, WorkId};
+use crate::base::{LanguageCode, Private, WorkId};
 use crate::listen::Recognition;
 
 /// Call to engine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
-    /// Recognise this: 16 kHz mono, at most `limits::UTTERANCE_MS`.
-    Transcribe { id: WorkId, audio: Private<Vec<i16>> },
+    /// Recognise this: 16 kHz mono, at most `limits::UTTERANCE_MS`, in one of
+    /// these languages.
+    Transcribe { id: WorkId, languages: Vec<LanguageCode>, audio: Private<Vec<i16>> },
     /// Speak this phrase, which is normalised for speech already.
-    Speak { id: WorkId, phrase: Private<String> },
+    Speak { id: WorkId, language: LanguageCode, phrase: Private<String> },
     /// The result is no longer wanted; one may still come and is ignored then.
     Cancel { id: WorkId },
 }
@@ -21,20 +22,15 @@ pub enum WorkResult {
         id: WorkId,
         recognition: Recognition,
         decode_ms: u32,
+        /// The language that it is in and how likely, 0 to 1, where several were possible.
+        detected: Option<(LanguageCode, f32)>,
     },
     /// A chunk of speech at 16 kHz, in order and without gaps.
-    Audio {
-        id: WorkId,
-        samples: Private<Vec<i16>>,
-    },
+    Audio { id: WorkId, samples: Private<Vec<i16>> },
     /// All chunks of the phrase have come.
-    Spoken {
-        id: WorkId,
-    },
+    Spoken { id: WorkId },
     /// Nothing more will come.
-    Failed {
-        id: WorkId,
-    },
+    Failed { id: WorkId },
 }
 
 /// Numbers the work of one call.

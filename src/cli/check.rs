@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     files(&config)
 }
 
-/// Whether the files that the configuration names can be read, and the playbook is sound.
+/// Whether the files that the configuration names can be read, and the playbooks are sound.
 fn files(config: &Config) -> Result<(), StartError> {
     if let Some(path) = &config.speech.whisper_model {
         let key = "speech.whisper_model";
@@ -38,7 +38,7 @@ fn files(config: &Config) -> Result<(), StartError> {
             },
         })?;
     }
-    front::playbook(config).map(drop)
+    front::tongues(config).map(drop)
 }
 
 fn readable(path: &Path) -> Result<(), Untrusted> {

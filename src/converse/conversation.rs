@@ -11,6 +11,7 @@ use super::alphabet::{
     EndCause, Expectation, Input, Output, Preview, Purpose, Record, Say, Settings, Speaker, Turn,
 };
 use super::dialogue::{CERTAIN, Dialogue, Reaction, Understanding};
+use super::matching::grammar::Answers;
 use super::playbook::Playbook;
 use super::reply::{join, plain};
 use super::voice::{History, Voice};
@@ -57,6 +58,8 @@ enum Caller {
 enum Engine {
     Up,
     Lost,
+    /// It was never there: the model does not know the language.
+    Missing,
 }
 
 /// How far the caller's silence has come.
@@ -104,6 +107,21 @@ impl Conversation {
             expected: Expectation::Anything,
             outputs: VecDeque::new(),
         }
+    }
+
+    /// A conversation with a caller whose words cannot be understood: it is held by keys, and what
+    /// keys cannot answer is not asked.
+    #[must_use]
+    pub fn by_keys(self) -> Self {
+        Self { recognizer: Engine::Missing, dialogue: self.dialogue.by_keys(), ..self }
+    }
+
+    /// The caller speaks another language: from here on `playbook` counts, and nothing that was
+    /// being asked. What is being said stops.
+    pub fn switch(&mut self, playbook: Arc<Playbook>) {
+        self.stop(self.voice.interruptible());
+        self.dialogue = Dialogue::new(Arc::clone(&playbook));
+        self.playbook = playbook;
     }
 
     pub fn handle(&mut self, now: Instant, input: Input) {
@@ -178,7 +196,11 @@ impl Conversation {
         self.timers.set(Timer::LengthWarning, now + (longest - warning));
         self.timers.set(Timer::LengthEnd, now + longest);
         self.outputs.push_back(Output::Expect(self.expected));
-        let greeting = vec![self.playbook.prompts().greeting.clone()];
+        let prompts = self.playbook.prompts();
+        let greeting = match self.recognizer {
+            Engine::Up | Engine::Lost => vec![prompts.greeting.clone()],
+            Engine::Missing => vec![prompts.keys_greeting.clone(), prompts.keypad.clone()],
+        };
         self.dialogue.said(&greeting);
         self.say(now, greeting, true, Purpose::Greeting);
     }
@@ -295,8 +317,8 @@ impl Conversation {
                     self.submit_keys(now);
                 }
             }
-            (Expectation::YesNo, '1') => self.key_answer(now, "yes"),
-            (Expectation::YesNo, '2') => self.key_answer(now, "no"),
+            (Expectation::YesNo, '1') => self.key_answer(now, |answers| answers.spoken_yes),
+            (Expectation::YesNo, '2') => self.key_answer(now, |answers| answers.spoken_no),
             (Expectation::Anything | Expectation::YesNo | Expectation::Text, key) => {
                 self.menu_key(now, key);
             }
@@ -304,7 +326,8 @@ impl Conversation {
         }
     }
 
-    fn key_answer(&mut self, now: Instant, answer: &str) {
+    fn key_answer(&mut self, now: Instant, answer: fn(&Answers) -> &'static str) {
+        let answer = answer(&self.playbook.lexicon().grammar().answers);
         let reaction = self.dialogue.hear(answer, CERTAIN);
         self.react(now, reaction);
     }
@@ -339,14 +362,16 @@ impl Conversation {
     }
 
     fn recognizer_lost(&mut self, now: Instant) {
-        if std::mem::replace(&mut self.recognizer, Engine::Lost) == Engine::Up {
+        if self.recognizer == Engine::Up {
+            self.recognizer = Engine::Lost;
             let text = self.playbook.prompts().engine.recognizer_lost.clone();
             self.notice(now, vec![text]);
         }
     }
 
     fn recognizer_back(&mut self, now: Instant) {
-        if std::mem::replace(&mut self.recognizer, Engine::Up) == Engine::Lost {
+        if self.recognizer == Engine::Lost {
+            self.recognizer = Engine::Up;
             let mut parts = vec![self.playbook.prompts().engine.recognizer_back.clone()];
             parts.extend(self.dialogue.question());
             self.notice(now, parts);
@@ -388,7 +413,7 @@ impl Conversation {
         self.patience = next;
         let parts = match self.recognizer {
             Engine::Up => std::iter::once(prompt).chain(self.dialogue.question()).collect(),
-            Engine::Lost => vec![self.playbook.prompts().keypad.clone()],
+            Engine::Lost | Engine::Missing => vec![self.playbook.prompts().keypad.clone()],
         };
         self.say(now, parts, true, Purpose::SilencePrompt);
     }

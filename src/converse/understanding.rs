@@ -52,7 +52,7 @@ pub fn guess(playbook: &Playbook, tokens: &[Token], floor: Floor) -> Option<Gues
         }
     }
     let (id, intent, score, _) = best?;
-    Some(Guess { intent: id, score, values: values(intent, tokens) })
+    Some(Guess { intent: id, score, values: values(playbook, intent, tokens) })
 }
 
 /// Whether the caller stopped right where a slot of some phrase would follow.
@@ -109,14 +109,14 @@ fn listened_for(scope: Scope, floor: Floor) -> bool {
 }
 
 /// A number fills one slot only: the first that it fits.
-fn values(intent: &Intent, tokens: &[Token]) -> Vec<Found> {
+fn values(playbook: &Playbook, intent: &Intent, tokens: &[Token]) -> Vec<Found> {
     let mut number_is_taken = false;
     let text = joined_with_digits(tokens);
     let captures = intent.patterns.iter().find_map(|pattern| pattern.captures(&text));
     let mut value = |slot: &Slot| {
         let captured = captures.as_ref().and_then(|captures| captures.name(&slot.name));
         if let Some(captured) = captured {
-            let words = super::matching::tokens::tokenise(captured.as_str());
+            let words = playbook.lexicon().tokenise(captured.as_str());
             let found = super::matching::slots::answer(&slot.kind, &words);
             if let Found::Value(_) = found {
                 return found;

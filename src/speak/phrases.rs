@@ -4,7 +4,7 @@
 //! How a sentence is cut depends on that sentence alone: the phrases of two joined texts are the
 //! phrases of the one and then of the other, so that phrases rendered before are found again.
 
-use super::normalise::is_abbreviation;
+use super::language::{Language, Spoken};
 use crate::base::limits;
 
 /// Sentences up to this many characters are spoken in one go: cutting costs intonation.
@@ -34,24 +34,25 @@ pub enum Border {
 
 /// Cuts `text`, of which no more than `limits::REPLY_CHARS` characters are spoken. Numbers,
 /// abbreviations and `<digits>` are never cut.
-pub fn phrases(text: &str) -> Vec<Phrase> {
+pub fn phrases(text: &str, language: Language) -> Vec<Phrase> {
+    let spoken = language.spoken();
     let end = text.char_indices().nth(limits::REPLY_CHARS).map_or(text.len(), |(at, _)| at);
     let mut phrases = Vec::new();
-    for sentence in sentences(text.get(..end).unwrap_or_default()) {
-        cut_sentence(sentence, &mut phrases);
+    for sentence in sentences(text.get(..end).unwrap_or_default(), spoken) {
+        cut_sentence(sentence, spoken, &mut phrases);
     }
     phrases
 }
 
 /// The sentences of `text`, trimmed; none is empty.
-fn sentences(text: &str) -> Vec<&str> {
+fn sentences<'a>(text: &'a str, spoken: &Spoken) -> Vec<&'a str> {
     let mut sentences = Vec::new();
     let mut start = 0;
     for (at, gap) in gaps(text) {
         let before = text.get(start..at).unwrap_or_default();
         let after = text.get(gap..).unwrap_or_default();
         let line_break = text.get(at..gap).is_some_and(|space| space.contains('\n'));
-        if line_break || ends_sentence(before, after) {
+        if line_break || ends_sentence(before, after, spoken) {
             sentences.push(before);
             start = gap;
         }
@@ -83,7 +84,7 @@ fn gaps(text: &str) -> Vec<(usize, usize)> {
     gaps
 }
 
-fn ends_sentence(before: &str, after: &str) -> bool {
+fn ends_sentence(before: &str, after: &str, spoken: &Spoken) -> bool {
     let bare = before.trim_end_matches(['"', '\'', ')', '”', '’', '»']);
     if bare.ends_with(['?', '!', '…']) {
         return true;
@@ -95,18 +96,18 @@ fn ends_sentence(before: &str, after: &str) -> bool {
     let next_is_lower = after.chars().next().is_some_and(char::is_lowercase);
     let initial = word.chars().count() == 2 && word.starts_with(char::is_uppercase);
     // `Mr.` and `e.g.` go on; `p.m.` may end a sentence if a capital follows.
-    !(next_is_lower || initial || (is_abbreviation(word) && !ends_day(word)))
+    !(next_is_lower || initial || ((spoken.is_abbreviation)(word) && !ends_day(word, spoken)))
 }
 
-fn ends_day(word: &str) -> bool {
-    matches!(word.to_ascii_lowercase().as_str(), "a.m." | "p.m." | "etc." | "inc." | "ltd." | "co.")
+fn ends_day(word: &str, spoken: &Spoken) -> bool {
+    spoken.ends_day.contains(&word.to_lowercase().as_str())
 }
 
-fn cut_sentence(sentence: &str, phrases: &mut Vec<Phrase>) {
+fn cut_sentence(sentence: &str, spoken: &Spoken, phrases: &mut Vec<Phrase>) {
     let mut rest = sentence;
     let mut most = WHOLE_CHARS;
     while rest.chars().count() > most {
-        let Some((head, tail, border)) = cut(rest, most == WHOLE_CHARS) else { break };
+        let Some((head, tail, border)) = cut(rest, most == WHOLE_CHARS, spoken) else { break };
         phrases.push(Phrase { text: head.to_owned(), border });
         rest = tail;
         most = PHRASE_CHARS;
@@ -115,20 +116,20 @@ fn cut_sentence(sentence: &str, phrases: &mut Vec<Phrase>) {
 }
 
 /// The first piece: the earliest clause; later ones: the last clause that still fits.
-fn cut(text: &str, first: bool) -> Option<(&str, &str, Border)> {
+fn cut<'a>(text: &'a str, first: bool, spoken: &Spoken) -> Option<(&'a str, &'a str, Border)> {
     let mut clause = None;
     let mut word = None;
     for (at, gap) in gaps(text) {
         let head = text.get(..at)?;
         let tail = text.get(gap..)?;
         let (length, left) = (head.chars().count(), tail.chars().count());
-        if length < FIRST_CHARS || left < FIRST_CHARS || in_number(head, tail) {
+        if length < FIRST_CHARS || left < FIRST_CHARS || in_number(head, tail, spoken) {
             continue;
         }
         if length > PHRASE_CHARS {
             break;
         }
-        if is_clause_border(head, tail) {
+        if is_clause_border(head, tail, spoken) {
             clause = Some((head, tail, Border::Clause));
             if first {
                 break;
@@ -143,32 +144,27 @@ fn cut(text: &str, first: bool) -> Option<(&str, &str, Border)> {
     }
 }
 
-fn is_clause_border(head: &str, tail: &str) -> bool {
+fn is_clause_border(head: &str, tail: &str, spoken: &Spoken) -> bool {
     if head.ends_with([',', ';', ':', '–', '—']) {
         return true;
     }
     let next = tail.split_whitespace().next().unwrap_or_default();
-    matches!(next, "but" | "because" | "so" | "which" | "while" | "although" | "unless")
+    spoken.conjunctions.contains(&next)
 }
 
 /// `1, 2, 3`, `555 0123`, `8 am` and `No. 5` belong together.
-fn in_number(head: &str, tail: &str) -> bool {
+fn in_number(head: &str, tail: &str, spoken: &Spoken) -> bool {
     let digit_before = head.trim_end_matches([',', '.']).ends_with(|c: char| c.is_ascii_digit());
     let digit_after = tail.starts_with(|c: char| c.is_ascii_digit() || c == '+');
     let last = head.rsplit(char::is_whitespace).next().unwrap_or_default();
     let next = tail.split_whitespace().next().unwrap_or_default();
-    let half = next.trim_end_matches([',', '.', '?', '!']).to_ascii_lowercase();
+    let half = next.trim_end_matches([',', '.', '?', '!']).to_lowercase();
+    let is_digit_word = |word: &str| spoken.digit_names.contains(&word);
     let bare_last = last.trim_end_matches(',');
     (digit_before && digit_after)
         || (is_digit_word(bare_last) && is_digit_word(next.trim_end_matches([',', '.', '?'])))
-        || (digit_before && matches!(half.as_str(), "am" | "pm" | "a.m" | "p.m" | "o'clock"))
-        || is_abbreviation(last)
-}
-
-fn is_digit_word(word: &str) -> bool {
-    const DIGITS: [&str; 10] =
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
-    DIGITS.contains(&word)
+        || (digit_before && spoken.after_number.contains(&half.as_str()))
+        || (spoken.is_abbreviation)(last)
 }
 
 #[cfg(test)]
@@ -176,7 +172,7 @@ mod tests {
     use super::*;
 
     fn texts(text: &str) -> Vec<String> {
-        phrases(text).into_iter().map(|phrase| phrase.text).collect()
+        phrases(text, Language::English).into_iter().map(|phrase| phrase.text).collect()
     }
 
     #[test]
@@ -248,7 +244,7 @@ mod tests {
         let cut = texts(&words);
         assert!(cut.iter().all(|phrase| phrase.chars().count() <= PHRASE_CHARS + 5));
         assert!(cut.iter().map(String::len).sum::<usize>() <= limits::REPLY_CHARS);
-        assert_eq!(phrases(&words)[0].border, Border::Word);
+        assert_eq!(phrases(&words, Language::English)[0].border, Border::Word);
         assert_eq!(texts(&"x".repeat(5_000)).len(), 1);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::protocol::{Failure, Phrase, RequestId};
-use crate::base::{Private, limits};
+use crate::base::{LanguageCode, Private, limits};
 
 /// Who does the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Skill {
 
 #[derive(Debug, PartialEq)]
 pub enum Work {
-    Transcribe { lane: u16, audio: Private<Vec<i16>> },
+    Transcribe { lane: u16, languages: Vec<LanguageCode>, audio: Private<Vec<i16>> },
     Speak { skill: Skill, phrase: Phrase },
 }
 
@@ -153,7 +153,7 @@ mod tests {
     fn hear(connection: u64, request: u64, lane: u16) -> Job {
         let audio = Private::new(Vec::new());
         let ticket = Ticket::new(connection, RequestId(request));
-        Job { ticket, work: Work::Transcribe { lane, audio } }
+        Job { ticket, work: Work::Transcribe { lane, languages: Vec::new(), audio } }
     }
 
     fn taken(desk: &mut Desk) -> Option<(u64, Ticket)> {

@@ -66,6 +66,7 @@ impl Engine {
             window_ms: model.outline.window_ms(),
             lanes: settings.lanes.max(1),
             voices: voices.names(),
+            languages: whisper.heard_of(&settings.languages),
             load_ms: millis_since(begun).saturating_sub(warm_ms),
             warm_ms,
         };
@@ -81,18 +82,13 @@ impl Engine {
     }
 
     /// A request of `connection`. What cannot be done is answered at once.
-    pub fn transcribe(
-        &self,
-        connection: u64,
-        request: RequestId,
-        lane: u16,
-        audio: Private<Vec<i16>>,
-    ) {
+    pub fn transcribe(&self, connection: u64, request: RequestId, work: Work) {
         let ticket = Ticket::new(connection, request);
-        if usize::from(lane) >= self.shared.lanes.len() {
+        let lanes = self.shared.lanes.len();
+        if matches!(work, Work::Transcribe { lane, .. } if usize::from(lane) >= lanes) {
             return self.shared.fail(&ticket, Failure::NoSuchLane);
         }
-        self.put(Job { ticket, work: Work::Transcribe { lane, audio } });
+        self.put(Job { ticket, work });
     }
 
     pub fn speak(&self, connection: u64, request: RequestId, phrase: Phrase) {
@@ -145,9 +141,9 @@ impl Shared {
         let whisper = Arc::new(whisper);
         for worker in 0..settings.decode_workers.max(1) {
             let (shared, whisper) = (Arc::clone(self), Arc::clone(&whisper));
-            let (threads, language) = (settings.decode_threads, settings.language.clone());
+            let (threads, languages) = (settings.decode_threads, settings.languages.clone());
             employ(&format!("whisper {worker}"), move || {
-                let mut recogniser = whisper.recogniser(threads, &language);
+                let mut recogniser = whisper.recogniser(threads, &languages);
                 shared.work(Skill::Whisper, |job| shared.hear(&mut recogniser, job));
             })?;
         }
@@ -188,13 +184,14 @@ impl Shared {
     }
 
     fn hear(&self, recogniser: &mut Recogniser<'_>, job: &Job) {
-        let Work::Transcribe { lane, audio } = &job.work else { return };
+        let Work::Transcribe { lane, languages, audio } = &job.work else { return };
         let request = job.ticket.request;
         let Some(state) = self.lanes.get(usize::from(*lane)) else {
             return self.fail(&job.ticket, Failure::NoSuchLane);
         };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let decoded = recogniser.decode(&mut state, audio.reveal(), &job.ticket.cancelled);
+        let decoded =
+            recogniser.decode_in(&mut state, audio.reveal(), languages, &job.ticket.cancelled);
         drop(state);
         let message = match decoded {
             Decoded::Text(transcript) => FromEngine::Text { request, transcript },
@@ -265,7 +262,7 @@ pub fn warm(settings: &EngineSettings) -> Result<Warmth, EngineError> {
     let hearing = Hearing::prepare(settings, &model, &sample)?;
     let load_ms = millis_since(begun).saturating_sub(hearing.warm_ms);
     let Hearing { whisper, mut lanes, warm_ms } = hearing;
-    let mut recogniser = whisper.recogniser(settings.decode_threads, &settings.language);
+    let mut recogniser = whisper.recogniser(settings.decode_threads, &settings.languages);
     let begun = Instant::now();
     for lane in &mut lanes {
         if !matches!(recogniser.decode(lane, &sample, &Default::default()), Decoded::Text(_)) {
@@ -337,7 +334,7 @@ impl Hearing {
         let lanes = (0..settings.lanes.max(1)).map(|_| whisper.lane());
         let mut lanes = lanes.collect::<Result<Vec<_>, _>>()?;
         let begun = Instant::now();
-        let mut recogniser = whisper.recogniser(settings.decode_threads, &settings.language);
+        let mut recogniser = whisper.recogniser(settings.decode_threads, &settings.languages);
         for lane in &mut lanes {
             let decoded = recogniser.decode(lane, sample, &Default::default());
             if !matches!(decoded, Decoded::Text(_)) {

@@ -11,6 +11,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::base::LanguageCode;
+
 pub mod desk;
 pub mod device;
 pub mod engine;
@@ -40,8 +42,8 @@ pub struct EngineSettings {
     pub parent: Option<u32>,
     pub model: ModelSource,
     pub device: DeviceWish,
-    /// Language of the callers; empty for English, `auto` to let a multilingual model find out.
-    pub language: String,
+    /// Languages of the callers, the default first.
+    pub languages: Vec<LanguageCode>,
     /// Recogniser states: `calls.max`.
     pub lanes: u16,
     /// Decodes at a time: the cores of the machine, or fewer.
@@ -60,7 +62,7 @@ impl EngineSettings {
             parent: None,
             model: ModelSource::Starter,
             device: DeviceWish::Auto,
-            language: String::new(),
+            languages: vec![LanguageCode::ENGLISH],
             lanes,
             decode_workers: u16::try_from(cores).unwrap_or(u16::MAX).min(lanes).max(1),
             decode_threads: 1,

@@ -7,7 +7,7 @@
 //! Invariant: decoding never panics, never allocates more than the bytes it was given justify, and
 //! refuses a message with bytes left over.
 
-use crate::base::{Private, limits};
+use crate::base::{LanguageCode, Private, limits};
 use crate::listen::{Recognition, WordSpan};
 
 /// Both sides must speak the same version; they come from one binary, but a unit may still be
@@ -16,6 +16,8 @@ pub const VERSION: u16 = 2;
 
 /// Bytes of a name in a message: a language, a voice, a device, a model.
 const NAME_BYTES: usize = 256;
+/// Languages that a request or an engine may list.
+const LANGUAGES: usize = 32;
 /// Voices that an engine may list.
 const VOICES: usize = 64;
 /// Bytes of a text, recognised or to be spoken: four for each character of UTF-8.
@@ -38,6 +40,8 @@ pub enum ToEngine {
     Transcribe {
         request: RequestId,
         lane: u16,
+        /// Languages that it may be in; among several the model decides. Empty: the engine's first.
+        languages: Vec<LanguageCode>,
         audio: Private<Vec<i16>>,
     },
     /// The answer is no longer wanted. Answered by `Cancelled`, or by the end that came first.
@@ -115,6 +119,8 @@ pub struct Ready {
     /// Lanes with a recogniser state of their own.
     pub lanes: u16,
     pub voices: Vec<String>,
+    /// The configured languages that the model hears.
+    pub languages: Vec<LanguageCode>,
     pub load_ms: u32,
     pub warm_ms: u32,
 }
@@ -125,6 +131,16 @@ pub struct Transcript {
     pub recognition: Recognition,
     /// Time in the recogniser, without waiting.
     pub decode_ms: u32,
+    /// `None` where there was nothing to decide.
+    pub detected: Option<Detected>,
+}
+
+/// The language that the model takes an utterance for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detected {
+    pub language: LanguageCode,
+    /// Its share among the languages that were asked for, 0 to 1.
+    pub probability: f32,
 }
 
 /// Why a request has no answer.
@@ -136,6 +152,8 @@ pub enum Failure {
     NoSuchLane,
     #[error("the recogniser failed")]
     Recogniser,
+    #[error("the speech model does not know this language")]
+    WrongLanguage,
     #[error("there is no voice for this language")]
     NoVoice,
     #[error("the voice failed")]
@@ -268,6 +286,12 @@ impl Writer<'_> {
         self.u32(recognition.no_speech.to_bits());
     }
 
+    fn languages(&mut self, languages: &[LanguageCode]) {
+        let languages = languages.get(..LANGUAGES).unwrap_or(languages);
+        self.count(languages.len());
+        languages.iter().for_each(|language| self.text(language.as_str(), NAME_BYTES));
+    }
+
     fn samples(&mut self, samples: &[i16]) {
         self.count(samples.len());
         self.0.reserve(2 * samples.len());
@@ -323,6 +347,30 @@ impl<'a> Reader<'a> {
         text.map(str::to_owned).map_err(|_| ProtocolError::BadValue)
     }
 
+    fn language(&mut self) -> Result<LanguageCode, ProtocolError> {
+        LanguageCode::new(&self.text(NAME_BYTES)?).ok_or(ProtocolError::BadValue)
+    }
+
+    fn languages(&mut self) -> Result<Vec<LanguageCode>, ProtocolError> {
+        let count = self.u32()? as usize;
+        if count > LANGUAGES {
+            return Err(ProtocolError::BadValue);
+        }
+        (0..count).map(|_| self.language()).collect()
+    }
+
+    /// A flag, and what it announces.
+    fn detected(&mut self) -> Result<Option<Detected>, ProtocolError> {
+        match self.u8()? {
+            0 => Ok(None),
+            1 => {
+                let (language, probability) = (self.language()?, self.probability()?);
+                Ok(Some(Detected { language, probability }))
+            }
+            _ => Err(ProtocolError::BadValue),
+        }
+    }
+
     fn samples(&mut self) -> Result<Private<Vec<i16>>, ProtocolError> {
         let length = (self.u32()? as usize).checked_mul(2).ok_or(ProtocolError::BadValue)?;
         let (pairs, _) = self.bytes(length)?.as_chunks::<2>();
@@ -357,7 +405,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-const FAILURES: [(u8, Failure); 7] = [
+const FAILURES: [(u8, Failure); 8] = [
     (0, Failure::TooLong),
     (1, Failure::NoSuchLane),
     (2, Failure::Recogniser),
@@ -365,6 +413,7 @@ const FAILURES: [(u8, Failure); 7] = [
     (4, Failure::Voice),
     (5, Failure::Overloaded),
     (6, Failure::EngineDown),
+    (7, Failure::WrongLanguage),
 ];
 
 fn failure_code(failure: Failure) -> u8 {
@@ -379,10 +428,11 @@ impl Message for ToEngine {
                 out.u8(1);
                 out.u16(*version);
             }
-            Self::Transcribe { request, lane, audio } => {
+            Self::Transcribe { request, lane, languages, audio } => {
                 out.u8(2);
                 out.u64(request.0);
                 out.u16(*lane);
+                out.languages(languages);
                 out.samples(audio.reveal());
             }
             Self::Cancel { request } => {
@@ -409,6 +459,7 @@ impl Message for ToEngine {
             2 => Self::Transcribe {
                 request: fields.request()?,
                 lane: fields.u16()?,
+                languages: fields.languages()?,
                 audio: fields.samples()?,
             },
             3 => Self::Cancel { request: fields.request()? },
@@ -442,6 +493,11 @@ impl Message for FromEngine {
                 out.u64(request.0);
                 out.recognition(&transcript.recognition);
                 out.u32(transcript.decode_ms);
+                out.u8(u8::from(transcript.detected.is_some()));
+                if let Some(detected) = transcript.detected {
+                    out.text(detected.language.as_str(), NAME_BYTES);
+                    out.u32(detected.probability.to_bits());
+                }
             }
             Self::Audio { request, offset, samples } => {
                 out.u8(132);
@@ -480,6 +536,7 @@ impl Message for FromEngine {
                 transcript: Transcript {
                     recognition: fields.recognition()?,
                     decode_ms: fields.u32()?,
+                    detected: fields.detected()?,
                 },
             },
             132 => Self::Audio {
@@ -508,6 +565,7 @@ impl Ready {
         for voice in voices {
             out.text(voice, NAME_BYTES);
         }
+        out.languages(&self.languages);
         out.u32(self.load_ms);
         out.u32(self.warm_ms);
     }
@@ -523,8 +581,19 @@ impl Ready {
             return Err(ProtocolError::BadValue);
         }
         let voices = (0..count).map(|_| fields.text(NAME_BYTES)).collect::<Result<_, _>>()?;
+        let languages = fields.languages()?;
         let (load_ms, warm_ms) = (fields.u32()?, fields.u32()?);
-        Ok(Self { device, model, model_sha256, window_ms, lanes, voices, load_ms, warm_ms })
+        Ok(Self {
+            device,
+            model,
+            model_sha256,
+            window_ms,
+            lanes,
+            voices,
+            languages,
+            load_ms,
+            warm_ms,
+        })
     }
 }
 

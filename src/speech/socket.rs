@@ -14,6 +14,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::EngineError;
+use super::desk::Work;
 use super::engine::{Engine, Reply, employ};
 use super::protocol::{FromEngine, Inbox, Message, ProtocolError, ToEngine, VERSION};
 
@@ -147,8 +148,9 @@ impl Connection {
                     return Ok(false);
                 }
                 _ if !self.greeted => return Ok(false),
-                ToEngine::Transcribe { request, lane, audio } => {
-                    engine.transcribe(self.number, request, lane, audio);
+                ToEngine::Transcribe { request, lane, languages, audio } => {
+                    let work = Work::Transcribe { lane, languages, audio };
+                    engine.transcribe(self.number, request, work);
                 }
                 ToEngine::Cancel { request } => engine.cancel(self.number, request),
                 ToEngine::Speak { request, phrase } => engine.speak(self.number, request, phrase),

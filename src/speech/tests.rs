@@ -53,7 +53,12 @@ impl Front {
 
     fn transcribe(&mut self, request: u64, lane: u16, audio: Vec<i16>) {
         let audio = Private::new(audio);
-        self.send(&ToEngine::Transcribe { request: RequestId(request), lane, audio });
+        self.send(&ToEngine::Transcribe {
+            request: RequestId(request),
+            lane,
+            languages: Vec::new(),
+            audio,
+        });
     }
 
     /// The sound of one phrase, whose chunks must follow each other without a gap.

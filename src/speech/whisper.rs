@@ -15,9 +15,9 @@ use whisper_rs::{
 
 use super::gate::speech_span;
 use super::model::{Model, ModelError, ModelSource};
-use super::protocol::{Failure, Transcript};
+use super::protocol::{Detected, Failure, Transcript};
 use super::words::{self, Token};
-use crate::base::pcm;
+use crate::base::{LanguageCode, pcm};
 use crate::listen::Recognition;
 
 /// whisper.cpp reads past the end of shorter clips.
@@ -34,6 +34,9 @@ const LARGE_WINDOW: u32 = 1_500;
 /// Nobody speaks more tokens than this in a second; a decoder that repeats itself ends here.
 const TOKENS_PER_SECOND: usize = 12;
 const LEAST_TOKENS: usize = 16;
+
+/// Models with fewer entries in their vocabulary know English only: they lack a token.
+const MULTILINGUAL_VOCABULARY: u32 = 51_865;
 
 /// Where Whisper is to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +59,7 @@ pub struct Whisper {
     audio_context: u32,
     /// Tokens that begin a remark.
     remarks: Vec<usize>,
+    is_multilingual: bool,
 }
 
 impl Whisper {
@@ -63,6 +67,7 @@ impl Whisper {
     pub fn load(source: &ModelSource, model: &Model, wish: DeviceWish) -> Result<Self, ModelError> {
         whisper_rs::install_logging_hooks();
         let audio_context = model.outline.audio_context;
+        let is_multilingual = model.outline.vocabulary >= MULTILINGUAL_VOCABULARY;
         let with = |on_gpu: bool| {
             let mut parameters = WhisperContextParameters::default();
             parameters.use_gpu(on_gpu).flash_attn(on_gpu);
@@ -73,7 +78,14 @@ impl Whisper {
             match with(true) {
                 Ok(context) => {
                     let remarks = remarks(&context);
-                    return Ok(Self { context, device, on_gpu: true, audio_context, remarks });
+                    return Ok(Self {
+                        context,
+                        device,
+                        on_gpu: true,
+                        audio_context,
+                        remarks,
+                        is_multilingual,
+                    });
                 }
                 Err(_) => device = "cpu (the GPU refused the model)".to_owned(),
             }
@@ -81,7 +93,7 @@ impl Whisper {
         let refused = |_| ModelError::Refused { path: source.path().to_path_buf() };
         let context = with(false).map_err(refused)?;
         let remarks = remarks(&context);
-        Ok(Self { context, device, on_gpu: false, audio_context, remarks })
+        Ok(Self { context, device, on_gpu: false, audio_context, remarks, is_multilingual })
     }
 
     pub const fn is_on_gpu(&self) -> bool {
@@ -98,22 +110,13 @@ impl Whisper {
         pcm::ms_to_samples(self.audio_context as u64 * 20)
     }
 
-    /// How one worker decodes.
-    pub fn recogniser<'a>(&'a self, threads: u16, language: &'a str) -> Recogniser<'a> {
-        let mut parameters = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
-        parameters.set_n_threads(c_int::from(threads));
-        // whisper-rs keeps this string for ever, which is why it is set once.
-        parameters.set_language(Some(if language.is_empty() { "en" } else { language }));
-        parameters.set_no_context(true);
-        parameters.set_single_segment(true);
-        parameters.set_no_timestamps(true);
-        parameters.set_temperature(0.0);
-        parameters.set_temperature_inc(0.0);
-        parameters.set_print_special(false);
-        parameters.set_print_progress(false);
-        parameters.set_print_realtime(false);
-        parameters.set_print_timestamps(false);
-        Recogniser { whisper: self, parameters, samples: Vec::new() }
+    /// Those of `languages` that the model knows.
+    pub fn heard_of(&self, languages: &[LanguageCode]) -> Vec<LanguageCode> {
+        let is_known = |language: &&LanguageCode| {
+            **language == LanguageCode::ENGLISH
+                || (self.is_multilingual && whisper_rs::get_lang_id(language.as_str()).is_some())
+        };
+        languages.iter().filter(is_known).copied().collect()
     }
 
     fn first_look(&self) -> FirstLook<'_> {
@@ -121,6 +124,17 @@ impl Whisper {
         FirstLook { vocabulary, remarks: &self.remarks, no_speech: AtomicU32::new(0) }
     }
 
+    /// How one worker decodes.
+    pub fn recogniser(&self, threads: u16, languages: &[LanguageCode]) -> Recogniser<'_> {
+        let mut heard = self.heard_of(languages);
+        if heard.is_empty() {
+            // What is refused in a call can still be warmed up.
+            heard.push(LanguageCode::ENGLISH);
+        }
+        let parameters = |language| (language, parameters(threads, language));
+        let parameters = heard.into_iter().map(parameters).collect();
+        Recogniser { whisper: self, parameters, threads, samples: Vec::new() }
+    }
     /// Entries of the encoder's context for so many samples.
     fn context_for(&self, samples: usize) -> u32 {
         let entries = u32::try_from(samples.div_ceil(pcm::ms_to_samples(20))).unwrap_or(u32::MAX);
@@ -130,6 +144,25 @@ impl Whisper {
         let fitted = entries.saturating_add(room).next_multiple_of(step);
         fitted.min(self.audio_context)
     }
+}
+
+/// Built once for each language of a worker and copied for each utterance.
+fn parameters(threads: u16, language: LanguageCode) -> FullParams<'static, 'static> {
+    let mut parameters = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
+    parameters.set_n_threads(c_int::from(threads));
+    // whisper-rs keeps this string for ever, which is why it is set once.
+    let id = whisper_rs::get_lang_id(language.as_str());
+    parameters.set_language(id.and_then(whisper_rs::get_lang_str).or(Some("en")));
+    parameters.set_no_context(true);
+    parameters.set_single_segment(true);
+    parameters.set_no_timestamps(true);
+    parameters.set_temperature(0.0);
+    parameters.set_temperature_inc(0.0);
+    parameters.set_print_special(false);
+    parameters.set_print_progress(false);
+    parameters.set_print_realtime(false);
+    parameters.set_print_timestamps(false);
+    parameters
 }
 
 /// Why no recogniser can be made.
@@ -152,18 +185,32 @@ pub enum Decoded {
 /// A worker's way of decoding; it brings no memory of earlier utterances.
 pub struct Recogniser<'a> {
     whisper: &'a Whisper,
-    parameters: FullParams<'a, 'a>,
+    /// At least one; the first is the default.
+    parameters: Vec<(LanguageCode, FullParams<'static, 'static>)>,
+    threads: u16,
     /// The utterance as whisper.cpp wants it; kept for its memory.
     samples: Vec<f32>,
 }
 
-impl<'a> Recogniser<'a> {
+impl Recogniser<'_> {
     /// Decodes `audio`, 16 kHz mono, until done or until `cancelled` is seen to be set, which on a
     /// CPU is after the encoder and between tokens.
     pub fn decode(
         &mut self,
         state: &mut WhisperState,
         audio: &[i16],
+        cancelled: &AtomicBool,
+    ) -> Decoded {
+        self.decode_in(state, audio, &[], cancelled)
+    }
+
+    /// The same in one of `languages`, among which the model decides; none means the default. What
+    /// the model does not know is refused, never heard as something else.
+    pub fn decode_in(
+        &mut self,
+        state: &mut WhisperState,
+        audio: &[i16],
+        languages: &[LanguageCode],
         cancelled: &AtomicBool,
     ) -> Decoded {
         let begun = Instant::now();
@@ -179,8 +226,11 @@ impl<'a> Recogniser<'a> {
         self.samples.clear();
         self.samples.extend(speech.iter().map(|&sample| f32::from(sample) / 32_768.0));
         self.samples.resize(speech.len().max(LEAST_SAMPLES), 0.0);
+        let Some((index, detected)) = self.language_of(state, languages) else {
+            return Decoded::Failed(Failure::WrongLanguage);
+        };
         let first_look = self.whisper.first_look();
-        let parameters = self.parameters_for(speech.len(), cancelled, &first_look);
+        let parameters = self.parameters_for(index, speech.len(), cancelled, &first_look);
         let ended = state.full(parameters, &self.samples);
         // The flag may have been set after the last look at it: then the text is there.
         if ended.is_err() && cancelled.load(Ordering::Relaxed) {
@@ -189,16 +239,51 @@ impl<'a> Recogniser<'a> {
         if ended.is_err() {
             return Decoded::Failed(Failure::Recogniser);
         }
-        Decoded::Text(transcript(read(self.whisper, state, &first_look), begun))
+        let heard = transcript(read(self.whisper, state, &first_look), begun);
+        Decoded::Text(Transcript { detected, ..heard })
+    }
+
+    /// The place of the language among `parameters`, and how it was found out if it had to be.
+    fn language_of(
+        &self,
+        state: &mut WhisperState,
+        languages: &[LanguageCode],
+    ) -> Option<(usize, Option<Detected>)> {
+        let place = |wanted: &LanguageCode| self.parameters.iter().position(|(l, _)| l == wanted);
+        if languages.is_empty() {
+            return Some((0, None));
+        }
+        let known: Vec<usize> = languages.iter().filter_map(place).collect();
+        let first = (*known.first()?, None);
+        if known.len() == 1 {
+            return Some(first);
+        }
+        let threads = usize::from(self.threads);
+        let heard = state.pcm_to_mel(&self.samples, threads);
+        let heard = heard.and_then(|()| state.lang_detect(0, threads));
+        let Ok((_, probabilities)) = heard else { return Some(first) };
+        let share = |place: usize| {
+            let (language, _) = self.parameters.get(place)?;
+            let id = whisper_rs::get_lang_id(language.as_str())?;
+            Some((place, *language, *probabilities.get(usize::try_from(id).ok()?)?))
+        };
+        let shares: Vec<_> = known.into_iter().filter_map(share).collect();
+        let sum: f32 = shares.iter().map(|(.., share)| share).sum();
+        let best = shares.into_iter().max_by(|a, b| a.2.total_cmp(&b.2));
+        let (place, language, share) = best.filter(|_| sum > 0.0)?;
+        let probability = (share / sum).clamp(0.0, 1.0);
+        Some((place, Some(Detected { language, probability })))
     }
 
     fn parameters_for(
         &self,
+        index: usize,
         samples: usize,
         cancelled: &AtomicBool,
         first_look: &FirstLook<'_>,
-    ) -> FullParams<'a, 'a> {
-        let mut parameters = self.parameters.clone();
+    ) -> FullParams<'static, 'static> {
+        let (_, parameters) = self.parameters.get(index).expect("`language_of` finds it here");
+        let mut parameters = parameters.clone();
         let context = self.whisper.context_for(samples);
         parameters
             .set_audio_ctx(c_int::try_from(context).expect("a file's u32 checked on reading"));
@@ -302,7 +387,7 @@ fn remarks(context: &WhisperContext) -> Vec<usize> {
 
 fn transcript(recognition: Recognition, begun: Instant) -> Transcript {
     let decode_ms = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
-    Transcript { recognition, decode_ms }
+    Transcript { recognition, decode_ms, detected: None }
 }
 
 #[cfg(test)]

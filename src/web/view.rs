@@ -76,6 +76,7 @@ fn summary(record: &CallRecord) -> Value {
         "answered_at_ms": record.progress.answered_at_ms(),
         "ended_at_ms": ended_at_ms,
         "codec": record.codec.map(|codec| codec.name()),
+        "language": record.language.map(|language| language.to_string()),
         "answer_delay_ms": record.answer_delay_ms,
         "greeting_delay_ms": record.greeting_delay_ms,
         "turn_count": record.turns().len(),

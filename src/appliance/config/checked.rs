@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::file::{self, File};
+use super::languages::{Language, default_language, language_or_auto, languages};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
 };
+use crate::base::LanguageCode;
 use crate::call::admission::WhenFull;
 use crate::codec::Codec;
 use crate::store::shelf::manifest::{Kind, Manifest};
@@ -27,6 +29,7 @@ pub struct Config {
     pub speech: Speech,
     pub converse: Converse,
     pub log: Log,
+    pub languages: Vec<Language>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +71,7 @@ pub struct Speech {
     pub shelved: Option<Shelved>,
     pub voice: Voice,
     /// `None`: the model finds out.
-    pub language: Option<String>,
+    pub language: Option<LanguageCode>,
     pub device: Device,
     /// `None`: we start the engine ourselves.
     pub socket: Option<PathBuf>,
@@ -109,7 +112,8 @@ impl Config {
         let Speech { whisper_model, shelved, socket, .. } = &mut self.speech;
         let named = whisper_model.as_mut().filter(|_| shelved.is_none());
         let paths = [named, socket.as_mut(), self.converse.playbook.as_mut()];
-        for path in paths.into_iter().flatten() {
+        let playbooks = self.languages.iter_mut().map(|language| language.playbook.as_mut());
+        for path in paths.into_iter().chain(playbooks).flatten() {
             *path = folder.join(&*path);
         }
     }
@@ -124,12 +128,12 @@ impl Config {
 }
 
 /// Gathers faults; a value that has one is `None` and the file is refused in the end.
-struct Check<'a> {
+pub(super) struct Check<'a> {
     faults: &'a mut Vec<Fault>,
 }
 
 impl Check<'_> {
-    fn take<T>(
+    pub(super) fn take<T>(
         &mut self,
         key: &str,
         written: impl fmt::Debug,
@@ -153,6 +157,10 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let speech = speech(&file.speech, &mut check);
     let converse = converse(&file.converse, &mut check);
     let level = check.take("log.level", &file.log.level, file.log.level.as_str().try_into());
+    let languages = languages(file, sip.as_ref(), &mut check);
+    if let (Some(speech), Some(converse)) = (&speech, &converse) {
+        default_language(speech, converse, &mut check);
+    }
     let (calls, media) = (calls?, media?);
     let pairs = media.ports.rtp_ports().count();
     if pairs < calls.max.count() {
@@ -169,6 +177,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         media,
         speech: speech?,
         converse: converse?,
+        languages: languages?,
         log: Log { level: level? },
     })
 }
@@ -251,7 +260,7 @@ fn codecs(names: &[String]) -> Result<Vec<Codec>, Allowed> {
 
 fn speech(file: &file::Speech, check: &mut Check<'_>) -> Option<Speech> {
     let voice = check.take("speech.voice", &file.voice, file.voice.as_str().try_into());
-    let language = check.take("speech.language", &file.language, language(&file.language));
+    let language = check.take("speech.language", &file.language, language_or_auto(&file.language));
     let device = check.take("speech.device", &file.device, file.device.as_str().try_into());
     let socket = match file.socket.len() {
         // `sun_path` holds 108 bytes with its end.
@@ -285,21 +294,12 @@ fn whisper_model(text: &str) -> (Option<PathBuf>, Option<Shelved>) {
     }
 }
 
-fn language(text: &str) -> Result<Option<String>, Allowed> {
-    let is_code = (2..=3).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase());
-    match text {
-        "auto" => Ok(None),
-        _ if is_code => Ok(Some(text.to_owned())),
-        _ => allowed("two or three small letters as in en or de, or auto"),
-    }
-}
-
 fn converse(file: &file::Converse, check: &mut Check<'_>) -> Option<Converse> {
     let silence = file.silence_s.as_slice().try_into();
     let silence = check.take("converse.silence_s", &file.silence_s, silence);
     Some(Converse { playbook: path(&file.playbook), silence: silence? })
 }
 
-fn path(text: &str) -> Option<PathBuf> {
+pub(super) fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
 }

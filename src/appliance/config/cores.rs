@@ -54,7 +54,7 @@ impl Config {
             Device::Cpu => DeviceWish::Cpu,
             Device::Cuda => DeviceWish::Cuda,
         };
-        settings.language = self.speech.language.clone().unwrap_or_else(|| "auto".to_owned());
+        settings.languages = self.spoken_languages();
         settings.english_voice = match self.speech.voice {
             Voice::Slt => EnglishVoice::Slt,
             Voice::Espeak { .. } => EnglishVoice::Espeak,

@@ -16,6 +16,9 @@ pub struct File {
     pub speech: Speech,
     pub converse: Converse,
     pub log: Log,
+    /// The languages besides `speech.language`, and which calls are held in which.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub language: Vec<Language>,
 }
 
 /// How the telephone network reaches the box.
@@ -112,10 +115,12 @@ pub struct Speech {
     /// format (with a folder, or `./`, in front of a name that is also on the list). Empty: the
     /// small English model inside the program.
     pub whisper_model: String,
-    /// `slt` (American English, inside the program) or `espeak:LANGUAGE`, as in `espeak:de`.
+    /// The voice of the default language: `slt` (American English, inside the program) or
+    /// `espeak:LANGUAGE`, as in `espeak:de`.
     pub voice: String,
-    /// The language that callers speak: two or three letters, or `auto` with a model that knows
-    /// several.
+    /// The default language of calls, which `voice` and `converse.playbook` are for: two or three
+    /// letters; or `auto`: the model finds out among those of the sections `[[language]]` and that
+    /// of `converse.playbook`, in which calls begin.
     pub language: String,
     /// `auto` (the GPU if there is one), `cpu` or `cuda`. Without a usable GPU the CPU does it and
     /// the page says so.
@@ -144,7 +149,8 @@ impl Default for Speech {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Converse {
-    /// The playbook, a TOML file. Empty: the logistics desk inside the program.
+    /// The playbook of the default language, a TOML file. Empty: the logistics desk inside the
+    /// program, which is there in English and Russian.
     pub playbook: String,
     /// Seconds of silence on both sides before the caller is asked, before they are asked again,
     /// and before the call ends: three numbers, rising, 2 to 600.
@@ -155,6 +161,27 @@ impl Default for Converse {
     fn default() -> Self {
         Self { playbook: String::new(), silence_s: vec![8, 16, 24] }
     }
+}
+
+/// A language of calls. A call is held in the language of the number that was called, else of the
+/// caller's own number, else of the address that it came in on, else in `speech.language`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Language {
+    /// Two or three letters as in `ru`; `auto` for calls of which the model finds out the language.
+    /// The default language may have a section too, with no playbook and no voice.
+    pub code: String,
+    /// A TOML file. Empty: the logistics desk inside the program, in English and Russian.
+    pub playbook: String,
+    /// `slt` or `espeak:LANGUAGE`. Empty: `slt` for English, else espeak-ng's voice of the language.
+    pub voice: String,
+    /// What callers' numbers begin with, international with a plus: `+7`. The longest that fits
+    /// wins. A number without a plus counts as international from 11 digits on.
+    pub callers: Vec<String>,
+    /// Users or numbers that were called, as in `ru` for `sip:ru@box` or `+74951234567`.
+    pub called: Vec<String>,
+    /// Addresses of `sip.listen`, for trunks that come in on one of their own.
+    pub listen: Vec<String>,
 }
 
 /// The log. Numbers, addresses and words never stand in it.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::fault::{ConfigError, Fault};
-use super::file::File;
+use super::file::{File, Language};
 
 /// The file as far as it could be understood, and what could not be.
 pub(super) fn parse(text: &str) -> Result<(File, Vec<Fault>), ConfigError> {
@@ -15,6 +15,10 @@ pub(super) fn parse(text: &str) -> Result<(File, Vec<Fault>), ConfigError> {
     let mut accepted = defaults();
     let mut faults = Vec::new();
     for (section, value) in written {
+        if section == LANGUAGES {
+            languages(&value, &mut accepted, &mut faults);
+            continue;
+        }
         let Some(Value::Table(known)) = accepted.get(&section).cloned() else {
             faults.push(unknown(&section, "section", &value, accepted.keys()));
             continue;
@@ -38,6 +42,47 @@ pub(super) fn parse(text: &str) -> Result<(File, Vec<Fault>), ConfigError> {
     }
     let file = File::deserialize(accepted).expect("every entry was tried alone before");
     Ok((file, faults))
+}
+
+/// The sections `[[language]]`, each called by its code.
+const LANGUAGES: &str = "language";
+
+fn languages(value: &Value, accepted: &mut Table, faults: &mut Vec<Fault>) {
+    let known = Table::try_from(Language::default()).expect("plain strings and lists");
+    let Some(sections) = value.as_array() else {
+        faults.push(Fault::new(LANGUAGES, "...", "sections, [[language]]"));
+        return;
+    };
+    let mut sound = Vec::new();
+    for (index, section) in sections.iter().enumerate() {
+        let Some(entries) = section.as_table() else {
+            faults.push(Fault::new(LANGUAGES, section, "sections, [[language]]"));
+            continue;
+        };
+        let name = match entries.get("code").and_then(Value::as_str) {
+            Some(code) => format!("{LANGUAGES}.{code}"),
+            None => format!("{LANGUAGES}[{index}]"),
+        };
+        let mut kept = known.clone();
+        for (key, value) in entries {
+            let dotted = format!("{name}.{key}");
+            let Some(default) = known.get(key) else {
+                faults.push(unknown(&dotted, "key", value, known.keys()));
+                continue;
+            };
+            let mut tried = kept.clone();
+            tried.insert(key.clone(), value.clone());
+            if Language::deserialize(tried.clone()).is_ok() {
+                kept = tried;
+            } else {
+                let texts = Value::Array(vec![Value::String(String::new())]);
+                let shown = if default.is_array() { &texts } else { default };
+                faults.push(Fault::new(&dotted, value, type_of(shown)));
+            }
+        }
+        sound.push(Value::Table(kept));
+    }
+    accepted.insert(LANGUAGES.to_owned(), Value::Array(sound));
 }
 
 pub(super) fn defaults() -> Table {

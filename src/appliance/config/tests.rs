@@ -138,3 +138,66 @@ fn a_large_model_gets_the_threads_that_the_calls_leave_over() {
     let few = engine("[speech]\nthreads = 2\nwhisper_model = \"/m\"\n");
     assert_eq!((few.decode_workers, few.decode_threads, few.parent), (2, 1, Some(7)));
 }
+
+const TWO: &str = "[sip]\nlisten = [\"udp:0.0.0.0:5060\", \"udp:0.0.0.0:5070\"]\n\
+    [[language]]\ncode = \"ru\"\ncallers = [\"+7\", \"+375\"]\ncalled = [\"RU\"]\n\
+    listen = [\"udp:0.0.0.0:5070\"]\n[[language]]\ncode = \"en\"\ncallers = [\"+77\"]\n";
+
+#[test]
+fn a_second_language_has_its_rules_and_the_default_keeps_its_keys() {
+    use crate::base::LanguageCode;
+    use crate::call::language::Choice;
+    let config = from_text(TWO).unwrap();
+    let (en, ru) = (LanguageCode::ENGLISH, LanguageCode::new("ru").unwrap());
+    assert_eq!(config.spoken_languages(), [en, ru]);
+    let rules = config.language_rules(en);
+    assert_eq!(rules.otherwise, Choice::Language(en));
+    assert_eq!(rules.called, [("ru".to_owned(), Choice::Language(ru))]);
+    assert_eq!(rules.callers.len(), 3);
+    assert_eq!(rules.listen[0].1, "0.0.0.0:5070".parse().unwrap());
+    assert!(!config.detects_languages());
+    assert_eq!(config.voice_of(ru, false), Voice::Espeak { language: "ru".into() });
+    let detecting = from_text("[speech]\nlanguage = \"auto\"\n[[language]]\ncode = \"ru\"\n");
+    let detecting = detecting.unwrap();
+    assert!(detecting.detects_languages());
+    assert_eq!(detecting.language_rules(en).otherwise, Choice::Detect);
+}
+
+#[test]
+fn one_wrong_value_in_each_key_of_a_language_is_found() {
+    let section = |rest: &str| format!("[[language]]\ncode = \"ru\"\n{rest}");
+    for (text, key) in [
+        (section(""), "language.ru"),
+        (section("called = [\"ru\"]\nvoice = \"slt\""), "language.ru.voice"),
+        (section("called = [\"ru\"]\nvoices = \"x\""), "language.ru.voices"),
+        (section("called = \"ru\""), "language.ru.called"),
+        (section("called = [\"a b\"]"), "language.ru.called"),
+        (section("callers = [\"7\"]"), "language.ru.callers"),
+        (section("callers = [\"+7\", \"+7\"]"), "language.ru.callers"),
+        (section("listen = [\"udp:0.0.0.0:5099\"]"), "language.ru.listen"),
+        ("[[language]]\ncode = \"Russian\"\ncalled = [\"ru\"]".to_owned(), "language.Russian.code"),
+        ("[[language]]\ncode = \"de\"\ncalled = [\"de\"]".to_owned(), "language.de.playbook"),
+        ("[[language]]\ncode = \"en\"\nvoice = \"slt\"".to_owned(), "language.en.voice"),
+        ("[language]\ncode = \"ru\"".to_owned(), "language"),
+        ("[speech]\nlanguage = \"ru\"".to_owned(), "speech.voice"),
+        ("[speech]\nlanguage = \"de\"\nvoice = \"espeak:de\"".to_owned(), "converse.playbook"),
+    ] {
+        let found = faults(&text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].starts_with(&format!("{key} = ")), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn the_examples_language_section_has_every_key_and_is_sound() {
+    let text = include_str!("../../../attendant.toml");
+    let (_, section) = text.split_once("# [[language]]").unwrap();
+    let section: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("# ")).collect();
+    let keys = section.iter().filter(|line| line.contains(" = "));
+    let written = format!("[[language]]\n{}", keys.copied().collect::<Vec<_>>().join("\n"));
+    let table: toml::Table = written.parse().unwrap();
+    let written_keys = table["language"][0].as_table().unwrap();
+    let known = toml::Table::try_from(file::Language::default()).unwrap();
+    assert_eq!(written_keys.keys().collect::<Vec<_>>(), known.keys().collect::<Vec<_>>());
+    assert!(from_text(&written).is_ok(), "{written}");
+}

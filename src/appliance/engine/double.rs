@@ -7,8 +7,10 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Answer, Asker, Engine, EngineEvent, EngineState, Failure, Phrase, RequestId};
-use crate::base::{Private, pcm};
+use super::{
+    Answer, Asker, Detected, Engine, EngineEvent, EngineState, Failure, Phrase, RequestId,
+};
+use crate::base::{LanguageCode, Private, pcm};
 use crate::listen::Recognition;
 use crate::speech::protocol::{Ready, Transcript};
 
@@ -27,7 +29,8 @@ pub struct Scripted {
 
 #[derive(Debug, Default)]
 struct Script {
-    texts: VecDeque<String>,
+    texts: VecDeque<(String, Option<Detected>)>,
+    languages: Vec<Vec<LanguageCode>>,
     heard: Vec<Private<Vec<i16>>>,
     spoken: Vec<Phrase>,
     held: Option<Vec<EngineEvent>>,
@@ -52,6 +55,7 @@ impl Scripted {
             window_ms: 10_240,
             lanes: 16,
             voices: vec!["tone".to_owned()],
+            languages: vec![LanguageCode::ENGLISH],
             load_ms: 0,
             warm_ms: 0,
         }
@@ -59,7 +63,18 @@ impl Scripted {
 
     /// The next utterance without a text yet is heard as `text`. Unscripted ones are heard as nothing.
     pub fn will_hear(&self, text: &str) {
-        self.script().texts.push_back(text.to_owned());
+        self.script().texts.push_back((text.to_owned(), None));
+    }
+
+    /// The same, and a model that is asked to decide takes it for this language.
+    pub fn will_hear_in(&self, text: &str, language: LanguageCode, probability: f32) {
+        let detected = Some(Detected { language, probability });
+        self.script().texts.push_back((text.to_owned(), detected));
+    }
+
+    /// The languages that each utterance was to be heard in.
+    pub fn languages(&self) -> Vec<Vec<LanguageCode>> {
+        self.script().languages.clone()
     }
 
     /// All that was given to be recognised and is not in the script's past: samples of each.
@@ -132,15 +147,23 @@ impl Scripted {
 }
 
 impl Engine for Scripted {
-    fn transcribe(&self, asker: Asker, _lane: u16, audio: Vec<i16>) -> RequestId {
+    fn transcribe_in(
+        &self,
+        asker: Asker,
+        _lane: u16,
+        audio: Vec<i16>,
+        languages: Vec<LanguageCode>,
+    ) -> RequestId {
         let request = self.request();
-        let text = {
+        let (text, detected) = {
             let mut script = self.script();
             script.heard.push(Private::new(audio));
+            script.languages.push(languages.clone());
             script.texts.pop_front().unwrap_or_default()
         };
+        let detected = detected.filter(|_| languages.len() > 1);
         let recognition = Recognition::evenly(&text, 0.999);
-        let transcript = Transcript { recognition, decode_ms: 1 };
+        let transcript = Transcript { recognition, decode_ms: 1, detected };
         self.answer(asker, request, Answer::Text(transcript));
         request
     }

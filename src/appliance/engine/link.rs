@@ -27,7 +27,7 @@ use super::health::{BackOff, Health};
 use super::requests::{Requests, Work};
 use super::wire::{End, Wire};
 use super::{Answer, Asker, Engine, EngineEvent, EngineState, Failure, Phrase, RequestId};
-use crate::base::{Private, limits};
+use crate::base::{LanguageCode, Private, limits};
 use crate::speech::protocol::{FromEngine, ToEngine, VERSION};
 
 /// Room for events: a few seconds of five calls' sound.
@@ -103,8 +103,14 @@ impl Link {
 }
 
 impl Engine for Link {
-    fn transcribe(&self, asker: Asker, lane: u16, audio: Vec<i16>) -> RequestId {
-        self.ask(asker, Work::Transcribe { lane, audio: Private::new(audio) })
+    fn transcribe_in(
+        &self,
+        asker: Asker,
+        lane: u16,
+        audio: Vec<i16>,
+        languages: Vec<LanguageCode>,
+    ) -> RequestId {
+        self.ask(asker, Work::Transcribe { lane, languages, audio: Private::new(audio) })
     }
 
     fn speak(&self, asker: Asker, phrase: Phrase) -> RequestId {

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use crate::base::{CallId, Private};
+use crate::base::{CallId, LanguageCode, Private};
 use crate::speech::protocol::Ready;
-pub use crate::speech::protocol::{Failure, Phrase, RequestId, Transcript};
+pub use crate::speech::protocol::{Detected, Failure, Phrase, RequestId, Transcript};
 
 pub mod double;
 pub mod health;
@@ -87,7 +87,19 @@ impl EngineState {
 pub trait Engine: Send + Sync {
     /// Recognises one utterance: 16 kHz mono, at most `limits::UTTERANCE_MS`. `lane` is the call's
     /// place below `calls.max`.
-    fn transcribe(&self, asker: Asker, lane: u16, audio: Vec<i16>) -> RequestId;
+    fn transcribe(&self, asker: Asker, lane: u16, audio: Vec<i16>) -> RequestId {
+        self.transcribe_in(asker, lane, audio, Vec::new())
+    }
+
+    /// The same in one of `languages`; among several the model decides and says which. None means
+    /// the engine's default.
+    fn transcribe_in(
+        &self,
+        asker: Asker,
+        lane: u16,
+        audio: Vec<i16>,
+        languages: Vec<LanguageCode>,
+    ) -> RequestId;
 
     /// Speaks one phrase, already normalised for speech.
     fn speak(&self, asker: Asker, phrase: Phrase) -> RequestId;

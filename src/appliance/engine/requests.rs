@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{Answer, Asker, EngineEvent, Failure, Phrase, RequestId};
-use crate::base::{Private, limits};
+use crate::base::{LanguageCode, Private, limits};
 use crate::speech::protocol::{FromEngine, ToEngine};
 
 /// A caller who has heard nothing for so long is better told so.
@@ -17,7 +17,7 @@ const WITHOUT_ENGINE: Duration = Duration::from_secs(10);
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
-    Transcribe { lane: u16, audio: Private<Vec<i16>> },
+    Transcribe { lane: u16, languages: Vec<LanguageCode>, audio: Private<Vec<i16>> },
     Speak(Phrase),
 }
 
@@ -91,7 +91,9 @@ impl Requests {
             pending.place = Place::AtEngine;
             let request = *request;
             Some(match pending.work.clone() {
-                Work::Transcribe { lane, audio } => ToEngine::Transcribe { request, lane, audio },
+                Work::Transcribe { lane, languages, audio } => {
+                    ToEngine::Transcribe { request, lane, languages, audio }
+                }
                 Work::Speak(phrase) => ToEngine::Speak { request, phrase },
             })
         })
@@ -191,7 +193,7 @@ mod tests {
     const DOWN: Answer = Answer::Failed(Failure::EngineDown);
 
     fn hear() -> Work {
-        Work::Transcribe { lane: 0, audio: Private::new(vec![1, 2, 3]) }
+        Work::Transcribe { lane: 0, languages: Vec::new(), audio: Private::new(vec![1, 2, 3]) }
     }
 
     fn say() -> Work {
@@ -209,7 +211,7 @@ mod tests {
 
     fn text(request: u64) -> FromEngine {
         let recognition = Recognition::evenly("yes", 1.0);
-        let transcript = Transcript { recognition, decode_ms: 9 };
+        let transcript = Transcript { recognition, decode_ms: 9, detected: None };
         FromEngine::Text { request: RequestId(request), transcript }
     }
 

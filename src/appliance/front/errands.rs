@@ -8,20 +8,40 @@ use std::sync::Arc;
 
 use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, Phrase, RequestId};
 use crate::appliance::rings::Place;
-use crate::base::{CallId, WorkId};
+use crate::base::{CallId, LanguageCode, Private, WorkId};
 use crate::call::{Work, WorkResult};
 
-/// The voice and language that calls are spoken in.
+/// The voice that a language is spoken in.
 #[derive(Clone, Debug)]
 pub struct Speaker {
+    /// The language of calls.
+    pub code: LanguageCode,
+    /// As the engine names languages: that of the voice.
     pub language: String,
     pub voice: String,
+}
+
+/// The voice of each language; the default's is first.
+#[derive(Clone, Debug)]
+pub struct Speakers(Vec<Speaker>);
+
+impl Speakers {
+    /// At least one.
+    pub fn new(speakers: Vec<Speaker>) -> Self {
+        Self(speakers)
+    }
+
+    pub fn phrase(&self, code: LanguageCode, text: Private<String>) -> Phrase {
+        let speaker = self.0.iter().find(|speaker| speaker.code == code).or(self.0.first());
+        let speaker = speaker.expect("there is a voice for the default language");
+        Phrase { language: speaker.language.clone(), voice: speaker.voice.clone(), text }
+    }
 }
 
 /// Carries work from calls to the engine and results back.
 pub struct Errands {
     engine: Arc<dyn Engine>,
-    speaker: Speaker,
+    speakers: Speakers,
     open: HashMap<RequestId, (CallId, WorkId)>,
 }
 
@@ -32,20 +52,20 @@ impl std::fmt::Debug for Errands {
 }
 
 impl Errands {
-    pub fn new(engine: Arc<dyn Engine>, speaker: Speaker) -> Self {
-        Self { engine, speaker, open: HashMap::new() }
+    pub fn new(engine: Arc<dyn Engine>, speakers: Speakers) -> Self {
+        Self { engine, speakers, open: HashMap::new() }
     }
 
     pub fn ask(&mut self, call: CallId, place: Place, work: Work) {
         let asker = Asker::Call(call);
         match work {
-            Work::Transcribe { id, audio } => {
-                let request = self.engine.transcribe(asker, place.0, audio.into_revealed());
+            Work::Transcribe { id, languages, audio } => {
+                let audio = audio.into_revealed();
+                let request = self.engine.transcribe_in(asker, place.0, audio, languages);
                 self.open.insert(request, (call, id));
             }
-            Work::Speak { id, phrase } => {
-                let Speaker { language, voice } = self.speaker.clone();
-                let request = self.engine.speak(asker, Phrase { language, voice, text: phrase });
+            Work::Speak { id, language, phrase } => {
+                let request = self.engine.speak(asker, self.speakers.phrase(language, phrase));
                 self.open.insert(request, (call, id));
             }
             Work::Cancel { id } => {
@@ -68,6 +88,7 @@ impl Errands {
                 id,
                 recognition: transcript.recognition,
                 decode_ms: transcript.decode_ms,
+                detected: transcript.detected.map(|d| (d.language, d.probability)),
             },
             Answer::Audio(samples) => WorkResult::Audio { id, samples },
             Answer::Spoken => WorkResult::Spoken { id },
@@ -88,19 +109,20 @@ impl Errands {
 mod tests {
     use super::*;
     use crate::appliance::engine::double::Scripted;
-    use crate::base::Private;
 
     #[tokio::test]
     async fn answers_find_the_call_that_asked_and_a_dead_call_is_forgotten_at_the_end() {
         let (engine, mut answers) = Scripted::new(16);
         let engine = Arc::new(engine);
-        let speaker = Speaker { language: "en".into(), voice: String::new() };
-        let mut errands = Errands::new(Arc::clone(&engine) as Arc<dyn Engine>, speaker);
+        let code = LanguageCode::ENGLISH;
+        let speaker = Speaker { code, language: "en".into(), voice: String::new() };
+        let speakers = Speakers::new(vec![speaker]);
+        let mut errands = Errands::new(Arc::clone(&engine) as Arc<dyn Engine>, speakers);
         engine.will_hear("one");
         engine.hold();
         for (call, id) in [(CallId(1), WorkId(7)), (CallId(2), WorkId(7))] {
             let audio = Private::new(vec![0; 320]);
-            errands.ask(call, Place(0), Work::Transcribe { id, audio });
+            errands.ask(call, Place(0), Work::Transcribe { id, languages: vec![code], audio });
         }
         errands.cancel_all(CallId(2));
         engine.release();
@@ -111,5 +133,30 @@ mod tests {
         assert!(matches!(&ended[0], (CallId(1), WorkResult::Text { id: WorkId(7), .. })));
         assert!(matches!(&ended[1], (CallId(2), WorkResult::Failed { id: WorkId(7) })));
         assert!(errands.open.is_empty());
+    }
+
+    #[tokio::test]
+    async fn languages_go_to_the_engine_with_each_request_and_what_was_detected_comes_back() {
+        let (engine, mut answers) = Scripted::new(16);
+        let engine = Arc::new(engine);
+        let (en, ru) = (LanguageCode::ENGLISH, LanguageCode::new("ru").unwrap());
+        let speaker = |code: LanguageCode, voice: &str| Speaker {
+            code,
+            language: code.to_string(),
+            voice: voice.into(),
+        };
+        let speakers = Speakers::new(vec![speaker(en, "slt"), speaker(ru, "espeak")]);
+        let mut errands = Errands::new(Arc::clone(&engine) as Arc<dyn Engine>, speakers);
+        engine.will_hear_in("где мой заказ", ru, 0.9);
+        let audio = Private::new(vec![0; 320]);
+        let work = Work::Transcribe { id: WorkId(1), languages: vec![en, ru], audio };
+        errands.ask(CallId(1), Place(0), work);
+        assert_eq!(engine.languages(), [vec![en, ru]]);
+        let (_, result) = errands.result(answers.try_recv().unwrap()).unwrap();
+        assert!(matches!(result, WorkResult::Text { detected: Some((of, _)), .. } if of == ru));
+        let phrase = Private::new("Здравствуйте.".to_owned());
+        errands.ask(CallId(1), Place(0), Work::Speak { id: WorkId(2), language: ru, phrase });
+        let spoken = engine.spoken();
+        assert_eq!((spoken[0].language.as_str(), spoken[0].voice.as_str()), ("ru", "espeak"));
     }
 }

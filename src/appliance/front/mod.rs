@@ -17,7 +17,7 @@ mod rendering;
 mod settings;
 mod switchboard;
 
-pub use settings::{EngineWish, engine as engine_place, own_engine, playbook};
+pub use settings::{EngineWish, engine as engine_place, own_engine, tongues};
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -44,7 +44,8 @@ use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
 use super::sip_socket::{ListenError, SipSockets};
 use super::start_error::StartError;
-use crate::base::limits;
+use crate::base::{LanguageCode, limits};
+use crate::call::language::{Tongue, Tongues};
 use crate::call::{media, render_list};
 use crate::converse::fixed_phrases;
 use crate::sip::UserAgent;
@@ -97,30 +98,37 @@ pub fn run(
     let (link, answers) = Link::start(place).map_err(system("cannot start the speech link"))?;
     let engine: Arc<dyn Engine> = Arc::new(link);
 
-    let speaker = settings::speaker(config);
-    let list = render_list(&fixed_phrases(&call.playbook), call.language);
+    let speakers = settings::speakers(config, &call.tongues);
+    let list = rendered_phrases(&call.tongues);
+    let languages: Vec<LanguageCode> = call.tongues.iter().map(|tongue| tongue.code).collect();
+    let rules = config.language_rules(call.tongues.default_one().code);
+    let detects = config.detects_languages();
     let agent = UserAgent::new(settings::agent(sockets.listening()), entropy.fork());
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),
         ports,
-        errands: Errands::new(Arc::clone(&engine), speaker.clone()),
+        errands: Errands::new(Arc::clone(&engine), speakers.clone()),
         board: Arc::clone(&board),
         entropy,
         call,
         admission: config.admission(),
         media_address: config.media.address,
+        languages: rules,
     };
     let beats = Arc::new(AtomicU64::new(0));
     let net = Net {
         switchboard: Switchboard::new(net::now(), parts),
-        rendering: Rendering::new(speaker, list),
+        rendering: Rendering::new(speakers, list),
         messages,
         board: Arc::clone(&board),
         beats: Arc::clone(&beats),
         has_worked: false,
         standing,
         wants_gpu: settings::wants_gpu(config),
+        languages,
+        detects,
+        mute: Vec::new(),
     };
     let sources = Sources { wake, arrivals, engine, answers, shutdown };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
@@ -182,6 +190,16 @@ impl Hearts {
         let audio = self.shared.beats.swap(0, Ordering::Relaxed) > 0;
         net && audio
     }
+}
+
+/// What is rendered before the first call, language by language.
+fn rendered_phrases(tongues: &Tongues) -> Vec<(LanguageCode, String)> {
+    let of = |tongue: &Tongue| {
+        let code = tongue.code;
+        let phrases = render_list(&fixed_phrases(&tongue.playbook), code);
+        phrases.into_iter().map(move |phrase| (code, phrase))
+    };
+    tongues.iter().flat_map(of).collect()
 }
 
 /// Shows at start that every call will find its ports, instead of at the call that does not.

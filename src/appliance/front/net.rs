@@ -18,8 +18,10 @@ use crate::appliance::rings;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::sip_socket::Arrival;
 use crate::appliance::start_error::StartError;
+use crate::base::LanguageCode;
 use crate::call::Cause;
 use crate::call::admission::Readiness;
+use crate::call::language::Abilities;
 use crate::speech::protocol::Ready;
 use crate::store::messages::{Left, MessageLog};
 use crate::web::{Board, Health, Hearing};
@@ -54,6 +56,11 @@ pub struct Net {
     pub standing: Vec<String>,
     /// The owner counts on a GPU.
     pub wants_gpu: bool,
+    /// The configured languages, the default first, and whether the model is to tell them apart.
+    pub languages: Vec<LanguageCode>,
+    pub detects: bool,
+    /// Those without a voice.
+    pub mute: Vec<LanguageCode>,
 }
 
 pub fn now() -> Instant {
@@ -101,10 +108,13 @@ impl Net {
 
     /// Takes calls once all phrases are rendered.
     fn stock(&mut self, engine: &dyn Engine) -> Result<(), StartError> {
-        let Some(Rendered { shelf, fault }) = self.rendering.finished()? else { return Ok(()) };
+        let Some(Rendered { shelf, faults, mute }) = self.rendering.finished()? else {
+            return Ok(());
+        };
         tracing::info!(phrases = shelf.len(), "ready for calls");
-        fault.iter().for_each(|text| tracing::warn!("{text}"));
-        self.standing.extend(fault);
+        faults.iter().for_each(|text| tracing::warn!("{text}"));
+        self.standing.extend(faults);
+        self.mute = mute;
         self.switchboard.stock(shelf);
         // It may have died since; then its return is waited for.
         if let EngineState::Ready(ready) = &*engine.state().borrow() {
@@ -155,10 +165,15 @@ impl Net {
     }
 
     fn open(&mut self, ready: &Ready) {
+        let abilities = Abilities { heard: ready.languages.clone(), mute: self.mute.clone() };
+        self.switchboard.set_abilities(abilities);
         self.switchboard.set_readiness(now(), Readiness::Ready);
+        let unheard = unheard(ready, &self.languages, self.detects);
+        unheard.iter().for_each(|text| tracing::warn!("{text}"));
         let without_gpu = self.wants_gpu.then(|| without_gpu(&ready.device)).flatten();
         without_gpu.iter().for_each(|text| tracing::warn!("{text}"));
-        let reasons: Vec<String> = self.standing.iter().cloned().chain(without_gpu).collect();
+        let reasons: Vec<String> =
+            { self.standing.iter().cloned().chain(without_gpu).chain(unheard).collect() };
         let health = match reasons.is_empty() {
             true => Health::Ready,
             false => Health::Degraded { reasons },
@@ -206,6 +221,30 @@ fn without_gpu(device: &str) -> Option<String> {
     Some(format!("speech.device: the speech engine hears without the GPU: {reason}"))
 }
 
+/// What to tell the owner whose model does not know every configured language.
+fn unheard(ready: &Ready, languages: &[LanguageCode], detects: bool) -> Vec<String> {
+    let model = &ready.model;
+    let remedy = "`attendant models pull small` gets one that hears more";
+    let known = |language: &&LanguageCode| ready.languages.contains(language);
+    let mut told: Vec<String> = languages
+        .iter()
+        .filter(|language| !known(language))
+        .map(|language| {
+            format!(
+                "language {language}: the speech model {model} does not hear it, so its calls are \
+                 held by keys; {remedy}"
+            )
+        })
+        .collect();
+    if detects && languages.iter().filter(known).count() < 2 {
+        told.push(format!(
+            "language auto: the speech model {model} cannot tell the languages apart, so calls are \
+             held in the default; {remedy}"
+        ));
+    }
+    told
+}
+
 async fn sleep_until(deadline: Option<Instant>) {
     let beat = now() + HEARTBEAT;
     let at = deadline.map_or(beat, |at| at.min(beat));
@@ -215,6 +254,16 @@ async fn sleep_until(deadline: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_language_that_the_model_does_not_hear_is_told_with_the_remedy() {
+        let (en, ru) = (LanguageCode::ENGLISH, LanguageCode::new("ru").unwrap());
+        let ready = crate::appliance::engine::double::Scripted::ready();
+        assert_eq!(unheard(&ready, &[en], false), Vec::<String>::new());
+        let told = unheard(&ready, &[en, ru], true);
+        assert!(told[0].starts_with("language ru: ") && told[0].contains("models pull small"));
+        assert!(told[1].starts_with("language auto: ") && told.len() == 2, "{told:?}");
+    }
 
     #[test]
     fn a_gpu_that_is_missed_is_told_with_the_reason() {

@@ -3,19 +3,19 @@
 //! Asks for one after the other, so that an engine that dies in the middle loses nothing: the link
 //! sends the request again. A box that cannot say a single one must not take calls.
 
-use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, Failure, Phrase, RequestId};
+use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, Failure, RequestId};
 use crate::appliance::start_error::StartError;
-use crate::base::Private;
+use crate::base::{LanguageCode, Private};
 use crate::call::Shelf;
 
-use super::errands::Speaker;
+use super::errands::Speakers;
 
 #[derive(Debug)]
 enum State {
     Waiting,
     Rendering {
         request: RequestId,
-        phrase: String,
+        phrase: (LanguageCode, String),
         samples: Vec<i16>,
     },
     Done,
@@ -26,13 +26,14 @@ enum State {
 /// Renders a list of phrases.
 #[derive(Debug)]
 pub struct Rendering {
-    speaker: Speaker,
+    speakers: Speakers,
+    /// The default language first.
+    languages: Vec<LanguageCode>,
     /// What is left, last first.
-    list: Vec<String>,
+    list: Vec<(LanguageCode, String)>,
     shelf: Shelf,
-    /// Phrases without a sound, and why the first of them has none.
-    failed: usize,
-    first_failure: Option<Failure>,
+    /// Phrases without a sound, and why.
+    failed: Vec<(LanguageCode, Failure)>,
     state: State,
 }
 
@@ -40,15 +41,19 @@ pub struct Rendering {
 #[derive(Debug)]
 pub struct Rendered {
     pub shelf: Shelf,
-    /// A sentence for the owner when some phrases have no sound.
-    pub fault: Option<String>,
+    /// Sentences for the owner about phrases without a sound.
+    pub faults: Vec<String>,
+    /// Languages of which no phrase has one.
+    pub mute: Vec<LanguageCode>,
 }
 
 impl Rendering {
-    pub fn new(speaker: Speaker, mut list: Vec<String>) -> Self {
+    pub fn new(speakers: Speakers, mut list: Vec<(LanguageCode, String)>) -> Self {
+        let mut languages: Vec<LanguageCode> = list.iter().map(|(language, _)| *language).collect();
+        languages.dedup();
         list.reverse();
         let shelf = Shelf::default();
-        Self { speaker, list, shelf, failed: 0, first_failure: None, state: State::Waiting }
+        Self { speakers, languages, list, shelf, failed: Vec::new(), state: State::Waiting }
     }
 
     /// The engine is ready; a request that is under way goes on.
@@ -69,18 +74,33 @@ impl Rendering {
         }
         self.state = State::Given;
         let shelf = std::mem::take(&mut self.shelf);
-        let Some(failure) = self.first_failure else {
-            return Ok(Some(Rendered { shelf, fault: None }));
-        };
-        let (failed, language) = (self.failed, &self.speaker.language);
-        if shelf.is_empty() {
-            return Err(StartError::Mute { language: language.clone(), failure });
+        let (mut faults, mut mute) = (Vec::new(), Vec::new());
+        for language in &self.languages {
+            let mut failed = self.failed.iter().filter(|(of, _)| of == language);
+            let Some((_, failure)) = failed.next() else { continue };
+            let (failed, spoken) = (1 + failed.count(), shelf.phrases_in(*language));
+            let all = failed + spoken;
+            let key = if faults.is_empty() && Some(language) == self.languages.first() {
+                "speech.voice".to_owned()
+            } else {
+                format!("language.{language}.voice")
+            };
+            if spoken > 0 {
+                faults.push(format!(
+                    "{key}: {failed} of {all} phrases cannot be spoken in advance: {failure}"
+                ));
+            } else if Some(language) == self.languages.first() {
+                let language = self.speakers.phrase(*language, Private::default()).language;
+                return Err(StartError::Mute { language, failure: *failure });
+            } else {
+                faults.push(format!(
+                    "{key}: nothing can be spoken: {failure}; calls in it are held in {}",
+                    self.languages.first().map(ToString::to_string).unwrap_or_default()
+                ));
+                mute.push(*language);
+            }
         }
-        let all = failed + shelf.len();
-        let fault = format!(
-            "speech.voice: {failed} of {all} phrases cannot be spoken in advance: {failure}"
-        );
-        Ok(Some(Rendered { shelf, fault: Some(fault) }))
+        Ok(Some(Rendered { shelf, faults, mute }))
     }
 
     pub fn answer(&mut self, event: EngineEvent, engine: &dyn Engine) {
@@ -111,16 +131,17 @@ impl Rendering {
     }
 
     /// A voice that gives no sound for words has failed without saying so.
-    fn keep(&mut self, phrase: String, samples: Vec<i16>) {
-        if samples.is_empty() && phrase.chars().any(char::is_alphanumeric) {
-            return self.fail(Failure::Voice);
+    fn keep(&mut self, (language, phrase): (LanguageCode, String), samples: Vec<i16>) {
+        let has_words = phrase.chars().any(char::is_alphanumeric);
+        if (samples.is_empty() && has_words) || !self.shelf.put(language, phrase, samples) {
+            self.failed.push((language, Failure::Voice));
         }
-        self.shelf.put(phrase, samples);
     }
 
     fn fail(&mut self, failure: Failure) {
-        self.failed += 1;
-        self.first_failure.get_or_insert(failure);
+        if let State::Rendering { phrase: (language, _), .. } = &self.state {
+            self.failed.push((*language, failure));
+        }
     }
 
     fn next(&mut self, engine: &dyn Engine) {
@@ -128,9 +149,9 @@ impl Rendering {
             self.state = State::Done;
             return;
         };
-        let Speaker { language, voice } = self.speaker.clone();
-        let text = Private::new(phrase.clone());
-        let request = engine.speak(Asker::Appliance, Phrase { language, voice, text });
+        let (language, text) = &phrase;
+        let wanted = self.speakers.phrase(*language, Private::new(text.clone()));
+        let request = engine.speak(Asker::Appliance, wanted);
         self.state = State::Rendering { request, phrase, samples: Vec::new() };
     }
 }
@@ -139,10 +160,20 @@ impl Rendering {
 mod tests {
     use super::*;
     use crate::appliance::engine::double::Scripted;
+    use crate::appliance::front::errands::Speaker;
 
     fn rendering(phrases: &[&str]) -> Rendering {
-        let speaker = Speaker { language: "en".into(), voice: String::new() };
-        Rendering::new(speaker, phrases.iter().map(|&phrase| phrase.to_owned()).collect())
+        let list = |code: LanguageCode| phrases.iter().map(move |&p| (code, p.to_owned()));
+        Rendering::new(speakers(), list(LanguageCode::ENGLISH).collect())
+    }
+
+    fn speakers() -> Speakers {
+        let speaker = |code: &str| Speaker {
+            code: LanguageCode::new(code).unwrap(),
+            language: code.into(),
+            voice: String::new(),
+        };
+        Speakers::new(vec![speaker("en"), speaker("ru")])
     }
 
     /// Answers to the requests for the phrases, in their order.
@@ -174,7 +205,7 @@ mod tests {
                 break rendered;
             }
         };
-        assert_eq!((rendered.shelf.len(), rendered.fault), (2, None));
+        assert_eq!((rendered.shelf.len(), rendered.faults), (2, Vec::new()));
         assert!(rendering.finished().unwrap().is_none() && rendering.is_finished());
         let spoken: Vec<_> = engine.spoken().iter().map(|p| p.text.reveal().clone()).collect();
         assert_eq!(spoken, ["Hello.", "Goodbye."]);
@@ -189,13 +220,31 @@ mod tests {
         for bad in [&failed[..], &empty] {
             let rendered = answered(&both, &[&spoken, bad]).unwrap();
             assert_eq!(rendered.shelf.len(), 1);
-            let fault = rendered.fault.unwrap();
+            let fault = rendered.faults[0].clone();
             assert!(fault.starts_with("speech.voice: 1 of 2 phrases"), "{fault}");
             let mute = answered(&both, &[bad, bad]).unwrap_err();
             assert!(mute.to_string().starts_with("speech.voice: "), "{mute}");
         }
         // What has no words has no sound, and a playbook without phrases is not mute.
-        assert!(answered(&["..."], &[&empty]).unwrap().fault.is_none());
-        assert!(answered(&[], &[]).unwrap().fault.is_none());
+        assert!(answered(&["..."], &[&empty]).unwrap().faults.is_empty());
+        assert!(answered(&[], &[]).unwrap().faults.is_empty());
+    }
+
+    #[test]
+    fn a_second_language_without_a_voice_is_told_and_the_box_starts() {
+        let (engine, _) = Scripted::new(256);
+        let (en, ru) = (LanguageCode::ENGLISH, LanguageCode::new("ru").unwrap());
+        let list = vec![(en, "Hello.".to_owned()), (ru, "Здравствуйте.".to_owned())];
+        let mut rendering = Rendering::new(speakers(), list);
+        rendering.begin(&engine);
+        let answers = [vec![sound(), Answer::Spoken], vec![Answer::Failed(Failure::NoVoice)]];
+        for (answers, request) in answers.into_iter().zip(1..).map(|(a, n)| (a, RequestId(n))) {
+            for answer in answers {
+                rendering.answer(EngineEvent { asker: Asker::Appliance, request, answer }, &engine);
+            }
+        }
+        let rendered = rendering.finished().unwrap().unwrap();
+        assert_eq!((rendered.shelf.len(), rendered.mute), (1, vec![ru]));
+        assert!(rendered.faults[0].starts_with("language.ru.voice: "), "{:?}", rendered.faults);
     }
 }

@@ -10,15 +10,16 @@ use crate::appliance::paths::Paths;
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_socket::Listen;
 use crate::appliance::start_error::StartError;
+use crate::base::LanguageCode;
 use crate::call;
+use crate::call::language::{Tongue, Tongues};
 use crate::converse::Playbook;
-use crate::speak::Language;
 use crate::speech::ModelError;
-use crate::speech::voice::ESPEAK;
+use crate::speech::voice::{ESPEAK, SLT};
 use crate::store::trusted::{self, Untrusted};
 use crate::{listen, sip};
 
-use super::errands::Speaker;
+use super::errands::{Speaker, Speakers};
 
 pub(super) fn call(config: &Config) -> Result<call::Settings, StartError> {
     Ok(call::Settings {
@@ -26,40 +27,77 @@ pub(super) fn call(config: &Config) -> Result<call::Settings, StartError> {
         answer_after: config.calls.answer_after,
         listen: listen::Settings::default(),
         converse: config.conversation(),
-        language: language(config),
-        playbook: Arc::new(playbook(config)?),
+        tongues: tongues(config)?,
     })
 }
 
-/// The playbook that the configuration names, or the one inside the program.
-pub fn playbook(config: &Config) -> Result<Playbook, StartError> {
-    let Some(path) = &config.converse.playbook else { return Ok(Playbook::logistics()) };
-    let bad = |reason: String| StartError::BadFile {
-        key: "converse.playbook",
-        path: path.clone(),
-        reason,
+/// The languages that calls are held in, each with its playbook: a file of the owner's, or one that
+/// is inside the program.
+pub fn tongues(config: &Config) -> Result<Tongues, StartError> {
+    let (key, path) = ("converse.playbook", config.converse.playbook.as_ref());
+    let default = match (path, config.speech.language) {
+        (Some(path), language) => read(key, path, language)?,
+        (None, language) => shipped(language.unwrap_or(LanguageCode::ENGLISH))?,
     };
-    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
-    Playbook::parse(&text).map_err(|error| bad(error.to_string()))
+    // The engine reads no playbook, so the configuration must name each of its languages.
+    if let (Some(path), true) = (path, !config.spoken_languages().contains(&default.code)) {
+        let reason = format!("it needs a section [[language]] with code = \"{}\"", default.code);
+        return Err(StartError::BadFile { key, path: path.clone(), reason });
+    }
+    let mut others: Vec<Tongue> = Vec::new();
+    for section in config.languages.iter().filter(|section| section.code != Some(default.code)) {
+        let Some(code) = section.code else { continue };
+        others.push(match &section.playbook {
+            Some(path) => read("language.playbook", path, Some(code))?,
+            None => shipped(code)?,
+        });
+    }
+    Ok(Tongues::new(default, others))
 }
 
-/// What is spoken: English by flite, anything else as espeak-ng's voice says.
-fn language(config: &Config) -> Language {
-    match &config.speech.voice {
-        Voice::Slt => Language::English,
-        Voice::Espeak { language } if language.starts_with("en") => Language::English,
-        Voice::Espeak { .. } => Language::Other,
+fn shipped(code: LanguageCode) -> Result<Tongue, StartError> {
+    let playbook = Playbook::shipped(code).ok_or_else(|| StartError::BadFile {
+        key: "language.playbook",
+        path: "(none)".into(),
+        reason: format!("no playbook in {code} is inside the program; name a file"),
+    })?;
+    Ok(Tongue { code, playbook: Arc::new(playbook) })
+}
+
+/// A playbook in another language than that of its calls would be read out by a wrong voice.
+fn read(
+    key: &'static str,
+    path: &Path,
+    wanted: Option<LanguageCode>,
+) -> Result<Tongue, StartError> {
+    let bad = |reason: String| StartError::BadFile { key, path: path.to_owned(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+    let playbook = Playbook::parse(&text).map_err(|error| bad(error.to_string()))?;
+    let code = LanguageCode::of_tag(playbook.language());
+    match (code, wanted) {
+        (Some(code), None) => Ok(Tongue { code, playbook: Arc::new(playbook) }),
+        (Some(code), Some(wanted)) if code == wanted => {
+            Ok(Tongue { code, playbook: Arc::new(playbook) })
+        }
+        (_, wanted) => {
+            let wanted = wanted.map(|code| code.to_string()).unwrap_or_default();
+            Err(bad(format!("it is in {}, its calls are in {wanted}", playbook.language())))
+        }
     }
 }
 
 /// As the engine names voices: which of them, and apart from that the language.
-pub(super) fn speaker(config: &Config) -> Speaker {
-    match &config.speech.voice {
-        Voice::Slt => Speaker { language: "en".to_owned(), voice: String::new() },
-        Voice::Espeak { language } => {
-            Speaker { language: language.clone(), voice: ESPEAK.to_owned() }
+pub(super) fn speakers(config: &Config, tongues: &Tongues) -> Speakers {
+    let of = |code: LanguageCode| {
+        let section = config.languages.iter().find(|section| section.code == Some(code));
+        let own = section.and_then(|section| section.voice.clone());
+        let is_default = tongues.default_one().code == code;
+        match own.unwrap_or_else(|| config.voice_of(code, is_default)) {
+            Voice::Slt => Speaker { code, language: "en".to_owned(), voice: SLT.to_owned() },
+            Voice::Espeak { language } => Speaker { code, language, voice: ESPEAK.to_owned() },
         }
-    }
+    };
+    Speakers::new(tongues.iter().map(|tongue| of(tongue.code)).collect())
 }
 
 pub(super) fn ports(config: &Config) -> PortRange {
@@ -158,8 +196,11 @@ mod tests {
     use super::*;
     use crate::base::Private;
     use crate::speech::desk::Skill;
-    use crate::speech::protocol::Phrase;
     use crate::speech::voice::Voices;
+
+    fn text() -> Private<String> {
+        Private::new(String::new())
+    }
 
     #[test]
     fn every_voice_that_can_be_configured_is_one_that_the_engine_has() {
@@ -172,8 +213,8 @@ mod tests {
             let mut config = Config::default();
             config.speech.voice = voice.try_into().unwrap();
             let english = config.engine("/engine.sock".into(), None).english_voice;
-            let Speaker { language, voice: name } = speaker(&config);
-            let phrase = Phrase { language, voice: name, text: Private::new(String::new()) };
+            let tongues = tongues(&config).unwrap();
+            let phrase = speakers(&config, &tongues).phrase(LanguageCode::ENGLISH, text());
             let voices = Voices { english, has_espeak: true };
             assert_eq!(voices.skill_for(&phrase), Ok(skill), "{voice}: {phrase:?}");
         }

@@ -21,10 +21,12 @@ use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::Arrival;
-use crate::base::{CallId, Entropy};
+use crate::base::{CallId, Entropy, Private};
 use crate::call::admission::{self, Readiness, Refusal};
+use crate::call::language::{Abilities, Known, Rules};
 use crate::call::{self, Call, Cause, LocalMedia, Opening, Shelf, Start};
 use crate::converse::Message;
+use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, LegId};
 use crate::web::Board;
 
@@ -40,6 +42,7 @@ pub struct Parts {
     pub admission: admission::Settings,
     /// `None`: our address on the way to the peer.
     pub media_address: Option<IpAddr>,
+    pub languages: Rules,
 }
 
 impl Parts {
@@ -72,6 +75,7 @@ pub struct Switchboard {
     parts: Parts,
     readiness: Readiness,
     shelf: Arc<Shelf>,
+    abilities: Abilities,
     lines: HashMap<CallId, Line>,
     legs: HashMap<LegId, CallId>,
     next_call: u64,
@@ -92,6 +96,7 @@ impl Switchboard {
             parts,
             readiness: Readiness::Starting,
             shelf: Arc::default(),
+            abilities: Abilities::default(),
             lines: HashMap::new(),
             legs: HashMap::new(),
             next_call: 1,
@@ -116,6 +121,11 @@ impl Switchboard {
     /// The phrases that new calls need no engine for.
     pub fn stock(&mut self, shelf: Shelf) {
         self.shelf = Arc::new(shelf);
+    }
+
+    /// What can be heard and spoken from here on; calls that are up stay as they are.
+    pub fn set_abilities(&mut self, abilities: Abilities) {
+        self.abilities = abilities;
     }
 
     pub fn set_readiness(&mut self, now: Instant, readiness: Readiness) {
@@ -246,7 +256,9 @@ impl Switchboard {
         let media = LocalMedia { address, port: sockets.port(), id: media_id };
         let start = Start { now, unix_ms: unix_ms() };
         let shelf = Arc::clone(&self.shelf);
-        let opening = Opening { id, leg, start, incoming, media, shelf };
+        let choice = self.parts.languages.choose(&known(&incoming));
+        let manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let call = Call::answer(&self.parts.call, opening).map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
@@ -381,6 +393,22 @@ impl NotTaken {
             Self::Description(refusal) => (None, Some(call::warning(refusal))),
         };
         sip::Command::Reject { leg, status: self.status(), retry_after_s, warning }
+    }
+}
+
+/// What the INVITE says for the choice of a language. The asserted identity comes before From, which
+/// is anonymous where a caller hides.
+fn known(incoming: &sip::Incoming) -> Known {
+    let user = |uri: &str| Uri::parse(uri)?.user().map(str::to_owned);
+    let asserted = incoming.headers.reveal().iter().find_map(|(name, value)| {
+        let asserted = name.eq_ignore_ascii_case("P-Asserted-Identity");
+        NameAddr::parse(value).filter(|_| asserted)?.uri.user().map(str::to_owned)
+    });
+    let called = [&incoming.request_uri, &incoming.to_uri];
+    Known {
+        called: Private::new(called.iter().filter_map(|uri| user(uri.reveal())).collect()),
+        caller: Private::new(asserted.or_else(|| user(incoming.from_uri.reveal()))),
+        local: (incoming.flow.transport, incoming.flow.local),
     }
 }
 

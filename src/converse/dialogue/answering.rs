@@ -266,7 +266,7 @@ impl Dialogue {
 
     /// `No, I meant 4728` after the form was done.
     fn correct_recent(&mut self, heard: &Heard<'_>) -> Option<Reaction> {
-        let says_so = heard.tokens.iter().any(|t| t.word == "meant" || t.word == "correction");
+        let says_so = heard.tokens.iter().any(|t| t.is_one_of(t.grammar.corrections.meant));
         let corrects = only_numbers(heard) && correction_start(&heard.tokens).is_some();
         if !says_so && !corrects {
             return None;
@@ -295,14 +295,13 @@ impl Heard<'_> {
 
 /// Words around the digits, as in `my number is`, or a correction: not the rest of a number.
 fn starts_again(heard: &Heard<'_>) -> bool {
-    let says_number = heard.tokens.iter().any(|t| matches!(t.word.as_str(), "is" | "number"));
+    let says_number = heard.tokens.iter().any(|t| t.is_one_of(t.grammar.corrections.restarts));
     says_number || correction_start(&heard.tokens).is_some()
 }
 
 fn only_numbers(heard: &Heard<'_>) -> bool {
     let runs = numbers::runs(&heard.tokens);
     let numeric: usize = runs.iter().map(|run| run.end - run.start).sum();
-    let linking =
-        heard.tokens.iter().filter(|t| matches!(t.word.as_str(), "and" | "then" | "no" | "sorry"));
+    let linking = heard.tokens.iter().filter(|t| t.is_one_of(t.grammar.corrections.links));
     numeric > 0 && numeric + linking.count() >= heard.tokens.len()
 }

@@ -3,7 +3,6 @@
 use super::*;
 use crate::converse::alphabet::Completeness;
 use crate::converse::matching::slots::answer;
-use crate::converse::matching::tokens::is_dangling;
 use crate::converse::understanding::stops_before_slot;
 
 /// Words of a bare answer to a yes-or-no question.
@@ -12,7 +11,7 @@ const SHORT_ANSWER: usize = 4;
 impl Dialogue {
     /// Judges `text` as what was heard so far in this turn.
     pub fn completeness(&self, text: &str) -> Completeness {
-        let tokens = tokenise(text);
+        let tokens = self.playbook.lexicon().tokenise(text);
         let Some(last) = tokens.last() else { return Completeness::Unknown };
         let goes_on = text.trim_end().ends_with([',', '-', '–', '…', ':'])
             || text.trim_end().ends_with("...");
@@ -24,7 +23,7 @@ impl Dialogue {
         }
         let guess = guess(&self.playbook, &tokens, self.floor());
         let exact = guess.as_ref().is_some_and(|guess| guess.score > 0.985);
-        let dangles = is_dangling(&last.word);
+        let dangles = last.is_dangling();
         let slot_follows = stops_before_slot(&self.playbook, &tokens);
         if (dangles && (slot_follows || !exact)) || (slot_follows && !exact) {
             return Completeness::Incomplete;
@@ -43,7 +42,7 @@ impl Dialogue {
             State::Open => None,
             State::Confirming(..) | State::Asked(_) => {
                 yes_no(tokens)?;
-                let ends_well = tokens.last().is_some_and(|t| !is_dangling(&t.word));
+                let ends_well = tokens.last().is_some_and(|t| !t.is_dangling());
                 (ends_well && tokens.len() <= SHORT_ANSWER).then_some(Completeness::Complete)
             }
             State::Filling(form, slot) => {
@@ -54,7 +53,7 @@ impl Dialogue {
                 {
                     return Some(counted(form.partial.len() + digits.len(), bounds));
                 }
-                let ends_well = tokens.last().is_some_and(|t| !is_dangling(&t.word));
+                let ends_well = tokens.last().is_some_and(|t| !t.is_dangling());
                 match (kind, found) {
                     (SlotKind::Text, _) | (_, Found::Nothing | Found::Partial(_)) => None,
                     (_, Found::Value(_)) => ends_well.then_some(Completeness::Complete),

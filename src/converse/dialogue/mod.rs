@@ -13,7 +13,7 @@ use super::alphabet::{EndCause, Expectation, Message, Purpose};
 use super::matching::answers::{Answer, correction_start, yes_no};
 use super::matching::score::{ACCEPT, DOUBTFUL, STRONG};
 use super::matching::slots::{Found, SlotKind, mentioned};
-use super::matching::tokens::{Token, tokenise};
+use super::matching::tokens::Token;
 use super::playbook::{Action, FollowUp, Intent, IntentId, Playbook, Slot};
 use super::understanding::{Floor, Guess, guess};
 use crate::base::Private;
@@ -41,6 +41,14 @@ pub struct Dialogue {
     recent: Option<Form>,
     /// What was said last, for `repeat`.
     last: Vec<Private<String>>,
+    channel: Channel,
+}
+
+/// By what the caller can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Channel {
+    WordsAndKeys,
+    KeysOnly,
 }
 
 #[derive(Clone, Debug)]
@@ -131,13 +139,20 @@ impl Dialogue {
             memory: Vec::new(),
             recent: None,
             last: Vec::new(),
+            channel: Channel::WordsAndKeys,
         }
+    }
+
+    /// Asks for nothing that keys cannot answer.
+    #[must_use]
+    pub fn by_keys(self) -> Self {
+        Self { channel: Channel::KeysOnly, ..self }
     }
 
     /// The caller's words, of which all are right with this probability. Where that is less than
     /// the step demands the caller is asked again; in open talk, whether the wish was meant.
     pub fn hear(&mut self, text: &str, confidence: f32) -> Reaction {
-        let tokens = tokenise(text);
+        let tokens = self.playbook.lexicon().tokenise(text);
         if tokens.is_empty() {
             return self.unclear();
         }
@@ -321,6 +336,11 @@ impl Dialogue {
         let intent = playbook.intent(form.intent);
         for (index, slot) in intent.slots.iter().enumerate() {
             if form.values.get(index) == Some(&SlotValue::Empty) {
+                let keyable = slot.kind.digit_count().is_some() || slot.kind == SlotKind::YesNo;
+                if self.channel == Channel::KeysOnly && !keyable {
+                    form.set(index, SlotValue::Skipped);
+                    continue;
+                }
                 match self.remembered(slot).filter(|_| form.partial.is_empty()) {
                     Some(value) => form.set(index, SlotValue::Heard(value)),
                     None => return self.ask(form, index, understanding),

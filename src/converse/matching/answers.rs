@@ -1,5 +1,6 @@
 //! Yes and no in all their forms, and what else answers a question without being content.
 
+use super::grammar::is_one_of;
 use super::tokens::Token;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,21 +8,6 @@ pub enum Answer {
     Yes,
     No,
 }
-
-const YES: &str = "yes|yes please|sure|of course|certainly|absolutely|definitely|correct|right|exactly|\
-    okay|all right|alright|fine|perfect|good|great|that is right|that is correct|that is it|this is correct|\
-    that is fine|that is good|it is correct|it is right|sounds good|go ahead|do that|do it|please do|i do|\
-    i would|i am|it is|of course yes|affirmative|indeed|why not|mhm yes|true|that is true|you got it|ja|\
-    yes it is|yes i do|yes i would|yes that is right|yes that is correct|uhhuh|right yes|very good";
-const NO: &str = "no|no thank you|no thanks|not|incorrect|wrong|false|not right|not correct|that is wrong|\
-    this is wrong|it is wrong|that is not right|that is not correct|that is incorrect|it is not|it is not correct|\
-    i do not|i do not think so|not really|not at all|never|negative|never mind|do not|please do not|\
-    no it is not|no i do not|no that is wrong|not quite|that is not it|nothing|nothing else|no nothing|\
-    that is all|that is everything|that was all|that will be all|thanks no|nein";
-const DO_NOT_KNOW: &str = "i do not know|i do not have it|i do not have one|i do not have the number|\
-    i do not have a number|i have not got it|no idea|i have no idea|do not know|i lost it|i forgot|\
-    i can not find it|i do not remember|i do not have that|i have no number|there is no number|not sure|\
-    i am not sure";
 
 /// The answer in `tokens`: at the beginning (`yes, that is correct`, `no, it is 4728`) or else in a
 /// sentence of its own (`thank you. Yes.`).
@@ -31,82 +17,50 @@ pub fn yes_no(tokens: &[Token]) -> Option<Answer> {
 }
 
 fn one_answer(tokens: &[Token]) -> Option<Answer> {
+    let answers = &tokens.first()?.grammar.answers;
     let words: Vec<&str> = tokens
         .iter()
         .map(|t| t.word.as_str())
-        .skip_while(|word| matches!(*word, "oh" | "well" | "so" | "and" | "hey" | "actually"))
+        .skip_while(|word| answers.openers.contains(word))
         .collect();
     if do_not_know(tokens) {
         return None;
     }
-    let whole: Vec<&str> =
-        words.iter().copied().filter(|w| !matches!(*w, "please" | "just" | "very")).collect();
+    let whole: Vec<&str> = words.iter().copied().filter(|w| !answers.padding.contains(w)).collect();
     let text = whole.join(" ");
-    if is_one_of(NO, &text) {
+    if is_one_of(answers.no, &text) {
         return Some(Answer::No);
     }
-    if is_one_of(YES, &text) {
+    if is_one_of(answers.yes, &text) {
         return Some(Answer::Yes);
     }
-    leading(&words)
-}
-
-/// A first word that decides, whatever follows: `no, I meant ...`, `yes, and ...`.
-fn leading(words: &[&str]) -> Option<Answer> {
-    match words {
-        ["no", "problem", ..] => Some(Answer::Yes),
-        ["no" | "incorrect" | "wrong" | "nein", ..] => Some(Answer::No),
-        ["not", "yet" | "right" | "correct" | "quite", ..] => Some(Answer::No),
-        ["that" | "this" | "it", "is", "not" | "wrong" | "incorrect", ..] => Some(Answer::No),
-        ["yes" | "correct" | "exactly" | "sure" | "absolutely" | "certainly" | "ja", ..] => {
-            Some(Answer::Yes)
-        }
-        ["that" | "this" | "it", "is", "right" | "correct" | "fine", ..] => Some(Answer::Yes),
-        ["of", "course", ..] | ["all", "right", ..] | ["go", "ahead", ..] => Some(Answer::Yes),
-        [
-            "okay" | "right" | "fine" | "perfect" | "good",
-            "thank" | "thanks" | "yes" | "that",
-            ..,
-        ] => Some(Answer::Yes),
-        _ => None,
-    }
+    (answers.leading)(&words)
 }
 
 /// The caller has no answer to the question.
 pub fn do_not_know(tokens: &[Token]) -> bool {
-    let text = content(tokens);
+    let Some(first) = tokens.first() else { return false };
+    let answers = &first.grammar.answers;
+    let content: Vec<&str> =
+        tokens.iter().map(|t| t.word.as_str()).filter(|w| !answers.excuses.contains(w)).collect();
+    let text = content.join(" ");
     let whole = super::tokens::joined(tokens);
-    is_one_of(DO_NOT_KNOW, &text)
-        || is_one_of(DO_NOT_KNOW, &whole)
-        || text.starts_with("i do not know ")
-        || text.starts_with("i do not have ")
-        || text.starts_with("i have not got ")
+    is_one_of(answers.do_not_know, &text)
+        || is_one_of(answers.do_not_know, &whole)
+        || answers.do_not_know_starts.iter().any(|start| text.starts_with(start))
 }
 
 /// Where what the caller takes back ends and the correction starts: the token after the last
 /// `meant`, `sorry`, `no`, `actually`, `correction`, `rather`.
 pub fn correction_start(tokens: &[Token]) -> Option<usize> {
-    let marks = ["no", "meant", "sorry", "actually", "correction", "rather", "wait"];
-    let last = tokens.iter().rposition(|t| marks.contains(&t.word.as_str()))?;
+    let marks = tokens.first()?.grammar.corrections.marks;
+    let last = tokens.iter().rposition(|t| t.is_one_of(marks))?;
     if last + 1 < tokens.len() { Some(last + 1) } else { None }
-}
-
-fn content(tokens: &[Token]) -> String {
-    let words: Vec<&str> = tokens
-        .iter()
-        .map(|t| t.word.as_str())
-        .filter(|w| !matches!(*w, "sorry" | "well" | "oh" | "no" | "please" | "actually"))
-        .collect();
-    words.join(" ")
-}
-
-fn is_one_of(list: &str, text: &str) -> bool {
-    list.split('|').any(|entry| entry.trim() == text)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::tokenise;
+    use super::super::tokens::english as tokenise;
     use super::*;
 
     #[test]

@@ -13,16 +13,24 @@ pub struct Run {
     pub end: usize,
 }
 
+/// A word of a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+pub enum Part {
     /// Written in digits, of any length.
     Written(String),
     Unit(u8),
     Teen(u8),
     Tens(u8),
+    /// `two hundred` in one word.
+    Hundreds(u16),
     Hundred,
+    /// Multiplies what stands before it.
     Thousand,
+    /// The same, and a thousand where nothing stands before it.
+    OneThousand,
     Repeat(usize),
+    /// A digit as a thing: after two to four it is said so often.
+    Thing(u8),
     /// `oh`: a zero only next to other digits.
     Oh,
 }
@@ -61,8 +69,8 @@ pub fn joined_with_digits(tokens: &[Token]) -> String {
 }
 
 /// Whether the word can only be a number (or its repetition).
-pub fn is_number_word(word: &str) -> bool {
-    part(word).is_some_and(|part| part != Part::Oh)
+pub fn is_number_word(token: &Token) -> bool {
+    part(token).is_some_and(|part| part != Part::Oh)
 }
 
 /// The whole number that `digits` say, if it is not beyond 18 digits.
@@ -74,11 +82,11 @@ fn parts_from(tokens: &[Token], start: usize) -> (Vec<Part>, usize) {
     let mut parts = Vec::new();
     let mut at = start;
     while let Some(token) = tokens.get(at) {
-        if let Some(part) = part(&token.word) {
+        if let Some(part) = part(token) {
             parts.push(part);
-        } else if !(token.word == "and"
-            && matches!(parts.last(), Some(Part::Hundred | Part::Thousand))
-            && tokens.get(at + 1).is_some_and(|next| part(&next.word).is_some()))
+        } else if !(token.word == token.grammar.number_link
+            && matches!(parts.last(), Some(Part::Hundred | Part::Thousand | Part::OneThousand))
+            && tokens.get(at + 1).is_some_and(|next| part(next).is_some()))
         {
             break;
         }
@@ -90,47 +98,14 @@ fn parts_from(tokens: &[Token], start: usize) -> (Vec<Part>, usize) {
     (parts, at)
 }
 
-fn part(word: &str) -> Option<Part> {
+/// Digits as written, or a word of the language.
+fn part(token: &Token) -> Option<Part> {
+    let word = token.word.as_str();
     let digits = word.strip_prefix('+').unwrap_or(word);
     if !digits.is_empty() && digits.len() <= 40 && digits.bytes().all(|b| b.is_ascii_digit()) {
         return Some(Part::Written(digits.to_owned()));
     }
-    Some(match word {
-        "zero" | "nought" | "naught" | "null" => Part::Unit(0),
-        "one" => Part::Unit(1),
-        "two" => Part::Unit(2),
-        "three" => Part::Unit(3),
-        "four" => Part::Unit(4),
-        "five" => Part::Unit(5),
-        "six" => Part::Unit(6),
-        "seven" => Part::Unit(7),
-        "eight" => Part::Unit(8),
-        "nine" | "niner" => Part::Unit(9),
-        "ten" => Part::Teen(10),
-        "eleven" => Part::Teen(11),
-        "twelve" => Part::Teen(12),
-        "thirteen" => Part::Teen(13),
-        "fourteen" => Part::Teen(14),
-        "fifteen" => Part::Teen(15),
-        "sixteen" => Part::Teen(16),
-        "seventeen" => Part::Teen(17),
-        "eighteen" => Part::Teen(18),
-        "nineteen" => Part::Teen(19),
-        "twenty" => Part::Tens(20),
-        "thirty" => Part::Tens(30),
-        "forty" | "fourty" => Part::Tens(40),
-        "fifty" => Part::Tens(50),
-        "sixty" => Part::Tens(60),
-        "seventy" => Part::Tens(70),
-        "eighty" => Part::Tens(80),
-        "ninety" => Part::Tens(90),
-        "hundred" => Part::Hundred,
-        "thousand" => Part::Thousand,
-        "double" => Part::Repeat(2),
-        "triple" | "treble" => Part::Repeat(3),
-        "oh" | "o" => Part::Oh,
-        _ => return None,
-    })
+    (token.grammar.number)(word)
 }
 
 /// Groups are written one after the other; a group is a whole number as far as its words go.
@@ -147,9 +122,26 @@ fn digits_of(parts: &[Part]) -> String {
                 at += 1;
             }
             Part::Written(written) if !before_multiplier(next) => digits.push_str(written),
+            Part::Unit(times @ 2..=4) if matches!(next, Some(Part::Thing(_))) => {
+                let digit = next.and_then(single);
+                digits.extend(std::iter::repeat_n(digit, usize::from(*times)).flatten());
+                at += 1;
+            }
+            Part::Thing(digit) => digits.push(char::from(b'0' + digit)),
             Part::Oh => digits.push('0'),
             Part::Hundred | Part::Thousand => {}
-            Part::Written(_) | Part::Unit(_) | Part::Teen(_) | Part::Tens(_) => {
+            Part::OneThousand => {
+                let rest = parts.get(at..).unwrap_or_default();
+                let more = rest.first().is_some_and(is_word).then(|| cardinal(rest));
+                let (more, taken) = more.filter(|(more, _)| *more < 1_000).unwrap_or((0, 0));
+                digits.push_str(&(1_000 + more).to_string());
+                at += taken;
+            }
+            Part::Written(_)
+            | Part::Unit(_)
+            | Part::Teen(_)
+            | Part::Tens(_)
+            | Part::Hundreds(_) => {
                 let (number, taken) = cardinal(parts.get(at - 1..).unwrap_or_default());
                 digits.push_str(&number.to_string());
                 at += taken - 1;
@@ -160,12 +152,13 @@ fn digits_of(parts: &[Part]) -> String {
 }
 
 fn before_multiplier(next: Option<&Part>) -> bool {
-    matches!(next, Some(Part::Hundred | Part::Thousand))
+    matches!(next, Some(Part::Hundred | Part::Thousand | Part::OneThousand))
 }
 
 fn single(part: &Part) -> Option<char> {
     match part {
         Part::Unit(unit) => Some(char::from(b'0' + unit)),
+        Part::Thing(digit) => Some(char::from(b'0' + digit)),
         Part::Oh => Some('0'),
         Part::Written(written) if written.len() == 1 => written.chars().next(),
         _ => None,
@@ -174,21 +167,19 @@ fn single(part: &Part) -> Option<char> {
 
 /// The whole number at the start of `parts` and how many parts it took, at least one.
 fn cardinal(parts: &[Part]) -> (u64, usize) {
-    let (mut total, mut taken) = below_hundred(parts);
-    let mut scaled = false;
+    let (mut total, mut taken) = below_thousand(parts);
+    let mut scaled = taken > 1 && total >= 100;
     while let Some(scale) = parts.get(taken) {
         let factor = match scale {
             Part::Hundred if total < 100 => 100,
-            Part::Thousand if total < 1_000 => 1_000,
+            Part::Thousand | Part::OneThousand if total < 1_000 => 1_000,
             _ => break,
         };
         total *= factor;
         taken += 1;
         scaled = true;
         let rest = parts.get(taken..).unwrap_or_default();
-        let rest_is_word =
-            matches!(rest.first(), Some(Part::Unit(_) | Part::Teen(_) | Part::Tens(_)));
-        if rest_is_word {
+        if rest.first().is_some_and(is_word) {
             let (more, used) = if factor == 1_000 { cardinal(rest) } else { below_hundred(rest) };
             if more < factor {
                 total += more;
@@ -197,9 +188,22 @@ fn cardinal(parts: &[Part]) -> (u64, usize) {
         }
     }
     if !scaled {
-        return below_hundred(parts);
+        return below_thousand(parts);
     }
     (total, taken)
+}
+
+const fn is_word(part: &Part) -> bool {
+    matches!(part, Part::Unit(_) | Part::Teen(_) | Part::Tens(_) | Part::Hundreds(_))
+}
+
+/// Hundreds of one word take what follows them.
+fn below_thousand(parts: &[Part]) -> (u64, usize) {
+    let Some(Part::Hundreds(hundreds)) = parts.first() else { return below_hundred(parts) };
+    let rest = parts.get(1..).unwrap_or_default();
+    let follows = matches!(rest.first(), Some(Part::Tens(_) | Part::Teen(_) | Part::Unit(1..)));
+    let (more, taken) = if follows { below_hundred(rest) } else { (0, 0) };
+    (u64::from(*hundreds) + more, 1 + taken)
 }
 
 fn below_hundred(parts: &[Part]) -> (u64, usize) {
@@ -215,7 +219,7 @@ fn below_hundred(parts: &[Part]) -> (u64, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::tokenise;
+    use super::super::tokens::english as tokenise;
     use super::*;
 
     #[test]

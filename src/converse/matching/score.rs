@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use super::grammar::Grammar;
 use super::numbers;
-use super::tokens::{Token, is_common};
+use super::tokens::{Token, tokenise};
 
 /// From this score on a phrase is taken as meant.
 pub const ACCEPT: f32 = 0.7;
@@ -50,8 +51,9 @@ pub enum Element {
 }
 
 /// The words of a playbook: which mean the same and how much each tells.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Lexicon {
+    grammar: &'static Grammar,
     canonical: BTreeMap<String, String>,
     weights: BTreeMap<String, f32>,
 }
@@ -73,28 +75,48 @@ pub struct Utterance {
     negated: bool,
     /// First bytes of the words.
     initials: [bool; 256],
+    grammar: &'static Grammar,
 }
 
 impl Lexicon {
     /// `synonyms` maps a word to the one that stands for it.
-    pub fn new(synonyms: BTreeMap<String, String>) -> Self {
-        Self { canonical: synonyms, weights: BTreeMap::new() }
+    pub fn new(grammar: &'static Grammar, synonyms: BTreeMap<String, String>) -> Self {
+        let mut canonical = BTreeMap::new();
+        for (word, standard) in synonyms {
+            let plain = |word: &str| (grammar.words.expand)(word).join(" ");
+            let (word, standard) = (plain(&word), plain(&standard));
+            if grammar.words.inflects_synonyms {
+                let stem = (grammar.words.stem)(&word).to_owned();
+                canonical.entry(stem).or_insert_with(|| standard.clone());
+            }
+            canonical.insert(word, standard);
+        }
+        Self { grammar, canonical, weights: BTreeMap::new() }
+    }
+
+    /// The words of `text`.
+    pub fn tokenise(&self, text: &str) -> Vec<Token> {
+        tokenise(text, self.grammar)
+    }
+
+    pub fn grammar(&self) -> &'static Grammar {
+        self.grammar
     }
 
     pub fn canonical<'a>(&'a self, word: &'a str) -> &'a str {
-        let plural = || self.canonical.get(word.strip_suffix('s')?);
-        self.canonical.get(word).or_else(plural).map_or(word, String::as_str)
+        let form = || self.canonical.get((self.grammar.words.stem)(word));
+        self.canonical.get(word).or_else(form).map_or(word, String::as_str)
     }
 
     /// Learns the weight of each word from the phrases of every intent.
     pub fn weigh(&mut self, intents: &mut [&mut [Variant]]) {
-        self.weights = Self::spread(intents);
+        self.weights = self.spread(intents);
         for variant in intents.iter_mut().flat_map(|variants| variants.iter_mut()) {
             variant.weights = variant.elements.iter().map(|e| self.element_weight(e)).collect();
         }
     }
 
-    fn spread(intents: &[&mut [Variant]]) -> BTreeMap<String, f32> {
+    fn spread(&self, intents: &[&mut [Variant]]) -> BTreeMap<String, f32> {
         let mut spread: BTreeMap<&str, u32> = BTreeMap::new();
         for variants in intents {
             let mut words: Vec<&str> = variants
@@ -115,13 +137,13 @@ impl Lexicon {
             .into_iter()
             .map(|(word, intents)| {
                 let rare = 1.0 / (intents as f32).powf(0.35);
-                (word.to_owned(), if is_common(word) { COMMON_WEIGHT } else { rare })
+                (word.to_owned(), if self.grammar.is_common(word) { COMMON_WEIGHT } else { rare })
             })
             .collect()
     }
 
     fn weight(&self, word: &str) -> f32 {
-        let unknown = || if is_common(word) { COMMON_WEIGHT } else { UNKNOWN_WEIGHT };
+        let unknown = || if self.grammar.is_common(word) { COMMON_WEIGHT } else { UNKNOWN_WEIGHT };
         self.weights.get(word).copied().unwrap_or_else(unknown)
     }
 
@@ -139,7 +161,7 @@ impl Lexicon {
                 None => {
                     let word = self.canonical(&token.word).to_owned();
                     let weight = self.weight(&word);
-                    let common = is_common(&word);
+                    let common = self.grammar.is_common(&word);
                     heard.push(Heard { word, numeric: false, common, weight });
                 }
             }
@@ -148,14 +170,15 @@ impl Lexicon {
             }
         }
         let weight = heard.iter().map(|h| h.weight).sum();
-        let negated = heard.iter().any(|h| matches!(h.word.as_str(), "not" | "never"));
+        let is_negation = |word: &str| self.grammar.words.negations.contains(&word);
+        let negated = heard.iter().any(|h| is_negation(&h.word));
         let mut initials = [false; 256];
         for first in heard.iter().filter_map(|h| h.word.as_bytes().first()) {
             if let Some(initial) = initials.get_mut(usize::from(*first)) {
                 *initial = true;
             }
         }
-        Utterance { heard, weight, negated, initials }
+        Utterance { heard, weight, negated, initials, grammar: self.grammar }
     }
 
     /// From 0 (nothing in common) to 1 (said exactly so).
@@ -188,7 +211,7 @@ impl Lexicon {
         let slots = variant.elements.iter().filter(|e| matches!(e, Element::Slot { .. })).count();
         let words = phrase - slots as f32 * SLOT_WEIGHT;
         let floor = 0.4 + 0.28 * words.clamp(0.0, 1.0);
-        let negates = |e: &Element| matches!(e, Element::Word(w) if w == "not" || w == "never");
+        let negates = |e: &Element| matches!(e, Element::Word(w) if self.grammar.words.negations.contains(&w.as_str()));
         let contrary =
             if utterance.negated == variant.elements.iter().any(negates) { 1.0 } else { 0.7 };
         (found * (floor + (1.0 - floor) * beyond) * contrary).min(1.0)
@@ -212,7 +235,7 @@ fn anywhere(variant: &Variant, utterance: &Utterance) -> (f32, f32) {
             .iter()
             .zip(used.iter_mut())
             .filter(|(_, used)| !**used)
-            .map(|(heard, used)| (likeness(element, heard), heard.weight, used))
+            .map(|(heard, used)| (likeness(element, heard, utterance.grammar), heard.weight, used))
             .max_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((likeness, weight, used)) = best
             && likeness > 0.0
@@ -233,7 +256,7 @@ fn in_order(variant: &Variant, utterance: &Utterance) -> f32 {
         let mut left = 0.0_f32;
         for (cell, heard) in row.iter_mut().skip(1).zip(&utterance.heard) {
             let above = *cell;
-            let with = diagonal + likeness(element, heard) * weight;
+            let with = diagonal + likeness(element, heard, utterance.grammar) * weight;
             *cell = above.max(left).max(with);
             diagonal = above;
             left = *cell;
@@ -262,22 +285,25 @@ impl Utterance {
             let tail = heard.and_then(|from| self.heard.get(from..)).unwrap_or_default();
             before.len() >= 2
                 && tail.len() == before.len()
-                && before.iter().zip(tail).all(|(element, heard)| likeness(element, heard) > 0.8)
+                && before
+                    .iter()
+                    .zip(tail)
+                    .all(|(element, heard)| likeness(element, heard, self.grammar) > 0.8)
         })
     }
 }
 
-fn likeness(element: &Element, heard: &Heard) -> f32 {
+fn likeness(element: &Element, heard: &Heard, grammar: &Grammar) -> f32 {
     match element {
         Element::Slot { numeric: true, .. } => f32::from(heard.numeric),
         Element::Slot { numeric: false, .. } => f32::from(!heard.numeric && !heard.common) * 0.9,
         Element::Word(_) if heard.numeric => 0.0,
-        Element::Word(word) => words_alike(word, &heard.word),
+        Element::Word(word) => words_alike(word, &heard.word, grammar),
     }
 }
 
 /// 1 for the same word, less for another form of it or a slip of one or two letters.
-fn words_alike(a: &str, b: &str) -> f32 {
+fn words_alike(a: &str, b: &str, grammar: &Grammar) -> f32 {
     if a == b {
         return 1.0;
     }
@@ -285,10 +311,7 @@ fn words_alike(a: &str, b: &str) -> f32 {
         return 0.0;
     }
     let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    if short.len() >= 3
-        && let Some(ending) = long.strip_prefix(short)
-        && matches!(ending, "s" | "es" | "d" | "ed" | "ing" | "ly" | "er")
-    {
+    if (grammar.words.is_form)(short, long) {
         return 0.95;
     }
     let allowed = match short.chars().count() {
@@ -331,7 +354,7 @@ fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::tokenise;
+    use super::super::tokens::english as tokenise;
     use super::*;
 
     #[test]
@@ -349,8 +372,8 @@ mod tests {
             ("order", "older", 0.85),
         ];
         for (a, b, expected) in table {
-            assert_eq!(words_alike(a, b), expected, "{a} {b}");
-            assert_eq!(words_alike(b, a), expected, "{b} {a}");
+            assert_eq!(words_alike(a, b, Grammar::of("en")), expected, "{a} {b}");
+            assert_eq!(words_alike(b, a, Grammar::of("en")), expected, "{b} {a}");
         }
     }
 
@@ -358,8 +381,10 @@ mod tests {
         let words = |text: &str| {
             Variant::new(text.split(' ').map(|w| Element::Word(w.to_owned())).collect())
         };
-        let mut lexicon =
-            Lexicon::new(BTreeMap::from([("package".to_owned(), "parcel".to_owned())]));
+        let mut lexicon = Lexicon::new(
+            Grammar::of("en"),
+            BTreeMap::from([("package".to_owned(), "parcel".to_owned())]),
+        );
         let mut track = [words("where is my parcel")];
         let mut cancel = [words("i want to cancel my parcel")];
         lexicon.weigh(&mut [&mut track, &mut cancel]);

@@ -1,8 +1,9 @@
 //! Takes the value of a slot out of what the caller said.
 
 use super::answers::{Answer, correction_start, yes_no};
-use super::tokens::{Token, is_common, written};
-use super::{days, numbers, times};
+use super::grammar::Grammar;
+use super::numbers;
+use super::tokens::{Token, written};
 
 /// Longest value kept for free text, in characters; the recogniser hears ten seconds at once.
 pub const VALUE_CHARS: usize = 600;
@@ -69,12 +70,21 @@ pub fn answer(kind: &SlotKind, tokens: &[Token]) -> Found {
             if text.is_empty() { Found::Nothing } else { Found::Value(text) }
         }
         SlotKind::YesNo => match yes_no(tokens) {
-            Some(Answer::Yes) => Found::Value("yes".to_owned()),
-            Some(Answer::No) => Found::Value("no".to_owned()),
+            Some(said) => Found::Value(spoken(said, tokens)),
             None => Found::Nothing,
         },
         _ => mentioned(kind, tokens),
     }
+}
+
+/// The answer in the caller's language, so that it can be said again.
+fn spoken(said: Answer, tokens: &[Token]) -> String {
+    let answers = tokens.first().map(|t| &t.grammar.answers);
+    let word = answers.map_or("", |answers| match said {
+        Answer::Yes => answers.spoken_yes,
+        Answer::No => answers.spoken_no,
+    });
+    word.to_owned()
 }
 
 /// The value of a recognisable kind anywhere in `tokens`.
@@ -82,11 +92,23 @@ pub fn mentioned(kind: &SlotKind, tokens: &[Token]) -> Found {
     match kind {
         SlotKind::Digits { min, max } | SlotKind::Phone { min, max } => digits(tokens, *min, *max),
         SlotKind::Number { min, max } => number(tokens, *min, *max),
-        SlotKind::Time => times::find(tokens).map_or(Found::Nothing, Found::Value),
-        SlotKind::Day => days::find(tokens).map_or(Found::Nothing, Found::Value),
+        SlotKind::Time => {
+            first_of(tokens, |grammar| grammar.time).map_or(Found::Nothing, Found::Value)
+        }
+        SlotKind::Day => {
+            first_of(tokens, |grammar| grammar.day).map_or(Found::Nothing, Found::Value)
+        }
         SlotKind::Name => introduced_name(tokens).map_or(Found::Nothing, Found::Value),
         SlotKind::Text | SlotKind::YesNo => Found::Nothing,
     }
+}
+
+/// What a finder of the tokens' language finds.
+fn first_of(
+    tokens: &[Token],
+    finder: impl Fn(&Grammar) -> fn(&[Token]) -> Option<String>,
+) -> Option<String> {
+    finder(tokens.first()?.grammar)(tokens)
 }
 
 /// What is corrected counts, then what fits, then what may grow.
@@ -125,56 +147,38 @@ fn name(tokens: &[Token]) -> Option<String> {
     if let Some(name) = introduced_name(tokens) {
         return Some(name);
     }
-    let skip = ["yes", "sure", "okay", "oh", "hello", "hi", "no", "well", "sorry", "of", "course"];
-    let rest: Vec<Token> =
-        tokens.iter().skip_while(|t| skip.contains(&t.word.as_str())).cloned().collect();
+    let skip = tokens.first()?.grammar.names.openers;
+    let rest: Vec<Token> = tokens.iter().skip_while(|t| t.is_one_of(skip)).cloned().collect();
     let sentence = rest.first()?.sentence;
     let rest: Vec<Token> = rest.into_iter().take_while(|t| t.sentence == sentence).collect();
     (rest.len() <= NAME_WORDS).then(|| trimmed_name(&rest)).flatten()
 }
 
-/// The name after `my name is`, `this is`, `I am`, `it is`.
+/// The name after `my name is` and its like.
 fn introduced_name(tokens: &[Token]) -> Option<String> {
-    let word = |at: usize| tokens.get(at).map(|t| t.word.as_str());
-    let start = (0..tokens.len()).find_map(|at| match (word(at)?, word(at + 1)?) {
-        ("name", "is") => Some(at + 2),
-        ("this" | "it" | "name's", "is") | ("i", "am") => {
-            let next = tokens.get(at + 2)?;
-            let capital = next.written.chars().next().is_some_and(char::is_uppercase);
-            (capital && !is_common(&next.word)).then_some(at + 2)
-        }
-        ("called" | "is", _) if at > 0 && word(at - 1) == Some("am") => Some(at + 1),
-        _ => None,
-    })?;
-    let rest = tokens.get(start..)?;
+    let names = &tokens.first()?.grammar.names;
+    let rest = tokens.get((names.introduced)(tokens)?..)?;
     let sentence = rest.first()?.sentence;
     let rest: Vec<Token> =
         rest.iter().take_while(|t| t.sentence == sentence).take(NAME_WORDS).cloned().collect();
-    let end = rest
-        .iter()
-        .position(|t| {
-            matches!(t.word.as_str(), "and" | "speaking" | "calling" | "from" | "here" | "i")
-        })
-        .unwrap_or(rest.len());
+    let end = rest.iter().position(|t| t.is_one_of(names.stops)).unwrap_or(rest.len());
     trimmed_name(rest.get(..end)?)
 }
 
 fn trimmed_name(tokens: &[Token]) -> Option<String> {
-    let end = tokens
-        .iter()
-        .rposition(|t| !matches!(t.word.as_str(), "please" | "speaking" | "here" | "thanks"))
-        .map(|last| last + 1)?;
+    let tails = tokens.first()?.grammar.names.tails;
+    let end = tokens.iter().rposition(|t| !t.is_one_of(tails)).map(|last| last + 1)?;
     let kept = tokens.get(..end)?;
-    let start = kept.iter().position(|t| !is_common(&t.word))?;
+    let start = kept.iter().position(|t| !t.is_common())?;
     let kept = kept.get(start..)?;
-    let has_digit = kept.iter().any(|t| numbers::is_number_word(&t.word));
+    let has_digit = kept.iter().any(numbers::is_number_word);
     let name = written(kept);
     (!has_digit && !name.is_empty()).then(|| name.chars().take(VALUE_CHARS).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::tokenise;
+    use super::super::tokens::english as tokenise;
     use super::*;
 
     #[test]

@@ -1,6 +1,8 @@
 //! Cuts recognised text into normalised words, keeping how they were written and which sentence
 //! they stood in.
 
+use super::grammar::Grammar;
+
 /// Words taken from one utterance; ten seconds of fast speech have about 50.
 pub const TOKENS: usize = 120;
 
@@ -13,20 +15,34 @@ pub struct Token {
     pub written: String,
     /// Sentence in the utterance, counted from 0.
     pub sentence: usize,
+    /// The language of the utterance.
+    pub grammar: &'static Grammar,
 }
 
-/// Words that carry no meaning and may stand anywhere, also inside a number.
-const FILLERS: [&str; 12] =
-    ["um", "uh", "er", "erm", "hm", "hmm", "mm", "mhm", "ah", "eh", "uhm", "ehm"];
+impl Token {
+    /// Too common to tell one wish from another.
+    pub fn is_common(&self) -> bool {
+        self.grammar.is_common(&self.word)
+    }
+
+    /// After it a sentence goes on: a thought that ends so is not finished.
+    pub fn is_dangling(&self) -> bool {
+        self.grammar.words.dangling.split_ascii_whitespace().any(|word| word == self.word)
+    }
+
+    pub fn is_one_of(&self, words: &[&str]) -> bool {
+        words.contains(&self.word.as_str())
+    }
+}
 
 /// Splits `text`. Bracketed remarks of the recogniser (`[BLANK_AUDIO]`, `(music)`) and fillers are
 /// dropped, so that no words are left where none were spoken.
-pub fn tokenise(text: &str) -> Vec<Token> {
+pub fn tokenise(text: &str, grammar: &'static Grammar) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut sentence = 0;
     for chunk in without_remarks(text).split_whitespace() {
-        let ends = chunk.ends_with(['.', '?', '!', '…']) && !is_abbreviation(chunk);
-        push_chunk(&mut tokens, chunk, sentence);
+        let ends = chunk.ends_with(['.', '?', '!', '…']) && !is_abbreviation(chunk, grammar);
+        push_chunk(&mut tokens, chunk, (sentence, grammar));
         if tokens.len() >= TOKENS {
             tokens.truncate(TOKENS);
             break;
@@ -70,12 +86,15 @@ fn without_remarks(text: &str) -> String {
     kept
 }
 
-fn is_abbreviation(chunk: &str) -> bool {
+fn is_abbreviation(chunk: &str, grammar: &Grammar) -> bool {
     let lower = chunk.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    matches!(lower.as_str(), "mr." | "mrs." | "ms." | "dr." | "st." | "a.m." | "p.m." | "no.")
+    grammar.words.abbreviations.contains(&lower.as_str())
 }
 
-fn push_chunk(tokens: &mut Vec<Token>, chunk: &str, sentence: usize) {
+/// The sentence and its language.
+type Place = (usize, &'static Grammar);
+
+fn push_chunk(tokens: &mut Vec<Token>, chunk: &str, place: Place) {
     let chunk = chunk.trim_matches(|c: char| !c.is_alphanumeric() && c != '+');
     let lower = chunk.to_lowercase();
     let time_like = lower.contains(':');
@@ -85,7 +104,7 @@ fn push_chunk(tokens: &mut Vec<Token>, chunk: &str, sentence: usize) {
         chunk.split(['-', '–', '—', '/']).flat_map(split_commas).collect()
     };
     for part in parts {
-        push_word(tokens, part, sentence);
+        push_word(tokens, part, place);
     }
 }
 
@@ -94,106 +113,28 @@ fn split_commas(part: &str) -> Vec<&str> {
     part.split([',', '.', '\u{2026}']).collect()
 }
 
-fn push_word(tokens: &mut Vec<Token>, part: &str, sentence: usize) {
+fn push_word(tokens: &mut Vec<Token>, part: &str, (sentence, grammar): Place) {
     let written = part.trim_matches(|c: char| !c.is_alphanumeric() && c != '+');
     let word = written.to_lowercase();
-    if word.is_empty() || FILLERS.contains(&word.as_str()) {
+    if word.is_empty() || grammar.words.fillers.contains(&word.as_str()) {
         return;
     }
-    let words = expand(&word);
+    let words = (grammar.words.expand)(&word);
     for (index, word) in words.into_iter().enumerate() {
         let written = if index == 0 { written.to_owned() } else { String::new() };
-        tokens.push(Token { word, written, sentence });
+        tokens.push(Token { word, written, sentence, grammar });
     }
 }
 
-fn expand(word: &str) -> Vec<String> {
-    let whole = match word {
-        "can't" | "cannot" => "can not",
-        "won't" => "will not",
-        "let's" => "let us",
-        "wanna" => "want to",
-        "gonna" => "going to",
-        "gotta" => "have to",
-        "yeah" | "yep" | "yup" | "ya" => "yes",
-        "nope" | "nah" => "no",
-        "okay" | "ok" => "okay",
-        "thanks" => "thanks",
-        "a" | "an" => "a",
-        "e" if word.len() == 1 => "e",
-        _ => "",
-    };
-    if !whole.is_empty() {
-        return whole.split(' ').map(str::to_owned).collect();
-    }
-    let endings = [
-        ("n't", "not"),
-        ("'re", "are"),
-        ("'m", "am"),
-        ("'ve", "have"),
-        ("'ll", "will"),
-        ("'d", "would"),
-    ];
-    for (ending, meaning) in endings {
-        if let Some(stem) = word.strip_suffix(ending)
-            && !stem.is_empty()
-        {
-            return vec![stem.to_owned(), meaning.to_owned()];
-        }
-    }
-    match word.strip_suffix("'s") {
-        Some(stem) if is_before_is(stem) => vec![stem.to_owned(), "is".to_owned()],
-        Some(stem) if !stem.is_empty() => vec![stem.to_owned()],
-        _ => vec![word.to_owned()],
-    }
-}
-
-/// Words after which `'s` means `is`; elsewhere it is a possessive.
-fn is_before_is(stem: &str) -> bool {
-    let stems = [
-        "where",
-        "what",
-        "when",
-        "who",
-        "how",
-        "that",
-        "it",
-        "there",
-        "here",
-        "he",
-        "she",
-        "name",
-        "number",
-        "this",
-        "which",
-        "everything",
-        "order",
-    ];
-    stems.contains(&stem)
-}
-
-/// Words too common to tell one wish from another.
-pub fn is_common(word: &str) -> bool {
-    const COMMON: &str = "a the is are am was were be been do does did to of in on at for from with \
-        it this that these those my your our i you we me us he she they him her and or but so \
-        please would will could can should may might have has had just some any there here like \
-        want need get got hello hi hey yes okay well now then as if about tell know say let sir \
-        madam thanks thank very much really also";
-    COMMON.split_ascii_whitespace().any(|common| common == word)
-}
-
-/// Words after which a sentence goes on: a thought that ends so is not finished.
-pub fn is_dangling(word: &str) -> bool {
-    const DANGLING: &str = "a the my your our their his her this and or but because if so to of in \
-        on at for from with by about is are was were am be would will could can should want need \
-        like have has i we they which who where when what than as until between into \
-        number order's called named double triple plus dot st mr mrs";
-    DANGLING.split_ascii_whitespace().any(|dangling| dangling == word)
+/// English words, for tests.
+#[cfg(test)]
+pub fn english(text: &str) -> Vec<Token> {
+    tokenise(text, Grammar::of("en"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{TOKENS, english as tokenise, joined, written};
 
     #[test]
     fn text_becomes_plain_words() {

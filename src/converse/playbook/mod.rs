@@ -18,9 +18,11 @@ use regex::Regex;
 use super::matching::score::{Lexicon, Variant};
 use super::matching::slots::SlotKind;
 use super::reply::Template;
+use crate::base::LanguageCode;
 
-/// The default: a logistics firm's desk.
-pub const LOGISTICS: &str = include_str!("logistics.toml");
+/// The playbooks inside the program: a logistics firm's desk, by the language of its texts.
+pub const SHIPPED: [(&str, &str); 2] =
+    [("en", include_str!("logistics.toml")), ("ru", include_str!("logistics.ru.toml"))];
 
 /// An intent by its place in the playbook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +49,8 @@ pub struct Playbook {
 #[derive(Clone, Debug, Default)]
 pub struct Prompts {
     pub greeting: String,
+    /// Said instead where the caller's words cannot be understood; the keys are told after it.
+    pub keys_greeting: String,
     pub listen: String,
     pub miss: String,
     pub unclear: String,
@@ -208,7 +212,13 @@ impl Playbook {
 
     /// The default playbook.
     pub fn logistics() -> Self {
-        Self::parse(LOGISTICS).expect("a test parses the shipped file")
+        Self::shipped(LanguageCode::ENGLISH).expect("it is inside the program")
+    }
+
+    /// The playbook inside the program for a language, if there is one.
+    pub fn shipped(language: LanguageCode) -> Option<Self> {
+        let (_, text) = SHIPPED.iter().find(|(code, _)| *code == language.as_str())?;
+        Some(Self::parse(text).expect("a test parses the shipped files"))
     }
 
     /// Language of all texts, as in `en` or `de`.
@@ -266,6 +276,7 @@ pub fn fixed_phrases(playbook: &Playbook) -> Vec<String> {
 fn collect_fixed(prompts: &Prompts, intents: &[Intent], fallback: &FollowUp) -> BTreeSet<String> {
     let mut texts: Vec<&str> = vec![
         &prompts.greeting,
+        &prompts.keys_greeting,
         &prompts.listen,
         &prompts.miss,
         &prompts.unclear,

@@ -1,7 +1,6 @@
 //! Phrases of the playbook: words, `[optional words]`, `(one|the other)` and `{slot}`.
 
 use crate::converse::matching::score::{Element, Lexicon, Variant};
-use crate::converse::matching::tokens::tokenise;
 
 /// Ways to say one phrase; more means that it had better be several phrases.
 pub const VARIANTS: usize = 256;
@@ -30,7 +29,8 @@ pub fn expand(
         for piece in way {
             match piece {
                 Piece::Text(text) => elements.extend(
-                    tokenise(&text)
+                    lexicon
+                        .tokenise(&text)
                         .iter()
                         .map(|token| Element::Word(lexicon.canonical(&token.word).to_owned())),
                 ),
@@ -111,10 +111,14 @@ fn append(ways: &mut Ways, tails: Ways) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::converse::matching::grammar::Grammar;
+
     use super::*;
 
     fn said(phrase: &str) -> Result<Vec<String>, String> {
-        let lexicon = Lexicon::default();
+        let lexicon = Lexicon::new(Grammar::of("en"), BTreeMap::new());
         let variants = expand(phrase, &lexicon, |name| (name == "order").then_some((0, true)))?;
         Ok(variants
             .into_iter()

@@ -10,6 +10,7 @@ use super::{
     Action, EnginePhrases, Fault, FollowUp, Intent, IntentId, Length, Lookup, Playbook, Prompts,
     Scope, Silence, Slot, collect_fixed,
 };
+use crate::converse::matching::grammar::Grammar;
 use crate::converse::matching::score::Lexicon;
 use crate::converse::matching::slots::SlotKind;
 
@@ -39,7 +40,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
     let context = Context {
         variables: variables.into_iter().collect(),
         names,
-        lexicon: Lexicon::new(synonyms),
+        lexicon: Lexicon::new(Grammar::of(&language), synonyms),
         ask_again_below: root.share(&mut faults, "ask_again_below", ASK_AGAIN_BELOW),
         read_back: read_back(&root).map(str::to_owned),
     };
@@ -154,8 +155,14 @@ fn prompts(root: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -
     {
         s.fault(faults, "read_back", "must hold {value}, which is read back");
     }
+    let greeting = context.fixed(s, faults, "greeting");
+    let keys_greeting = match s.value("keys_greeting") {
+        Some(_) => context.fixed(s, faults, "keys_greeting"),
+        None => greeting.clone(),
+    };
     let prompts = Prompts {
-        greeting: context.fixed(s, faults, "greeting"),
+        greeting,
+        keys_greeting,
         listen: context.fixed(s, faults, "listen"),
         miss: context.fixed(s, faults, "miss"),
         unclear: context.fixed(s, faults, "unclear"),

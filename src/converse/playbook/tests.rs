@@ -9,8 +9,8 @@ fn faults(text: &str) -> Vec<Fault> {
 
 /// The default file with one line changed.
 fn changed(from: &str, to: &str) -> String {
-    assert!(LOGISTICS.contains(from), "{from}");
-    LOGISTICS.replacen(from, to, 1)
+    assert!(SHIPPED[0].1.contains(from), "{from}");
+    SHIPPED[0].1.replacen(from, to, 1)
 }
 
 #[test]

@@ -2,5 +2,6 @@
 
 mod desk;
 mod properties;
+mod russian;
 mod timing;
 mod transcripts;

@@ -1,5 +1,5 @@
 use super::desk::{Desk, run, transcript};
-use crate::converse::playbook::LOGISTICS;
+use crate::converse::playbook::SHIPPED;
 use crate::converse::{Playbook, Settings};
 
 const MORE: &str = "Is there anything else I can do for you?";
@@ -300,7 +300,7 @@ fn a_number_with_read_back_is_read_back_corrected_and_read_back_again() {
 
 #[test]
 fn each_step_has_the_threshold_that_its_playbook_gives_it() {
-    let strict = LOGISTICS.replacen("ask_again_below = 0.3", "ask_again_below = 0", 1).replacen(
+    let strict = SHIPPED[0].1.replacen("ask_again_below = 0.3", "ask_again_below = 0", 1).replacen(
         "ask = \"Which order do you want to cancel?",
         "ask_again_below = 1\nask = \"Which order do you want to cancel?",
         1,

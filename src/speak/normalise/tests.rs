@@ -239,8 +239,24 @@ fn strange_text_never_fails() {
             for text in [format!("{a}{b}"), format!("{a} {b}"), format!("{b}{a}{b}")] {
                 let _ = normalise(&text, Language::English);
                 let _ = normalise(&text, Language::Other);
-                let _ = crate::speak::phrases::phrases(&text);
+                let _ = normalise(&text, Language::Russian);
+                let _ = crate::speak::phrases::phrases(&text, Language::Russian);
             }
         }
+    }
+}
+
+#[test]
+fn long_digit_strings_are_grouped() {
+    let table = [
+        ("4729", vec!["4729"]),
+        ("47291", vec!["472", "91"]),
+        ("472931", vec!["472", "931"]),
+        ("5550123", vec!["555", "0123"]),
+        ("4917012345", vec!["491", "701", "2345"]),
+        ("", vec![""]),
+    ];
+    for (digits, expected) in table {
+        assert_eq!(groups(digits), expected);
     }
 }

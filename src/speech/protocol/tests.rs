@@ -10,8 +10,18 @@ fn to_engine() -> Vec<ToEngine> {
     };
     vec![
         ToEngine::Hello { version: VERSION },
-        ToEngine::Transcribe { request, lane: 3, audio: Private::new(vec![i16::MIN, 0, 1]) },
-        ToEngine::Transcribe { request, lane: 0, audio: Private::new(Vec::new()) },
+        ToEngine::Transcribe {
+            request,
+            lane: 3,
+            languages: Vec::new(),
+            audio: Private::new(vec![i16::MIN, 0, 1]),
+        },
+        ToEngine::Transcribe {
+            request,
+            lane: 0,
+            languages: [LanguageCode::new("ru").unwrap(), LanguageCode::ENGLISH].to_vec(),
+            audio: Private::new(Vec::new()),
+        },
         ToEngine::Cancel { request },
         ToEngine::Speak { request, phrase },
         ToEngine::Ping { nonce: u64::MAX },
@@ -27,6 +37,7 @@ fn from_engine() -> Vec<FromEngine> {
             ..Recognition::evenly(" four fünf 6.", 0.75)
         },
         decode_ms: 61,
+        detected: LanguageCode::new("ru").map(|language| Detected { language, probability: 0.5 }),
     };
     let ready = Ready {
         device: "cpu (no GPU found)".to_owned(),
@@ -35,6 +46,7 @@ fn from_engine() -> Vec<FromEngine> {
         window_ms: 10_240,
         lanes: 5,
         voices: vec!["slt".to_owned(), "espeak".to_owned()],
+        languages: vec![LanguageCode::ENGLISH],
         load_ms: 40,
         warm_ms: 200,
     };
@@ -115,7 +127,7 @@ fn a_probability_is_a_probability() {
 }
 
 fn sent(recognition: Recognition) -> Result<Option<FromEngine>, ProtocolError> {
-    let transcript = Transcript { recognition, decode_ms: 0 };
+    let transcript = Transcript { recognition, decode_ms: 0, detected: None };
     let mut bytes = Vec::new();
     FromEngine::Text { request: RequestId(1), transcript }.encode(&mut bytes);
     let mut inbox = Inbox::default();

@@ -6,7 +6,7 @@ fn with_starter(test: impl FnOnce(&Whisper, &mut Recogniser<'_>, &mut WhisperSta
     let model = ModelSource::Starter.read().unwrap();
     let whisper = Whisper::load(&ModelSource::Starter, &model, DeviceWish::Cpu).unwrap();
     let mut lane = whisper.lane().unwrap();
-    test(&whisper, &mut whisper.recogniser(1, "en"), &mut lane);
+    test(&whisper, &mut whisper.recogniser(1, &[LanguageCode::ENGLISH]), &mut lane);
 }
 
 pub fn spoken(text: &str) -> Vec<i16> {
@@ -88,7 +88,7 @@ fn whisper_itself_sees_the_flag_between_encoder_and_decoder() {
         let flag = AtomicBool::new(true);
         let first_look = recogniser.whisper.first_look();
         let length = recogniser.samples.len();
-        let parameters = recogniser.parameters_for(length, &flag, &first_look);
+        let parameters = recogniser.parameters_for(0, length, &flag, &first_look);
         assert!(lane.full(parameters, &recogniser.samples).is_err());
     });
 }
@@ -195,4 +195,20 @@ fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_language_that_the_model_does_not_know_is_refused_and_not_heard_as_english() {
+    with_starter(|whisper, recogniser, lane| {
+        let (en, ru) = (LanguageCode::ENGLISH, LanguageCode::new("ru").unwrap());
+        assert_eq!(whisper.heard_of(&[en, ru]), [en]);
+        let audio = spoken("what are your opening hours");
+        let refused = recogniser.decode_in(lane, &audio, &[ru], &GO_ON);
+        assert_eq!(refused, Decoded::Failed(Failure::WrongLanguage));
+        // Nothing to decide: it knows one of the two.
+        match recogniser.decode_in(lane, &audio, &[ru, en], &GO_ON) {
+            Decoded::Text(transcript) => assert_eq!(transcript.detected, None),
+            other => panic!("{other:?}"),
+        }
+    });
 }

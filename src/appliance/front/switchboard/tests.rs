@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::appliance::engine::Engine;
 use crate::appliance::engine::double::Scripted;
-use crate::appliance::front::errands::Speaker;
+use crate::appliance::front::errands::{Speaker, Speakers};
 use crate::appliance::rings::{self, AudioCommand, AudioSide};
 use crate::appliance::rtp_socket::RtpSockets;
 use crate::appliance::sip_socket::{Listen, SipSockets};
@@ -40,12 +40,13 @@ impl Desk {
         let rings = rings::allocate(1).unwrap();
         let (engine, _answers) = Scripted::new(16);
         let engine: Arc<dyn Engine> = Arc::new(engine);
-        let speaker = Speaker { language: "en".into(), voice: String::new() };
+        let code = crate::base::LanguageCode::ENGLISH;
+        let speaker = Speaker { code, language: "en".into(), voice: String::new() };
         let parts = Parts {
             sip: SipLine::new(UserAgent::new(sip::Settings::default(), entropy(1)), sockets),
             places: Places::new(rings.net),
             ports: PortRange::new(ports..=ports + 19),
-            errands: Errands::new(engine, speaker),
+            errands: Errands::new(engine, Speakers::new(vec![speaker])),
             board: Arc::default(),
             entropy: entropy(2),
             call: call::Settings {
@@ -53,11 +54,11 @@ impl Desk {
                 answer_after: Duration::ZERO,
                 listen: crate::listen::Settings::default(),
                 converse: crate::converse::Settings::default(),
-                language: crate::speak::Language::English,
-                playbook: Arc::new(crate::converse::Playbook::logistics()),
+                tongues: call::language::Tongues::only(crate::converse::Playbook::logistics()),
             },
             admission: admission::Settings { max: 1, when_full: WhenFull::Busy, retry_after_s: 5 },
             media_address: None,
+            languages: call::language::Rules::only(call::language::Choice::Language(code)),
         };
         let switchboard = Switchboard::new(now, parts);
         Self { switchboard, audio: rings.audio, phone, flow, now, playing: None }

@@ -1,6 +1,6 @@
 //! Days as callers name them: `on Monday`, `tomorrow morning`, `next Friday`, `March 3`.
 
-use super::tokens::Token;
+use crate::converse::matching::tokens::Token;
 
 const WEEKDAYS: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -86,8 +86,8 @@ fn day_of_month(word: &str) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::tokenise;
     use super::*;
+    use crate::converse::matching::tokens::english as tokenise;
 
     #[test]
     fn days_are_found() {

@@ -1,7 +1,7 @@
 //! What one written word is, and how it is said: money, times, dates, units, codes, acronyms.
 
-use super::normalise::{Language, count_words, read_digits};
 use super::numerals::{cardinal, ordinal, year};
+use super::{count_words, read_digits};
 
 /// The words on either side; empty at the ends.
 #[derive(Clone, Copy, Debug, Default)]
@@ -188,7 +188,7 @@ fn network_address(word: &str) -> Option<String> {
             digits.push(c);
             continue;
         }
-        say_part(&mut said, &read_digits(&std::mem::take(&mut digits), Language::English));
+        say_part(&mut said, &read_digits(&std::mem::take(&mut digits)));
         match c {
             '.' => say_part(&mut said, "dot"),
             '@' => say_part(&mut said, "at"),
@@ -200,7 +200,7 @@ fn network_address(word: &str) -> Option<String> {
             c => said.push(c),
         }
     }
-    say_part(&mut said, &read_digits(&digits, Language::English));
+    say_part(&mut said, &read_digits(&digits));
     Some(said.replace("www dot", "W W W dot").trim().to_owned())
 }
 
@@ -311,7 +311,7 @@ fn nth(word: &str) -> Option<String> {
 
 fn number(word: &str, neighbours: Neighbours<'_>) -> Option<String> {
     if let Some(digits) = word.strip_prefix('#').filter(|digits| is_digits(digits)) {
-        return Some(format!("number {}", read_digits(digits, Language::English)));
+        return Some(format!("number {}", read_digits(digits)));
     }
     if let Some(rest) = word.strip_prefix(['-', '−']).filter(|rest| is_quantity(rest)) {
         return Some(format!("minus {}", quantity(rest)?));
@@ -359,7 +359,7 @@ fn number(word: &str, neighbours: Neighbours<'_>) -> Option<String> {
             | "account"
     );
     if word.len() > 9 || (names_something && word.len() >= 3) {
-        return Some(read_digits(word, Language::English));
+        return Some(read_digits(word));
     }
     Some(count_words(word))
 }
@@ -392,8 +392,7 @@ fn code(word: &str) -> Option<String> {
     let has_digit = word.chars().any(|c| c.is_ascii_digit());
     let letters = word.chars().filter(|c| c.is_alphabetic()).count();
     let coded = word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-');
-    (has_digit && letters > 0 && letters <= 4 && coded)
-        .then(|| read_digits(word, Language::English))
+    (has_digit && letters > 0 && letters <= 4 && coded).then(|| read_digits(word))
 }
 
 /// Acronyms letter by letter; a word in capitals as a word.

@@ -94,20 +94,6 @@ pub fn digit_words(digits: &str) -> String {
     words.join(" ")
 }
 
-/// The lengths of the groups in which digits are read: at most four are one group; of more, groups
-/// of three with two or four at the end.
-pub fn groups(digits: &str) -> Vec<&str> {
-    let mut groups = Vec::new();
-    let mut rest = digits;
-    while rest.len() > 4 {
-        let Some((group, tail)) = rest.split_at_checked(3) else { break };
-        groups.push(group);
-        rest = tail;
-    }
-    groups.push(rest);
-    groups
-}
-
 fn below_hundred(number: u64) -> String {
     if let Some(word) = usize::try_from(number).ok().and_then(|n| UNITS.get(n)) {
         return (*word).to_owned();
@@ -164,21 +150,6 @@ mod tests {
         ];
         for (number, words) in years {
             assert_eq!(year(number), words);
-        }
-    }
-
-    #[test]
-    fn long_digit_strings_are_grouped() {
-        let table = [
-            ("4729", vec!["4729"]),
-            ("47291", vec!["472", "91"]),
-            ("472931", vec!["472", "931"]),
-            ("5550123", vec!["555", "0123"]),
-            ("4917012345", vec!["491", "701", "2345"]),
-            ("", vec![""]),
-        ];
-        for (digits, expected) in table {
-            assert_eq!(groups(digits), expected);
         }
     }
 }
