@@ -67,7 +67,10 @@ impl Rules {
         known.called.reveal().iter().find_map(|user| {
             let user = user.to_lowercase();
             let digits = international(&user);
-            let is = |rule: &str| rule == user || digits.as_deref() == rule.strip_prefix('+');
+            let is_number = |rule: &str| {
+                rule.strip_prefix('+').is_some_and(|number| digits.as_deref() == Some(number))
+            };
+            let is = |rule: &str| rule == user || is_number(rule);
             self.called.iter().find(|(rule, _)| is(rule)).map(|(_, choice)| *choice)
         })
     }

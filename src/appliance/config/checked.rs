@@ -145,6 +145,11 @@ impl Check<'_> {
             })
             .ok()
     }
+
+    /// A fault was found in a key that begins so.
+    pub(super) fn blames(&self, begin: &str) -> bool {
+        self.faults.iter().any(|fault| fault.key.starts_with(begin))
+    }
 }
 
 /// Checks every value; `None` when one has a fault, and `faults` then has them all.

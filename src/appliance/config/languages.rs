@@ -127,6 +127,10 @@ pub(super) fn languages(
     once_each(&file.language, check);
     let detects = file.speech.language == "auto" || file.language.iter().any(|s| s.code == "auto");
     for section in &file.language {
+        // A value of another type has been replaced by none, and said so.
+        if check.blames(&format!("language.{}.", section.code)) {
+            continue;
+        }
         let rules = section.callers.len() + section.called.len() + section.listen.len();
         let is_auto = section.code == "auto";
         if rules == 0 && (is_auto || !detects) && section.code != file.speech.language {

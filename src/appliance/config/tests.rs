@@ -1,4 +1,6 @@
 use super::*;
+use crate::speech::ModelSource;
+use crate::store::shelf::manifest::Manifest;
 
 fn faults(text: &str) -> Vec<String> {
     match from_text(text) {
@@ -200,4 +202,23 @@ fn the_examples_language_section_has_every_key_and_is_sound() {
     let known = toml::Table::try_from(file::Language::default()).unwrap();
     assert_eq!(written_keys.keys().collect::<Vec<_>>(), known.keys().collect::<Vec<_>>());
     assert!(from_text(&written).is_ok(), "{written}");
+}
+
+#[test]
+fn a_name_of_the_shelf_is_a_file_there_with_its_known_hash_and_a_path_is_a_path() {
+    let model = |text: &str| {
+        let mut config = from_text(&format!("[speech]\nwhisper_model = \"{text}\"\n")).unwrap();
+        config.resolve(Path::new("/etc/attendant"));
+        config.take_from(Path::new("/shelf"));
+        config.engine("/s".into(), None).model
+    };
+    let file = |path: &str| ModelSource::File { path: path.into(), sha256: None };
+    let ModelSource::File { path, sha256 } = model("small.en-q5_1") else { panic!("the starter") };
+    assert_eq!(path, Path::new("/shelf/ggml-small.en-q5_1.bin"));
+    assert_eq!(sha256, Manifest::known().find("small.en-q5_1").unwrap().files[0].sha256);
+    assert_eq!(model("./small.en-q5_1"), file("/etc/attendant/./small.en-q5_1"));
+    assert_eq!(model("/m.bin"), file("/m.bin"));
+    // A voice hears nothing.
+    assert_eq!(model("en_US-joe-medium"), file("/etc/attendant/en_US-joe-medium"));
+    assert_eq!(model(""), ModelSource::Starter);
 }

@@ -73,7 +73,7 @@ fn verify(model: &Model, shelf: &Shelf) -> Exit {
             Ok(bytes) => println!("{}: right, {}", file.name, bytes_in_words(bytes)),
             Err(flaw) => {
                 let path = shelf.path().join(&file.name);
-                eprintln!("attendant: {}: {}", path.display(), in_words(&flaw, model));
+                eprintln!("attendant: {} {}", path.display(), in_words(&flaw, model));
                 outcome = match (flaw.is_missing(), outcome) {
                     (false, _) | (true, Exit::ModelCorrupt) => Exit::ModelCorrupt,
                     (true, _) => Exit::ModelMissing,
