@@ -136,7 +136,7 @@ class Sets:
                 crowd = np.zeros(len(x), np.float32)
                 for _ in range(8):
                     line = np.concatenate([r.choice(talk) for _ in range(2 + len(x) // SAMPLE_RATE)])
-                    crowd += np.roll(line, r.randrange(len(line)))[:len(x)]
+                    crowd += np.resize(np.roll(line, r.randrange(len(line))), len(x))
                 level = np.sqrt(np.mean(x[np.abs(x) > 1e-3] ** 2)) / (np.sqrt(np.mean(crowd ** 2)) + 1e-9)
                 yield np.clip(x + crowd * level * 10 ** (-snr_db / 20), -1, 1), example.text
         return self.make(f"{name} babble", examples)
