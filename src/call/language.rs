@@ -67,7 +67,9 @@ impl Rules {
         known.called.reveal().iter().find_map(|user| {
             let user = user.to_lowercase();
             let digits = international(&user);
-            let is = |rule: &str| rule == user || digits.as_deref() == rule.strip_prefix('+');
+            let same_number =
+                |rule: &str| digits.is_some() && digits.as_deref() == rule.strip_prefix('+');
+            let is = |rule: &str| rule == user || same_number(rule);
             self.called.iter().find(|(rule, _)| is(rule)).map(|(_, choice)| *choice)
         })
     }

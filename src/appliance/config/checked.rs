@@ -113,6 +113,11 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// Something under `prefix` has a fault already.
+    pub(super) fn has_fault_in(&self, prefix: &str) -> bool {
+        self.faults.iter().any(|fault| fault.key.starts_with(prefix))
+    }
+
     pub(super) fn take<T>(
         &mut self,
         key: &str,

@@ -129,9 +129,14 @@ pub(super) fn languages(
     for section in &file.language {
         let rules = section.callers.len() + section.called.len() + section.listen.len();
         let is_auto = section.code == "auto";
+        let key = format!("language.{}", section.code);
+        // What is wrong there may have been a rule.
+        if check.has_fault_in(&format!("{key}.")) {
+            continue;
+        }
         if rules == 0 && (is_auto || !detects) && section.code != file.speech.language {
             let fault = allowed::<()>("callers, called or listen: no call would be held in it");
-            check.take(&format!("language.{}", section.code), "...", fault);
+            check.take(&key, "...", fault);
         }
     }
     sections.into_iter().collect()
