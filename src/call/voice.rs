@@ -249,6 +249,16 @@ mod tests {
     }
 
     #[test]
+    fn the_shelf_takes_no_more_than_its_limit_and_keeps_languages_apart() {
+        let (en, ru) = (LanguageCode::ENGLISH, LanguageCode::new("ru").unwrap());
+        let mut shelf = Shelf::default();
+        assert!(shelf.put(en, "OK.".into(), vec![1; 2]) && shelf.put(ru, "OK.".into(), vec![2; 2]));
+        assert!(!shelf.put(ru, "Много.".into(), vec![0; limits::SHELF_SAMPLES]));
+        assert_eq!((shelf.phrases_in(en), shelf.phrases_in(ru)), (1, 1));
+        assert_eq!(shelf.sound(ru, "OK.").map(|sound| sound[0]), Some(2));
+    }
+
+    #[test]
     fn a_phrase_from_the_shelf_is_said_without_the_engine() {
         let (mut voice, mut ids) = voice(&["Good morning."]);
         voice.say(&mut ids, UtteranceId(1), "Good morning.");

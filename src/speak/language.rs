@@ -1,5 +1,5 @@
-//! Whose words a text becomes. A language is one file that makes a [`Spoken`], and one row in
-//! [`LANGUAGES`].
+//! Whose words a text becomes. A language is one file that makes a `Spoken`, and one row in
+//! `LANGUAGES`.
 
 use super::english::ENGLISH;
 use super::normalise::spaced;

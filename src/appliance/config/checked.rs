@@ -133,6 +133,11 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// Something under `prefix` has a fault already.
+    pub(super) fn has_fault_in(&self, prefix: &str) -> bool {
+        self.faults.iter().any(|fault| fault.key.starts_with(prefix))
+    }
+
     pub(super) fn take<T>(
         &mut self,
         key: &str,
@@ -144,11 +149,6 @@ impl Check<'_> {
                 self.faults.push(Fault::new(key, format_args!("{written:?}"), allowed))
             })
             .ok()
-    }
-
-    /// A fault was found in a key that begins so.
-    pub(super) fn blames(&self, begin: &str) -> bool {
-        self.faults.iter().any(|fault| fault.key.starts_with(begin))
     }
 }
 

@@ -127,15 +127,16 @@ pub(super) fn languages(
     once_each(&file.language, check);
     let detects = file.speech.language == "auto" || file.language.iter().any(|s| s.code == "auto");
     for section in &file.language {
-        // A value of another type has been replaced by none, and said so.
-        if check.blames(&format!("language.{}.", section.code)) {
-            continue;
-        }
         let rules = section.callers.len() + section.called.len() + section.listen.len();
         let is_auto = section.code == "auto";
+        let key = format!("language.{}", section.code);
+        // What is wrong there may have been a rule.
+        if check.has_fault_in(&format!("{key}.")) {
+            continue;
+        }
         if rules == 0 && (is_auto || !detects) && section.code != file.speech.language {
             let fault = allowed::<()>("callers, called or listen: no call would be held in it");
-            check.take(&format!("language.{}", section.code), "...", fault);
+            check.take(&key, "...", fault);
         }
     }
     sections.into_iter().collect()

@@ -87,7 +87,8 @@ fn what_the_engine_lacks_makes_a_call_simpler_and_never_dead() {
 #[test]
 fn the_language_changes_once_early_and_only_when_it_is_plain() {
     let (en, ru) = (code("en"), code("ru"));
-    let table: [(&[Option<(LanguageCode, f32)>], &[Option<LanguageCode>]); 7] = [
+    type Heard = Option<(LanguageCode, f32)>;
+    let table: [(&[Heard], &[Option<LanguageCode>]); 7] = [
         (&[Some((ru, 0.95)), Some((en, 0.99))], &[Some(ru), None]),
         (&[Some((en, 0.9)), Some((ru, 0.99))], &[None, None]),
         (&[Some((ru, 0.6)), Some((ru, 0.7))], &[None, Some(ru)]),

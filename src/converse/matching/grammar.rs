@@ -1,5 +1,5 @@
 //! What one language knows of being understood. A language is one file that makes a [`Grammar`], and
-//! one row in [`GRAMMARS`]; a playbook in a language without one is read with English words, so that
+//! one row in `GRAMMARS`; a playbook in a language without one is read with English words, so that
 //! its phrases, digits and keys still work.
 
 use std::fmt;

@@ -175,7 +175,7 @@ const STEM_CHARS: usize = 4;
 fn stem(word: &str) -> &str {
     let long_enough = |stem: &&str| stem.chars().count() >= STEM_CHARS;
     let cut = |ending: &&str| word.strip_suffix(*ending).filter(long_enough);
-    if let Some(stem) = ENDINGS.iter().filter_map(|ending| cut(ending)).min_by_key(|s| s.len()) {
+    if let Some(stem) = ENDINGS.iter().filter_map(cut).min_by_key(|s| s.len()) {
         return stem;
     }
     word.strip_suffix(['а', 'я', 'о', 'е', 'у', 'ю', 'ы', 'и', 'ь', 'й'])
