@@ -101,6 +101,31 @@ def read_tensors(data, start):
         start += size
 
 
+def _numbers(kind, raw):
+    if kind in (F32, F16):
+        return np.frombuffer(raw, np.float32 if kind == F32 else np.float16).astype(np.float32)
+    if kind != Q8_0:
+        raise SystemExit("only f16, f32 and q8_0 files can be read back")
+    blocks = np.frombuffer(raw, dtype=[("d", "<f2"), ("q", "i1", BLOCK)])
+    return (blocks["d"].astype(np.float32)[:, None] * blocks["q"]).ravel()
+
+
+def read(path):
+    """A model file again: -> (dims, used tokens, tensors by name, with the compact embedding)."""
+    data = Path(path).read_bytes()
+    _, _, n_audio_ctx, d, heads, enc, n_text_ctx, _, _, dec = struct.unpack_from("10i", data, 0)
+    dims = dict(d=d, head=d // heads, enc=enc, dec=dec, n_audio_ctx=n_audio_ctx, n_text_ctx=n_text_ctx)
+    tensors = {}
+    for name, shape, kind, raw in read_tensors(data, 48 + len(_vocabulary())):
+        a = _numbers(kind, raw).reshape(shape[::-1])
+        tensors[name] = a.ravel() if name in _KEPT_F32[:2] else a
+    full = tensors["decoder.token_embedding.weight"]
+    rest = full[N_VOCAB - 1]                       # the last token is none that a text can have
+    used = np.flatnonzero((full != rest).any(1))
+    tensors["decoder.token_embedding.weight"] = np.concatenate([full[used], rest[None]])
+    return dims, used.tolist(), tensors
+
+
 def quantise(source, target, how):
     """Quantises the matrices of an f16 file, the same ones as whisper.cpp's own tool."""
     data = Path(source).read_bytes()

@@ -69,6 +69,8 @@ class People:
         """(speaker, digit) -> takes; the last sixth of the takes of each is held out."""
         takes = defaultdict(list)
         for path in self._files("digits/*"):
+            if not held and (path.parent / "evaluation-only").exists():
+                continue
             digit, number = path.stem.split("_")[:2]
             takes[path.parent.name, digit].append((int(number), path))
         out = {}

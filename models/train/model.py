@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import ggml
 import grammar
 import phrases
 import spelling
@@ -208,13 +209,23 @@ def _take_rows(new, old, names, known):
             new[i] = old[at[name]]
 
 
+def _earlier(path):
+    """A checkpoint, or a model file (which has lost the training's phoneme layer)."""
+    if str(path).endswith(".pt"):
+        return load(path)[0]
+    dims, used, tensors = ggml.read(path)
+    model = Whisper(dims, used, [])
+    model.load_state_dict({name: torch.from_numpy(a.copy()) for name, a in tensors.items()}, strict=False)
+    return model
+
+
 def grow(path, dims, used, phones):
     """A model that begins with what an earlier one knows: more words, more encoder blocks.
 
     A new block starts as the identity (what it adds is zero), a new word with the embedding that all
     unused words share, so the first step is as good as the last one of the earlier model.
     """
-    old, _ = load(path)
+    old = _earlier(path)
     new = Whisper(dims, used, phones)
     theirs, ours = old.state_dict(), new.state_dict()
     depth, step = old.dims["enc"], dims["enc"] / old.dims["enc"]

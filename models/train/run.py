@@ -57,7 +57,7 @@ def main():
     p.add_argument("--out", type=Path, default=HERE / "work" / "run")
     p.add_argument("--human", type=Path, help="folder of human recordings; see README.md")
     p.add_argument("--minutes", type=float, default=150)
-    p.add_argument("--start", type=Path, help="checkpoint (model.pt) of an earlier model to begin with")
+    p.add_argument("--start", type=Path, help="an earlier model to begin with: its checkpoint (model.pt) or its file (.bin, q8_0 or f16)")
     p.add_argument("--rate", type=float, help="peak learning rate")
     p.add_argument("--shards", type=int, default=80)
     p.add_argument("--size", type=int, default=500, help="examples in a shard")

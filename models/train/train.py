@@ -199,7 +199,7 @@ def main():
     p.add_argument("--minutes", type=float, default=100)
     p.add_argument("--rate", type=float, default=2e-3)
     p.add_argument("--workers", type=int, default=1, help="processes, one thread each")
-    p.add_argument("--start", type=Path, help="checkpoint of an earlier model to begin with")
+    p.add_argument("--start", type=Path, help="checkpoint or file of an earlier model to begin with")
     a = p.parse_args()
     model = train(a.shards, a.checkpoint, a.minutes, a.rate, workers=a.workers, start=a.start)
     ggml.export(model, a.checkpoint.with_suffix(".f16.bin"))
