@@ -5,12 +5,13 @@ whether it belongs to the desk at all. Written text is Whisper style; digit
 strings are joined ("4729") however they were spoken ("four seven, twenty nine").
 """
 import random
+import re
 from typing import NamedTuple
 
 import phrases
 import spelling
 from numbers_en import TIMES, cardinal, clock, date, digit_string, money, thousands, weight
-from vocab import Digits
+from vocab import TOKENS, Digits
 
 
 class Utterance(NamedTuple):
@@ -112,10 +113,40 @@ def _one(r):
     return out
 
 
+def _desk_words():
+    """Every word that the desk's sentences are made of."""
+    text = " ".join([*phrases.PLAIN, *(t for _, t in phrases.TEMPLATES), *phrases.NAMES, *phrases.SURNAMES, *spelling.NATO,
+                     *phrases.DEPARTMENTS, *phrases.THINGS, *phrases.PERSONS, *phrases.DAYS, *phrases.MONTHS, *TIMES,
+                     *map(cardinal, range(101)), "hundred thousand dollars cents pounds euros kilos tons double triple"])
+    return set(re.findall(r"[a-z']+", text.lower()))
+
+
+def _english():
+    """Thousands of English words that are not the desk's: whole words of Whisper's vocabulary."""
+    desk = _desk_words()
+    words = (token.decode("ascii", "ignore") for token in TOKENS if re.fullmatch(rb" [a-z]{4,11}", token))
+    return [word.strip() for word in words if word.strip() not in desk]
+
+
+ENGLISH = _english()
+LITTLE = "the a of and to in is it that was for on you he with as his they at be this from we her she or an".split()
+
+
+def _babble(r):
+    """English words in no order, with little words between them as in a sentence."""
+    words = []
+    for _ in range(r.randint(1, 6)):
+        words += [r.choice(LITTLE)] * (r.random() < 0.5) + [r.choice(ENGLISH)]
+    return " ".join(words)
+
+
 def out_of_grammar(r):
     """Words in no sentence, or a sentence of another trade: to be refused."""
-    if r.random() < 0.45:
+    kind = r.random()
+    if kind < 0.35:
         text = r.choice(phrases.OTHER_SENTENCES)
+    elif kind < 0.75:
+        text = _babble(r)
     else:
         text = " ".join(r.choice(phrases.OTHER_WORDS) for _ in range(r.randint(1, 7)))
     return Utterance(text, ["[INAUDIBLE]"], "oog")
