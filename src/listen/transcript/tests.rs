@@ -110,11 +110,11 @@ fn each_word_keeps_its_own_confidence_whatever_is_taken_out_before_it() {
     };
     let words = vec![
         span("noise", 0.9),
-        span("Order", 0.8),
-        span("4", 0.7),
-        span("7", 0.6),
+        span("Order", 0.99),
+        span("4", 0.98),
+        span("7", 0.97),
         span("um", 0.5),
-        span("né", 0.4),
+        span("né", 0.96),
     ];
     let private = Private::new(text.to_owned());
     let found = read(&Recognition { text: private, words, ending: 0.9, no_speech: 0.0 });
@@ -122,7 +122,7 @@ fn each_word_keeps_its_own_confidence_whatever_is_taken_out_before_it() {
     assert_eq!(words_of(&found), ["Order", "4", "7", "né"]);
     let Heard::Words { words, .. } = &found else { panic!() };
     let confidences: Vec<f32> = words.iter().map(|word| word.confidence).collect();
-    assert_eq!(confidences, [0.8, 0.7, 0.6, 0.4].map(confidence::word));
+    assert_eq!(confidences, [0.99, 0.98, 0.97, 0.96].map(confidence::word));
 }
 
 fn part(text: &str, confidence: f32) -> Heard {
