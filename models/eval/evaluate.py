@@ -76,7 +76,7 @@ class Table:
 def people(table, sets):
     """How well people are heard."""
     held = sets.people()
-    table.say("\nPeople, held out of training, through mu-law:\n")
+    table.say("\nPeople, other takes of known speakers, through mu-law:\n")
     table.say("| human digits, 1 to 6 | WER | right |\n|---|---|---|")
     total = []
     for speaker in held.speakers:
