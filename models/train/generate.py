@@ -40,7 +40,7 @@ class Maker:
         (work / "transcripts.txt").write_text("\n".join(texts))
         self.prompts, self.talk = Prompts(trim), []
         synthetic = [(0.88, self.desk), (0.05, self.other), (0.02, self.foreign_language), (0.05, self.noise)]
-        people = [(0.46, self.desk), (0.22, self.digits), (0.03, self.carrier), (0.08, self.other),
+        people = [(0.5, self.desk), (0.17, self.digits), (0.03, self.carrier), (0.09, self.other),
                   (0.015, self.foreign_language), (0.05, self.strangers), (0.04, self.words), (0.05, self.noise)]
         prompts = [(0.09, self.prompt), (0.035, self.prompt_strangers)]
         sentences = [(0.1, self.sentence)] if texts else []

@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 import phrases
+import playbook
 import spelling
 from numbers_en import TIMES, cardinal, clock, date, digit_string, money, thousands, weight
 from vocab import TOKENS, Digits
@@ -84,10 +85,10 @@ TEMPLATES = [(weight, _parts(text)) for weight, text in phrases.TEMPLATES]
 WEIGHTS = [weight for weight, _ in TEMPLATES]
 
 
-def _from_template(r):
+def _filled(parts, r):
     """-> list of (spoken, written)"""
     out = []
-    for text, is_slot in r.choices(TEMPLATES, WEIGHTS)[0][1]:
+    for text, is_slot in parts:
         if not is_slot:
             out.append((text, text))
             continue
@@ -103,11 +104,14 @@ def _from_template(r):
 
 
 def _one(r):
-    if r.random() < 0.36:
+    kind = r.random()
+    if kind < 0.32:
         text = r.choice(phrases.PLAIN)
         out = [(text, text)]
+    elif kind < 0.44:
+        out = _filled(_parts(playbook.sentence(r)), r)
     else:
-        out = _from_template(r)
+        out = _filled(r.choices(TEMPLATES, WEIGHTS)[0][1], r)
     if r.random() < 0.03:
         out[0] = (r.choice(HESITATIONS) + out[0][0], out[0][1])
     return out

@@ -23,10 +23,18 @@ def words_of(spoken):
     return re.findall(r"[a-z]+(?:'[a-z]+)?", text)
 
 
-def _pronounce(word):
-    output = subprocess.run(["espeak-ng", "-q", "-x", "--sep=_", "-v", "en-us", word],
-                            capture_output=True, text=True, check=True).stdout
-    phones = (re.sub(r"[',%=|;~*!\-]", "", p) for p in output.replace(" ", "_").strip().split("_"))
+def _pronounce(words):
+    """Word -> phonemes. One process says them all: a paragraph each, so that each has a line of its own."""
+    said = subprocess.run(["espeak-ng", "-q", "-x", "--sep=_", "-v", "en-us"], input="".join(f"{w}.\n\n" for w in words),
+                          capture_output=True, text=True, check=True).stdout.split("\n")
+    lines = [line for line in said if line.strip()]
+    if len(lines) != len(words):
+        raise SystemExit(f"espeak-ng: {len(lines)} pronunciations of {len(words)} words")
+    return {word: _phones(line) for word, line in zip(words, lines)}
+
+
+def _phones(line):
+    phones = (re.sub(r"[',%=|;~*!\-]", "", p) for p in line.replace(" ", "_").strip().split("_"))
     return [p for p in phones if p]
 
 
@@ -34,7 +42,7 @@ def _all_words():
     r, words = random.Random(5), set(ONES)
     for _ in range(40000):
         words.update(words_of(grammar.sample(r, 0).spoken))
-    for text in phrases.OTHER_WORDS + phrases.OTHER_SENTENCES:
+    for text in phrases.OTHER_WORDS + phrases.OTHER_SENTENCES + grammar.ENGLISH + grammar.LITTLE:
         words.update(words_of(text))
     return sorted(words)
 
@@ -48,7 +56,7 @@ class Lexicon:
         path = Path(path)
         if not path.exists():
             words = sorted({*_all_words(), *(word for text in texts for word in words_of(text))})
-            table = {word: _SPELLED.get(word) or _pronounce(word) for word in words}
+            table = _pronounce(words) | _SPELLED
             path.write_text(json.dumps(table, indent=0))
         self.table = json.loads(path.read_text())
         self.phones = sorted({p for pron in self.table.values() for p in pron})

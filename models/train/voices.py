@@ -1,8 +1,8 @@
 """Text-to-speech voices whose licences let a model trained on them be given away.
 
 Held out of training, for the evaluation: the speaker SLT of flite (it is also
-the voice of the product), the espeak-ng accent en-gb-scotland, and the
-espeak-ng variants f4 and linda.
+the voice of the product) and of RHVoice, the espeak-ng accent en-gb-scotland,
+and the espeak-ng variants f4 and linda.
 """
 import os
 import select
@@ -24,6 +24,7 @@ VARIANTS = ("f1 f2 f3 f5 f1 f2 f3 f5 m1 m2 m3 m4 m5 m6 m7 m8 adam anika belinda 
             "edward john michael mike rob robert steph steph2 travis victor klatt klatt2 klatt4 Andy Annie Lee "
             "Marco Mario Michael Alicia Andrea Hugo Jacky max paul pablo norbert quincy antonio").split() + [""] * 6
 FLITE = ["kal", "kal16", "awb", "rms", "awb", "rms"]
+RHVOICE = ["clb", "clb", "bdl", "bdl", "alan"]          # its other English voices may not be used for what is sold
 HELD_OUT = [("flite", "slt"), ("espeak", "en-gb-scotland+f4"), ("espeak", "en-us+linda")]
 
 _SCRATCH = Path(tempfile.mkdtemp(prefix="voices-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
@@ -83,12 +84,17 @@ def _pico(r, voice, text, path):
     return ["pico2wave", "-l", voice, "-w", path, marked]
 
 
-_COMMANDS = {"espeak": _espeak, "flite": _flite, "pico": _pico}
+def _rhvoice(r, voice, text, path):
+    return ["RHVoice-test", "-p", voice, "-r", str(r.randint(70, 135)), "-t", str(r.randint(75, 130)), "-o", path]
+
+
+_COMMANDS = {"espeak": _espeak, "flite": _flite, "pico": _pico, "rhvoice": _rhvoice}
 
 
 def available():
     """Names of the engines that this machine has; espeak-ng is required (pronunciations come from it)."""
-    tools = {"espeak": "espeak-ng", "flite": "flite", "festival": "festival", "pico": "pico2wave"}
+    tools = {"espeak": "espeak-ng", "flite": "flite", "festival": "festival", "pico": "pico2wave",
+             "rhvoice": "RHVoice-test"}
     found = {name for name, tool in tools.items() if shutil.which(tool)}
     if "espeak" not in found:
         raise SystemExit("espeak-ng is missing; see the README for the packages this needs")
@@ -98,11 +104,13 @@ def available():
 def pick(r, engines):
     """A training voice: (engine, name)."""
     x = r.random()
-    if x < 0.20 and "pico" in engines:
+    if x < 0.17 and "pico" in engines:
         return "pico", r.choice(["en-US", "en-GB"])
-    if x < 0.46 and "flite" in engines:
+    if x < 0.39 and "flite" in engines:
         return "flite", r.choice(FLITE)
-    if x < 0.53 and "festival" in engines:
+    if x < 0.59 and "rhvoice" in engines:
+        return "rhvoice", r.choice(RHVOICE)
+    if x < 0.65 and "festival" in engines:
         return "festival", "ked_diphone"
     variant = r.choice(VARIANTS)
     return "espeak", r.choice(ACCENTS) + ("+" + variant if variant else "")
@@ -124,7 +132,7 @@ def synthesise(text, voice, r):
         if engine == "festival":
             _festival.speak(text, path, r.uniform(0.85, 1.25))
         else:
-            subprocess.run(_COMMANDS[engine](r, name, text, path), stdout=subprocess.DEVNULL,
+            subprocess.run(_COMMANDS[engine](r, name, text, path), input=text.encode(), stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL, check=True, timeout=30)
         rate, samples = wavfile.read(path)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
