@@ -1,7 +1,7 @@
 """Fits confidence to truth: python calibrate.py --cache DIR [--write]
 
 Reads what `run.sh` has kept (`attendant transcribe --json` beside what was said), fits the constants of
-`src/listen/confidence.rs` on one half of the utterances and prints, on the other half, a reliability
+`src/listen/confidence.rs` on one half of the recordings and prints, on the other half, a reliability
 table: of the words and utterances that were believed so far, how many were right. `--write` puts the
 constants into the source; the weights are never negative, so that better evidence never harms.
 """
@@ -41,7 +41,9 @@ def examples(folder):
             continue
         for number, line in enumerate(kept.read_text().splitlines()):
             row = json.loads(line)
-            half = int(hashlib.md5(f"{kept.name}{number}".encode()).hexdigest(), 16) % 2
+            # By what was said: the same recording over another line, and its other takes, stay in its half.
+            recording = row["truth"] or f"{kept.name}{number}"
+            half = int(hashlib.md5(recording.encode()).hexdigest(), 16) % 2
             said = [u for u in row["report"]["utterances"] if any(e["words"] for e in u["evidence"])]
             # An utterance of several has no truth of its own, unless nothing at all was said.
             if len(said) > 1 and row["truth"]:

@@ -10,9 +10,12 @@ import json
 import statistics
 import subprocess
 import sys
+from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
+import promises
+import strangers
 from product import Product, decode_ms, text
 from score import align, digits, words
 from sets import TAKES, VOICES, Sets, has_hts
@@ -29,6 +32,7 @@ class Table:
 
     def __init__(self, product, results):
         self.product, self.results, self.lines = product, results, []
+        self.figures = defaultdict(list)
         results.mkdir(parents=True, exist_ok=True)
 
     def say(self, line):
@@ -73,10 +77,10 @@ class Table:
         return tuple(sum(len(words(text(r, least))) for r in reports) / minutes for least in (BELIEVED, 0.0))
 
 
-def people(table, sets):
-    """How well people are heard."""
+def known_people(table, sets):
+    """How well people are heard whose other takes were in the training."""
     held = sets.people()
-    table.say("\nPeople, other takes of known speakers, through mu-law:\n")
+    table.say("\nPeople whose other takes were in the training, through mu-law:\n")
     table.say("| human digits, 1 to 6 | WER | right |\n|---|---|---|")
     total = []
     for speaker in held.speakers:
@@ -85,14 +89,35 @@ def people(table, sets):
         total.append(rate)
         table.say(f"| {speaker} | {rate:.1f} % | {right:.0f} % |")
     table.say(f"| all | {statistics.mean(total):.1f} % | |")
+    if held.sentences:
+        rate, right = table.errors("human sentences", sets.human_sentences(held), MU_LAW)
+        table.say(f"| sentences with transcripts | {rate:.1f} % | {right:.0f} % |")
     table.say("\n| human numbers | right at once | after the read-back |\n|---|---|---|")
     for length in (4, 6, 8):
         once, after = table.numbers(f"human numbers {length}", sets.human_numbers(held, length), MU_LAW)
         table.say(f"| {length} digits | {once:.0f} % | {after:.0f} % |")
-    table.say("\n| human speech of other trades | n | taken for a command | any words |\n|---|---|---|---|")
+    table.say("\n| human speech of other trades, other recordings | n | taken for a command | any words |\n|---|---|---|---|")
     for name, examples in [("sentences", sets.human_foreign(held)), ("words", sets.human_words(held))]:
         taken, some = table.refused(f"human foreign {name}", examples, MU_LAW)
         table.say(f"| {name} | {len(examples)} | {taken:.1f} % | {some:.1f} % |")
+        if name == "sentences":
+            table.figures["human foreign"].append(taken)
+
+
+def new_people(table, sets):
+    """How well people are heard of whom the training had nothing."""
+    recordings = strangers.digits()
+    if recordings:
+        rate, right = table.errors("stranger digits", sets.stranger_digits(recordings), [*MU_LAW, *DIGITS])
+        table.figures["stranger digits"].append(rate)
+        table.say("\n| digits 1 to 6 by a person never heard, through mu-law | WER | right |\n|---|---|---|")
+        table.say(f"| David C Dawson | {rate:.1f} % | {right:.0f} % |")
+    table.say("\n| sentences of people never heard | n | taken for a command | any words |\n|---|---|---|---|")
+    for language in filter(strangers.sentences, strangers.LANGUAGES):
+        examples = sets.stranger_sentences(language)
+        taken, some = table.refused(f"stranger {language}", examples, MU_LAW)
+        table.figures["stranger foreign"].append(taken)
+        table.say(f"| {language} | {len(examples)} | {taken:.1f} % | {some:.1f} % |")
 
 
 def synthetic(table, sets, names):
@@ -107,16 +132,21 @@ def synthetic(table, sets, names):
                                      ("babble", babble, MU_LAW)]:
             rate, right = table.errors(f"{name} {label}", examples, way)
             cells.append(f"{rate:.1f} % ({right:.0f} %)")
+            if label == "mu-law":
+                table.figures["synthetic WER"].append(rate)
         table.say(f"| {name} | {' | '.join(cells)} |")
     table.say("\n| numbers through mu-law: right at once (after the read-back) | 4 digits | 6 digits | 8 digits |"
               "\n|---|---|---|---|")
     for seed, name in enumerate(names):
         made = [sets.numbers(name, VOICES[name], length, 9100 + 10 * seed + length) for length in (4, 6, 8)]
         shares = [table.numbers(f"{name} numbers {n}", m, MU_LAW) for n, m in zip((4, 6, 8), made)]
+        table.figures["synthetic six"].append(shares[1][0])
+        table.figures["synthetic six read back"].append(shares[1][1])
         table.say(f"| {name} | {' | '.join(f'{a:.0f} % ({b:.0f} %)' for a, b in shares)} |")
     table.say("\n| synthetic speech of other trades | taken for a command | any words |\n|---|---|---|")
     for seed, name in enumerate(names):
         taken, some = table.refused(f"{name} foreign", sets.foreign(name, VOICES[name], 9400 + seed), MU_LAW)
+        table.figures["synthetic foreign"].append(taken)
         table.say(f"| {name} | {taken:.1f} % | {some:.1f} % |")
 
 
@@ -125,9 +155,11 @@ def quiet(table, sets):
     table.say("\n| five minutes of | false words a minute, believed | all |\n|---|---|---|")
     for name, examples in [("noise", sets.noise()), ("music", sets.music())]:
         believed, some = table.false_words(name, examples, MU_LAW)
+        table.figures[name].append(believed)
         table.say(f"| {name} | {believed:.2f} | {some:.2f} |")
     examples = sets.sentences("flite slt", VOICES["flite slt"], 9000)[:max(10, sets.count // 2)]
     rates = [table.errors(f"lead {s}", examples, [*MU_LAW, "--lead-silence", str(1000 * s)])[0] for s in range(6)]
+    table.figures["lead"].append(rates[-1] - rates[0])
     table.say("\n| silence before the words | " + " | ".join(f"{s} s" for s in range(6)) + " |\n|" + "---|" * 7)
     table.say("| flite slt, mu-law, WER | " + " | ".join(f"{rate:.1f} %" for rate in rates) + " |")
 
@@ -140,6 +172,8 @@ def speed(table, sets):
         reports = table.heard(f"length {seconds}", sets.lengths(seconds), MU_LAW)
         spent = [decode_ms(r) for r in reports if r["utterances"]]
         medians.append(f"{statistics.median(spent):.0f} ms" if spent else "nothing heard")
+        if spent:
+            table.figures[f"decode {seconds} s"].append(statistics.median(spent))
     table.say("| decode on one thread, median | " + " | ".join(medians) + " |")
 
 
@@ -172,15 +206,19 @@ def main():
               f"model `{Path(a.model).name}`.")
     for missing in set(VOICES) - set(names):
         table.say(f"Left out, because it is not installed: {missing}.")
+    new_people(table, sets)
     if a.human:
-        people(table, sets)
+        known_people(table, sets)
     else:
-        table.say("\nWithout recordings of people: how well it hears them is not known.")
+        table.say("\nWithout --human: how well it hears the people of its training is not known.")
     synthetic(table, sets, names)
     quiet(table, sets)
     speed(table, sets)
+    summary = promises.table(table.figures)
+    print("\n".join(summary))
     if a.card:
-        write(Path(a.card), table.lines)
+        made_by, *rest = table.lines
+        write(Path(a.card), [made_by, *summary, *rest])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
-import sets  # noqa: F401 (makes the training scripts importable)
+import training  # noqa: F401
 from mel import SAMPLE_RATE
 from product import Product, text
 from score import words

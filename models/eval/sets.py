@@ -4,6 +4,7 @@ A set is a folder of WAV files (16 kHz) with an index; where it exists it is not
 another model costs only its decoding. What the line does to the sound is the product's business
 (`attendant transcribe --line`), but for babble, which stands beside the speaker.
 """
+import hashlib
 import random
 import shutil
 import sys
@@ -13,20 +14,25 @@ from typing import NamedTuple
 import numpy as np
 from scipy.io import wavfile
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "train"))
-
+import training  # noqa: F401
 import grammar
 import noises
+import playbook
+import strangers
 import voices
 from human import AUDIO, People
 from mel import SAMPLE_RATE
 from numbers_en import ONES, random_digits
+from trades import SENTENCES as OTHER_TRADES
 
 # Folders of speakers with a file of this name are heard in the evaluation alone, all of their takes.
 EVALUATION_ONLY = "evaluation-only"
 HTS = "cmu_us_slt_arctic_hts"
 VOICES = {"flite slt": ("flite", "slt"), "festival slt hts": ("festival", HTS),
           "espeak-ng scotland+f4": ("espeak", "en-gb-scotland+f4"), "espeak-ng us+linda": ("espeak", "en-us+linda")}
+# Scripts that change no set.
+UNRELATED = {"evaluate.py", "calibrate.py", "product.py", "score.py", "fixtures.py", "promises.py", "train.py", "model.py",
+             "muon.py", "data.py", "align.py", "ggml.py", "run.py", "generate.py"}
 TAKES = 3                     # of one number: the first, and those after the caller said no
 
 
@@ -34,6 +40,17 @@ class Example(NamedTuple):
     """One file and what is said in it; empty for what must not be understood."""
     path: Path
     text: str
+
+
+def _recipe(human):
+    """Names the scripts and the folder of recordings that a set is made from: others, another set."""
+    here = Path(__file__).resolve().parent
+    scripts = sorted([*here.glob("*.py"), *(here.parent / "train").glob("*.py"), playbook.PLAYBOOK])
+    told = hashlib.sha256(str(human and human.resolve()).encode())
+    for script in scripts:
+        if script.name not in UNRELATED:
+            told.update(script.read_bytes())
+    return told.hexdigest()[:12]
 
 
 class _Hts(voices._Festival):
@@ -77,7 +94,7 @@ class Sets:
 
     def make(self, name, examples):
         """Writes (samples, text) of the generator that `examples` gives, unless they are there."""
-        folder = self.cache / "sets" / f"{name.replace(' ', '-')}-{self.count}"
+        folder = self.cache / f"sets-{_recipe(self.human)}" / f"{name.replace(' ', '-')}-{self.count}"
         index = folder / "index.tsv"
         if not index.exists():
             print(f"making {folder.name}", file=sys.stderr, flush=True)
@@ -145,8 +162,8 @@ class Sets:
         """Speech of other trades."""
         def examples():
             r = random.Random(seed)
-            for _ in range(self.count):
-                yield framed(speak(grammar.out_of_grammar(r).spoken, voice, r), r), ""
+            for text in r.sample(OTHER_TRADES, min(self.count, len(OTHER_TRADES))):
+                yield framed(speak(text, voice, r), r), ""
         return self.make(f"{name} foreign", examples)
 
     def noise(self, seed=9500, seconds=30, pieces=10):
@@ -214,6 +231,36 @@ class Sets:
                 for _ in range(TAKES):
                     yield framed(people.digit_string(r, speaker, text), r), str(text)
         return self.make(f"human numbers of {length}", examples)
+
+    def stranger_digits(self, recordings, seed=9220):
+        """Strings of 1 to 6 digits by a person whom no training heard."""
+        def examples():
+            r = random.Random(seed)
+            for number in range(2 * self.count):
+                text = random_digits(r, 1 + number % 6)
+                yield framed(strangers.digit_string(r, recordings, text), r), str(text)
+        return self.make("stranger digits", examples)
+
+    def stranger_sentences(self, language, seed=9330):
+        """Sentences of another language by a person whom no training heard."""
+        def examples():
+            r, files = random.Random(seed), strangers.sentences(language)
+            r.shuffle(files)
+            made = 0
+            for x in filter(lambda x: x is not None, map(strangers.sentence, files)):
+                if made == self.count:
+                    return
+                made += 1
+                yield framed(x, r), ""
+        return self.make(f"stranger {language}", examples)
+
+    def human_sentences(self, people, seed=9320):
+        """What people say to the desk, as the transcripts have it."""
+        def examples():
+            r = random.Random(seed)
+            for path, said in r.sample(people.sentences, min(2 * self.count, len(people.sentences))):
+                yield framed(people.audio(path), r), said
+        return self.make("human sentences", examples)
 
     def human_foreign(self, people, seed=9300):
         """People's sentences that are none of the desk's."""

@@ -117,8 +117,8 @@ def attention_loss(weights, log_probs, lengths, phone_lengths, phones, spans):
                 mask.append((low, high))
     if not rows:
         return weights.new_zeros(())
-    rows, mask = torch.tensor(rows), torch.tensor(mask)
-    at = torch.arange(weights.shape[-1])
+    rows, mask = (torch.tensor(part, device=weights.device) for part in (rows, mask))
+    at = torch.arange(weights.shape[-1], device=weights.device)
     inside = (at >= mask[:, :1]) & (at <= mask[:, 1:])
     share = (weights[rows[:, 0], rows[:, 1]].float() * inside).sum(-1)
     return -(share + 1e-4).log().mean()

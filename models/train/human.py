@@ -23,7 +23,8 @@ from vocab import Digits
 AUDIO = {".opus", ".ogg", ".wav", ".flac", ".mp3"}
 
 
-def _decode(path):
+def decode(path):
+    """Samples at 16 kHz of any file that ffmpeg reads."""
     if path.suffix == ".opus" and shutil.which("opusdec"):
         command = ["opusdec", "--quiet", "--rate", str(SAMPLE_RATE), "--force-wav", str(path), "-"]
         raw, skip = subprocess.run(command, capture_output=True, check=True).stdout, 44
@@ -90,11 +91,12 @@ class People:
 
     def audio(self, path):
         """Samples at 16 kHz, trimmed, peak 1."""
-        key = hashlib.md5(str(path.relative_to(self.folder)).encode()).hexdigest()
+        there = path.stat()                             # another recording under the same name is another key
+        key = hashlib.md5(f"{path.resolve()} {there.st_size} {there.st_mtime_ns}".encode()).hexdigest()
         cached = self.cache / f"{key}.npy"
         if cached.exists():
             return np.load(cached).astype(np.float32)
-        x = trim(_decode(path))
+        x = trim(decode(path))
         x = x / (np.max(np.abs(x)) + 1e-6)
         np.save(cached, x.astype(np.float16))
         return x

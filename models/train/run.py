@@ -24,7 +24,7 @@ def _generators(a, shards):
     processes = []
     for seed in range(1, a.generators + 1):
         done = len(list((a.out / "data").glob(f"s{seed:03d}-*.pkl")))
-        missing = shards // a.generators - done
+        missing = (shards + a.generators - seed) // a.generators - done
         if missing <= 0:
             continue
         command = [sys.executable, str(HERE / "generate.py"), str(a.out / "data"), "--seed", str(seed),
@@ -39,6 +39,8 @@ def _wait_for_shards(folder, count, processes):
     while len(list(folder.glob("s*.pkl"))) < count:
         if any(p.poll() not in (None, 0) for p in processes):
             raise SystemExit("the generation of examples failed")
+        if all(p.poll() == 0 for p in processes) and len(list(folder.glob("s*.pkl"))) < count:
+            raise SystemExit(f"{folder}: {count} shards were to be there; remove the folder and begin anew")
         time.sleep(1)
 
 
@@ -63,9 +65,13 @@ def main():
     p.add_argument("--size", type=int, default=500, help="examples in a shard")
     p.add_argument("--workers", type=int, default=1, help="training processes, one thread each")
     p.add_argument("--generators", type=int, default=2, help="processes that make examples")
+    p.add_argument("--twentieth", action="store_true",
+                   help="the whole recipe at a twentieth of its size, to show that it can be done again")
     p.add_argument("--smoke", action="store_true", help="a minute that shows that everything works; the model is useless")
     p.add_argument("--export-only", action="store_true", help="write the files from the last checkpoint")
     a = p.parse_args()
+    if a.twentieth:
+        a.minutes, a.shards = a.minutes / 20, max(1, a.shards // 20)
     if a.smoke:
         a.minutes, a.shards, a.size, a.generators = 0.5, 2, 60, 1
     checkpoint = a.out / "model.pt"

@@ -27,6 +27,12 @@ from muon import optimisers
 
 CTC_WEIGHT = (0.6, 0.3)        # first and second half
 LOOK_WEIGHT = 0.3
+GPU_FEEDERS = 8                # a GPU waits for batches, so more cores make them
+
+
+def device():
+    """The GPU if there is one; for a model of this size a processor will do."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _feed(folder, used, seed, queue, progress, warm):
@@ -55,8 +61,10 @@ def learning_rate(peak, step, progress):
 def losses(model, batch):
     """-> (cross entropy, phoneme CTC, attention beside the token, share of right tokens)"""
     mel, inputs, outputs, lengths, phone_lengths, phones, spans = batch
+    at = next(model.parameters()).device
+    mel, inputs, outputs = mel.to(at), inputs.to(at), outputs.to(at)
     watched = model.decoder.blocks[-1].cross_attn.watched = []
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(at.type, torch.bfloat16):
         heard = model.encoder(mel)
         frames = model.ctc(heard)
         logits = model.logits(inputs, heard)
@@ -64,11 +72,12 @@ def losses(model, batch):
     known = phone_lengths > 0                           # noise and foreign speech have nothing to align
     ctc, looking = ce.new_zeros(()), ce.new_zeros(())
     if known.any():
-        log_probs = frames[known].float().log_softmax(-1).transpose(0, 1)
-        ctc = F.ctc_loss(log_probs, phones, lengths[known], phone_lengths[known],
+        log_probs = frames[known.to(at)].float().log_softmax(-1).transpose(0, 1)
+        ctc = F.ctc_loss(log_probs, phones.to(at), lengths[known], phone_lengths[known],
                          blank=model.ctc.out_features - 1, zero_infinity=True)
         if ctc.item() < 2.0:                            # before that the alignment is a guess
-            looking = attention_loss(watched[0], frames.detach().float().log_softmax(-1), lengths, phone_lengths, phones, spans)
+            certain = frames.detach().float().log_softmax(-1).cpu()
+            looking = attention_loss(watched[0], certain, lengths, phone_lengths, phones, spans)
     with torch.no_grad():
         right = (logits.argmax(-1) == outputs)[outputs >= 0].float().mean()
     return ce, ctc, looking, right
@@ -88,6 +97,7 @@ class Run:
             lexicon, state = Lexicon(Path(folder) / "lexicon.json"), {}
             used = used_tokens((Path(folder) / "transcripts.txt").read_text().splitlines())
             self.model = grow(start, DIMS, used, lexicon.phones) if start else Whisper(DIMS, used, lexicon.phones)
+        self.model.to(device())
         self.optimisers = optimisers(self.model, peak)
         for optimiser, old in zip(self.optimisers, state.get("optimisers", [])):
             optimiser.load_state_dict(old)
@@ -143,12 +153,16 @@ class Run:
              optimisers=[o.state_dict() for o in self.optimisers])
 
 
-def _start_feeder(run, folder, seed):
+def _start_feeders(run, folder, seed):
+    """-> (processes, their queue, the progress that they see)"""
     context = mp.get_context("spawn")
     queue, progress = context.Queue(maxsize=12), context.Value("d", run.progress)
-    feeder = context.Process(target=_feed, args=(str(folder), run.model.used, seed, queue, progress, run.warm), daemon=False)
-    feeder.start()
-    return feeder, queue, progress
+    count = 1 if device().type == "cpu" else max(1, min(GPU_FEEDERS, (os.cpu_count() or 2) - 1))
+    feeders = [context.Process(target=_feed, args=(str(folder), run.model.used, seed + 104729 * n, queue, progress, run.warm))
+               for n in range(count)]
+    for feeder in feeders:
+        feeder.start()
+    return feeders, queue, progress
 
 
 def _work(rank, workers, folder, checkpoint, minutes, peak, seed, start):
@@ -159,7 +173,7 @@ def _work(rank, workers, folder, checkpoint, minutes, peak, seed, start):
     if workers > 1:
         dist.init_process_group("gloo", init_method=f"file://{checkpoint}.rendezvous", rank=rank, world_size=workers)
     run = Run(folder, checkpoint, minutes, peak, start)
-    feeder, queue, progress = _start_feeder(run, folder, seed + run.step + 7919 * rank)
+    feeders, queue, progress = _start_feeders(run, folder, seed + run.step + 7919 * rank)
     saved = time.time()
     try:
         while run.progress < 1:
@@ -175,13 +189,16 @@ def _work(rank, workers, folder, checkpoint, minutes, peak, seed, start):
         if rank == 0:
             run.save()
     finally:
-        feeder.kill()
-        feeder.join()
+        for feeder in feeders:
+            feeder.kill()
+            feeder.join()
 
 
 def train(folder, checkpoint, minutes, peak=2e-3, seed=1, workers=1, start=None):
     """Trains until the minutes are spent. Several one-thread processes that share gradients
-    are faster on a busy machine than one process with several threads."""
+    are faster on a busy machine than one process with several threads; with a GPU one is enough."""
+    workers = workers if device().type == "cpu" else 1
+    print(f"trains on {device()} with {workers} process{'es' if workers > 1 else ''}", flush=True)
     Path(f"{checkpoint}.rendezvous").unlink(missing_ok=True)
     arguments = (workers, folder, checkpoint, minutes, peak, seed, start)
     if workers == 1:

@@ -1,0 +1,5 @@
+"""Makes the training's scripts importable."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "train"))
