@@ -2,12 +2,13 @@
 # make demo    build, make a trial call, print the conversation; the call's exit code
 # make test    everything that must hold before a change lands
 # make bench   gaps, delays, processor time and memory, printed
+# make train-test   train the starter model at a twentieth of its size and see that it hears digits
 # make lint    format, clippy, documentation, licences and advisories
 # make deps    install the Debian packages that are missing
 
 export GGML_NATIVE ?= OFF
 
-.PHONY: run demo test bench lint deps test-deps build fmt clippy doc deny
+.PHONY: run demo test bench train-test lint deps test-deps build fmt clippy doc deny
 
 run: build
 	tools/demo --serve
@@ -21,6 +22,12 @@ test: test-deps fmt clippy doc
 
 bench: test-deps
 	cargo bench --locked --bench figures
+
+# Not a part of `test`: it fetches PyTorch and trains for ten minutes. The voices besides espeak-ng and
+# flite may be missing; models/train/README.md names them.
+train-test: test-deps
+	@tools/deps train
+	cargo test --locked --test training -- --ignored --nocapture
 
 lint: deps fmt clippy doc deny
 

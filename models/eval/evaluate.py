@@ -112,6 +112,10 @@ def new_people(table, sets):
         table.figures["stranger digits"].append(rate)
         table.say("\n| digits 1 to 6 by a person never heard, through mu-law | WER | right |\n|---|---|---|")
         table.say(f"| David C Dawson | {rate:.1f} % | {right:.0f} % |")
+    letters = strangers.letters()
+    if letters:
+        _, right = table.errors("stranger letters", sets.stranger_letters(letters), MU_LAW)
+        table.say(f"\n{round(right * len(letters) / 100)} of {len(letters)} single letters by two people never heard are right.")
     table.say("\n| sentences of people never heard | n | taken for a command | any words |\n|---|---|---|---|")
     for language in filter(strangers.sentences, strangers.LANGUAGES):
         examples = sets.stranger_sentences(language)

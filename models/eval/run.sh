@@ -35,7 +35,7 @@ fi
 [ -d /usr/share/festival/voices ] && ls -d /usr/share/festival/voices/*/cmu_us_slt_arctic_hts >/dev/null 2>&1 ||
     echo "without the package festvox-us-slt-hts: one voice is left out" >&2
 [ -n "$human" ] || echo "without --human: the people of the training are left out" >&2
-for package in saytime asterisk-prompt-es-co asterisk-prompt-fr-armelle asterisk-prompt-it-menardi-wav; do
+for package in saytime klettres-data asterisk-prompt-es-co asterisk-prompt-fr-armelle asterisk-prompt-it-menardi-wav; do
     dpkg -s $package >/dev/null 2>&1 || echo "without the package $package: a person never heard is left out" >&2
 done
 exec "$python" "$here/evaluate.py" --attendant "$program" --model "$model" --count "$count" --cache "$cache" \

@@ -241,6 +241,14 @@ class Sets:
                 yield framed(strangers.digit_string(r, recordings, text), r), str(text)
         return self.make("stranger digits", examples)
 
+    def stranger_letters(self, letters, seed=9240):
+        """Single letters by two people whom no training heard."""
+        def examples():
+            r = random.Random(seed)
+            for name, x in letters:
+                yield framed(x, r), f"{name}."
+        return self.make("stranger letters", examples)
+
     def stranger_sentences(self, language, seed=9330):
         """Sentences of another language by a person whom no training heard."""
         def examples():

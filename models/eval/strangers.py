@@ -3,6 +3,7 @@
     saytime                           ten digits by David C Dawson (GPL), 8 kHz mu-law
     asterisk-prompt-es-co             Spanish, asterisk-prompt-fr-armelle French (Armelle Desjardins),
     asterisk-prompt-it-menardi-wav    Italian (Menardi): sentences to be refused
+    klettres-data                     the letters of the alphabet by two people (GPL)
 
 Each is left out where its package is missing. The training must never read them.
 """
@@ -15,9 +16,11 @@ from scipy.signal import resample_poly
 import training  # noqa: F401
 from human import AUDIO, decode, join, trim
 from mel import SAMPLE_RATE
+from spelling import LETTERS
 
 SAYTIME = Path("/usr/share/saytime")
 PROMPTS = Path("/usr/share/asterisk/sounds")
+KLETTRES = Path("/usr/share/klettres")
 LANGUAGES = {"Spanish": "es", "French": "fr", "Italian": "it_IT_f_Menardi"}
 LEAST_S, LONGEST_S = 1.0, 8.0
 
@@ -59,3 +62,10 @@ def sentence(path):
         return None
     x = x[:int(LONGEST_S * SAMPLE_RATE)]
     return x / (np.abs(x).max() + 1e-6)
+
+
+def letters():
+    """(letter, samples) of two people, American and British; empty without the package klettres-data."""
+    files = [KLETTRES / accent / "alpha" / f"{name}.ogg" for letter in LETTERS
+             for accent, name in (("en", letter), ("en_GB", letter.lower()))]
+    return [(f.stem.upper(), trim(decode(f))) for f in files if f.exists()]
