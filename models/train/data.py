@@ -11,13 +11,17 @@ import numpy as np
 import torch
 
 from mel import floor_of
-from vocab import EOT, NO_TIMESTAMPS, SOT
+from vocab import EOT, NO_TIMESTAMPS, SOT, TOKENS
 
 WINDOWS = [64, 128, 192, 256, 320, 384, 448, 512]      # encoder positions; the product fits audio_ctx to these
 POSITIONS = 3072                                       # positions per batch, so that every batch costs the same
 CURRICULUM = [(0.03, 120), (0.07, 180), (0.25, 240)]   # longest utterance in frames until that share of the run
 GENTLE = 0.4                                           # share of the run in which the variation grows
 STRENGTH = 0.6                                         # to this; the shards are varied already
+REPEATED = 2.0                                         # how much oftener a number with a digit twice in a row is drawn:
+                                                       # there the decoder loses count
+LATE, RARER = 0.6, 0.5                                 # from that share of the run on, what is to be refused is drawn so much
+                                                       # less often: a caller of the desk says the desk's sentences
 
 
 def _warps():
@@ -109,19 +113,37 @@ def place(m, floor, frames, r, g, strength=1.0):
     return out, start + m.shape[1]
 
 
+_DIGIT = {i: token.strip() for i, token in enumerate(TOKENS) if token.strip().isdigit() and len(token.strip()) == 1}
+
+
+def _is_repeated(tokens):
+    """A digit stands twice in a row in it."""
+    return any(a in _DIGIT and _DIGIT[a] == _DIGIT.get(b) for a, b in zip(tokens, tokens[1:]))
+
+
 class Shards:
     """All examples of a folder; `scan` picks up the shards that appeared since."""
 
     def __init__(self, folder, used):
-        self.folder, self.used, self.seen, self.examples = Path(folder), set(used), set(), []
+        self.folder, self.used, self.seen = Path(folder), set(used), set()
+        self.examples, self.early, self.late = [], [], []      # the examples, and how often each is drawn
 
     def scan(self):
         """Loads the new shards."""
         for path in sorted(self.folder.glob("s*.pkl")):
             if path.name not in self.seen:
                 self.seen.add(path.name)
-                self.examples += [e for e in pickle.loads(path.read_bytes()) if self.used.issuperset(e[2])]
+                new = [e for e in pickle.loads(path.read_bytes()) if self.used.issuperset(e[2])]
+                self.examples += new
+                for _, _, tokens, _, kind in new:
+                    self.early.append(REPEATED if _is_repeated(tokens) else 1.0)
+                    self.late.append(RARER if kind == "other" else self.early[-1])
         return len(self.examples)
+
+    def draw(self, r, count, progress):
+        """`count` of them at random."""
+        weights = self.early if progress < LATE else self.late
+        return r.choices(self.examples, weights, k=min(count, len(self.examples)))
 
 
 class Batcher:
@@ -140,7 +162,7 @@ class Batcher:
     def _pool(self):
         """Some batches of examples of similar length; short ones only at first."""
         limit = 9999 if self.warm else next((frames for until, frames in CURRICULUM if self.progress < until), 9999)
-        pool = self.r.sample(self.shards.examples, min(len(self.shards.examples), 600))
+        pool = self.shards.draw(self.r, 600, self.progress)
         pool = sorted((e for e in pool if e[0].shape[1] <= limit), key=lambda e: e[0].shape[1])
         groups, start = [], 0
         while start < len(pool):
