@@ -7,6 +7,7 @@
 //! | `meter` | processor time and memory of the box's two processes |
 //! | `media`, `signalling`, `words` | the pure modules, in this process |
 //! | `life` | start, and the engine's death |
+//! | `pauses` | the pause corpus: gap and false cut-offs, by our rule and by plain ones |
 //! | `talk` | scripted conversations with `attendant call`, alone and five at once |
 //! | `crowd` | SIPp: calls set up in a second |
 //!
@@ -18,6 +19,7 @@ mod crowd;
 mod life;
 mod media;
 mod meter;
+mod pauses;
 mod signalling;
 mod stopwatch;
 mod table;
@@ -31,11 +33,12 @@ use table::Table;
 
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("media", media::measure),
     ("signalling", signalling::measure),
     ("words", words::measure),
     ("life", life::measure),
+    ("pauses", pauses::measure),
     ("talk", talk::measure),
     ("crowd", crowd::measure),
 ];

@@ -101,7 +101,7 @@ impl Recordings {
                 if !samples.is_empty() {
                     samples.extend(sound::silence_ms(line.pause_ms));
                 }
-                samples.extend(trimmed(&sound::speak(part)));
+                samples.extend(sound::trimmed(&sound::speak(part)));
             }
             sound::write_wav(&recordings.path(line), sound::SAMPLE_RATE_HZ, &samples, 0);
         }
@@ -111,12 +111,4 @@ impl Recordings {
     pub fn path(&self, line: &Line) -> PathBuf {
         self.folder.at(&format!("{}.wav", line.parts.join(" ").replace(' ', "-")))
     }
-}
-
-/// Without the silence that the voice puts around, which would make the pause longer.
-fn trimmed(samples: &[i16]) -> &[i16] {
-    let is_loud = |sample: &i16| sample.unsigned_abs() > 200;
-    let from = samples.iter().position(is_loud).unwrap_or(0);
-    let to = samples.iter().rposition(is_loud).map_or(samples.len(), |last| last + 1);
-    &samples[from..to]
 }

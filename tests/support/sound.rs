@@ -40,12 +40,25 @@ pub fn silence_ms(length_ms: u32) -> Vec<i16> {
 
 /// `text` by the program flite, whose voice the box speaks with.
 pub fn flite(text: &str) -> Sound {
+    flite_voice("slt", text)
+}
+
+/// `text` by one of flite's voices.
+pub fn flite_voice(voice: &str, text: &str) -> Sound {
     let folder = Folder::new("flite");
     let path = folder.at("out.wav");
     let mut command = Command::new("flite");
-    command.args(["-voice", "slt", "-t", text, "-o"]).arg(&path);
+    command.args(["-voice", voice, "-t", text, "-o"]).arg(&path);
     assert!(command.status().unwrap().success());
     read_wav(&path).unwrap()
+}
+
+/// Without the silence that a voice puts around.
+pub fn trimmed(samples: &[i16]) -> &[i16] {
+    let is_loud = |sample: &i16| sample.unsigned_abs() > 200;
+    let from = samples.iter().position(is_loud).unwrap_or(0);
+    let to = samples.iter().rposition(is_loud).map_or(samples.len(), |last| last + 1);
+    &samples[from..to]
 }
 
 /// Writes 16 kHz sound as a file of 8 or 16 kHz that ends in silence.

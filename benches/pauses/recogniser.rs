@@ -1,0 +1,52 @@
+//! The starter model in this process. A text is decoded once, however many rules want it.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use attendant::base::LanguageCode;
+use attendant::listen::Recognition;
+use attendant::speech::model::ModelSource;
+use attendant::speech::whisper::{Decoded, DeviceWish, Whisper};
+use nix::time::{ClockId, clock_gettime};
+
+type Heard = (Recognition, Duration);
+
+pub struct Ears {
+    whisper: Whisper,
+    kept: HashMap<Vec<i16>, Heard>,
+    /// Processor time of each decode.
+    pub decode_ms: Vec<f64>,
+}
+
+impl Ears {
+    pub fn open() -> Self {
+        let source = ModelSource::Starter;
+        let model = source.read().expect("the starter is in the program");
+        let whisper = Whisper::load(&source, &model, DeviceWish::Cpu).expect("it can be loaded");
+        Self { whisper, kept: HashMap::new(), decode_ms: Vec::new() }
+    }
+
+    /// What is heard, and the processor time that it takes on one thread.
+    pub fn hear(&mut self, audio: &[i16]) -> Heard {
+        if let Some(heard) = self.kept.get(audio) {
+            return heard.clone();
+        }
+        let mut lane = self.whisper.lane().expect("there is memory for a lane");
+        let mut recogniser = self.whisper.recogniser(1, &[LanguageCode::ENGLISH]);
+        let began = processor_time();
+        let decoded = recogniser.decode(&mut lane, audio, &AtomicBool::new(false));
+        let took = processor_time().saturating_sub(began);
+        let recognition = match decoded {
+            Decoded::Text(transcript) => transcript.recognition,
+            Decoded::Cancelled | Decoded::Failed(_) => Recognition::nothing(),
+        };
+        self.decode_ms.push(took.as_secs_f64() * 1_000.0);
+        self.kept.insert(audio.to_vec(), (recognition.clone(), took));
+        (recognition, took)
+    }
+}
+
+fn processor_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
