@@ -19,7 +19,7 @@ mod tests;
 
 pub use alphabet::{
     Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose, Record, Say,
-    Settings, Speaker, Turn,
+    Settings, Speaker, Speech, Turn, Word,
 };
 pub use conversation::Conversation;
 pub use playbook::{Playbook, PlaybookError, fixed_phrases};

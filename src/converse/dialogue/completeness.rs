@@ -51,7 +51,7 @@ impl Dialogue {
                 if let (Some(bounds), Found::Value(digits) | Found::Partial(digits)) =
                     (kind.digit_count(), &found)
                 {
-                    return Some(counted(form.partial.len() + digits.len(), bounds));
+                    return Some(counted(form.partial.text.len() + digits.text.len(), bounds));
                 }
                 let ends_well = tokens.last().is_some_and(|t| !t.is_dangling());
                 match (kind, found) {
@@ -68,7 +68,7 @@ impl Dialogue {
         for (slot, found) in intent.slots.iter().zip(&guess.values) {
             match (slot.kind.digit_count(), found) {
                 (Some(bounds), Found::Value(digits) | Found::Partial(digits)) => {
-                    judged = counted(digits.len(), bounds);
+                    judged = counted(digits.text.len(), bounds);
                 }
                 (None, _) | (_, Found::Nothing) => {}
             }

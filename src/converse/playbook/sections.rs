@@ -8,7 +8,7 @@ use super::checks::{Context, patterns};
 use super::reader::{Faults, Section, shown};
 use super::{
     Action, EnginePhrases, Fault, FollowUp, Intent, IntentId, Length, Lookup, Playbook, Prompts,
-    Scope, Silence, Slot, collect_fixed,
+    ReadBack, Scope, Silence, Slot, collect_fixed,
 };
 use crate::converse::matching::grammar::Grammar;
 use crate::converse::matching::score::Lexicon;
@@ -17,6 +17,9 @@ use crate::converse::matching::slots::SlotKind;
 /// Below this a text is wrong more often than not, and asking again costs less than a wrong action;
 /// the measured table is in the model's card.
 const ASK_AGAIN_BELOW: f32 = 0.3;
+/// A digit that is less sure than this is wrong once in ten times or more, and a number has several:
+/// to hear it read back costs three seconds, to be answered for another number costs the call.
+const READ_BACK_BELOW: f32 = 0.9;
 /// The place of the value in `prompts.read_back`.
 const VALUE: &str = "{value}";
 const INTENTS: usize = 200;
@@ -42,6 +45,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         names,
         lexicon: Lexicon::new(Grammar::of(&language), synonyms),
         ask_again_below: root.share(&mut faults, "ask_again_below", ASK_AGAIN_BELOW),
+        read_back_below: root.share(&mut faults, "read_back_below", READ_BACK_BELOW),
         read_back: read_back(&root).map(str::to_owned),
     };
     let prompts = prompts(&mut root, &mut faults, &context);
@@ -71,6 +75,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         tables,
         fallback,
         ask_again_below: context.ask_again_below,
+        read_back_below: context.read_back_below,
         lexicon,
         fixed,
     })
@@ -232,7 +237,7 @@ fn intent(
     let name = s.text(faults, "name").unwrap_or_default().to_owned();
     let title = s.text(faults, "title").map_or_else(|| name.replace('_', " "), str::to_owned);
     let action = s.choice(faults, "action", &ACTIONS).unwrap_or(Action::Answer);
-    let slots = slots(s, faults, context);
+    let mut slots = slots(s, faults, context);
     let known: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
     if s.value("reply").is_none() && action != Action::Repeat {
         s.fault(faults, "reply", "is missing: a text to say");
@@ -241,10 +246,12 @@ fn intent(
     let phrases = context.phrases(s, faults, &slots);
     let patterns = patterns(s, faults, &slots);
     let confirm = context.template(s, faults, "confirm", &known);
+    let read_back = context.in_doubt(s, faults, &slots, confirm.as_ref());
     let lookup = s.table(faults, "lookup").and_then(|l| lookup(l, faults, context, &known, tables));
     let follow_up = s.table(faults, "follow_up").map(|f| follow_up(f, faults, context));
     let scope = s.choice(faults, "scope", &SCOPES).unwrap_or(Scope::Open);
     let weak = s.flag(faults, "weak");
+    slots.iter_mut().zip(read_back).for_each(|(slot, read_back)| slot.read_back = read_back);
     let intent = Intent {
         name,
         title,
@@ -313,10 +320,11 @@ fn slots(section: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) 
         let ask = context.template(s, faults, "ask", &names).unwrap_or_default();
         let reask = context.template(s, faults, "reask", &names).unwrap_or_else(|| ask.clone());
         let confirm = context.template(s, faults, "confirm", &names);
-        let confirm = match (s.flag(faults, "read_back"), confirm) {
-            (true, None) => context.read_back(s, faults, name, &kind),
+        let read_back = match (s.flag(faults, "read_back"), confirm) {
+            (true, None) => context.read_back(s.key("read_back"), faults, name, &kind),
             (_, confirm) => confirm,
         };
+        let read_back = read_back.map_or(ReadBack::Never, ReadBack::Always);
         let optional = s.flag(faults, "optional");
         let remember = s.flag(faults, "remember");
         // A message is kept as it was heard; nobody acts on its words.
@@ -324,7 +332,7 @@ fn slots(section: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) 
         let ask_again_below = s.share(faults, "ask_again_below", usual);
         section.finish(faults);
         let name = name.to_owned();
-        Slot { name, kind, ask, reask, confirm, optional, remember, ask_again_below }
+        Slot { name, kind, ask, reask, read_back, optional, remember, ask_again_below }
     };
     sections.into_iter().zip(&names).map(|(s, name)| slot(s, faults, name)).collect()
 }

@@ -58,6 +58,13 @@ fn each_fault_names_key_value_and_what_is_allowed() {
             "intent.call_back.slot.number.read_back",
             "needs confirm here, or prompts.read_back",
         ),
+        (
+            "read_back = \"I have {value}. Is that right?\"\n",
+            "",
+            "intent.call_back.slot.order.read_back",
+            "needs confirm here, or prompts.read_back",
+        ),
+        ("read_back_below = 0.9", "read_back_below = 2", "read_back_below", "from 0 to 1"),
         ("weak = true", "weak = \"yes\"", "intent.thanks.weak", "true or false"),
         (
             "yes = \"message\"",
@@ -176,7 +183,7 @@ fn an_empty_file_and_no_toml_are_told_apart() {
 
 #[test]
 fn an_entry_of_a_table_is_the_answer() {
-    use crate::converse::{Conversation, Input, Output, Settings, plain};
+    use crate::converse::{Conversation, Input, Output, Settings, Speech, plain};
     let playbook = Playbook::parse(&changed(
         "# \"4729\" = \"is on the van and will arrive today\"",
         "\"4729\" = \"is on the van\"",
@@ -187,8 +194,7 @@ fn an_entry_of_a_table_is_the_answer() {
     let now = std::time::Instant::now();
     conversation.handle(now, Input::Connected);
     for text in ["Track order 4729.", "Yes."] {
-        let text = text.to_owned().into();
-        conversation.handle(now, Input::Heard { text, confidence: 1.0 });
+        conversation.handle(now, Input::Heard(Speech::certain(text)));
     }
     let mut said = Vec::new();
     loop {

@@ -75,7 +75,7 @@ impl Desk {
     pub fn hear(&mut self, text: &str) {
         self.give(Input::CallerSpeaking);
         self.give(Input::CallerSilent);
-        self.give(Input::Heard { text: Private::new(text.to_owned()), confidence: 1.0 });
+        self.give(Input::Heard(Speech::certain(text)));
     }
 
     /// Lets time pass, firing every deadline on its way.
@@ -89,7 +89,7 @@ impl Desk {
     }
 }
 
-/// Runs a transcript. Lines: `caller:`, `keys:`, `unclear`, `desk:` (exactly what is said next),
+/// Runs a transcript. Lines: `caller:`, `marked:` (see [`speech`]), `doubtful:`, `keys:`, `unclear`, `desk:` (exactly what is said next),
 /// `message: topic | name | number | text | fields`, `end: cause`, `expect: what`.
 pub fn transcript(script: &str) {
     let mut desk = Desk::new();
@@ -123,10 +123,14 @@ pub fn run(desk: &mut Desk, script: &str) {
                         desk.wait(Duration::from_secs(what.parse().expect("seconds")));
                     }
                     "unclear" => desk.give(Input::HeardUnclear),
-                    "doubtful" => desk.give(Input::Heard {
-                        text: Private::new(what.to_owned()),
-                        confidence: 0.1,
-                    }),
+                    "doubtful" => desk.give(Input::Heard(Speech::evenly(what, 0.1))),
+                    "marked" => {
+                        // A sentence is hardly surer than its least sure word.
+                        let speech = speech(what);
+                        let each = speech.words.iter().map(|word| word.confidence);
+                        let confidence = each.fold(1.0, f32::min);
+                        desk.give(Input::Heard(Speech { confidence, ..speech }));
+                    }
                     other => panic!("no such line: {other}"),
                 }
                 said = desk.play();
@@ -147,4 +151,18 @@ fn shown(message: &Message) -> String {
     format!("{} | {name} | {number} | {words} | {}", message.topic, fields.join(" "))
         .trim_end()
         .to_owned()
+}
+
+/// `marked` has a confidence after each word that is not certain: `uh/0.2`; `/0.1` alone is a
+/// part that was not understood.
+pub fn speech(marked: &str) -> Speech {
+    let (mut text, mut words) = (String::new(), Vec::new());
+    for (index, piece) in marked.split(' ').enumerate() {
+        let (word, confidence) = piece.split_once('/').unwrap_or((piece, "1"));
+        text.push_str(if index > 0 && !word.is_empty() { " " } else { "" });
+        let range = text.len()..text.len() + word.len();
+        text.push_str(word);
+        words.push(Word { range, confidence: confidence.parse().unwrap() });
+    }
+    Speech { words, ..Speech::certain(&text) }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::desk::Desk;
-use crate::base::{Entropy, Private, UtteranceId, limits};
+use crate::base::{Entropy, UtteranceId, limits};
 use crate::converse::*;
 
 const SAID: [&str; 48] = [
@@ -87,11 +87,24 @@ fn random_input(entropy: &mut Entropy) -> Input {
         13 => Input::SynthesizerBack,
         14 => Input::Timeout,
         15 => Input::Connected,
-        n => Input::Heard {
-            text: Private::new(text(entropy)),
+        n => Input::Heard(Speech {
             confidence: if n == 16 { f32::NAN } else { f32::from((n % 4) as u8) / 3.0 },
-        },
+            ..random_speech(entropy)
+        }),
     }
+}
+
+/// Sometimes with words, which need not lie where the text has any.
+fn random_speech(entropy: &mut Entropy) -> Speech {
+    let speech = Speech::evenly(&text(entropy), (entropy.next_u32() % 5) as f32 / 4.0);
+    let has_words = entropy.next_u32().is_multiple_of(2);
+    let mut at = 0;
+    let words = (0..entropy.next_u32() % 9).map(|_| {
+        let start = at + entropy.next_u32() as usize % 3;
+        at = start + entropy.next_u32() as usize % 9;
+        Word { range: start..at, confidence: (entropy.next_u32() % 5) as f32 / 4.0 }
+    });
+    Speech { words: words.filter(|_| has_words).collect(), ..speech }
 }
 
 #[test]
@@ -126,12 +139,13 @@ fn a_preview_is_what_is_said_and_changes_nothing() {
         let mut desk = Desk::with(playbook.clone(), Settings::default());
         desk.give(Input::Connected);
         for _ in 0..25 {
-            let text = text(&mut entropy);
-            let preview = desk.conversation.preview(&text);
-            assert_eq!(desk.conversation.preview(&text), preview);
+            let speech = random_speech(&mut entropy);
+            let preview = desk.conversation.preview(&speech);
+            assert_eq!(desk.conversation.preview(&speech), preview);
             desk.said.clear();
-            desk.give(Input::Heard { text: Private::new(text.clone()), confidence: 1.0 });
-            assert_eq!(desk.said.first().map(|say| say.text.clone()), preview.reply, "{text}");
+            desk.give(Input::Heard(speech.clone()));
+            let said = desk.said.first().map(|say| say.text.clone());
+            assert_eq!(said, preview.reply, "{}", speech.text.reveal());
             desk.play();
         }
     }
@@ -179,7 +193,7 @@ fn thoughts_are_judged_complete_or_not() {
             desk.hear(said);
             desk.play();
         }
-        let judged = desk.conversation.preview(text).completeness;
+        let judged = desk.conversation.preview(&Speech::certain(text)).completeness;
         assert_eq!(judged, expected, "{before:?} {text}");
     }
 }
