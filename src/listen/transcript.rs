@@ -53,8 +53,11 @@ struct Chunk {
 const NO_SPEECH: f32 = 0.8;
 /// What "unconvincing" means.
 const DOUBTFUL: f32 = 0.4;
-/// Below this the words are a guess.
+/// Below this the words are a guess, unless most of them are likely by themselves: one doubtful filler
+/// or the length of a message brings a whole down that far.
 const GUESS: f32 = 0.1;
+/// A word that is rather right than wrong.
+const LIKELY: f32 = 0.5;
 /// Of words beside which something was said that was not understood. Confidence says how likely
 /// nothing is missing, and something is, unless the model took a noise for speech: no surer than a
 /// guess, which is less than any playbook should believe, and still words for what takes all.
@@ -113,7 +116,7 @@ pub fn read(recognition: &Recognition) -> Heard {
     {
         return nothing;
     }
-    if confidence < GUESS {
+    if confidence < GUESS && !are_mostly_likely(&chunks) {
         return Heard::Unclear;
     }
     let most = if plain.missing.is_empty() { 1.0 } else { INCOMPLETE };
@@ -122,6 +125,14 @@ pub fn read(recognition: &Recognition) -> Heard {
         Repetition::Some(kept) => words_heard(kept, (confidence * REPEATED).min(most)),
         Repetition::Runaway => Heard::Unclear,
     }
+}
+
+fn are_mostly_likely(chunks: &[Chunk]) -> bool {
+    let words = chunks.iter().flat_map(|chunk| &chunk.words);
+    let (likely, all) = words.fold((0, 0), |(likely, all), word| {
+        (likely + usize::from(word.confidence >= LIKELY), all + 1)
+    });
+    2 * likely > all
 }
 
 /// Joins the segments of one utterance, in their order: all of it is right if each of them is, and

@@ -84,6 +84,23 @@ fn subtitles_are_nothing_and_fillers_only_in_doubt() {
 }
 
 #[test]
+fn words_that_are_likely_by_themselves_are_kept_however_unsure_the_whole_is() {
+    let with = |text: &str, doubted: usize| {
+        let mut recognition = recognition(text, 0.95, 0.01);
+        recognition.words[..doubted].iter_mut().for_each(|word| word.probability = 0.02);
+        read(&recognition)
+    };
+    let message = (0..60).map(|n| format!("word{n}")).collect::<Vec<_>>().join(" ");
+    for (text, doubted) in [("um order 4729", 1), (&message, 0), (&message, 9)] {
+        let found = with(text, doubted);
+        assert_eq!(text_of(&found), text);
+        assert!(confidence_of(&found) < GUESS, "{text}");
+    }
+    assert_eq!(with("um uh order 4729", 2), Heard::Unclear);
+    assert_eq!(with("order", 1), Heard::Unclear);
+}
+
+#[test]
 fn repetitions_that_nobody_says_are_taken_out_and_halve_the_confidence() {
     let cases = [
         ("thank you thank you thank you", "thank you", true),
