@@ -456,7 +456,7 @@ impl Floor {
                     said.push(say);
                 }
                 converse::Output::Stop(utterance) => drop(self.stop(utterance)),
-                converse::Output::Expect(expectation) => self.hearing.expect(now, expectation),
+                converse::Output::Expect(awaited) => self.hearing.expect(now, awaited),
                 converse::Output::TakeMessage(message) => {
                     self.out.push_back(FloorOutput::Message(message));
                 }

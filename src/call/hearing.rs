@@ -17,7 +17,7 @@ use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, WorkId};
 use crate::converse;
 use crate::listen::{
-    Assembly, Completeness, Ear, Expectation, Heard, Input, Output, SegmentId, Settings,
+    Assembly, Awaited, Completeness, Ear, Expectation, Heard, Input, Output, SegmentId, Settings,
     Transcribe, Word, transcript,
 };
 
@@ -123,19 +123,21 @@ impl Hearing {
         self.ear.handle(heard.at, input);
     }
 
-    pub(super) fn expect(&mut self, now: Instant, expectation: converse::Expectation) {
-        let expected = match expectation {
+    pub(super) fn expect(&mut self, now: Instant, awaited: converse::Awaited) {
+        let answer = match awaited.answer {
             converse::Expectation::Digits { .. } => Expectation::Digits,
             converse::Expectation::YesNo => Expectation::YesNo,
             converse::Expectation::Anything | converse::Expectation::Text => Expectation::Anything,
         };
-        self.ear.handle(now, Input::Expect(expected));
+        let awaited = Awaited { answer, pause_ms: awaited.pause_ms };
+        self.ear.handle(now, Input::Expect(awaited));
     }
 
     /// What the conversation makes of the last guess.
     pub(super) fn hint(&mut self, now: Instant, thought: converse::Completeness) {
         let thought = match thought {
             converse::Completeness::Complete => Completeness::Complete,
+            converse::Completeness::Probable => Completeness::Probable,
             converse::Completeness::Incomplete => Completeness::Incomplete,
             converse::Completeness::Unknown => Completeness::Unknown,
         };

@@ -81,7 +81,7 @@ pub enum Output {
     /// ended already.
     Stop(UtteranceId),
     /// What the caller is likely to say next; for endpointing and the recogniser's bias.
-    Expect(Expectation),
+    Expect(Awaited),
     /// A message for the firm's people.
     TakeMessage(Message),
     /// For the call's record.
@@ -131,6 +131,15 @@ pub enum Expectation {
     YesNo,
     /// Free words, such as a message or a name: leave time to think.
     Text,
+}
+
+/// What the caller is likely to say next, and how long a pause in it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Awaited {
+    pub answer: Expectation,
+    /// Where the playbook's slot has its own: silence after which an answer is taken of which it is
+    /// not known whether more comes.
+    pub pause_ms: Option<u64>,
 }
 
 /// Why the conversation ends the call.
@@ -197,6 +206,8 @@ pub struct Preview {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Completeness {
     Complete,
+    /// Whole as it stands, but perhaps only the beginning: a greeting, a number of the usual length.
+    Probable,
     Incomplete,
     Unknown,
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::alphabet::{
-    EndCause, Expectation, Input, Output, Preview, Purpose, Record, Say, Settings, Speaker, Speech,
-    Turn,
+    Awaited, EndCause, Expectation, Input, Output, Preview, Purpose, Record, Say, Settings,
+    Speaker, Speech, Turn,
 };
 use super::dialogue::{Dialogue, Reaction, Understanding};
 use super::matching::grammar::Answers;
@@ -86,7 +86,7 @@ pub struct Conversation {
     voice: Voice,
     history: History,
     timers: TimerTable<Timer>,
-    expected: Expectation,
+    awaited: Awaited,
     outputs: VecDeque<Output>,
 }
 
@@ -105,7 +105,7 @@ impl Conversation {
             voice: Voice::default(),
             history: History::default(),
             timers: TimerTable::default(),
-            expected: Expectation::Anything,
+            awaited: Awaited { answer: Expectation::Anything, pause_ms: None },
             outputs: VecDeque::new(),
         }
     }
@@ -196,7 +196,7 @@ impl Conversation {
         let warning = self.settings.length_warning.min(longest / 4);
         self.timers.set(Timer::LengthWarning, now + (longest - warning));
         self.timers.set(Timer::LengthEnd, now + longest);
-        self.outputs.push_back(Output::Expect(self.expected));
+        self.outputs.push_back(Output::Expect(self.awaited));
         let prompts = self.playbook.prompts();
         let greeting = match self.recognizer {
             Engine::Up | Engine::Lost => vec![prompts.greeting.clone()],
@@ -459,10 +459,10 @@ impl Conversation {
     }
 
     fn expect(&mut self) {
-        let expected = self.dialogue.expectation();
-        if expected != self.expected {
-            self.expected = expected;
-            self.outputs.push_back(Output::Expect(expected));
+        let awaited = self.dialogue.awaited();
+        if awaited != self.awaited {
+            self.awaited = awaited;
+            self.outputs.push_back(Output::Expect(awaited));
         }
     }
 

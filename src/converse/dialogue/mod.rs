@@ -11,7 +11,7 @@ mod misses;
 
 use std::sync::Arc;
 
-use super::alphabet::{EndCause, Expectation, Message, Purpose, Speech};
+use super::alphabet::{Awaited, EndCause, Expectation, Message, Purpose, Speech};
 use super::matching::answers::{Answer, correction_start, yes_no};
 use super::matching::belief::Belief;
 use super::matching::score::{ACCEPT, DOUBTFUL, STRONG};
@@ -206,6 +206,15 @@ impl Dialogue {
             }
         };
         self.settle(reaction)
+    }
+
+    /// What is expected, with the patience of the slot that is asked for.
+    pub fn awaited(&self) -> Awaited {
+        let pause_ms = match &self.state {
+            State::Filling(form, slot) => self.slot(form, *slot).and_then(|slot| slot.pause_ms),
+            State::Open | State::Confirming(..) | State::Asked(_) => None,
+        };
+        Awaited { answer: self.expectation(), pause_ms }
     }
 
     pub fn expectation(&self) -> Expectation {

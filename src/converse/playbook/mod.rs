@@ -7,6 +7,7 @@ mod checks;
 pub mod phrase;
 mod reader;
 mod sections;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -141,6 +142,10 @@ pub struct Slot {
     pub remember: bool,
     /// An answer whose confidence is below this is asked for again, 0 to 1.
     pub ask_again_below: f32,
+    /// Counts of digits that most values have.
+    pub usual: Vec<usize>,
+    /// Silence after which an answer is taken of which it is not known whether more comes.
+    pub pause_ms: Option<u64>,
 }
 
 /// When a value is read back before anything is done with it, and the question that does it.

@@ -14,7 +14,7 @@ pub struct Desk {
     pub stopped: Vec<UtteranceId>,
     pub messages: Vec<Message>,
     pub records: Vec<Record>,
-    pub expected: Expectation,
+    pub awaited: Awaited,
     pub ended: Option<EndCause>,
     pub deadline: Option<Instant>,
 }
@@ -34,7 +34,7 @@ impl Desk {
             stopped: Vec::new(),
             messages: Vec::new(),
             records: Vec::new(),
-            expected: Expectation::Anything,
+            awaited: Awaited { answer: Expectation::Anything, pause_ms: None },
             ended: None,
             deadline: None,
         }
@@ -47,7 +47,7 @@ impl Desk {
             match self.conversation.poll_output() {
                 Output::Say(say) => self.said.push(say),
                 Output::Stop(utterance) => self.stopped.push(utterance),
-                Output::Expect(expected) => self.expected = expected,
+                Output::Expect(awaited) => self.awaited = awaited,
                 Output::TakeMessage(message) => self.messages.push(message),
                 Output::Record(record) => self.records.push(record),
                 Output::HangUp(cause) => {
@@ -112,7 +112,8 @@ pub fn run(desk: &mut Desk, script: &str) {
                 assert_eq!(shown(&desk.messages.remove(0)), what, "{script}");
             }
             "end" => assert_eq!(format!("{:?}", desk.ended), format!("Some({what})"), "{script}"),
-            "expect" => assert_eq!(format!("{:?}", desk.expected), what, "{script}"),
+            "expect" => assert_eq!(format!("{:?}", desk.awaited.answer), what, "{script}"),
+            "pause" => assert_eq!(format!("{:?}", desk.awaited.pause_ms), what, "{script}"),
             _ => {
                 assert_eq!(said, Vec::<String>::new(), "said beyond the transcript, at {line}");
                 assert_eq!(desk.messages, Vec::new(), "a message beyond the transcript, at {line}");

@@ -153,8 +153,8 @@ fn a_preview_is_what_is_said_and_changes_nothing() {
 
 #[test]
 fn thoughts_are_judged_complete_or_not() {
-    use Completeness::{Complete, Incomplete, Unknown};
-    let table: [(&[&str], &str, Completeness); 29] = [
+    use Completeness::{Complete, Incomplete, Probable, Unknown};
+    let table: [(&[&str], &str, Completeness); 50] = [
         (&[], "What are your opening hours?", Complete),
         (&[], "Where is my parcel?", Complete),
         (&[], "Goodbye.", Complete),
@@ -166,12 +166,32 @@ fn thoughts_are_judged_complete_or_not() {
         (&[], "Where is the", Incomplete),
         (&[], "I have a question and", Incomplete),
         (&[], "Well,", Incomplete),
-        (&[], "Hello.", Unknown),
+        (&[], "and", Incomplete),
+        (&[], "Take it to the", Incomplete),
+        (&[], "Hello.", Probable),
+        (&[], "Good morning.", Probable),
+        (&[], "Thank you very much.", Probable),
+        (&[], "Hello, I want to", Incomplete),
+        (&[], "Yes.", Probable),
+        (&[], "Okay.", Probable),
+        (&[], "Yes, I", Incomplete),
         (&[], "Purple dragons swim.", Unknown),
         (&[], "", Unknown),
-        (&[], "Track order 4729.", Unknown),
+        (&[], "Track order 4729.", Probable),
+        (&[], "Track order 47291.", Unknown),
         (&["Track my order."], "47", Incomplete),
-        (&["Track my order."], "4729", Unknown),
+        (&["Track my order."], "472", Unknown),
+        (&["Track my order."], "4729", Probable),
+        (&["Track my order."], "47291", Unknown),
+        (&["Track my order."], "4729 and", Incomplete),
+        (&["Track my order."], "472 double", Incomplete),
+        (&["Track my order."], "My number is", Incomplete),
+        (&["Track my order."], "I don't know.", Probable),
+        (&["My order number is 47"], "29", Probable),
+        (&["My order number is 47"], "2", Unknown),
+        (&["I want to leave a message.", "Anna."], "555", Incomplete),
+        (&["I want to leave a message.", "Anna."], "555 0123", Unknown),
+        (&["I want to leave a message.", "Anna."], "No.", Complete),
         (&["Track my order."], "123456789012", Complete),
         (&["Track my order."], "It is", Incomplete),
         (&["Track order 4729."], "Yes.", Complete),
@@ -184,6 +204,7 @@ fn thoughts_are_judged_complete_or_not() {
         (&["I want to speak to a person."], "My parcel is damaged.", Unknown),
         (&["I want to speak to a person."], "I want the", Incomplete),
         (&["What is your address?"], "No, thank you.", Complete),
+        (&["What is your address?"], "Thank you.", Probable),
     ];
     for (before, text, expected) in table {
         let mut desk = Desk::new();

@@ -290,6 +290,7 @@ fn a_number_with_read_back_is_read_back_corrected_and_read_back_again() {
          desk: I have 555124. Is that right?
          caller: Yes.
          desk: Thank you. What is your message?
+         pause: Some(1000)
          doubtful: The pallet is broken.
          desk: Shall I pass your message on?
          caller: Yes.
