@@ -51,6 +51,8 @@ pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(30);
 pub const DTMF_PER_SECOND: u32 = 20;
 /// The recogniser's window: Whisper models of ours hear 10.24 s at once; 10 s leave a margin.
 pub const UTTERANCE_MS: u64 = 10_000;
+/// Longest silence, in milliseconds, that a playbook may wait for within an answer: the ear keeps it.
+pub const PAUSE_MS: u64 = 2_000;
 /// Characters of recognised text taken from one utterance.
 pub const TRANSCRIPT_CHARS: usize = 1_000;
 /// Words of one recognised text: 10 s have 136 tokens at most, and a token hardly two digits.

@@ -303,10 +303,10 @@ impl Floor {
         loop {
             match self.hearing.poll_output(&mut self.ids) {
                 HearingOutput::Speaking => self.caller_speaking(now),
-                HearingOutput::Guess(text, detected) => {
+                HearingOutput::Guess(words) => {
                     // In the wrong playbook words say nothing.
-                    if !self.detection.would_change(detected) {
-                        self.guess(now, &text);
+                    if !self.detection.would_change(words.detected) {
+                        self.guess(now, &words.speech);
                     }
                 }
                 HearingOutput::GoesOn => self.voice.forget(),
@@ -345,9 +345,9 @@ impl Floor {
     }
 
     /// The caller pauses: what would we answer if that were all?
-    fn guess(&mut self, now: Instant, text: &Private<String>) {
+    fn guess(&mut self, now: Instant, speech: &converse::Speech) {
         self.timers.cancel(Timer::BargeIn);
-        let preview = self.conversation.preview(text.reveal());
+        let preview = self.conversation.preview(speech);
         if let Some(reply) = preview.reply {
             self.voice.prepare(&mut self.ids, reply.reveal());
         }
@@ -361,8 +361,7 @@ impl Floor {
             Some(words) => {
                 self.stop_all();
                 self.language_heard(words.detected);
-                let text = words.text.clone();
-                converse::Input::Heard { text, confidence: words.confidence }
+                converse::Input::Heard(words.speech.clone())
             }
             None => converse::Input::HeardUnclear,
         };
@@ -377,7 +376,7 @@ impl Floor {
             Phase::Waiting { .. } | Phase::Closed => now,
         };
         let (caller_text, decode_ms) =
-            heard.words.map(|w| (w.text, w.decode_ms)).unwrap_or_default();
+            heard.words.map(|w| (w.speech.text, w.decode_ms)).unwrap_or_default();
         self.give_turn(Turn {
             caller_text,
             reply_text: joined(&reply),
@@ -457,7 +456,7 @@ impl Floor {
                     said.push(say);
                 }
                 converse::Output::Stop(utterance) => drop(self.stop(utterance)),
-                converse::Output::Expect(expectation) => self.hearing.expect(now, expectation),
+                converse::Output::Expect(awaited) => self.hearing.expect(now, awaited),
                 converse::Output::TakeMessage(message) => {
                     self.out.push_back(FloorOutput::Message(message));
                 }

@@ -17,8 +17,8 @@ use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, WorkId};
 use crate::converse;
 use crate::listen::{
-    Assembly, Completeness, Ear, Expectation, Heard, Input, Output, SegmentId, Settings,
-    Transcribe, transcript,
+    Assembly, Awaited, Completeness, Ear, Expectation, Heard, Input, Output, SegmentId, Settings,
+    Transcribe, Word, transcript,
 };
 
 /// The caller's turn has ended.
@@ -34,9 +34,7 @@ pub(super) struct HeardTurn {
 
 #[derive(Debug)]
 pub(super) struct Words {
-    pub(super) text: Private<String>,
-    /// 0 to 1.
-    pub(super) confidence: f32,
+    pub(super) speech: converse::Speech,
     pub(super) decode_ms: u32,
     pub(super) detected: Spoken,
 }
@@ -49,7 +47,7 @@ pub(super) enum HearingOutput {
     /// Somebody speaks for sure.
     Speaking,
     /// The caller pauses and has said this so far; answer by [`Hearing::hint`].
-    Guess(Private<String>, Spoken),
+    Guess(Words),
     /// The last guess is void: the caller goes on.
     GoesOn,
     Turn(HeardTurn),
@@ -125,19 +123,21 @@ impl Hearing {
         self.ear.handle(heard.at, input);
     }
 
-    pub(super) fn expect(&mut self, now: Instant, expectation: converse::Expectation) {
-        let expected = match expectation {
+    pub(super) fn expect(&mut self, now: Instant, awaited: converse::Awaited) {
+        let answer = match awaited.answer {
             converse::Expectation::Digits { .. } => Expectation::Digits,
             converse::Expectation::YesNo => Expectation::YesNo,
             converse::Expectation::Anything | converse::Expectation::Text => Expectation::Anything,
         };
-        self.ear.handle(now, Input::Expect(expected));
+        let awaited = Awaited { answer, pause_ms: awaited.pause_ms };
+        self.ear.handle(now, Input::Expect(awaited));
     }
 
     /// What the conversation makes of the last guess.
     pub(super) fn hint(&mut self, now: Instant, thought: converse::Completeness) {
         let thought = match thought {
             converse::Completeness::Complete => Completeness::Complete,
+            converse::Completeness::Probable => Completeness::Probable,
             converse::Completeness::Incomplete => Completeness::Incomplete,
             converse::Completeness::Unknown => Completeness::Unknown,
         };
@@ -247,9 +247,10 @@ impl Hearing {
         if self.closing.is_some() {
             return self.finish();
         }
-        if let Some((segment, revision, Heard::Words { text, .. })) = self.assembly.text() {
+        let Some((segment, revision, heard)) = self.assembly.text() else { return };
+        if let Some(words) = self.words(heard) {
             self.guessed = Some((segment, revision));
-            self.out.push_back(HearingOutput::Guess(text, self.detected));
+            self.out.push_back(HearingOutput::Guess(words));
         }
     }
 
@@ -263,17 +264,21 @@ impl Hearing {
         let Some(closing) = self.closing.take() else { return };
         self.assembly.clear();
         self.guessed = None;
-        let (decode_ms, detected) = (self.decode_ms, self.detected);
-        let words = match heard {
-            Heard::Nothing => return self.out.push_back(HearingOutput::Nothing),
-            Heard::Unclear => None,
-            Heard::Words { text, confidence, .. } => {
-                Some(Words { text, confidence, decode_ms, detected })
-            }
-        };
+        if heard == Heard::Nothing {
+            return self.out.push_back(HearingOutput::Nothing);
+        }
+        let words = self.words(heard);
         let Closing { spoke_until, closed_at, .. } = closing;
         let endpoint_ms = millis(closed_at.saturating_duration_since(spoke_until));
         self.out.push_back(HearingOutput::Turn(HeardTurn { words, spoke_until, endpoint_ms }));
+    }
+
+    fn words(&self, heard: Heard) -> Option<Words> {
+        let Heard::Words { text, confidence, words } = heard else { return None };
+        let word = |Word { range, confidence }| converse::Word { range, confidence };
+        let words = words.into_iter().map(word).collect();
+        let speech = converse::Speech { text, confidence, words };
+        Some(Words { speech, decode_ms: self.decode_ms, detected: self.detected })
     }
 
     fn drop_asked(&mut self, is_void: impl Fn(&Asked) -> bool) {

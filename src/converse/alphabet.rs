@@ -1,5 +1,6 @@
 //! The words that the call and its conversation exchange.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::base::{Private, UtteranceId};
@@ -9,12 +10,8 @@ use crate::base::{Private, UtteranceId};
 pub enum Input {
     /// The caller can hear us: the greeting goes out, and the call's length is counted from here.
     Connected,
-    /// A closed turn of the caller as text. `confidence` is how likely all of it is right, from 0
-    /// to 1; the playbook's `ask_again_below` says what is believed.
-    Heard {
-        text: Private<String>,
-        confidence: f32,
-    },
+    /// A closed turn of the caller.
+    Heard(Speech),
     /// The caller said something that gave no words.
     HeardUnclear,
     /// Speech of the caller has begun (confirmed, not a click).
@@ -42,6 +39,39 @@ pub enum Input {
     Timeout,
 }
 
+/// Words of the caller, and how far they can be believed; the playbook's `ask_again_below` and
+/// `read_back_below` say what follows from that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speech {
+    pub text: Private<String>,
+    /// How likely all of it is right and nothing is missing, 0 to 1.
+    pub confidence: f32,
+    /// Its words in their order; a digit is one. Where none are told, each is as likely as all.
+    pub words: Vec<Word>,
+}
+
+/// A word's place in the text, and how likely it is right. One of no length stands where something
+/// was said that was not understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Word {
+    /// In bytes.
+    pub range: Range<usize>,
+    /// 0 to 1.
+    pub confidence: f32,
+}
+
+impl Speech {
+    /// Words that are as likely as their whole.
+    pub fn evenly(text: &str, confidence: f32) -> Self {
+        Self { text: Private::new(text.to_owned()), confidence, words: Vec::new() }
+    }
+
+    /// Words that cannot be wrong, such as a key's.
+    pub fn certain(text: &str) -> Self {
+        Self::evenly(text, 1.0)
+    }
+}
+
 /// What the conversation wants. Drain until `Timeout`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
@@ -51,7 +81,7 @@ pub enum Output {
     /// ended already.
     Stop(UtteranceId),
     /// What the caller is likely to say next; for endpointing and the recogniser's bias.
-    Expect(Expectation),
+    Expect(Awaited),
     /// A message for the firm's people.
     TakeMessage(Message),
     /// For the call's record.
@@ -101,6 +131,15 @@ pub enum Expectation {
     YesNo,
     /// Free words, such as a message or a name: leave time to think.
     Text,
+}
+
+/// What the caller is likely to say next, and how long a pause in it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Awaited {
+    pub answer: Expectation,
+    /// Where the playbook's slot has its own: silence after which an answer is taken of which it is
+    /// not known whether more comes.
+    pub pause_ms: Option<u64>,
 }
 
 /// Why the conversation ends the call.
@@ -155,11 +194,11 @@ pub enum Record {
     Missed,
 }
 
-/// What would be said if `text` were all that the caller says.
+/// What would be said if these words were all that the caller says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
     pub completeness: Completeness,
-    /// The very `Say::text` that `Input::Heard` with full confidence would give.
+    /// The very `Say::text` that `Input::Heard` would give.
     pub reply: Option<Private<String>>,
 }
 
@@ -167,6 +206,8 @@ pub struct Preview {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Completeness {
     Complete,
+    /// Whole as it stands, but perhaps only the beginning: a greeting, a number of the usual length.
+    Probable,
     Incomplete,
     Unknown,
 }

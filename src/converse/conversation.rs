@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::alphabet::{
-    EndCause, Expectation, Input, Output, Preview, Purpose, Record, Say, Settings, Speaker, Turn,
+    Awaited, EndCause, Expectation, Input, Output, Preview, Purpose, Record, Say, Settings,
+    Speaker, Speech, Turn,
 };
-use super::dialogue::{CERTAIN, Dialogue, Reaction, Understanding};
+use super::dialogue::{Dialogue, Reaction, Understanding};
 use super::matching::grammar::Answers;
 use super::playbook::Playbook;
 use super::reply::{join, plain};
@@ -85,7 +86,7 @@ pub struct Conversation {
     voice: Voice,
     history: History,
     timers: TimerTable<Timer>,
-    expected: Expectation,
+    awaited: Awaited,
     outputs: VecDeque<Output>,
 }
 
@@ -104,7 +105,7 @@ impl Conversation {
             voice: Voice::default(),
             history: History::default(),
             timers: TimerTable::default(),
-            expected: Expectation::Anything,
+            awaited: Awaited { answer: Expectation::Anything, pause_ms: None },
             outputs: VecDeque::new(),
         }
     }
@@ -133,7 +134,7 @@ impl Conversation {
             (_, Input::SynthesizerLost) => self.synthesizer = Engine::Lost,
             (_, Input::SynthesizerBack) => self.synthesizer = Engine::Up,
             (Phase::Waiting, _) | (_, Input::Connected) => {}
-            (_, Input::Heard { text, confidence }) => self.heard(now, text.reveal(), confidence),
+            (_, Input::Heard(speech)) => self.heard(now, &speech),
             (Phase::Talking, Input::HeardUnclear) => {
                 self.caller = Caller::Quiet;
                 let reaction = self.dialogue.unclear();
@@ -168,12 +169,12 @@ impl Conversation {
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.timers.next()))
     }
 
-    /// What would be said if `text` were the caller's whole turn. Nothing changes.
-    pub fn preview(&self, text: &str) -> Preview {
-        let text = cut(text);
+    /// What would be said if `speech` were the caller's whole turn. Nothing changes.
+    pub fn preview(&self, speech: &Speech) -> Preview {
+        let text = cut(speech.text.reveal());
         let reply = match self.phase {
-            Phase::Talking => Some(self.dialogue.clone().hear(text, CERTAIN)),
-            Phase::Leaving(cause) => self.second_thought(cause, text),
+            Phase::Talking => Some(self.dialogue.clone().hear(speech)),
+            Phase::Leaving(cause) => self.second_thought(cause, speech),
             Phase::Waiting | Phase::Ended => None,
         };
         let reply = reply.and_then(|reaction| self.sayable(&reaction.parts));
@@ -195,7 +196,7 @@ impl Conversation {
         let warning = self.settings.length_warning.min(longest / 4);
         self.timers.set(Timer::LengthWarning, now + (longest - warning));
         self.timers.set(Timer::LengthEnd, now + longest);
-        self.outputs.push_back(Output::Expect(self.expected));
+        self.outputs.push_back(Output::Expect(self.awaited));
         let prompts = self.playbook.prompts();
         let greeting = match self.recognizer {
             Engine::Up | Engine::Lost => vec![prompts.greeting.clone()],
@@ -205,14 +206,14 @@ impl Conversation {
         self.say(now, greeting, true, Purpose::Greeting);
     }
 
-    fn heard(&mut self, now: Instant, text: &str, confidence: f32) {
-        let text = cut(text);
+    fn heard(&mut self, now: Instant, speech: &Speech) {
+        let text = cut(speech.text.reveal());
         self.caller = Caller::Quiet;
         if let Phase::Leaving(cause) = self.phase {
-            let Some(reaction) = self.second_thought(cause, text) else { return };
+            let Some(reaction) = self.second_thought(cause, speech) else { return };
             self.phase = Phase::Talking;
             self.timers.cancel(Timer::HangUp);
-            let _ = self.dialogue.hear(text, CERTAIN);
+            let _ = self.dialogue.hear(speech);
             self.caller_turn(now, text);
             self.react(now, reaction);
             return;
@@ -220,13 +221,14 @@ impl Conversation {
         self.patience = Patience::Fresh;
         self.forget_keys();
         self.caller_turn(now, text);
-        let reaction = self.dialogue.hear(text, confidence);
+        let reaction = self.dialogue.hear(speech);
         self.react(now, reaction);
     }
 
     /// What a caller who speaks into the farewell gets: an answer, if there is something to answer.
-    fn second_thought(&self, cause: EndCause, text: &str) -> Option<Reaction> {
-        let reaction = self.dialogue.clone().hear(text, CERTAIN);
+    /// It is believed no more than elsewhere, or a noise at the end would be acted upon.
+    fn second_thought(&self, cause: EndCause, speech: &Speech) -> Option<Reaction> {
+        let reaction = self.dialogue.clone().hear(speech);
         let wish = match reaction.understanding {
             Understanding::Intent { id, .. } => !self.playbook.intent(id).weak,
             Understanding::Answer | Understanding::Missed => false,
@@ -328,7 +330,7 @@ impl Conversation {
 
     fn key_answer(&mut self, now: Instant, answer: fn(&Answers) -> &'static str) {
         let answer = answer(&self.playbook.lexicon().grammar().answers);
-        let reaction = self.dialogue.hear(answer, CERTAIN);
+        let reaction = self.dialogue.hear(&Speech::certain(answer));
         self.react(now, reaction);
     }
 
@@ -457,10 +459,10 @@ impl Conversation {
     }
 
     fn expect(&mut self) {
-        let expected = self.dialogue.expectation();
-        if expected != self.expected {
-            self.expected = expected;
-            self.outputs.push_back(Output::Expect(expected));
+        let awaited = self.dialogue.awaited();
+        if awaited != self.awaited {
+            self.awaited = awaited;
+            self.outputs.push_back(Output::Expect(awaited));
         }
     }
 

@@ -18,8 +18,8 @@ mod voice;
 mod tests;
 
 pub use alphabet::{
-    Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose, Record, Say,
-    Settings, Speaker, Turn,
+    Awaited, Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose, Record,
+    Say, Settings, Speaker, Speech, Turn, Word,
 };
 pub use conversation::Conversation;
 pub use playbook::{Playbook, PlaybookError, fixed_phrases};

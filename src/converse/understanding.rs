@@ -1,8 +1,9 @@
 //! Which intent of the playbook an utterance means, and the slot values that came with it.
 
+use super::matching::belief::Belief;
 use super::matching::numbers::joined_with_digits;
 use super::matching::score::{ACCEPT, Utterance};
-use super::matching::slots::{Found, SlotKind, mentioned};
+use super::matching::slots::{Found, SlotKind, Value, mentioned};
 use super::matching::tokens::Token;
 use super::playbook::{Intent, IntentId, Playbook, Scope, Slot};
 
@@ -118,8 +119,9 @@ fn values(playbook: &Playbook, intent: &Intent, tokens: &[Token]) -> Vec<Found> 
         if let Some(captured) = captured {
             let words = playbook.lexicon().tokenise(captured.as_str());
             let found = super::matching::slots::answer(&slot.kind, &words);
-            if let Found::Value(_) = found {
-                return found;
+            if let Found::Value(Value { text, .. }) = found {
+                // A pattern stands on all the words around it.
+                return Found::Value(Value { text, belief: Belief::of(tokens) });
             }
         }
         let numeric = slot.kind.digit_count().is_some();

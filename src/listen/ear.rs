@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::SegmentId;
-pub use super::endpoint::{Completeness, Expectation, Settings};
+pub use super::endpoint::{Awaited, Completeness, Expectation, Settings};
 use super::recognizer::Transcribe;
 use super::recording::Recording;
 use super::vad::VadScore;
@@ -42,7 +42,7 @@ pub enum Input {
     /// What the conversation makes of the text of this decode. Ignored when the caller has gone on.
     Hint { segment: SegmentId, revision: u32, thought: Completeness },
     /// What is asked for from now on.
-    Expect(Expectation),
+    Expect(Awaited),
     /// Forget the utterance: it was our own echo, or the caller has pressed a key instead.
     Discard,
     /// The deadline of `Output::Timeout` has come.
@@ -80,7 +80,7 @@ pub enum Output {
 pub struct Ear {
     settings: Settings,
     state: State,
-    expected: Expectation,
+    awaited: Awaited,
     recording: Recording,
     last_segment: u32,
     outputs: VecDeque<Output>,
@@ -143,7 +143,7 @@ enum Sound {
 }
 
 impl Ear {
-    /// Takes all the memory that it will use, about 380 KiB.
+    /// Takes all the memory that it will use, about 400 KiB.
     pub fn new(settings: Settings) -> Self {
         let onset_frames = frames(settings.onset_ms) + ONSET_SLACK_FRAMES;
         let recent_ms = settings.preroll_ms + u64::from(onset_frames) * FRAME_MS;
@@ -152,7 +152,7 @@ impl Ear {
             recording: Recording::new(recent_ms, limits::UTTERANCE_MS + pause_ms + FRAME_MS),
             settings,
             state: State::Waiting(Onset::default()),
-            expected: Expectation::Anything,
+            awaited: Expectation::Anything.into(),
             last_segment: 0,
             outputs: VecDeque::with_capacity(8),
         }
@@ -161,7 +161,7 @@ impl Ear {
     /// Back to the state of a new call; segments are numbered from 1 again.
     pub fn reset(&mut self) {
         self.state = State::Waiting(Onset::default());
-        self.expected = Expectation::Anything;
+        self.awaited = Expectation::Anything.into();
         self.recording.clear();
         self.last_segment = 0;
         self.outputs.clear();
@@ -182,8 +182,8 @@ impl Ear {
                     self.close_if_over();
                 }
             }
-            Input::Expect(expected) => {
-                self.expected = expected;
+            Input::Expect(awaited) => {
+                self.awaited = awaited;
                 self.close_if_over();
             }
             Input::Discard => self.discard(),
@@ -360,7 +360,7 @@ impl Ear {
 
     fn close_if_over(&mut self) {
         let State::Pausing(utterance, pause) = &self.state else { return };
-        let close_ms = self.settings.close_after_ms(pause.thought, self.expected);
+        let close_ms = self.settings.close_after_ms(pause.thought, self.awaited);
         let silent_ms = u64::from(pause.frames) * FRAME_MS;
         let is_held =
             pause.marks & low_bits(HOLD_FRAMES) != 0 && silent_ms < close_ms + HOLD_LIMIT_MS;

@@ -1,10 +1,14 @@
 //! How long a silence ends an utterance: the one table of adaptive endpointing.
 
+use crate::base::limits;
+
 /// What the conversation makes of the words so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completeness {
     /// A whole thought: it can be answered.
     Complete,
+    /// Whole as it stands, such as a greeting, but perhaps only the beginning.
+    Probable,
     /// More must come ("my number is").
     Incomplete,
     /// Not known, or the text has not come yet.
@@ -19,6 +23,20 @@ pub enum Expectation {
     /// One word.
     YesNo,
     Anything,
+}
+
+/// The last question and the patience with its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    pub answer: Expectation,
+    /// Silence that ends an answer of which nothing is known, where the question has its own.
+    pub pause_ms: Option<u64>,
+}
+
+impl From<Expectation> for Awaited {
+    fn from(answer: Expectation) -> Self {
+        Self { answer, pause_ms: None }
+    }
 }
 
 /// Thresholds of the ear. All times are heard time, in whole frames of 20 ms; milliseconds.
@@ -40,6 +58,8 @@ pub struct Settings {
     pub shortest_speech_ms: u64,
     /// Silence that ends a complete thought.
     pub close_complete_ms: u64,
+    /// Silence that ends a thought that is probably complete.
+    pub close_probable_ms: u64,
     /// Silence that ends an answer to a yes-or-no question of which nothing is known.
     pub close_yes_no_ms: u64,
     /// Silence that ends anything else of which nothing is known.
@@ -69,6 +89,7 @@ impl Default for Settings {
             tail_ms: 100,
             shortest_speech_ms: 100,
             close_complete_ms: 140,
+            close_probable_ms: 300,
             close_yes_no_ms: 300,
             close_unknown_ms: 500,
             close_incomplete_ms: 900,
@@ -83,9 +104,21 @@ impl Default for Settings {
 
 impl Settings {
     /// Silence that ends the utterance now.
-    pub fn close_after_ms(&self, thought: Completeness, expected: Expectation) -> u64 {
-        match (thought, expected) {
+    pub fn close_after_ms(&self, thought: Completeness, awaited: Awaited) -> u64 {
+        let usual_ms = self.usual_ms(thought, awaited.answer);
+        let own_ms = awaited.pause_ms.map(|pause_ms| pause_ms.min(limits::PAUSE_MS));
+        match (thought, own_ms) {
+            (Completeness::Unknown, Some(own_ms)) => own_ms,
+            // More is missing than where nothing is known.
+            (Completeness::Incomplete, Some(own_ms)) => usual_ms.max(own_ms),
+            (Completeness::Complete | Completeness::Probable, _) | (_, None) => usual_ms,
+        }
+    }
+
+    const fn usual_ms(&self, thought: Completeness, answer: Expectation) -> u64 {
+        match (thought, answer) {
             (Completeness::Complete, _) => self.close_complete_ms,
+            (Completeness::Probable, _) => self.close_probable_ms,
             (Completeness::Incomplete, Expectation::Digits) => self.close_digits_incomplete_ms,
             (Completeness::Incomplete, _) => self.close_incomplete_ms,
             (Completeness::Unknown, Expectation::Digits) => self.close_digits_ms,
@@ -96,12 +129,10 @@ impl Settings {
 
     /// The longest of them.
     pub(super) fn longest_close_ms(&self) -> u64 {
-        let (thoughts, expected) = (
-            [Completeness::Complete, Completeness::Incomplete, Completeness::Unknown],
-            [Expectation::Digits, Expectation::YesNo, Expectation::Anything],
-        );
-        let all =
-            thoughts.iter().flat_map(|t| expected.iter().map(|e| self.close_after_ms(*t, *e)));
-        all.max().unwrap_or(0)
+        use Completeness::{Complete, Incomplete, Probable, Unknown};
+        let answers = [Expectation::Digits, Expectation::YesNo, Expectation::Anything];
+        let of = |thought| answers.iter().map(move |answer| self.usual_ms(thought, *answer));
+        let all = [Complete, Probable, Incomplete, Unknown].into_iter().flat_map(of);
+        all.fold(limits::PAUSE_MS, u64::max)
     }
 }

@@ -23,7 +23,7 @@ pub mod transcript;
 pub mod vad;
 
 pub use assembly::Assembly;
-pub use ear::{Completeness, Ear, Expectation, Input, Output, Settings};
+pub use ear::{Awaited, Completeness, Ear, Expectation, Input, Output, Settings};
 pub use recognizer::{Recognition, Transcribe, WordSpan};
 pub use transcript::{Heard, Word};
 pub use vad::{Vad, VadScore};

@@ -4,6 +4,8 @@
 //! spoke, and repeat themselves when they lose their way. A caller must never be answered for words
 //! that he did not say.
 
+use std::ops::Range;
+
 use super::confidence;
 use super::recognizer::{Recognition, WordSpan};
 use crate::base::{Private, limits};
@@ -15,20 +17,33 @@ pub enum Heard {
     Nothing,
     /// Somebody spoke and was not understood.
     Unclear,
-    /// Words. `confidence` is how likely all of them are right, 0 to 1.
+    /// Words. `confidence` is how likely all of them are right and none is missing, 0 to 1.
     Words { text: Private<String>, confidence: f32, words: Vec<Word> },
 }
 
-/// One word of a text, without the signs around it; a digit is a word.
+/// One word's place in a text, without the signs around it; a digit is a word. A word of no length
+/// stands where something was said that was not understood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Word {
-    pub text: Private<String>,
+    /// In bytes.
+    pub range: Range<usize>,
     /// How likely it is right, 0 to 1.
     pub confidence: f32,
 }
 
-/// What stands between two spaces, with its words.
-#[derive(Clone, Debug)]
+impl Word {
+    const fn missing(at: usize) -> Self {
+        Self { range: at..at, confidence: INCOMPLETE }
+    }
+
+    /// The same word where its text begins at `from`.
+    fn moved(&self, from: usize) -> Self {
+        Self { range: from + self.range.start..from + self.range.end, ..*self }
+    }
+}
+
+/// What stands between two spaces, with its words; their places are counted in it.
+#[derive(Clone, Debug, Default)]
 struct Chunk {
     text: String,
     words: Vec<Word>,
@@ -38,8 +53,17 @@ struct Chunk {
 const NO_SPEECH: f32 = 0.8;
 /// What "unconvincing" means.
 const DOUBTFUL: f32 = 0.4;
-/// Below this the words are a guess.
+/// Below this the words are a guess, unless most of them are likely by themselves: one doubtful filler
+/// or the length of a message brings a whole down that far.
 const GUESS: f32 = 0.1;
+/// A word that is rather right than wrong.
+const LIKELY: f32 = 0.5;
+/// Of words beside which something was said that was not understood. Confidence says how likely
+/// nothing is missing, and something is, unless the model took a noise for speech: no surer than a
+/// guess, which is less than any playbook should believe, and still words for what takes all.
+const INCOMPLETE: f32 = GUESS;
+/// What a repetition that nobody said leaves of the confidence in what was repeated.
+const REPEATED: f32 = 0.5;
 /// Film subtitles: models have learnt to put these where nobody speaks.
 const SUBTITLES: [&str; 8] = [
     "thanks for watching",
@@ -78,7 +102,7 @@ const NUMBERS: [&str; 17] = [
 pub fn read(recognition: &Recognition) -> Heard {
     let plain = without_notes(recognition.text.reveal());
     let chunks = chunks(&plain, &recognition.words);
-    let nothing = if plain.has_speech_note { Heard::Unclear } else { Heard::Nothing };
+    let nothing = if plain.missing.is_empty() { Heard::Nothing } else { Heard::Unclear };
     if chunks.iter().all(|chunk| key(&chunk.text).is_empty()) {
         return nothing;
     }
@@ -92,48 +116,64 @@ pub fn read(recognition: &Recognition) -> Heard {
     {
         return nothing;
     }
-    if confidence < GUESS {
+    if confidence < GUESS && !are_mostly_likely(&chunks) {
         return Heard::Unclear;
     }
+    let most = if plain.missing.is_empty() { 1.0 } else { INCOMPLETE };
     match without_repetition(&chunks) {
-        Repetition::None => words_heard(chunks, confidence),
-        Repetition::Some(kept) => words_heard(kept, confidence * 0.5),
+        Repetition::None => words_heard(chunks, confidence.min(most)),
+        Repetition::Some(kept) => words_heard(kept, (confidence * REPEATED).min(most)),
         Repetition::Runaway => Heard::Unclear,
     }
 }
 
-/// Joins the segments of one utterance, in their order: all of it is right if each of them is.
+fn are_mostly_likely(chunks: &[Chunk]) -> bool {
+    let words = chunks.iter().flat_map(|chunk| &chunk.words);
+    let (likely, all) = words.fold((0, 0), |(likely, all), word| {
+        (likely + usize::from(word.confidence >= LIKELY), all + 1)
+    });
+    2 * likely > all
+}
+
+/// Joins the segments of one utterance, in their order: all of it is right if each of them is, and
+/// incomplete if one was not understood.
 pub fn join<'a>(parts: impl IntoIterator<Item = &'a Heard>) -> Heard {
-    let (mut text, mut all, mut words) = (String::new(), 1.0, Vec::new());
-    let mut is_unclear = false;
+    let (mut text, mut all, mut words) = (String::new(), 1.0_f32, Vec::new());
+    let (mut most, mut is_missing) = (1.0, false);
     for part in parts {
         match part {
             Heard::Nothing => {}
-            Heard::Unclear => is_unclear = true,
+            Heard::Unclear => (most, is_missing) = (INCOMPLETE, true),
             Heard::Words { text: more, confidence, words: more_words } => {
-                append(&mut text, more.reveal());
+                let from = append(&mut text, more.reveal());
                 all *= confidence;
-                words.extend_from_slice(more_words);
+                words.extend(std::mem::take(&mut is_missing).then(|| Word::missing(from)));
+                words.extend(more_words.iter().map(|word| word.moved(from)));
             }
         }
     }
-    match (text.is_empty(), is_unclear) {
-        (false, _) => Heard::Words { text: Private::new(text), confidence: all, words },
+    match (text.is_empty(), most < 1.0) {
+        (false, _) => {
+            words.extend(is_missing.then(|| Word::missing(text.len())));
+            Heard::Words { text: Private::new(text), confidence: all.min(most), words }
+        }
         (true, true) => Heard::Unclear,
         (true, false) => Heard::Nothing,
     }
 }
 
-/// The model ends each segment like a sentence; where the next one goes on in lower case it was
-/// none.
-fn append(text: &mut String, more: &str) {
+/// Gives where `more` begins. The model ends each segment like a sentence; where the next one goes
+/// on in lower case it was none.
+fn append(text: &mut String, more: &str) -> usize {
     if more.chars().next().is_some_and(char::is_lowercase) {
         text.truncate(text.trim_end_matches(['.', '-', '…', ' ']).len());
     }
     if !text.is_empty() {
         text.push(' ');
     }
+    let from = text.len();
     text.push_str(more);
+    from
 }
 
 fn words_heard(chunks: Vec<Chunk>, confidence: f32) -> Heard {
@@ -143,8 +183,8 @@ fn words_heard(chunks: Vec<Chunk>, confidence: f32) -> Heard {
         let Some(after) = left.checked_sub(length) else { break };
         left = after;
         text.extend((!text.is_empty()).then_some(' '));
+        words.extend(chunk.words.iter().map(|word| word.moved(text.len())));
         text.push_str(&chunk.text);
-        words.extend(chunk.words);
     }
     Heard::Words { text: Private::new(text), confidence, words }
 }
@@ -152,35 +192,37 @@ fn words_heard(chunks: Vec<Chunk>, confidence: f32) -> Heard {
 /// The pieces between spaces, each with the words that lie in it.
 fn chunks(plain: &Plain, spans: &[WordSpan]) -> Vec<Chunk> {
     let mut chunks: Vec<Chunk> = Vec::new();
-    let mut is_open = false;
+    let (mut is_open, mut is_missing) = (false, false);
     let mut last_span = None;
     for (at, c) in plain.text.char_indices() {
+        is_missing |= plain.missing.contains(&at);
         if c.is_whitespace() {
             is_open = false;
             continue;
         }
         if !is_open {
-            chunks.push(Chunk { text: String::new(), words: Vec::new() });
+            let words = std::mem::take(&mut is_missing).then(|| Word::missing(0));
+            chunks.push(Chunk { words: words.into_iter().collect(), ..Chunk::default() });
             is_open = true;
             last_span = None;
         }
         let Some(chunk) = chunks.last_mut() else { continue };
+        let start = chunk.text.len();
         chunk.text.push(c);
         let origin = plain.origins.get(at).copied().unwrap_or(u32::MAX);
         let span = spans.iter().position(|span| (span.start..span.end).contains(&origin));
         let Some(index) = span.filter(|_| c.is_alphanumeric() || c == '\'') else { continue };
         match chunk.words.last_mut().filter(|_| last_span == Some(index)) {
-            Some(word) => {
-                let mut text = std::mem::take(&mut word.text).into_revealed();
-                text.push(c);
-                word.text = Private::new(text);
-            }
+            Some(word) => word.range.end = chunk.text.len(),
             None => {
                 let confidence = confidence::word(spans[index].probability);
-                chunk.words.push(Word { text: Private::new(c.to_string()), confidence });
+                chunk.words.push(Word { range: start..chunk.text.len(), confidence });
             }
         }
         last_span = Some(index);
+    }
+    if let Some(last) = chunks.last_mut().filter(|_| is_missing) {
+        last.words.push(Word::missing(last.text.len()));
     }
     chunks
 }
@@ -196,8 +238,8 @@ struct Plain {
     text: String,
     /// For each byte of `text` where it stood; `u32::MAX` for what was put in.
     origins: Vec<u32>,
-    /// An annotation said that somebody spoke.
-    has_speech_note: bool,
+    /// Where in `text` annotations stood that said that somebody spoke.
+    missing: Vec<usize>,
 }
 
 impl Plain {
@@ -223,7 +265,9 @@ fn without_notes(text: &str) -> Plain {
             plain.push(note, Some(from + at + open.len_utf8()));
         } else {
             let lower = note.to_lowercase();
-            plain.has_speech_note |= SPEECH_NOTES.iter().any(|speech| lower.contains(speech));
+            if SPEECH_NOTES.iter().any(|speech| lower.contains(speech)) {
+                plain.missing.push(plain.text.len());
+            }
             plain.push(" ", None);
         }
         rest = after;
@@ -271,13 +315,20 @@ fn without_repetition(chunks: &[Chunk]) -> Repetition {
             return Repetition::Runaway;
         }
         is_repeated = true;
-        kept.extend(words[at..at + length].iter().map(|chunk| (*chunk).clone()));
+        kept.extend(words[at..at + length].iter().map(|chunk| doubted(chunk)));
         let after = at + length * times;
         // A repetition that the end of the text cut short.
         let is_cut_short = words.len() - after < length && keys[at..].starts_with(&keys[after..]);
         at = if is_cut_short { words.len() } else { after };
     }
     if is_repeated { Repetition::Some(kept) } else { Repetition::None }
+}
+
+/// What is left of a repetition is no surer than the whole.
+fn doubted(chunk: &Chunk) -> Chunk {
+    let mut chunk = chunk.clone();
+    chunk.words.iter_mut().for_each(|word| word.confidence *= REPEATED);
+    chunk
 }
 
 /// Length in words and count of a repetition at the start that nobody says. People do say "no no

@@ -35,6 +35,9 @@ const LARGE_WINDOW: u32 = 1_500;
 const TOKENS_PER_SECOND: usize = 12;
 const LEAST_TOKENS: usize = 16;
 
+/// Of so little whisper.cpp takes the sound and the context, and begins no encoding.
+const NOT_ENCODED_MS: c_int = 100;
+
 /// Models with fewer entries in their vocabulary know English only: they lack a token.
 const MULTILINGUAL_VOCABULARY: u32 = 51_865;
 
@@ -194,7 +197,8 @@ pub struct Recogniser<'a> {
 
 impl Recogniser<'_> {
     /// Decodes `audio`, 16 kHz mono, until done or until `cancelled` is seen to be set, which on a
-    /// CPU is after the encoder and between tokens.
+    /// CPU is after the encoder and between tokens. A look at the language first, one pass of the
+    /// encoder more, cannot be given up within.
     pub fn decode(
         &mut self,
         state: &mut WhisperState,
@@ -226,8 +230,9 @@ impl Recogniser<'_> {
         self.samples.clear();
         self.samples.extend(speech.iter().map(|&sample| f32::from(sample) / 32_768.0));
         self.samples.resize(speech.len().max(LEAST_SAMPLES), 0.0);
-        let Some((index, detected)) = self.language_of(state, languages) else {
-            return Decoded::Failed(Failure::WrongLanguage);
+        let (index, detected) = match self.language_of(state, languages, cancelled) {
+            Ok(chosen) => chosen,
+            Err(ended) => return ended,
         };
         let first_look = self.whisper.first_look();
         let parameters = self.parameters_for(index, speech.len(), cancelled, &first_look);
@@ -243,36 +248,53 @@ impl Recogniser<'_> {
         Decoded::Text(Transcript { detected, ..heard })
     }
 
-    /// The place of the language among `parameters`, and how it was found out if it had to be.
+    /// Which of `parameters` to decode with, or how the decode has ended already.
     fn language_of(
         &self,
         state: &mut WhisperState,
         languages: &[LanguageCode],
-    ) -> Option<(usize, Option<Detected>)> {
+        cancelled: &AtomicBool,
+    ) -> Result<Chosen, Decoded> {
         let place = |wanted: &LanguageCode| self.parameters.iter().position(|(l, _)| l == wanted);
         if languages.is_empty() {
-            return Some((0, None));
+            return Ok((0, None));
         }
-        let known: Vec<usize> = languages.iter().filter_map(place).collect();
-        let first = (*known.first()?, None);
-        if known.len() == 1 {
-            return Some(first);
-        }
-        let threads = usize::from(self.threads);
-        let heard = state.pcm_to_mel(&self.samples, threads);
-        let heard = heard.and_then(|()| state.lang_detect(0, threads));
-        let Ok((_, probabilities)) = heard else { return Some(first) };
-        let share = |place: usize| {
-            let (language, _) = self.parameters.get(place)?;
-            let id = whisper_rs::get_lang_id(language.as_str())?;
-            Some((place, *language, *probabilities.get(usize::try_from(id).ok()?)?))
+        let known: Vec<_> = languages.iter().filter_map(|l| Some((place(l)?, *l))).collect();
+        let Some(&(first, _)) = known.first() else {
+            return Err(Decoded::Failed(Failure::WrongLanguage));
         };
-        let shares: Vec<_> = known.into_iter().filter_map(share).collect();
-        let sum: f32 = shares.iter().map(|(.., share)| share).sum();
-        let best = shares.into_iter().max_by(|a, b| a.2.total_cmp(&b.2));
-        let (place, language, share) = best.filter(|_| sum > 0.0)?;
-        let probability = (share / sum).clamp(0.0, 1.0);
-        Some((place, Some(Detected { language, probability })))
+        if known.len() == 1 {
+            return Ok((first, None));
+        }
+        let shares = self.language_shares(state).unwrap_or_default();
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(Decoded::Cancelled);
+        }
+        Ok(likeliest(&known, &shares).unwrap_or((first, None)))
+    }
+
+    /// What the model thinks of every language that whisper.cpp knows.
+    fn language_shares(&self, state: &mut WhisperState) -> Option<Vec<f32>> {
+        self.prepare(state)?;
+        let (_, shares) = state.lang_detect(0, usize::from(self.threads)).ok()?;
+        Some(shares)
+    }
+
+    /// Gives the state the utterance and a context that fits it, as a decode would, and decodes
+    /// nothing. whisper.cpp's own look at the language takes the context of the decode before.
+    fn prepare(&self, state: &mut WhisperState) -> Option<()> {
+        let mut parameters = self.fitted(0, self.samples.len());
+        parameters.set_duration_ms(NOT_ENCODED_MS);
+        state.full(parameters, &self.samples).ok()
+    }
+
+    fn fitted(&self, index: usize, samples: usize) -> FullParams<'static, 'static> {
+        let (_, parameters) = self.parameters.get(index).expect("`language_of` finds it here");
+        let mut parameters = parameters.clone();
+        let context = self.whisper.context_for(samples);
+        parameters
+            .set_audio_ctx(c_int::try_from(context).expect("a file's u32 checked on reading"));
+        parameters
     }
 
     fn parameters_for(
@@ -282,11 +304,7 @@ impl Recogniser<'_> {
         cancelled: &AtomicBool,
         first_look: &FirstLook<'_>,
     ) -> FullParams<'static, 'static> {
-        let (_, parameters) = self.parameters.get(index).expect("`language_of` finds it here");
-        let mut parameters = parameters.clone();
-        let context = self.whisper.context_for(samples);
-        parameters
-            .set_audio_ctx(c_int::try_from(context).expect("a file's u32 checked on reading"));
+        let mut parameters = self.fitted(index, samples);
         let seconds = samples.div_ceil(pcm::SAMPLE_RATE_HZ as usize);
         let tokens = LEAST_TOKENS + TOKENS_PER_SECOND * seconds;
         parameters.set_max_tokens(c_int::try_from(tokens).unwrap_or(c_int::MAX));
@@ -303,6 +321,24 @@ impl Recogniser<'_> {
         }
         parameters
     }
+}
+
+/// A place among a recogniser's parameters, and how the language was found out if it had to be.
+type Chosen = (usize, Option<Detected>);
+
+/// The likeliest of these languages, by whisper.cpp's `shares` of all of them; nothing where it has
+/// no opinion of any.
+fn likeliest(candidates: &[(usize, LanguageCode)], shares: &[f32]) -> Option<Chosen> {
+    let share = |&(place, language): &(usize, LanguageCode)| {
+        let id = usize::try_from(whisper_rs::get_lang_id(language.as_str())?).ok()?;
+        let share = shares.get(id).copied().filter(|share| share.is_finite() && *share > 0.0)?;
+        Some((place, language, share))
+    };
+    let known: Vec<_> = candidates.iter().filter_map(share).collect();
+    let sum: f32 = known.iter().map(|(.., share)| share).sum();
+    let (place, language, share) = known.into_iter().max_by(|a, b| a.2.total_cmp(&b.2))?;
+    let probability = (share / sum).clamp(0.0, 1.0);
+    Some((place, Some(Detected { language, probability })))
 }
 
 /// Asked by whisper.cpp whether to give up.

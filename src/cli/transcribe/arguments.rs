@@ -24,7 +24,8 @@ use crate::listen::Expectation;
 /// error. An utterance has start_ms and end_ms, heard ("words", "unclear" for speech that was not
 /// understood, "nothing"), text, confidence, words with theirs, decode_ms, and as evidence what the
 /// model gave of itself: its text and uncalibrated probabilities, for each piece of 10 s. Confidence,
-/// 0 to 1, is how likely a word, or every word of the utterance, is right.
+/// 0 to 1, is how likely a word, or every word of the utterance, is right. An empty word stands where
+/// a part was not understood.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The WAV files.

@@ -74,7 +74,10 @@ impl Spoken {
         };
         let words: Vec<Value> = words
             .iter()
-            .map(|word| json!({ "word": word.text.reveal(), "confidence": rounded(word.confidence) }))
+            .map(|word| {
+                let place = text.get(word.range.clone());
+                json!({ "word": place, "confidence": rounded(word.confidence) })
+            })
             .collect();
         let evidence: Vec<Value> = self.recognitions.iter().map(evidence).collect();
         json!({

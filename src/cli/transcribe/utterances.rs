@@ -6,7 +6,7 @@ use super::arguments::WayArguments;
 use super::line::Line;
 use super::recording::Recording;
 use crate::base::pcm::{FRAME_MS, Frame};
-use crate::listen::{Ear, Input, Output, Settings, Transcribe, Vad};
+use crate::listen::{Ear, Expectation, Input, Output, Settings, Transcribe, Vad};
 
 /// Silence after the file: more than the longest pause and a jitter buffer's delay.
 const TAIL_FRAMES: usize = 125;
@@ -49,7 +49,7 @@ impl Way {
             }
         };
         let mut ear = Ear::new(Settings::default());
-        ear.handle(now, Input::Expect(arguments.expect.into()));
+        ear.handle(now, Input::Expect(Expectation::from(arguments.expect).into()));
         let lead_ms = arguments.lead_silence;
         Self { began: now, now, lead_ms, medium, ear, started: now, pieces: Vec::new() }
     }

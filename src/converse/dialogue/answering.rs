@@ -33,16 +33,14 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn hear_filling(
-        &mut self,
-        mut form: Form,
-        slot: usize,
-        heard: &Heard<'_>,
-    ) -> Reaction {
+    pub(super) fn hear_filling(&mut self, form: Form, slot: usize, heard: &Heard<'_>) -> Reaction {
         let playbook = Arc::clone(&self.playbook);
         let Some(wanted) = playbook.intent(form.intent).slots.get(slot) else {
             return self.complete(form, Understanding::Answer);
         };
+        if !heard.sure {
+            return self.hear_filling_in_doubt(form, slot, wanted, heard);
+        }
         let free = matches!(wanted.kind, SlotKind::Text | SlotKind::Name);
         let least = if wanted.kind == SlotKind::Text { EXACT } else { STRONG };
         if let Some(guess) = self.command(heard, least) {
@@ -59,18 +57,15 @@ impl Dialogue {
         let found =
             if changes_subject { Found::Nothing } else { answer(&wanted.kind, &heard.tokens) };
         match self.with_partial(&form, &wanted.kind, found, heard) {
-            Found::Value(value) => {
-                let value = if wanted.kind == SlotKind::Text { heard.kept_text() } else { value };
-                form.set(slot, SlotValue::Heard(value));
-                self.misses = 0;
-                return self.advance(form, Understanding::Answer);
-            }
-            Found::Partial(digits) => {
-                self.misses = 0;
-                form.partial = digits;
-                return self.ask(form, slot, Understanding::Answer);
-            }
             Found::Nothing => {}
+            // These are the sentence itself, which has been judged as a whole.
+            Found::Value(value) if !wanted.kind.is_part() => {
+                let is_text = wanted.kind == SlotKind::Text;
+                let text = if is_text { heard.kept_text() } else { value.text };
+                let found = Found::Value(Value::certain(text));
+                return self.fill_slot(form, slot, wanted, found);
+            }
+            found => return self.fill_slot(form, slot, wanted, found),
         }
         let least = if free { STRONG } else { ACCEPT };
         match heard.guess_from(least).filter(|guess| guess.intent != form.intent) {
@@ -82,18 +77,58 @@ impl Dialogue {
         }
     }
 
+    /// The sentence is not believed, but what was asked for may be said clearly in it.
+    fn hear_filling_in_doubt(
+        &mut self,
+        form: Form,
+        slot: usize,
+        wanted: &Slot,
+        heard: &Heard<'_>,
+    ) -> Reaction {
+        let found = mentioned(&wanted.kind, &heard.tokens);
+        let found = self.with_partial(&form, &wanted.kind, found, heard);
+        self.fill_slot(form, slot, wanted, found)
+    }
+
+    /// Takes what was found, if its own words are believed.
+    fn fill_slot(&mut self, mut form: Form, slot: usize, wanted: &Slot, found: Found) -> Reaction {
+        match found {
+            Found::Value(value) if wanted.believes(&value) => {
+                form.set(slot, SlotValue::Heard(value));
+                self.misses = 0;
+                self.advance(form, Understanding::Answer)
+            }
+            Found::Partial(digits) if wanted.believes(&digits) => {
+                form.partial = digits;
+                self.misses = 0;
+                self.ask(form, slot, Understanding::Answer)
+            }
+            Found::Value(_) | Found::Partial(_) | Found::Nothing => {
+                self.not_caught(State::Filling(form, slot))
+            }
+        }
+    }
+
     pub(super) fn hear_confirming(
         &mut self,
         mut form: Form,
         confirm: Confirm,
         heard: &Heard<'_>,
     ) -> Reaction {
-        if let Some(guess) = self.command(heard, STRONG) {
+        if let Some(guess) = self.command(heard, STRONG).filter(|_| heard.sure) {
             return self.act(&guess, State::Confirming(form, confirm));
         }
         let said = yes_no(&heard.tokens);
-        match self.corrected(&form, confirm, heard, said) {
-            Some((_, value)) if said != Some(Answer::No) && form.values.contains(&value) => {
+        let corrected = self.corrected(&form, confirm, heard, said);
+        let is_new = |(slot, value): &(usize, SlotValue)| {
+            form.values.get(*slot).and_then(SlotValue::text) != value.text()
+        };
+        // A yes that is not believed confirms nothing; another value is read back in its turn.
+        if !heard.sure && !corrected.as_ref().is_some_and(is_new) {
+            return self.not_caught(State::Confirming(form, confirm));
+        }
+        match corrected {
+            Some(same) if said != Some(Answer::No) && !is_new(&same) => {
                 return self.confirmed(form, confirm);
             }
             Some((slot, value)) => {
@@ -181,18 +216,19 @@ impl Dialogue {
 
     /// Digits that come in several turns are one number, unless the caller starts it again.
     fn with_partial(&self, form: &Form, kind: &SlotKind, found: Found, heard: &Heard<'_>) -> Found {
-        let Some((min, max)) = kind.digit_count().filter(|_| !form.partial.is_empty()) else {
+        let Some((min, max)) = kind.digit_count().filter(|_| !form.partial.text.is_empty()) else {
             return found;
         };
         let new = match &found {
             Found::Value(new) | Found::Partial(new) => new,
             Found::Nothing => return found,
         };
-        let joined = format!("{}{new}", form.partial);
-        if starts_again(heard) || new.starts_with(&form.partial) || joined.len() > max {
+        let joined = form.partial.then(new);
+        let is_again = starts_again(heard) || new.text.starts_with(&form.partial.text);
+        if is_again || joined.text.len() > max {
             return found;
         }
-        if joined.len() >= min { Found::Value(joined) } else { Found::Partial(joined) }
+        if joined.text.len() >= min { Found::Value(joined) } else { Found::Partial(joined) }
     }
 
     /// Another value for what is being confirmed, and its slot.
@@ -208,18 +244,25 @@ impl Dialogue {
             if confirm != Confirm::All && confirm != Confirm::Slot(index) {
                 return None;
             }
-            let old = form.values.get(index).and_then(SlotValue::text).unwrap_or_default();
-            let wrap = |value: String| match form.values.get(index) {
-                Some(SlotValue::Settled(old)) if *old == value => SlotValue::Settled(value),
+            let old = form.values.get(index).and_then(SlotValue::value).unwrap_or_default();
+            let wrap = |value: Value| match form.values.get(index) {
+                Some(SlotValue::Settled(old)) if *old == value.text => {
+                    SlotValue::Settled(value.text)
+                }
                 _ => SlotValue::Heard(value),
             };
-            match (mentioned(&slot.kind, &heard.tokens), &slot.kind) {
-                (Found::Value(value), _) => Some((index, wrap(value))),
+            let found = mentioned(&slot.kind, &heard.tokens);
+            match (found, &slot.kind) {
+                (Found::Value(value), _) if slot.believes(&value) => Some((index, wrap(value))),
                 (
                     Found::Partial(more),
                     SlotKind::Digits { max, .. } | SlotKind::Phone { max, .. },
-                ) if said.is_none() && old.len() + more.len() <= *max && only_numbers(heard) => {
-                    Some((index, SlotValue::Heard(format!("{old}{more}"))))
+                ) if said.is_none()
+                    && slot.believes(&more)
+                    && old.text.len() + more.text.len() <= *max
+                    && only_numbers(heard) =>
+                {
+                    Some((index, SlotValue::Heard(old.then(&more))))
                 }
                 _ => None,
             }
@@ -274,8 +317,8 @@ impl Dialogue {
         let intent = self.playbook.intent(self.recent.as_ref()?.intent);
         let (index, value) = intent.slots.iter().enumerate().find_map(|(index, slot)| {
             match mentioned(&slot.kind, &heard.tokens) {
-                Found::Value(value) => Some((index, value)),
-                Found::Partial(_) | Found::Nothing => None,
+                Found::Value(value) if slot.believes(&value) => Some((index, value)),
+                Found::Value(_) | Found::Partial(_) | Found::Nothing => None,
             }
         })?;
         let mut form = self.recent.take()?;

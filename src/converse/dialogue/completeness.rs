@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::converse::alphabet::Completeness;
+use crate::converse::matching::answers::do_not_know;
 use crate::converse::matching::slots::answer;
 use crate::converse::understanding::stops_before_slot;
 
@@ -32,6 +33,10 @@ impl Dialogue {
             if self.slot(form, *slot).is_some_and(|slot| slot.kind == SlotKind::Text));
         match guess {
             Some(guess) if guess.score >= STRONG && !writes => self.judged_guess(&guess),
+            // It is answered, but a wish often follows such a word.
+            _ if self.floor() == Floor::Open && short_answer(&tokens).is_some() => {
+                Completeness::Probable
+            }
             _ => Completeness::Unknown,
         }
     }
@@ -41,24 +46,31 @@ impl Dialogue {
         match &self.state {
             State::Open => None,
             State::Confirming(..) | State::Asked(_) => {
-                yes_no(tokens)?;
-                let ends_well = tokens.last().is_some_and(|t| !t.is_dangling());
-                (ends_well && tokens.len() <= SHORT_ANSWER).then_some(Completeness::Complete)
+                short_answer(tokens).map(|_| Completeness::Complete)
             }
-            State::Filling(form, slot) => {
-                let kind = &self.slot(form, *slot)?.kind;
-                let found = answer(kind, tokens);
-                if let (Some(bounds), Found::Value(digits) | Found::Partial(digits)) =
-                    (kind.digit_count(), &found)
-                {
-                    return Some(counted(form.partial.len() + digits.len(), bounds));
-                }
-                let ends_well = tokens.last().is_some_and(|t| !t.is_dangling());
-                match (kind, found) {
-                    (SlotKind::Text, _) | (_, Found::Nothing | Found::Partial(_)) => None,
-                    (_, Found::Value(_)) => ends_well.then_some(Completeness::Complete),
-                }
+            State::Filling(form, slot) => self.slot_answer(form, self.slot(form, *slot)?, tokens),
+        }
+    }
+
+    fn slot_answer(&self, form: &Form, slot: &Slot, tokens: &[Token]) -> Option<Completeness> {
+        let found = answer(&slot.kind, tokens);
+        if let (Some(_), Found::Value(digits) | Found::Partial(digits)) =
+            (slot.kind.digit_count(), &found)
+        {
+            let judged = counted(form.partial.text.len() + digits.text.len(), slot);
+            let dangles = judged != Completeness::Complete && !ends_well(tokens);
+            return Some(if dangles { Completeness::Incomplete } else { judged });
+        }
+        match (&slot.kind, found) {
+            (SlotKind::Text, _) => None,
+            (_, Found::Value(_)) => ends_well(tokens).then_some(Completeness::Complete),
+            (SlotKind::YesNo, _) => None,
+            _ if slot.optional && short_answer(tokens) == Some(Answer::No) => {
+                Some(Completeness::Complete)
             }
+            // The reason, or the number all the same, may follow.
+            _ if do_not_know(tokens) && ends_well(tokens) => Some(Completeness::Probable),
+            (_, Found::Nothing | Found::Partial(_)) => None,
         }
     }
 
@@ -67,22 +79,39 @@ impl Dialogue {
         let mut judged = Completeness::Complete;
         for (slot, found) in intent.slots.iter().zip(&guess.values) {
             match (slot.kind.digit_count(), found) {
-                (Some(bounds), Found::Value(digits) | Found::Partial(digits)) => {
-                    judged = counted(digits.len(), bounds);
+                (Some(_), Found::Value(digits) | Found::Partial(digits)) => {
+                    judged = counted(digits.text.len(), slot);
                 }
                 (None, _) | (_, Found::Nothing) => {}
             }
         }
         // A greeting is often only the start of a sentence.
-        if intent.weak && judged == Completeness::Complete { Completeness::Unknown } else { judged }
+        if intent.weak && judged == Completeness::Complete {
+            Completeness::Probable
+        } else {
+            judged
+        }
     }
 }
 
-fn counted(digits: usize, (min, max): (usize, usize)) -> Completeness {
+fn ends_well(tokens: &[Token]) -> bool {
+    tokens.last().is_some_and(|token| !token.is_dangling())
+}
+
+/// A yes or a no and hardly more.
+fn short_answer(tokens: &[Token]) -> Option<Answer> {
+    yes_no(tokens).filter(|_| ends_well(tokens) && tokens.len() <= SHORT_ANSWER)
+}
+
+/// Judges so many digits of a slot that takes digits.
+fn counted(digits: usize, slot: &Slot) -> Completeness {
+    let (min, max) = slot.kind.digit_count().unwrap_or_default();
     if digits >= max {
         Completeness::Complete
     } else if digits < min {
         Completeness::Incomplete
+    } else if slot.usual.contains(&digits) {
+        Completeness::Probable
     } else {
         Completeness::Unknown
     }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::base::Private;
 use crate::converse::Message;
-use crate::converse::matching::slots::{Found, SlotKind};
-use crate::converse::playbook::{Intent, IntentId};
+use crate::converse::matching::slots::{Found, SlotKind, Value};
+use crate::converse::playbook::{Intent, IntentId, Slot};
 
 /// One intent on its way.
 #[derive(Clone)]
@@ -13,16 +13,16 @@ pub struct Form {
     pub intent: IntentId,
     pub values: Vec<SlotValue>,
     /// Digits heard so far for the slot that is asked for.
-    pub partial: String,
+    pub partial: Value,
     /// How often the caller said no to what we understood.
     pub refusals: u32,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum SlotValue {
     Empty,
     /// Understood, but not yet confirmed by the caller.
-    Heard(String),
+    Heard(Value),
     Settled(String),
     /// The caller does not know it.
     Skipped,
@@ -31,7 +31,15 @@ pub enum SlotValue {
 impl SlotValue {
     pub fn text(&self) -> Option<&str> {
         match self {
-            Self::Heard(text) | Self::Settled(text) => Some(text),
+            Self::Heard(Value { text, .. }) | Self::Settled(text) => Some(text),
+            Self::Empty | Self::Skipped => None,
+        }
+    }
+
+    pub fn value(&self) -> Option<Value> {
+        match self {
+            Self::Heard(value) => Some(value.clone()),
+            Self::Settled(text) => Some(Value::certain(text.clone())),
             Self::Empty | Self::Skipped => None,
         }
     }
@@ -40,16 +48,21 @@ impl SlotValue {
 impl Form {
     /// A form with what was said along with its intent.
     pub fn new(id: IntentId, intent: &Intent, found: &[Found]) -> Self {
-        let mut form = Self { intent: id, values: Vec::new(), partial: String::new(), refusals: 0 };
-        for (index, _) in intent.slots.iter().enumerate() {
+        let partial = Value::default();
+        let mut form = Self { intent: id, values: Vec::new(), partial, refusals: 0 };
+        for (index, slot) in intent.slots.iter().enumerate() {
             let value = match found.get(index) {
-                Some(Found::Value(value)) => SlotValue::Heard(value.clone()),
+                Some(Found::Value(value)) if is_kept(slot, value) => {
+                    SlotValue::Heard(value.clone())
+                }
                 // Only what is asked for first can go on in the next turn.
                 Some(Found::Partial(digits)) if index == 0 => {
                     form.partial = digits.clone();
                     SlotValue::Empty
                 }
-                Some(Found::Partial(_) | Found::Nothing) | None => SlotValue::Empty,
+                Some(Found::Value(_) | Found::Partial(_) | Found::Nothing) | None => {
+                    SlotValue::Empty
+                }
             };
             form.values.push(value);
         }
@@ -60,7 +73,7 @@ impl Form {
         if let Some(place) = self.values.get_mut(slot) {
             *place = value;
         }
-        self.partial.clear();
+        self.partial = Value::default();
     }
 
     /// The value of the slot called `name`.
@@ -84,6 +97,12 @@ impl Form {
         }
         message
     }
+}
+
+/// Of what was said along with a wish: a number is read back in doubt, which costs the caller less
+/// than to say it again; anything else that is not believed is asked for.
+fn is_kept(slot: &Slot, value: &Value) -> bool {
+    slot.kind.digit_count().is_some() || slot.believes(value)
 }
 
 impl fmt::Debug for Form {

@@ -5,22 +5,23 @@
 
 mod answering;
 mod completeness;
+mod completing;
 mod form;
+mod misses;
 
 use std::sync::Arc;
 
-use super::alphabet::{EndCause, Expectation, Message, Purpose};
+use super::alphabet::{Awaited, EndCause, Expectation, Message, Purpose, Speech};
 use super::matching::answers::{Answer, correction_start, yes_no};
+use super::matching::belief::Belief;
 use super::matching::score::{ACCEPT, DOUBTFUL, STRONG};
-use super::matching::slots::{Found, SlotKind, mentioned};
+use super::matching::slots::{Found, SlotKind, Value, mentioned};
 use super::matching::tokens::Token;
 use super::playbook::{Action, FollowUp, Intent, IntentId, Playbook, Slot};
 use super::understanding::{Floor, Guess, guess};
 use crate::base::Private;
 use form::{Form, SlotValue};
 
-/// The confidence of what is certain, such as a key.
-pub const CERTAIN: f32 = 1.0;
 /// Values remembered over a call.
 const MEMORY: usize = 32;
 /// Offers after misses before we give up.
@@ -108,6 +109,7 @@ struct Heard<'a> {
     text: &'a str,
     tokens: Vec<Token>,
     guess: Option<Guess>,
+    /// It is believed as a whole. What is taken from its words is judged by these.
     sure: bool,
 }
 
@@ -149,24 +151,26 @@ impl Dialogue {
         Self { channel: Channel::KeysOnly, ..self }
     }
 
-    /// The caller's words, of which all are right with this probability. Where that is less than
-    /// the step demands the caller is asked again; in open talk, whether the wish was meant.
-    pub fn hear(&mut self, text: &str, confidence: f32) -> Reaction {
-        let tokens = self.playbook.lexicon().tokenise(text);
+    /// The caller's words. Where they are less sure than the step demands the caller is asked again;
+    /// in open talk, whether the wish was meant.
+    pub fn hear(&mut self, speech: &Speech) -> Reaction {
+        let mut tokens = self.playbook.lexicon().heard(speech);
         if tokens.is_empty() {
             return self.unclear();
         }
+        let sure = is_sure(speech.confidence, &tokens, self.ask_again_below());
+        if !sure {
+            // Anything may be missing beside any word.
+            let least = if speech.confidence.is_nan() { 0.0 } else { speech.confidence };
+            tokens.iter_mut().for_each(|t| t.belief.beside = t.belief.beside.min(least));
+        }
         let guess = guess(&self.playbook, &tokens, self.floor());
-        let sure = confidence.is_nan() || confidence >= self.ask_again_below();
-        let heard = Heard { text: text.trim(), tokens, guess, sure };
+        let heard = Heard { text: speech.text.reveal().trim(), tokens, guess, sure };
         let reaction = match std::mem::replace(&mut self.state, State::Open) {
             State::Open => self.hear_open(&heard),
-            state if !sure => {
-                let prompt = self.playbook.prompts().unclear.clone();
-                self.missed(state, prompt)
-            }
             State::Filling(form, slot) => self.hear_filling(form, slot, &heard),
             State::Confirming(form, confirm) => self.hear_confirming(form, confirm, &heard),
+            State::Asked(question) if !sure => self.not_caught(State::Asked(question)),
             State::Asked(question) => self.hear_asked(question, &heard),
         };
         self.settle(reaction)
@@ -175,8 +179,7 @@ impl Dialogue {
     /// The caller said something without words.
     pub fn unclear(&mut self) -> Reaction {
         let state = std::mem::replace(&mut self.state, State::Open);
-        let prompt = self.playbook.prompts().unclear.clone();
-        let reaction = self.missed(state, prompt);
+        let reaction = self.not_caught(state);
         self.settle(reaction)
     }
 
@@ -193,7 +196,7 @@ impl Dialogue {
         let state = std::mem::replace(&mut self.state, State::Open);
         let reaction = match state {
             State::Filling(mut form, slot) if self.fits(&form, slot, digits) => {
-                form.set(slot, SlotValue::Heard(digits.to_owned()));
+                form.set(slot, SlotValue::Heard(Value::certain(digits.to_owned())));
                 self.misses = 0;
                 self.advance(form, Understanding::Answer)
             }
@@ -205,6 +208,15 @@ impl Dialogue {
         self.settle(reaction)
     }
 
+    /// What is expected, with the patience of the slot that is asked for.
+    pub fn awaited(&self) -> Awaited {
+        let pause_ms = match &self.state {
+            State::Filling(form, slot) => self.slot(form, *slot).and_then(|slot| slot.pause_ms),
+            State::Open | State::Confirming(..) | State::Asked(_) => None,
+        };
+        Awaited { answer: self.expectation(), pause_ms }
+    }
+
     pub fn expectation(&self) -> Expectation {
         match &self.state {
             State::Open => Expectation::Anything,
@@ -213,7 +225,7 @@ impl Dialogue {
                 Some(SlotKind::YesNo) => Expectation::YesNo,
                 Some(SlotKind::Name | SlotKind::Text) => Expectation::Text,
                 Some(kind) => kind.digit_count().map_or(Expectation::Anything, |(min, max)| {
-                    let heard = form.partial.len();
+                    let heard = form.partial.text.len();
                     let min = min.saturating_sub(heard).max(1);
                     Expectation::Digits { min, max: max.saturating_sub(heard).max(min) }
                 }),
@@ -295,7 +307,9 @@ impl Dialogue {
         let intent = self.playbook.intent(form.intent);
         let template = match confirm {
             Confirm::All => intent.confirm.as_ref(),
-            Confirm::Slot(slot) => intent.slots.get(slot).and_then(|slot| slot.confirm.as_ref()),
+            Confirm::Slot(slot) => {
+                intent.slots.get(slot).and_then(|slot| slot.read_back.question())
+            }
         };
         template.map(|template| self.fill(template, form)).unwrap_or_default()
     }
@@ -341,16 +355,16 @@ impl Dialogue {
                     form.set(index, SlotValue::Skipped);
                     continue;
                 }
-                match self.remembered(slot).filter(|_| form.partial.is_empty()) {
-                    Some(value) => form.set(index, SlotValue::Heard(value)),
+                match self.remembered(slot).filter(|_| form.partial.text.is_empty()) {
+                    Some(value) => form.set(index, SlotValue::Heard(Value::certain(value))),
                     None => return self.ask(form, index, understanding),
                 }
             }
             if let Some(SlotValue::Heard(value)) = form.values.get(index) {
-                if slot.confirm.is_some() {
+                if playbook.reads_back(slot, value) {
                     return self.confirm(form, Confirm::Slot(index), understanding);
                 }
-                let settled = SlotValue::Settled(value.clone());
+                let settled = SlotValue::Settled(value.text.clone());
                 form.set(index, settled);
             }
         }
@@ -361,7 +375,7 @@ impl Dialogue {
     }
 
     fn ask(&mut self, form: Form, slot: usize, understanding: Understanding) -> Reaction {
-        let text = if form.partial.is_empty() {
+        let text = if form.partial.text.is_empty() {
             self.slot(&form, slot).map(|s| self.fill(&s.ask, &form)).unwrap_or_default()
         } else {
             self.playbook.prompts().go_on.clone()
@@ -375,116 +389,11 @@ impl Dialogue {
         self.state = State::Confirming(form, confirm);
         Reaction::say(vec![text], understanding)
     }
+}
 
-    fn complete(&mut self, form: Form, understanding: Understanding) -> Reaction {
-        let playbook = Arc::clone(&self.playbook);
-        let intent = playbook.intent(form.intent);
-        self.misses = 0;
-        self.remember(intent, &form);
-        let status = intent.lookup.as_ref().and_then(|lookup| {
-            let key = form.values.get(lookup.slot)?.text()?;
-            Some((&lookup.found, playbook.look_up(&lookup.table, key)?))
-        });
-        let reply = match status {
-            Some((found, status)) => found.fill(|name| match name {
-                "status" => Some(status),
-                name => form.value(intent, name),
-            }),
-            None => self.fill(&intent.reply, &form),
-        };
-        let mut reaction = Reaction::say(vec![reply], understanding);
-        match intent.action {
-            Action::HangUp => {
-                reaction.purpose = Purpose::Farewell;
-                reaction.hang_up = Some(EndCause::Goodbye);
-                return reaction;
-            }
-            Action::Message if status.is_none() => reaction.message = Some(form.message(intent)),
-            Action::Message | Action::Answer | Action::Repeat | Action::Abort => {}
-        }
-        if !intent.slots.is_empty() {
-            self.recent = Some(form);
-        }
-        if let Some(follow_up) = &intent.follow_up {
-            reaction.parts.push(follow_up.ask.clone());
-            self.state = State::Asked(self.question_from(follow_up));
-        }
-        reaction
-    }
-
-    fn question_from(&self, follow_up: &FollowUp) -> Question {
-        let consequence = |intent: Option<IntentId>| match intent {
-            Some(id) => Consequence::Start(Form::new(id, self.playbook.intent(id), &[])),
-            None => Consequence::Listen,
-        };
-        Question {
-            text: Private::new(follow_up.ask.clone()),
-            yes: consequence(follow_up.yes),
-            no: consequence(follow_up.no),
-        }
-    }
-
-    fn remembered(&self, slot: &Slot) -> Option<String> {
-        let known = self.memory.iter().find(|(name, _)| *name == slot.name)?;
-        slot.remember.then(|| known.1.reveal().clone())
-    }
-
-    fn remember(&mut self, intent: &Intent, form: &Form) {
-        for (slot, value) in intent.slots.iter().zip(&form.values) {
-            let Some(text) = value.text().filter(|_| slot.remember) else { continue };
-            self.memory.retain(|(name, _)| *name != slot.name);
-            if self.memory.len() < MEMORY {
-                self.memory.push((slot.name.clone(), Private::new(text.to_owned())));
-            }
-        }
-    }
-
-    /// Counts a miss and asks again, or offers something else after two.
-    fn missed(&mut self, state: State, prompt: String) -> Reaction {
-        self.misses += 1;
-        if self.misses < MISSES {
-            let mut parts = vec![prompt];
-            parts.extend(match &state {
-                State::Filling(form, slot) => {
-                    self.slot(form, *slot).map(|slot| self.fill(&slot.reask, form))
-                }
-                state => self.question_of(state),
-            });
-            self.state = state;
-            return Reaction::reprompt(parts);
-        }
-        match state {
-            State::Filling(mut form, slot) if self.is_last_resort(&form) => {
-                form.set(slot, SlotValue::Skipped);
-                self.misses = 0;
-                self.advance(form, Understanding::Missed)
-            }
-            State::Confirming(form, _) if self.is_last_resort(&form) => {
-                self.complete(form, Understanding::Missed)
-            }
-            _ => self.fall_back(),
-        }
-    }
-
-    /// The form that the fallback starts takes what it can get: nothing is left to fall back to.
-    fn is_last_resort(&self, form: &Form) -> bool {
-        self.playbook.fallback().yes == Some(form.intent)
-    }
-
-    fn fall_back(&mut self) -> Reaction {
-        self.misses = 0;
-        self.fallbacks += 1;
-        let playbook = Arc::clone(&self.playbook);
-        if self.fallbacks > FALLBACKS {
-            self.state = State::Open;
-            let mut reaction = Reaction::reprompt(vec![playbook.prompts().give_up.clone()]);
-            reaction.purpose = Purpose::Farewell;
-            reaction.hang_up = Some(EndCause::NotUnderstood);
-            return reaction;
-        }
-        let question = self.question_from(playbook.fallback());
-        let parts = vec![question.text.reveal().clone()];
-        self.state = State::Asked(question);
-        Reaction::reprompt(parts)
-    }
+/// Whether a sentence is believed as a whole: if it is sure enough, or if all that makes it unsure
+/// are fillers, while each word that says something is sure by itself.
+fn is_sure(confidence: f32, tokens: &[Token], least: f32) -> bool {
+    let Belief { own, beside } = Belief::of(tokens);
+    confidence >= least || (own >= least && beside < least)
 }

@@ -7,6 +7,7 @@
 //! does not fit scores low.
 
 pub mod answers;
+pub mod belief;
 mod english;
 pub mod grammar;
 pub mod numbers;

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use super::grammar::Grammar;
 use super::numbers;
-use super::tokens::{Token, tokenise};
+use super::tokens::{self, Token, tokenise};
+use crate::converse::alphabet::Speech;
 
 /// From this score on a phrase is taken as meant.
 pub const ACCEPT: f32 = 0.7;
@@ -92,6 +93,11 @@ impl Lexicon {
             canonical.insert(word, standard);
         }
         Self { grammar, canonical, weights: BTreeMap::new() }
+    }
+
+    /// The words that were heard.
+    pub fn heard(&self, speech: &Speech) -> Vec<Token> {
+        tokens::heard(speech, self.grammar)
     }
 
     /// The words of `text`.

@@ -1,8 +1,9 @@
 //! Takes the value of a slot out of what the caller said.
 
 use super::answers::{Answer, correction_start, yes_no};
+use super::belief::Belief;
 use super::grammar::Grammar;
-use super::numbers;
+use super::numbers::{self, Run};
 use super::tokens::{Token, written};
 
 /// Longest value kept for free text, in characters; the recogniser hears ten seconds at once.
@@ -36,13 +37,48 @@ pub enum SlotKind {
     Text,
 }
 
+/// A value and how far it can be believed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Value {
+    pub text: String,
+    pub belief: Belief,
+}
+
 /// What was found for a slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    Value(String),
+    Value(Value),
     /// Digits, but fewer than the slot wants: more may follow.
-    Partial(String),
+    Partial(Value),
     Nothing,
+}
+
+impl Value {
+    /// One that was not heard, such as a key's.
+    pub const fn certain(text: String) -> Self {
+        Self { text, belief: Belief::CERTAIN }
+    }
+
+    /// One that was taken from these words.
+    fn of(text: String, tokens: &[Token]) -> Self {
+        Self { text, belief: Belief::of(tokens) }
+    }
+
+    fn of_run(run: &Run, tokens: &[Token]) -> Self {
+        Self::of(run.digits.clone(), tokens.get(run.start..run.end).unwrap_or_default())
+    }
+
+    /// What comes first and what follows it, as one.
+    pub fn then(&self, next: &Self) -> Self {
+        let text = format!("{}{}", self.text, next.text);
+        Self { text, belief: self.belief.and(next.belief) }
+    }
+}
+
+impl From<Option<Value>> for Found {
+    fn from(value: Option<Value>) -> Self {
+        value.map_or(Self::Nothing, Self::Value)
+    }
 }
 
 impl SlotKind {
@@ -55,6 +91,11 @@ impl SlotKind {
         }
     }
 
+    /// Whether the value is some of the words that were said, and not what all of them mean.
+    pub fn is_part(&self) -> bool {
+        !matches!(self, Self::Text | Self::YesNo)
+    }
+
     /// Whether the value can be told from any other word without having been asked for.
     pub fn is_recognisable(&self) -> bool {
         !matches!(self, Self::Name | Self::Text | Self::YesNo)
@@ -64,15 +105,14 @@ impl SlotKind {
 /// The value of kind `kind` in the answer to its question.
 pub fn answer(kind: &SlotKind, tokens: &[Token]) -> Found {
     match kind {
-        SlotKind::Name => name(tokens).map_or(Found::Nothing, Found::Value),
+        SlotKind::Name => name(tokens).into(),
         SlotKind::Text => {
             let text: String = written(tokens).chars().take(VALUE_CHARS).collect();
-            if text.is_empty() { Found::Nothing } else { Found::Value(text) }
+            Some(Value::of(text, tokens)).filter(|value| !value.text.is_empty()).into()
         }
-        SlotKind::YesNo => match yes_no(tokens) {
-            Some(said) => Found::Value(spoken(said, tokens)),
-            None => Found::Nothing,
-        },
+        SlotKind::YesNo => {
+            yes_no(tokens).map(|said| Value::of(spoken(said, tokens), tokens)).into()
+        }
         _ => mentioned(kind, tokens),
     }
 }
@@ -92,58 +132,63 @@ pub fn mentioned(kind: &SlotKind, tokens: &[Token]) -> Found {
     match kind {
         SlotKind::Digits { min, max } | SlotKind::Phone { min, max } => digits(tokens, *min, *max),
         SlotKind::Number { min, max } => number(tokens, *min, *max),
-        SlotKind::Time => {
-            first_of(tokens, |grammar| grammar.time).map_or(Found::Nothing, Found::Value)
-        }
-        SlotKind::Day => {
-            first_of(tokens, |grammar| grammar.day).map_or(Found::Nothing, Found::Value)
-        }
-        SlotKind::Name => introduced_name(tokens).map_or(Found::Nothing, Found::Value),
+        SlotKind::Time => first_of(tokens, |grammar| grammar.time).into(),
+        SlotKind::Day => first_of(tokens, |grammar| grammar.day).into(),
+        SlotKind::Name => introduced_name(tokens).into(),
         SlotKind::Text | SlotKind::YesNo => Found::Nothing,
     }
 }
 
-/// What a finder of the tokens' language finds.
+/// What a finder of the tokens' language finds. It was taken from the fewest words that give it.
 fn first_of(
     tokens: &[Token],
     finder: impl Fn(&Grammar) -> fn(&[Token]) -> Option<String>,
-) -> Option<String> {
-    finder(tokens.first()?.grammar)(tokens)
+) -> Option<Value> {
+    let find = finder(tokens.first()?.grammar);
+    let found = find(tokens)?;
+    let is_enough = |words: &Option<&[Token]>| words.and_then(find).as_ref() == Some(&found);
+    let heads = (1..=tokens.len()).map(|end| tokens.get(..end));
+    let head = heads.into_iter().find(is_enough).flatten()?;
+    let tails = (0..head.len()).rev().map(|start| head.get(start..));
+    let words = tails.into_iter().find(is_enough).flatten()?;
+    Some(Value::of(found, words))
 }
 
 /// What is corrected counts, then what fits, then what may grow.
 fn digits(tokens: &[Token], min: usize, max: usize) -> Found {
-    let fits = |digits: &String| (min..=max).contains(&digits.len());
-    if let Some(start) = correction_start(tokens) {
-        let corrected = numbers::runs(tokens.get(start..).unwrap_or_default());
-        if let Some(run) = corrected.into_iter().map(|run| run.digits).find(fits) {
-            return Found::Value(run);
+    let fits = |run: &&Run| (min..=max).contains(&run.digits.len());
+    if let Some(corrected) = correction_start(tokens).and_then(|start| tokens.get(start..)) {
+        if let Some(run) = numbers::runs(corrected).iter().find(fits) {
+            return Found::Value(Value::of_run(run, corrected));
         }
     }
     let runs = numbers::runs(tokens);
-    if let Some(run) = runs.iter().map(|run| &run.digits).find(|digits| fits(digits)) {
-        return Found::Value(run.clone());
+    if let Some(run) = runs.iter().find(fits) {
+        return Found::Value(Value::of_run(run, tokens));
     }
-    let all: String = runs.iter().map(|run| run.digits.as_str()).collect();
+    let each = runs.iter().map(|run| Value::of_run(run, tokens));
+    let all = each.fold(Value::default(), |all, run| all.then(&run));
     let only_numbers = runs.iter().map(|run| run.end - run.start).sum::<usize>() * 2 > tokens.len();
-    if fits(&all) && only_numbers {
+    if (min..=max).contains(&all.text.len()) && only_numbers {
         return Found::Value(all);
     }
-    match runs.into_iter().map(|run| run.digits).max_by_key(String::len) {
-        Some(longest) if longest.len() < min => Found::Partial(longest),
+    match runs.iter().max_by_key(|run| run.digits.len()) {
+        Some(longest) if longest.digits.len() < min => {
+            Found::Partial(Value::of_run(longest, tokens))
+        }
         _ => Found::Nothing,
     }
 }
 
 fn number(tokens: &[Token], min: u64, max: u64) -> Found {
-    let value = numbers::runs(tokens)
-        .iter()
-        .filter_map(|run| numbers::value(&run.digits))
-        .find(|value| (min..=max).contains(value));
-    value.map_or(Found::Nothing, |value| Found::Value(value.to_string()))
+    let value = numbers::runs(tokens).into_iter().find_map(|run| {
+        let value = numbers::value(&run.digits).filter(|value| (min..=max).contains(value))?;
+        Some(Value { text: value.to_string(), ..Value::of_run(&run, tokens) })
+    });
+    value.into()
 }
 
-fn name(tokens: &[Token]) -> Option<String> {
+fn name(tokens: &[Token]) -> Option<Value> {
     if let Some(name) = introduced_name(tokens) {
         return Some(name);
     }
@@ -155,7 +200,7 @@ fn name(tokens: &[Token]) -> Option<String> {
 }
 
 /// The name after `my name is` and its like.
-fn introduced_name(tokens: &[Token]) -> Option<String> {
+fn introduced_name(tokens: &[Token]) -> Option<Value> {
     let names = &tokens.first()?.grammar.names;
     let rest = tokens.get((names.introduced)(tokens)?..)?;
     let sentence = rest.first()?.sentence;
@@ -165,7 +210,7 @@ fn introduced_name(tokens: &[Token]) -> Option<String> {
     trimmed_name(rest.get(..end)?)
 }
 
-fn trimmed_name(tokens: &[Token]) -> Option<String> {
+fn trimmed_name(tokens: &[Token]) -> Option<Value> {
     let tails = tokens.first()?.grammar.names.tails;
     let end = tokens.iter().rposition(|t| !t.is_one_of(tails)).map(|last| last + 1)?;
     let kept = tokens.get(..end)?;
@@ -173,18 +218,20 @@ fn trimmed_name(tokens: &[Token]) -> Option<String> {
     let kept = kept.get(start..)?;
     let has_digit = kept.iter().any(numbers::is_number_word);
     let name = written(kept);
-    (!has_digit && !name.is_empty()).then(|| name.chars().take(VALUE_CHARS).collect())
+    (!has_digit && !name.is_empty())
+        .then(|| Value::of(name.chars().take(VALUE_CHARS).collect(), kept))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::english as tokenise;
+    use super::super::tokens::{english as tokenise, heard};
     use super::*;
+    use crate::converse::tests::desk::speech;
 
     #[test]
     fn slots_are_filled() {
         let order = SlotKind::Digits { min: 4, max: 8 };
-        let value = |v: &str| Found::Value(v.to_owned());
+        let value = |v: &str| Found::Value(Value::certain(v.to_owned()));
         let table = [
             (&order, "My order number is 4729.", value("4729")),
             (&order, "It's 47 29.", value("4729")),
@@ -192,7 +239,7 @@ mod tests {
             (&order, "No, I meant 4728.", value("4728")),
             (&order, "4729, no, sorry, 4728.", value("4728")),
             (&order, "4729, not 4727", value("4729")),
-            (&order, "my number is 4 7", Found::Partial("47".into())),
+            (&order, "my number is 4 7", Found::Partial(Value::certain("47".into()))),
             (&order, "Hello.", Found::Nothing),
             (&order, "123456789012", Found::Nothing),
             (&SlotKind::Number { min: 1, max: 20 }, "I have twelve packages.", value("12")),
@@ -216,6 +263,34 @@ mod tests {
         ];
         for (kind, text, expected) in table {
             assert_eq!(answer(kind, &tokenise(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_as_sure_as_the_words_that_it_was_taken_from() {
+        let order = SlotKind::Digits { min: 4, max: 8 };
+        let table = [
+            (&order, "um/0.2 my uh/0.2 order/0.3 number is 47 29/0.9", 0.9, 1.0),
+            (&order, "47/0.8 29/0.4", 0.4, 1.0),
+            (&order, "47/0.8 uh/0.3 29/0.9", 0.8, 0.3),
+            (&order, "4729/0.3 no sorry 4728/0.9", 0.9, 1.0),
+            (&order, "my number is 47/0.6", 0.6, 1.0),
+            (&order, "4729 /0.1 please", 0.1, 1.0),
+            (&SlotKind::Number { min: 1, max: 20 }, "not/0.1 forty packages/0.2 12", 1.0, 1.0),
+            (&SlotKind::Name, "my/0.2 name/0.3 is Anna/0.8 Smith/0.7", 0.7, 1.0),
+            (&SlotKind::Day, "perhaps/0.1 on the 3rd/0.6 of March/0.9 please/0.2", 0.6, 1.0),
+            (&SlotKind::Time, "maybe/0.1 half/0.5 past three/0.6 then/0.2", 0.5, 1.0),
+            (&SlotKind::YesNo, "yes/0.9 please/0.6", 0.6, 1.0),
+            (&SlotKind::Text, "call/0.9 me/0.6", 0.6, 1.0),
+        ];
+        for (kind, marked, own, beside) in table {
+            let tokens = heard(&speech(marked), Grammar::of("en"));
+            match answer(kind, &tokens) {
+                Found::Value(value) | Found::Partial(value) => {
+                    assert_eq!(value.belief, Belief { own, beside }, "{marked}");
+                }
+                Found::Nothing => panic!("{marked}"),
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::phrase::expand;
 use super::reader::{Faults, Section};
-use super::{IntentId, Slot};
+use super::{IntentId, ReadBack, Slot};
 use crate::base::limits;
 use crate::converse::matching::score::{Lexicon, Variant};
 use crate::converse::matching::slots::SlotKind;
@@ -24,7 +24,8 @@ pub struct Context<'a> {
     pub lexicon: Lexicon,
     /// Of a slot that names no threshold of its own.
     pub ask_again_below: f32,
-    /// The question for slots with `read_back = true`.
+    pub read_back_below: f32,
+    /// The question for slots with `read_back = true`, and for digits in doubt.
     pub read_back: Option<String>,
 }
 
@@ -63,17 +64,45 @@ impl Context<'_> {
         }
     }
 
-    /// The playbook's own question about the value of a slot; numbers are read digit by digit.
+    /// When each slot is read back, now that it is known what the intent's own `confirm` says: a
+    /// number that nothing else reads back is read back in doubt.
+    pub fn in_doubt(
+        &self,
+        section: &Section<'_>,
+        faults: &mut Faults,
+        slots: &[Slot],
+        confirm: Option<&Template>,
+    ) -> Vec<ReadBack> {
+        let is_confirmed = |slot: &Slot| {
+            confirm.is_some_and(|question| question.names().any(|name| name == slot.name))
+        };
+        let mut read_back = |slot: &Slot| match slot.read_back {
+            ReadBack::Never
+                if self.read_back_below > 0.0
+                    && slot.kind.digit_count().is_some()
+                    && !is_confirmed(slot) =>
+            {
+                let key = section.key(&format!("slot.{}.read_back", slot.name));
+                let question = self.read_back(key, faults, &slot.name, &slot.kind);
+                question.map_or(ReadBack::Never, ReadBack::InDoubt)
+            }
+            _ => slot.read_back.clone(),
+        };
+        slots.iter().map(&mut read_back).collect()
+    }
+
+    /// The playbook's own question about the value of a slot, whose `read_back` is called `key`;
+    /// numbers are read digit by digit.
     pub fn read_back(
         &self,
-        section: &mut Section<'_>,
+        key: String,
         faults: &mut Faults,
         slot: &str,
         kind: &SlotKind,
     ) -> Option<Template> {
         let Some(text) = &self.read_back else {
             let allowed = "needs confirm here, or prompts.read_back: a question with {value}";
-            section.fault(faults, "read_back", allowed);
+            faults.note(key, String::new(), allowed);
             return None;
         };
         let digits = matches!(kind, SlotKind::Digits { .. } | SlotKind::Phone { .. });
@@ -82,7 +111,7 @@ impl Context<'_> {
         match Template::parse(&text.replace("{value}", &value), fixed) {
             Ok(template) => Some(template),
             Err(fault) => {
-                section.fault(faults, "read_back", fault);
+                faults.note(key, format!("{text:?}"), fault);
                 None
             }
         }

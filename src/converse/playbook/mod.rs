@@ -7,6 +7,7 @@ mod checks;
 pub mod phrase;
 mod reader;
 mod sections;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,7 @@ use std::fmt;
 use regex::Regex;
 
 use super::matching::score::{Lexicon, Variant};
-use super::matching::slots::SlotKind;
+use super::matching::slots::{SlotKind, Value};
 use super::reply::Template;
 use crate::base::LanguageCode;
 
@@ -41,6 +42,7 @@ pub struct Playbook {
     fallback: FollowUp,
     /// For what is no slot's answer.
     ask_again_below: f32,
+    read_back_below: f32,
     lexicon: Lexicon,
     fixed: BTreeSet<String>,
 }
@@ -134,12 +136,41 @@ pub struct Slot {
     pub kind: SlotKind,
     pub ask: Template,
     pub reask: Template,
-    pub confirm: Option<Template>,
+    pub read_back: ReadBack,
     pub optional: bool,
     /// Taken over from earlier in the call without being asked again.
     pub remember: bool,
     /// An answer whose confidence is below this is asked for again, 0 to 1.
     pub ask_again_below: f32,
+    /// Counts of digits that most values have.
+    pub usual: Vec<usize>,
+    /// Silence after which an answer is taken of which it is not known whether more comes.
+    pub pause_ms: Option<u64>,
+}
+
+/// When a value is read back before anything is done with it, and the question that does it.
+#[derive(Clone, Debug)]
+pub enum ReadBack {
+    Never,
+    /// When one of its words is less sure than `Playbook::read_back_below`.
+    InDoubt(Template),
+    Always(Template),
+}
+
+impl ReadBack {
+    pub const fn question(&self) -> Option<&Template> {
+        match self {
+            Self::Never => None,
+            Self::InDoubt(question) | Self::Always(question) => Some(question),
+        }
+    }
+}
+
+impl Slot {
+    /// Whether a value need not be asked for again.
+    pub fn believes(&self, value: &Value) -> bool {
+        value.belief.own >= self.ask_again_below
+    }
 }
 
 /// Data of the owner that an answer depends on.
@@ -247,6 +278,15 @@ impl Playbook {
         self.ask_again_below
     }
 
+    /// Whether the value is to be read back before anything is done with it.
+    pub fn reads_back(&self, slot: &Slot, value: &Value) -> bool {
+        match slot.read_back {
+            ReadBack::Never => false,
+            ReadBack::InDoubt(_) => value.belief.weakest() < self.read_back_below,
+            ReadBack::Always(_) => true,
+        }
+    }
+
     pub fn fallback(&self) -> &FollowUp {
         &self.fallback
     }
@@ -301,7 +341,7 @@ fn collect_fixed(prompts: &Prompts, intents: &[Intent], fallback: &FollowUp) -> 
         for slot in &intent.slots {
             texts.extend(slot.ask.fixed());
             texts.extend(slot.reask.fixed());
-            texts.extend(slot.confirm.as_ref().and_then(Template::fixed));
+            texts.extend(slot.read_back.question().and_then(Template::fixed));
         }
     }
     texts.iter().map(|text| text.trim()).filter(|t| !t.is_empty()).map(str::to_owned).collect()

@@ -95,6 +95,28 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A count or a list of counts.
+    pub fn counts(
+        &mut self,
+        faults: &mut Faults,
+        name: &'static str,
+        range: std::ops::RangeInclusive<usize>,
+    ) -> Vec<usize> {
+        let Some(value) = self.value(name) else { return Vec::new() };
+        let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        let count = |value: &Value| usize::try_from(value.as_integer()?).ok();
+        let counts: Option<Vec<usize>> = list.iter().map(count).collect();
+        match counts.filter(|counts| counts.iter().all(|count| range.contains(count))) {
+            Some(counts) => counts,
+            None => {
+                let (from, to) = (range.start(), range.end());
+                let allowed = format!("must be a number from {from} to {to}, or a list of such");
+                self.fault(faults, name, allowed);
+                Vec::new()
+            }
+        }
+    }
+
     /// A part of a whole, 0 to 1.
     pub fn share(&mut self, faults: &mut Faults, name: &'static str, default: f32) -> f32 {
         let share = match self.value(name) {

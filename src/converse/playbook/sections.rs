@@ -6,25 +6,23 @@ use toml::{Table, Value};
 
 use super::checks::{Context, patterns};
 use super::reader::{Faults, Section, shown};
+use super::slots::{learn_usual, slots};
 use super::{
     Action, EnginePhrases, Fault, FollowUp, Intent, IntentId, Length, Lookup, Playbook, Prompts,
-    Scope, Silence, Slot, collect_fixed,
+    Scope, Silence, collect_fixed,
 };
 use crate::converse::matching::grammar::Grammar;
 use crate::converse::matching::score::Lexicon;
-use crate::converse::matching::slots::SlotKind;
 
 /// Below this a text is wrong more often than not, and asking again costs less than a wrong action;
 /// the measured table is in the model's card.
 const ASK_AGAIN_BELOW: f32 = 0.3;
+/// A digit that is less sure than this is wrong once in ten times or more, and a number has several:
+/// to hear it read back costs three seconds, to be answered for another number costs the call.
+const READ_BACK_BELOW: f32 = 0.9;
 /// The place of the value in `prompts.read_back`.
 const VALUE: &str = "{value}";
 const INTENTS: usize = 200;
-const SLOTS: usize = 12;
-/// Longest digits in a slot: beyond an IBAN's nobody reads out a number.
-const DIGITS: u64 = 34;
-/// A telephone number has 15 digits at most (E.164); 20 leave room for prefixes.
-const PHONE_DIGITS: u64 = 20;
 
 /// Reads the whole file.
 pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
@@ -42,6 +40,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         names,
         lexicon: Lexicon::new(Grammar::of(&language), synonyms),
         ask_again_below: root.share(&mut faults, "ask_again_below", ASK_AGAIN_BELOW),
+        read_back_below: root.share(&mut faults, "read_back_below", READ_BACK_BELOW),
         read_back: read_back(&root).map(str::to_owned),
     };
     let prompts = prompts(&mut root, &mut faults, &context);
@@ -71,6 +70,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         tables,
         fallback,
         ask_again_below: context.ask_again_below,
+        read_back_below: context.read_back_below,
         lexicon,
         fixed,
     })
@@ -126,7 +126,7 @@ fn tables(
     tables
 }
 
-fn names<'a>(sections: &mut [Section<'a>], faults: &mut Faults) -> Vec<&'a str> {
+pub fn names<'a>(sections: &mut [Section<'a>], faults: &mut Faults) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
     for section in sections {
         let name = section.text(faults, "name").unwrap_or_default();
@@ -232,7 +232,7 @@ fn intent(
     let name = s.text(faults, "name").unwrap_or_default().to_owned();
     let title = s.text(faults, "title").map_or_else(|| name.replace('_', " "), str::to_owned);
     let action = s.choice(faults, "action", &ACTIONS).unwrap_or(Action::Answer);
-    let slots = slots(s, faults, context);
+    let mut slots = slots(s, faults, context);
     let known: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
     if s.value("reply").is_none() && action != Action::Repeat {
         s.fault(faults, "reply", "is missing: a text to say");
@@ -241,10 +241,17 @@ fn intent(
     let phrases = context.phrases(s, faults, &slots);
     let patterns = patterns(s, faults, &slots);
     let confirm = context.template(s, faults, "confirm", &known);
+    let read_back = context.in_doubt(s, faults, &slots, confirm.as_ref());
     let lookup = s.table(faults, "lookup").and_then(|l| lookup(l, faults, context, &known, tables));
     let follow_up = s.table(faults, "follow_up").map(|f| follow_up(f, faults, context));
     let scope = s.choice(faults, "scope", &SCOPES).unwrap_or(Scope::Open);
     let weak = s.flag(faults, "weak");
+    slots.iter_mut().zip(read_back).for_each(|(slot, read_back)| slot.read_back = read_back);
+    if let Some(lookup) = &lookup
+        && let (Some(slot), Some(table)) = (slots.get_mut(lookup.slot), tables.get(&lookup.table))
+    {
+        learn_usual(slot, table);
+    }
     let intent = Intent {
         name,
         title,
@@ -299,90 +306,4 @@ fn lookup(
     let found = context.template(&mut section, faults, "found", &known).unwrap_or_default();
     section.finish(faults);
     Some(Lookup { table, slot: slot?, found })
-}
-
-fn slots(section: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -> Vec<Slot> {
-    let mut sections = section.list(faults, "slot", SLOTS);
-    let names: Vec<&str> = names(&mut sections, faults);
-    let slot = |mut section: Section<'_>, faults: &mut Faults, name: &str| {
-        let s = &mut section;
-        let kind = kind(s, faults);
-        if s.value("ask").is_none() {
-            s.fault(faults, "ask", "is missing: the question for this slot");
-        }
-        let ask = context.template(s, faults, "ask", &names).unwrap_or_default();
-        let reask = context.template(s, faults, "reask", &names).unwrap_or_else(|| ask.clone());
-        let confirm = context.template(s, faults, "confirm", &names);
-        let confirm = match (s.flag(faults, "read_back"), confirm) {
-            (true, None) => context.read_back(s, faults, name, &kind),
-            (_, confirm) => confirm,
-        };
-        let optional = s.flag(faults, "optional");
-        let remember = s.flag(faults, "remember");
-        // A message is kept as it was heard; nobody acts on its words.
-        let usual = if kind == SlotKind::Text { 0.0 } else { context.ask_again_below };
-        let ask_again_below = s.share(faults, "ask_again_below", usual);
-        section.finish(faults);
-        let name = name.to_owned();
-        Slot { name, kind, ask, reask, confirm, optional, remember, ask_again_below }
-    };
-    sections.into_iter().zip(&names).map(|(s, name)| slot(s, faults, name)).collect()
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Digits,
-    Phone,
-    Number,
-    Name,
-    Time,
-    Day,
-    YesNo,
-    Text,
-}
-
-fn kind(section: &mut Section<'_>, faults: &mut Faults) -> SlotKind {
-    let choices = [
-        ("text", Kind::Text),
-        ("digits", Kind::Digits),
-        ("phone", Kind::Phone),
-        ("number", Kind::Number),
-        ("name", Kind::Name),
-        ("time", Kind::Time),
-        ("day", Kind::Day),
-        ("yes_no", Kind::YesNo),
-    ];
-    match section.choice(faults, "type", &choices).unwrap_or(Kind::Text) {
-        Kind::Digits => {
-            let (min, max) = bounds(section, faults, 1..=DIGITS, (1, DIGITS));
-            SlotKind::Digits { min: min as usize, max: max as usize }
-        }
-        Kind::Phone => {
-            let (min, max) = bounds(section, faults, 1..=PHONE_DIGITS, (5, 15));
-            SlotKind::Phone { min: min as usize, max: max as usize }
-        }
-        Kind::Number => {
-            let (min, max) = bounds(section, faults, 0..=999_999_999, (0, 999_999_999));
-            SlotKind::Number { min, max }
-        }
-        Kind::Name => SlotKind::Name,
-        Kind::Time => SlotKind::Time,
-        Kind::Day => SlotKind::Day,
-        Kind::YesNo => SlotKind::YesNo,
-        Kind::Text => SlotKind::Text,
-    }
-}
-
-fn bounds(
-    section: &mut Section<'_>,
-    faults: &mut Faults,
-    range: std::ops::RangeInclusive<u64>,
-    default: (u64, u64),
-) -> (u64, u64) {
-    let min = section.number(faults, "min", range.clone(), default.0);
-    let max = section.number(faults, "max", range, default.1);
-    if min > max {
-        section.fault(faults, "min", format!("must not be above max, which is {max}"));
-    }
-    (min, max.max(min))
 }

@@ -49,6 +49,20 @@ fn each_fault_names_key_value_and_what_is_allowed() {
             "intent.track.slot.order.min",
             "must not be above max, which is 12",
         ),
+        (
+            "usual = 4",
+            "usual = [4, 13]",
+            "intent.track.slot.order.usual",
+            "from 3 to 12, or a list",
+        ),
+        ("usual = 4", "usual = \"4\"", "intent.track.slot.order.usual", "or a list of such"),
+        (
+            "pause_ms = 1000",
+            "pause_ms = 20",
+            "intent.message.slot.text.pause_ms",
+            "from 200 to 2000",
+        ),
+        ("pause_ms = 1000", "usual = 4", "intent.message.slot.text.usual", "not a key here"),
         ("max = 12", "max = 99", "intent.track.slot.order.max", "from 1 to 34"),
         ("ask_again_below = 0.3", "ask_again_below = 30", "ask_again_below", "from 0 to 1"),
         ("{value}. Is that", "{that}. Is that", "prompts.read_back", "must hold {value}"),
@@ -58,6 +72,13 @@ fn each_fault_names_key_value_and_what_is_allowed() {
             "intent.call_back.slot.number.read_back",
             "needs confirm here, or prompts.read_back",
         ),
+        (
+            "read_back = \"I have {value}. Is that right?\"\n",
+            "",
+            "intent.call_back.slot.order.read_back",
+            "needs confirm here, or prompts.read_back",
+        ),
+        ("read_back_below = 0.9", "read_back_below = 2", "read_back_below", "from 0 to 1"),
         ("weak = true", "weak = \"yes\"", "intent.thanks.weak", "true or false"),
         (
             "yes = \"message\"",
@@ -176,7 +197,7 @@ fn an_empty_file_and_no_toml_are_told_apart() {
 
 #[test]
 fn an_entry_of_a_table_is_the_answer() {
-    use crate::converse::{Conversation, Input, Output, Settings, plain};
+    use crate::converse::{Conversation, Input, Output, Settings, Speech, plain};
     let playbook = Playbook::parse(&changed(
         "# \"4729\" = \"is on the van and will arrive today\"",
         "\"4729\" = \"is on the van\"",
@@ -187,8 +208,7 @@ fn an_entry_of_a_table_is_the_answer() {
     let now = std::time::Instant::now();
     conversation.handle(now, Input::Connected);
     for text in ["Track order 4729.", "Yes."] {
-        let text = text.to_owned().into();
-        conversation.handle(now, Input::Heard { text, confidence: 1.0 });
+        conversation.handle(now, Input::Heard(Speech::certain(text)));
     }
     let mut said = Vec::new();
     loop {
@@ -199,4 +219,25 @@ fn an_entry_of_a_table_is_the_answer() {
         }
     }
     assert!(said.last().expect("a reply").starts_with("Order 4729 is on the van."), "{said:?}");
+}
+
+#[test]
+fn the_usual_length_of_a_number_is_given_or_learnt_from_a_table_whose_keys_are_alike() {
+    let entry = "# \"4729\" = \"is on the van and will arrive today\"";
+    let table = [
+        ("usual = 4\n", entry, vec![4]),
+        ("usual = [4, 6]\n", entry, vec![4, 6]),
+        ("usual = 6\n", "\"4729\" = \"is here\"", vec![6]),
+        ("", "\"47291\" = \"is here\"\n\"47292\" = \"is not\"", vec![5]),
+        ("", "\"47291\" = \"is here\"\n\"4729\" = \"is not\"", vec![]),
+        ("", "\"A4729\" = \"is here\"", vec![]),
+        ("", "\"47\" = \"is too short\"", vec![]),
+        ("", entry, vec![]),
+    ];
+    for (usual, entries, expected) in table {
+        let text = changed("usual = 4\n", usual).replacen(entry, entries, 1);
+        let playbook = Playbook::parse(&text).expect(entries);
+        let (_, track) = playbook.intents().find(|(_, intent)| intent.name == "track").unwrap();
+        assert_eq!(track.slots[0].usual, expected, "{usual} {entries}");
+    }
 }

@@ -14,7 +14,7 @@ pub struct Desk {
     pub stopped: Vec<UtteranceId>,
     pub messages: Vec<Message>,
     pub records: Vec<Record>,
-    pub expected: Expectation,
+    pub awaited: Awaited,
     pub ended: Option<EndCause>,
     pub deadline: Option<Instant>,
 }
@@ -34,7 +34,7 @@ impl Desk {
             stopped: Vec::new(),
             messages: Vec::new(),
             records: Vec::new(),
-            expected: Expectation::Anything,
+            awaited: Awaited { answer: Expectation::Anything, pause_ms: None },
             ended: None,
             deadline: None,
         }
@@ -47,7 +47,7 @@ impl Desk {
             match self.conversation.poll_output() {
                 Output::Say(say) => self.said.push(say),
                 Output::Stop(utterance) => self.stopped.push(utterance),
-                Output::Expect(expected) => self.expected = expected,
+                Output::Expect(awaited) => self.awaited = awaited,
                 Output::TakeMessage(message) => self.messages.push(message),
                 Output::Record(record) => self.records.push(record),
                 Output::HangUp(cause) => {
@@ -75,7 +75,7 @@ impl Desk {
     pub fn hear(&mut self, text: &str) {
         self.give(Input::CallerSpeaking);
         self.give(Input::CallerSilent);
-        self.give(Input::Heard { text: Private::new(text.to_owned()), confidence: 1.0 });
+        self.give(Input::Heard(Speech::certain(text)));
     }
 
     /// Lets time pass, firing every deadline on its way.
@@ -89,7 +89,7 @@ impl Desk {
     }
 }
 
-/// Runs a transcript. Lines: `caller:`, `keys:`, `unclear`, `desk:` (exactly what is said next),
+/// Runs a transcript. Lines: `caller:`, `marked:` (see [`speech`]), `doubtful:`, `keys:`, `unclear`, `desk:` (exactly what is said next),
 /// `message: topic | name | number | text | fields`, `end: cause`, `expect: what`.
 pub fn transcript(script: &str) {
     let mut desk = Desk::new();
@@ -112,7 +112,8 @@ pub fn run(desk: &mut Desk, script: &str) {
                 assert_eq!(shown(&desk.messages.remove(0)), what, "{script}");
             }
             "end" => assert_eq!(format!("{:?}", desk.ended), format!("Some({what})"), "{script}"),
-            "expect" => assert_eq!(format!("{:?}", desk.expected), what, "{script}"),
+            "expect" => assert_eq!(format!("{:?}", desk.awaited.answer), what, "{script}"),
+            "pause" => assert_eq!(format!("{:?}", desk.awaited.pause_ms), what, "{script}"),
             _ => {
                 assert_eq!(said, Vec::<String>::new(), "said beyond the transcript, at {line}");
                 assert_eq!(desk.messages, Vec::new(), "a message beyond the transcript, at {line}");
@@ -123,10 +124,14 @@ pub fn run(desk: &mut Desk, script: &str) {
                         desk.wait(Duration::from_secs(what.parse().expect("seconds")));
                     }
                     "unclear" => desk.give(Input::HeardUnclear),
-                    "doubtful" => desk.give(Input::Heard {
-                        text: Private::new(what.to_owned()),
-                        confidence: 0.1,
-                    }),
+                    "doubtful" => desk.give(Input::Heard(Speech::evenly(what, 0.1))),
+                    "marked" => {
+                        // A sentence is hardly surer than its least sure word.
+                        let speech = speech(what);
+                        let each = speech.words.iter().map(|word| word.confidence);
+                        let confidence = each.fold(1.0, f32::min);
+                        desk.give(Input::Heard(Speech { confidence, ..speech }));
+                    }
                     other => panic!("no such line: {other}"),
                 }
                 said = desk.play();
@@ -147,4 +152,18 @@ fn shown(message: &Message) -> String {
     format!("{} | {name} | {number} | {words} | {}", message.topic, fields.join(" "))
         .trim_end()
         .to_owned()
+}
+
+/// `marked` has a confidence after each word that is not certain: `uh/0.2`; `/0.1` alone is a
+/// part that was not understood.
+pub fn speech(marked: &str) -> Speech {
+    let (mut text, mut words) = (String::new(), Vec::new());
+    for (index, piece) in marked.split(' ').enumerate() {
+        let (word, confidence) = piece.split_once('/').unwrap_or((piece, "1"));
+        text.push_str(if index > 0 && !word.is_empty() { " " } else { "" });
+        let range = text.len()..text.len() + word.len();
+        text.push_str(word);
+        words.push(Word { range, confidence: confidence.parse().unwrap() });
+    }
+    Speech { words, ..Speech::certain(&text) }
 }

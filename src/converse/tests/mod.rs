@@ -1,6 +1,6 @@
 //! Whole conversations as transcripts, and the rules that hold in every one.
 
-mod desk;
+pub mod desk;
 mod properties;
 mod russian;
 mod timing;

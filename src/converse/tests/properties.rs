@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::desk::Desk;
-use crate::base::{Entropy, Private, UtteranceId, limits};
+use crate::base::{Entropy, UtteranceId, limits};
 use crate::converse::*;
 
 const SAID: [&str; 48] = [
@@ -87,11 +87,24 @@ fn random_input(entropy: &mut Entropy) -> Input {
         13 => Input::SynthesizerBack,
         14 => Input::Timeout,
         15 => Input::Connected,
-        n => Input::Heard {
-            text: Private::new(text(entropy)),
+        n => Input::Heard(Speech {
             confidence: if n == 16 { f32::NAN } else { f32::from((n % 4) as u8) / 3.0 },
-        },
+            ..random_speech(entropy)
+        }),
     }
+}
+
+/// Sometimes with words, which need not lie where the text has any.
+fn random_speech(entropy: &mut Entropy) -> Speech {
+    let speech = Speech::evenly(&text(entropy), (entropy.next_u32() % 5) as f32 / 4.0);
+    let has_words = entropy.next_u32().is_multiple_of(2);
+    let mut at = 0;
+    let words = (0..entropy.next_u32() % 9).map(|_| {
+        let start = at + entropy.next_u32() as usize % 3;
+        at = start + entropy.next_u32() as usize % 9;
+        Word { range: start..at, confidence: (entropy.next_u32() % 5) as f32 / 4.0 }
+    });
+    Speech { words: words.filter(|_| has_words).collect(), ..speech }
 }
 
 #[test]
@@ -126,12 +139,13 @@ fn a_preview_is_what_is_said_and_changes_nothing() {
         let mut desk = Desk::with(playbook.clone(), Settings::default());
         desk.give(Input::Connected);
         for _ in 0..25 {
-            let text = text(&mut entropy);
-            let preview = desk.conversation.preview(&text);
-            assert_eq!(desk.conversation.preview(&text), preview);
+            let speech = random_speech(&mut entropy);
+            let preview = desk.conversation.preview(&speech);
+            assert_eq!(desk.conversation.preview(&speech), preview);
             desk.said.clear();
-            desk.give(Input::Heard { text: Private::new(text.clone()), confidence: 1.0 });
-            assert_eq!(desk.said.first().map(|say| say.text.clone()), preview.reply, "{text}");
+            desk.give(Input::Heard(speech.clone()));
+            let said = desk.said.first().map(|say| say.text.clone());
+            assert_eq!(said, preview.reply, "{}", speech.text.reveal());
             desk.play();
         }
     }
@@ -139,8 +153,8 @@ fn a_preview_is_what_is_said_and_changes_nothing() {
 
 #[test]
 fn thoughts_are_judged_complete_or_not() {
-    use Completeness::{Complete, Incomplete, Unknown};
-    let table: [(&[&str], &str, Completeness); 29] = [
+    use Completeness::{Complete, Incomplete, Probable, Unknown};
+    let table: [(&[&str], &str, Completeness); 50] = [
         (&[], "What are your opening hours?", Complete),
         (&[], "Where is my parcel?", Complete),
         (&[], "Goodbye.", Complete),
@@ -152,12 +166,32 @@ fn thoughts_are_judged_complete_or_not() {
         (&[], "Where is the", Incomplete),
         (&[], "I have a question and", Incomplete),
         (&[], "Well,", Incomplete),
-        (&[], "Hello.", Unknown),
+        (&[], "and", Incomplete),
+        (&[], "Take it to the", Incomplete),
+        (&[], "Hello.", Probable),
+        (&[], "Good morning.", Probable),
+        (&[], "Thank you very much.", Probable),
+        (&[], "Hello, I want to", Incomplete),
+        (&[], "Yes.", Probable),
+        (&[], "Okay.", Probable),
+        (&[], "Yes, I", Incomplete),
         (&[], "Purple dragons swim.", Unknown),
         (&[], "", Unknown),
-        (&[], "Track order 4729.", Unknown),
+        (&[], "Track order 4729.", Probable),
+        (&[], "Track order 47291.", Unknown),
         (&["Track my order."], "47", Incomplete),
-        (&["Track my order."], "4729", Unknown),
+        (&["Track my order."], "472", Unknown),
+        (&["Track my order."], "4729", Probable),
+        (&["Track my order."], "47291", Unknown),
+        (&["Track my order."], "4729 and", Incomplete),
+        (&["Track my order."], "472 double", Incomplete),
+        (&["Track my order."], "My number is", Incomplete),
+        (&["Track my order."], "I don't know.", Probable),
+        (&["My order number is 47"], "29", Probable),
+        (&["My order number is 47"], "2", Unknown),
+        (&["I want to leave a message.", "Anna."], "555", Incomplete),
+        (&["I want to leave a message.", "Anna."], "555 0123", Unknown),
+        (&["I want to leave a message.", "Anna."], "No.", Complete),
         (&["Track my order."], "123456789012", Complete),
         (&["Track my order."], "It is", Incomplete),
         (&["Track order 4729."], "Yes.", Complete),
@@ -170,6 +204,7 @@ fn thoughts_are_judged_complete_or_not() {
         (&["I want to speak to a person."], "My parcel is damaged.", Unknown),
         (&["I want to speak to a person."], "I want the", Incomplete),
         (&["What is your address?"], "No, thank you.", Complete),
+        (&["What is your address?"], "Thank you.", Probable),
     ];
     for (before, text, expected) in table {
         let mut desk = Desk::new();
@@ -179,7 +214,7 @@ fn thoughts_are_judged_complete_or_not() {
             desk.hear(said);
             desk.play();
         }
-        let judged = desk.conversation.preview(text).completeness;
+        let judged = desk.conversation.preview(&Speech::certain(text)).completeness;
         assert_eq!(judged, expected, "{before:?} {text}");
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::desk::Desk;
-use crate::base::{Private, UtteranceId};
+use crate::base::UtteranceId;
 use crate::converse::*;
 
 fn seconds(seconds: u64) -> Duration {
@@ -102,6 +102,28 @@ fn a_wish_during_the_farewell_is_answered_and_thanks_are_not() {
 }
 
 #[test]
+fn what_is_said_into_the_farewell_is_believed_no_more_than_elsewhere() {
+    let table = [
+        (0.9, "You want to cancel order 4729. Is that right?"),
+        (0.1, "Do you want to cancel an order?"),
+    ];
+    for (confidence, reply) in table {
+        let mut desk = Desk::new();
+        desk.give(Input::Connected);
+        desk.play();
+        desk.hear("Goodbye.");
+        let farewell = desk.said.remove(0);
+        desk.give(Input::Interrupted { utterance: farewell.utterance, heard_fraction: 0.3 });
+        let speech = Speech::evenly("Cancel order 4729.", confidence);
+        let preview = desk.conversation.preview(&speech).reply.map(|text| plain(text.reveal()));
+        assert_eq!(preview.as_deref(), Some(reply));
+        desk.give(Input::Heard(speech));
+        assert_eq!(desk.play(), [reply]);
+        assert_eq!(desk.ended, None);
+    }
+}
+
+#[test]
 fn an_interrupted_greeting_leaves_what_was_heard_in_the_history() {
     let mut desk = Desk::new();
     desk.give(Input::Connected);
@@ -190,7 +212,7 @@ fn private_words_do_not_print() {
     let mut desk = Desk::new();
     desk.give(Input::Connected);
     desk.hear("My name is Rumpelstilz, cancel order 987654");
-    let heard = Input::Heard { text: Private::new("Rumpelstilz 987654".into()), confidence: 1.0 };
+    let heard = Input::Heard(Speech::certain("Rumpelstilz 987654"));
     let shown = format!("{:?} {:?} {:?} {heard:?}", desk.conversation, desk.said, desk.records);
     assert!(!shown.contains("Rumpelstilz") && !shown.contains("987654"), "{shown}");
 }

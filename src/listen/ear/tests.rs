@@ -101,25 +101,35 @@ fn name(output: &Output) -> &'static str {
 
 #[test]
 fn a_pause_closes_or_resumes_by_its_length_the_thought_and_the_question() {
-    use Completeness::{Complete, Incomplete, Unknown};
+    use Completeness::{Complete, Incomplete, Probable, Unknown};
     use Expectation::{Anything, Digits, YesNo};
-    // What is known 80 ms after the decode was asked for, what was asked, and the longest pause
-    // that the caller may make without losing the floor.
+    // What is known 80 ms after the decode was asked for, what was asked, the question's own
+    // patience, and the longest pause that the caller may make without losing the floor.
     let table = [
-        (Complete, Anything, 160),
-        (Complete, Digits, 160),
-        (Complete, YesNo, 160),
-        (Unknown, YesNo, 280),
-        (Unknown, Anything, 480),
-        (Unknown, Digits, 780),
-        (Incomplete, Anything, 880),
-        (Incomplete, YesNo, 880),
-        (Incomplete, Digits, 1_180),
+        (Complete, Anything, None, 160),
+        (Complete, Digits, None, 160),
+        (Complete, YesNo, None, 160),
+        (Probable, Anything, None, 280),
+        (Probable, Digits, None, 280),
+        (Unknown, YesNo, None, 280),
+        (Unknown, Anything, None, 480),
+        (Unknown, Digits, None, 780),
+        (Incomplete, Anything, None, 880),
+        (Incomplete, YesNo, None, 880),
+        (Incomplete, Digits, None, 1_180),
+        (Complete, Anything, Some(1_000), 160),
+        (Probable, Digits, Some(1_000), 280),
+        (Unknown, Anything, Some(1_000), 980),
+        (Unknown, Digits, Some(400), 380),
+        (Incomplete, Anything, Some(1_000), 980),
+        (Incomplete, Digits, Some(400), 1_180),
+        (Unknown, Anything, Some(60_000), limits::PAUSE_MS - 20),
     ];
-    for (thought, expected, longest_ms) in table {
-        for pause_ms in (120..=1_400).step_by(20) {
+    for (thought, answer, own_ms, longest_ms) in table {
+        let awaited = Awaited { answer, pause_ms: own_ms };
+        for pause_ms in (120..=2_200).step_by(20) {
             let mut trial = Trial::new();
-            trial.handle(Input::Expect(expected));
+            trial.handle(Input::Expect(awaited));
             trial.feed(QUIET, 500);
             trial.feed(SPEECH, 600);
             let text_after_ms = pause_ms.min(180);
@@ -129,7 +139,7 @@ fn a_pause_closes_or_resumes_by_its_length_the_thought_and_the_question() {
             }
             trial.feed(QUIET, pause_ms - text_after_ms);
             trial.feed(SPEECH, 400);
-            let label = format!("{thought:?} {expected:?} {pause_ms} ms: {:?}", trial.told());
+            let label = format!("{thought:?} {awaited:?} {pause_ms} ms: {:?}", trial.told());
             let goes_on = pause_ms <= longest_ms;
             assert_eq!(trial.count("closed"), usize::from(!goes_on), "{label}");
             assert_eq!(trial.count("resumed"), usize::from(goes_on), "{label}");
@@ -184,7 +194,7 @@ fn a_question_for_one_word_shortens_a_pause_that_has_begun() {
     trial.feed(SPEECH, 400);
     trial.feed(QUIET, 400);
     assert_eq!(trial.count("closed"), 0);
-    trial.handle(Input::Expect(Expectation::YesNo));
+    trial.handle(Input::Expect(Expectation::YesNo.into()));
     assert_eq!(trial.count("closed"), 1);
 }
 
@@ -406,8 +416,11 @@ fn random_scores_never_break_the_order_of_outputs() {
         let is_long = random(100) == 0;
         trial.feed(score, if is_long { ms * 20 } else { ms });
         match random(12) {
-            0 => trial.handle(Input::Expect(Expectation::Digits)),
-            1 => trial.handle(Input::Expect(Expectation::Anything)),
+            0 => trial.handle(Input::Expect(Expectation::Digits.into())),
+            1 => {
+                let pause_ms = Some(u64::from(random(3_000)));
+                trial.handle(Input::Expect(Awaited { answer: Expectation::Anything, pause_ms }));
+            }
             2 if !trial.decodes().is_empty() => trial.hint(Completeness::Complete),
             3 if !trial.decodes().is_empty() => trial.hint(Completeness::Incomplete),
             4 if random(8) == 0 => trial.handle(Input::Discard),

@@ -26,8 +26,8 @@ fn confidence_of(heard: &Heard) -> f32 {
 
 fn words_of(heard: &Heard) -> Vec<&str> {
     match heard {
-        Heard::Words { words, .. } => {
-            words.iter().map(|word| word.text.reveal().as_str()).collect()
+        Heard::Words { text, words, .. } => {
+            words.iter().map(|word| &text.reveal()[word.range.clone()]).collect()
         }
         Heard::Nothing | Heard::Unclear => Vec::new(),
     }
@@ -55,6 +55,25 @@ fn annotations_are_nothing_or_unclear_and_words_beside_them_stay() {
 }
 
 #[test]
+fn words_beside_speech_that_was_not_understood_are_kept_and_no_surer_than_a_guess() {
+    let table: [(&str, &[&str]); 4] = [
+        ("one [unclear] three", &["one", "", "three"]),
+        ("[INAUDIBLE] order four", &["", "order", "four"]),
+        ("order four (speaking).", &["order", "four", ""]),
+        ("order [noise] four", &["order", "four"]),
+    ];
+    for (text, words) in table {
+        let found = heard(text);
+        assert_eq!(words_of(&found), words, "{text}");
+        let is_incomplete = words.contains(&"");
+        assert_eq!(confidence_of(&found) <= INCOMPLETE, is_incomplete, "{text}");
+        let Heard::Words { words, .. } = &found else { panic!() };
+        let missing = words.iter().filter(|word| word.range.is_empty());
+        assert!(missing.into_iter().all(|word| word.confidence == INCOMPLETE), "{text}");
+    }
+}
+
+#[test]
 fn subtitles_are_nothing_and_fillers_only_in_doubt() {
     assert_eq!(heard("Thanks for watching!"), Heard::Nothing);
     assert_eq!(text_of(&heard("Thank you.")), "Thank you.");
@@ -62,6 +81,23 @@ fn subtitles_are_nothing_and_fillers_only_in_doubt() {
     assert_eq!(read(&recognition("My order please", 0.2, 0.9)), Heard::Nothing);
     assert_eq!(read(&recognition("My order please", 0.001, 0.2)), Heard::Unclear);
     assert_eq!(text_of(&read(&recognition("My order please", 0.999, 0.9))), "My order please");
+}
+
+#[test]
+fn words_that_are_likely_by_themselves_are_kept_however_unsure_the_whole_is() {
+    let with = |text: &str, doubted: usize| {
+        let mut recognition = recognition(text, 0.95, 0.01);
+        recognition.words[..doubted].iter_mut().for_each(|word| word.probability = 0.02);
+        read(&recognition)
+    };
+    let message = (0..60).map(|n| format!("word{n}")).collect::<Vec<_>>().join(" ");
+    for (text, doubted) in [("um order 4729", 1), (&message, 0), (&message, 9)] {
+        let found = with(text, doubted);
+        assert_eq!(text_of(&found), text);
+        assert!(confidence_of(&found) < GUESS, "{text}");
+    }
+    assert_eq!(with("um uh order 4729", 2), Heard::Unclear);
+    assert_eq!(with("order", 1), Heard::Unclear);
 }
 
 #[test]
@@ -82,6 +118,9 @@ fn repetitions_that_nobody_says_are_taken_out_and_halve_the_confidence() {
         let whole = confidence::utterance(&recognition(text, 0.999, 0.001));
         let share = if is_repeated { 0.5 } else { 1.0 };
         assert!((confidence_of(&found) - share * whole).abs() < 1e-6, "{text}");
+        let Heard::Words { words, .. } = &found else { panic!() };
+        let doubted = words.iter().any(|word| word.confidence <= 0.5);
+        assert_eq!(doubted, is_repeated, "{text}");
         assert_eq!(words_of(&found).len(), expected.split(' ').count(), "{text}");
     }
     assert_eq!(heard(&"thank you ".repeat(20)), Heard::Unclear);
@@ -126,9 +165,9 @@ fn each_word_keeps_its_own_confidence_whatever_is_taken_out_before_it() {
 }
 
 fn part(text: &str, confidence: f32) -> Heard {
-    let word = |word: &str| Word { text: Private::new(word.to_owned()), confidence };
-    let words = text.split(' ').map(word).collect();
-    Heard::Words { text: Private::new(text.to_owned()), confidence, words }
+    let plain = without_notes(text);
+    let chunks = chunks(&plain, &Recognition::evenly(text, 0.9).words);
+    words_heard(chunks, confidence)
 }
 
 #[test]
@@ -136,10 +175,36 @@ fn segments_join_without_the_full_stop_that_was_none() {
     let parts = [part("I would like to.", 0.5), Heard::Nothing, part("order a pallet.", 0.5)];
     let joined = join(&parts);
     assert_eq!(text_of(&joined), "I would like to order a pallet.");
-    assert_eq!((confidence_of(&joined), words_of(&joined).len()), (0.25, 7));
-    let joined = join(&[part("Good morning.", 0.5), Heard::Unclear, part("My order.", 1.0)]);
-    assert_eq!((text_of(&joined), confidence_of(&joined)), ("Good morning. My order.", 0.5));
+    assert_eq!(confidence_of(&joined), 0.25);
+    assert_eq!(words_of(&joined), ["I", "would", "like", "to", "order", "a", "pallet"]);
     assert_eq!(join(&[Heard::Nothing, Heard::Unclear]), Heard::Unclear);
     assert_eq!(join(&[Heard::Nothing]), Heard::Nothing);
     assert_eq!(join([]), Heard::Nothing);
+}
+
+#[test]
+fn an_utterance_with_a_part_that_was_not_understood_is_never_believed_as_complete() {
+    let (one, two) = (|| part("My number is 47.", 0.9), || part("and 29", 0.9));
+    let table: [(Vec<Heard>, &str, &[&str]); 4] = [
+        (
+            vec![one(), Heard::Unclear, two()],
+            "My number is 47 and 29",
+            &["My", "number", "is", "47", "", "and", "29"],
+        ),
+        (vec![Heard::Unclear, two()], "and 29", &["", "and", "29"]),
+        (vec![one(), Heard::Unclear], "My number is 47.", &["My", "number", "is", "47", ""]),
+        (
+            vec![one(), Heard::Nothing, two()],
+            "My number is 47 and 29",
+            &["My", "number", "is", "47", "and", "29"],
+        ),
+    ];
+    for (parts, text, words) in table {
+        let joined = join(&parts);
+        assert_eq!((text_of(&joined), words_of(&joined)), (text, words.to_vec()));
+        assert_eq!(confidence_of(&joined) <= INCOMPLETE, words.contains(&""), "{text}");
+    }
+    // What was a guess before stays below it.
+    let weak = join(&[part("47", 0.05), Heard::Unclear]);
+    assert_eq!(confidence_of(&weak), 0.05);
 }

@@ -212,3 +212,55 @@ fn a_language_that_the_model_does_not_know_is_refused_and_not_heard_as_english()
         }
     });
 }
+
+#[test]
+fn the_likeliest_language_is_chosen_among_those_that_are_asked_for() {
+    let (en, ru, de) =
+        (LanguageCode::ENGLISH, LanguageCode::new("ru").unwrap(), LanguageCode::new("de").unwrap());
+    let id = |language: LanguageCode| {
+        usize::try_from(whisper_rs::get_lang_id(language.as_str()).unwrap()).unwrap()
+    };
+    let shares = |of: &[(LanguageCode, f32)]| {
+        let mut shares = vec![0.0; 100];
+        of.iter().for_each(|(language, share)| shares[id(*language)] = *share);
+        shares
+    };
+    let chosen =
+        |place, language, probability| Some((place, Some(Detected { language, probability })));
+    let candidates = [(0, en), (2, ru)];
+    let table = [
+        (shares(&[(en, 0.25), (ru, 0.75)]), chosen(2, ru, 0.75)),
+        // Another one is likelier, but nobody has configured it.
+        (shares(&[(en, 0.3), (ru, 0.1), (de, 0.6)]), chosen(0, en, 0.75)),
+        (shares(&[(en, f32::NAN), (ru, 0.5)]), chosen(2, ru, 1.0)),
+        (shares(&[(de, 1.0)]), None),
+        (Vec::new(), None),
+    ];
+    for (shares, expected) in table {
+        assert_eq!(likeliest(&candidates, &shares), expected, "{shares:?}");
+    }
+}
+
+#[test]
+fn a_look_at_the_language_does_not_depend_on_the_decode_before() {
+    with_starter(|whisper, recogniser, lane| {
+        let (short, long) = (spoken("yes"), spoken("what are your opening hours on monday please"));
+        let entries = |audio: &[i16]| whisper.context_for(audio.len());
+        assert_ne!(entries(&short), entries(&long));
+        // What the model thinks before the first word, as `lang_detect` asks it.
+        let mut look = |recogniser: &mut Recogniser<'_>, before: &[i16], is_prepared: bool| {
+            assert_ne!(text_of(recogniser.decode(lane, before, &GO_ON)), "");
+            recogniser.samples = short.iter().map(|&s| f32::from(s) / 32_768.0).collect();
+            match is_prepared {
+                true => recogniser.prepare(lane).unwrap(),
+                false => lane.pcm_to_mel(&recogniser.samples, 1).unwrap(),
+            }
+            lane.encode(0, 1).unwrap();
+            lane.decode(&[whisper.context.token_sot()], 0, 1).unwrap();
+            lane.get_logits().unwrap().to_vec()
+        };
+        let after_short = look(recogniser, &short, true);
+        assert_eq!(look(recogniser, &long, true), after_short);
+        assert_ne!(look(recogniser, &long, false), after_short, "what `prepare` is for");
+    });
+}

@@ -1,7 +1,7 @@
 //! Times of day as callers say them: `3 o'clock`, `half past three`, `3 30`, `5 pm`, `noon`.
 
 use crate::converse::matching::numbers;
-use crate::converse::matching::tokens::Token;
+use crate::converse::matching::tokens::{self, Token};
 
 /// The first time named in `tokens`, written so that it can be said again: `3:30 pm`.
 pub fn find(tokens: &[Token]) -> Option<String> {
@@ -54,9 +54,8 @@ fn half(first: Option<&str>, second: Option<&str>) -> &'static str {
 }
 
 fn hour(word: &str) -> Option<u8> {
-    let (word, written) = (word.to_owned(), String::new());
-    let token = Token { word, written, sentence: 0, grammar: &super::ENGLISH };
-    let run = numbers::runs(std::slice::from_ref(&token)).pop()?;
+    let tokens = tokens::tokenise(word, &super::ENGLISH);
+    let run = numbers::runs(tokens.get(..1)?).pop()?;
     let hour = numbers::value(&run.digits)?;
     u8::try_from(hour).ok().filter(|hour| (1..=12).contains(hour) && run.digits.len() <= 2)
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::converse::matching::answers::{do_not_know, yes_no};
 use crate::converse::matching::numbers::runs;
-use crate::converse::matching::slots::{Found, SlotKind, answer};
+use crate::converse::matching::slots::{Found, SlotKind, Value, answer};
 use crate::converse::matching::tokens::tokenise;
 
 fn words(text: &str) -> Vec<Token> {
@@ -80,12 +80,12 @@ fn yes_and_no_in_all_forms() {
 #[test]
 fn slots_are_filled() {
     let order = SlotKind::Digits { min: 4, max: 8 };
-    let value = |v: &str| Found::Value(v.to_owned());
+    let value = |v: &str| Found::Value(Value::certain(v.to_owned()));
     let table = [
         (&order, "Номер моего заказа 4729.", value("4729")),
         (&order, "Нет, я имел в виду 4728.", value("4728")),
         (&order, "4729, нет, простите, 4728.", value("4728")),
-        (&order, "четыре семь", Found::Partial("47".into())),
+        (&order, "четыре семь", Found::Partial(Value::certain("47".into()))),
         (&SlotKind::Name, "Анна.", value("Анна")),
         (&SlotKind::Name, "Меня зовут Анна Иванова.", value("Анна Иванова")),
         (&SlotKind::Name, "Это Пётр.", value("Пётр")),

@@ -1,0 +1,68 @@
+//! What follows when all that an intent needs is known.
+
+use super::*;
+
+impl Dialogue {
+    pub(super) fn complete(&mut self, form: Form, understanding: Understanding) -> Reaction {
+        let playbook = Arc::clone(&self.playbook);
+        let intent = playbook.intent(form.intent);
+        self.misses = 0;
+        self.remember(intent, &form);
+        let status = intent.lookup.as_ref().and_then(|lookup| {
+            let key = form.values.get(lookup.slot)?.text()?;
+            Some((&lookup.found, playbook.look_up(&lookup.table, key)?))
+        });
+        let reply = match status {
+            Some((found, status)) => found.fill(|name| match name {
+                "status" => Some(status),
+                name => form.value(intent, name),
+            }),
+            None => self.fill(&intent.reply, &form),
+        };
+        let mut reaction = Reaction::say(vec![reply], understanding);
+        match intent.action {
+            Action::HangUp => {
+                reaction.purpose = Purpose::Farewell;
+                reaction.hang_up = Some(EndCause::Goodbye);
+                return reaction;
+            }
+            Action::Message if status.is_none() => reaction.message = Some(form.message(intent)),
+            Action::Message | Action::Answer | Action::Repeat | Action::Abort => {}
+        }
+        if !intent.slots.is_empty() {
+            self.recent = Some(form);
+        }
+        if let Some(follow_up) = &intent.follow_up {
+            reaction.parts.push(follow_up.ask.clone());
+            self.state = State::Asked(self.question_from(follow_up));
+        }
+        reaction
+    }
+
+    pub(super) fn question_from(&self, follow_up: &FollowUp) -> Question {
+        let consequence = |intent: Option<IntentId>| match intent {
+            Some(id) => Consequence::Start(Form::new(id, self.playbook.intent(id), &[])),
+            None => Consequence::Listen,
+        };
+        Question {
+            text: Private::new(follow_up.ask.clone()),
+            yes: consequence(follow_up.yes),
+            no: consequence(follow_up.no),
+        }
+    }
+
+    pub(super) fn remembered(&self, slot: &Slot) -> Option<String> {
+        let known = self.memory.iter().find(|(name, _)| *name == slot.name)?;
+        slot.remember.then(|| known.1.reveal().clone())
+    }
+
+    pub(super) fn remember(&mut self, intent: &Intent, form: &Form) {
+        for (slot, value) in intent.slots.iter().zip(&form.values) {
+            let Some(text) = value.text().filter(|_| slot.remember) else { continue };
+            self.memory.retain(|(name, _)| *name != slot.name);
+            if self.memory.len() < MEMORY {
+                self.memory.push((slot.name.clone(), Private::new(text.to_owned())));
+            }
+        }
+    }
+}
