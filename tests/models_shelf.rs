@@ -2,6 +2,7 @@
 //! whose it is.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
+#![allow(clippy::disallowed_methods, reason = "a server sends slowly where a test asks for it")]
 
 #[path = "support/file_server.rs"]
 mod file_server;

@@ -165,6 +165,10 @@ mod tests {
         assert!((20..120).contains(&spoken.frames.len()), "{spoken:?}");
         let error = studio.prepare(&Act::Play("/nonexistent.wav".into())).unwrap_err();
         assert!(error.to_string().contains("/nonexistent.wav"), "{error}");
+        let endless = studio.prepare(&Act::Play("/dev/zero".into()));
+        let is_refused =
+            matches!(&endless, Err(SoundError::Unreadable { source: ReadError::NotAFile, .. }));
+        assert!(is_refused, "{endless:?}");
         assert!(matches!(
             studio.prepare(&Act::Say("...".into())),
             Err(SoundError::Unspeakable { .. })
