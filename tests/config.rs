@@ -64,6 +64,45 @@ fn a_missing_file_and_a_missing_playbook_are_named() {
 }
 
 #[test]
+fn a_file_without_an_end_is_refused_at_once() {
+    let pipe = std::env::temp_dir().join(format!("attendant-{}-pipe", std::process::id()));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for endless in ["/dev/zero", "/dev", pipe.to_str().unwrap()] {
+        let output = attendant(&["check", "--config", endless]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{text}");
+        assert!(text.contains(endless) && text.contains("no file"), "{text}");
+        for section in ["[converse]", "[[language]]\ncode = \"ru\"\ncalled = [\"ru\"]"] {
+            let file =
+                File::with("endless.toml", &format!("{section}\nplaybook = \"{endless}\"\n"));
+            let (code, text) = with_config("check", &file);
+            assert_eq!(code, Some(78), "{text}");
+            let names = text.contains("playbook: ") && text.contains(endless);
+            assert!(names && text.contains("no file"), "{text}");
+        }
+    }
+    std::fs::remove_file(pipe).unwrap();
+    // No configuration is a configuration.
+    assert_eq!(attendant(&["check", "--config", "/dev/null"]).status.code(), Some(0));
+    let long = File::with("long.toml", &"#\n".repeat(600_000));
+    let (code, text) = with_config("check", &long);
+    assert!(code == Some(78) && text.contains("longer than 1048576 bytes"), "{text}");
+}
+
+#[test]
+fn what_a_file_says_does_not_move_the_terminal() {
+    let key = "[\"\\u001b[31m\"]\n\"\\u001b]0;title\\u0007\" = 1\n";
+    let value = "[speech]\n\"\\u001b[2J\" = 'x'\nvoice = \"\\u001b[1m\"\n";
+    for text in [key, value, "[calls]\nmax = \u{1b}[31m\n", "\u{1b}[2J"] {
+        let (code, told) = with_config("check", &File::with("terminal.toml", text));
+        assert_eq!(code, Some(78), "{told}");
+        assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{told:?}");
+    }
+    let (_, told) = with_config("check", &File::with("escape.toml", value));
+    assert!(told.contains("speech.\\u{1b}[2J"), "{told}");
+}
+
+#[test]
 fn a_wrong_command_line_ends_with_2() {
     assert_eq!(attendant(&["dance"]).status.code(), Some(2));
     assert_eq!(attendant(&["--help"]).status.code(), Some(0));

@@ -1,5 +1,6 @@
 //! `attendant models` against a server of the test's own: resumes, resets, lies, a killed pull,
-//! flipped bits, symlinks, a stick, a proxy.
+//! flipped bits, symlinks, a stick, a proxy. What becomes of files that are there is in
+//! `models_shelf`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
 #![allow(clippy::disallowed_methods, reason = "a pull is killed after a while")]
@@ -9,138 +10,25 @@ mod file_server;
 #[path = "support/folder.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod folder;
+#[path = "support/shelved.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod shelved;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use attendant::speech::model::hexadecimal;
 use file_server::{FileServer, Reply, honest};
 use folder::Folder;
 use rand::rngs::StdRng;
-use rand::{Rng, RngCore, SeedableRng};
+use rand::{Rng, SeedableRng};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+use shelved::{Shelved, ended, hash, known, noise};
 
-const ENDED: Duration = Duration::from_secs(120);
 const ETAG: &str = "\"one\"";
-const PROXIES: [&str; 8] = [
-    "http_proxy",
-    "HTTP_PROXY",
-    "https_proxy",
-    "HTTPS_PROXY",
-    "all_proxy",
-    "ALL_PROXY",
-    "no_proxy",
-    "NO_PROXY",
-];
-
-/// A state folder with a manifest of one model, `m`, whose file is `m.onnx.json` or as named.
-struct Shelved {
-    folder: Folder,
-    file: String,
-}
-
-impl Shelved {
-    fn new(url: &str, file: &str, kind: &str, known: &str) -> Self {
-        let folder = Folder::new("models");
-        let manifest = format!(
-            "[[model]]\nname = \"m\"\nkind = \"{kind}\"\nlicence = \"MIT\"\nlanguages = [\"en\"]\n\
-             memory_mb = 1\n[[model.file]]\nurl = \"{url}\"\nname = \"{file}\"\n{known}"
-        );
-        folder.write("manifest.toml", manifest);
-        Self { folder, file: file.to_owned() }
-    }
-
-    /// A voice's description: a kind of file of which nothing but length and hash is looked at.
-    fn plain(url: &str, known: &str) -> Self {
-        Self::new(url, "m.json", "voice", known)
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_attendant"));
-        for name in PROXIES {
-            command.env_remove(name);
-        }
-        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.env("STATE_DIRECTORY", self.folder.path());
-        command.env("RUNTIME_DIRECTORY", self.folder.path());
-        command
-    }
-
-    fn models(&self, words: &[&str]) -> Command {
-        let manifest = self.folder.at("manifest.toml");
-        let mut command = self.command(&["models"]);
-        command.args(words).arg("--manifest").arg(manifest);
-        command
-    }
-
-    fn run(&self, words: &[&str]) -> Ended {
-        ended(self.models(words))
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join("models").join(name)
-    }
-
-    fn content(&self) -> Option<Vec<u8>> {
-        fs::read(self.at(&self.file)).ok()
-    }
-}
-
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Ended {
-    #[track_caller]
-    fn is(&self, code: i32, words: &[&str]) {
-        assert_eq!(self.code, Some(code), "{self:?}");
-        for word in words {
-            assert!(self.out.contains(word) || self.err.contains(word), "{word} in {self:?}");
-        }
-    }
-}
-
-fn ended(mut command: Command) -> Ended {
-    let child = command.spawn().unwrap();
-    let id = child.id().to_string();
-    let (done, is_done) = mpsc::channel::<()>();
-    let guard = thread::spawn(move || {
-        if is_done.recv_timeout(ENDED).is_err() {
-            let _ = Command::new("kill").arg(&id).status();
-        }
-    });
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    // The guard may have ended it.
-    let _ = done.send(());
-    guard.join().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ended { code: status.code(), out: text(stdout), err: text(stderr) }
-}
-
-fn noise(bytes: usize) -> Vec<u8> {
-    let mut file = vec![0; bytes];
-    StdRng::seed_from_u64(bytes as u64).fill_bytes(&mut file);
-    file
-}
-
-fn hash(file: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(file))
-}
-
-fn known(file: &[u8]) -> String {
-    format!("bytes = {}\nsha256 = \"{}\"\n", file.len(), hash(file))
-}
 
 #[test]
 fn a_pull_ends_with_a_verified_and_pinned_file_and_the_next_one_keeps_it() {
@@ -464,25 +352,54 @@ fn a_stick_is_as_good_as_a_server_and_no_better() {
 }
 
 #[test]
-fn a_proxy_and_a_mirror_are_ways_to_the_same_file() {
+fn a_mirror_has_the_same_file() {
     let file = noise(200_000);
     let served = file.clone();
     let server = FileServer::start(move |asked| honest(&served, ETAG, asked));
-    let proxy = FileServer::start(|_| Reply::default());
-    let own = Shelved::plain(&server.url("m.json"), &known(&file));
-    let mut command = own.models(&["pull", "m"]);
-    command.env("http_proxy", proxy.url(""));
-    ended(command).is(0, &["verified"]);
-    assert_eq!(proxy.asked().len(), 1);
-    assert_eq!(proxy.asked()[0].path, server.address.to_string());
-
     let own = Shelved::plain("https://example.org/somewhere/m.json", &known(&file));
-    let mut command = own.models(&["pull", "m", "--mirror", &server.url("copies")]);
-    command.env("http_proxy", proxy.url("")).env("no_proxy", "127.0.0.1");
-    ended(command).is(0, &["verified"]);
-    assert_eq!(proxy.asked().len(), 1, "no proxy for this machine");
+    own.run(&["pull", "m", "--mirror", &server.url("copies")]).is(0, &["verified"]);
     assert_eq!(server.asked().last().unwrap().path, "/copies/m.json");
     own.run(&["pull", "m", "--mirror", "http://example.org/"]).is(2, &["not https"]);
+}
+
+#[test]
+fn a_proxy_is_asked_for_a_tunnel_and_one_that_cannot_be_used_is_told() {
+    let file = noise(1_000);
+    let served = file.clone();
+    let server = FileServer::start(move |asked| honest(&served, ETAG, asked));
+    let proxy = FileServer::start(|_| Reply {
+        head: "HTTP/1.1 403 Forbidden\r\nContent-Length: 0".to_owned(),
+        ..Reply::default()
+    });
+    let own = Shelved::plain("https://192.0.2.1:9/m.json", &known(&file));
+    let pull = |mirror: Option<&str>, variable: &str, proxy: &str| {
+        let mut command = own.models(&["pull", "m"]);
+        command.args(mirror.into_iter().flat_map(|mirror| ["--mirror", mirror]));
+        command.env(variable, proxy);
+        command
+    };
+    // The proxy lets nobody out, and is asked again for a while.
+    let mut child = pull(None, "https_proxy", &proxy.url("")).spawn().unwrap();
+    while proxy.asked().is_empty() && child.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(proxy.asked()[0].method, "CONNECT");
+    assert_eq!(proxy.asked()[0].path, "192.0.2.1:9");
+
+    for proxy in ["socks5://ann:secret@127.0.0.1:1080", "socks5h://127.0.0.1", "SOCKS4://a"] {
+        let ended = ended(pull(None, "all_proxy", proxy));
+        ended.is(68, &["m.json", "all_proxy", "SOCKS"]);
+        assert!(!ended.err.contains("secret"), "{ended:?}");
+    }
+    ended(pull(None, "HTTPS_PROXY", "nowhere:port")).is(68, &["HTTPS_PROXY", "no address"]);
+    let near = Some("http://192.168.1.5/");
+    ended(pull(near, "http_proxy", &proxy.url(""))).is(68, &["http_proxy", "no_proxy"]);
+    // This machine needs none.
+    let here = server.url("");
+    ended(pull(Some(&here), "http_proxy", &proxy.url(""))).is(0, &["verified"]);
+    assert!(proxy.asked().iter().all(|asked| asked.path == "192.0.2.1:9"));
 }
 
 #[test]
@@ -501,99 +418,4 @@ fn two_pulls_at_once_do_not_fight() {
     assert!(both.iter().any(|pull| pull.err.contains("another pull")), "{both:?}");
     assert_eq!(server.asked().len(), 1);
     assert_eq!(own.content().unwrap(), file);
-}
-
-/// A protobuf field that holds bytes; enough for short ones.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    [&[number << 3 | 2, u8::try_from(content.len()).unwrap()], content].concat()
-}
-
-fn onnx_reading(location: &str) -> Vec<u8> {
-    let entry = [field(1, b"location"), field(2, location.as_bytes())].concat();
-    let graph = field(5, &field(13, &entry));
-    field(7, &graph)
-}
-
-#[test]
-fn an_onnx_file_that_reads_other_files_is_refused_also_with_a_right_hash() {
-    for location in ["../secret", "/etc/passwd", "other.bin"] {
-        let file = onnx_reading(location);
-        let served = file.clone();
-        let server = FileServer::start(move |asked| honest(&served, ETAG, asked));
-        let own = Shelved::new(&server.url("m.onnx"), "m.onnx", "voice", &known(&file));
-        own.run(&["pull", "m"]).is(65, &["m.onnx", location]);
-        assert!(own.content().is_none());
-        fs::write(own.at("m.onnx"), &file).unwrap();
-        own.run(&["verify"]).is(65, &["m.onnx", location]);
-    }
-    let file = field(7, &field(2, b"graph"));
-    let served = file.clone();
-    let server = FileServer::start(move |asked| honest(&served, ETAG, asked));
-    let own = Shelved::new(&server.url("m.onnx"), "m.onnx", "voice", &known(&file));
-    own.run(&["pull", "m"]).is(0, &["cannot load it yet"]);
-    own.run(&["warm", "m"]).is(0, &["cannot load it yet"]);
-}
-
-fn starter() -> Vec<u8> {
-    let path = "models/starter-en/ggml-starter-en-q8_0.bin";
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
-}
-
-#[test]
-fn a_pulled_whisper_model_loads_and_one_with_a_flipped_bit_does_not() {
-    let file = starter();
-    let served = file.clone();
-    let server = FileServer::start(move |asked| honest(&served, ETAG, asked));
-    let own = Shelved::new(&server.url("ggml-m.bin"), "ggml-m.bin", "whisper", "");
-    let path = own.at("ggml-m.bin");
-    own.run(&["pull", "m"]).is(0, &["whisper_model", path.to_str().unwrap()]);
-    // One thread: several wait for each other, which takes minutes on a machine that is busy.
-    let one = own.folder.write("one.toml", "[speech]\ndevice = \"cpu\"\nthreads = 1\n");
-    let warm = ["warm", "m", "--config", one.to_str().unwrap()];
-    own.run(&warm).is(0, &["m: loaded in", "decode"]);
-
-    let mut flipped = file;
-    *flipped.last_mut().unwrap() ^= 1;
-    fs::write(&path, flipped).unwrap();
-    own.run(&warm).is(65, &[path.to_str().unwrap(), "SHA-256"]);
-    let config = own.folder.write(
-        "attendant.toml",
-        format!("[speech]\ndevice = \"cpu\"\nwhisper_model = \"{}\"\n", path.display()),
-    );
-    let engine = ["speech", "--config", config.to_str().unwrap()];
-    ended(own.command(&engine)).is(65, &["speech.whisper_model", path.to_str().unwrap()]);
-}
-
-#[test]
-fn the_configuration_may_name_a_model_as_the_shelf_does() {
-    let own = Shelved::plain("https://example.org/m", "");
-    let text = "[speech]\ndevice = \"cpu\"\nwhisper_model = \"tiny.en-q5_1\"\n\
-                [media]\nports = \"41300-41399\"\n\
-                [sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[web]\nlisten = \"127.0.0.1:0\"\n";
-    let config = own.folder.write("attendant.toml", text);
-    let with = |command: &str| ended(own.command(&[command, "--config", config.to_str().unwrap()]));
-    let hint = "attendant models pull tiny.en-q5_1";
-    with("check").is(78, &["speech.whisper_model", "ggml-tiny.en-q5_1.bin", hint]);
-    with("run").is(66, &["speech.whisper_model", "ggml-tiny.en-q5_1.bin", hint]);
-
-    // Another model under that name has another hash than the manifest's.
-    fs::create_dir_all(own.at("")).unwrap();
-    fs::write(own.at("ggml-tiny.en-q5_1.bin"), starter()).unwrap();
-    with("check").is(0, &[]);
-    with("speech").is(65, &["speech.whisper_model", "ggml-tiny.en-q5_1.bin", "SHA-256"]);
-    with("run").is(65, &["speech.whisper_model", "ggml-tiny.en-q5_1.bin", "SHA-256"]);
-}
-
-#[test]
-fn wrong_names_and_manifests_are_told() {
-    let own = Shelved::plain("https://example.org/m", "");
-    ended(own.command(&["models", "pull", "small.en-q5"])).is(66, &["small.en-q5_1 is one"]);
-    ended(own.command(&["models", "pull", "qwen3:4b"])).is(2, &["ollama pull qwen3:4b"]);
-    ended(own.command(&["models", "pull"])).is(2, &["NAME"]);
-    own.folder.write("manifest.toml", "[[model]]\nname = \"m\"\ncolour = 1\n");
-    own.run(&["list"]).is(78, &["manifest.toml", "colour"]);
-    fs::remove_file(own.folder.at("manifest.toml")).unwrap();
-    own.run(&["list"]).is(66, &["manifest.toml"]);
-    let list = ended(own.command(&["models", "list"]));
-    list.is(0, &["starter-en", "built in", "large-v3-turbo-q5_0", "en_GB-vctk-medium", "FITS"]);
 }

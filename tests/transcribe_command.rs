@@ -194,7 +194,12 @@ fn what_cannot_be_heard_is_named_and_the_rest_is_heard() {
     let list = folder.at("list.txt");
     let good = recordings().join("yes.wav");
     let missing = "/nonexistent/nobody.wav";
-    let lines = [path(&wrong), path(&headless), missing, "", path(&good)].join("\n");
+    // Nobody writes to the one, and the other has no end.
+    let pipe = folder.at("pipe.wav");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let endless = "/dev/zero";
+    let files = [path(&wrong), path(&headless), missing, "", path(&pipe), endless, path(&good)];
+    let lines = files.join("\n");
     fs::write(&list, lines).unwrap();
     let (code, output, error) = ran(&["--list", path(&list), "--json"]);
     assert_eq!(code, Some(1), "{error}");
@@ -202,14 +207,16 @@ fn what_cannot_be_heard_is_named_and_the_rest_is_heard() {
         (path(&wrong), "96000 Hz; 8000 to 48000"),
         (path(&headless), "ends before its sound"),
         (missing, "No such file"),
+        (path(&pipe), "no file"),
+        (endless, "no file"),
     ] {
         let told = error.lines().any(|line| line.contains(file) && line.contains(reason));
         assert!(told, "{file}: {error}");
     }
     let reports = reports(&output);
-    assert_eq!(reports.len(), 4);
+    assert_eq!(reports.len(), 6);
     assert!(reports[2]["error"].as_str().unwrap().contains(missing), "{output}");
-    assert_eq!(plain(&said(&reports[3])), "yes");
+    assert_eq!(plain(&said(&reports[5])), "yes");
     // Words are for standard output alone.
     assert!(!error.to_lowercase().contains("yes."), "{error}");
 }
@@ -223,6 +230,8 @@ fn a_missing_model_an_empty_list_and_a_wrong_command_line_have_their_exit_codes(
     let (code, _, error) = ran(&["--list", "/dev/null"]);
     assert_eq!(code, Some(1), "{error}");
     assert!(error.contains("/dev/null: names no file"), "{error}");
+    let (code, _, error) = ran(&["--list", "/dev/zero"]);
+    assert!(code == Some(1) && error.contains("--list /dev/zero: it is no file"), "{error}");
     for wrong in [
         &[][..],
         &["x.wav", "--line", "gsm"],

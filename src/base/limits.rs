@@ -97,7 +97,7 @@ pub const SIP_IN_DIALOG_BURST: u32 = 40;
 pub const SIP_PROBES_PER_SOURCE_PER_SECOND: u32 = 1;
 /// Such answers at once: a proxy with some workers that all begin to ask.
 pub const SIP_PROBES_PER_SOURCE_BURST: u32 = 5;
-/// Bytes of one file that `attendant transcribe` reads: four hours of 8 kHz, 23 minutes of 48 kHz
+/// Bytes of one WAV file that `attendant transcribe` or `attendant call --play` reads: four hours of 8 kHz, 23 minutes of 48 kHz
 /// in stereo.
 pub const RECORDING_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes of a list of files: a quarter of a million paths.
@@ -105,6 +105,12 @@ pub const FILE_LIST_BYTES: u64 = 32 * 1024 * 1024;
 /// Stream connections accepted beyond `SIP_CONNECTIONS`, so that the core sees the newcomer and
 /// closes an idle one for it; each is there only until one of them is closed.
 pub const SIP_CONNECTIONS_HEADROOM: usize = 64;
+/// Bytes of a configuration; the one that shows every key has 6 KiB.
+pub const CONFIG_BYTES: u64 = 1024 * 1024;
+/// Bytes of a playbook: the desk's texts have 20 KiB, and a table of 100,000 orders fits.
+pub const PLAYBOOK_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of a pin, of a note beside a file that is being fetched: a line, and an address.
+pub const SMALL_FILE_BYTES: u64 = 16 * 1024;
 /// Bytes of a manifest of models; the one inside the program has 13 KiB.
 pub const MANIFEST_BYTES: u64 = 1024 * 1024;
 /// Models in a manifest, and files of one model: far above what a shelf on one box holds.

@@ -16,8 +16,9 @@ const TURNS: u8 = 3;
 const SURE: f32 = 0.8;
 /// From this share on two turns in a row are enough.
 const LIKELY: f32 = 0.5;
-/// Digits of a number without a plus from which it is taken as international: shorter ones are
-/// extensions and national numbers. E.164 has 15 at most.
+/// Digits of a number without a plus from which it is taken as international, as most trunks send
+/// it: 11 are North America's with its 1. Shorter ones are extensions and national numbers; a national
+/// number that is as long cannot be told from them. E.164 has 15 at most.
 const INTERNATIONAL_DIGITS: std::ops::RangeInclusive<usize> = 11..=15;
 
 /// What the rule gives.

@@ -101,7 +101,8 @@ fn ended(outcome: Result<(), StartError>) -> Exit {
     }
 }
 
-/// The error and what caused it, on one line.
+/// The error and what caused it, on one line, fit for a terminal: a file, a server and the one who
+/// gave a file its name may have put anything into it.
 fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -109,7 +110,20 @@ fn with_sources(error: &dyn Error) -> String {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    text
+    printable(&text)
+}
+
+/// Control characters but the end of a line as they are written in a text with escapes: a terminal
+/// would obey them.
+fn printable(text: &str) -> String {
+    let is_obeyed = |c: char| c.is_control() && c != '\n';
+    text.chars().fold(String::with_capacity(text.len()), |mut printable, c| {
+        match is_obeyed(c) {
+            true => printable.extend(c.escape_default()),
+            false => printable.push(c),
+        }
+        printable
+    })
 }
 
 fn manual_end() -> String {
@@ -148,5 +162,16 @@ mod tests {
         };
         let text = with_sources(&error);
         assert_eq!(text, "speech.whisper_model: cannot read /m.bin: entity not found");
+    }
+
+    #[test]
+    fn nothing_that_is_printed_moves_the_terminal() {
+        let error = StartError::BadFile {
+            key: "converse.playbook",
+            path: "/\u{1b}[2J\u{9b}m.toml".into(),
+            reason: "one\ntwo\r".to_owned(),
+        };
+        let text = with_sources(&error);
+        assert_eq!(text, "converse.playbook: /\\u{1b}[2J\\u{9b}m.toml: one\ntwo\\r");
     }
 }

@@ -59,8 +59,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     };
     match arguments.model.as_deref() {
         None => {}
-        Some(name) if name.as_os_str() == STARTER => config.speech.whisper_model = None,
-        Some(path) => config.speech.whisper_model = Some(path.to_path_buf()),
+        Some(name) if name.as_os_str() == STARTER => config.hear_with(None, &paths.models()),
+        Some(path) => config.hear_with(Some(path.to_path_buf()), &paths.models()),
     }
     let mut settings = config.engine(socket, arguments.parent);
     settings.lanes = arguments.lanes.unwrap_or(settings.lanes);

@@ -1,13 +1,14 @@
 //! Which Whisper model is used: the starter inside the program, or a file that the owner names.
 
 use std::borrow::Cow;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::{ggml, starter};
 use crate::base::limits;
+use crate::store::bounded::{self, ReadError};
 use crate::store::shelf::check::{Flaw, pin_beside};
 use crate::store::trusted::{self, Untrusted};
 
@@ -17,9 +18,18 @@ pub enum ModelSource {
     /// The starter model inside the program.
     #[default]
     Starter,
-    /// A Whisper model in the ggml format. Its hash is checked first: `sha256`, else the one that
-    /// stands in `FILE.sha256` beside it, if there is one.
-    File { path: PathBuf, sha256: Option<[u8; 32]> },
+    /// A Whisper model in the ggml format. Its hash is checked first.
+    File { path: PathBuf, hash: Hash },
+}
+
+/// Which SHA-256 a file must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    Known([u8; 32]),
+    /// The one in `FILE.sha256` beside it, which must be there: a file on the shelf has one.
+    Pinned,
+    /// The one in `FILE.sha256` beside it, if there is one: a file of the owner's own.
+    PinnedIfAny,
 }
 
 /// A model that is whole, in memory.
@@ -40,6 +50,13 @@ pub enum ModelError {
     Untrusted { path: PathBuf, source: Untrusted },
     #[error("the hash beside speech model {} is refused: {source}", path.display())]
     Pin { path: PathBuf, source: Box<Flaw> },
+    #[error(
+        "speech model {} is refused: it is on the shelf and has no SHA-256 in {}.sha256 beside it",
+        path.display(), path.display()
+    )]
+    Unpinned { path: PathBuf },
+    #[error("speech model {} is refused: it is longer than {} bytes", path.display(), limits::MODEL_BYTES)]
+    TooLong { path: PathBuf },
     #[error("speech model {} is damaged or of another kind: {source}", path.display())]
     Malformed { path: PathBuf, source: ggml::OutlineError },
     #[error(
@@ -80,15 +97,9 @@ impl ModelSource {
             Self::Starter => {
                 (starter::NAME.to_owned(), Cow::Borrowed(starter::MODEL), starter::sha256())
             }
-            Self::File { path, sha256 } => {
+            Self::File { path, hash } => {
                 let bytes = read_file(path)?;
-                let pinned = match sha256 {
-                    Some(sha256) => Some(*sha256),
-                    None => pin_beside(path).map_err(|source| ModelError::Pin {
-                        path: path.clone(),
-                        source: Box::new(source),
-                    })?,
-                };
+                let pinned = hash.beside(path)?;
                 let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
                 (name.into_owned(), Cow::Owned(bytes), pinned)
             }
@@ -108,6 +119,21 @@ impl ModelSource {
     }
 }
 
+impl Hash {
+    /// The hash that the file at `path` must have, if it must have one.
+    fn beside(self, path: &Path) -> Result<Option<[u8; 32]>, ModelError> {
+        if let Self::Known(sha256) = self {
+            return Ok(Some(sha256));
+        }
+        let path = || path.to_path_buf();
+        match pin_beside(&path()) {
+            Ok(None) if self == Self::Pinned => Err(ModelError::Unpinned { path: path() }),
+            Ok(pinned) => Ok(pinned),
+            Err(source) => Err(ModelError::Pin { path: path(), source: Box::new(source) }),
+        }
+    }
+}
+
 /// What is hashed and what is loaded are these bytes: nobody can exchange the file in between.
 fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
     let unreadable = |source| ModelError::Unreadable { path: path.to_owned(), source };
@@ -115,9 +141,10 @@ fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
         Untrusted::Unreadable(source) => unreadable(source),
         source => ModelError::Untrusted { path: path.to_owned(), source },
     })?;
-    let mut bytes = Vec::new();
-    file.take(limits::MODEL_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(bytes)
+    bounded::rest(file, limits::MODEL_BYTES).map_err(|error| match error {
+        ReadError::Unreadable(source) => unreadable(source),
+        _ => ModelError::TooLong { path: path.to_owned() },
+    })
 }
 
 /// Lower-case hexadecimal.
@@ -162,7 +189,7 @@ mod tests {
             let mut bytes = ggml::tests::small_file();
             bytes[8..12].copy_from_slice(&u32::to_le_bytes(entries));
             let path = file("window", &bytes);
-            let read = ModelSource::File { path: path.clone(), sha256: None }.read();
+            let read = ModelSource::File { path: path.clone(), hash: Hash::PinnedIfAny }.read();
             std::fs::remove_file(&path).unwrap();
             assert_eq!(read.is_ok(), fits, "{read:?}");
             if let Err(error) = read {
@@ -176,21 +203,22 @@ mod tests {
     #[test]
     fn a_missing_a_damaged_and_another_file_are_told_apart_by_name() {
         let missing = PathBuf::from("/nonexistent/ggml-small.bin");
-        let source = ModelSource::File { path: missing, sha256: None };
+        let source = ModelSource::File { path: missing, hash: Hash::PinnedIfAny };
         let error = source.read().unwrap_err();
         assert!(error.is_missing() && error.to_string().contains("/nonexistent/ggml-small.bin"));
 
         let whole = ggml::tests::small_file();
         let cut = file("cut", &whole[..whole.len() - 1]);
-        let error = ModelSource::File { path: cut.clone(), sha256: None }.read().unwrap_err();
+        let error =
+            ModelSource::File { path: cut.clone(), hash: Hash::PinnedIfAny }.read().unwrap_err();
         assert!(matches!(&error, ModelError::Malformed { path, .. } if *path == cut));
 
         let other = file("other", &whole);
-        let source = ModelSource::File { path: other.clone(), sha256: Some([0; 32]) };
+        let source = ModelSource::File { path: other.clone(), hash: Hash::Known([0; 32]) };
         assert!(matches!(source.read(), Err(ModelError::WrongHash { .. })));
-        let source = ModelSource::File { path: other.clone(), sha256: None };
-        let pinned = Some(source.read().unwrap().sha256);
-        assert!(ModelSource::File { path: other.clone(), sha256: pinned }.read().is_ok());
+        let source = ModelSource::File { path: other.clone(), hash: Hash::PinnedIfAny };
+        let hash = Hash::Known(source.read().unwrap().sha256);
+        assert!(ModelSource::File { path: other.clone(), hash }.read().is_ok());
         std::fs::remove_file(cut).unwrap();
         std::fs::remove_file(other).unwrap();
     }
@@ -200,7 +228,7 @@ mod tests {
         let whole = ggml::tests::small_file();
         let path = file("pinned", &whole);
         let pin = PathBuf::from(format!("{}.sha256", path.display()));
-        let source = ModelSource::File { path: path.clone(), sha256: None };
+        let source = ModelSource::File { path: path.clone(), hash: Hash::PinnedIfAny };
         let sha256 = source.read().unwrap().sha256;
         std::fs::write(&pin, format!("{}  any-name.bin\n", hexadecimal(&sha256))).unwrap();
         assert!(source.read().is_ok());
@@ -215,8 +243,20 @@ mod tests {
 
         std::fs::write(&pin, "no hash").unwrap();
         assert!(matches!(source.read(), Err(ModelError::Pin { .. })));
+        std::fs::write(&pin, [0xff]).unwrap();
+        assert!(matches!(source.read(), Err(ModelError::Pin { .. })));
         std::fs::remove_file(path).unwrap();
         std::fs::remove_file(pin).unwrap();
+    }
+
+    #[test]
+    fn a_file_on_the_shelf_is_not_loaded_without_a_hash() {
+        let path = file("shelved", &ggml::tests::small_file());
+        let error =
+            ModelSource::File { path: path.clone(), hash: Hash::Pinned }.read().unwrap_err();
+        assert!(matches!(error, ModelError::Unpinned { .. }) && !error.is_missing(), "{error}");
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]
@@ -224,7 +264,8 @@ mod tests {
         let path = file("target", &ggml::tests::small_file());
         let link = path.with_extension("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        let error = ModelSource::File { path: link.clone(), sha256: None }.read().unwrap_err();
+        let error =
+            ModelSource::File { path: link.clone(), hash: Hash::PinnedIfAny }.read().unwrap_err();
         assert!(matches!(error, ModelError::Untrusted { .. }) && !error.is_missing(), "{error}");
         assert!(error.to_string().contains(link.to_str().unwrap()), "{error}");
         std::fs::remove_file(link).unwrap();

@@ -1,5 +1,7 @@
-//! What outlives a call: the messages that callers leave, and the shelf of models.
+//! What outlives a call: the messages that callers leave, and the shelf of models; and how files
+//! are read that others may have written.
 
+pub mod bounded;
 pub mod messages;
 pub mod shelf;
 pub mod trusted;

@@ -1,6 +1,6 @@
 //! A web server of the test's own on loopback: it serves files by ranges, slowly, and lies as asked.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -86,9 +86,6 @@ fn serve(stream: &TcpStream, script: &Script, log: &Mutex<Vec<Asked>>) -> std::i
         }
     }
     log.lock().unwrap().push(asked.clone());
-    if asked.method == "CONNECT" {
-        return tunnel(stream, &asked.path);
-    }
     let reply = script(&asked);
     let mut stream = stream;
     stream.write_all(format!("{}\r\nConnection: close\r\n\r\n", reply.head).as_bytes())?;
@@ -101,22 +98,6 @@ fn serve(stream: &TcpStream, script: &Script, log: &Mutex<Vec<Asked>>) -> std::i
         return stream.shutdown(Shutdown::Both);
     }
     stream.flush()
-}
-
-/// As a proxy does it.
-fn tunnel(mut stream: &TcpStream, to: &str) -> std::io::Result<()> {
-    let far = TcpStream::connect(to)?;
-    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
-    let (mut near_in, mut far_out) = (stream.try_clone()?, far.try_clone()?);
-    thread::spawn(move || std::io::copy(&mut near_in, &mut far_out));
-    let (mut far_in, mut near_out) = (far, stream);
-    let mut chunk = [0; 4_096];
-    loop {
-        match far_in.read(&mut chunk)? {
-            0 => return stream.shutdown(Shutdown::Both),
-            count => near_out.write_all(&chunk[..count])?,
-        }
-    }
 }
 
 /// What an honest server sends of `file`: the part that was asked for if it is still this version.

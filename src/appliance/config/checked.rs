@@ -69,6 +69,8 @@ pub struct Speech {
     pub whisper_model: Option<PathBuf>,
     /// Set if `whisper_model` was named as the shelf names it.
     pub shelved: Option<Shelved>,
+    /// Whether `whisper_model` is a file on the shelf, however it was named.
+    pub is_on_shelf: bool,
     pub voice: Voice,
     /// `None`: the model finds out.
     pub language: Option<LanguageCode>,
@@ -120,10 +122,21 @@ impl Config {
 
     /// A model of the shelf is a file in the folder `shelf`.
     pub fn take_from(&mut self, shelf: &Path) {
-        let Speech { whisper_model: Some(path), shelved: Some(_), .. } = &mut self.speech else {
+        let Speech { whisper_model: Some(path), shelved, is_on_shelf, .. } = &mut self.speech
+        else {
             return;
         };
-        *path = shelf.join(&*path);
+        if shelved.is_some() {
+            *path = shelf.join(&*path);
+        }
+        *is_on_shelf = path.parent() == Some(shelf);
+    }
+
+    /// Instead of the model that the file names: this one, or the one inside the program.
+    pub fn hear_with(&mut self, model: Option<PathBuf>, shelf: &Path) {
+        self.speech.whisper_model = model;
+        self.speech.shelved = None;
+        self.take_from(shelf);
     }
 }
 
@@ -279,6 +292,7 @@ fn speech(file: &file::Speech, check: &mut Check<'_>) -> Option<Speech> {
     Some(Speech {
         whisper_model,
         shelved,
+        is_on_shelf: false,
         voice: voice?,
         language: language?,
         device: device?,

@@ -7,6 +7,7 @@ use super::values::{Device, Voice};
 use crate::call::admission;
 use crate::converse;
 use crate::sdp::Offering;
+use crate::speech::model::Hash;
 use crate::speech::{DeviceWish, EngineSettings, EnglishVoice, ModelSource};
 
 impl Config {
@@ -42,10 +43,13 @@ impl Config {
             settings.decode_workers = u16::from(threads).min(lanes);
         }
         if let Some(path) = &self.speech.whisper_model {
-            settings.model = {
-                let sha256 = self.speech.shelved.as_ref().and_then(|shelved| shelved.sha256);
-                ModelSource::File { path: path.clone(), sha256 }
+            let known = self.speech.shelved.as_ref().and_then(|shelved| shelved.sha256);
+            let hash = match known {
+                Some(sha256) => Hash::Known(sha256),
+                None if self.speech.is_on_shelf => Hash::Pinned,
+                None => Hash::PinnedIfAny,
             };
+            settings.model = ModelSource::File { path: path.clone(), hash };
             settings.decode_threads = self.threads() / settings.decode_workers;
         }
         settings.parent = parent;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::store::bounded::ReadError;
+
 /// One wrong entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -30,7 +32,7 @@ impl fmt::Display for Fault {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("cannot read the configuration {}", path.display())]
-    Unreadable { path: PathBuf, source: std::io::Error },
+    Unreadable { path: PathBuf, source: ReadError },
     #[error("{}line {line}: not TOML: {message}", place(path.as_deref()))]
     Syntax { path: Option<PathBuf>, line: usize, message: String },
     #[error("{}{}", place(path.as_deref()), list(faults))]

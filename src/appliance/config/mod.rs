@@ -24,13 +24,16 @@ pub use values::{
 
 use std::path::Path;
 
+use crate::base::limits;
+use crate::store::bounded;
+
 /// Reads and checks the file at `path`, whose folder relative paths in it count from; without a
 /// path the defaults stand.
 pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
     let Some(path) = path else {
         return Ok(Config::default());
     };
-    let text = std::fs::read_to_string(path)
+    let text = bounded::text(path, limits::CONFIG_BYTES)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let mut config = from_text(&text).map_err(|error| error.in_file(path))?;
     config.resolve(path.parent().unwrap_or(Path::new("")));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::speech::ModelSource;
+use crate::speech::model::{Hash, ModelSource};
 use crate::store::shelf::manifest::Manifest;
 
 fn faults(text: &str) -> Vec<String> {
@@ -212,13 +212,24 @@ fn a_name_of_the_shelf_is_a_file_there_with_its_known_hash_and_a_path_is_a_path(
         config.take_from(Path::new("/shelf"));
         config.engine("/s".into(), None).model
     };
-    let file = |path: &str| ModelSource::File { path: path.into(), sha256: None };
-    let ModelSource::File { path, sha256 } = model("small.en-q5_1") else { panic!("the starter") };
+    let file = |path: &str| ModelSource::File { path: path.into(), hash: Hash::PinnedIfAny };
+    let ModelSource::File { path, hash } = model("small.en-q5_1") else { panic!("the starter") };
     assert_eq!(path, Path::new("/shelf/ggml-small.en-q5_1.bin"));
-    assert_eq!(sha256, Manifest::known().find("small.en-q5_1").unwrap().files[0].sha256);
+    let known = Manifest::known().find("small.en-q5_1").unwrap().files[0].sha256;
+    assert_eq!(hash, Hash::Known(known.unwrap()));
+    let own = ModelSource::File { path: "/shelf/own.bin".into(), hash: Hash::Pinned };
+    assert_eq!(model("/shelf/own.bin"), own);
     assert_eq!(model("./small.en-q5_1"), file("/etc/attendant/./small.en-q5_1"));
     assert_eq!(model("/m.bin"), file("/m.bin"));
     // A voice hears nothing.
     assert_eq!(model("en_US-joe-medium"), file("/etc/attendant/en_US-joe-medium"));
     assert_eq!(model(""), ModelSource::Starter);
+
+    // A command line's file has nothing of the model that the file names.
+    let mut config = from_text("[speech]\nwhisper_model = \"small.en-q5_1\"\n").unwrap();
+    config.take_from(Path::new("/shelf"));
+    config.hear_with(Some("/m.bin".into()), Path::new("/shelf"));
+    assert_eq!(config.engine("/s".into(), None).model, file("/m.bin"));
+    config.hear_with(None, Path::new("/shelf"));
+    assert_eq!(config.engine("/s".into(), None).model, ModelSource::Starter);
 }

@@ -10,12 +10,13 @@ use crate::appliance::paths::Paths;
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_socket::Listen;
 use crate::appliance::start_error::StartError;
-use crate::base::LanguageCode;
+use crate::base::{LanguageCode, limits};
 use crate::call;
 use crate::call::language::{Tongue, Tongues};
 use crate::converse::Playbook;
 use crate::speech::ModelError;
 use crate::speech::voice::{ESPEAK, SLT};
+use crate::store::bounded;
 use crate::store::trusted::{self, Untrusted};
 use crate::{listen, sip};
 
@@ -71,7 +72,8 @@ fn read(
     wanted: Option<LanguageCode>,
 ) -> Result<Tongue, StartError> {
     let bad = |reason: String| StartError::BadFile { key, path: path.to_owned(), reason };
-    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+    let text = bounded::text(path, limits::PLAYBOOK_BYTES);
+    let text = text.map_err(|error| bad(error.to_string()))?;
     let playbook = Playbook::parse(&text).map_err(|error| bad(error.to_string()))?;
     let code = LanguageCode::of_tag(playbook.language());
     match (code, wanted) {

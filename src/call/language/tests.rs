@@ -15,6 +15,7 @@ fn rules() -> Rules {
             ("7".into(), language("ru")),
             ("77".into(), language("kk")),
             ("49".into(), language("de")),
+            ("1".into(), language("es")),
         ],
         listen: vec![
             (Transport::Udp, "0.0.0.0:5070".parse().unwrap(), Choice::Detect),
@@ -39,6 +40,16 @@ fn the_rule_goes_from_the_called_number_to_the_default() {
         ("desk", Some("79161234567"), udp, language("ru")),
         ("desk", Some("+77011234567"), udp, language("kk")),
         ("desk", Some("4930123456789"), udp, language("de")),
+        // North America's numbers by their 1, as some of its trunks send them and others do not.
+        ("desk", Some("+12125550123"), udp, language("es")),
+        ("desk", Some("12125550123"), udp, language("es")),
+        ("desk", Some("0012125550123"), udp, language("es")),
+        ("desk", Some("2125550123"), udp, language("en")),
+        // Ten digits are no country's number, whatever they begin with.
+        ("desk", Some("7185550123"), udp, language("en")),
+        ("desk", Some("1305550123"), udp, language("en")),
+        // From 16 digits on it is no telephone number.
+        ("desk", Some("7916123456789012"), udp, language("en")),
         // An extension, a national number and no number are nobody's prefix.
         ("desk", Some("701"), udp, language("en")),
         ("desk", Some("0491234567890"), udp, language("en")),

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use super::arguments::Act;
 use super::talk::SOUND_DBFS;
+use crate::base::limits;
 use crate::base::pcm::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 use crate::cli::wav::{self, Channel, WavError};
 use crate::codec::Resampler;
 use crate::speech::espeak::{Espeak, EspeakError};
 use crate::speech::flite::Flow;
+use crate::store::bounded::{self, ReadError};
 
 /// Frames that are kept around the sound, so that no attack and no end is cut.
 const MARGIN: usize = 2;
@@ -48,7 +50,7 @@ pub(super) enum SoundError {
     #[error("--say {text:?}: nothing of it can be spoken")]
     Unspeakable { text: String },
     #[error("--play {path}")]
-    Unreadable { path: PathBuf, source: std::io::Error },
+    Unreadable { path: PathBuf, source: ReadError },
     #[error("--play {path}")]
     Wav { path: PathBuf, source: WavError },
     #[error("--play {path}: all of it is silent")]
@@ -72,7 +74,7 @@ impl Studio<'_> {
             }
             Act::Play(path) => {
                 let path = path.clone();
-                let bytes = match std::fs::read(&path) {
+                let bytes = match bounded::bytes(&path, limits::RECORDING_BYTES) {
                     Ok(bytes) => bytes,
                     Err(source) => return Err(SoundError::Unreadable { path, source }),
                 };
@@ -163,6 +165,10 @@ mod tests {
         assert!((20..120).contains(&spoken.frames.len()), "{spoken:?}");
         let error = studio.prepare(&Act::Play("/nonexistent.wav".into())).unwrap_err();
         assert!(error.to_string().contains("/nonexistent.wav"), "{error}");
+        let endless = studio.prepare(&Act::Play("/dev/zero".into()));
+        let is_refused =
+            matches!(&endless, Err(SoundError::Unreadable { source: ReadError::NotAFile, .. }));
+        assert!(is_refused, "{endless:?}");
         assert!(matches!(
             studio.prepare(&Act::Say("...".into())),
             Err(SoundError::Unspeakable { .. })

@@ -14,7 +14,6 @@ mod room;
 mod verify;
 mod warm;
 
-use std::io::{self, Read};
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -23,6 +22,7 @@ use super::exit::Exit;
 use super::with_sources;
 use crate::appliance::paths::Paths;
 use crate::base::limits;
+use crate::store::bounded::{self, ReadError};
 use crate::store::shelf::Shelf;
 use crate::store::shelf::manifest::{Manifest, ManifestError, Model};
 
@@ -57,7 +57,7 @@ struct ManifestArgument {
 #[derive(Debug, thiserror::Error)]
 enum NoModel {
     #[error("the manifest {} cannot be read", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
+    Unreadable { path: PathBuf, source: ReadError },
     #[error("the manifest {}", path.display())]
     Manifest { path: PathBuf, source: ManifestError },
     #[error("{name} is the name of no model{}", nearest.as_ref().map_or_else(String::new, |n| format!("; {n} is one")))]
@@ -68,9 +68,7 @@ impl ManifestArgument {
     fn load(&self) -> Result<Manifest, NoModel> {
         let Some(path) = &self.manifest else { return Ok(Manifest::known().clone()) };
         let unreadable = |source| NoModel::Unreadable { path: path.clone(), source };
-        let mut text = String::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(limits::MANIFEST_BYTES).read_to_string(&mut text).map_err(unreadable)?;
+        let text = bounded::text(path, limits::MANIFEST_BYTES).map_err(unreadable)?;
         Manifest::parse(&text).map_err(|source| NoModel::Manifest { path: path.clone(), source })
     }
 }

@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use super::bytes_in_words;
+use crate::cli::printable;
 use crate::store::shelf::pull::Event;
 
 const BAR_CELLS: u64 = 24;
@@ -98,6 +99,7 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
+        let text = printable(text);
         let clear = if self.is_terminal { "\r\x1b[K" } else { "" };
         let _ = writeln!(std::io::stderr(), "{clear}{text}");
     }

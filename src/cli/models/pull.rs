@@ -1,5 +1,6 @@
 //! `attendant models pull`: from the server, a mirror, or a stick to the shelf.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use super::progress::Progress;
@@ -8,15 +9,16 @@ use crate::cli::exit::Exit;
 use crate::cli::with_sources;
 use crate::store::shelf::Shelf;
 use crate::store::shelf::address::Address;
+use crate::store::shelf::fetch::FileError;
 use crate::store::shelf::folder::Folder;
 use crate::store::shelf::manifest::{Kind, Manifest, Model};
-use crate::store::shelf::pull::{FileError, PullError, Puller, Source};
+use crate::store::shelf::pull::{PullError, Puller, Source};
 use crate::store::shelf::web::{Web, WebError};
 
 /// Fetch models, verify them and put them on the shelf.
 ///
 /// May be interrupted at any time: the next pull goes on from there. Works through the proxy that
-/// https_proxy or all_proxy names.
+/// https_proxy or all_proxy names; this machine is always asked directly.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Names as `attendant models list` shows them.
@@ -29,6 +31,10 @@ pub(super) struct Arguments {
     /// its own network.
     #[arg(long, value_name = "URL", value_parser = Address::parse)]
     mirror: Option<Address>,
+    /// Fetch files again whose hash was learnt when they were pulled, and pin what comes: for a pin
+    /// that is damaged, and for a new version on the server. Known hashes hold all the same.
+    #[arg(long)]
+    anew: bool,
     #[command(flatten)]
     manifest: ManifestArgument,
 }
@@ -52,6 +58,7 @@ pub(super) fn run(arguments: &Arguments, shelf: &Shelf) -> Result<Exit, NoModel>
         let mut puller = Puller {
             shelf,
             source: &source,
+            anew: arguments.anew,
             free_bytes: &Folder::free_bytes,
             report: &mut |event| progress.show(&event),
         };
@@ -93,11 +100,14 @@ fn exit_of(error: &PullError) -> Exit {
         PullError::File { source, .. } => match source {
             FileError::Web(WebError::Refused(_)) | FileError::Web(_) => Exit::PullFailed,
             FileError::GivenUp { .. } => Exit::PullFailed,
-            FileError::Flaw(_) => Exit::ModelCorrupt,
+            FileError::Flaw(_) | FileError::Pinned { .. } => Exit::ModelCorrupt,
             FileError::NotInFolder { .. } => Exit::ModelMissing,
             FileError::Untrusted { .. } => Exit::ModelCorrupt,
             FileError::Full { .. } => Exit::DiskFull,
-            FileError::Disk(_) => Exit::Failed,
+            FileError::Disk(error) => match error.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Exit::DiskFull,
+                _ => Exit::Failed,
+            },
         },
     }
 }

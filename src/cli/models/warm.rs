@@ -14,8 +14,9 @@ use crate::store::shelf::manifest::{Kind, Model};
 
 /// Load each Whisper model as a call would have it, decode a sentence, and print the times.
 ///
-/// Without names, the model inside the program and everything on the shelf. speech.device and
-/// speech.threads of the configuration count.
+/// Without names, the model inside the program and every Whisper model on the shelf. speech.device
+/// and speech.threads of the configuration count. Exit code 2 if a model is named that this version
+/// cannot load.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Names as `attendant models list` shows them.
@@ -53,23 +54,25 @@ pub(super) fn run(arguments: &Arguments, shelf: &Shelf) -> Result<Exit, NoModel>
         worse(warm(starter::NAME, ModelSource::Starter, &config));
     }
     for model in models {
-        worse(warm_on_shelf(model, shelf, &config));
+        worse(match (model.kind, shelf.source(model)) {
+            (Kind::Whisper, Some(source)) => warm(&model.name, source, &config),
+            _ => not_loaded(model, !names.is_empty()),
+        });
     }
     Ok(outcome)
 }
 
-fn warm_on_shelf(model: &Model, shelf: &Shelf, config: &Config) -> Exit {
-    match (model.kind, shelf.source(model)) {
-        (Kind::Whisper, Some(source)) => warm(&model.name, source, config),
-        (Kind::Llm, _) => {
-            println!("{}: kept and loaded by Ollama", model.name);
-            Exit::Done
-        }
-        _ => {
-            println!("{}: this version cannot load it yet", model.name);
-            Exit::Done
-        }
+/// Who names a model wants it loaded.
+fn not_loaded(model: &Model, is_named: bool) -> Exit {
+    let why = match model.kind {
+        Kind::Llm => "kept and loaded by Ollama",
+        _ => "this version cannot load it yet",
+    };
+    match is_named {
+        true => eprintln!("attendant: {}: not loaded: {why}", model.name),
+        false => println!("{}: {why}", model.name),
     }
+    if is_named { Exit::Usage } else { Exit::Done }
 }
 
 fn warm(name: &str, source: ModelSource, config: &Config) -> Exit {

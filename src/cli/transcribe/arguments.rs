@@ -1,7 +1,6 @@
 //! The command line of `attendant transcribe`.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::appliance::front::EngineWish;
@@ -10,6 +9,7 @@ use crate::cli::ConfigArgument;
 use crate::cli::wav::Channel;
 use crate::codec::Codec;
 use crate::listen::Expectation;
+use crate::store::bounded::{self, ReadError};
 
 /// Print what recordings say, heard as a caller would be.
 ///
@@ -98,9 +98,7 @@ impl From<Expected> for Expectation {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ListError {
     #[error("--list {}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("--list {}: longer than {} bytes", path.display(), limits::FILE_LIST_BYTES)]
-    TooLong { path: PathBuf },
+    Unreadable { path: PathBuf, source: ReadError },
     #[error("--list {}: names no file", path.display())]
     Empty { path: PathBuf },
 }
@@ -128,18 +126,11 @@ impl Arguments {
 }
 
 fn read_list(path: &Path) -> Result<String, ListError> {
-    let unreadable = |source| ListError::Unreadable { path: path.to_path_buf(), source };
-    let input: Box<dyn Read> = match path.to_str() {
-        Some("-") => Box::new(io::stdin()),
-        _ => Box::new(File::open(path).map_err(unreadable)?),
+    let text = match path.to_str() {
+        Some("-") => bounded::rest_as_text(io::stdin(), limits::FILE_LIST_BYTES),
+        _ => bounded::text(path, limits::FILE_LIST_BYTES),
     };
-    let mut text = String::new();
-    let most = limits::FILE_LIST_BYTES;
-    input.take(most + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > most {
-        return Err(ListError::TooLong { path: path.to_path_buf() });
-    }
-    Ok(text)
+    text.map_err(|source| ListError::Unreadable { path: path.to_path_buf(), source })
 }
 
 fn codec(text: &str) -> Result<Codec, String> {

@@ -1,14 +1,13 @@
 //! A WAV file as frames of 16 kHz, resampled as it goes: an hour of sound takes its file's memory
 //! and no more.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::base::limits;
 use crate::base::pcm::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 use crate::cli::wav::{self, Channel, WavError};
 use crate::codec::Resampler;
+use crate::store::bounded::{self, ReadError};
 
 /// Samples of the file that are resampled at a time.
 const CHUNK_SAMPLES: usize = 4_800;
@@ -17,9 +16,7 @@ const CHUNK_SAMPLES: usize = 4_800;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RecordingError {
     #[error("{}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("{}: longer than {} bytes", path.display(), limits::RECORDING_BYTES)]
-    TooLong { path: PathBuf },
+    Unreadable { path: PathBuf, source: ReadError },
     #[error("{}", path.display())]
     Wav { path: PathBuf, source: WavError },
 }
@@ -35,13 +32,10 @@ pub(super) struct Recording {
 impl Recording {
     pub(super) fn open(path: &Path, channel: Channel) -> Result<Self, RecordingError> {
         let path = path.to_path_buf();
-        let bytes = match read(&path) {
+        let bytes = match bounded::bytes(&path, limits::RECORDING_BYTES) {
             Ok(bytes) => bytes,
             Err(source) => return Err(RecordingError::Unreadable { path, source }),
         };
-        if bytes.len() as u64 > limits::RECORDING_BYTES {
-            return Err(RecordingError::TooLong { path });
-        }
         match wav::read(&bytes) {
             Ok(wav) => {
                 let (rate_hz, is_cut) = (wav.rate_hz, wav.is_cut);
@@ -74,13 +68,6 @@ impl Recording {
             (self.rate_hz != SAMPLE_RATE_HZ).then(|| Resampler::new(self.rate_hz, SAMPLE_RATE_HZ));
         Frames { samples: self.samples, taken: 0, resampler, ready: Vec::new(), given: 0 }
     }
-}
-
-/// At most one byte more than is allowed.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limits::RECORDING_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 struct Frames {

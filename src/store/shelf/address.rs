@@ -1,7 +1,7 @@
 //! Where a file may be fetched from: https anywhere, http only where no stranger is on the way. Pure.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ureq::http::Uri;
 
@@ -87,6 +87,10 @@ impl Address {
         &self.host
     }
 
+    pub fn is_this_machine(&self) -> bool {
+        is_this_machine(&self.host)
+    }
+
     pub const fn is_secure(&self) -> bool {
         self.secure
     }
@@ -122,14 +126,20 @@ fn shown(text: &str) -> String {
 
 /// Whether the host is this machine or in its own network: no stranger is on the way.
 fn is_near(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse() {
-        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        Ok(IpAddr::V6(ip)) => {
-            ip == Ipv6Addr::LOCALHOST || ip.is_unique_local() || ip.is_unicast_link_local()
-        }
-        Err(_) => host == "localhost",
-    }
+    let is_in_own_network = match ip_of(host) {
+        Some(IpAddr::V4(ip)) => ip.is_private() || ip.is_link_local(),
+        Some(IpAddr::V6(ip)) => ip.is_unique_local() || ip.is_unicast_link_local(),
+        None => false,
+    };
+    is_in_own_network || is_this_machine(host)
+}
+
+fn is_this_machine(host: &str) -> bool {
+    ip_of(host).map_or(host == "localhost", |ip| ip.is_loopback())
+}
+
+fn ip_of(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The folder of the shelf, held open: every file in it is reached through the descriptor, by a
 //! plain name, never through a symlink. What is exchanged is exchanged whole.
 
+use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -12,17 +13,20 @@ use nix::sys::stat::Mode;
 use nix::sys::statvfs::fstatvfs;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use crate::base::limits;
+use crate::store::bounded::{self, ReadError};
 use crate::store::trusted::{self, Untrusted};
 
-/// Notes and pins are shorter.
-const SMALL_BYTES: u64 = 4_096;
 const LOCK: &str = ".lock";
+/// How a file's name ends while [`Folder::replace`] writes it.
+pub const NEW: &str = ".new";
 
 /// The folder, open.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
     descriptor: File,
+    owner: u32,
 }
 
 impl Folder {
@@ -34,19 +38,22 @@ impl Folder {
     }
 
     pub fn open(path: &Path) -> Result<Self, Untrusted> {
+        let name = path.file_name().ok_or(Untrusted::NotAFile)?;
+        let place = trusted::folder_of(path)?.join(name);
         let flags = trusted::FLAGS | OFlag::O_DIRECTORY;
-        let opened = nix::fcntl::open(path, flags, Mode::empty()).map(File::from);
+        let opened = nix::fcntl::open(&place, flags, Mode::empty()).map(File::from);
         let descriptor = opened.map_err(|error| {
             // The kernel says of a symlink only that it is no folder.
-            let is_link = || path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+            let is_link = || place.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
             match error == Errno::ENOTDIR && is_link() {
                 true => Untrusted::Symlink,
                 false => Untrusted::from_open(error.into()),
             }
         })?;
         let metadata = descriptor.metadata().map_err(Untrusted::Unreadable)?;
-        trusted::folder_is_private(&metadata)?;
-        Ok(Self { path: path.to_owned(), descriptor })
+        trusted::folder_is_private(path, &metadata)?;
+        let owner = trusted::folder_owner(&metadata)?;
+        Ok(Self { path: path.to_owned(), descriptor, owner })
     }
 
     /// Where the file of this name is, for messages.
@@ -56,18 +63,29 @@ impl Folder {
 
     /// A file for reading.
     pub fn read(&self, name: &str) -> Result<File, Untrusted> {
-        let file = self.with(name, OFlag::O_RDONLY).map_err(Untrusted::from_open)?;
-        trusted::plain(&file)?;
-        trusted::private(&file)?;
+        self.looked_at(self.with(name, OFlag::O_RDONLY))
+    }
+
+    /// A file of our own for reading and writing, made if it is missing.
+    pub fn write(&self, name: &str) -> Result<File, Untrusted> {
+        let file = self.looked_at(self.with(name, OFlag::O_RDWR | OFlag::O_CREAT))?;
+        trusted::ours_alone(&file)?;
         Ok(file)
     }
 
-    /// A file for reading and writing, made if it is missing.
-    pub fn write(&self, name: &str) -> Result<File, Untrusted> {
-        let file = self.with(name, OFlag::O_RDWR | OFlag::O_CREAT).map_err(Untrusted::from_open)?;
+    fn looked_at(&self, opened: io::Result<File>) -> Result<File, Untrusted> {
+        let file = opened.map_err(Untrusted::from_open)?;
         trusted::plain(&file)?;
-        trusted::private(&file)?;
+        trusted::private(&file, self.owner)?;
         Ok(file)
+    }
+
+    /// The names of all files and whatever else is in the folder, in their order.
+    pub fn names(&self) -> io::Result<Vec<OsString>> {
+        let entries = self.path.read_dir()?.map(|entry| Ok(entry?.file_name()));
+        let mut names = entries.collect::<io::Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
     }
 
     /// The content of a small file; `None` if there is none.
@@ -77,14 +95,17 @@ impl Folder {
             Err(error) if error.is_missing() => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut text = String::new();
-        file.take(SMALL_BYTES).read_to_string(&mut text).map_err(Untrusted::Unreadable)?;
-        Ok(Some(text))
+        match bounded::rest_as_text(file, limits::SMALL_FILE_BYTES) {
+            Ok(text) => Ok(Some(text)),
+            Err(ReadError::Unreadable(error)) => Err(Untrusted::Unreadable(error)),
+            // Too long or no text: what is looked for is not in it.
+            Err(_) => Ok(Some(String::new())),
+        }
     }
 
     /// Gives the file of this name this content, whole or not at all, also when the power fails.
     pub fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        let new = format!("{name}.new");
+        let new = format!("{name}{NEW}");
         self.remove(&new)?;
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
         let mut file = self.with(&new, flags)?;
@@ -117,7 +138,8 @@ impl Folder {
     /// there is one to wait for.
     pub fn lock(&self, waits: impl FnOnce()) -> Result<Flock<File>, Untrusted> {
         let refused = |error: Errno| Untrusted::Unreadable(error.into());
-        match Flock::lock(self.write(LOCK)?, FlockArg::LockExclusiveNonblock) {
+        let file = self.looked_at(self.with(LOCK, OFlag::O_RDWR | OFlag::O_CREAT))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(lock),
             Err((file, Errno::EWOULDBLOCK)) => {
                 waits();

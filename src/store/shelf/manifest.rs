@@ -7,13 +7,12 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::OWN_ENDINGS;
 use super::address::{Address, AddressError};
 use crate::base::limits;
 use crate::speech::model::parse_sha256;
 
 const KNOWN: &str = include_str!("manifest.toml");
-/// What we put beside a model file; no model file may be called so.
-const OWN_ENDINGS: [&str; 3] = [".sha256", ".partial", ".note"];
 
 /// The models that can be had, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,8 +243,7 @@ fn model(written: WrittenModel) -> Result<Model, Fault> {
 fn file(written: WrittenFile) -> Result<ModelFile, Fault> {
     let address = Address::parse(&written.url)?;
     let name = written.name.or_else(|| address.file_name().map(str::to_owned)).unwrap_or_default();
-    let ours = OWN_ENDINGS.iter().any(|ending| name.to_ascii_lowercase().ends_with(ending));
-    if ours || !is_name(&name, 128, "._-+") {
+    if is_ours(&name) || !is_name(&name, 128, "._-+") {
         return Err(Fault::FileName(printable(&name)));
     }
     if written.bytes.is_some_and(|bytes| !(1..=limits::MODEL_BYTES).contains(&bytes)) {
@@ -257,6 +255,11 @@ fn file(written: WrittenFile) -> Result<ModelFile, Fault> {
         Some(_) => return Err(Fault::Sha256),
     };
     Ok(ModelFile { name, address, bytes: written.bytes, sha256 })
+}
+
+/// Whether the name is like one of those that the shelf makes of a model file's.
+pub fn is_ours(name: &str) -> bool {
+    OWN_ENDINGS.iter().any(|ending| name.to_ascii_lowercase().ends_with(ending))
 }
 
 /// The name becomes a file name and a word on a command line, so it is narrow.
@@ -347,6 +350,9 @@ mod tests {
             ("m.bin\"", "m.bin\"\nname = \"..\"", "file.name"),
             ("m.bin\"", "m.bin\"\nname = \".m\"", "file.name"),
             ("m.bin\"", "m.bin\"\nname = \"m.sha256\"", "file.name"),
+            ("m.bin\"", "m.bin\"\nname = \"m.partial\"", "file.name"),
+            ("m.bin\"", "m.bin\"\nname = \"m.note\"", "file.name"),
+            ("m.bin\"", "m.bin\"\nname = \"m.sha256.New\"", "file.name"),
             ("m.bin\"", "m.bin\"\nbytes = 0", "bytes"),
             ("m.bin\"", "m.bin\"\nbytes = 99999999999999", "bytes"),
             ("m.bin\"", "m.bin\"\nsha256 = \"00\"", "sha256"),

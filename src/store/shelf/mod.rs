@@ -6,11 +6,12 @@
 //! | `address`, `proxy`, `resume` | where from, by which way, from which byte on (pure) |
 //! | `onnx` | which other files an ONNX file would read (pure) |
 //! | `folder` | the folder, held open: no symlinks, everything exchanged whole |
+//! | `content` | what is in a file: its hash, then its kind |
 //! | `check` | is a file what the manifest or its pin says? |
-//! | `web`, `partial`, `pull` | a model fetched, or copied from a stick |
+//! | `web`, `partial`, `fetch`, `pull` | a model fetched, or copied from a stick |
 //!
 //! ```text
-//! server ──▶ NAME.partial + NAME.note ──▶ size, SHA-256, ONNX ──▶ NAME.sha256 ──▶ rename to NAME
+//! server ──▶ NAME.partial + NAME.note ──▶ size, SHA-256, kind ──▶ NAME.sha256 ──▶ rename to NAME
 //! stick  ──▶      what was begun               verified             pinned
 //! ```
 //! A file under its own name is whole and was verified; one that may be killed at any time leaves
@@ -19,6 +20,8 @@
 
 pub mod address;
 pub mod check;
+pub mod content;
+pub mod fetch;
 pub mod folder;
 pub mod manifest;
 pub mod onnx;
@@ -30,11 +33,14 @@ pub mod web;
 
 use std::path::{Path, PathBuf};
 
-use crate::speech::ModelSource;
+use crate::speech::model::{Hash, ModelSource};
 use crate::store::trusted::Untrusted;
 use folder::Folder;
 use manifest::{Model, ModelFile};
 use resume::Wanted;
+
+/// How the names end of what the shelf puts beside a model's file; no such file may be called so.
+pub const OWN_ENDINGS: [&str; 4] = [check::PIN, partial::PARTIAL, partial::NOTE, folder::NEW];
 
 /// The models of this box.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,13 +80,8 @@ impl Shelf {
     /// The file that is loaded, for what loads it; `None` for an LLM.
     pub fn source(&self, model: &Model) -> Option<ModelSource> {
         let file = model.files.first()?;
-        Some(ModelSource::File { path: self.path.join(&file.name), sha256: file.sha256 })
-    }
-
-    /// Bytes that an interrupted pull has left.
-    fn begun_bytes(&self, folder: &Folder, file: &ModelFile) -> Option<u64> {
-        let partial = folder.read(&partial::name_of(&file.name)).ok()?;
-        Some(partial.metadata().ok()?.len())
+        let hash = file.sha256.map_or(Hash::Pinned, Hash::Known);
+        Some(ModelSource::File { path: self.path.join(&file.name), hash })
     }
 
     /// What is there of the file.
@@ -89,7 +90,7 @@ impl Shelf {
             let folder = Folder::open(&self.path)?;
             match folder.read(&file.name) {
                 Ok(file) => Ok(Ok(file.metadata().map_err(Untrusted::Unreadable)?.len())),
-                Err(error) if error.is_missing() => Ok(Err(self.begun_bytes(&folder, file))),
+                Err(error) if error.is_missing() => Ok(Err(begun_bytes(&folder, file))),
                 Err(error) => Err(error),
             }
         };
@@ -103,6 +104,12 @@ impl Shelf {
             Err(error) => Presence::Untrusted(error),
         }
     }
+}
+
+/// Bytes that an interrupted pull has left.
+fn begun_bytes(folder: &Folder, file: &ModelFile) -> Option<u64> {
+    let partial = folder.read(&partial::name_of(&file.name)).ok()?;
+    Some(partial.metadata().ok()?.len())
 }
 
 impl ModelFile {

@@ -11,13 +11,17 @@ use super::resume::{Begun, Note};
 use crate::base::limits;
 use crate::store::trusted::Untrusted;
 
+/// How a file's name ends until it is whole, and that of the note beside it.
+pub const PARTIAL: &str = ".partial";
+pub const NOTE: &str = ".note";
+
 /// What a file is called until it is whole.
 pub fn name_of(name: &str) -> String {
-    format!("{name}.partial")
+    format!("{name}{PARTIAL}")
 }
 
 fn note_of(name: &str) -> String {
-    format!("{name}.note")
+    format!("{name}{NOTE}")
 }
 
 /// A file on its way.

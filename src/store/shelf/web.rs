@@ -9,9 +9,10 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Proxy};
 
 use super::address::{Address, AddressError};
-use super::proxy::proxy_for;
+use super::proxy::{Named, ProxyError, proxy_for};
 use super::resume::{Begun, Head, Refusal, Request, Verdict, Wanted, judge};
 use crate::base::limits;
+use crate::store::bounded::{self, ReadError};
 
 /// The file of certificates to believe instead of the ones inside the program, as OpenSSL names it.
 const CERTIFICATES: &str = "SSL_CERT_FILE";
@@ -27,6 +28,8 @@ pub enum WebError {
     #[error(transparent)]
     Address(#[from] AddressError),
     #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    #[error(transparent)]
     Refused(#[from] Refusal),
 }
 
@@ -35,7 +38,7 @@ pub enum WebError {
 #[error("{CERTIFICATES}: {} holds no certificates that can be read", path.display())]
 pub struct NoCertificates {
     path: PathBuf,
-    source: io::Error,
+    source: ReadError,
 }
 
 /// An answer that is worth its body.
@@ -86,11 +89,11 @@ impl Web {
     }
 
     fn once(&self, address: &Address, request: &Request) -> Result<Response<Body>, WebError> {
-        let proxy = match proxy_for(address, |name| env::var(name).ok()) {
-            // Not repeated: it may hold a password.
-            Some(proxy) => Some(Proxy::new(&proxy).map_err(|_| {
-                WebError::Lasting("the proxy that the environment names is no address".to_owned())
-            })?),
+        let proxy = match proxy_for(address, |name| env::var(name).ok())? {
+            Some(Named { variable, address }) => {
+                let proxy = Proxy::new(&address);
+                Some(proxy.map_err(|_| ProxyError::Malformed(variable))?)
+            }
             None => None,
         };
         let tls = TlsConfig::builder().root_certs(self.roots.clone()).build();
@@ -151,18 +154,16 @@ fn head_of(response: &Response<Body>) -> Head {
     }
 }
 
-fn certificates(path: &Path) -> io::Result<RootCerts> {
-    let mut pem = Vec::new();
-    let file = std::fs::File::open(path)?;
-    file.take(limits::CERTIFICATES_BYTES).read_to_end(&mut pem)?;
+fn certificates(path: &Path) -> Result<RootCerts, ReadError> {
+    let pem = bounded::bytes(path, limits::CERTIFICATES_BYTES)?;
     let items = parse_pem(&pem).map(|item| match item {
         Ok(PemItem::Certificate(certificate)) => Ok(Some(certificate)),
         Ok(_) => Ok(None),
-        Err(error) => Err(io::Error::other(error)),
+        Err(error) => Err(ReadError::Unreadable(io::Error::other(error))),
     });
     let certificates: Vec<_> = items.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     match certificates.is_empty() {
-        true => Err(io::ErrorKind::InvalidData.into()),
+        true => Err(io::Error::from(io::ErrorKind::InvalidData).into()),
         false => Ok(RootCerts::from(certificates)),
     }
 }
