@@ -89,6 +89,7 @@ fn scaled(scale: f64) -> Settings {
     let ours = Settings::default();
     Settings {
         close_complete_ms: of(ours.close_complete_ms),
+        close_probable_ms: of(ours.close_probable_ms),
         close_yes_no_ms: of(ours.close_yes_no_ms),
         close_unknown_ms: of(ours.close_unknown_ms),
         close_incomplete_ms: of(ours.close_incomplete_ms),
@@ -102,6 +103,7 @@ fn scaled(scale: f64) -> Settings {
 fn plain(silence_ms: u64) -> Settings {
     Settings {
         close_complete_ms: silence_ms,
+        close_probable_ms: silence_ms,
         close_yes_no_ms: silence_ms,
         close_unknown_ms: silence_ms,
         close_incomplete_ms: silence_ms,
