@@ -77,19 +77,20 @@ mod tests {
 
     #[test]
     fn each_token_is_as_sure_as_its_words_and_doubts_what_was_dropped_beside_it() {
-        let table: [(&str, &[(&str, f32, f32)]); 6] = [
-            ("order 47/0.5", &[("order", 1.0, 1.0), ("47", 0.5, 1.0)]),
-            ("uh/0.2 my 4 uh/0.3 7", &[("my", 1.0, 0.2), ("4", 1.0, 0.3), ("7", 1.0, 0.3)]),
-            ("where's/0.4", &[("where", 0.4, 1.0), ("is", 0.4, 1.0)]),
-            ("47 uh/0.5 /0.1 29", &[("47", 0.1, 0.5), ("29", 0.1, 0.5)]),
-            ("4 /0.1", &[("4", 0.1, 1.0)]),
-            ("4 7/NaN", &[("4", 1.0, 1.0), ("7", 0.0, 1.0)]),
+        // A word, how far it is believed itself, and what stood beside it.
+        let table = [
+            ("order 47/0.5", "order 1 1, 47 0.5 1"),
+            ("uh/0.2 my 4 uh/0.3 7", "my 1 0.2, 4 1 0.3, 7 1 0.3"),
+            ("where's/0.4", "where 0.4 1, is 0.4 1"),
+            ("47 uh/0.5 /0.1 29", "47 0.1 0.5, 29 0.1 0.5"),
+            ("4 /0.1", "4 0.1 1"),
+            ("4 7/NaN", "4 1 1, 7 0 1"),
         ];
         for (marked, expected) in table {
             let tokens = heard(&speech(marked), Grammar::of("en"));
-            let found: Vec<_> =
-                tokens.iter().map(|t| (t.word.as_str(), t.belief.own, t.belief.beside)).collect();
-            assert_eq!(found, expected, "{marked}");
+            let shown = |t: &Token| format!("{} {} {}", t.word, t.belief.own, t.belief.beside);
+            let found: Vec<String> = tokens.iter().map(shown).collect();
+            assert_eq!(found.join(", "), expected, "{marked}");
         }
     }
 

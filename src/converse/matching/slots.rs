@@ -157,10 +157,10 @@ fn first_of(
 /// What is corrected counts, then what fits, then what may grow.
 fn digits(tokens: &[Token], min: usize, max: usize) -> Found {
     let fits = |run: &&Run| (min..=max).contains(&run.digits.len());
-    if let Some(corrected) = correction_start(tokens).and_then(|start| tokens.get(start..)) {
-        if let Some(run) = numbers::runs(corrected).iter().find(fits) {
-            return Found::Value(Value::of_run(run, corrected));
-        }
+    if let Some(corrected) = correction_start(tokens).and_then(|start| tokens.get(start..))
+        && let Some(run) = numbers::runs(corrected).iter().find(fits)
+    {
+        return Found::Value(Value::of_run(run, corrected));
     }
     let runs = numbers::runs(tokens);
     if let Some(run) = runs.iter().find(fits) {
