@@ -8,6 +8,7 @@
 pub mod alphabet;
 mod conversation;
 mod dialogue;
+pub mod llm;
 mod matching;
 pub mod playbook;
 mod reply;
