@@ -163,3 +163,19 @@ pub const LLM_MESSAGE_CHARS: usize = 2_000;
 pub const LLM_SUMMARY_BYTES: usize = 1_500;
 /// Facts that a model keeps in one call.
 pub const LLM_NOTES: usize = 16;
+/// Bytes of a playbook's instructions for a model: about 2,000 tokens, read anew with every call
+/// that finds no prompt cache.
+pub const LLM_INSTRUCTIONS_BYTES: usize = 8_000;
+/// Silence after which a caller who waits for a model's answer is told so.
+pub const LLM_FILLER_AFTER: Duration = Duration::from_millis(800);
+/// Silence after that until the playbook takes over: together with the filler about five seconds,
+/// beyond which callers ask whether anybody is there.
+pub const LLM_PATIENCE: Duration = Duration::from_millis(2_500);
+/// A model's server that takes no connection within this time is not there.
+pub const LLM_CONNECT: Duration = Duration::from_secs(2);
+/// Time of a server for the first bytes of an answer: the conversation has given up by then.
+pub const LLM_FIRST_TOKEN: Duration = Duration::from_secs(6);
+/// The same while it may load a model from a slow disk.
+pub const LLM_COLD: Duration = Duration::from_secs(300);
+/// Time between two parts of an answer.
+pub const LLM_BETWEEN_TOKENS: Duration = Duration::from_secs(5);

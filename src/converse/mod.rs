@@ -19,8 +19,8 @@ mod voice;
 mod tests;
 
 pub use alphabet::{
-    Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose, Record, Say,
-    Settings, Speaker, Turn,
+    AskId, Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose, Record,
+    Say, Settings, Speaker, Turn,
 };
 pub use conversation::Conversation;
 pub use playbook::{Playbook, PlaybookError, fixed_phrases};

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, Phrase, RequestId};
+use crate::appliance::llm::{Llm, ModelEvent};
 use crate::appliance::rings::Place;
 use crate::base::{CallId, LanguageCode, Private, WorkId};
 use crate::call::{Work, WorkResult};
@@ -38,10 +39,12 @@ impl Speakers {
     }
 }
 
-/// Carries work from calls to the engine and results back.
+/// Carries work from calls to the engine and the model, and results back.
 pub struct Errands {
     engine: Arc<dyn Engine>,
     speakers: Speakers,
+    /// `None`: no call asks.
+    llm: Option<Llm>,
     open: HashMap<RequestId, (CallId, WorkId)>,
 }
 
@@ -53,7 +56,12 @@ impl std::fmt::Debug for Errands {
 
 impl Errands {
     pub fn new(engine: Arc<dyn Engine>, speakers: Speakers) -> Self {
-        Self { engine, speakers, open: HashMap::new() }
+        Self { engine, speakers, llm: None, open: HashMap::new() }
+    }
+
+    #[must_use]
+    pub fn with_model(self, llm: Option<Llm>) -> Self {
+        Self { llm, ..self }
     }
 
     pub fn ask(&mut self, call: CallId, place: Place, work: Work) {
@@ -68,6 +76,12 @@ impl Errands {
                 let request = self.engine.speak(asker, self.speakers.phrase(language, phrase));
                 self.open.insert(request, (call, id));
             }
+            Work::Think { id, chat } => {
+                if let Some(llm) = &mut self.llm {
+                    llm.ask(call, id, *chat);
+                }
+            }
+            Work::Cancel { id } if self.llm.as_mut().is_some_and(|llm| llm.cancel(call, id)) => (),
             Work::Cancel { id } => {
                 let named = self.open.iter().find(|(_, of)| **of == (call, id));
                 if let Some((request, _)) = named {
@@ -97,10 +111,20 @@ impl Errands {
         Some((call, result))
     }
 
+    /// The call that a part of a model's answer is for, if it still wants it.
+    pub fn thought(&mut self, event: ModelEvent) -> Option<(CallId, WorkResult)> {
+        let is_wanted = self.llm.as_mut()?.takes(&event);
+        let ModelEvent { call, work, event } = event;
+        is_wanted.then_some((call, WorkResult::Thought { id: work, event }))
+    }
+
     /// The call is over: nothing that it asked for is wanted any more.
     pub fn cancel_all(&mut self, call: CallId) {
         for (request, _) in self.open.iter().filter(|(_, (of, _))| *of == call) {
             self.engine.cancel(*request);
+        }
+        if let Some(llm) = &mut self.llm {
+            llm.cancel_all(call);
         }
     }
 }

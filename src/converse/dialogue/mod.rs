@@ -6,6 +6,7 @@
 mod answering;
 mod completeness;
 mod form;
+mod model;
 
 use std::sync::Arc;
 

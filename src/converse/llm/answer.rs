@@ -1,5 +1,7 @@
 //! One answer of a model as it comes in: what of it can be said, and which tools it wants.
 
+use std::fmt;
+
 use super::reader::{Event, Finish};
 use super::sentences::Sentences;
 use super::spoken::Spoken;
@@ -19,7 +21,7 @@ pub enum Stage {
 }
 
 /// Collects the events of one answer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Answer {
     spoken: Spoken,
     sentences: Sentences,
@@ -41,6 +43,12 @@ impl Default for Answer {
             chars: 0,
             stage: Stage::Coming,
         }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({:?}, {} characters)", self.stage, self.chars)
     }
 }
 

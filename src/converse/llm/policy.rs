@@ -1,7 +1,7 @@
 //! What a model may do, decided outside of the model: no text that reaches it can change this.
 
 use super::tools::{Tool, ToolCall};
-use crate::base::limits;
+use crate::base::{Private, limits};
 use crate::converse::reply::Template;
 
 /// What the owner allows of one tool.
@@ -34,7 +34,7 @@ pub struct Spent {
 pub enum Decision {
     Allow,
     /// The caller is asked this, and must say yes.
-    Confirm(String),
+    Confirm(Private<String>),
     /// Told to the model.
     Refuse(&'static str),
 }
@@ -77,7 +77,9 @@ impl Policy {
             return Decision::Refuse("error: these keys are not allowed");
         }
         match &rule.confirm {
-            Some(question) => Decision::Confirm(question.fill(|name| call.argument(name))),
+            Some(question) => {
+                Decision::Confirm(Private::new(question.fill(|name| call.argument(name))))
+            }
             None => Decision::Allow,
         }
     }

@@ -9,14 +9,14 @@ const FIRST_CHARS: usize = 20;
 const LONG_CHARS: usize = 160;
 const ENDLESS_CHARS: usize = 240;
 /// What a full stop does not end.
-const ABBREVIATIONS: [&str; 24] = [
-    "mr", "mrs", "ms", "dr", "prof", "st", "no", "nr", "vs", "etc", "e.g", "i.e", "approx", "inc",
-    "ltd", "tel", "ext", "ул", "д", "г", "стр", "тел", "т.е", "им",
+const ABBREVIATIONS: [&str; 22] = [
+    "mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "e.g", "i.e", "approx", "inc", "ltd",
+    "tel", "ext", "ул", "д", "г", "стр", "тел", "т.е", "им",
 ];
 const CLOSERS: [char; 6] = ['"', '\'', ')', '”', '’', '»'];
 
 /// Collects text until a piece is whole.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Sentences {
     waiting: String,
     pieces: usize,
@@ -86,8 +86,11 @@ fn ends_sentence(before: &str, next: char) -> bool {
     let word = bare.rsplit(char::is_whitespace).next().unwrap_or_default();
     let initial = word.chars().count() == 1 && word.chars().all(char::is_alphabetic);
     let number = word.chars().all(|c| c.is_ascii_digit()) && word.len() <= 2 && bare == word;
+    // `No. 5`, but `No. Sorry.`
+    let numbered =
+        next.is_ascii_digit() && ["no", "nr", "№"].contains(&word.to_lowercase().as_str());
     let known = ABBREVIATIONS.contains(&word.to_lowercase().as_str());
-    !(next.is_lowercase() || initial || number || known)
+    !(next.is_lowercase() || initial || number || numbered || known)
 }
 
 /// A comma within a number is none.

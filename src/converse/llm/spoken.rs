@@ -11,13 +11,13 @@ const THOUGHTS: [&str; 4] = ["think", "thinking", "thought", "reasoning"];
 const TOKENS: [&str; 4] = ["INST", "/INST", "TOOL_CALLS", "AVAILABLE_TOOLS"];
 
 /// Takes text in parts and gives what is speech of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Spoken {
     state: State,
     last: Option<char>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 enum State {
     #[default]
     Text,

@@ -340,7 +340,7 @@ fn the_policy_allows_asks_or_refuses_and_counts() {
     let mut spent = Spent::default();
     let of = |name: &str, arguments: &str| parse(&request("1", name, arguments)).unwrap();
     let message = of("take_message", r#"{"text":"Hi"}"#);
-    let question = Decision::Confirm("I write: Hi. Right?".into());
+    let question = Decision::Confirm(Private::new("I write: Hi. Right?".into()));
     assert_eq!(policy.decide(&spent, &message), question);
     assert!(matches!(policy.decide(&spent, &of("hang_up", "")), Decision::Refuse(_)));
     assert_eq!(policy.decide(&spent, &of("send_dtmf", r##"{"digits":"1#"}"##)), Decision::Allow);
