@@ -152,8 +152,9 @@ pub const LLM_ASKS_PER_CALL: u32 = 300;
 pub const LLM_TOKENS: u32 = 200;
 /// Characters of one answer that are spoken: about a minute.
 pub const LLM_SPOKEN_CHARS: usize = 900;
-/// Bytes of what was said that a model is told word for word: about 2,000 tokens, which with the
-/// instructions stay within the smallest usual context of 4,096.
+/// Bytes of what was said that a model is told word for word: about 1,500 tokens. With as many of
+/// instructions, 500 of rules and tools, 400 of summary and an answer they stay within 4,096, which
+/// is `llm.context` where nothing else is configured.
 pub const LLM_HISTORY_BYTES: usize = 6_000;
 /// The same in messages.
 pub const LLM_MESSAGES: usize = 60;
@@ -163,9 +164,9 @@ pub const LLM_MESSAGE_CHARS: usize = 2_000;
 pub const LLM_SUMMARY_BYTES: usize = 1_500;
 /// Facts that a model keeps in one call.
 pub const LLM_NOTES: usize = 16;
-/// Bytes of a playbook's instructions for a model: about 2,000 tokens, read anew with every call
+/// Bytes of a playbook's instructions for a model: about 1,500 tokens, read anew with every call
 /// that finds no prompt cache.
-pub const LLM_INSTRUCTIONS_BYTES: usize = 8_000;
+pub const LLM_INSTRUCTIONS_BYTES: usize = 6_000;
 /// Silence after which a caller who waits for a model's answer is told so.
 pub const LLM_FILLER_AFTER: Duration = Duration::from_millis(800);
 /// Silence after that until the playbook takes over: together with the filler about five seconds,

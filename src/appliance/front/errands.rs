@@ -160,6 +160,49 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_models_answer_finds_its_call_and_a_cancelled_one_nobody() {
+        use crate::appliance::llm::stand_in::{self, StandIn};
+        use crate::appliance::llm::{Address, Patience, Settings};
+        use crate::converse::llm::{Chat, Event, Model, Protocol};
+        let says = stand_in::says("Yes.");
+        let server = StandIn::start(move |_, _| stand_in::parts([&says, stand_in::DONE])).await;
+        let (host, port) = (server.address.ip().to_string(), server.address.port());
+        let model = Model {
+            protocol: Protocol::Ollama,
+            name: "stand-in".into(),
+            keep_alive_s: -1,
+            context: None,
+            thinks: false,
+            calls_tools: true,
+        };
+        let settings = Settings {
+            address: Address { tls: false, host, port, prefix: String::new() },
+            key: None,
+            model,
+            at_once: 2,
+            patience: Patience::default(),
+        };
+        let chat = Chat { messages: Vec::new(), tools: Vec::new(), most_tokens: 5 };
+        let (llm, mut thoughts) = Llm::start(settings, chat.clone());
+        let (engine, _answers) = Scripted::new(16);
+        let mut errands =
+            Errands::new(Arc::new(engine), Speakers::new(Vec::new())).with_model(Some(llm));
+        for (call, id) in [(CallId(1), WorkId(7)), (CallId(2), WorkId(7))] {
+            errands.ask(call, Place(0), Work::Think { id, chat: Box::new(chat.clone()) });
+        }
+        errands.ask(CallId(2), Place(0), Work::Cancel { id: WorkId(7) });
+        let mut events = Vec::new();
+        while !matches!(events.last(), Some(Event::Done(_))) {
+            let event = thoughts.recv().await.unwrap();
+            if let Some((call, WorkResult::Thought { id, event })) = errands.thought(event) {
+                assert_eq!((call, id), (CallId(1), WorkId(7)));
+                events.push(event);
+            }
+        }
+        assert_eq!(events[0], Event::Text(Private::new("Yes.".into())));
+    }
+
+    #[tokio::test]
     async fn languages_go_to_the_engine_with_each_request_and_what_was_detected_comes_back() {
         let (engine, mut answers) = Scripted::new(16);
         let engine = Arc::new(engine);

@@ -12,7 +12,7 @@
 pub mod breaker;
 mod http;
 #[cfg(test)]
-mod stand_in;
+pub mod stand_in;
 #[cfg(test)]
 mod tests;
 mod warm;
