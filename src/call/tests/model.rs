@@ -131,6 +131,12 @@ fn whatever_the_server_does_the_caller_hears_something_within_a_second_and_the_c
         // Over a runaway the caller speaks up.
         desk.texts = VecDeque::from(["Thank you, goodbye."]);
         desk.run(500, true);
+        let through = desk.silenced;
+        if let Some(&(utterance, frames)) = desk.played.last()
+            && through > UtteranceId(0)
+        {
+            desk.input(Input::Silenced { through, utterance, frames });
+        }
         desk.run(6_000, false);
         if desk.ending().is_none() {
             desk.texts = VecDeque::from(["Goodbye."]);

@@ -63,6 +63,8 @@ struct Asked {
 /// An answer that is being said.
 struct Answering {
     asked: Asked,
+    /// Since when the caller waits for its first words.
+    since: Instant,
     /// Times that tools were called for this turn.
     rounds: u32,
     lull: Lull,
@@ -215,7 +217,8 @@ impl Conversation {
         self.timers.cancel(Timer::Lull);
         self.timers.cancel(Timer::Held);
         let (said, playbook) = (Vec::new(), Box::new(playbook));
-        let answering = Answering { asked, rounds: 0, lull: Lull::Fresh, said, playbook };
+        let (since, lull) = (asked.at, Lull::Fresh);
+        let answering = Answering { asked, since, rounds: 0, lull, said, playbook };
         self.thinking.state = State::Answering(answering);
         self.go_on(now);
         true
@@ -270,8 +273,8 @@ impl Conversation {
         }
         if !self.timers.is_armed(Timer::Lull) {
             let at = match answering.lull {
-                Lull::Fresh if answering.said.is_empty() && answering.rounds == 0 => {
-                    answering.asked.at + limits::LLM_FILLER_AFTER
+                Lull::Fresh if answering.said.is_empty() => {
+                    answering.since + limits::LLM_FILLER_AFTER
                 }
                 Lull::Fresh => now + limits::LLM_FILLER_AFTER,
                 Lull::Filled => now + limits::LLM_PATIENCE,

@@ -149,6 +149,7 @@ impl Conversation {
             return self.think(now, text, CERTAIN);
         }
         answering.lull = Lull::Fresh;
+        answering.since = now;
         answering.said.clear();
         self.thinking.state = State::Answering(answering);
         self.stop(self.voice.interruptible());
