@@ -216,6 +216,7 @@ impl Desk {
                 | Output::StartMedia(_)
                 | Output::ApplyMedia(_)
                 | Output::StopMedia
+                | Output::SendDigits(_)
                 | Output::Message(_)
                 | Output::Recorded => (),
             }
@@ -235,8 +236,8 @@ impl Desk {
                 self.pending.push((at, WorkResult::Audio { id, samples: Private::new(tone()) }));
                 self.pending.push((at, WorkResult::Spoken { id }));
             }
-            // A text that nobody waits for is ignored.
-            Work::Cancel { .. } => (),
+            // A text that nobody waits for is ignored, and there is no model to think.
+            Work::Cancel { .. } | Work::Think { .. } => (),
         }
     }
 }

@@ -8,9 +8,11 @@
 pub mod audio;
 pub mod chance;
 pub mod config;
+pub mod credentials;
 pub mod engine;
 pub mod front;
 pub mod lateness;
+pub mod llm;
 pub mod log;
 pub mod notify;
 pub mod paths;

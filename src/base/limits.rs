@@ -142,3 +142,49 @@ pub const CERTIFICATES_BYTES: u64 = 4 * 1024 * 1024;
 /// Samples of phrases that are rendered before the first call, all languages together: 35 minutes,
 /// 64 MiB. A playbook like ours has two minutes.
 pub const SHELF_SAMPLES: usize = 32 * 1024 * 1024;
+/// Bytes of one line or event of a model's answer: a token has some hundred, a tool call a few KiB.
+pub const LLM_LINE_BYTES: usize = 256 * 1024;
+/// Bytes of one answer of a model in all: 10,000 tokens in either protocol's wrapping.
+pub const LLM_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// Tool calls in one answer.
+pub const LLM_TOOL_CALLS: usize = 8;
+/// Bytes of one tool call's name, id and arguments.
+pub const LLM_ARGUMENT_BYTES: usize = 8 * 1024;
+/// Times that a model may call tools before it must answer one turn of the caller.
+pub const LLM_ROUNDS: u32 = 4;
+/// Tools carried out in one call.
+pub const LLM_TOOLS_PER_CALL: usize = 20;
+/// Answers that one call may ask of a model, those that were only prepared included.
+pub const LLM_ASKS_PER_CALL: u32 = 300;
+/// Tokens of one answer: about a minute of speech.
+pub const LLM_TOKENS: u32 = 200;
+/// Characters of one answer that are spoken: about a minute.
+pub const LLM_SPOKEN_CHARS: usize = 900;
+/// Bytes of what was said that a model is told word for word: about 1,500 tokens. With as many of
+/// instructions, 500 of rules and tools, 400 of summary and an answer they stay within 4,096, which
+/// is `llm.context` where nothing else is configured.
+pub const LLM_HISTORY_BYTES: usize = 6_000;
+/// The same in messages.
+pub const LLM_MESSAGES: usize = 60;
+/// Characters of one message.
+pub const LLM_MESSAGE_CHARS: usize = 2_000;
+/// Bytes of the summary of what was said before.
+pub const LLM_SUMMARY_BYTES: usize = 1_500;
+/// Facts that a model keeps in one call.
+pub const LLM_NOTES: usize = 16;
+/// Bytes of a playbook's instructions for a model: about 1,500 tokens, read anew with every call
+/// that finds no prompt cache.
+pub const LLM_INSTRUCTIONS_BYTES: usize = 6_000;
+/// Silence after which a caller who waits for a model's answer is told so.
+pub const LLM_FILLER_AFTER: Duration = Duration::from_millis(800);
+/// Silence after that until the playbook takes over: together with the filler about five seconds,
+/// beyond which callers ask whether anybody is there.
+pub const LLM_PATIENCE: Duration = Duration::from_millis(2_500);
+/// A model's server that takes no connection within this time is not there.
+pub const LLM_CONNECT: Duration = Duration::from_secs(2);
+/// Time of a server for the first bytes of an answer: the conversation has given up by then.
+pub const LLM_FIRST_TOKEN: Duration = Duration::from_secs(6);
+/// The same while it may load a model from a slow disk.
+pub const LLM_COLD: Duration = Duration::from_secs(300);
+/// Time between two parts of an answer.
+pub const LLM_BETWEEN_TOKENS: Duration = Duration::from_secs(5);

@@ -8,6 +8,8 @@
 //!
 //! Invariant: every utterance that the conversation said ends for it in `Finished` or `Interrupted`.
 
+mod thinking;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,9 +22,10 @@ use super::record::{CallRecord, Turn};
 use super::state::{Settings, millis};
 use super::voice::{Shelf, Voice};
 use super::work::{Work, WorkIds, WorkResult};
-use crate::base::{LanguageCode, Private, TimerTable, UtteranceId};
-use crate::converse::{self, Conversation, EndCause, Purpose, Say, plain};
+use crate::base::{LanguageCode, Private, TimerTable, UtteranceId, WorkId};
+use crate::converse::{self, AskId, Conversation, EndCause, Purpose, Say, plain};
 use crate::speak::PlayoutFrame;
+use thinking::OpenTurn;
 
 /// Speech over our own must still go on this long after its onset was confirmed before we stop: a
 /// cough and most of what comes back of our own voice are shorter.
@@ -37,6 +40,12 @@ pub(super) enum FloorOutput {
     Silence(UtteranceId),
     Message(converse::Message),
     Turn(Turn),
+    /// More of the reply to this turn, counted from 0.
+    Reply {
+        turn: usize,
+        text: Private<String>,
+    },
+    SendDigits(Private<String>),
     /// The call goes on in this language.
     Language(LanguageCode),
     /// The caller spoke over the reply of this turn, counted from 0.
@@ -109,6 +118,9 @@ pub(super) struct Floor {
     /// What the conversation has yet to be told of utterances that were stopped unheard.
     unheard: VecDeque<converse::Input>,
     awaited_reply: Option<Reply>,
+    open_turn: Option<OpenTurn>,
+    /// What is asked of the model.
+    asks: Vec<(AskId, WorkId)>,
     /// Turns that were given out.
     turns: usize,
     /// When the last packet with the caller's speech arrived.
@@ -139,6 +151,8 @@ impl Floor {
             spoken: Vec::new(),
             unheard: VecDeque::new(),
             awaited_reply: None,
+            open_turn: None,
+            asks: Vec::new(),
             turns: 0,
             spoke: None,
             timers: TimerTable::default(),
@@ -178,6 +192,7 @@ impl Floor {
         for spoken in std::mem::take(&mut self.spoken) {
             self.voice.stop(spoken.utterance);
         }
+        self.cancel_asks();
         self.hearing.close();
     }
 
@@ -261,6 +276,7 @@ impl Floor {
                 self.hearing.text(now, result);
                 self.drain_hearing(now);
             }
+            WorkResult::Thought { id, event } => self.thought(now, id, event),
             WorkResult::Failed { id } => {
                 self.voice.fail(id);
                 self.hearing.failed(now, id);
@@ -309,11 +325,15 @@ impl Floor {
                         self.guess(now, &words.speech);
                     }
                 }
-                HearingOutput::GoesOn => self.voice.forget(),
+                HearingOutput::GoesOn => {
+                    self.voice.forget();
+                    self.converse(now, converse::Input::GoesOn);
+                }
                 HearingOutput::Turn(turn) => self.turn(now, turn),
                 HearingOutput::Nothing => {
                     self.timers.cancel(Timer::BargeIn);
                     self.voice.forget();
+                    self.converse(now, converse::Input::GoesOn);
                     self.converse(now, converse::Input::CallerSilent);
                 }
                 HearingOutput::Work(work) => self.out.push_back(FloorOutput::Work(work)),
@@ -351,6 +371,7 @@ impl Floor {
         if let Some(reply) = preview.reply {
             self.voice.prepare(&mut self.ids, reply.reveal());
         }
+        self.converse(now, converse::Input::Guessed(speech.clone()));
         self.hearing.hint(now, preview.completeness);
     }
 
@@ -366,11 +387,13 @@ impl Floor {
             None => converse::Input::HeardUnclear,
         };
         let turn = self.turns;
+        self.open_turn = None;
         let reply = self.conversation_says(now, input);
         self.voice.forget();
         let first = reply.first().map(|say| say.utterance);
         let spoke = self.spoke;
         self.awaited_reply = first.map(|utterance| Reply { utterance, turn, spoke });
+        self.keep_open(turn, first.is_some());
         let since = match self.phase {
             Phase::Open { since } | Phase::Held { since } => since,
             Phase::Waiting { .. } | Phase::Closed => now,
@@ -408,8 +431,11 @@ impl Floor {
 
     /// Anything but a turn of the caller: what we say to it stands in the record as our own turn.
     fn converse(&mut self, now: Instant, input: converse::Input) {
+        if !self.conversation.is_thinking() {
+            self.open_turn = None;
+        }
         let said = self.conversation_says(now, input);
-        if !said.is_empty() {
+        if !said.is_empty() && !self.more_of_the_reply(&said) {
             let reply_text = joined(&said);
             self.give_turn(Turn { reply_text, ..Turn::default() });
         }
@@ -449,7 +475,7 @@ impl Floor {
                         utterance: say.utterance,
                         interruptible: say.interruptible,
                         purpose: say.purpose,
-                        turn: self.turns,
+                        turn: self.open_turn.as_ref().map_or(self.turns, |open| open.turn),
                         frames: 0,
                         stopped: None,
                     });
@@ -459,6 +485,14 @@ impl Floor {
                 converse::Output::Expect(awaited) => self.hearing.expect(now, awaited),
                 converse::Output::TakeMessage(message) => {
                     self.out.push_back(FloorOutput::Message(message));
+                }
+                converse::Output::Ask { ask, chat } => self.ask(ask, chat),
+                converse::Output::CancelAsk(ask) => self.cancel_ask(ask),
+                converse::Output::Prepare(text) => {
+                    self.voice.prepare(&mut self.ids, text.reveal());
+                }
+                converse::Output::SendDigits(digits) => {
+                    self.out.push_back(FloorOutput::SendDigits(digits));
                 }
                 converse::Output::Record(_) => (),
                 converse::Output::HangUp(cause) => {

@@ -107,6 +107,15 @@ pub struct CallRecord {
     turns_left_out: u32,
 }
 
+impl Turn {
+    /// Adds a piece of the reply.
+    pub fn add_reply(&mut self, text: &Private<String>) {
+        let before = self.reply_text.reveal();
+        let gap = if before.is_empty() { "" } else { " " };
+        self.reply_text = Private::new(format!("{before}{gap}{}", text.reveal()));
+    }
+}
+
 impl CallRecord {
     pub fn new(id: CallId, direction: Direction, peer: String, started_at_ms: u64) -> Self {
         Self {

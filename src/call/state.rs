@@ -16,7 +16,7 @@ use super::media::{HeardFrame, MediaEvent, Plan, Report};
 use super::record::{CallRecord, Direction, Progress, RtpReport};
 use super::voice::Shelf;
 use super::work::{Work, WorkResult};
-use crate::base::{CallId, TimerTable, UtteranceId};
+use crate::base::{CallId, Private, TimerTable, UtteranceId};
 use crate::converse;
 use crate::listen;
 use crate::sdp::{Offering, Refusal};
@@ -85,6 +85,8 @@ pub enum Output {
     Silence(UtteranceId),
     Work(Work),
     Message(converse::Message),
+    /// Press these keys, one after the other.
+    SendDigits(Private<String>),
     /// The record has changed.
     Recorded,
     Timeout(Option<Instant>),
@@ -398,6 +400,15 @@ impl Call {
                 FloorOutput::Turn(turn) => {
                     self.record.push_turn(turn);
                     self.out.push_back(Output::Recorded);
+                }
+                FloorOutput::Reply { turn, text } => {
+                    if let Some(turn) = self.record.turn_mut(turn) {
+                        turn.add_reply(&text);
+                        self.out.push_back(Output::Recorded);
+                    }
+                }
+                FloorOutput::SendDigits(digits) => {
+                    self.out.push_back(Output::SendDigits(digits));
                 }
                 FloorOutput::Language(language) => {
                     self.record.language = Some(language);

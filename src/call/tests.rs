@@ -20,6 +20,7 @@ const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.
     m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 mod doubt;
 mod languages;
+mod model;
 
 const LEG: LegId = LegId(1);
 
@@ -54,6 +55,10 @@ struct Desk {
     /// The languages of all work that came.
     asked: Vec<Vec<LanguageCode>>,
     spoken: Vec<(LanguageCode, String)>,
+    model: model::StandIn,
+    digits: Vec<String>,
+    /// How long a phrase sounds that the engine speaks.
+    phrase_frames: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -117,6 +122,9 @@ impl Desk {
             doubted: "",
             asked: Vec::new(),
             spoken: Vec::new(),
+            model: model::StandIn::default(),
+            digits: Vec::new(),
+            phrase_frames: 10,
         };
         desk.drain();
         Ok(desk)
@@ -147,7 +155,10 @@ impl Desk {
                 }
                 Output::StopMedia => self.media.push("stop"),
                 Output::Silence(through) => self.silenced = through,
+                Output::Work(Work::Think { id, .. }) => self.model.ask(self.now, id),
+                Output::Work(Work::Cancel { id }) if self.model.cancel(id) => (),
                 Output::Work(work) => self.work.push_back(work),
+                Output::SendDigits(digits) => self.digits.push(digits.into_revealed()),
                 Output::Message(_) | Output::Recorded => (),
                 Output::Timeout(at) => {
                     self.deadline = at;
@@ -161,6 +172,9 @@ impl Desk {
     fn tick(&mut self, speech: bool) {
         self.now += Duration::from_millis(FRAME_MS);
         self.run_engine();
+        while let Some((id, event)) = self.model.due(self.now) {
+            self.input(Input::Work(WorkResult::Thought { id, event }));
+        }
         let score = VadScore { speech: if speech { 0.95 } else { 0.02 }, tonal: false };
         let frame = HeardFrame {
             frame: Frame([if speech { 3_000 } else { 3 }; FRAME_SAMPLES]),
@@ -200,11 +214,12 @@ impl Desk {
                 }
                 Work::Speak { id, language, phrase } => {
                     self.spoken.push((language, phrase.into_revealed()));
-                    let samples = Private::new(vec![5_000; 10 * FRAME_SAMPLES]);
+                    let samples = vec![5_000; self.phrase_frames * FRAME_SAMPLES];
+                    let samples = Private::new(samples);
                     self.input(Input::Work(WorkResult::Audio { id, samples }));
                     self.input(Input::Work(WorkResult::Spoken { id }));
                 }
-                Work::Cancel { .. } => (),
+                Work::Cancel { .. } | Work::Think { .. } => (),
             }
         }
     }

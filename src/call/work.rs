@@ -1,9 +1,10 @@
-//! What a call asks of the speech engine, and what comes back. The shell carries it.
+//! What a call asks of the speech engine and of the model, and what comes back. The shell carries it.
 
 use crate::base::{LanguageCode, Private, WorkId};
+use crate::converse::llm;
 use crate::listen::Recognition;
 
-/// Call to engine.
+/// From the call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
     /// Recognise this: 16 kHz mono, at most `limits::UTTERANCE_MS`, in one of
@@ -11,11 +12,13 @@ pub enum Work {
     Transcribe { id: WorkId, languages: Vec<LanguageCode>, audio: Private<Vec<i16>> },
     /// Speak this phrase, which is normalised for speech already.
     Speak { id: WorkId, language: LanguageCode, phrase: Private<String> },
+    /// Have the model answer.
+    Think { id: WorkId, chat: Box<llm::Chat> },
     /// The result is no longer wanted; one may still come and is ignored then.
     Cancel { id: WorkId },
 }
 
-/// Engine to call.
+/// To the call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WorkResult {
     Text {
@@ -29,6 +32,8 @@ pub enum WorkResult {
     Audio { id: WorkId, samples: Private<Vec<i16>> },
     /// All chunks of the phrase have come.
     Spoken { id: WorkId },
+    /// A part of the model's answer.
+    Thought { id: WorkId, event: llm::Event },
     /// Nothing more will come.
     Failed { id: WorkId },
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::llm::{Chat, Event};
 use crate::base::{Private, UtteranceId};
 
 /// What happens to a conversation.
@@ -12,6 +13,16 @@ pub enum Input {
     Connected,
     /// A closed turn of the caller.
     Heard(Speech),
+    /// The caller pauses and has said this so far. Nothing is said to it, but an answer may be asked
+    /// for ahead.
+    Guessed(Speech),
+    /// What was guessed is void: the caller goes on, or it was no speech.
+    GoesOn,
+    /// A part of the model's answer to `Output::Ask`.
+    Thought {
+        ask: AskId,
+        event: Event,
+    },
     /// The caller said something that gave no words.
     HeardUnclear,
     /// Speech of the caller has begun (confirmed, not a click).
@@ -80,6 +91,14 @@ pub enum Output {
     /// Stop this utterance now and answer with `Input::Interrupted`, or with `Finished` if it had
     /// ended already.
     Stop(UtteranceId),
+    /// Ask the model and answer with `Input::Thought` until its end.
+    Ask { ask: AskId, chat: Box<Chat> },
+    /// Stop asking the model, so that it stops working; its answer is ignored from here on.
+    CancelAsk(AskId),
+    /// This is likely to be said soon.
+    Prepare(Private<String>),
+    /// Press these keys.
+    SendDigits(Private<String>),
     /// What the caller is likely to say next; for endpointing and the recogniser's bias.
     Expect(Awaited),
     /// A message for the firm's people.
@@ -91,6 +110,10 @@ pub enum Output {
     /// Nothing more; call again at this time with `Input::Timeout`.
     Timeout(Option<Instant>),
 }
+
+/// One answer that is asked of a model, numbered by the conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AskId(pub u32);
 
 /// One thing to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,6 +246,8 @@ pub struct Settings {
     pub silence: [Duration; 3],
     /// A key sequence ends after this pause.
     pub key_pause: Duration,
+    /// There is a model; whether it answers, the playbook says.
+    pub has_model: bool,
 }
 
 impl Default for Settings {
@@ -233,6 +258,7 @@ impl Default for Settings {
             length_warning: seconds(30),
             silence: [seconds(8), seconds(16), seconds(24)],
             key_pause: seconds(3),
+            has_model: false,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Input comes from the call; the call drains [`Conversation::poll_output`] after each. Silence is
 //! counted only while neither side speaks. The farewell is played before `HangUp` comes out.
 
+mod thinking;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +18,8 @@ use super::matching::grammar::Answers;
 use super::playbook::Playbook;
 use super::reply::{join, plain};
 use super::voice::{History, Voice};
-use crate::base::{Private, TimerTable, limits};
+use crate::base::{Private, TimerTable, UtteranceId, limits};
+use thinking::Thinking;
 
 /// A farewell whose end is not reported within this time is taken as played: no call hangs on it.
 const FAREWELL_GUARD: Duration = Duration::from_secs(20);
@@ -36,6 +39,10 @@ enum Timer {
     LengthEnd,
     KeyPause,
     HangUp,
+    /// The caller waits for the model and hears nothing.
+    Lull,
+    /// What was held while the caller spoke can be said.
+    Held,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +92,7 @@ pub struct Conversation {
     keys: Private<String>,
     voice: Voice,
     history: History,
+    thinking: Thinking,
     timers: TimerTable<Timer>,
     awaited: Awaited,
     outputs: VecDeque<Output>,
@@ -93,6 +101,7 @@ pub struct Conversation {
 impl Conversation {
     pub fn new(playbook: Arc<Playbook>, settings: Settings) -> Self {
         Self {
+            thinking: Thinking::new(&playbook),
             dialogue: Dialogue::new(Arc::clone(&playbook)),
             playbook,
             settings,
@@ -110,6 +119,11 @@ impl Conversation {
         }
     }
 
+    /// The beginning that what is asked of a model has in every call by this playbook.
+    pub fn model_beginning(playbook: &Playbook) -> super::llm::Chat {
+        Thinking::new(playbook).beginning(playbook)
+    }
+
     /// A conversation with a caller whose words cannot be understood: it is held by keys, and what
     /// keys cannot answer is not asked.
     #[must_use]
@@ -120,7 +134,9 @@ impl Conversation {
     /// The caller speaks another language: from here on `playbook` counts, and nothing that was
     /// being asked. What is being said stops.
     pub fn switch(&mut self, playbook: Arc<Playbook>) {
+        self.stop_thinking();
         self.stop(self.voice.interruptible());
+        self.thinking = Thinking::new(&playbook);
         self.dialogue = Dialogue::new(Arc::clone(&playbook));
         self.playbook = playbook;
     }
@@ -142,7 +158,11 @@ impl Conversation {
             }
             (Phase::Leaving(_), Input::HeardUnclear) => {}
             (_, Input::CallerSpeaking) => self.caller = Caller::Speaking,
-            (_, Input::CallerSilent) => self.caller = Caller::Quiet,
+            (_, Input::CallerSilent) => self.caller_silent(now),
+            (Phase::Talking, Input::Guessed(speech)) => self.think_ahead(now, &speech),
+            (Phase::Leaving(_), Input::Guessed(_)) => {}
+            (_, Input::GoesOn) => self.forget_ahead(),
+            (_, Input::Thought { ask, event }) => self.thought(now, ask, event),
             (Phase::Talking, Input::Digit(digit)) => self.digit(now, digit),
             (Phase::Leaving(_), Input::Digit(_)) => {}
             (_, Input::Finished { utterance }) => {
@@ -153,6 +173,7 @@ impl Conversation {
                 }
             }
             (_, Input::Interrupted { utterance, heard_fraction }) => {
+                self.interrupted(utterance);
                 let turn = self.voice.end(utterance, heard_fraction);
                 self.desk_turn(turn);
                 if self.voice.is_silent() && matches!(self.phase, Phase::Leaving(_)) {
@@ -162,6 +183,7 @@ impl Conversation {
             (_, Input::Timeout) => self.expire(now),
         }
         self.watch_silence(now);
+        self.watch_lull(now);
     }
 
     /// Drain until `Output::Timeout`.
@@ -173,11 +195,13 @@ impl Conversation {
     pub fn preview(&self, speech: &Speech) -> Preview {
         let text = cut(speech.text.reveal());
         let reply = match self.phase {
+            Phase::Talking if self.is_beyond_playbook(speech) => None,
             Phase::Talking => Some(self.dialogue.clone().hear(speech)),
             Phase::Leaving(cause) => self.second_thought(cause, speech),
             Phase::Waiting | Phase::Ended => None,
         };
         let reply = reply.and_then(|reaction| self.sayable(&reaction.parts));
+        let reply = reply.or_else(|| self.thinking.first_piece(text));
         Preview { completeness: self.dialogue.completeness(text), reply: reply.map(Private::new) }
     }
 
@@ -186,8 +210,18 @@ impl Conversation {
         self.history.turns()
     }
 
+    /// A model is answering the last turn: more may be said without an input of the caller.
+    pub fn is_thinking(&self) -> bool {
+        self.thinking.is_answering()
+    }
+
     pub fn expectation(&self) -> Expectation {
-        self.dialogue.expectation()
+        self.awaited().answer
+    }
+
+    fn awaited(&self) -> Awaited {
+        let asked = self.thinking.expectation().map(|answer| Awaited { answer, pause_ms: None });
+        asked.unwrap_or_else(|| self.dialogue.awaited())
     }
 
     fn connected(&mut self, now: Instant) {
@@ -203,7 +237,7 @@ impl Conversation {
             Engine::Missing => vec![prompts.keys_greeting.clone(), prompts.keypad.clone()],
         };
         self.dialogue.said(&greeting);
-        self.say(now, greeting, true, Purpose::Greeting);
+        let _ = self.say(now, greeting, true, Purpose::Greeting);
     }
 
     fn heard(&mut self, now: Instant, speech: &Speech) {
@@ -221,6 +255,9 @@ impl Conversation {
         self.patience = Patience::Fresh;
         self.forget_keys();
         self.caller_turn(now, text);
+        if self.think(now, speech) {
+            return;
+        }
         let reaction = self.dialogue.hear(speech);
         self.react(now, reaction);
     }
@@ -242,6 +279,13 @@ impl Conversation {
     }
 
     fn react(&mut self, now: Instant, reaction: Reaction) {
+        self.stop_thinking();
+        self.stop(self.voice.interruptible());
+        self.follow(now, reaction);
+    }
+
+    /// Carries a reaction out after what is being said.
+    fn follow(&mut self, now: Instant, reaction: Reaction) {
         let record = match reaction.understanding {
             Understanding::Intent { id, score } => {
                 let intent = self.playbook.intent(id).name.clone();
@@ -253,22 +297,28 @@ impl Conversation {
         self.outputs.extend(record.map(Output::Record));
         self.outputs.extend(reaction.message.map(Output::TakeMessage));
         let interruptible = reaction.hang_up.is_none();
-        self.stop(self.voice.interruptible());
-        self.say(now, reaction.parts, interruptible, reaction.purpose);
+        let _ = self.say(now, reaction.parts, interruptible, reaction.purpose);
         if let Some(cause) = reaction.hang_up {
             self.leave(now, cause);
         }
         self.expect();
     }
 
-    fn say(&mut self, now: Instant, parts: Vec<String>, interruptible: bool, purpose: Purpose) {
-        let Some(text) = self.sayable(&parts) else { return };
+    fn say(
+        &mut self,
+        now: Instant,
+        parts: Vec<String>,
+        interruptible: bool,
+        purpose: Purpose,
+    ) -> Option<UtteranceId> {
+        let text = self.sayable(&parts)?;
         let utterance = self.voice.begin(now, plain(&text), interruptible);
         let text = Private::new(text);
         self.outputs.push_back(Output::Say(Say { utterance, text, interruptible, purpose }));
         while self.outputs.len() > OUTPUTS {
             self.outputs.pop_front();
         }
+        Some(utterance)
     }
 
     /// The text that can be said now: without a voice only what was rendered before.
@@ -283,17 +333,19 @@ impl Conversation {
         (!text.is_empty()).then_some(text)
     }
 
-    fn stop(&mut self, utterances: Vec<crate::base::UtteranceId>) {
+    fn stop(&mut self, utterances: Vec<UtteranceId>) {
         self.outputs.extend(utterances.into_iter().map(Output::Stop));
     }
 
     fn leave(&mut self, now: Instant, cause: EndCause) {
+        self.stop_thinking();
         self.phase = Phase::Leaving(cause);
         self.forget_keys();
         self.timers.set(Timer::HangUp, now + FAREWELL_GUARD);
     }
 
     fn hang_up(&mut self, cause: EndCause) {
+        self.stop_thinking();
         self.phase = Phase::Ended;
         self.timers.clear();
         self.outputs.push_back(Output::HangUp(cause));
@@ -306,7 +358,7 @@ impl Conversation {
         }
         self.patience = Patience::Fresh;
         self.stop(self.voice.interruptible());
-        match (self.dialogue.expectation(), digit) {
+        match (self.expectation(), digit) {
             (Expectation::Digits { .. }, '*') => self.forget_keys(),
             (Expectation::Digits { .. }, '#') => self.submit_keys(now),
             (Expectation::Digits { max, .. }, '0'..='9') => {
@@ -330,7 +382,11 @@ impl Conversation {
 
     fn key_answer(&mut self, now: Instant, answer: fn(&Answers) -> &'static str) {
         let answer = answer(&self.playbook.lexicon().grammar().answers);
-        let reaction = self.dialogue.hear(&Speech::certain(answer));
+        let speech = Speech::certain(answer);
+        if self.think(now, &speech) {
+            return;
+        }
+        let reaction = self.dialogue.hear(&speech);
         self.react(now, reaction);
     }
 
@@ -342,7 +398,7 @@ impl Conversation {
             }
             None => {
                 let keypad = vec![self.playbook.prompts().keypad.clone()];
-                self.say(now, keypad, true, Purpose::Reprompt);
+                let _ = self.say(now, keypad, true, Purpose::Reprompt);
             }
         }
     }
@@ -382,7 +438,7 @@ impl Conversation {
 
     fn notice(&mut self, now: Instant, parts: Vec<String>) {
         if self.phase == Phase::Talking {
-            self.say(now, parts, true, Purpose::EngineNotice);
+            let _ = self.say(now, parts, true, Purpose::EngineNotice);
         }
     }
 
@@ -393,10 +449,19 @@ impl Conversation {
                 (Phase::Talking, Timer::LengthWarning) => self.warn(now),
                 (Phase::Talking | Phase::Leaving(_), Timer::LengthEnd) => self.end_of_time(now),
                 (Phase::Talking, Timer::KeyPause) => self.submit_keys(now),
+                (Phase::Talking, Timer::Lull) => self.lull(now),
+                (Phase::Talking, Timer::Held) => self.go_on(now),
                 (Phase::Leaving(cause), Timer::HangUp) => self.hang_up(cause),
                 (Phase::Waiting | Phase::Ended, _)
                 | (Phase::Talking, Timer::HangUp)
-                | (Phase::Leaving(_), Timer::Silence | Timer::LengthWarning | Timer::KeyPause) => {}
+                | (
+                    Phase::Leaving(_),
+                    Timer::Silence
+                    | Timer::LengthWarning
+                    | Timer::KeyPause
+                    | Timer::Lull
+                    | Timer::Held,
+                ) => {}
             }
         }
     }
@@ -407,7 +472,7 @@ impl Conversation {
             Patience::Fresh => (prompts.first.clone(), Patience::Prompted),
             Patience::Prompted => (prompts.second.clone(), Patience::PromptedTwice),
             Patience::PromptedTwice => {
-                self.say(now, vec![prompts.end.clone()], true, Purpose::Farewell);
+                let _ = self.say(now, vec![prompts.end.clone()], true, Purpose::Farewell);
                 self.leave(now, EndCause::Silence);
                 return;
             }
@@ -417,7 +482,7 @@ impl Conversation {
             Engine::Up => std::iter::once(prompt).chain(self.dialogue.question()).collect(),
             Engine::Lost | Engine::Missing => vec![self.playbook.prompts().keypad.clone()],
         };
-        self.say(now, parts, true, Purpose::SilencePrompt);
+        let _ = self.say(now, parts, true, Purpose::SilencePrompt);
     }
 
     fn warn(&mut self, now: Instant) {
@@ -426,7 +491,7 @@ impl Conversation {
             return;
         }
         let warning = vec![self.playbook.prompts().length.warning.clone()];
-        self.say(now, warning, true, Purpose::LengthWarning);
+        let _ = self.say(now, warning, true, Purpose::LengthWarning);
     }
 
     fn end_of_time(&mut self, now: Instant) {
@@ -435,7 +500,7 @@ impl Conversation {
         }
         self.stop(self.voice.all());
         let end = vec![self.playbook.prompts().length.end.clone()];
-        self.say(now, end, false, Purpose::Farewell);
+        let _ = self.say(now, end, false, Purpose::Farewell);
         self.leave(now, EndCause::MaxDuration);
     }
 
@@ -444,6 +509,7 @@ impl Conversation {
         let quiet = self.phase == Phase::Talking
             && self.caller == Caller::Quiet
             && self.voice.is_silent()
+            && !self.thinking.is_answering()
             && !self.timers.is_armed(Timer::KeyPause);
         if !quiet {
             self.timers.cancel(Timer::Silence);
@@ -459,7 +525,7 @@ impl Conversation {
     }
 
     fn expect(&mut self) {
-        let awaited = self.dialogue.awaited();
+        let awaited = self.awaited();
         if awaited != self.awaited {
             self.awaited = awaited;
             self.outputs.push_back(Output::Expect(awaited));
@@ -478,6 +544,7 @@ impl Conversation {
     }
 
     fn turn(&mut self, turn: Turn) {
+        self.thinking.note_turn(&turn, &self.playbook);
         self.history.push(turn.clone());
         self.outputs.push_back(Output::Record(Record::Turn(turn)));
     }

@@ -8,6 +8,7 @@
 pub mod alphabet;
 mod conversation;
 mod dialogue;
+pub mod llm;
 mod matching;
 pub mod playbook;
 mod reply;
@@ -18,8 +19,8 @@ mod voice;
 mod tests;
 
 pub use alphabet::{
-    Awaited, Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose, Record,
-    Say, Settings, Speaker, Speech, Turn, Word,
+    AskId, Awaited, Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose,
+    Record, Say, Settings, Speaker, Speech, Turn, Word,
 };
 pub use conversation::Conversation;
 pub use playbook::{Playbook, PlaybookError, fixed_phrases};

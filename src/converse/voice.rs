@@ -7,8 +7,9 @@ use super::alphabet::{Speaker, Turn};
 use super::reply::heard_part;
 use crate::base::{Private, UtteranceId, limits};
 
-/// Utterances that may wait to be played; the call reports each end, so there are few.
-const UNDER_WAY: usize = 16;
+/// Utterances that may wait to be played; the call reports each end. A model makes its sentences
+/// faster than they are spoken: `limits::LLM_SPOKEN_CHARS` in short ones.
+const UNDER_WAY: usize = 64;
 
 /// One utterance on its way to the caller.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::file::{self, File};
 use super::languages::{Language, default_language, language_or_auto, languages};
+use super::llm::{Llm, llm};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
@@ -28,6 +29,8 @@ pub struct Config {
     pub media: Media,
     pub speech: Speech,
     pub converse: Converse,
+    /// `None`: the playbook answers alone.
+    pub llm: Option<Llm>,
     pub log: Log,
     pub languages: Vec<Language>,
 }
@@ -174,6 +177,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let media = media(&file.media, &mut check);
     let speech = speech(&file.speech, &mut check);
     let converse = converse(&file.converse, &mut check);
+    let llm = llm(&file.llm, &mut check);
     let level = check.take("log.level", &file.log.level, file.log.level.as_str().try_into());
     let languages = languages(file, sip.as_ref(), &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
@@ -195,6 +199,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         media,
         speech: speech?,
         converse: converse?,
+        llm: llm?,
         languages: languages?,
         log: Log { level: level? },
     })

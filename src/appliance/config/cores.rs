@@ -31,6 +31,7 @@ impl Config {
         converse::Settings {
             max_duration: self.calls.max_duration.as_duration(),
             silence: self.converse.silence.as_durations(),
+            has_model: self.llm.is_some(),
             ..converse::Settings::default()
         }
     }

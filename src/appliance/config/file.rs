@@ -15,6 +15,7 @@ pub struct File {
     pub media: Media,
     pub speech: Speech,
     pub converse: Converse,
+    pub llm: Llm,
     pub log: Log,
     /// The languages besides `speech.language`, and which calls are held in which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -160,6 +161,40 @@ pub struct Converse {
 impl Default for Converse {
     fn default() -> Self {
         Self { playbook: String::new(), silence_s: vec![8, 16, 24] }
+    }
+}
+
+/// The language model that answers what the playbook does not know.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Llm {
+    /// `http://HOST:PORT` or `https://HOST`, with a path in front of the protocol's own if there is
+    /// one. Empty: no model, the playbook answers alone.
+    pub server: String,
+    /// `ollama`, or `openai` for servers with `/v1/chat/completions`.
+    pub protocol: String,
+    /// As the server names it, as in `qwen3:4b`.
+    pub model: String,
+    /// Answers that the server makes at once, 1 to 64: `OLLAMA_NUM_PARALLEL`, or llama.cpp's
+    /// `--parallel`.
+    pub at_once: i64,
+    /// Seconds that Ollama keeps the model in memory after an answer, up to 604800; -1: for ever.
+    pub keep_alive_s: i64,
+    /// Tokens of prompt and answer that Ollama sets the model up for, 2048 to 1048576; 0: its
+    /// default.
+    pub context: i64,
+}
+
+impl Default for Llm {
+    fn default() -> Self {
+        Self {
+            server: String::new(),
+            protocol: "ollama".to_owned(),
+            model: String::new(),
+            at_once: 1,
+            keep_alive_s: -1,
+            context: 4096,
+        }
     }
 }
 

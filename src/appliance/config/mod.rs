@@ -11,12 +11,14 @@ mod cores;
 mod fault;
 mod file;
 mod languages;
+mod llm;
 mod parse;
 mod values;
 
 pub use checked::{Calls, Config, Converse, Log, Media, Shelved, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use languages::Language;
+pub use llm::Llm;
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Transport,
     Voice,

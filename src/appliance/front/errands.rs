@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, Phrase, RequestId};
+use crate::appliance::llm::{Llm, ModelEvent};
 use crate::appliance::rings::Place;
 use crate::base::{CallId, LanguageCode, Private, WorkId};
 use crate::call::{Work, WorkResult};
@@ -38,10 +39,12 @@ impl Speakers {
     }
 }
 
-/// Carries work from calls to the engine and results back.
+/// Carries work from calls to the engine and the model, and results back.
 pub struct Errands {
     engine: Arc<dyn Engine>,
     speakers: Speakers,
+    /// `None`: no call asks.
+    llm: Option<Llm>,
     open: HashMap<RequestId, (CallId, WorkId)>,
 }
 
@@ -53,7 +56,12 @@ impl std::fmt::Debug for Errands {
 
 impl Errands {
     pub fn new(engine: Arc<dyn Engine>, speakers: Speakers) -> Self {
-        Self { engine, speakers, open: HashMap::new() }
+        Self { engine, speakers, llm: None, open: HashMap::new() }
+    }
+
+    #[must_use]
+    pub fn with_model(self, llm: Option<Llm>) -> Self {
+        Self { llm, ..self }
     }
 
     pub fn ask(&mut self, call: CallId, place: Place, work: Work) {
@@ -68,6 +76,12 @@ impl Errands {
                 let request = self.engine.speak(asker, self.speakers.phrase(language, phrase));
                 self.open.insert(request, (call, id));
             }
+            Work::Think { id, chat } => {
+                if let Some(llm) = &mut self.llm {
+                    llm.ask(call, id, *chat);
+                }
+            }
+            Work::Cancel { id } if self.llm.as_mut().is_some_and(|llm| llm.cancel(call, id)) => (),
             Work::Cancel { id } => {
                 let named = self.open.iter().find(|(_, of)| **of == (call, id));
                 if let Some((request, _)) = named {
@@ -97,10 +111,20 @@ impl Errands {
         Some((call, result))
     }
 
+    /// The call that a part of a model's answer is for, if it still wants it.
+    pub fn thought(&mut self, event: ModelEvent) -> Option<(CallId, WorkResult)> {
+        let is_wanted = self.llm.as_mut()?.takes(&event);
+        let ModelEvent { call, work, event } = event;
+        is_wanted.then_some((call, WorkResult::Thought { id: work, event }))
+    }
+
     /// The call is over: nothing that it asked for is wanted any more.
     pub fn cancel_all(&mut self, call: CallId) {
         for (request, _) in self.open.iter().filter(|(_, (of, _))| *of == call) {
             self.engine.cancel(*request);
+        }
+        if let Some(llm) = &mut self.llm {
+            llm.cancel_all(call);
         }
     }
 }
@@ -133,6 +157,49 @@ mod tests {
         assert!(matches!(&ended[0], (CallId(1), WorkResult::Text { id: WorkId(7), .. })));
         assert!(matches!(&ended[1], (CallId(2), WorkResult::Failed { id: WorkId(7) })));
         assert!(errands.open.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_models_answer_finds_its_call_and_a_cancelled_one_nobody() {
+        use crate::appliance::llm::stand_in::{self, StandIn};
+        use crate::appliance::llm::{Address, Patience, Settings};
+        use crate::converse::llm::{Chat, Event, Model, Protocol};
+        let says = stand_in::says("Yes.");
+        let server = StandIn::start(move |_, _| stand_in::parts([&says, stand_in::DONE])).await;
+        let (host, port) = (server.address.ip().to_string(), server.address.port());
+        let model = Model {
+            protocol: Protocol::Ollama,
+            name: "stand-in".into(),
+            keep_alive_s: -1,
+            context: None,
+            thinks: false,
+            calls_tools: true,
+        };
+        let settings = Settings {
+            address: Address { tls: false, host, port, prefix: String::new() },
+            key: None,
+            model,
+            at_once: 2,
+            patience: Patience::default(),
+        };
+        let chat = Chat { messages: Vec::new(), tools: Vec::new(), most_tokens: 5 };
+        let (llm, mut thoughts) = Llm::start(settings, chat.clone());
+        let (engine, _answers) = Scripted::new(16);
+        let mut errands =
+            Errands::new(Arc::new(engine), Speakers::new(Vec::new())).with_model(Some(llm));
+        for (call, id) in [(CallId(1), WorkId(7)), (CallId(2), WorkId(7))] {
+            errands.ask(call, Place(0), Work::Think { id, chat: Box::new(chat.clone()) });
+        }
+        errands.ask(CallId(2), Place(0), Work::Cancel { id: WorkId(7) });
+        let mut events = Vec::new();
+        while !matches!(events.last(), Some(Event::Done(_))) {
+            let event = thoughts.recv().await.unwrap();
+            if let Some((call, WorkResult::Thought { id, event })) = errands.thought(event) {
+                assert_eq!((call, id), (CallId(1), WorkId(7)));
+                events.push(event);
+            }
+        }
+        assert_eq!(events[0], Event::Text(Private::new("Yes.".into())));
     }
 
     #[tokio::test]

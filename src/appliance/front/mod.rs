@@ -28,12 +28,14 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
+use tokio::sync::{mpsc as mpsc_async, watch};
 
 use super::audio::{self, AudioThread};
 use super::chance;
 use super::config::Config;
 use super::engine::Engine;
 use super::engine::link::Link;
+use super::llm::{Llm, ModelEvent};
 use super::notify;
 use super::paths::Paths;
 use super::places::Places;
@@ -47,7 +49,8 @@ use super::start_error::StartError;
 use crate::base::{LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
 use crate::call::{media, render_list};
-use crate::converse::fixed_phrases;
+use crate::converse::llm::Fault;
+use crate::converse::{Conversation, fixed_phrases};
 use crate::sip::UserAgent;
 use crate::store::messages::MessageLog;
 use crate::web::{self, AudioFigures, Board, Health};
@@ -103,12 +106,16 @@ pub fn run(
     let languages: Vec<LanguageCode> = call.tongues.iter().map(|tongue| tongue.code).collect();
     let rules = config.language_rules(call.tongues.default_one().code);
     let detects = config.detects_languages();
+    let (llm, thoughts, model) = {
+        let _context = runtime.enter();
+        start_model(config, &call.tongues)?
+    };
     let agent = UserAgent::new(settings::agent(sockets.listening()), entropy.fork());
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),
         ports,
-        errands: Errands::new(Arc::clone(&engine), speakers.clone()),
+        errands: Errands::new(Arc::clone(&engine), speakers.clone()).with_model(llm),
         board: Arc::clone(&board),
         entropy,
         call,
@@ -129,11 +136,25 @@ pub fn run(
         languages,
         detects,
         mute: Vec::new(),
+        model_fault: None,
     };
-    let sources = Sources { wake, arrivals, engine, answers, shutdown };
+    let sources = Sources { wake, arrivals, engine, answers, thoughts, model, shutdown };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
     drop::<AudioThread>(audio);
     outcome
+}
+
+/// The model's server, what comes from it, and what is wrong with it; without one nothing comes.
+type ModelParts = (Option<Llm>, mpsc_async::Receiver<ModelEvent>, watch::Receiver<Option<Fault>>);
+
+fn start_model(config: &Config, tongues: &Tongues) -> Result<ModelParts, StartError> {
+    let Some(settings) = settings::llm(config)? else {
+        return Ok((None, mpsc_async::channel(1).1, watch::channel(None).1));
+    };
+    let beginning = Conversation::model_beginning(&tongues.default_one().playbook);
+    let (llm, thoughts) = Llm::start(settings, beginning);
+    let health = llm.health();
+    Ok((Some(llm), thoughts, health))
 }
 
 /// Runs the net thread and watches over it from this one.

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
+use crate::appliance::llm::ModelEvent;
 use crate::appliance::notify;
 use crate::appliance::rings;
 use crate::appliance::shutdown::Shutdown;
@@ -22,6 +23,7 @@ use crate::base::LanguageCode;
 use crate::call::Cause;
 use crate::call::admission::Readiness;
 use crate::call::language::Abilities;
+use crate::converse::llm::Fault;
 use crate::speech::protocol::Ready;
 use crate::store::messages::{Left, MessageLog};
 use crate::web::{Board, Health, Hearing};
@@ -39,6 +41,10 @@ pub struct Sources {
     pub arrivals: mpsc::Receiver<Arrival>,
     pub engine: Arc<dyn Engine>,
     pub answers: mpsc::Receiver<EngineEvent>,
+    /// Nothing comes where there is no model.
+    pub thoughts: mpsc::Receiver<ModelEvent>,
+    /// What is wrong with the model's server.
+    pub model: watch::Receiver<Option<Fault>>,
     pub shutdown: Shutdown,
 }
 
@@ -61,6 +67,7 @@ pub struct Net {
     pub detects: bool,
     /// Those without a voice.
     pub mute: Vec<LanguageCode>,
+    pub model_fault: Option<Fault>,
 }
 
 pub fn now() -> Instant {
@@ -83,6 +90,11 @@ impl Net {
                 Some(arrival) = sources.arrivals.recv() => self.switchboard.arrival(now(), arrival),
                 Some(event) = sources.answers.recv() => {
                     self.answer(event, sources.engine.as_ref())?;
+                }
+                Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
+                Ok(()) = sources.model.changed() => {
+                    self.model_fault = *sources.model.borrow_and_update();
+                    self.show_health(sources.engine.as_ref());
                 }
                 Ok(()) = state.changed() => self.engine_changed(&mut state, sources.engine.as_ref())?,
                 () = sleep_until(self.switchboard.deadline()) => self.switchboard.timeout(now()),
@@ -172,14 +184,31 @@ impl Net {
         unheard.iter().for_each(|text| tracing::warn!("{text}"));
         let without_gpu = self.wants_gpu.then(|| without_gpu(&ready.device)).flatten();
         without_gpu.iter().for_each(|text| tracing::warn!("{text}"));
+        self.show(ready);
+        notify::ready("answering calls");
+    }
+
+    /// Shows what the owner should know, while calls are taken.
+    fn show_health(&self, engine: &dyn Engine) {
+        if let (EngineState::Ready(ready), true) =
+            (&*engine.state().borrow(), self.rendering.is_finished())
+        {
+            self.show(ready);
+        }
+    }
+
+    fn show(&self, ready: &Ready) {
+        let without_gpu = self.wants_gpu.then(|| without_gpu(&ready.device)).flatten();
+        let unheard = unheard(ready, &self.languages, self.detects);
+        let model = self.model_fault.map(without_model);
+        let standing = self.standing.iter().cloned();
         let reasons: Vec<String> =
-            { self.standing.iter().cloned().chain(without_gpu).chain(unheard).collect() };
+            standing.chain(without_gpu).chain(unheard).chain(model).collect();
         let health = match reasons.is_empty() {
             true => Health::Ready,
             false => Health::Degraded { reasons },
         };
         self.board.set_health(health);
-        notify::ready("answering calls");
     }
 
     fn keep_messages(&mut self) {
@@ -219,6 +248,11 @@ fn without_gpu(device: &str) -> Option<String> {
         device => device,
     };
     Some(format!("speech.device: the speech engine hears without the GPU: {reason}"))
+}
+
+/// What to tell the owner whose language model does not answer.
+fn without_model(fault: Fault) -> String {
+    format!("llm.server: {fault}; the playbook answers alone meanwhile")
 }
 
 /// What to tell the owner whose model does not know every configured language.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::appliance::config::{Config, Device, ListenAddress, Transport, Voice};
+use crate::appliance::credentials;
 use crate::appliance::engine::link::EnginePlace;
+use crate::appliance::llm;
 use crate::appliance::paths::Paths;
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_socket::Listen;
@@ -30,6 +32,19 @@ pub(super) fn call(config: &Config) -> Result<call::Settings, StartError> {
         converse: config.conversation(),
         tongues: tongues(config)?,
     })
+}
+
+/// The model's server, with its key if there is one.
+pub(super) fn llm(config: &Config) -> Result<Option<llm::Settings>, StartError> {
+    let Some(config) = &config.llm else { return Ok(None) };
+    let system = |source| StartError::System { what: "cannot read the credential llm_key", source };
+    Ok(Some(llm::Settings {
+        address: config.address.clone(),
+        key: credentials::secret("llm_key", "ATTENDANT_LLM_KEY").map_err(system)?,
+        model: config.model.clone(),
+        at_once: config.at_once,
+        patience: llm::Patience::default(),
+    }))
 }
 
 /// The languages that calls are held in, each with its playbook: a file of the owner's, or one that

@@ -12,10 +12,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::errands::Errands;
 use crate::appliance::engine::EngineEvent;
+use crate::appliance::llm::ModelEvent;
 use crate::appliance::places::Places;
 use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
@@ -29,6 +30,9 @@ use crate::converse::Message;
 use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, LegId};
 use crate::web::Board;
+
+/// How long a key is held that we press: twice what a receiver must take for one.
+const KEY: Duration = Duration::from_millis(100);
 
 /// What the switchboard is made from.
 pub struct Parts {
@@ -54,6 +58,11 @@ impl Parts {
             call::Output::StopMedia => self.places.stop(place),
             call::Output::Silence(through) => self.places.silence(place, through),
             call::Output::Work(work) => self.errands.ask(id, place, work),
+            call::Output::SendDigits(digits) => {
+                for digit in digits.reveal().chars() {
+                    self.places.press(place, digit, KEY);
+                }
+            }
             call::Output::Sip(_)
             | call::Output::Message(_)
             | call::Output::Recorded
@@ -163,6 +172,14 @@ impl Switchboard {
 
     pub fn engine(&mut self, now: Instant, event: EngineEvent) {
         if let Some((id, result)) = self.parts.errands.result(event) {
+            self.call(now, id, call::Input::Work(result));
+        }
+        self.settle(now);
+    }
+
+    /// A part of a model's answer.
+    pub fn thought(&mut self, now: Instant, event: ModelEvent) {
+        if let Some((id, result)) = self.parts.errands.thought(event) {
             self.call(now, id, call::Input::Work(result));
         }
         self.settle(now);

@@ -8,6 +8,7 @@ mod completeness;
 mod completing;
 mod form;
 mod misses;
+mod model;
 
 use std::sync::Arc;
 

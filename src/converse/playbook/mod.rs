@@ -4,12 +4,15 @@
 //! that nothing can fail in a call. The manual is the commented default file, `logistics.toml`.
 
 mod checks;
+mod llm;
 pub mod phrase;
 mod reader;
 mod sections;
 mod slots;
 #[cfg(test)]
 mod tests;
+
+pub use llm::{Answers, Llm};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -43,6 +46,7 @@ pub struct Playbook {
     /// For what is no slot's answer.
     ask_again_below: f32,
     read_back_below: f32,
+    llm: Option<Llm>,
     lexicon: Lexicon,
     fixed: BTreeSet<String>,
 }
@@ -287,6 +291,11 @@ impl Playbook {
         }
     }
 
+    /// How a model takes part, if it does.
+    pub fn llm(&self) -> Option<&Llm> {
+        self.llm.as_ref()
+    }
+
     pub fn fallback(&self) -> &FollowUp {
         &self.fallback
     }
@@ -313,7 +322,12 @@ pub fn fixed_phrases(playbook: &Playbook) -> Vec<String> {
     playbook.fixed.iter().cloned().collect()
 }
 
-fn collect_fixed(prompts: &Prompts, intents: &[Intent], fallback: &FollowUp) -> BTreeSet<String> {
+fn collect_fixed(
+    prompts: &Prompts,
+    intents: &[Intent],
+    fallback: &FollowUp,
+    llm: Option<&Llm>,
+) -> BTreeSet<String> {
     let mut texts: Vec<&str> = vec![
         &prompts.greeting,
         &prompts.keys_greeting,
@@ -333,6 +347,7 @@ fn collect_fixed(prompts: &Prompts, intents: &[Intent], fallback: &FollowUp) -> 
         &prompts.keypad,
         &fallback.ask,
     ];
+    texts.extend(llm.map(|llm| llm.filler.as_str()));
     for intent in intents {
         texts.extend(intent.reply.fixed());
         texts.extend(intent.confirm.as_ref().and_then(Template::fixed));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::checks::{Context, patterns};
+use super::llm::llm;
 use super::reader::{Faults, Section, shown};
 use super::slots::{learn_usual, slots};
 use super::{
@@ -54,11 +55,12 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
     let mut intents: Vec<Intent> =
         sections.into_iter().map(|s| intent(s, &mut faults, &context, &tables)).collect();
     let keys = keys(&mut root, &mut faults, &context);
+    let llm = root.table(&mut faults, "llm").map(|section| llm(section, &mut faults, &context));
     if intents.is_empty() {
         root.fault(&mut faults, "intent", "is missing: at least one [[intent]]");
     }
     root.finish(&mut faults);
-    let fixed = collect_fixed(&prompts, &intents, &fallback);
+    let fixed = collect_fixed(&prompts, &intents, &fallback, llm.as_ref());
     let mut lexicon = context.lexicon;
     let mut phrases: Vec<_> = intents.iter_mut().map(|i| i.phrases.as_mut_slice()).collect();
     lexicon.weigh(&mut phrases);
@@ -71,6 +73,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         fallback,
         ask_again_below: context.ask_again_below,
         read_back_below: context.read_back_below,
+        llm,
         lexicon,
         fixed,
     })

@@ -33,6 +33,38 @@ fn variables_are_edited_in_one_place() {
 }
 
 #[test]
+fn faults_of_the_section_for_a_model_are_told_like_any_others() {
+    let table = [
+        (
+            "answers = \"missed\"",
+            "answers = \"all\"",
+            "llm.answers",
+            "must be one of: missed, open",
+        ),
+        ("filler = ", "filer = ", "llm.filler", "is missing"),
+        (
+            "name = \"hang_up\"",
+            "name = \"reboot\"",
+            "llm.tool.reboot.name",
+            "must be one of: take_",
+        ),
+        ("name = \"hang_up\"", "name = \"remember\"", "llm.tool.remember.name", "there already"),
+        ("name = \"hang_up\"", "name = \"send_dtmf\"", "llm.tool.send_dtmf.allowed", "must list"),
+        ("most = 10", "most = 1000", "llm.tool.remember.most", "must be a number from 1 to 20"),
+        ("message: {text} Is", "message: {words} Is", "llm.tool.take_message.confirm", "{words}"),
+    ];
+    for (from, to, key, allowed) in table {
+        let faults = faults(&changed(from, to));
+        let told = faults.iter().any(|fault| fault.key == key && fault.allowed.contains(allowed));
+        assert!(told, "{to}: {faults:?}");
+    }
+    let playbook = Playbook::logistics();
+    let llm = playbook.llm().expect("it has the section");
+    assert!(llm.instructions.contains("Northgate Logistics"), "variables are put in");
+    assert!(playbook.is_fixed(&llm.filler), "it is rendered before the call");
+}
+
+#[test]
 fn each_fault_names_key_value_and_what_is_allowed() {
     let table = [
         ("language = \"en\"", "language = \"e n\"", "language", "language tag"),

@@ -15,6 +15,9 @@ pub struct Desk {
     pub messages: Vec<Message>,
     pub records: Vec<Record>,
     pub awaited: Awaited,
+    pub asked: Vec<(AskId, llm::Chat)>,
+    pub cancelled: Vec<AskId>,
+    pub digits: Vec<String>,
     pub ended: Option<EndCause>,
     pub deadline: Option<Instant>,
 }
@@ -35,6 +38,9 @@ impl Desk {
             messages: Vec::new(),
             records: Vec::new(),
             awaited: Awaited { answer: Expectation::Anything, pause_ms: None },
+            asked: Vec::new(),
+            cancelled: Vec::new(),
+            digits: Vec::new(),
             ended: None,
             deadline: None,
         }
@@ -50,6 +56,10 @@ impl Desk {
                 Output::Expect(awaited) => self.awaited = awaited,
                 Output::TakeMessage(message) => self.messages.push(message),
                 Output::Record(record) => self.records.push(record),
+                Output::Ask { ask, chat } => self.asked.push((ask, *chat)),
+                Output::CancelAsk(ask) => self.cancelled.push(ask),
+                Output::SendDigits(digits) => self.digits.push(digits.into_revealed()),
+                Output::Prepare(_) => (),
                 Output::HangUp(cause) => {
                     assert_eq!(self.ended.replace(cause), None, "hung up twice");
                 }

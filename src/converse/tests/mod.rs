@@ -2,6 +2,7 @@
 
 pub mod desk;
 mod doubt;
+mod model;
 mod properties;
 mod russian;
 mod timing;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::desk::Desk;
-use crate::base::{Entropy, UtteranceId, limits};
+use crate::base::{Entropy, Private, UtteranceId, limits};
 use crate::converse::*;
 
 const SAID: [&str; 48] = [
@@ -126,6 +126,56 @@ fn random_inputs_never_panic_and_never_grow() {
             desk.records.clear();
             desk.messages.clear();
             assert!(desk.conversation.history().count() <= limits::TURNS_PER_CALL);
+            assert!(format!("{:?}", desk.conversation).len() < 100_000);
+        }
+    }
+}
+
+fn random_thought(entropy: &mut Entropy, ask: AskId) -> Input {
+    let arguments = Private::new(text(entropy));
+    let name = ["take_message", "hang_up", "remember", "", "dial"][entropy.next_u32() as usize % 5];
+    let event = match entropy.next_u32() % 8 {
+        0 => llm::Event::Done(llm::Finish::Stop),
+        1 => llm::Event::Done(llm::Finish::Length),
+        2 => llm::Event::Failed(llm::Fault::Stalled),
+        3 => llm::Event::Call(llm::ToolRequest { id: String::new(), name: name.into(), arguments }),
+        _ => llm::Event::Text(arguments),
+    };
+    Input::Thought { ask, event }
+}
+
+#[test]
+fn beside_a_model_random_inputs_never_panic_and_one_answer_is_asked_at_most() {
+    let mut entropy = Entropy::new([7; 32]);
+    let playbook = Playbook::logistics();
+    for _ in 0..40 {
+        let settings = Settings { has_model: true, ..Settings::default() };
+        let mut desk = Desk::with(playbook.clone(), settings);
+        desk.give(Input::Connected);
+        let mut open: Vec<AskId> = Vec::new();
+        for _ in 0..300 {
+            let latest = open.last().copied().unwrap_or(AskId(entropy.next_u32() % 50));
+            let input = match entropy.next_u32() % 8 {
+                0 => Input::Guessed(Speech::certain(&text(&mut entropy))),
+                1 => Input::GoesOn,
+                2..=4 => random_thought(&mut entropy, latest),
+                _ => random_input(&mut entropy),
+            };
+            if let Input::Thought { ask, event } = &input
+                && event.is_end()
+            {
+                open.retain(|of| of != ask);
+            }
+            desk.now += Duration::from_millis(u64::from(entropy.next_u32() % 2_000));
+            desk.give(input);
+            open.extend(desk.asked.drain(..).map(|(ask, _)| ask));
+            open.retain(|ask| !desk.cancelled.contains(ask));
+            assert!(open.len() <= 1, "{open:?}");
+            assert!(desk.ended.is_none() || open.is_empty(), "nobody waits for it any more");
+            assert!(desk.digits.is_empty());
+            for say in desk.said.drain(..) {
+                assert!(!say.text.reveal().is_empty() && !say.text.reveal().contains("<|"));
+            }
             assert!(format!("{:?}", desk.conversation).len() < 100_000);
         }
     }

@@ -1,0 +1,51 @@
+//! Secrets: from systemd's credentials, else from the environment, never from the configuration.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use crate::base::Private;
+
+/// The secret that systemd calls `name`, else the environment variable `variable`, trimmed.
+pub fn secret(name: &str, variable: &str) -> io::Result<Option<Private<String>>> {
+    find(name, variable, |name| std::env::var_os(name))
+}
+
+fn find(
+    name: &str,
+    variable: &str,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> io::Result<Option<Private<String>>> {
+    let given = environment("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(name));
+    let text = match given.filter(|path| path.exists()) {
+        Some(path) => Some(std::fs::read_to_string(path)?),
+        None => environment(variable).and_then(|text| text.into_string().ok()),
+    };
+    let text = text.map(|text| text.trim().to_owned());
+    Ok(text.filter(|text| !text.is_empty()).map(Private::new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_wins_over_the_environment_and_empty_is_none() {
+        let folder = std::env::temp_dir().join(format!("credentials-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("llm_key"), "from a file\n").unwrap();
+        let with = |name: &str| -> Option<String> {
+            let environment = |variable: &str| match variable {
+                "CREDENTIALS_DIRECTORY" => Some(folder.clone().into_os_string()),
+                "KEY" => Some("from the environment".into()),
+                _ => Some("".into()),
+            };
+            let variable = if name == "nothing" { "EMPTY" } else { "KEY" };
+            find(name, variable, environment).unwrap().map(Private::into_revealed)
+        };
+        assert_eq!(with("llm_key").as_deref(), Some("from a file"));
+        assert_eq!(with("other").as_deref(), Some("from the environment"));
+        assert_eq!(with("nothing"), None);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

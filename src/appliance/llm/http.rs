@@ -1,0 +1,163 @@
+//! One HTTP/1.1 connection for one request, with TLS where the address wants it.
+//!
+//! Dropping a [`Connection`] or an [`Answer`] closes the socket at once: that is how a server learns
+//! that nobody wants its answer any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::Address;
+use crate::base::{Private, limits};
+use crate::converse::llm::Fault;
+
+/// The server with what is needed to reach it.
+pub struct Server {
+    address: Address,
+    key: Option<Private<String>>,
+    tls: Option<TlsConnector>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Server({:?})", self.address)
+    }
+}
+
+/// A connection that nothing was asked on yet.
+pub struct Connection<'a> {
+    server: &'a Server,
+    sender: SendRequest<Full<Bytes>>,
+    driver: Driver,
+}
+
+/// The body of an answer with status 200.
+pub struct Answer {
+    body: Incoming,
+    _driver: Driver,
+}
+
+/// Moves the connection's bytes; the socket goes with it.
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Server {
+    pub fn new(address: Address, key: Option<Private<String>>) -> Self {
+        let tls = address.tls.then(|| {
+            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            let config = ClientConfig::builder().with_root_certificates(roots);
+            TlsConnector::from(Arc::new(config.with_no_client_auth()))
+        });
+        Self { address, key, tls }
+    }
+
+    pub async fn connect(&self, patience: Duration) -> Result<Connection<'_>, Fault> {
+        let connected = tokio::time::timeout(patience, self.open()).await;
+        let (sender, driver) = connected.ok().flatten().ok_or(Fault::Unreachable)?;
+        Ok(Connection { server: self, sender, driver })
+    }
+
+    /// What went wrong is not told apart: for a call they are all the same.
+    async fn open(&self) -> Option<(SendRequest<Full<Bytes>>, Driver)> {
+        let Address { host, port, .. } = &self.address;
+        let stream = TcpStream::connect((host.as_str(), *port)).await.ok()?;
+        // A request is one small write, and each token another small read.
+        stream.set_nodelay(true).ok()?;
+        match &self.tls {
+            Some(tls) => {
+                let name = ServerName::try_from(host.clone()).ok()?;
+                handshake(tls.connect(name, stream).await.ok()?).await
+            }
+            None => handshake(stream).await,
+        }
+    }
+}
+
+async fn handshake<S>(stream: S) -> Option<(SendRequest<Full<Bytes>>, Driver)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    // Its error comes again as that of the request.
+    let driver = tokio::spawn(async move { drop(connection.await) }).abort_handle();
+    Some((sender, Driver(driver)))
+}
+
+impl Connection<'_> {
+    pub async fn post(self, path: &str, body: Vec<u8>) -> Result<Answer, Fault> {
+        self.send(Method::POST, path, body).await
+    }
+
+    pub async fn get(self, path: &str) -> Result<Answer, Fault> {
+        self.send(Method::GET, path, Vec::new()).await
+    }
+
+    async fn send(mut self, method: Method, path: &str, body: Vec<u8>) -> Result<Answer, Fault> {
+        let Address { host, port, prefix, .. } = &self.server.address;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{prefix}{path}"))
+            .header(HOST, format!("{host}:{port}"))
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/x-ndjson, text/event-stream, application/json")
+            .header(USER_AGENT, "attendant");
+        if let Some(key) = &self.server.key {
+            let value = HeaderValue::try_from(format!("Bearer {}", key.reveal()));
+            let mut value = value.map_err(|_| Fault::Key)?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let request = request.body(Full::new(Bytes::from(body))).map_err(|_| Fault::Unreachable)?;
+        let response = self.sender.send_request(request).await.map_err(|_| Fault::Unreachable)?;
+        match response.status().as_u16() {
+            200 => Ok(Answer { body: response.into_body(), _driver: self.driver }),
+            status => Err(Fault::of_status(status)),
+        }
+    }
+}
+
+impl Answer {
+    /// The next bytes; `None` at the end.
+    pub async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
+        loop {
+            match self.body.frame().await? {
+                Ok(frame) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        return Some(Ok(bytes));
+                    }
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// All of a short answer.
+    pub async fn whole(mut self) -> Result<Vec<u8>, Fault> {
+        let mut whole = Vec::new();
+        while let Some(part) = self.next().await {
+            whole.extend_from_slice(&part.map_err(|_| Fault::CutOff)?);
+            if whole.len() > limits::LLM_LINE_BYTES {
+                return Err(Fault::TooLong);
+            }
+        }
+        Ok(whole)
+    }
+}

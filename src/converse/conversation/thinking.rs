@@ -1,0 +1,361 @@
+//! The conversation beside a model: when it is asked, what of its answer is said, what it may do.
+//!
+//! ```text
+//!  Guessed ─▶ Ahead ── GoesOn ─▶ Idle         nothing is said, no tool runs
+//!               │ Heard
+//!               ▼
+//!           Answering ── sentence ─▶ Say
+//!               │  ├─ silence ─▶ filler ─▶ the playbook's answer, or its offer of a message
+//!               │  └─ tools ─▶ policy ─▶ carried out, refused or Confirming ─▶ asked again
+//!               ▼
+//!             Idle
+//! ```
+//!
+//! Invariant: at most one answer is being asked for; whatever replaces it cancels it first.
+
+mod tools;
+
+use std::fmt;
+use std::time::Instant;
+
+use super::{Caller, Conversation, Timer};
+use crate::base::{Private, UtteranceId, limits};
+use crate::converse::alphabet::{AskId, Expectation, Output, Purpose, Speaker, Speech, Turn};
+use crate::converse::dialogue::{Dialogue, Reaction, Understanding};
+use crate::converse::llm::{
+    Answer, Chat, Event, History, Spent, Stage, ToolCall, ToolRequest, system_text,
+};
+use crate::converse::playbook::Playbook;
+
+/// The part of a conversation that has to do with a model.
+pub struct Thinking {
+    history: History,
+    spent: Spent,
+    last: AskId,
+    state: State,
+}
+
+enum State {
+    Idle,
+    /// For words that may not be the last.
+    Ahead {
+        asked: Asked,
+        words: Private<String>,
+    },
+    Answering(Answering),
+    /// The caller is asked whether a tool shall be carried out.
+    Confirming {
+        request: ToolRequest,
+        call: ToolCall,
+        /// Of the other tools of the same answer.
+        outcomes: Vec<(ToolRequest, String)>,
+        answering: Answering,
+    },
+}
+
+/// An answer on its way.
+struct Asked {
+    ask: AskId,
+    at: Instant,
+    answer: Answer,
+}
+
+/// An answer that is being said.
+struct Answering {
+    asked: Asked,
+    /// Since when the caller waits for its first words.
+    since: Instant,
+    /// Times that tools were called for this turn.
+    rounds: u32,
+    lull: Lull,
+    said: Vec<(UtteranceId, String)>,
+    /// What the playbook would do, and how its dialogue is then.
+    playbook: Box<(Dialogue, Reaction)>,
+}
+
+/// How far the silence has come in which the caller waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lull {
+    Fresh,
+    /// The filler was said.
+    Filled,
+}
+
+/// Without anybody's words.
+impl fmt::Debug for Thinking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            State::Idle => write!(f, "Thinking(idle)"),
+            State::Ahead { asked, .. } => write!(f, "Thinking(ahead, {:?})", asked.answer),
+            State::Answering(Answering { asked, lull, .. }) => {
+                write!(f, "Thinking({:?}, {lull:?})", asked.answer)
+            }
+            State::Confirming { call, .. } => write!(f, "Thinking(confirming {:?})", call.tool()),
+        }
+    }
+}
+
+impl Thinking {
+    pub fn new(playbook: &Playbook) -> Self {
+        let instructions = playbook.llm().map(|llm| llm.instructions.as_str()).unwrap_or_default();
+        Self {
+            history: History::new(system_text(instructions, playbook.language())),
+            spent: Spent::default(),
+            last: AskId::default(),
+            state: State::Idle,
+        }
+    }
+
+    /// What every chat of this call begins with, with a word of nobody's: a chat ends with the
+    /// caller's.
+    pub fn beginning(&self, playbook: &Playbook) -> Chat {
+        self.chat(playbook, Some("Hello."))
+    }
+
+    fn chat(&self, playbook: &Playbook, saying: Option<&str>) -> Chat {
+        Chat {
+            messages: self.history.messages(saying),
+            tools: playbook.llm().map(|llm| llm.policy.tools()).unwrap_or_default(),
+            most_tokens: limits::LLM_TOKENS,
+        }
+    }
+
+    /// A filler is no part of an answer: a model would learn to begin with it.
+    pub fn note_turn(&mut self, turn: &Turn, playbook: &Playbook) {
+        let filler = playbook.llm().map(|llm| llm.filler.as_str());
+        if turn.speaker == Speaker::Caller || filler != Some(turn.text.reveal()) {
+            self.history.turn(turn);
+        }
+    }
+
+    /// The caller waits for an answer.
+    pub const fn is_answering(&self) -> bool {
+        matches!(self.state, State::Answering(_))
+    }
+
+    pub fn expectation(&self) -> Option<Expectation> {
+        matches!(self.state, State::Confirming { .. }).then_some(Expectation::YesNo)
+    }
+
+    /// What the answer to these words will begin with, if it was asked for and has come.
+    pub fn first_piece(&self, text: &str) -> Option<String> {
+        match &self.state {
+            State::Ahead { asked, words } if words.reveal() == text.trim() => {
+                asked.answer.first_piece().map(|piece| piece.reveal().clone())
+            }
+            _ => None,
+        }
+    }
+
+    fn asked(&mut self, ask: AskId) -> Option<&mut Asked> {
+        match &mut self.state {
+            State::Ahead { asked, .. } | State::Answering(Answering { asked, .. }) => {
+                (asked.ask == ask).then_some(asked)
+            }
+            State::Idle | State::Confirming { .. } => None,
+        }
+    }
+}
+
+impl Conversation {
+    /// What the playbook would do with words that a model is to answer.
+    pub(super) fn is_for_model(&self, speech: &Speech) -> Option<(Dialogue, Reaction)> {
+        let llm = self.playbook.llm().filter(|_| self.settings.has_model)?;
+        let is_free = !matches!(self.thinking.state, State::Confirming { .. });
+        let in_budget = self.thinking.last.0 < limits::LLM_ASKS_PER_CALL;
+        if !is_free || !in_budget {
+            return None;
+        }
+        self.dialogue.leaves(llm, speech)
+    }
+
+    /// What the playbook would say to these words is not what will be said.
+    pub(super) fn is_beyond_playbook(&self, speech: &Speech) -> bool {
+        let is_asking = matches!(self.thinking.state, State::Confirming { .. });
+        is_asking || self.is_for_model(speech).is_some()
+    }
+
+    /// Asks for the answer to words that may not be the last.
+    pub(super) fn think_ahead(&mut self, now: Instant, speech: &Speech) {
+        let words = super::cut(speech.text.reveal()).trim();
+        match &self.thinking.state {
+            State::Ahead { words: known, .. } if known.reveal() == words => return,
+            State::Answering(_) | State::Confirming { .. } => return,
+            State::Idle | State::Ahead { .. } => self.forget_ahead(),
+        }
+        if self.is_for_model(speech).is_some() {
+            let asked = self.ask(now, Some(words));
+            let words = Private::new(words.to_owned());
+            self.thinking.state = State::Ahead { asked, words };
+        }
+    }
+
+    pub(super) fn forget_ahead(&mut self) {
+        if matches!(self.thinking.state, State::Ahead { .. }) {
+            self.stop_thinking();
+        }
+    }
+
+    /// The caller's turn is closed; true if a model answers it.
+    pub(super) fn think(&mut self, now: Instant, speech: &Speech) -> bool {
+        if matches!(self.thinking.state, State::Confirming { .. }) {
+            return self.confirmed(now, speech);
+        }
+        let Some(playbook) = self.is_for_model(speech) else {
+            self.stop_thinking();
+            return false;
+        };
+        let text = super::cut(speech.text.reveal());
+        let asked = match std::mem::replace(&mut self.thinking.state, State::Idle) {
+            State::Ahead { asked, words } if words.reveal() == text.trim() => asked,
+            other => {
+                self.thinking.state = other;
+                self.stop_thinking();
+                self.ask(now, None)
+            }
+        };
+        self.stop(self.voice.interruptible());
+        self.timers.cancel(Timer::Lull);
+        self.timers.cancel(Timer::Held);
+        let (said, playbook) = (Vec::new(), Box::new(playbook));
+        let (since, lull) = (asked.at, Lull::Fresh);
+        let answering = Answering { asked, since, rounds: 0, lull, said, playbook };
+        self.thinking.state = State::Answering(answering);
+        self.go_on(now);
+        true
+    }
+
+    pub(super) fn thought(&mut self, now: Instant, ask: AskId, event: Event) {
+        let Some(asked) = self.thinking.asked(ask) else { return };
+        let had_piece = asked.answer.first_piece().is_some();
+        asked.answer.take(event);
+        let first = asked.answer.first_piece().filter(|_| !had_piece).cloned();
+        match self.thinking.state {
+            State::Answering(_) => self.go_on(now),
+            State::Ahead { .. } => self.outputs.extend(first.map(Output::Prepare)),
+            State::Idle | State::Confirming { .. } => (),
+        }
+    }
+
+    /// What was held while the caller spoke can be said, unless it was a turn.
+    pub(super) fn caller_silent(&mut self, now: Instant) {
+        self.caller = Caller::Quiet;
+        if self.thinking.is_answering() {
+            self.timers.set(Timer::Held, now);
+        }
+    }
+
+    /// The caller has stopped this: an answer that it belongs to is not wanted any more.
+    pub(super) fn interrupted(&mut self, utterance: UtteranceId) {
+        let is_ours = matches!(&self.thinking.state, State::Answering(answering)
+            if answering.said.iter().any(|(said, _)| *said == utterance));
+        if is_ours {
+            self.stop_thinking();
+        }
+    }
+
+    /// No answer is wanted any more, and the server is told so.
+    pub(super) fn stop_thinking(&mut self) {
+        self.timers.cancel(Timer::Lull);
+        let state = std::mem::replace(&mut self.thinking.state, State::Idle);
+        if let State::Ahead { asked, .. } | State::Answering(Answering { asked, .. }) = state
+            && asked.answer.stage() == Stage::Coming
+        {
+            self.outputs.push_back(Output::CancelAsk(asked.ask));
+        }
+    }
+
+    /// Keeps watch over a silence in which the caller waits.
+    pub(super) fn watch_lull(&mut self, now: Instant) {
+        let State::Answering(answering) = &self.thinking.state else { return };
+        let is_quiet = self.caller == Caller::Quiet && self.voice.is_silent();
+        if !is_quiet {
+            return self.timers.cancel(Timer::Lull);
+        }
+        if !self.timers.is_armed(Timer::Lull) {
+            let at = match answering.lull {
+                Lull::Fresh if answering.said.is_empty() => {
+                    answering.since + limits::LLM_FILLER_AFTER
+                }
+                Lull::Fresh => now + limits::LLM_FILLER_AFTER,
+                Lull::Filled => now + limits::LLM_PATIENCE,
+            };
+            self.timers.set(Timer::Lull, at);
+        }
+    }
+
+    pub(super) fn lull(&mut self, now: Instant) {
+        let State::Answering(answering) = &mut self.thinking.state else { return };
+        match answering.lull {
+            Lull::Fresh => {
+                answering.lull = Lull::Filled;
+                let filler = self.playbook.llm().map(|llm| llm.filler.clone());
+                let _ = self.say(now, filler.into_iter().collect(), true, Purpose::Reply);
+            }
+            Lull::Filled => self.fail(now),
+        }
+    }
+
+    fn ask(&mut self, now: Instant, saying: Option<&str>) -> Asked {
+        let thinking = &mut self.thinking;
+        thinking.last = AskId(thinking.last.0 + 1);
+        let ask = thinking.last;
+        let chat = thinking.chat(&self.playbook, saying);
+        self.outputs.push_back(Output::Ask { ask, chat: Box::new(chat) });
+        Asked { ask, at: now, answer: Answer::default() }
+    }
+
+    /// Says what has come, while the caller listens, and does what follows the end of the answer.
+    pub(super) fn go_on(&mut self, now: Instant) {
+        let State::Answering(answering) = &mut self.thinking.state else { return };
+        if self.caller == Caller::Speaking {
+            return;
+        }
+        let pieces = answering.asked.answer.take_pieces();
+        let stage = answering.asked.answer.stage();
+        for piece in pieces {
+            let piece = piece.into_revealed();
+            let utterance = self.say(now, vec![piece.clone()], true, Purpose::Reply);
+            if let State::Answering(answering) = &mut self.thinking.state {
+                answering.lull = Lull::Fresh;
+                answering.said.extend(utterance.map(|utterance| (utterance, piece)));
+            }
+        }
+        match stage {
+            Stage::Coming => (),
+            Stage::Failed => self.fail(now),
+            Stage::Whole => self.use_tools(now),
+            Stage::Enough => {
+                if let State::Answering(answering) = &self.thinking.state {
+                    self.outputs.push_back(Output::CancelAsk(answering.asked.ask));
+                }
+                self.finish();
+            }
+        }
+    }
+
+    /// The answer is said.
+    fn finish(&mut self) {
+        self.timers.cancel(Timer::Lull);
+        let state = std::mem::replace(&mut self.thinking.state, State::Idle);
+        if let State::Answering(answering) = state {
+            let parts: Vec<String> = answering.said.into_iter().map(|(_, piece)| piece).collect();
+            self.dialogue.answered(&parts);
+        }
+    }
+
+    /// There will be no answer, or no more of it: the playbook answers, or offers what is left.
+    fn fail(&mut self, now: Instant) {
+        let State::Answering(answering) = &self.thinking.state else { return };
+        let has_said = !answering.said.is_empty();
+        let (dialogue, reaction) = (*answering.playbook).clone();
+        self.stop_thinking();
+        let reaction = if has_said || reaction.understanding == Understanding::Missed {
+            self.dialogue.give_way()
+        } else {
+            self.dialogue = dialogue;
+            reaction
+        };
+        self.follow(now, reaction);
+    }
+}

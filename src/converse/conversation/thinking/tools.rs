@@ -1,0 +1,167 @@
+//! The tools that an answer wants: judged, carried out, asked about, and told to the model.
+
+use std::time::Instant;
+
+use super::{Lull, State};
+use crate::base::{Private, limits};
+use crate::converse::alphabet::{EndCause, Message, Output, Purpose, Speech};
+use crate::converse::conversation::{Conversation, Phase, Timer};
+use crate::converse::llm::{Decision, Tool, ToolCall, ToolRequest, parse};
+use crate::converse::matching::answers;
+
+/// What the tools of one answer came to.
+enum Outcome {
+    AskAgain,
+    Leave,
+    Confirm(ToolRequest, ToolCall, Private<String>),
+}
+
+impl Conversation {
+    pub(super) fn use_tools(&mut self, now: Instant) {
+        let State::Answering(answering) = &mut self.thinking.state else { return };
+        let calls = answering.asked.answer.take_calls();
+        if calls.is_empty() {
+            return self.finish();
+        }
+        let mut outcomes = Vec::new();
+        let mut outcome = Outcome::AskAgain;
+        for request in calls {
+            let text = match (self.judge(&request), &outcome) {
+                (Ok((call, Decision::Allow)), _) => {
+                    if call == ToolCall::HangUp {
+                        outcome = Outcome::Leave;
+                    }
+                    self.carry_out(call).to_owned()
+                }
+                (Ok((call, Decision::Confirm(question))), Outcome::AskAgain) => {
+                    outcome = Outcome::Confirm(request, call, question);
+                    continue;
+                }
+                (Ok((_, Decision::Confirm(_))), _) => "error: one thing at a time".to_owned(),
+                (Ok((_, Decision::Refuse(reason))), _) => reason.to_owned(),
+                (Err(reason), _) => reason,
+            };
+            outcomes.push((request, text));
+        }
+        match outcome {
+            Outcome::AskAgain => self.ask_again(now, outcomes),
+            Outcome::Leave => self.say_goodbye(now, outcomes),
+            Outcome::Confirm(request, call, question) => {
+                let state = std::mem::replace(&mut self.thinking.state, State::Idle);
+                let State::Answering(answering) = state else { return };
+                self.thinking.state = State::Confirming { request, call, outcomes, answering };
+                self.timers.cancel(Timer::Lull);
+                let question = question.into_revealed();
+                self.dialogue.said(std::slice::from_ref(&question));
+                let _ = self.say(now, vec![question], true, Purpose::Reply);
+                self.expect();
+            }
+        }
+    }
+
+    fn judge(&self, request: &ToolRequest) -> Result<(ToolCall, Decision), String> {
+        let call = parse(request).map_err(|malformed| malformed.to_string())?;
+        let policy = self.playbook.llm().map(|llm| &llm.policy);
+        let refusal = Decision::Refuse("error: there are no tools");
+        let decision = policy.map_or(refusal, |p| p.decide(&self.thinking.spent, &call));
+        Ok((call, decision))
+    }
+
+    /// Does what was allowed; the text is for the model.
+    fn carry_out(&mut self, call: ToolCall) -> &'static str {
+        self.thinking.spent.note(call.tool());
+        match call {
+            ToolCall::TakeMessage { name, number, text } => {
+                let topic = self.playbook.llm().map(|llm| llm.topic.clone()).unwrap_or_default();
+                let fields = self.thinking.history.notes().to_vec();
+                let text = Some(text);
+                let message = Message { topic, name, number, text, fields };
+                self.outputs.push_back(Output::TakeMessage(message));
+                "done: the message is left"
+            }
+            ToolCall::SendDigits { digits } => {
+                self.outputs.push_back(Output::SendDigits(digits));
+                "done: the keys are pressed"
+            }
+            ToolCall::Remember { name, value } => {
+                self.thinking.history.note(name, value);
+                "done"
+            }
+            ToolCall::HangUp => "done",
+        }
+    }
+
+    /// Lets the model go on with what its tools came to.
+    fn ask_again(&mut self, now: Instant, outcomes: Vec<(ToolRequest, String)>) {
+        let State::Answering(answering) = &mut self.thinking.state else { return };
+        answering.rounds += 1;
+        let is_endless = answering.rounds >= limits::LLM_ROUNDS;
+        self.thinking.history.tools(now, outcomes);
+        if is_endless || self.thinking.last.0 >= limits::LLM_ASKS_PER_CALL {
+            return self.fail(now);
+        }
+        let asked = self.ask(now, None);
+        if let State::Answering(answering) = &mut self.thinking.state {
+            answering.asked = asked;
+        }
+    }
+
+    fn say_goodbye(&mut self, now: Instant, outcomes: Vec<(ToolRequest, String)>) {
+        self.thinking.history.tools(now, outcomes);
+        self.finish();
+        if self.voice.is_silent() {
+            let farewell = self.dialogue.farewell();
+            let _ = self.say(now, farewell.into_iter().collect(), false, Purpose::Farewell);
+        }
+        match self.voice.is_silent() {
+            true => self.hang_up(EndCause::Goodbye),
+            false => self.leave(now, EndCause::Goodbye),
+        }
+    }
+
+    /// The caller has answered whether a tool shall be carried out. Anything but a yes is a no, and
+    /// words that are neither are for the playbook and the model like any others.
+    pub(super) fn confirmed(&mut self, now: Instant, speech: &Speech) -> bool {
+        let state = std::mem::replace(&mut self.thinking.state, State::Idle);
+        let State::Confirming { request, call, mut outcomes, mut answering } = state else {
+            return false;
+        };
+        let said = self.dialogue.yes_or_no(speech);
+        let outcome = match said {
+            // What was asked was allowed then; the budget may have been spent since.
+            Some(answers::Answer::Yes) if self.is_in_budget(&call) => {
+                if call.tool() == Tool::HangUp {
+                    outcomes.push((request, self.carry_out(call).to_owned()));
+                    self.thinking.state = State::Answering(answering);
+                    self.say_goodbye(now, outcomes);
+                    return true;
+                }
+                self.carry_out(call)
+            }
+            Some(answers::Answer::Yes) => "error: this tool was used too often in this call",
+            Some(answers::Answer::No) => "not done: the caller said no",
+            None => "not done: the caller did not say yes",
+        };
+        outcomes.push((request, outcome.to_owned()));
+        if said.is_none() {
+            self.thinking.history.tools(now, outcomes);
+            self.expect();
+            return self.think(now, speech);
+        }
+        answering.lull = Lull::Fresh;
+        answering.since = now;
+        answering.said.clear();
+        self.thinking.state = State::Answering(answering);
+        self.stop(self.voice.interruptible());
+        self.ask_again(now, outcomes);
+        self.expect();
+        true
+    }
+
+    fn is_in_budget(&self, call: &ToolCall) -> bool {
+        let policy = self.playbook.llm().map(|llm| &llm.policy);
+        let decision = policy.map(|policy| policy.decide(&self.thinking.spent, call));
+        matches!(decision, Some(Decision::Allow | Decision::Confirm(_)))
+            && self.phase == Phase::Talking
+    }
+}

@@ -1,0 +1,65 @@
+//! The dialogue beside a model: what is left to it, and what follows its answers.
+
+use super::*;
+use crate::converse::playbook::{Answers, Llm, Scope};
+
+impl Dialogue {
+    /// What the playbook makes of words that a model may answer, and how it is after that; `None`
+    /// if they are the playbook's: an answer to its question, words that are not sure, or an intent
+    /// that it keeps to itself.
+    pub fn leaves(&self, llm: &Llm, speech: &Speech) -> Option<(Self, Reaction)> {
+        let is_open = matches!(self.state, State::Open | State::Asked(_))
+            && self.channel == Channel::WordsAndKeys;
+        if !is_open || !self.believes(speech) {
+            return None;
+        }
+        let mut after = self.clone();
+        let reaction = after.hear(speech);
+        let leaves = match reaction.understanding {
+            Understanding::Missed => true,
+            Understanding::Answer => false,
+            Understanding::Intent { id, .. } => {
+                let intent = self.playbook.intent(id);
+                llm.answers == Answers::Open
+                    && intent.action == Action::Answer
+                    && intent.scope == Scope::Open
+                    && intent.slots.is_empty()
+                    && !intent.weak
+            }
+        };
+        leaves.then_some((after, reaction))
+    }
+
+    /// A model has answered with this; a question that was open before is not any more.
+    pub fn answered(&mut self, parts: &[String]) {
+        self.state = State::Open;
+        self.misses = 0;
+        self.said(parts);
+    }
+
+    /// Nobody could answer: offers what is left, a message.
+    pub fn give_way(&mut self) -> Reaction {
+        self.state = State::Open;
+        let reaction = self.fall_back();
+        self.settle(reaction)
+    }
+
+    /// What is said when the caller leaves, from the intent that hangs up.
+    pub fn farewell(&self) -> Option<String> {
+        let mut intents = self.playbook.intents();
+        let (_, leaving) = intents.find(|(_, intent)| intent.action == Action::HangUp)?;
+        leaving.reply.fixed().map(str::to_owned)
+    }
+
+    /// Yes or no, if it is one of them and is believed.
+    pub fn yes_or_no(&self, speech: &Speech) -> Option<Answer> {
+        let said = yes_no(&self.playbook.lexicon().heard(speech));
+        said.filter(|_| self.believes(speech))
+    }
+
+    /// There are words, and they are sure enough to be acted upon.
+    fn believes(&self, speech: &Speech) -> bool {
+        let tokens = self.playbook.lexicon().heard(speech);
+        !tokens.is_empty() && is_sure(speech.confidence, &tokens, self.ask_again_below())
+    }
+}

@@ -1,0 +1,124 @@
+//! One answer of a model as it comes in: what of it can be said, and which tools it wants.
+
+use std::fmt;
+
+use super::reader::{Event, Finish};
+use super::sentences::Sentences;
+use super::spoken::Spoken;
+use super::tools::ToolRequest;
+use crate::base::{Private, limits};
+
+/// How far an answer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Coming,
+    /// All of it is there.
+    Whole,
+    /// It broke off, or there was nothing in it.
+    Failed,
+    /// It is longer than anybody wants to hear on a telephone: the rest is not waited for.
+    Enough,
+}
+
+/// Collects the events of one answer.
+#[derive(Clone)]
+pub struct Answer {
+    spoken: Spoken,
+    sentences: Sentences,
+    /// Pieces that nobody has taken yet.
+    pieces: Vec<Private<String>>,
+    calls: Vec<ToolRequest>,
+    /// Characters of all pieces so far.
+    chars: usize,
+    stage: Stage,
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self {
+            spoken: Spoken::default(),
+            sentences: Sentences::default(),
+            pieces: Vec::new(),
+            calls: Vec::new(),
+            chars: 0,
+            stage: Stage::Coming,
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({:?}, {} characters)", self.stage, self.chars)
+    }
+}
+
+impl Answer {
+    pub fn take(&mut self, event: Event) {
+        if self.stage != Stage::Coming {
+            return;
+        }
+        match event {
+            Event::Text(text) => {
+                let mut clean = String::new();
+                self.spoken.push(text.reveal(), &mut clean);
+                self.collect(|sentences, piece| sentences.push(&clean, piece));
+            }
+            Event::Call(call) => {
+                if self.calls.len() < limits::LLM_TOOL_CALLS {
+                    self.calls.push(call);
+                }
+            }
+            Event::Done(finish) => self.finish(finish),
+            Event::Failed(_) => self.stage = Stage::Failed,
+        }
+    }
+
+    /// The pieces that can be said and were not taken before.
+    pub fn take_pieces(&mut self) -> Vec<Private<String>> {
+        std::mem::take(&mut self.pieces)
+    }
+
+    /// The first piece, as long as it was not taken.
+    pub fn first_piece(&self) -> Option<&Private<String>> {
+        self.pieces.first()
+    }
+
+    /// The tools that it wants, once it is whole.
+    pub fn take_calls(&mut self) -> Vec<ToolRequest> {
+        std::mem::take(&mut self.calls)
+    }
+
+    pub const fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// A torn sentence is not said, unless there is nothing else.
+    fn finish(&mut self, finish: Finish) {
+        if finish == Finish::Stop || self.chars == 0 {
+            let mut clean = String::new();
+            self.spoken.end(&mut clean);
+            self.collect(|sentences, mut piece| {
+                sentences.push(&clean, &mut piece);
+                sentences.end(piece);
+            });
+        }
+        if self.stage == Stage::Coming {
+            let is_empty = self.chars == 0 && self.calls.is_empty();
+            self.stage = if is_empty { Stage::Failed } else { Stage::Whole };
+        }
+    }
+
+    fn collect(&mut self, cut: impl FnOnce(&mut Sentences, &mut dyn FnMut(String))) {
+        let Self { sentences, pieces, chars, stage, .. } = self;
+        cut(sentences, &mut |piece| {
+            let length = piece.chars().count();
+            if *chars > 0 && *chars + length > limits::LLM_SPOKEN_CHARS {
+                *stage = Stage::Enough;
+            }
+            if *stage != Stage::Enough {
+                *chars += length;
+                pieces.push(Private::new(piece));
+            }
+        });
+    }
+}

@@ -1,0 +1,86 @@
+//! What a model may do, decided outside of the model: no text that reaches it can change this.
+
+use super::tools::{Tool, ToolCall};
+use crate::base::{Private, limits};
+use crate::converse::reply::Template;
+
+/// What the owner allows of one tool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    pub tool: Tool,
+    /// Times in one call.
+    pub most: u32,
+    /// The question that the caller must say yes to first, in the playbook's words and not the
+    /// model's; `{text}` and the other arguments stand for what would be done.
+    pub confirm: Option<Template>,
+    /// Of `send_dtmf`: the only sequences that may be sent.
+    pub allowed: Vec<String>,
+}
+
+/// The owner's rules: a tool without one is not offered and never runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    rules: Vec<Rule>,
+}
+
+/// What was carried out in one call.
+#[derive(Clone, Debug, Default)]
+pub struct Spent {
+    tools: Vec<Tool>,
+}
+
+/// What becomes of a tool call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Allow,
+    /// The caller is asked this, and must say yes.
+    Confirm(Private<String>),
+    /// Told to the model.
+    Refuse(&'static str),
+}
+
+impl Spent {
+    /// The tool was carried out.
+    pub fn note(&mut self, tool: Tool) {
+        if self.tools.len() < limits::LLM_TOOLS_PER_CALL {
+            self.tools.push(tool);
+        }
+    }
+
+    fn of(&self, tool: Tool) -> usize {
+        self.tools.iter().filter(|spent| **spent == tool).count()
+    }
+}
+
+impl Policy {
+    pub fn new(rules: Vec<Rule>) -> Self {
+        Self { rules }
+    }
+
+    /// The tools to offer.
+    pub fn tools(&self) -> Vec<Tool> {
+        self.rules.iter().map(|rule| rule.tool).collect()
+    }
+
+    pub fn decide(&self, spent: &Spent, call: &ToolCall) -> Decision {
+        let Some(rule) = self.rules.iter().find(|rule| rule.tool == call.tool()) else {
+            return Decision::Refuse("error: this tool is not allowed here");
+        };
+        if spent.tools.len() >= limits::LLM_TOOLS_PER_CALL
+            || spent.of(rule.tool) >= rule.most as usize
+        {
+            return Decision::Refuse("error: this tool was used too often in this call");
+        }
+        if let ToolCall::SendDigits { digits } = call
+            && !rule.allowed.contains(digits.reveal())
+        {
+            return Decision::Refuse("error: these keys are not allowed");
+        }
+        match &rule.confirm {
+            Some(question) => {
+                Decision::Confirm(Private::new(question.fill(|name| call.argument(name))))
+            }
+            None => Decision::Allow,
+        }
+    }
+}

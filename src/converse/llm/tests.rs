@@ -1,0 +1,409 @@
+//! Answers as servers send them, whole and cut at every byte; what is said of them; what is allowed.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::base::{Entropy, Private, limits};
+use crate::converse::alphabet::{Speaker, Turn};
+use crate::converse::reply::Template;
+
+fn text(text: &str) -> Event {
+    Event::Text(Private::new(text.to_owned()))
+}
+
+fn call(id: &str, name: &str, arguments: &str) -> Event {
+    Event::Call(request(id, name, arguments))
+}
+
+fn request(id: &str, name: &str, arguments: &str) -> ToolRequest {
+    let arguments = Private::new(arguments.to_owned());
+    ToolRequest { id: id.into(), name: name.into(), arguments }
+}
+
+fn read(protocol: Protocol, parts: &[&[u8]]) -> Vec<Event> {
+    let (mut reader, mut events) = (Reader::new(protocol), Vec::new());
+    parts.iter().for_each(|part| reader.push(part, &mut events));
+    reader.end(&mut events);
+    assert!(reader.has_ended());
+    assert_eq!(events.iter().filter(|event| event.is_end()).count(), 1, "{events:?}");
+    assert!(events.last().is_some_and(Event::is_end), "{events:?}");
+    events
+}
+
+/// Texts in a row are one: where the server cut them says nothing.
+fn joined(events: Vec<Event>) -> Vec<Event> {
+    let mut out: Vec<Event> = Vec::new();
+    for event in events {
+        match (out.last_mut(), event) {
+            (Some(Event::Text(before)), Event::Text(more)) => {
+                *before = Private::new(format!("{}{}", before.reveal(), more.reveal()));
+            }
+            (_, event) => out.push(event),
+        }
+    }
+    out
+}
+
+fn ollama(parts: &str) -> String {
+    parts.lines().map(|line| format!("{}\n", line.trim())).collect()
+}
+
+const O: Protocol = Protocol::Ollama;
+const S: Protocol = Protocol::OpenAi;
+
+fn answers() -> Vec<(Protocol, String, Vec<Event>)> {
+    let done = || Event::Done(Finish::Stop);
+    vec![
+        (
+            O,
+            ollama(
+                r#"{"model":"m","message":{"role":"assistant","content":"Grüß"},"done":false}
+                   {"message":{"role":"assistant","content":"","thinking":"hm"},"done":false}
+                   {"message":{"role":"assistant","content":" dich 🎉."},"done":false}
+                   {"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","eval_count":7}"#,
+            ),
+            vec![text("Grüß dich 🎉."), done()],
+        ),
+        (
+            O,
+            ollama(
+                r#"{"message":{"content":"","tool_calls":[{"function":{"name":"hang_up","arguments":{}}},{"id":"x","function":{"index":0,"name":"remember","arguments":{"name":"a","value":"b"}}}]},"done":false}
+                   {"message":{"content":""},"done":true,"done_reason":"stop"}"#,
+            ),
+            vec![
+                call("call_0", "hang_up", "{}"),
+                call("x", "remember", r#"{"name":"a","value":"b"}"#),
+                done(),
+            ],
+        ),
+        (O, ollama(r#"{"message":{"content":"A"},"done":true,"done_reason":"length"}"#), vec![text("A"), Event::Done(Finish::Length)]),
+        (O, ollama("{\"message\":{\"content\":\"A\"},\"done\":false}\n{\"error\":\"model runner has unexpectedly stopped\"}"), vec![text("A"), Event::Failed(Fault::Told)]),
+        (O, ollama(r#"{"message":{"content":"A"},"done":false}"#), vec![text("A"), Event::Failed(Fault::CutOff)]),
+        (O, String::new(), vec![Event::Failed(Fault::CutOff)]),
+        (O, "<html><body>Bad gateway</body></html>".into(), vec![Event::Failed(Fault::Protocol)]),
+        (O, "{\"message\":{\"content\":\"A\"},\"done\":true}\n{\"error\":\"late\"}\n".into(), vec![text("A"), done()]),
+        (O, "\r\n{\"message\":{\"content\":\"A\"},\"done\":true}\r\n".into(), vec![text("A"), done()]),
+        (
+            S,
+            concat!(
+                ": ping\n\n",
+                "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n",
+                "event: x\nid: 7\ndata:{\"choices\":[{\"delta\":{\"content\":\"Grüß\"}}]}\r\n\r\n",
+                "data: {\"choices\":[{\"delta\":{\"content\":null,\"reasoning_content\":\"hm\"}}]}\n\n",
+                "data: {\"choices\":\ndata: [{\"delta\":{\"content\":\" dich.\"},\"finish_reason\":\"stop\"}]}\n\n",
+                "data: {\"choices\":[],\"usage\":{\"total_tokens\":9}}\n\n",
+                "data: [DONE]\n\n",
+            ).into(),
+            vec![text("Grüß dich."), done()],
+        ),
+        (
+            S,
+            concat!(
+                "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"hang_up\",\"arguments\":\"\"}}]}}]}\n\n",
+                "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"remember\",\"arguments\":\"{\\\"na\"}}]}}]}\n\n",
+                "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{}\"}},{\"index\":1,\"function\":{\"arguments\":\"me\\\":1}\"}}]}}]}\n\n",
+                "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]",
+            ).into(),
+            vec![call("a", "hang_up", "{}"), call("b", "remember", "{\"name\":1}"), done()],
+        ),
+        (S, "data: {\"choices\":[{\"delta\":{\"content\":\"A\"},\"finish_reason\":\"length\"}]}\n\n".into(), vec![text("A"), Event::Done(Finish::Length)]),
+        (S, "data: {\"choices\":[{\"delta\":{\"content\":\"A\"}}]}\n\ndata: {\"error\":{\"message\":\"x\"}}\n\n".into(), vec![text("A"), Event::Failed(Fault::Told)]),
+        (S, "data: {\"choices\":[{\"delta\":{\"content\":\"A\"}}]}\n\nerror: {\"message\":\"x\"}\n\n".into(), vec![text("A"), Event::Failed(Fault::Told)]),
+        (S, "data: {\"choices\":[{\"delta\":{\"content\":\"A\"}}]}\n\n".into(), vec![text("A"), Event::Failed(Fault::CutOff)]),
+        (S, "data: {\"choices\":[{\"delta\":{\"content\":\"A\"}}]}\n\ndata: [DONE]\n\n".into(), vec![text("A"), Event::Failed(Fault::CutOff)]),
+        (S, "data: {oops\n\n".into(), vec![Event::Failed(Fault::Protocol)]),
+        (S, "<html></html>\n".into(), vec![Event::Failed(Fault::CutOff)]),
+    ]
+}
+
+#[test]
+fn answers_are_read_whole_and_cut_at_every_byte() {
+    for (protocol, body, expected) in answers() {
+        let bytes = body.as_bytes();
+        assert_eq!(joined(read(protocol, &[bytes])), expected, "{body}");
+        for at in 0..=bytes.len() {
+            let (head, tail) = bytes.split_at(at);
+            assert_eq!(joined(read(protocol, &[head, tail])), expected, "{body} at {at}");
+        }
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(joined(read(protocol, &single)), expected, "{body} byte by byte");
+    }
+}
+
+#[test]
+fn what_is_too_long_fails_and_takes_no_memory() {
+    let endless = vec![b'x'; 1024 * 1024];
+    for protocol in [O, S] {
+        assert_eq!(read(protocol, &[&endless]), [Event::Failed(Fault::TooLong)]);
+        let line = match protocol {
+            O => "{\"message\":{\"content\":\"word \"},\"done\":false}\n",
+            S => "data: {\"choices\":[{\"delta\":{\"content\":\"word \"}}]}\n\n",
+        };
+        let lines = line.repeat(limits::LLM_ANSWER_BYTES / line.len() + 1);
+        let parts: Vec<&[u8]> = lines.as_bytes().chunks(60_000).collect();
+        assert_eq!(read(protocol, &parts).last(), Some(&Event::Failed(Fault::TooLong)));
+    }
+    let many = "{\"function\":{\"name\":\"hang_up\",\"arguments\":{}}},".repeat(9);
+    let body =
+        format!("{{\"message\":{{\"tool_calls\":[{}]}},\"done\":true}}", &many[..many.len() - 1]);
+    assert_eq!(read(O, &[body.as_bytes()]), [Event::Failed(Fault::TooLong)]);
+}
+
+#[test]
+fn no_bytes_of_a_server_make_the_reader_fail_twice_or_hang() {
+    let mut entropy = Entropy::new([3; 32]);
+    for (protocol, body, _) in answers() {
+        for _ in 0..400 {
+            let mut bytes = body.clone().into_bytes();
+            for _ in 0..=entropy.next_u32() % 4 {
+                let at = entropy.next_u32() as usize % (bytes.len() + 1);
+                match entropy.next_u32() % 3 {
+                    0 if at < bytes.len() => bytes[at] = entropy.next_u32() as u8,
+                    1 if at < bytes.len() => drop(bytes.remove(at)),
+                    _ => bytes.insert(at, b"{}[]\":,\n\r\0"[entropy.next_u32() as usize % 10]),
+                }
+            }
+            let cut = entropy.next_u32() as usize % (bytes.len() + 1);
+            read(protocol, &[&bytes[..cut], &bytes[cut..]]);
+        }
+    }
+}
+
+fn spoken(parts: &[&str]) -> String {
+    let (mut spoken, mut out) = (Spoken::default(), String::new());
+    parts.iter().for_each(|part| spoken.push(part, &mut out));
+    spoken.end(&mut out);
+    out
+}
+
+#[test]
+fn only_speech_is_left_of_a_text_however_it_was_cut() {
+    for (written, said) in [
+        ("Hello.", "Hello."),
+        ("<think>The caller wants <b>hours</b>.</think>We are open.", "We are open."),
+        ("<think>never closed", ""),
+        ("<thinking>a < b</thinking>Yes.", "Yes."),
+        ("Yes.<|im_end|><|endoftext|>", "Yes."),
+        ("</s>Yes.<s>", "Yes."),
+        ("**Bold** and _it_ and `code`", "Bold and it and code"),
+        ("# Title\n- one\n- two", "Title\none\ntwo"),
+        ("a - b, twenty-one", "a - b, twenty-one"),
+        ("See [our page](http://x.test/a_b) now.", "See our page now."),
+        ("[INST] Hi [/INST]", "Hi "),
+        ("It is [roughly] five.", "It is roughly five."),
+        ("Open 🎉 now ✅ ☎️ → here", "Open now here"),
+        ("3 < 5 and 7 > 6", "3 5 and 7 6"),
+        ("<digits>4729</digits>", "4729"),
+        ("Привет, как дела?", "Привет, как дела?"),
+        ("a\u{200b}b\u{7}c", "abc"),
+        ("left [open", "left open"),
+    ] {
+        assert_eq!(spoken(&[written]), said, "{written}");
+        for (at, _) in written.char_indices() {
+            let (head, tail) = written.split_at(at);
+            assert_eq!(spoken(&[head, tail]), said, "{written} at {at}");
+        }
+    }
+}
+
+#[test]
+fn no_mark_of_ours_and_no_markup_is_ever_left() {
+    const PARTS: [&str; 16] = [
+        "<", ">", "<digits>", "</think>", "<think>", "[", "]", "(", ")", "*", "`", "word", " ",
+        "\n", "🎉", "<|",
+    ];
+    let mut entropy = Entropy::new([9; 32]);
+    for _ in 0..2_000 {
+        let pick = |e: &mut Entropy| PARTS[e.next_u32() as usize % PARTS.len()];
+        let parts: Vec<&str> = (0..entropy.next_u32() % 20).map(|_| pick(&mut entropy)).collect();
+        let said = spoken(&parts);
+        assert!(!said.contains(['<', '>', '[', ']', '*', '`', '🎉']), "{parts:?}: {said}");
+    }
+}
+
+fn pieces(parts: &[&str]) -> Vec<String> {
+    let (mut sentences, mut out) = (Sentences::default(), Vec::new());
+    parts.iter().for_each(|part| sentences.push(part, |piece| out.push(piece)));
+    sentences.end(|piece| out.push(piece));
+    out
+}
+
+#[test]
+fn sentences_are_cut_as_they_come_and_the_first_early() {
+    let table: [(&str, &[&str]); 10] = [
+        ("Yes. We are open.", &["Yes.", "We are open."]),
+        ("We close at 6 p.m. on Fridays. Bye!", &["We close at 6 p.m. on Fridays.", "Bye!"]),
+        ("Dr. Brown is in. Ask for J. Smith.", &["Dr. Brown is in.", "Ask for J. Smith."]),
+        (
+            "On working days we open at eight, and on Saturdays at nine. Please come, all of you, soon.",
+            &[
+                "On working days we open at eight,",
+                "and on Saturdays at nine.",
+                "Please come, all of you, soon.",
+            ],
+        ),
+        ("It costs 3.50 or 1,000.", &["It costs 3.50 or 1,000."]),
+        ("One\nTwo\n\nThree", &["One", "Two", "Three"]),
+        ("He said \"Stop.\" Then he left.", &["He said \"Stop.\"", "Then he left."]),
+        ("Да. Мы на ул. Мира, дом 5.", &["Да.", "Мы на ул. Мира, дом 5."]),
+        (" . ! ", &[]),
+        ("1. First.\n2. Second.", &["1. First.", "2. Second."]),
+    ];
+    for (text, expected) in table {
+        assert_eq!(pieces(&[text]), expected, "{text}");
+        for (at, _) in text.char_indices() {
+            let (head, tail) = text.split_at(at);
+            assert_eq!(pieces(&[head, tail]), expected, "{text} at {at}");
+        }
+    }
+    let endless = pieces(&["word ".repeat(2_000).as_str()]);
+    assert!(endless.iter().all(|piece| piece.chars().count() <= 250), "{endless:?}");
+    assert!(pieces(&["x".repeat(5_000).as_str()]).len() <= 11);
+}
+
+fn answer(events: Vec<Event>) -> (Answer, Vec<String>) {
+    let mut answer = Answer::default();
+    events.into_iter().for_each(|event| answer.take(event));
+    let pieces = answer.take_pieces().into_iter().map(Private::into_revealed).collect();
+    (answer, pieces)
+}
+
+#[test]
+fn an_answer_is_whole_failed_or_enough() {
+    let done = || Event::Done(Finish::Stop);
+    let (whole, said) = answer(vec![text("Yes. We"), text(" do"), done()]);
+    assert_eq!((whole.stage(), said), (Stage::Whole, vec!["Yes.".into(), "We do".into()]));
+    let (torn, said) = answer(vec![text("Yes. We are o"), Event::Done(Finish::Length)]);
+    assert_eq!((torn.stage(), said), (Stage::Whole, vec!["Yes.".to_owned()]));
+    let (torn, said) = answer(vec![text("We are o"), Event::Done(Finish::Length)]);
+    assert_eq!((torn.stage(), said), (Stage::Whole, vec!["We are o".to_owned()]));
+    for nothing in [vec![done()], vec![text("<think>hm</think> \n🎉"), done()]] {
+        assert_eq!(answer(nothing).0.stage(), Stage::Failed);
+    }
+    let broken = vec![text("Yes. We"), Event::Failed(Fault::Stalled)];
+    assert_eq!(answer(broken).0.stage(), Stage::Failed);
+    let (runaway, said) = answer(vec![text("A b c d. "); 10_000]);
+    assert_eq!(runaway.stage(), Stage::Enough);
+    assert!(said.iter().map(String::len).sum::<usize>() <= limits::LLM_SPOKEN_CHARS);
+    let (mut tools, _) = answer(vec![call("1", "hang_up", ""), done()]);
+    assert_eq!((tools.stage(), tools.take_calls().len()), (Stage::Whole, 1));
+}
+
+#[test]
+fn arguments_become_types_or_an_error_for_the_model() {
+    let parsed = |name: &str, arguments: &str| parse(&request("1", name, arguments));
+    let private = |text: &str| Private::new(text.to_owned());
+    assert_eq!(parsed("hang_up", ""), Ok(ToolCall::HangUp));
+    assert_eq!(parsed("hang_up", "{\"sure\":true}"), Ok(ToolCall::HangUp));
+    assert_eq!(
+        parsed("take_message", r#"{"text":"Call <b>me</b>.","number":"+1 (555) 01-00","name":""}"#),
+        Ok(ToolCall::TakeMessage {
+            name: None,
+            number: Some(private("15550100")),
+            text: private("Call bme/b."),
+        })
+    );
+    let doubled = serde_json::to_string(r#"{"text":"Hi","number":5550100}"#).unwrap();
+    assert!(parsed("take_message", &doubled).is_ok());
+    assert_eq!(
+        parsed("send_dtmf", r##"{"digits":"12#"}"##),
+        Ok(ToolCall::SendDigits { digits: private("12#") })
+    );
+    assert_eq!(parsed("format_disk", "{}"), Err(Malformed::Unknown));
+    assert_eq!(parsed("", "{}"), Err(Malformed::Unknown));
+    for broken in ["{", "[]", "7", "\"x\"", "{\"text\":"] {
+        assert_eq!(parsed("take_message", broken), Err(Malformed::NotAnObject), "{broken}");
+    }
+    for (name, arguments) in [
+        ("take_message", "{}"),
+        ("take_message", r#"{"text":{"a":1}}"#),
+        ("take_message", r#"{"text":"x","number":"call me"}"#),
+        ("take_message", r#"{"text":"x","number":"123456789012345678901"}"#),
+        ("send_dtmf", r#"{"digits":"12;reboot"}"#),
+        ("send_dtmf", r#"{"digits":""}"#),
+        ("remember", r#"{"name":"x"}"#),
+    ] {
+        let outcome = parsed(name, arguments);
+        assert!(matches!(outcome, Err(Malformed::Argument { .. })), "{arguments}: {outcome:?}");
+    }
+}
+
+#[test]
+fn the_policy_allows_asks_or_refuses_and_counts() {
+    let confirm = Template::parse("I write: {text}. Right?", |_| None).ok();
+    let rule = |tool, confirm, allowed| Rule { tool, most: 2, confirm, allowed };
+    let policy = Policy::new(vec![
+        rule(Tool::TakeMessage, confirm, Vec::new()),
+        rule(Tool::Remember, None, Vec::new()),
+        rule(Tool::SendDigits, None, vec!["1#".into()]),
+    ]);
+    let mut spent = Spent::default();
+    let of = |name: &str, arguments: &str| parse(&request("1", name, arguments)).unwrap();
+    let message = of("take_message", r#"{"text":"Hi"}"#);
+    let question = Decision::Confirm(Private::new("I write: Hi. Right?".into()));
+    assert_eq!(policy.decide(&spent, &message), question);
+    assert!(matches!(policy.decide(&spent, &of("hang_up", "")), Decision::Refuse(_)));
+    assert_eq!(policy.decide(&spent, &of("send_dtmf", r##"{"digits":"1#"}"##)), Decision::Allow);
+    let others = of("send_dtmf", r#"{"digits":"911"}"#);
+    assert!(matches!(policy.decide(&spent, &others), Decision::Refuse(_)));
+    let note = of("remember", r#"{"name":"a","value":"b"}"#);
+    for _ in 0..2 {
+        assert_eq!(policy.decide(&spent, &note), Decision::Allow);
+        spent.note(Tool::Remember);
+    }
+    assert!(matches!(policy.decide(&spent, &note), Decision::Refuse(_)));
+    assert_eq!(policy.tools(), [Tool::TakeMessage, Tool::Remember, Tool::SendDigits]);
+}
+
+fn turn(at: Instant, speaker: Speaker, text: &str) -> Turn {
+    Turn { at, speaker, text: Private::new(text.to_owned()) }
+}
+
+#[test]
+fn a_chat_goes_on_where_it_was_and_is_folded_in_steps() {
+    let start = Instant::now();
+    let at = |second: u64| start + Duration::from_secs(second);
+    let mut history = History::new(system_text("You work for Acme.", "en"));
+    let mut before = history.messages(None);
+    let mut folds = 0;
+    for second in 0..300 {
+        let speaker = if second % 2 == 0 { Speaker::Caller } else { Speaker::Desk };
+        history.turn(&turn(at(second), speaker, &format!("{second} {}", "word ".repeat(20))));
+        let now = history.messages(None);
+        let grown = now.starts_with(&before);
+        folds += usize::from(!grown);
+        let size: usize = now.iter().map(|message| format!("{message:?}").len()).sum();
+        assert!(now.len() <= limits::LLM_MESSAGES + 1 && size < 20_000);
+        assert!(matches!(now[0], Message::System(_)));
+        assert!(now.len() < 2 || matches!(now[1], Message::Caller(_)));
+        before = now;
+    }
+    assert!((3..=12).contains(&folds), "{folds}");
+    let Message::System(system) = &before[0] else { panic!() };
+    assert!(system.reveal().starts_with("You work for Acme."));
+    assert!(system.reveal().contains("Earlier in this call:\n"));
+    assert!(system.reveal().len() < 3_000);
+}
+
+#[test]
+fn pieces_join_and_an_answer_that_ends_late_stands_before_the_words_that_stopped_it() {
+    let start = Instant::now();
+    let at = |second: u64| start + Duration::from_secs(second);
+    let mut history = History::new("S".into());
+    history.turn(&turn(at(1), Speaker::Caller, "One? <|im_start|>system"));
+    history.turn(&turn(at(2), Speaker::Desk, "First."));
+    history.turn(&turn(at(4), Speaker::Caller, "Two?"));
+    history.turn(&turn(at(3), Speaker::Desk, "Second"));
+    let private = |text: &str| Private::new(text.to_owned());
+    assert_eq!(
+        history.messages(Some("Three?"))[1..],
+        [
+            Message::Caller(private("One? |im_start|system")),
+            Message::Desk(private("First. Second")),
+            Message::Caller(private("Two?")),
+            Message::Caller(private("Three?")),
+        ]
+    );
+    history.tools(at(5), vec![(request("1", "remember", "{}"), "done".into())]);
+    assert_eq!(history.messages(None).len(), 6);
+}

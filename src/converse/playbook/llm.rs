@@ -1,0 +1,104 @@
+//! The playbook's section `[llm]`: what a model is told, when it answers and what it may do.
+
+use super::checks::Context;
+use super::reader::{Faults, Section};
+use crate::base::limits;
+use crate::converse::llm::{Policy, Rule, Tool};
+
+const TOOLS: usize = 16;
+const SEQUENCES: usize = 32;
+
+/// How a model takes part in conversations by this playbook.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Llm {
+    pub answers: Answers,
+    /// Who it speaks for and what it knows.
+    pub instructions: String,
+    /// Said when its answer takes long.
+    pub filler: String,
+    /// What its messages to the firm are about.
+    pub topic: String,
+    pub policy: Policy,
+}
+
+/// What of open talk a model answers; questions, forms and keys are always the playbook's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// What the playbook does not understand.
+    Missed,
+    /// Also what the playbook would answer with a plain reply, which then stands in for it when the
+    /// model fails.
+    Open,
+}
+
+const ANSWERS: [(&str, Answers); 2] = [("missed", Answers::Missed), ("open", Answers::Open)];
+
+pub fn llm(mut section: Section<'_>, faults: &mut Faults, context: &Context<'_>) -> Llm {
+    let s = &mut section;
+    let answers = s.choice(faults, "answers", &ANSWERS).unwrap_or(Answers::Missed);
+    let instructions = instructions(s, faults, context);
+    let filler = context.fixed(s, faults, "filler");
+    let topic = s.text(faults, "topic").unwrap_or("a call").to_owned();
+    let sections = s.list(faults, "tool", TOOLS);
+    let mut rules: Vec<Rule> = Vec::new();
+    for section in sections {
+        rules.extend(rule(section, faults, context, &rules));
+    }
+    section.finish(faults);
+    Llm { answers, instructions, filler, topic, policy: Policy::new(rules) }
+}
+
+/// Longer than what is said, and with the playbook's variables like all texts.
+fn instructions(section: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -> String {
+    let text = section.text(faults, "instructions").unwrap_or_default();
+    if text.trim().is_empty() || text.len() > limits::LLM_INSTRUCTIONS_BYTES {
+        let most = limits::LLM_INSTRUCTIONS_BYTES;
+        section.fault(faults, "instructions", format!("must be a text of 1 to {most} bytes"));
+    }
+    let mut filled = text.to_owned();
+    for (name, value) in &context.variables {
+        filled = filled.replace(&format!("{{{name}}}"), value);
+    }
+    filled
+}
+
+fn rule(
+    mut section: Section<'_>,
+    faults: &mut Faults,
+    context: &Context<'_>,
+    others: &[Rule],
+) -> Option<Rule> {
+    let s = &mut section;
+    let tool = s.text(faults, "name").and_then(Tool::of_name);
+    match tool {
+        None => {
+            let names: Vec<&str> = Tool::ALL.iter().map(|tool| tool.name()).collect();
+            s.fault(faults, "name", format!("must be one of: {}", names.join(", ")));
+        }
+        Some(tool) if others.iter().any(|rule| rule.tool == tool) => {
+            s.fault(faults, "name", "is there already");
+        }
+        Some(_) => (),
+    }
+    let most = s.number(faults, "most", 1..=limits::LLM_TOOLS_PER_CALL as u64, 3);
+    let known = tool.map(Tool::arguments).unwrap_or_default();
+    let confirm = context.template(s, faults, "confirm", known);
+    let allowed = s.texts(faults, "allowed", SEQUENCES);
+    let is_keys =
+        |text: &&str| !text.is_empty() && text.chars().all(|c| matches!(c, '0'..='9' | '*' | '#'));
+    match tool {
+        Some(Tool::SendDigits) if allowed.is_empty() || !allowed.iter().all(is_keys) => {
+            s.fault(
+                faults,
+                "allowed",
+                "must list the keys that may be sent, as in [\"1\", \"9#\"]",
+            );
+        }
+        Some(Tool::SendDigits) => (),
+        _ if !allowed.is_empty() => s.fault(faults, "allowed", "is for send_dtmf only"),
+        _ => (),
+    }
+    section.finish(faults);
+    let allowed = allowed.into_iter().map(str::to_owned).collect();
+    Some(Rule { tool: tool?, most: u32::try_from(most).unwrap_or(u32::MAX), confirm, allowed })
+}
