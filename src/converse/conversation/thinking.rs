@@ -259,7 +259,7 @@ impl Conversation {
         self.timers.cancel(Timer::Lull);
         let state = std::mem::replace(&mut self.thinking.state, State::Idle);
         if let State::Ahead { asked, .. } | State::Answering(Answering { asked, .. }) = state
-            && asked.answer.stage() == Stage::Coming
+            && matches!(asked.answer.stage(), Stage::Coming | Stage::Enough)
         {
             self.outputs.push_back(Output::CancelAsk(asked.ask));
         }
