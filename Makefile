@@ -2,7 +2,7 @@
 # make demo    build, make a trial call, print the conversation; the call's exit code
 # make test    everything that must hold before a change lands
 # make bench   gaps, delays, processor time and memory, printed
-# make train-test   train the starter model at a twentieth of its size and see that it hears digits
+# make train-test   train the starter model at a twentieth of its size and see that it hears sentences
 # make lint    format, clippy, documentation, licences and advisories
 # make deps    install the Debian packages that are missing
 
