@@ -146,6 +146,9 @@ pub const SHELF_SAMPLES: usize = 32 * 1024 * 1024;
 pub const LLM_LINE_BYTES: usize = 256 * 1024;
 /// Bytes of one answer of a model in all: 10,000 tokens in either protocol's wrapping.
 pub const LLM_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of text taken of one answer, in one part or in many, with what is not spoken: what
+/// `LLM_TOKENS` come to in any script twice over, and little enough to look through at once.
+pub const LLM_TEXT_BYTES: usize = 8 * 1024;
 /// Tool calls in one answer.
 pub const LLM_TOOL_CALLS: usize = 8;
 /// Bytes of one tool call's name, id and arguments.

@@ -313,6 +313,7 @@ impl Conversation {
         }
         let pieces = answering.asked.answer.take_pieces();
         let stage = answering.asked.answer.stage();
+        let has_words = answering.asked.answer.has_words();
         for piece in pieces {
             let piece = piece.into_revealed();
             let utterance = self.say(now, vec![piece.clone()], true, Purpose::Reply);
@@ -325,6 +326,7 @@ impl Conversation {
             Stage::Coming => (),
             Stage::Failed => self.fail(now),
             Stage::Whole => self.use_tools(now),
+            Stage::Enough if !has_words => self.fail(now),
             Stage::Enough => {
                 if let State::Answering(answering) = &self.thinking.state {
                     self.outputs.push_back(Output::CancelAsk(answering.asked.ask));

@@ -223,8 +223,12 @@ fn no_mark_of_ours_and_no_markup_is_ever_left() {
 
 fn pieces(parts: &[&str]) -> Vec<String> {
     let (mut sentences, mut out) = (Sentences::default(), Vec::new());
-    parts.iter().for_each(|part| sentences.push(part, |piece| out.push(piece)));
-    sentences.end(|piece| out.push(piece));
+    let mut keep = |piece| {
+        out.push(piece);
+        true
+    };
+    parts.iter().for_each(|part| sentences.push(part, &mut keep));
+    sentences.end(&mut keep);
     out
 }
 
@@ -256,6 +260,12 @@ fn sentences_are_cut_as_they_come_and_the_first_early() {
             assert_eq!(pieces(&[head, tail]), expected, "{text} at {at}");
         }
     }
+    let (mut sentences, mut taken) = (Sentences::default(), 0);
+    sentences.push(&"Yes. ".repeat(1_000), |_| {
+        taken += 1;
+        taken < 3
+    });
+    assert_eq!(taken, 3, "nothing is cut that nobody wants");
     let endless = pieces(&["word ".repeat(2_000).as_str()]);
     assert!(endless.iter().all(|piece| piece.chars().count() <= 250), "{endless:?}");
     assert!(pieces(&["x".repeat(5_000).as_str()]).len() <= 11);
@@ -285,6 +295,16 @@ fn an_answer_is_whole_failed_or_enough() {
     let (runaway, said) = answer(vec![text("A b c d. "); 10_000]);
     assert_eq!(runaway.stage(), Stage::Enough);
     assert!(said.iter().map(String::len).sum::<usize>() <= limits::LLM_SPOKEN_CHARS);
+    for nothing in ["! ", "\n", "<think>", ". . ", "\u{2003}"] {
+        let (mut endless, mut taken) = (Answer::default(), 0);
+        while endless.stage() == Stage::Coming {
+            taken += nothing.len();
+            assert!(taken <= limits::LLM_TEXT_BYTES + nothing.len(), "{nothing:?}");
+            endless.take(text(nothing));
+        }
+        let (line, said) = answer(vec![text(&nothing.repeat(100_000))]);
+        assert_eq!((line.stage(), line.has_words(), said), (Stage::Enough, false, vec![]));
+    }
     let (mut tools, _) = answer(vec![call("1", "hang_up", ""), done()]);
     assert_eq!((tools.stage(), tools.take_calls().len()), (Stage::Whole, 1));
 }

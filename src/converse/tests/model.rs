@@ -119,8 +119,10 @@ fn a_guess_is_asked_ahead_and_its_answer_is_said_only_once_the_turn_is_closed() 
     assert_eq!(preview.reply.map(Private::into_revealed), Some("No.".to_owned()));
     desk.hear(QUESTION);
     assert_eq!(desk.asked.len(), 2, "what was asked ahead is used");
-    assert_eq!(desk.said.len(), 2);
+    assert_eq!((desk.said.len(), desk.awaited.answer), (3, Expectation::YesNo));
+    desk.play();
     assert!(desk.messages.is_empty(), "it needs a yes first");
+    assert_eq!(desk.ended, None, "nobody hangs up on a question");
 }
 
 #[test]
@@ -179,6 +181,7 @@ fn mishaps() -> Vec<(&'static str, Vec<Event>)> {
         ("a runaway of words", vec![text("word "); 10_000]),
         ("a runaway of sentences", vec![text("A few words more. "); 10_000]),
         ("a runaway of line feeds", vec![text("\n"); 10_000]),
+        ("a line of marks", vec![text(&"! ".repeat(125_000))]),
         ("a stopped server", vec![Event::Failed(Fault::Resting)]),
     ]
 }
@@ -262,6 +265,34 @@ fn a_tool_that_needs_a_yes_runs_after_a_yes_only() {
     keys.done();
     keys.give(Input::Digit('1'));
     assert_eq!(keys.messages.len(), 1);
+}
+
+#[test]
+fn a_caller_who_is_being_asked_is_not_hung_up_on() {
+    for tools in [["take_message", "hang_up"], ["hang_up", "take_message"]] {
+        let mut desk = asks();
+        for tool in tools {
+            let arguments = if tool == "hang_up" { "{}" } else { r#"{"text":"Call me."}"# };
+            desk.calls(tool, arguments);
+        }
+        desk.done();
+        assert_eq!(
+            desk.play(),
+            ["I will leave this message: Call me. Is that right?"],
+            "{tools:?}"
+        );
+        desk.wait(Duration::from_secs(5));
+        assert_eq!(desk.ended, None, "{tools:?}");
+        desk.hear("Yes.");
+        assert_eq!(desk.messages.len(), 1, "{tools:?}");
+        let refused = |told: &String| told.contains("the caller is being asked first");
+        assert!(words(desk.last_chat()).iter().any(refused), "{tools:?}");
+        desk.tells("Goodbye.");
+        desk.calls("hang_up", "{}");
+        desk.done();
+        desk.play();
+        assert_eq!(desk.ended, Some(EndCause::Goodbye), "{tools:?}");
+    }
 }
 
 #[test]

@@ -19,14 +19,19 @@ enum Outcome {
 impl Conversation {
     pub(super) fn use_tools(&mut self, now: Instant) {
         let State::Answering(answering) = &mut self.thinking.state else { return };
-        let calls = answering.asked.answer.take_calls();
+        let mut calls = answering.asked.answer.take_calls();
         if calls.is_empty() {
             return self.finish();
         }
+        // Hanging up is judged last, wherever it stood: a caller who is being asked is not left.
+        calls.sort_by_key(|request| request.name == Tool::HangUp.name());
         let mut outcomes = Vec::new();
         let mut outcome = Outcome::AskAgain;
         for request in calls {
             let text = match (self.judge(&request), &outcome) {
+                (Ok((ToolCall::HangUp, Decision::Allow)), Outcome::Confirm(..)) => {
+                    "error: the caller is being asked first; hang up after the answer".to_owned()
+                }
                 (Ok((call, Decision::Allow)), _) => {
                     if call == ToolCall::HangUp {
                         outcome = Outcome::Leave;
