@@ -197,6 +197,16 @@ fn only_speech_is_left_of_a_text_however_it_was_cut() {
         ("Привет, как дела?", "Привет, как дела?"),
         ("a\u{200b}b\u{7}c", "abc"),
         ("left [open", "left open"),
+        ("One. <tool_call>{\"name\":\"dial\"}</tool_call>Two.", "One. Two."),
+        ("<function=dial>{\"to\":1}</function>Two.", "Two."),
+        ("One.[TOOL_CALLS][{\"name\":\"dial\"}] more", "One."),
+        ("One.<|python_tag|>dial(1)", "One."),
+        ("<|channel|>analysis<|message|>Hm, <b>what</b>?<|end|>Yes.", "Yes."),
+        (
+            "<|channel|>analysis<|message|>Hm?<|end|><|start|>assistant<|channel|>final<|message|>Yes.<|return|>",
+            "Yes.",
+        ),
+        ("<|channel|>commentary to=functions.dial <|message|>{\"a\":1}<|call|>", ""),
     ] {
         assert_eq!(spoken(&[written]), said, "{written}");
         for (at, _) in written.char_indices() {
@@ -364,6 +374,13 @@ fn the_policy_allows_asks_or_refuses_and_counts() {
     assert_eq!(policy.decide(&spent, &message), question);
     assert!(matches!(policy.decide(&spent, &of("hang_up", "")), Decision::Refuse(_)));
     assert_eq!(policy.decide(&spent, &of("send_dtmf", r##"{"digits":"1#"}"##)), Decision::Allow);
+    let long = format!(r#"{{"text":"*Call* [me](http://x) {}"}}"#, "now ".repeat(200));
+    let Decision::Confirm(asked) = policy.decide(&spent, &of("take_message", &long)) else {
+        panic!("it is asked")
+    };
+    let asked = asked.into_revealed();
+    assert!(asked.starts_with("I write: Call me now now"), "{asked}");
+    assert!(asked.chars().count() < 330 && asked.ends_with("now. Right?"), "{asked}");
     let others = of("send_dtmf", r#"{"digits":"911"}"#);
     assert!(matches!(policy.decide(&spent, &others), Decision::Refuse(_)));
     let note = of("remember", r#"{"name":"a","value":"b"}"#);
