@@ -106,6 +106,17 @@ impl Thinking {
         }
     }
 
+    /// The call goes on by another playbook: with the model told anew who it is, but with what it
+    /// has used up and noted, and no number asked under twice.
+    pub fn switch(&mut self, playbook: &Playbook) {
+        let Self { mut history, .. } = Self::new(playbook);
+        for (name, value) in self.history.notes() {
+            history.note(name.clone(), value.clone());
+        }
+        self.history = history;
+        self.state = State::Idle;
+    }
+
     /// What every chat of this call begins with, with a word of nobody's: a chat ends with the
     /// caller's.
     pub fn beginning(&self, playbook: &Playbook) -> Chat {

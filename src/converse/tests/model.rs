@@ -296,6 +296,54 @@ fn a_caller_who_is_being_asked_is_not_hung_up_on() {
 }
 
 #[test]
+fn another_language_renews_neither_the_budget_nor_the_numbers() {
+    let mut desk = asks();
+    for _ in 0..2 {
+        desk.calls("remember", r#"{"name":"order","value":"4729"}"#);
+    }
+    desk.done();
+    desk.tells("Well.");
+    desk.done();
+    desk.play();
+    desk.conversation.switch(std::sync::Arc::new(Playbook::logistics()));
+    for _ in 0..10 {
+        desk.hear(QUESTION);
+        desk.calls("remember", r#"{"name":"color","value":"red"}"#);
+        desk.done();
+        desk.tells("Well.");
+        desk.done();
+        desk.play();
+    }
+    let refused = |told: &&String| told.contains("used too often");
+    assert_eq!(words(desk.last_chat()).iter().filter(refused).count(), 2);
+    for (place, (ask, _)) in desk.asked.iter().enumerate() {
+        assert!(desk.asked.iter().skip(place + 1).all(|(other, _)| other != ask));
+    }
+    desk.hear(QUESTION);
+    desk.calls("take_message", r#"{"text":"Call me."}"#);
+    desk.done();
+    desk.hear("Yes.");
+    let fields = &desk.messages[0].fields;
+    assert_eq!(fields[0].0, "order", "what was noted is not lost");
+}
+
+#[test]
+fn a_long_farewell_is_heard_to_its_end() {
+    let mut desk = asks();
+    desk.tells("One. Two. Three. Four. ");
+    desk.calls("hang_up", "");
+    desk.done();
+    assert_eq!(desk.said.len(), 4);
+    while !desk.said.is_empty() {
+        desk.wait(Duration::from_secs(12));
+        assert_eq!(desk.ended, None);
+        let utterance = desk.said.remove(0).utterance;
+        desk.give(Input::Finished { utterance });
+    }
+    assert_eq!(desk.ended, Some(EndCause::Goodbye));
+}
+
+#[test]
 fn a_model_may_remember_and_hang_up_and_its_rounds_are_counted() {
     let mut desk = asks();
     desk.calls("remember", r#"{"name":"order","value":"4729"}"#);
