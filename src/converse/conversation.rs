@@ -154,8 +154,10 @@ impl Conversation {
             (_, Input::Heard(speech)) => self.heard(now, &speech),
             (Phase::Talking, Input::HeardUnclear) => {
                 self.caller = Caller::Quiet;
-                let reaction = self.dialogue.unclear();
-                self.react(now, reaction);
+                if !self.confirm_again(now) {
+                    let reaction = self.dialogue.unclear();
+                    self.react(now, reaction);
+                }
             }
             (Phase::Leaving(_), Input::HeardUnclear) => {}
             (_, Input::CallerSpeaking) => self.caller = Caller::Speaking,

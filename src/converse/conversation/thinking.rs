@@ -47,6 +47,9 @@ enum State {
     Confirming {
         request: ToolRequest,
         call: ToolCall,
+        question: Private<String>,
+        /// Times that it was asked again, for an answer that was not understood.
+        again: u32,
         /// Of the other tools of the same answer.
         outcomes: Vec<(ToolRequest, String)>,
         answering: Answering,
@@ -268,11 +271,18 @@ impl Conversation {
     /// No answer is wanted any more, and the server is told so.
     pub(super) fn stop_thinking(&mut self) {
         self.timers.cancel(Timer::Lull);
-        let state = std::mem::replace(&mut self.thinking.state, State::Idle);
-        if let State::Ahead { asked, .. } | State::Answering(Answering { asked, .. }) = state
-            && matches!(asked.answer.stage(), Stage::Coming | Stage::Enough)
-        {
-            self.outputs.push_back(Output::CancelAsk(asked.ask));
+        match std::mem::replace(&mut self.thinking.state, State::Idle) {
+            State::Ahead { asked, .. } | State::Answering(Answering { asked, .. }) => {
+                if matches!(asked.answer.stage(), Stage::Coming | Stage::Enough) {
+                    self.outputs.push_back(Output::CancelAsk(asked.ask));
+                }
+            }
+            // A model that is told nothing of it would believe that it was done.
+            State::Confirming { request, mut outcomes, answering, .. } => {
+                outcomes.push((request, tools::NOT_A_YES.to_owned()));
+                self.thinking.history.tools(answering.asked.at, outcomes);
+            }
+            State::Idle => (),
         }
     }
 

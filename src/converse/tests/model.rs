@@ -268,6 +268,34 @@ fn a_tool_that_needs_a_yes_runs_after_a_yes_only() {
 }
 
 #[test]
+fn a_doubtful_or_unheard_yes_is_asked_for_again_and_a_lost_question_is_told() {
+    let doubtful = || Input::Heard(Speech::evenly("Yes.", 0.1));
+    for answer in [doubtful, || Input::HeardUnclear] {
+        let mut desk = asks();
+        desk.calls("take_message", r#"{"text":"Call me."}"#);
+        desk.done();
+        let question = desk.play();
+        for _ in 0..2 {
+            desk.give(answer());
+            assert_eq!((desk.play(), desk.awaited.answer), (question.clone(), Expectation::YesNo));
+        }
+        let mut sure = asks();
+        sure.calls("take_message", r#"{"text":"Call me."}"#);
+        sure.done();
+        sure.give(answer());
+        sure.hear("Yes.");
+        assert_eq!(sure.messages.len(), 1);
+        desk.give(answer());
+        assert_ne!(desk.play(), question);
+        desk.hear("No.");
+        desk.play();
+        desk.hear(QUESTION);
+        let told = "result: not done: the caller did not say yes".to_owned();
+        assert!(desk.messages.is_empty() && words(desk.last_chat()).contains(&told));
+    }
+}
+
+#[test]
 fn a_caller_who_is_being_asked_is_not_hung_up_on() {
     for tools in [["take_message", "hang_up"], ["hang_up", "take_message"]] {
         let mut desk = asks();
