@@ -65,7 +65,6 @@ impl Spoken {
         match std::mem::take(&mut self.state) {
             State::Bracket(text) | State::AfterBracket(text) => self.say_all(&text, out),
             State::Text | State::Tag(_) | State::Hidden(..) | State::Header(_) | State::Address => {
-                ()
             }
         }
     }
