@@ -6,6 +6,10 @@ use std::path::PathBuf;
 
 use crate::base::Private;
 
+/// The variables of the environment that hold secrets: no child of ours gets them.
+pub const VARIABLES: [&str; 1] = [LLM_KEY];
+pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
+
 /// The secret that systemd calls `name`, else the environment variable `variable`, trimmed.
 pub fn secret(name: &str, variable: &str) -> io::Result<Option<Private<String>>> {
     find(name, variable, |name| std::env::var_os(name))

@@ -146,6 +146,12 @@ pub const SHELF_SAMPLES: usize = 32 * 1024 * 1024;
 pub const LLM_LINE_BYTES: usize = 256 * 1024;
 /// Bytes of one answer of a model in all: 10,000 tokens in either protocol's wrapping.
 pub const LLM_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of text taken of one answer, in one part or in many, with what is not spoken: what
+/// `LLM_TOKENS` come to in any script twice over, and little enough to look through at once.
+pub const LLM_TEXT_BYTES: usize = 8 * 1024;
+/// Characters of one argument in a question to the caller: 20 s of speech, which nobody follows for
+/// longer.
+pub const LLM_ASKED_CHARS: usize = 300;
 /// Tool calls in one answer.
 pub const LLM_TOOL_CALLS: usize = 8;
 /// Bytes of one tool call's name, id and arguments.
@@ -182,9 +188,11 @@ pub const LLM_FILLER_AFTER: Duration = Duration::from_millis(800);
 pub const LLM_PATIENCE: Duration = Duration::from_millis(2_500);
 /// A model's server that takes no connection within this time is not there.
 pub const LLM_CONNECT: Duration = Duration::from_secs(2);
-/// Time of a server for the first bytes of an answer: the conversation has given up by then.
-pub const LLM_FIRST_TOKEN: Duration = Duration::from_secs(6);
+/// Time of a server for the first words of an answer, all attempts together. Shorter than the
+/// conversation waits (`LLM_FILLER_AFTER` and `LLM_PATIENCE`), for it cancels then, and what is
+/// cancelled speaks against no server: one that hangs would never be left alone.
+pub const LLM_FIRST_TOKEN: Duration = Duration::from_secs(3);
 /// The same while it may load a model from a slow disk.
 pub const LLM_COLD: Duration = Duration::from_secs(300);
-/// Time between two parts of an answer.
-pub const LLM_BETWEEN_TOKENS: Duration = Duration::from_secs(5);
+/// Time between two parts of an answer, shorter than the conversation waits for the same reason.
+pub const LLM_BETWEEN_TOKENS: Duration = Duration::from_secs(3);

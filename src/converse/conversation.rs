@@ -21,7 +21,8 @@ use super::voice::{History, Voice};
 use crate::base::{Private, TimerTable, UtteranceId, limits};
 use thinking::Thinking;
 
-/// A farewell whose end is not reported within this time is taken as played: no call hangs on it.
+/// A part of a farewell whose end is not reported within this time is taken as played: no call hangs
+/// on it.
 const FAREWELL_GUARD: Duration = Duration::from_secs(20);
 /// After an interrupted farewell the caller gets this long to say why.
 const SECOND_THOUGHT: Duration = Duration::from_secs(4);
@@ -136,7 +137,7 @@ impl Conversation {
     pub fn switch(&mut self, playbook: Arc<Playbook>) {
         self.stop_thinking();
         self.stop(self.voice.interruptible());
-        self.thinking = Thinking::new(&playbook);
+        self.thinking.switch(&playbook);
         self.dialogue = Dialogue::new(Arc::clone(&playbook));
         self.playbook = playbook;
     }
@@ -153,8 +154,10 @@ impl Conversation {
             (_, Input::Heard(speech)) => self.heard(now, &speech),
             (Phase::Talking, Input::HeardUnclear) => {
                 self.caller = Caller::Quiet;
-                let reaction = self.dialogue.unclear();
-                self.react(now, reaction);
+                if !self.confirm_again(now) {
+                    let reaction = self.dialogue.unclear();
+                    self.react(now, reaction);
+                }
             }
             (Phase::Leaving(_), Input::HeardUnclear) => {}
             (_, Input::CallerSpeaking) => self.caller = Caller::Speaking,
@@ -168,8 +171,11 @@ impl Conversation {
             (_, Input::Finished { utterance }) => {
                 let turn = self.voice.end(utterance, 1.0);
                 self.desk_turn(turn);
-                if let (Phase::Leaving(cause), true) = (self.phase, self.voice.is_silent()) {
-                    self.hang_up(cause);
+                match self.phase {
+                    Phase::Leaving(cause) if self.voice.is_silent() => self.hang_up(cause),
+                    // A model's farewell may be many sentences long.
+                    Phase::Leaving(_) => self.timers.set(Timer::HangUp, now + FAREWELL_GUARD),
+                    Phase::Waiting | Phase::Talking | Phase::Ended => (),
                 }
             }
             (_, Input::Interrupted { utterance, heard_fraction }) => {

@@ -78,11 +78,14 @@ fn address(text: &str) -> Result<Option<Address>, Allowed> {
     if has_more {
         return allowed("an address without a user and without a question mark");
     }
+    // Other programs want the version in such an address; here it belongs to the protocol's paths.
+    let prefix = uri.path().trim_end_matches('/');
+    let prefix = prefix.strip_suffix("/v1").unwrap_or(prefix);
     Ok(Some(Address {
         tls,
         host: host.trim_matches(['[', ']']).to_owned(),
         port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
-        prefix: uri.path().trim_end_matches('/').to_owned(),
+        prefix: prefix.to_owned(),
     }))
 }
 
@@ -98,6 +101,14 @@ mod tests {
         let hosted = read("https://llm.example.net/api/").unwrap();
         assert_eq!((hosted.tls, hosted.port, hosted.prefix.as_str()), (true, 443, "/api"));
         assert_eq!(read("http://[::1]:8080").unwrap().host, "::1");
+        for (text, prefix) in [
+            ("http://x/v1", ""),
+            ("http://x/v1/", ""),
+            ("https://x/api/v1", "/api"),
+            ("http://x/av1", "/av1"),
+        ] {
+            assert_eq!(read(text).unwrap().prefix, prefix, "{text}");
+        }
         assert_eq!(address("").unwrap(), None);
         for wrong in
             ["127.0.0.1:11434", "ftp://x", "http://", "http://me:secret@x", "http://x?key=1", "x"]

@@ -27,6 +27,7 @@ use super::health::{BackOff, Health};
 use super::requests::{Requests, Work};
 use super::wire::{End, Wire};
 use super::{Answer, Asker, Engine, EngineEvent, EngineState, Failure, Phrase, RequestId};
+use crate::appliance::credentials;
 use crate::base::{LanguageCode, Private, limits};
 use crate::speech::protocol::{FromEngine, ToEngine, VERSION};
 
@@ -339,7 +340,8 @@ impl LinkThread {
     }
 }
 
-/// The engine as a child, if it is one. What systemd gave to this process alone is not handed on.
+/// The engine as a child, if it is one. What systemd gave to this process alone is not
+/// handed on, and no secret: the engine parses files of others and asks nobody.
 fn program(place: &EnginePlace, caution: bool) -> Option<Program> {
     let EnginePlace::Child { program, arguments, cautious, .. } = place else { return None };
     let mut program = Program::new(program);
@@ -351,6 +353,9 @@ fn program(place: &EnginePlace, caution: bool) -> Option<Program> {
         .stdin(Stdio::null())
         .process_group(0)
         .kill_on_drop(true);
+    for secret in credentials::VARIABLES {
+        program.env_remove(secret);
+    }
     Some(program)
 }
 

@@ -151,6 +151,12 @@ fn start_model(config: &Config, tongues: &Tongues) -> Result<ModelParts, StartEr
     let Some(settings) = settings::llm(config)? else {
         return Ok((None, mpsc_async::channel(1).1, watch::channel(None).1));
     };
+    if settings::hears_too_little(config) {
+        tracing::warn!(
+            "speech.whisper_model is empty: the built-in ear hears the words of such a desk only, \
+             so the model will get few others; see `attendant models list`"
+        );
+    }
     let beginning = Conversation::model_beginning(&tongues.default_one().playbook);
     let (llm, thoughts) = Llm::start(settings, beginning);
     let health = llm.health();

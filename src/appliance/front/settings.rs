@@ -40,11 +40,17 @@ pub(super) fn llm(config: &Config) -> Result<Option<llm::Settings>, StartError> 
     let system = |source| StartError::System { what: "cannot read the credential llm_key", source };
     Ok(Some(llm::Settings {
         address: config.address.clone(),
-        key: credentials::secret("llm_key", "ATTENDANT_LLM_KEY").map_err(system)?,
+        key: credentials::secret("llm_key", credentials::LLM_KEY).map_err(system)?,
         model: config.model.clone(),
         at_once: config.at_once,
         patience: llm::Patience::default(),
     }))
+}
+
+/// A model is asked what the playbook does not know, but the ear inside the program hears hardly
+/// anything that the playbook does not know.
+pub(super) const fn hears_too_little(config: &Config) -> bool {
+    config.llm.is_some() && config.speech.whisper_model.is_none()
 }
 
 /// The languages that calls are held in, each with its playbook: a file of the owner's, or one that
@@ -217,6 +223,15 @@ mod tests {
 
     fn text() -> Private<String> {
         Private::new(String::new())
+    }
+
+    #[test]
+    fn a_model_with_the_ear_inside_the_program_is_told() {
+        let read = |text: &str| crate::appliance::config::from_text(text).unwrap();
+        let llm = "[llm]\nserver = \"http://127.0.0.1:1\"\nmodel = \"m\"\n";
+        assert!(hears_too_little(&read(llm)));
+        assert!(!hears_too_little(&read("")));
+        assert!(!hears_too_little(&read(&format!("[speech]\nwhisper_model = \"/m\"\n{llm}"))));
     }
 
     #[test]

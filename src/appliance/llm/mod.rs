@@ -202,24 +202,28 @@ impl Shared {
         if !lock(&self.breaker).admits(Instant::now()) {
             return Err(Fault::Resting);
         }
-        let slot = tokio::time::timeout(self.patience.first_token, self.slots.acquire()).await;
+        let until = Instant::now() + self.patience.first_token;
+        let slot = tokio::time::timeout_at(until.into(), self.slots.acquire()).await;
         let Ok(Ok(_slot)) = slot else { return Err(Fault::Full) };
         let mut failed = 0;
         loop {
-            let broken = match self.once(chat, self.patience.first_token, asker).await {
+            let broken = match self.once(chat, until, asker).await {
                 Ok(()) => return Ok(()),
                 Err(broken) => broken,
             };
             failed += 1;
             match broken.fault.retry_after(failed) {
-                Some(pause) if !broken.has_begun => tokio::time::sleep(pause).await,
+                Some(pause) if !broken.has_begun && Instant::now() + pause < until => {
+                    tokio::time::sleep(pause).await
+                }
                 _ => return Err(broken.fault),
             }
         }
     }
 
-    /// One attempt. Its `Failed` is the error, not an event.
-    async fn once(&self, chat: &Chat, first_token: Duration, asker: Asker) -> Result<(), Broken> {
+    /// One attempt, whose first words must come before `until`. Its `Failed` is the error, not an
+    /// event.
+    async fn once(&self, chat: &Chat, until: Instant, asker: Asker) -> Result<(), Broken> {
         let before = |fault| Broken { fault, has_begun: false };
         let (protocol, body) = {
             let model = lock(&self.model);
@@ -229,22 +233,26 @@ impl Shared {
             Protocol::Ollama => "/api/chat",
             Protocol::OpenAi => "/v1/chat/completions",
         };
-        let connection = self.server.connect(self.patience.connect).await.map_err(before)?;
+        let left = until.saturating_duration_since(Instant::now());
+        let connect = self.patience.connect.min(left);
+        let connection = self.server.connect(connect).await.map_err(before)?;
         let asked = connection.post(path, body);
-        let answer = tokio::time::timeout(first_token, asked).await;
+        let answer = tokio::time::timeout_at(until.into(), asked).await;
         let mut answer = answer.map_err(|_| before(Fault::Late))?.map_err(before)?;
         let mut reader = Reader::new(protocol);
         let mut events = Vec::new();
-        let (mut has_begun, mut patience) = (false, first_token);
+        let mut has_begun = false;
         loop {
-            let part = tokio::time::timeout(patience, answer.next()).await;
+            // Comments and what a model only thinks are no beginning.
+            let patience =
+                if has_begun { Instant::now() + self.patience.between_tokens } else { until };
+            let part = tokio::time::timeout_at(patience.into(), answer.next()).await;
             let late = if has_begun { Fault::Stalled } else { Fault::Late };
             match part {
                 Err(_) => return Err(Broken { fault: late, has_begun }),
                 Ok(Some(Ok(bytes))) => reader.push(&bytes, &mut events),
                 Ok(None | Some(Err(_))) => reader.end(&mut events),
             }
-            patience = self.patience.between_tokens;
             for event in events.drain(..) {
                 match event {
                     Event::Failed(fault) => return Err(Broken { fault, has_begun }),

@@ -228,6 +228,49 @@ async fn a_server_that_is_silent_is_left_and_told_apart_by_where_it_stopped() {
     }
 }
 
+#[test]
+fn a_server_is_late_before_the_conversation_cancels() {
+    let conversation = limits::LLM_FILLER_AFTER + limits::LLM_PATIENCE;
+    assert!(Patience::default().first_token < conversation);
+    assert!(Patience::default().between_tokens < conversation);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_left_alone_and_only_an_answer_ends_that() {
+    let hurried = |settings: &mut Settings| settings.patience.first_token = SHORT;
+    let mut desk = Desk::with(hurried, |_, number| match number {
+        0 | 2 => Reply::Stalls(Vec::new()),
+        // Busy for ever, by header and body.
+        1 => Reply::Parts(vec![(SHORT / 4, "\n".to_owned()); 100]),
+        _ => parts([&says("Yes."), DONE]),
+    })
+    .await;
+    desk.knows(None).await;
+    let warmed = desk.llm.shared.warm(&chat(), true).await;
+    assert_eq!(warmed, Ok(warm::Looked::Idle));
+    for work in 0..3 {
+        assert_eq!(desk.asks(work).await, failed(Fault::Late), "{work}");
+    }
+    desk.knows(Some(Fault::Late)).await;
+    assert_eq!(desk.asks(3).await, failed(Fault::Resting));
+    assert_eq!(desk.stand_in.asked().len(), 4);
+    assert_eq!(desk.llm.shared.warm(&chat(), true).await, Ok(warm::Looked::Answered));
+    assert_eq!(desk.stand_in.asked().len(), 5, "a server that has failed is asked");
+}
+
+#[tokio::test]
+async fn attempts_end_before_the_conversation_does_and_failing_warm_ups_count() {
+    let hurried = |settings: &mut Settings| settings.patience.first_token = SHORT;
+    let mut desk = Desk::with(hurried, |_, _| Reply::Status(503)).await;
+    assert_eq!(desk.asks(1).await, failed(Fault::Busy));
+    assert_eq!(desk.stand_in.asked().len(), 2, "no time is left for another");
+    let stand_in = StandIn::start(|_, _| Reply::Status(404)).await;
+    let (llm, events) = Llm::start(settings(&stand_in, Protocol::Ollama), chat());
+    let mut desk = Desk { llm, events, stand_in };
+    desk.knows(Some(Fault::NoModel)).await;
+    assert_eq!(desk.asks(1).await, failed(Fault::Resting));
+}
+
 #[tokio::test]
 async fn no_more_is_asked_at_once_than_the_server_can_do() {
     let mut desk = Desk::with(

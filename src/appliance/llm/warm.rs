@@ -1,7 +1,7 @@
 //! Keeps the model loaded and its prompt cache filled, so that a first call is not a cold one.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -32,6 +32,15 @@ struct Named {
     model: Option<String>,
 }
 
+/// What a look at the server has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// The model has answered.
+    Answered,
+    /// Nothing was asked of the model, so nothing is known of its answers.
+    Idle,
+}
+
 pub(super) async fn keep_warm(shared: Arc<Shared>, beginning: Chat) {
     let beginning = Chat { most_tokens: 1, ..beginning };
     let mut is_warm = false;
@@ -39,29 +48,33 @@ pub(super) async fn keep_warm(shared: Arc<Shared>, beginning: Chat) {
         let outcome = shared.warm(&beginning, is_warm).await;
         is_warm = outcome.is_ok();
         match outcome {
-            Ok(()) => shared.succeeded(),
-            Err(fault) => shared.tell(Some(fault)),
+            Ok(Looked::Answered) => shared.succeeded(),
+            Ok(Looked::Idle) => (),
+            Err(fault) => shared.failed(fault),
         }
         tokio::time::sleep(if is_warm { LOOK } else { RETRY }).await;
     }
 }
 
 impl Shared {
-    async fn warm(&self, beginning: &Chat, was_warm: bool) -> Result<(), Fault> {
+    /// A server that has failed since is asked, for a list of what is loaded says little of it.
+    pub(super) async fn warm(&self, beginning: &Chat, was_warm: bool) -> Result<Looked, Fault> {
         let protocol = lock(&self.model).protocol;
+        let is_well = was_warm && self.health.borrow().is_none();
         match protocol {
             // Tokens may cost money there; what fails is noticed by the calls.
-            Protocol::OpenAi if was_warm && self.health.borrow().is_none() => return Ok(()),
+            Protocol::OpenAi if is_well => return Ok(Looked::Idle),
             Protocol::OpenAi => (),
             Protocol::Ollama => {
-                if was_warm && self.is_loaded().await? {
-                    return Ok(());
+                if is_well && self.is_loaded().await? {
+                    return Ok(Looked::Idle);
                 }
                 self.learn().await?;
             }
         }
-        let asked = self.once(beginning, self.patience.cold, Asker::WarmUp).await;
-        asked.map_err(|broken| broken.fault)
+        let until = Instant::now() + self.patience.cold;
+        let asked = self.once(beginning, until, Asker::WarmUp).await;
+        asked.map(|()| Looked::Answered).map_err(|broken| broken.fault)
     }
 
     /// What the model can, as the server tells it.

@@ -47,6 +47,9 @@ enum State {
     Confirming {
         request: ToolRequest,
         call: ToolCall,
+        question: Private<String>,
+        /// Times that it was asked again, for an answer that was not understood.
+        again: u32,
         /// Of the other tools of the same answer.
         outcomes: Vec<(ToolRequest, String)>,
         answering: Answering,
@@ -104,6 +107,17 @@ impl Thinking {
             last: AskId::default(),
             state: State::Idle,
         }
+    }
+
+    /// The call goes on by another playbook: with the model told anew who it is, but with what it
+    /// has used up and noted, and no number asked under twice.
+    pub fn switch(&mut self, playbook: &Playbook) {
+        let Self { mut history, .. } = Self::new(playbook);
+        for (name, value) in self.history.notes() {
+            history.note(name.clone(), value.clone());
+        }
+        self.history = history;
+        self.state = State::Idle;
     }
 
     /// What every chat of this call begins with, with a word of nobody's: a chat ends with the
@@ -257,11 +271,18 @@ impl Conversation {
     /// No answer is wanted any more, and the server is told so.
     pub(super) fn stop_thinking(&mut self) {
         self.timers.cancel(Timer::Lull);
-        let state = std::mem::replace(&mut self.thinking.state, State::Idle);
-        if let State::Ahead { asked, .. } | State::Answering(Answering { asked, .. }) = state
-            && matches!(asked.answer.stage(), Stage::Coming | Stage::Enough)
-        {
-            self.outputs.push_back(Output::CancelAsk(asked.ask));
+        match std::mem::replace(&mut self.thinking.state, State::Idle) {
+            State::Ahead { asked, .. } | State::Answering(Answering { asked, .. }) => {
+                if matches!(asked.answer.stage(), Stage::Coming | Stage::Enough) {
+                    self.outputs.push_back(Output::CancelAsk(asked.ask));
+                }
+            }
+            // A model that is told nothing of it would believe that it was done.
+            State::Confirming { request, mut outcomes, answering, .. } => {
+                outcomes.push((request, tools::NOT_A_YES.to_owned()));
+                self.thinking.history.tools(answering.asked.at, outcomes);
+            }
+            State::Idle => (),
         }
     }
 
@@ -313,6 +334,7 @@ impl Conversation {
         }
         let pieces = answering.asked.answer.take_pieces();
         let stage = answering.asked.answer.stage();
+        let has_words = answering.asked.answer.has_words();
         for piece in pieces {
             let piece = piece.into_revealed();
             let utterance = self.say(now, vec![piece.clone()], true, Purpose::Reply);
@@ -325,6 +347,7 @@ impl Conversation {
             Stage::Coming => (),
             Stage::Failed => self.fail(now),
             Stage::Whole => self.use_tools(now),
+            Stage::Enough if !has_words => self.fail(now),
             Stage::Enough => {
                 if let State::Answering(answering) = &self.thinking.state {
                     self.outputs.push_back(Output::CancelAsk(answering.asked.ask));

@@ -58,7 +58,7 @@ impl Dialogue {
     }
 
     /// There are words, and they are sure enough to be acted upon.
-    fn believes(&self, speech: &Speech) -> bool {
+    pub fn believes(&self, speech: &Speech) -> bool {
         let tokens = self.playbook.lexicon().heard(speech);
         !tokens.is_empty() && is_sure(speech.confidence, &tokens, self.ask_again_below())
     }

@@ -16,7 +16,8 @@ pub enum Stage {
     Whole,
     /// It broke off, or there was nothing in it.
     Failed,
-    /// It is longer than anybody wants to hear on a telephone: the rest is not waited for.
+    /// It is longer than anybody wants to hear on a telephone, or than a model writes for one: the
+    /// rest is not waited for.
     Enough,
 }
 
@@ -30,6 +31,8 @@ pub struct Answer {
     calls: Vec<ToolRequest>,
     /// Characters of all pieces so far.
     chars: usize,
+    /// Bytes of text so far, spoken or not.
+    bytes: usize,
     stage: Stage,
 }
 
@@ -41,6 +44,7 @@ impl Default for Answer {
             pieces: Vec::new(),
             calls: Vec::new(),
             chars: 0,
+            bytes: 0,
             stage: Stage::Coming,
         }
     }
@@ -59,9 +63,16 @@ impl Answer {
         }
         match event {
             Event::Text(text) => {
+                let left = limits::LLM_TEXT_BYTES.saturating_sub(self.bytes);
+                let is_cut = text.reveal().len() >= left;
+                let text = head(text.reveal(), left);
+                self.bytes += text.len();
                 let mut clean = String::new();
-                self.spoken.push(text.reveal(), &mut clean);
+                self.spoken.push(text, &mut clean);
                 self.collect(|sentences, piece| sentences.push(&clean, piece));
+                if is_cut {
+                    self.stage = Stage::Enough;
+                }
             }
             Event::Call(call) => {
                 if self.calls.len() < limits::LLM_TOOL_CALLS {
@@ -81,6 +92,11 @@ impl Answer {
     /// The first piece, as long as it was not taken.
     pub fn first_piece(&self) -> Option<&Private<String>> {
         self.pieces.first()
+    }
+
+    /// Some of it can be said, or could.
+    pub const fn has_words(&self) -> bool {
+        self.chars > 0
     }
 
     /// The tools that it wants, once it is whole.
@@ -108,7 +124,7 @@ impl Answer {
         }
     }
 
-    fn collect(&mut self, cut: impl FnOnce(&mut Sentences, &mut dyn FnMut(String))) {
+    fn collect(&mut self, cut: impl FnOnce(&mut Sentences, &mut dyn FnMut(String) -> bool)) {
         let Self { sentences, pieces, chars, stage, .. } = self;
         cut(sentences, &mut |piece| {
             let length = piece.chars().count();
@@ -119,6 +135,16 @@ impl Answer {
                 *chars += length;
                 pieces.push(Private::new(piece));
             }
+            *stage != Stage::Enough
         });
     }
+}
+
+/// The beginning of a text, within so many bytes.
+fn head(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! What a model may do, decided outside of the model: no text that reaches it can change this.
 
+use super::spoken::Spoken;
 use super::tools::{Tool, ToolCall};
 use crate::base::{Private, limits};
 use crate::converse::reply::Template;
@@ -52,6 +53,23 @@ impl Spent {
     }
 }
 
+/// An argument as the caller hears it in a question: what is speech of it, and not all of a long one.
+fn aloud(call: &ToolCall, name: &str) -> String {
+    let written = call.argument(name).unwrap_or_default();
+    // A hash is a key here.
+    if matches!(call, ToolCall::SendDigits { .. }) {
+        return written.to_owned();
+    }
+    let (mut spoken, mut said) = (Spoken::default(), String::new());
+    spoken.push(written, &mut said);
+    spoken.end(&mut said);
+    if let Some((end, _)) = said.char_indices().nth(limits::LLM_ASKED_CHARS) {
+        said.truncate(end);
+        said.truncate(said.rfind(char::is_whitespace).unwrap_or(end));
+    }
+    said.trim().to_owned()
+}
+
 impl Policy {
     pub fn new(rules: Vec<Rule>) -> Self {
         Self { rules }
@@ -78,7 +96,13 @@ impl Policy {
         }
         match &rule.confirm {
             Some(question) => {
-                Decision::Confirm(Private::new(question.fill(|name| call.argument(name))))
+                let names = call.tool().arguments().iter();
+                let said: Vec<(&str, String)> =
+                    names.map(|name| (*name, aloud(call, name))).collect();
+                let value = |name: &str| {
+                    said.iter().find(|(known, _)| *known == name).map(|(_, said)| said.as_str())
+                };
+                Decision::Confirm(Private::new(question.fill(value)))
             }
             None => Decision::Allow,
         }

@@ -23,58 +23,66 @@ pub struct Sentences {
 }
 
 impl Sentences {
-    /// Some text more; `piece` gets each piece that is whole by now, trimmed.
-    pub fn push(&mut self, text: &str, mut piece: impl FnMut(String)) {
-        self.waiting.push_str(text);
-        while let Some(end) = self.end_of_piece() {
-            let rest = self.waiting.split_off(end);
-            let whole = std::mem::replace(&mut self.waiting, rest.trim_start().to_owned());
-            self.give(&whole, &mut piece);
+    /// Some text more; `piece` gets each piece that is whole by now, trimmed, while it wants more.
+    pub fn push(&mut self, text: &str, mut piece: impl FnMut(String) -> bool) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.push_str(text);
+        let mut rest = waiting.as_str();
+        while let Some(end) = end_of_piece(rest, self.pieces == 0) {
+            let (whole, after) = rest.split_at(end);
+            rest = after.trim_start();
+            if !self.give(whole, &mut piece) {
+                return;
+            }
         }
+        self.waiting = rest.to_owned();
     }
 
     /// The text has ended: what waits is the last piece.
-    pub fn end(&mut self, mut piece: impl FnMut(String)) {
+    pub fn end(&mut self, mut piece: impl FnMut(String) -> bool) {
         let last = std::mem::take(&mut self.waiting);
         self.give(&last, &mut piece);
     }
 
-    fn give(&mut self, text: &str, piece: &mut impl FnMut(String)) {
+    /// Whether more is wanted.
+    fn give(&mut self, text: &str, piece: &mut impl FnMut(String) -> bool) -> bool {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if text.chars().any(char::is_alphanumeric) {
-            self.pieces += 1;
-            piece(text);
+        if !text.chars().any(char::is_alphanumeric) {
+            return true;
         }
+        self.pieces += 1;
+        piece(text)
     }
+}
 
-    /// Where the first piece ends, if that is certain already.
-    fn end_of_piece(&self) -> Option<usize> {
-        let mut count = 0;
-        let mut last_word = None;
-        for (at, c) in self.waiting.char_indices() {
-            count += 1;
-            if c == '\n' {
-                return Some(at + 1);
-            }
-            if !c.is_whitespace() {
-                continue;
-            }
-            let before = self.waiting.get(..at)?;
-            let after = self.waiting.get(at..)?.trim_start();
-            // Without the next character nobody knows whether `8 a.m.` goes on.
-            let next = after.chars().next()?;
-            let clause = if self.pieces == 0 { FIRST_CHARS } else { LONG_CHARS };
-            if ends_sentence(before, next) || (count > clause && ends_clause(before, next)) {
-                return Some(at);
-            }
-            if count > ENDLESS_CHARS {
-                return Some(last_word.unwrap_or(at));
-            }
-            last_word = Some(at);
+/// Where the first piece of a text ends, if that is certain already.
+fn end_of_piece(text: &str, is_first: bool) -> Option<usize> {
+    let clause = if is_first { FIRST_CHARS } else { LONG_CHARS };
+    let mut last_word = None;
+    for (count, (at, c)) in (1..).zip(text.char_indices()) {
+        if c == '\n' {
+            return Some(at + 1);
         }
         // Not one space in all of it.
-        (count > 2 * ENDLESS_CHARS).then_some(self.waiting.len())
+        if count > 2 * ENDLESS_CHARS {
+            return Some(last_word.unwrap_or(at));
+        }
+        if !c.is_whitespace() {
+            continue;
+        }
+        let before = text.get(..at)?;
+        let after = text.get(at..)?.trim_start();
+        // Without the next character nobody knows whether `8 a.m.` goes on.
+        let next = after.chars().next()?;
+        if ends_sentence(before, next) || (count > clause && ends_clause(before, next)) {
+            return Some(at);
+        }
+        if count > ENDLESS_CHARS {
+            return Some(last_word.unwrap_or(at));
+        }
+        last_word = Some(at);
     }
+    None
 }
 
 fn ends_sentence(before: &str, next: char) -> bool {

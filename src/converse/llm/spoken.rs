@@ -7,8 +7,13 @@ const TAG_CHARS: usize = 40;
 const BRACKET_CHARS: usize = 200;
 /// Between these the model thinks.
 const THOUGHTS: [&str; 4] = ["think", "thinking", "thought", "reasoning"];
+/// Between these it calls a tool in words of its own, or quotes what one returned.
+const TOOLS: [&str; 6] =
+    ["tool_call", "tool_calls", "tool_response", "function_call", "function_calls", "function"];
 /// In square brackets these are control tokens.
-const TOKENS: [&str; 4] = ["INST", "/INST", "TOOL_CALLS", "AVAILABLE_TOOLS"];
+const TOKENS: [&str; 2] = ["INST", "/INST"];
+/// And after these comes nothing for the caller any more.
+const LAST_TOKENS: [&str; 3] = ["TOOL_CALLS", "AVAILABLE_TOOLS", "TOOL_RESULTS"];
 
 /// Takes text in parts and gives what is speech of it.
 #[derive(Clone, Default)]
@@ -23,14 +28,31 @@ enum State {
     Text,
     /// After `<`.
     Tag(String),
-    /// Within a thought; the tag that may end it.
-    Thought(Option<String>),
+    /// Within what the caller must not hear; the tag that may end it.
+    Hidden(Hidden, Option<String>),
+    /// Before a message: the channel that it is for, as far as it is told.
+    Header(String),
     /// After `[`.
     Bracket(String),
     /// After `[...]`, which may be a link's text.
     AfterBracket(String),
     /// A link's address.
     Address,
+}
+
+/// What is not for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hidden {
+    Thought,
+    Tool,
+    /// A message for another channel than the caller's.
+    Message,
+    /// The channel of the message that follows; what it is stands in `Header` until a tag comes.
+    Header {
+        is_final: bool,
+    },
+    /// All that follows.
+    Rest,
 }
 
 impl Spoken {
@@ -42,7 +64,8 @@ impl Spoken {
     pub fn end(&mut self, out: &mut String) {
         match std::mem::take(&mut self.state) {
             State::Bracket(text) | State::AfterBracket(text) => self.say_all(&text, out),
-            State::Text | State::Tag(_) | State::Thought(_) | State::Address => (),
+            State::Text | State::Tag(_) | State::Hidden(..) | State::Header(_) | State::Address => {
+            }
         }
     }
 
@@ -65,16 +88,27 @@ impl Spoken {
                     State::Tag(name)
                 }
             }
-            (State::Thought(_), '<') => State::Thought(Some(String::new())),
-            (State::Thought(Some(name)), '>') => {
-                let name = name.strip_prefix('/').unwrap_or_default();
-                if is_thought(name) { State::Text } else { State::Thought(None) }
-            }
-            (State::Thought(Some(mut name)), c) if name.chars().count() < TAG_CHARS => {
+            (State::Hidden(what, _), '<') => State::Hidden(what, Some(String::new())),
+            (State::Hidden(what, Some(name)), '>') => after_hidden(what, &name),
+            (State::Hidden(what, Some(mut name)), c) if name.chars().count() < TAG_CHARS => {
                 name.push(c);
-                State::Thought(Some(name))
+                State::Hidden(what, Some(name))
             }
-            (State::Thought(_), _) => State::Thought(None),
+            (State::Hidden(what, _), _) => State::Hidden(what, None),
+            (State::Header(channel), '<') => {
+                // Without a channel, as before a plain message, it is for the caller.
+                let is_final = matches!(channel.trim(), "" | "assistant" | "final");
+                State::Hidden(Hidden::Header { is_final }, Some(String::new()))
+            }
+            (State::Header(mut channel), c) => {
+                if channel.len() < TAG_CHARS {
+                    channel.push(c);
+                }
+                State::Header(channel)
+            }
+            (State::Bracket(text), ']') if LAST_TOKENS.contains(&text.trim()) => {
+                State::Hidden(Hidden::Rest, None)
+            }
             (State::Bracket(text), ']') if TOKENS.contains(&text.trim()) => State::Text,
             (State::Bracket(text), ']') => State::AfterBracket(text),
             (State::Bracket(mut text), c) => {
@@ -124,7 +158,35 @@ impl Spoken {
 }
 
 fn tag(name: &str) -> State {
-    if is_thought(name) { State::Thought(None) } else { State::Text }
+    match name {
+        "|channel|" | "|start|" => State::Header(String::new()),
+        "|python_tag|" => State::Hidden(Hidden::Rest, None),
+        name if is_thought(name) => State::Hidden(Hidden::Thought, None),
+        name if is_tool(name) => State::Hidden(Hidden::Tool, None),
+        _ => State::Text,
+    }
+}
+
+/// What follows a tag within what is hidden.
+fn after_hidden(what: Hidden, name: &str) -> State {
+    let closed = name.strip_prefix('/').unwrap_or_default();
+    match (what, name) {
+        (Hidden::Thought, _) if is_thought(closed) => State::Text,
+        (Hidden::Tool, _) if is_tool(closed) => State::Text,
+        (Hidden::Message | Hidden::Header { .. }, "|channel|" | "|start|") => {
+            State::Header(String::new())
+        }
+        (Hidden::Message, "|end|" | "|return|" | "|call|") => State::Text,
+        (Hidden::Header { is_final: true }, "|message|") => State::Text,
+        (Hidden::Header { .. }, _) => State::Hidden(Hidden::Message, None),
+        (what, _) => State::Hidden(what, None),
+    }
+}
+
+/// `<function=name>` is one, too.
+fn is_tool(name: &str) -> bool {
+    let name = name.trim().trim_matches('|').to_ascii_lowercase();
+    TOOLS.contains(&name.split_once('=').map_or(name.as_str(), |(name, _)| name))
 }
 
 fn is_thought(name: &str) -> bool {

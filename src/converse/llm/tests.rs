@@ -197,6 +197,16 @@ fn only_speech_is_left_of_a_text_however_it_was_cut() {
         ("Привет, как дела?", "Привет, как дела?"),
         ("a\u{200b}b\u{7}c", "abc"),
         ("left [open", "left open"),
+        ("One. <tool_call>{\"name\":\"dial\"}</tool_call>Two.", "One. Two."),
+        ("<function=dial>{\"to\":1}</function>Two.", "Two."),
+        ("One.[TOOL_CALLS][{\"name\":\"dial\"}] more", "One."),
+        ("One.<|python_tag|>dial(1)", "One."),
+        ("<|channel|>analysis<|message|>Hm, <b>what</b>?<|end|>Yes.", "Yes."),
+        (
+            "<|channel|>analysis<|message|>Hm?<|end|><|start|>assistant<|channel|>final<|message|>Yes.<|return|>",
+            "Yes.",
+        ),
+        ("<|channel|>commentary to=functions.dial <|message|>{\"a\":1}<|call|>", ""),
     ] {
         assert_eq!(spoken(&[written]), said, "{written}");
         for (at, _) in written.char_indices() {
@@ -223,8 +233,12 @@ fn no_mark_of_ours_and_no_markup_is_ever_left() {
 
 fn pieces(parts: &[&str]) -> Vec<String> {
     let (mut sentences, mut out) = (Sentences::default(), Vec::new());
-    parts.iter().for_each(|part| sentences.push(part, |piece| out.push(piece)));
-    sentences.end(|piece| out.push(piece));
+    let mut keep = |piece| {
+        out.push(piece);
+        true
+    };
+    parts.iter().for_each(|part| sentences.push(part, &mut keep));
+    sentences.end(&mut keep);
     out
 }
 
@@ -256,6 +270,12 @@ fn sentences_are_cut_as_they_come_and_the_first_early() {
             assert_eq!(pieces(&[head, tail]), expected, "{text} at {at}");
         }
     }
+    let (mut sentences, mut taken) = (Sentences::default(), 0);
+    sentences.push(&"Yes. ".repeat(1_000), |_| {
+        taken += 1;
+        taken < 3
+    });
+    assert_eq!(taken, 3, "nothing is cut that nobody wants");
     let endless = pieces(&["word ".repeat(2_000).as_str()]);
     assert!(endless.iter().all(|piece| piece.chars().count() <= 250), "{endless:?}");
     assert!(pieces(&["x".repeat(5_000).as_str()]).len() <= 11);
@@ -285,6 +305,16 @@ fn an_answer_is_whole_failed_or_enough() {
     let (runaway, said) = answer(vec![text("A b c d. "); 10_000]);
     assert_eq!(runaway.stage(), Stage::Enough);
     assert!(said.iter().map(String::len).sum::<usize>() <= limits::LLM_SPOKEN_CHARS);
+    for nothing in ["! ", "\n", "<think>", ". . ", "\u{2003}"] {
+        let (mut endless, mut taken) = (Answer::default(), 0);
+        while endless.stage() == Stage::Coming {
+            taken += nothing.len();
+            assert!(taken <= limits::LLM_TEXT_BYTES + nothing.len(), "{nothing:?}");
+            endless.take(text(nothing));
+        }
+        let (line, said) = answer(vec![text(&nothing.repeat(100_000))]);
+        assert_eq!((line.stage(), line.has_words(), said), (Stage::Enough, false, vec![]));
+    }
     let (mut tools, _) = answer(vec![call("1", "hang_up", ""), done()]);
     assert_eq!((tools.stage(), tools.take_calls().len()), (Stage::Whole, 1));
 }
@@ -344,6 +374,13 @@ fn the_policy_allows_asks_or_refuses_and_counts() {
     assert_eq!(policy.decide(&spent, &message), question);
     assert!(matches!(policy.decide(&spent, &of("hang_up", "")), Decision::Refuse(_)));
     assert_eq!(policy.decide(&spent, &of("send_dtmf", r##"{"digits":"1#"}"##)), Decision::Allow);
+    let long = format!(r#"{{"text":"*Call* [me](http://x) {}"}}"#, "now ".repeat(200));
+    let Decision::Confirm(asked) = policy.decide(&spent, &of("take_message", &long)) else {
+        panic!("it is asked")
+    };
+    let asked = asked.into_revealed();
+    assert!(asked.starts_with("I write: Call me now now"), "{asked}");
+    assert!(asked.chars().count() < 330 && asked.ends_with("now. Right?"), "{asked}");
     let others = of("send_dtmf", r#"{"digits":"911"}"#);
     assert!(matches!(policy.decide(&spent, &others), Decision::Refuse(_)));
     let note = of("remember", r#"{"name":"a","value":"b"}"#);

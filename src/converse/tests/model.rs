@@ -119,8 +119,10 @@ fn a_guess_is_asked_ahead_and_its_answer_is_said_only_once_the_turn_is_closed() 
     assert_eq!(preview.reply.map(Private::into_revealed), Some("No.".to_owned()));
     desk.hear(QUESTION);
     assert_eq!(desk.asked.len(), 2, "what was asked ahead is used");
-    assert_eq!(desk.said.len(), 2);
+    assert_eq!((desk.said.len(), desk.awaited.answer), (3, Expectation::YesNo));
+    desk.play();
     assert!(desk.messages.is_empty(), "it needs a yes first");
+    assert_eq!(desk.ended, None, "nobody hangs up on a question");
 }
 
 #[test]
@@ -179,6 +181,7 @@ fn mishaps() -> Vec<(&'static str, Vec<Event>)> {
         ("a runaway of words", vec![text("word "); 10_000]),
         ("a runaway of sentences", vec![text("A few words more. "); 10_000]),
         ("a runaway of line feeds", vec![text("\n"); 10_000]),
+        ("a line of marks", vec![text(&"! ".repeat(125_000))]),
         ("a stopped server", vec![Event::Failed(Fault::Resting)]),
     ]
 }
@@ -262,6 +265,110 @@ fn a_tool_that_needs_a_yes_runs_after_a_yes_only() {
     keys.done();
     keys.give(Input::Digit('1'));
     assert_eq!(keys.messages.len(), 1);
+}
+
+#[test]
+fn a_doubtful_or_unheard_yes_is_asked_for_again_and_a_lost_question_is_told() {
+    let doubtful = || Input::Heard(Speech::evenly("Yes.", 0.1));
+    for answer in [doubtful, || Input::HeardUnclear] {
+        let mut desk = asks();
+        desk.calls("take_message", r#"{"text":"Call me."}"#);
+        desk.done();
+        let question = desk.play();
+        for _ in 0..2 {
+            desk.give(answer());
+            assert_eq!((desk.play(), desk.awaited.answer), (question.clone(), Expectation::YesNo));
+        }
+        let mut sure = asks();
+        sure.calls("take_message", r#"{"text":"Call me."}"#);
+        sure.done();
+        sure.give(answer());
+        sure.hear("Yes.");
+        assert_eq!(sure.messages.len(), 1);
+        desk.give(answer());
+        assert_ne!(desk.play(), question);
+        desk.hear("No.");
+        desk.play();
+        desk.hear(QUESTION);
+        let told = "result: not done: the caller did not say yes".to_owned();
+        assert!(desk.messages.is_empty() && words(desk.last_chat()).contains(&told));
+    }
+}
+
+#[test]
+fn a_caller_who_is_being_asked_is_not_hung_up_on() {
+    for tools in [["take_message", "hang_up"], ["hang_up", "take_message"]] {
+        let mut desk = asks();
+        for tool in tools {
+            let arguments = if tool == "hang_up" { "{}" } else { r#"{"text":"Call me."}"# };
+            desk.calls(tool, arguments);
+        }
+        desk.done();
+        assert_eq!(
+            desk.play(),
+            ["I will leave this message: Call me. Is that right?"],
+            "{tools:?}"
+        );
+        desk.wait(Duration::from_secs(5));
+        assert_eq!(desk.ended, None, "{tools:?}");
+        desk.hear("Yes.");
+        assert_eq!(desk.messages.len(), 1, "{tools:?}");
+        let refused = |told: &String| told.contains("the caller is being asked first");
+        assert!(words(desk.last_chat()).iter().any(refused), "{tools:?}");
+        desk.tells("Goodbye.");
+        desk.calls("hang_up", "{}");
+        desk.done();
+        desk.play();
+        assert_eq!(desk.ended, Some(EndCause::Goodbye), "{tools:?}");
+    }
+}
+
+#[test]
+fn another_language_renews_neither_the_budget_nor_the_numbers() {
+    let mut desk = asks();
+    for _ in 0..2 {
+        desk.calls("remember", r#"{"name":"order","value":"4729"}"#);
+    }
+    desk.done();
+    desk.tells("Well.");
+    desk.done();
+    desk.play();
+    desk.conversation.switch(std::sync::Arc::new(Playbook::logistics()));
+    for _ in 0..10 {
+        desk.hear(QUESTION);
+        desk.calls("remember", r#"{"name":"color","value":"red"}"#);
+        desk.done();
+        desk.tells("Well.");
+        desk.done();
+        desk.play();
+    }
+    let refused = |told: &&String| told.contains("used too often");
+    assert_eq!(words(desk.last_chat()).iter().filter(refused).count(), 2);
+    for (place, (ask, _)) in desk.asked.iter().enumerate() {
+        assert!(desk.asked.iter().skip(place + 1).all(|(other, _)| other != ask));
+    }
+    desk.hear(QUESTION);
+    desk.calls("take_message", r#"{"text":"Call me."}"#);
+    desk.done();
+    desk.hear("Yes.");
+    let fields = &desk.messages[0].fields;
+    assert_eq!(fields[0].0, "order", "what was noted is not lost");
+}
+
+#[test]
+fn a_long_farewell_is_heard_to_its_end() {
+    let mut desk = asks();
+    desk.tells("One. Two. Three. Four. ");
+    desk.calls("hang_up", "");
+    desk.done();
+    assert_eq!(desk.said.len(), 4);
+    while !desk.said.is_empty() {
+        desk.wait(Duration::from_secs(12));
+        assert_eq!(desk.ended, None);
+        let utterance = desk.said.remove(0).utterance;
+        desk.give(Input::Finished { utterance });
+    }
+    assert_eq!(desk.ended, Some(EndCause::Goodbye));
 }
 
 #[test]

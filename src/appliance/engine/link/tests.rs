@@ -182,10 +182,10 @@ async fn an_engine_that_cannot_start_is_down_with_its_reason_and_requests_can_be
 }
 
 #[test]
-fn the_engine_gets_neither_the_line_to_systemd_nor_the_folder_of_secrets() {
+fn the_engine_gets_neither_the_line_to_systemd_nor_secrets() {
     let place = Room::new("environment").child();
     let program = program(&place, false).unwrap();
-    for name in ["NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY"] {
+    for name in ["NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "ATTENDANT_LLM_KEY"] {
         let set = program.as_std().get_envs().find(|(key, _)| *key == name);
         assert_eq!(set, Some((name.as_ref(), None)));
     }

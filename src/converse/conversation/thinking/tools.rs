@@ -9,6 +9,10 @@ use crate::converse::conversation::{Conversation, Phase, Timer};
 use crate::converse::llm::{Decision, Tool, ToolCall, ToolRequest, parse};
 use crate::converse::matching::answers;
 
+pub(super) const NOT_A_YES: &str = "not done: the caller did not say yes";
+/// Times that a question is asked again.
+const AGAIN: u32 = 2;
+
 /// What the tools of one answer came to.
 enum Outcome {
     AskAgain,
@@ -19,14 +23,19 @@ enum Outcome {
 impl Conversation {
     pub(super) fn use_tools(&mut self, now: Instant) {
         let State::Answering(answering) = &mut self.thinking.state else { return };
-        let calls = answering.asked.answer.take_calls();
+        let mut calls = answering.asked.answer.take_calls();
         if calls.is_empty() {
             return self.finish();
         }
+        // Hanging up is judged last, wherever it stood: a caller who is being asked is not left.
+        calls.sort_by_key(|request| request.name == Tool::HangUp.name());
         let mut outcomes = Vec::new();
         let mut outcome = Outcome::AskAgain;
         for request in calls {
             let text = match (self.judge(&request), &outcome) {
+                (Ok((ToolCall::HangUp, Decision::Allow)), Outcome::Confirm(..)) => {
+                    "error: the caller is being asked first; hang up after the answer".to_owned()
+                }
                 (Ok((call, Decision::Allow)), _) => {
                     if call == ToolCall::HangUp {
                         outcome = Outcome::Leave;
@@ -49,8 +58,17 @@ impl Conversation {
             Outcome::Confirm(request, call, question) => {
                 let state = std::mem::replace(&mut self.thinking.state, State::Idle);
                 let State::Answering(answering) = state else { return };
-                self.thinking.state = State::Confirming { request, call, outcomes, answering };
                 self.timers.cancel(Timer::Lull);
+                let again = 0;
+                let asked = question.clone();
+                self.thinking.state = State::Confirming {
+                    request,
+                    call,
+                    question: asked,
+                    again,
+                    outcomes,
+                    answering,
+                };
                 let question = question.into_revealed();
                 self.dialogue.said(std::slice::from_ref(&question));
                 let _ = self.say(now, vec![question], true, Purpose::Reply);
@@ -122,8 +140,11 @@ impl Conversation {
     /// The caller has answered whether a tool shall be carried out. Anything but a yes is a no, and
     /// words that are neither are for the playbook and the model like any others.
     pub(super) fn confirmed(&mut self, now: Instant, speech: &Speech) -> bool {
+        if !self.dialogue.believes(speech) && self.confirm_again(now) {
+            return true;
+        }
         let state = std::mem::replace(&mut self.thinking.state, State::Idle);
-        let State::Confirming { request, call, mut outcomes, mut answering } = state else {
+        let State::Confirming { request, call, mut outcomes, mut answering, .. } = state else {
             return false;
         };
         let said = self.dialogue.yes_or_no(speech);
@@ -140,7 +161,7 @@ impl Conversation {
             }
             Some(answers::Answer::Yes) => "error: this tool was used too often in this call",
             Some(answers::Answer::No) => "not done: the caller said no",
-            None => "not done: the caller did not say yes",
+            None => NOT_A_YES,
         };
         outcomes.push((request, outcome.to_owned()));
         if said.is_none() {
@@ -155,6 +176,22 @@ impl Conversation {
         self.stop(self.voice.interruptible());
         self.ask_again(now, outcomes);
         self.expect();
+        true
+    }
+
+    /// The caller's answer was not understood; false if there is no question, or it was asked again
+    /// often enough.
+    pub(in crate::converse::conversation) fn confirm_again(&mut self, now: Instant) -> bool {
+        let State::Confirming { question, again, .. } = &mut self.thinking.state else {
+            return false;
+        };
+        if *again >= AGAIN {
+            return false;
+        }
+        *again += 1;
+        let question = question.reveal().clone();
+        self.stop(self.voice.interruptible());
+        let _ = self.say(now, vec![question], true, Purpose::Reprompt);
         true
     }
 
