@@ -3,7 +3,10 @@
 //! Input comes from the call; the call drains [`Conversation::poll_output`] after each. Silence is
 //! counted only while neither side speaks. The farewell is played before `HangUp` comes out.
 
+mod engine;
+mod keys;
 mod thinking;
+mod timing;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,37 +17,21 @@ use super::alphabet::{
     Speaker, Speech, Turn,
 };
 use super::dialogue::{Dialogue, Reaction, Understanding};
-use super::matching::grammar::Answers;
 use super::playbook::Playbook;
 use super::reply::{join, plain};
 use super::voice::{History, Voice};
 use crate::base::{Private, TimerTable, UtteranceId, limits};
+use engine::Engine;
 use thinking::Thinking;
+use timing::{Patience, Timer};
 
 /// A part of a farewell whose end is not reported within this time is taken as played: no call hangs
 /// on it.
 const FAREWELL_GUARD: Duration = Duration::from_secs(20);
 /// After an interrupted farewell the caller gets this long to say why.
 const SECOND_THOUGHT: Duration = Duration::from_secs(4);
-/// The length warning waits this long at a time for the caller to finish.
-const WARNING_DELAY: Duration = Duration::from_secs(1);
-/// Most digits keyed in before they are taken.
-const KEYS: usize = 40;
 /// Outputs that wait to be drained; the contract is to drain after each input.
 const OUTPUTS: usize = 256;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Timer {
-    Silence,
-    LengthWarning,
-    LengthEnd,
-    KeyPause,
-    HangUp,
-    /// The caller waits for the model and hears nothing.
-    Lull,
-    /// What was held while the caller spoke can be said.
-    Held,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -60,23 +47,6 @@ enum Phase {
 enum Caller {
     Quiet,
     Speaking,
-}
-
-/// Whether a part of the engine can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Engine {
-    Up,
-    Lost,
-    /// It was never there: the model does not know the language.
-    Missing,
-}
-
-/// How far the caller's silence has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
-    Fresh,
-    Prompted,
-    PromptedTwice,
 }
 
 /// The conversation of one call.
@@ -355,179 +325,6 @@ impl Conversation {
         self.phase = Phase::Ended;
         self.timers.clear();
         self.outputs.push_back(Output::HangUp(cause));
-    }
-
-    fn digit(&mut self, now: Instant, digit: char) {
-        let digit = digit.to_ascii_uppercase();
-        if !matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D') {
-            return;
-        }
-        self.patience = Patience::Fresh;
-        self.stop(self.voice.interruptible());
-        match (self.expectation(), digit) {
-            (Expectation::Digits { .. }, '*') => self.forget_keys(),
-            (Expectation::Digits { .. }, '#') => self.submit_keys(now),
-            (Expectation::Digits { max, .. }, '0'..='9') => {
-                let mut keys = self.keys.reveal().clone();
-                keys.push(digit);
-                let full = keys.len() >= max.min(KEYS);
-                self.keys = Private::new(keys);
-                self.timers.set(Timer::KeyPause, now + self.settings.key_pause);
-                if full {
-                    self.submit_keys(now);
-                }
-            }
-            (Expectation::YesNo, '1') => self.key_answer(now, |answers| answers.spoken_yes),
-            (Expectation::YesNo, '2') => self.key_answer(now, |answers| answers.spoken_no),
-            (Expectation::Anything | Expectation::YesNo | Expectation::Text, key) => {
-                self.menu_key(now, key);
-            }
-            (Expectation::Digits { .. }, _) => {}
-        }
-    }
-
-    fn key_answer(&mut self, now: Instant, answer: fn(&Answers) -> &'static str) {
-        let answer = answer(&self.playbook.lexicon().grammar().answers);
-        let speech = Speech::certain(answer);
-        if self.think(now, &speech) {
-            return;
-        }
-        let reaction = self.dialogue.hear(&speech);
-        self.react(now, reaction);
-    }
-
-    fn menu_key(&mut self, now: Instant, key: char) {
-        match self.playbook.by_key(key) {
-            Some(intent) => {
-                let reaction = self.dialogue.choose(intent);
-                self.react(now, reaction);
-            }
-            None => {
-                let keypad = vec![self.playbook.prompts().keypad.clone()];
-                let _ = self.say(now, keypad, true, Purpose::Reprompt);
-            }
-        }
-    }
-
-    fn submit_keys(&mut self, now: Instant) {
-        let keys = std::mem::take(&mut self.keys).into_revealed();
-        self.timers.cancel(Timer::KeyPause);
-        if keys.is_empty() {
-            return;
-        }
-        self.caller_turn(now, &keys);
-        let reaction = self.dialogue.keyed(&keys);
-        self.react(now, reaction);
-    }
-
-    fn forget_keys(&mut self) {
-        self.keys = Private::new(String::new());
-        self.timers.cancel(Timer::KeyPause);
-    }
-
-    fn recognizer_lost(&mut self, now: Instant) {
-        if self.recognizer == Engine::Up {
-            self.recognizer = Engine::Lost;
-            let text = self.playbook.prompts().engine.recognizer_lost.clone();
-            self.notice(now, vec![text]);
-        }
-    }
-
-    fn recognizer_back(&mut self, now: Instant) {
-        if self.recognizer == Engine::Lost {
-            self.recognizer = Engine::Up;
-            let mut parts = vec![self.playbook.prompts().engine.recognizer_back.clone()];
-            parts.extend(self.dialogue.question());
-            self.notice(now, parts);
-        }
-    }
-
-    fn notice(&mut self, now: Instant, parts: Vec<String>) {
-        if self.phase == Phase::Talking {
-            let _ = self.say(now, parts, true, Purpose::EngineNotice);
-        }
-    }
-
-    fn expire(&mut self, now: Instant) {
-        while let Some(timer) = self.timers.pop_due(now) {
-            match (self.phase, timer) {
-                (Phase::Talking, Timer::Silence) => self.silent(now),
-                (Phase::Talking, Timer::LengthWarning) => self.warn(now),
-                (Phase::Talking | Phase::Leaving(_), Timer::LengthEnd) => self.end_of_time(now),
-                (Phase::Talking, Timer::KeyPause) => self.submit_keys(now),
-                (Phase::Talking, Timer::Lull) => self.lull(now),
-                (Phase::Talking, Timer::Held) => self.go_on(now),
-                (Phase::Leaving(cause), Timer::HangUp) => self.hang_up(cause),
-                (Phase::Waiting | Phase::Ended, _)
-                | (Phase::Talking, Timer::HangUp)
-                | (
-                    Phase::Leaving(_),
-                    Timer::Silence
-                    | Timer::LengthWarning
-                    | Timer::KeyPause
-                    | Timer::Lull
-                    | Timer::Held,
-                ) => {}
-            }
-        }
-    }
-
-    fn silent(&mut self, now: Instant) {
-        let prompts = &self.playbook.prompts().silence;
-        let (prompt, next) = match self.patience {
-            Patience::Fresh => (prompts.first.clone(), Patience::Prompted),
-            Patience::Prompted => (prompts.second.clone(), Patience::PromptedTwice),
-            Patience::PromptedTwice => {
-                let _ = self.say(now, vec![prompts.end.clone()], true, Purpose::Farewell);
-                self.leave(now, EndCause::Silence);
-                return;
-            }
-        };
-        self.patience = next;
-        let parts = match self.recognizer {
-            Engine::Up => std::iter::once(prompt).chain(self.dialogue.question()).collect(),
-            Engine::Lost | Engine::Missing => vec![self.playbook.prompts().keypad.clone()],
-        };
-        let _ = self.say(now, parts, true, Purpose::SilencePrompt);
-    }
-
-    fn warn(&mut self, now: Instant) {
-        if self.caller == Caller::Speaking {
-            self.timers.set(Timer::LengthWarning, now + WARNING_DELAY);
-            return;
-        }
-        let warning = vec![self.playbook.prompts().length.warning.clone()];
-        let _ = self.say(now, warning, true, Purpose::LengthWarning);
-    }
-
-    fn end_of_time(&mut self, now: Instant) {
-        if self.phase == Phase::Leaving(EndCause::MaxDuration) {
-            return;
-        }
-        self.stop(self.voice.all());
-        let end = vec![self.playbook.prompts().length.end.clone()];
-        let _ = self.say(now, end, false, Purpose::Farewell);
-        self.leave(now, EndCause::MaxDuration);
-    }
-
-    /// Counts silence while neither side speaks.
-    fn watch_silence(&mut self, now: Instant) {
-        let quiet = self.phase == Phase::Talking
-            && self.caller == Caller::Quiet
-            && self.voice.is_silent()
-            && !self.thinking.is_answering()
-            && !self.timers.is_armed(Timer::KeyPause);
-        if !quiet {
-            self.timers.cancel(Timer::Silence);
-        } else if !self.timers.is_armed(Timer::Silence) {
-            let [first, second, end] = self.settings.silence;
-            let wait = match self.patience {
-                Patience::Fresh => first,
-                Patience::Prompted => second.saturating_sub(first),
-                Patience::PromptedTwice => end.saturating_sub(second),
-            };
-            self.timers.set(Timer::Silence, now + wait);
-        }
     }
 
     fn expect(&mut self) {

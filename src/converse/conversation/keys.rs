@@ -1,0 +1,81 @@
+//! Keys that the caller presses: digits where digits are awaited, yes and no, and the menu.
+
+use std::time::Instant;
+
+use super::{Conversation, Patience, Timer};
+use crate::base::Private;
+use crate::converse::alphabet::{Expectation, Purpose, Speech};
+use crate::converse::matching::grammar::Answers;
+
+/// Most digits keyed in before they are taken.
+const KEYS: usize = 40;
+
+impl Conversation {
+    pub(super) fn digit(&mut self, now: Instant, digit: char) {
+        let digit = digit.to_ascii_uppercase();
+        if !matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D') {
+            return;
+        }
+        self.patience = Patience::Fresh;
+        self.stop(self.voice.interruptible());
+        match (self.expectation(), digit) {
+            (Expectation::Digits { .. }, '*') => self.forget_keys(),
+            (Expectation::Digits { .. }, '#') => self.submit_keys(now),
+            (Expectation::Digits { max, .. }, '0'..='9') => {
+                let mut keys = self.keys.reveal().clone();
+                keys.push(digit);
+                let full = keys.len() >= max.min(KEYS);
+                self.keys = Private::new(keys);
+                self.timers.set(Timer::KeyPause, now + self.settings.key_pause);
+                if full {
+                    self.submit_keys(now);
+                }
+            }
+            (Expectation::YesNo, '1') => self.key_answer(now, |answers| answers.spoken_yes),
+            (Expectation::YesNo, '2') => self.key_answer(now, |answers| answers.spoken_no),
+            (Expectation::Anything | Expectation::YesNo | Expectation::Text, key) => {
+                self.menu_key(now, key);
+            }
+            (Expectation::Digits { .. }, _) => {}
+        }
+    }
+
+    fn key_answer(&mut self, now: Instant, answer: fn(&Answers) -> &'static str) {
+        let answer = answer(&self.playbook.lexicon().grammar().answers);
+        let speech = Speech::certain(answer);
+        if self.think(now, &speech) {
+            return;
+        }
+        let reaction = self.dialogue.hear(&speech);
+        self.react(now, reaction);
+    }
+
+    fn menu_key(&mut self, now: Instant, key: char) {
+        match self.playbook.by_key(key) {
+            Some(intent) => {
+                let reaction = self.dialogue.choose(intent);
+                self.react(now, reaction);
+            }
+            None => {
+                let keypad = vec![self.playbook.prompts().keypad.clone()];
+                let _ = self.say(now, keypad, true, Purpose::Reprompt);
+            }
+        }
+    }
+
+    pub(super) fn submit_keys(&mut self, now: Instant) {
+        let keys = std::mem::take(&mut self.keys).into_revealed();
+        self.timers.cancel(Timer::KeyPause);
+        if keys.is_empty() {
+            return;
+        }
+        self.caller_turn(now, &keys);
+        let reaction = self.dialogue.keyed(&keys);
+        self.react(now, reaction);
+    }
+
+    pub(super) fn forget_keys(&mut self) {
+        self.keys = Private::new(String::new());
+        self.timers.cancel(Timer::KeyPause);
+    }
+}

@@ -1,0 +1,115 @@
+//! What happens by itself: prompts after silence, the longest duration, the end of a farewell.
+
+use std::time::{Duration, Instant};
+
+use super::engine::Engine;
+use super::{Caller, Conversation, Phase};
+use crate::converse::alphabet::{EndCause, Purpose};
+
+/// The length warning waits this long at a time for the caller to finish.
+const WARNING_DELAY: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    Silence,
+    LengthWarning,
+    LengthEnd,
+    KeyPause,
+    HangUp,
+    /// The caller waits for the model and hears nothing.
+    Lull,
+    /// What was held while the caller spoke can be said.
+    Held,
+}
+
+/// How far the caller's silence has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    Fresh,
+    Prompted,
+    PromptedTwice,
+}
+
+impl Conversation {
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match (self.phase, timer) {
+                (Phase::Talking, Timer::Silence) => self.silent(now),
+                (Phase::Talking, Timer::LengthWarning) => self.warn(now),
+                (Phase::Talking | Phase::Leaving(_), Timer::LengthEnd) => self.end_of_time(now),
+                (Phase::Talking, Timer::KeyPause) => self.submit_keys(now),
+                (Phase::Talking, Timer::Lull) => self.lull(now),
+                (Phase::Talking, Timer::Held) => self.go_on(now),
+                (Phase::Leaving(cause), Timer::HangUp) => self.hang_up(cause),
+                (Phase::Waiting | Phase::Ended, _)
+                | (Phase::Talking, Timer::HangUp)
+                | (
+                    Phase::Leaving(_),
+                    Timer::Silence
+                    | Timer::LengthWarning
+                    | Timer::KeyPause
+                    | Timer::Lull
+                    | Timer::Held,
+                ) => {}
+            }
+        }
+    }
+
+    fn silent(&mut self, now: Instant) {
+        let prompts = &self.playbook.prompts().silence;
+        let (prompt, next) = match self.patience {
+            Patience::Fresh => (prompts.first.clone(), Patience::Prompted),
+            Patience::Prompted => (prompts.second.clone(), Patience::PromptedTwice),
+            Patience::PromptedTwice => {
+                let _ = self.say(now, vec![prompts.end.clone()], true, Purpose::Farewell);
+                self.leave(now, EndCause::Silence);
+                return;
+            }
+        };
+        self.patience = next;
+        let parts = match self.recognizer {
+            Engine::Up => std::iter::once(prompt).chain(self.dialogue.question()).collect(),
+            Engine::Lost | Engine::Missing => vec![self.playbook.prompts().keypad.clone()],
+        };
+        let _ = self.say(now, parts, true, Purpose::SilencePrompt);
+    }
+
+    fn warn(&mut self, now: Instant) {
+        if self.caller == Caller::Speaking {
+            self.timers.set(Timer::LengthWarning, now + WARNING_DELAY);
+            return;
+        }
+        let warning = vec![self.playbook.prompts().length.warning.clone()];
+        let _ = self.say(now, warning, true, Purpose::LengthWarning);
+    }
+
+    fn end_of_time(&mut self, now: Instant) {
+        if self.phase == Phase::Leaving(EndCause::MaxDuration) {
+            return;
+        }
+        self.stop(self.voice.all());
+        let end = vec![self.playbook.prompts().length.end.clone()];
+        let _ = self.say(now, end, false, Purpose::Farewell);
+        self.leave(now, EndCause::MaxDuration);
+    }
+
+    /// Counts silence while neither side speaks.
+    pub(super) fn watch_silence(&mut self, now: Instant) {
+        let quiet = self.phase == Phase::Talking
+            && self.caller == Caller::Quiet
+            && self.voice.is_silent()
+            && !self.thinking.is_answering()
+            && !self.timers.is_armed(Timer::KeyPause);
+        if !quiet {
+            self.timers.cancel(Timer::Silence);
+        } else if !self.timers.is_armed(Timer::Silence) {
+            let [first, second, end] = self.settings.silence;
+            let wait = match self.patience {
+                Patience::Fresh => first,
+                Patience::Prompted => second.saturating_sub(first),
+                Patience::PromptedTwice => end.saturating_sub(second),
+            };
+            self.timers.set(Timer::Silence, now + wait);
+        }
+    }
+}
