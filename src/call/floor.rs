@@ -5,31 +5,29 @@
 //!                    ─ turn ──▶ Conversation::handle ──▶ Voice::say ─▶ frames out
 //!                    ─ speaking, and we too ─▶ barge-in: Voice::stop, Silence
 //! ```
-//!
-//! Invariant: every utterance that the conversation said ends for it in `Finished` or `Interrupted`.
 
+mod barge_in;
+mod saying;
 mod thinking;
+mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::ending::Cause;
-use super::hearing::{HeardTurn, Hearing, HearingOutput, Spoken};
+use super::hearing::{Hearing, HearingOutput};
 use super::language::{Detection, Ears, Manner, Tongues};
 use super::media::{HeardFrame, Origin};
-use super::record::{CallRecord, Turn};
-use super::state::{Settings, millis};
+use super::record::Turn;
+use super::state::Settings;
 use super::voice::{Shelf, Voice};
 use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, TimerTable, UtteranceId, WorkId};
-use crate::converse::{self, AskId, Conversation, EndCause, Purpose, Say, plain};
-use crate::speak::PlayoutFrame;
+use crate::converse::{self, AskId, Conversation, EndCause, Say, plain};
+use saying::Saying;
 use thinking::OpenTurn;
-
-/// Speech over our own must still go on this long after its onset was confirmed before we stop: a
-/// cough and most of what comes back of our own voice are shorter.
-const BARGE_IN: Duration = Duration::from_millis(120);
+use turns::Reply;
 
 /// Score from which a frame counts as the caller's speech when a gap is measured.
 const SPEECH: f32 = 0.5;
@@ -77,29 +75,6 @@ enum Phase {
         since: Instant,
     },
     Closed,
-}
-
-/// Something that the conversation wants said and that has not ended.
-#[derive(Debug)]
-struct Saying {
-    utterance: UtteranceId,
-    interruptible: bool,
-    purpose: Purpose,
-    /// The turn that it belongs to, counted from 0.
-    turn: usize,
-    /// Frames that were given to the ring.
-    frames: u32,
-    /// Once it was stopped: the frames that it would have had in all.
-    stopped: Option<u32>,
-}
-
-/// The reply to a turn, until it is heard.
-#[derive(Debug)]
-struct Reply {
-    utterance: UtteranceId,
-    turn: usize,
-    /// When the caller's last packet with speech arrived.
-    spoke: Option<Instant>,
 }
 
 /// Hearing, conversation and voice of one call.
@@ -196,18 +171,6 @@ impl Floor {
         self.hearing.close();
     }
 
-    /// Frames flow while the floor is open, and not while the peer holds us.
-    pub(super) fn next_frame(&mut self) -> Option<PlayoutFrame> {
-        let frame = match self.phase {
-            Phase::Open { .. } => self.voice.next_frame()?,
-            Phase::Waiting { .. } | Phase::Held { .. } | Phase::Closed => return None,
-        };
-        if let Some(spoken) = self.spoken.iter_mut().find(|s| s.utterance == frame.utterance) {
-            spoken.frames += 1;
-        }
-        Some(frame)
-    }
-
     pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {
         if matches!(self.phase, Phase::Open { .. }) && self.ears != Ears::Closed {
             if frame.score.speech >= SPEECH
@@ -223,49 +186,6 @@ impl Floor {
 
     pub(super) fn digit(&mut self, now: Instant, digit: char) {
         self.converse(now, converse::Input::Digit(digit));
-    }
-
-    pub(super) fn finished(&mut self, now: Instant, utterance: UtteranceId) {
-        if let Some(index) = self.spoken.iter().position(|s| s.utterance == utterance) {
-            self.spoken.remove(index);
-            self.converse(now, converse::Input::Finished { utterance });
-        }
-    }
-
-    /// The audio thread has thrown away everything up to `through`; of one utterance of it so many
-    /// frames had been played, of the others none.
-    pub(super) fn silenced(
-        &mut self,
-        now: Instant,
-        through: UtteranceId,
-        played: (UtteranceId, u32),
-    ) {
-        let (gone, going_on): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.spoken).into_iter().partition(|s| s.utterance <= through);
-        self.spoken = going_on;
-        for spoken in gone {
-            let whole = spoken.stopped.unwrap_or(spoken.frames).max(1);
-            let frames = if spoken.utterance == played.0 { played.1 } else { 0 };
-            let heard_fraction = (frames as f32 / whole as f32).min(1.0);
-            let utterance = spoken.utterance;
-            self.unheard.push_back(converse::Input::Interrupted { utterance, heard_fraction });
-        }
-        self.tell_unheard(now);
-    }
-
-    /// An utterance has become audible: the end of a gap.
-    pub(super) fn audible(&mut self, record: &mut CallRecord, utterance: UtteranceId, at: Instant) {
-        let is_greeting = |s: &Saying| s.utterance == utterance && s.purpose == Purpose::Greeting;
-        if let Phase::Open { since } = self.phase
-            && self.spoken.iter().any(is_greeting)
-        {
-            record.greeting_delay_ms = Some(millis(at.saturating_duration_since(since)));
-        }
-        if let Some(reply) = self.awaited_reply.take_if(|reply| reply.utterance == utterance)
-            && let (Some(turn), Some(spoke)) = (record.turn_mut(reply.turn), reply.spoke)
-        {
-            turn.gap_ms = Some(millis(at.saturating_duration_since(spoke)));
-        }
     }
 
     pub(super) fn work_result(&mut self, now: Instant, result: WorkResult) {
@@ -347,23 +267,6 @@ impl Floor {
         self.watch_for_barge_in(now);
     }
 
-    /// Both of us speak: looks again whether the caller means it.
-    fn watch_for_barge_in(&mut self, now: Instant) {
-        if self.spoken.iter().any(|s| s.stopped.is_none()) && self.hearing.is_in_utterance() {
-            self.timers.set(Timer::BargeIn, now + BARGE_IN);
-        }
-    }
-
-    /// A caller who pauses may have coughed, or may go on.
-    fn barge_in(&mut self, now: Instant) {
-        if self.hearing.is_hearing_speech() {
-            self.stop_all();
-            self.tell_unheard(now);
-        } else {
-            self.watch_for_barge_in(now);
-        }
-    }
-
     /// The caller pauses: what would we answer if that were all?
     fn guess(&mut self, now: Instant, speech: &converse::Speech) {
         self.timers.cancel(Timer::BargeIn);
@@ -375,60 +278,6 @@ impl Floor {
         self.hearing.hint(now, preview.completeness);
     }
 
-    fn turn(&mut self, now: Instant, heard: HeardTurn) {
-        self.timers.cancel(Timer::BargeIn);
-        self.converse(now, converse::Input::CallerSilent);
-        let input = match &heard.words {
-            Some(words) => {
-                self.stop_all();
-                self.language_heard(words.detected);
-                converse::Input::Heard(words.speech.clone())
-            }
-            None => converse::Input::HeardUnclear,
-        };
-        let turn = self.turns;
-        self.open_turn = None;
-        let reply = self.conversation_says(now, input);
-        self.voice.forget();
-        let first = reply.first().map(|say| say.utterance);
-        let spoke = self.spoke;
-        self.awaited_reply = first.map(|utterance| Reply { utterance, turn, spoke });
-        self.keep_open(turn, first.is_some());
-        let since = match self.phase {
-            Phase::Open { since } | Phase::Held { since } => since,
-            Phase::Waiting { .. } | Phase::Closed => now,
-        };
-        let (caller_text, decode_ms) =
-            heard.words.map(|w| (w.speech.text, w.decode_ms)).unwrap_or_default();
-        self.give_turn(Turn {
-            caller_text,
-            reply_text: joined(&reply),
-            heard_at_ms: millis(heard.spoke_until.saturating_duration_since(since)).into(),
-            gap_ms: None,
-            endpoint_ms: heard.endpoint_ms,
-            decode_ms,
-            interrupted: false,
-        });
-    }
-
-    /// A turn may show that the caller speaks another language: then conversation and voice go on
-    /// in that one.
-    fn language_heard(&mut self, detected: Spoken) {
-        let changed = self.detection.turn(detected);
-        self.hearing.listen_for(self.detection.languages());
-        let Some(language) = changed else { return };
-        let tongue = self.tongues.find(language).clone();
-        let apology = tongue.playbook.prompts().engine.synthesizer_lost.clone();
-        self.conversation.switch(tongue.playbook);
-        self.voice.switch(tongue.code, &apology);
-        self.out.push_back(FloorOutput::Language(language));
-    }
-
-    fn give_turn(&mut self, turn: Turn) {
-        self.turns += 1;
-        self.out.push_back(FloorOutput::Turn(turn));
-    }
-
     /// Anything but a turn of the caller: what we say to it stands in the record as our own turn.
     fn converse(&mut self, now: Instant, input: converse::Input) {
         if !self.conversation.is_thinking() {
@@ -438,12 +287,6 @@ impl Floor {
         if !said.is_empty() && !self.more_of_the_reply(&said) {
             let reply_text = joined(&said);
             self.give_turn(Turn { reply_text, ..Turn::default() });
-        }
-    }
-
-    fn tell_unheard(&mut self, now: Instant) {
-        while let Some(input) = self.unheard.pop_front() {
-            self.converse(now, input);
         }
     }
 
@@ -471,14 +314,8 @@ impl Floor {
             match self.conversation.poll_output() {
                 converse::Output::Say(say) => {
                     self.voice.say(&mut self.ids, say.utterance, say.text.reveal());
-                    self.spoken.push(Saying {
-                        utterance: say.utterance,
-                        interruptible: say.interruptible,
-                        purpose: say.purpose,
-                        turn: self.open_turn.as_ref().map_or(self.turns, |open| open.turn),
-                        frames: 0,
-                        stopped: None,
-                    });
+                    let turn = self.open_turn.as_ref().map_or(self.turns, |open| open.turn);
+                    self.spoken.push(Saying::new(&say, turn));
                     said.push(say);
                 }
                 converse::Output::Stop(utterance) => drop(self.stop(utterance)),
@@ -508,49 +345,6 @@ impl Floor {
             Some(at) => self.timers.set(timer, at),
             None => self.timers.cancel(timer),
         }
-    }
-
-    /// The caller has taken the floor.
-    fn stop_all(&mut self) {
-        let all: Vec<(UtteranceId, usize)> = self
-            .spoken
-            .iter()
-            .filter(|s| s.interruptible && s.stopped.is_none())
-            .map(|s| (s.utterance, s.turn))
-            .collect();
-        for (utterance, turn) in all {
-            if self.stop(utterance) {
-                self.out.push_back(FloorOutput::Interrupted { turn });
-            }
-        }
-    }
-
-    /// What may not be interrupted protects what follows it, too: silencing is always up to an
-    /// utterance. False if it goes on.
-    fn stop(&mut self, utterance: UtteranceId) -> bool {
-        let Some(index) = self.spoken.iter().position(|s| s.utterance == utterance) else {
-            return false;
-        };
-        let is_protected = |s: &Saying| !s.interruptible && s.stopped.is_none();
-        let is_stopped = |s: &Saying| s.stopped.is_some();
-        if self.spoken.iter().take(index).any(is_protected)
-            || self.spoken.get(index).is_some_and(is_stopped)
-        {
-            return false;
-        }
-        let left = self.voice.stop(utterance).map_or(0, |progress| progress.frames_left);
-        match self.spoken.get_mut(index) {
-            Some(spoken) if spoken.frames > 0 => {
-                spoken.stopped = Some(spoken.frames + left);
-                self.out.push_back(FloorOutput::Silence(utterance));
-            }
-            _ => {
-                self.spoken.remove(index);
-                let unheard = converse::Input::Interrupted { utterance, heard_fraction: 0.0 };
-                self.unheard.push_back(unheard);
-            }
-        }
-        true
     }
 }
 

@@ -1,0 +1,75 @@
+//! A turn of the caller: what was heard, what is replied, and the gap between.
+
+use std::time::Instant;
+
+use super::{Floor, FloorOutput, Phase, Timer, joined};
+use crate::base::UtteranceId;
+use crate::call::hearing::{HeardTurn, Spoken};
+use crate::call::record::Turn;
+use crate::call::state::millis;
+use crate::converse;
+
+/// The reply to a turn, until it is heard.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) utterance: UtteranceId,
+    pub(super) turn: usize,
+    /// When the caller's last packet with speech arrived.
+    pub(super) spoke: Option<Instant>,
+}
+
+impl Floor {
+    pub(super) fn turn(&mut self, now: Instant, heard: HeardTurn) {
+        self.timers.cancel(Timer::BargeIn);
+        self.converse(now, converse::Input::CallerSilent);
+        let input = match &heard.words {
+            Some(words) => {
+                self.stop_all();
+                self.language_heard(words.detected);
+                converse::Input::Heard(words.speech.clone())
+            }
+            None => converse::Input::HeardUnclear,
+        };
+        let turn = self.turns;
+        self.open_turn = None;
+        let reply = self.conversation_says(now, input);
+        self.voice.forget();
+        let first = reply.first().map(|say| say.utterance);
+        let spoke = self.spoke;
+        self.awaited_reply = first.map(|utterance| Reply { utterance, turn, spoke });
+        self.keep_open(turn, first.is_some());
+        let since = match self.phase {
+            Phase::Open { since } | Phase::Held { since } => since,
+            Phase::Waiting { .. } | Phase::Closed => now,
+        };
+        let (caller_text, decode_ms) =
+            heard.words.map(|w| (w.speech.text, w.decode_ms)).unwrap_or_default();
+        self.give_turn(Turn {
+            caller_text,
+            reply_text: joined(&reply),
+            heard_at_ms: millis(heard.spoke_until.saturating_duration_since(since)).into(),
+            gap_ms: None,
+            endpoint_ms: heard.endpoint_ms,
+            decode_ms,
+            interrupted: false,
+        });
+    }
+
+    /// A turn may show that the caller speaks another language: then conversation and voice go on
+    /// in that one.
+    pub(super) fn language_heard(&mut self, detected: Spoken) {
+        let changed = self.detection.turn(detected);
+        self.hearing.listen_for(self.detection.languages());
+        let Some(language) = changed else { return };
+        let tongue = self.tongues.find(language).clone();
+        let apology = tongue.playbook.prompts().engine.synthesizer_lost.clone();
+        self.conversation.switch(tongue.playbook);
+        self.voice.switch(tongue.code, &apology);
+        self.out.push_back(FloorOutput::Language(language));
+    }
+
+    pub(super) fn give_turn(&mut self, turn: Turn) {
+        self.turns += 1;
+        self.out.push_back(FloorOutput::Turn(turn));
+    }
+}
