@@ -2,6 +2,7 @@
 //! and how punctual its audio thread is meanwhile.
 
 mod call;
+mod parts;
 mod script;
 
 use std::thread;
@@ -44,7 +45,9 @@ pub fn measure(table: &mut Table) {
     let late_after = lateness(&appliance);
 
     conversations(table, "one call at a time", &alone, [200.0, 400.0]);
+    parts::print(table, &alone);
     conversations(table, "five calls at once", &together, [f64::NAN, 500.0]);
+    parts::print(table, &together);
     table.section("processor time, share of a core (front, engine)");
     processor(table, "idle", &idle, &idle, 0);
     processor(table, "one call", &alone_use, &idle, 1);

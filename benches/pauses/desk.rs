@@ -183,7 +183,7 @@ impl Desk {
 
     /// The audio thread's part: the next frame that is not silenced.
     fn play(&mut self, ears: &mut Ears) {
-        while let Some(frame) = self.call.next_frame() {
+        while let Some(frame) = self.call.next_frame(self.now) {
             let utterance = frame.utterance;
             if utterance <= self.silenced {
                 continue;
@@ -218,7 +218,8 @@ impl Desk {
                 | Output::StopMedia
                 | Output::SendDigits(_)
                 | Output::Message(_)
-                | Output::Recorded => (),
+                | Output::Recorded
+                | Output::Replied(_) => (),
             }
         }
     }

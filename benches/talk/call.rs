@@ -49,6 +49,9 @@ pub struct Piece {
     pub heard: String,
     pub endpoint_ms: f64,
     pub decode_ms: f64,
+    /// The box's own gap by its audio thread, and the sum of the parts that it explains it by.
+    pub explained: Option<(f64, f64)>,
+    pub parts: Vec<(String, f64)>,
 }
 
 /// Makes the call; `None` if there is no report of it.
@@ -98,6 +101,16 @@ fn joined(pieces: &[Piece]) -> String {
     pieces.iter().map(|piece| piece.heard.as_str()).collect::<Vec<_>>().join(" ")
 }
 
+/// Each part of a gap.
+fn parts(latency: &Value) -> Vec<(String, f64)> {
+    let parts = latency.as_object().into_iter().flatten();
+    parts.filter_map(|(name, ms)| Some((name.clone(), ms.as_f64()?))).collect()
+}
+
+fn sum(latency: &Value) -> Option<f64> {
+    latency.is_object().then(|| parts(latency).iter().map(|(_, ms)| ms).sum())
+}
+
 /// The turns in which somebody was heard.
 fn pieces(record: &Value) -> Vec<Piece> {
     let turns = record["turns"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -106,6 +119,8 @@ fn pieces(record: &Value) -> Vec<Piece> {
         heard: turn["caller"].as_str().unwrap_or_default().to_owned(),
         endpoint_ms: turn["endpoint_ms"].as_f64().unwrap_or(0.0),
         decode_ms: turn["decode_ms"].as_f64().unwrap_or(0.0),
+        explained: turn["wire_gap_ms"].as_f64().zip(sum(&turn["latency"])),
+        parts: parts(&turn["latency"]),
     };
     heard.map(piece).collect()
 }

@@ -18,6 +18,7 @@ use std::time::Instant;
 use super::ending::Cause;
 use super::hearing::{Hearing, HearingOutput};
 use super::language::{Detection, Ears, Manner, Tongues};
+use super::latency::LastSpeech;
 use super::media::{HeardFrame, Origin};
 use super::record::Turn;
 use super::state::Settings;
@@ -98,8 +99,8 @@ pub(super) struct Floor {
     asks: Vec<(AskId, WorkId)>,
     /// Turns that were given out.
     turns: usize,
-    /// When the last packet with the caller's speech arrived.
-    spoke: Option<Instant>,
+    /// The last frame with the caller's speech.
+    spoke: Option<LastSpeech>,
     timers: TimerTable<Timer>,
     out: VecDeque<FloorOutput>,
 }
@@ -177,7 +178,7 @@ impl Floor {
                 && !frame.score.tonal
                 && frame.origin == Origin::Received
             {
-                self.spoke = Some(frame.arrived);
+                self.spoke = Some(LastSpeech { arrived: frame.arrived, played: frame.at });
             }
             self.hearing.frame(now, frame);
             self.drain_hearing(now);
@@ -284,7 +285,7 @@ impl Floor {
             self.open_turn = None;
         }
         let said = self.conversation_says(now, input);
-        if !said.is_empty() && !self.more_of_the_reply(&said) {
+        if !said.is_empty() && !self.more_of_the_reply(now, &said) {
             let reply_text = joined(&said);
             self.give_turn(Turn { reply_text, ..Turn::default() });
         }

@@ -30,6 +30,8 @@ pub(super) struct HeardTurn {
     pub(super) spoke_until: Instant,
     /// Silence that was waited for.
     pub(super) endpoint_ms: u32,
+    /// When the turn was taken as closed.
+    pub(super) closed_at: Instant,
 }
 
 #[derive(Debug)]
@@ -270,7 +272,8 @@ impl Hearing {
         let words = self.words(heard);
         let Closing { spoke_until, closed_at, .. } = closing;
         let endpoint_ms = millis(closed_at.saturating_duration_since(spoke_until));
-        self.out.push_back(HearingOutput::Turn(HeardTurn { words, spoke_until, endpoint_ms }));
+        let turn = HeardTurn { words, spoke_until, endpoint_ms, closed_at };
+        self.out.push_back(HearingOutput::Turn(turn));
     }
 
     fn words(&self, heard: Heard) -> Option<Words> {

@@ -18,6 +18,7 @@ pub mod ending;
 mod floor;
 mod hearing;
 pub mod language;
+pub mod latency;
 pub mod media;
 pub mod record;
 mod state;

@@ -4,6 +4,7 @@
 //! shell passes in. Invariant: at most `limits::TURNS_PER_CALL` turns, and words are private.
 
 use super::ending::Ending;
+use super::latency::Latency;
 use crate::base::{CallId, LanguageCode, Private, limits};
 use crate::codec::Codec;
 
@@ -58,6 +59,15 @@ pub struct Turn {
     pub endpoint_ms: u32,
     /// Time that the recogniser worked for the text that was used.
     pub decode_ms: u32,
+    /// From the question to a model to the first of its answer; `None` where none was asked.
+    pub model_ms: Option<u32>,
+    /// From asking the voice to its first sound; `None` where the sound was there already.
+    pub voice_ms: Option<u32>,
+    /// Where the gap went; `None` as long as there is none.
+    pub latency: Option<Latency>,
+    /// The same gap by the audio thread alone, from its own last packet with speech; it differs from
+    /// `gap_ms` where the caller was heard again before the reply.
+    pub wire_gap_ms: Option<u32>,
     /// The caller spoke over our reply and it was stopped.
     pub interrupted: bool,
 }

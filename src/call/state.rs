@@ -12,6 +12,7 @@ use super::agreement::{Agreement, LocalMedia};
 use super::ending::{Cause, Ending};
 use super::floor::{Floor, FloorOutput};
 use super::language::{Manner, Tongues};
+use super::latency::Stages;
 use super::media::{HeardFrame, MediaEvent, Plan, Report};
 use super::record::{CallRecord, Direction, Progress, RtpReport};
 use super::voice::Shelf;
@@ -89,6 +90,8 @@ pub enum Output {
     SendDigits(Private<String>),
     /// The record has changed.
     Recorded,
+    /// The reply to this turn of the record, counted from 0, is on the wire: its gap is known.
+    Replied(usize),
     Timeout(Option<Instant>),
 }
 
@@ -122,6 +125,7 @@ pub struct Call {
     state: State,
     agreement: Agreement,
     floor: Floor,
+    stages: Stages,
     record: CallRecord,
     timers: TimerTable<Timer>,
     out: VecDeque<Output>,
@@ -152,6 +156,7 @@ impl Call {
             state: State::Ringing { answer, plan },
             agreement,
             floor: Floor::new(settings, manner, shelf),
+            stages: Stages::default(),
             record,
             timers: TimerTable::default(),
             out: VecDeque::new(),
@@ -179,8 +184,8 @@ impl Call {
     }
 
     /// The next 20 ms for the playout ring.
-    pub fn next_frame(&mut self) -> Option<PlayoutFrame> {
-        self.floor.next_frame()
+    pub fn next_frame(&mut self, now: Instant) -> Option<PlayoutFrame> {
+        self.floor.next_frame(now)
     }
 
     /// One input; drain [`Self::poll_output`] afterwards.
@@ -191,9 +196,8 @@ impl Call {
             Input::Timeout => self.timeout(now),
             Input::Report(report) => self.report(&report),
             Input::Media(MediaEvent::MediaTimeout) => self.end(now, Cause::MediaTimeout.into()),
-            Input::Media(MediaEvent::UtteranceAudible { utterance, at, .. }) => {
-                self.floor.audible(&mut self.record, utterance, at);
-                self.out.push_back(Output::Recorded);
+            Input::Media(MediaEvent::UtteranceAudible { utterance, at, peer_spoke }) => {
+                self.audible(utterance, at, peer_spoke);
             }
             Input::Media(MediaEvent::Digit { digit, .. }) => self.floor.digit(now, digit),
             Input::Media(
@@ -212,7 +216,10 @@ impl Call {
             Input::Silenced { through, utterance, frames } => {
                 self.floor.silenced(now, through, (utterance, frames));
             }
-            Input::Work(result) => self.floor.work_result(now, result),
+            Input::Work(result) => {
+                self.stages.came(now, &result);
+                self.floor.work_result(now, result);
+            }
             Input::EngineLost => self.floor.engine_lost(now),
             Input::EngineBack => self.floor.engine_back(now),
         }
@@ -376,6 +383,20 @@ impl Call {
         self.out.push_back(Output::Recorded);
     }
 
+    /// `peer_spoke`: the last packet with speech, by the audio thread.
+    fn audible(&mut self, utterance: UtteranceId, at: Instant, peer_spoke: Option<Instant>) {
+        let turn = self.floor.audible(&mut self.record, utterance, at);
+        let (model_ms, voice_ms) = self.stages.take();
+        if let Some(number) = turn
+            && let Some(turn) = self.record.turn_mut(number)
+        {
+            (turn.model_ms, turn.voice_ms) = (model_ms, voice_ms);
+            turn.wire_gap_ms = peer_spoke.map(|spoke| millis(at.saturating_duration_since(spoke)));
+            self.out.push_back(Output::Replied(number));
+        }
+        self.out.push_back(Output::Recorded);
+    }
+
     fn report(&mut self, report: &Report) {
         self.record.rtp = RtpReport {
             packets_sent: report.sent,
@@ -394,7 +415,10 @@ impl Call {
     fn drain_floor(&mut self, now: Instant) {
         loop {
             match self.floor.poll_output() {
-                FloorOutput::Work(work) => self.out.push_back(Output::Work(work)),
+                FloorOutput::Work(work) => {
+                    self.stages.asked(now, &work);
+                    self.out.push_back(Output::Work(work));
+                }
                 FloorOutput::Silence(through) => self.out.push_back(Output::Silence(through)),
                 FloorOutput::Message(message) => self.out.push_back(Output::Message(message)),
                 FloorOutput::Turn(turn) => {

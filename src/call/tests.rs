@@ -20,6 +20,7 @@ const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.
     m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 mod doubt;
 mod languages;
+mod latency;
 mod model;
 
 const LEG: LegId = LegId(1);
@@ -59,6 +60,13 @@ struct Desk {
     digits: Vec<String>,
     /// How long a phrase sounds that the engine speaks.
     phrase_frames: usize,
+    /// How long packets wait before they are played.
+    jitter: Duration,
+    /// When the caller's last packet with speech arrived.
+    spoke: Option<Instant>,
+    /// How long the voice takes for its first sound.
+    voice_takes: Duration,
+    speaking: VecDeque<(Instant, WorkId)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -125,6 +133,10 @@ impl Desk {
             model: model::StandIn::default(),
             digits: Vec::new(),
             phrase_frames: 10,
+            jitter: Duration::ZERO,
+            spoke: None,
+            voice_takes: Duration::ZERO,
+            speaking: VecDeque::new(),
         };
         desk.drain();
         Ok(desk)
@@ -159,7 +171,7 @@ impl Desk {
                 Output::Work(Work::Cancel { id }) if self.model.cancel(id) => (),
                 Output::Work(work) => self.work.push_back(work),
                 Output::SendDigits(digits) => self.digits.push(digits.into_revealed()),
-                Output::Message(_) | Output::Recorded => (),
+                Output::Message(_) | Output::Recorded | Output::Replied(_) => (),
                 Output::Timeout(at) => {
                     self.deadline = at;
                     return;
@@ -171,6 +183,7 @@ impl Desk {
     /// 20 ms: the engine answers, a frame is heard, one is played, timers fire.
     fn tick(&mut self, speech: bool) {
         self.now += Duration::from_millis(FRAME_MS);
+        self.run_voice();
         self.run_engine();
         while let Some((id, event)) = self.model.due(self.now) {
             self.input(Input::Work(WorkResult::Thought { id, event }));
@@ -180,9 +193,12 @@ impl Desk {
             frame: Frame([if speech { 3_000 } else { 3 }; FRAME_SAMPLES]),
             score,
             origin: Origin::Received,
-            arrived: self.now,
+            arrived: self.now - self.jitter,
             at: self.now,
         };
+        if speech {
+            self.spoke = Some(frame.arrived);
+        }
         self.input(Input::Heard(&frame));
         self.play();
         if self.deadline.is_some_and(|at| at <= self.now) {
@@ -214,13 +230,19 @@ impl Desk {
                 }
                 Work::Speak { id, language, phrase } => {
                     self.spoken.push((language, phrase.into_revealed()));
-                    let samples = vec![5_000; self.phrase_frames * FRAME_SAMPLES];
-                    let samples = Private::new(samples);
-                    self.input(Input::Work(WorkResult::Audio { id, samples }));
-                    self.input(Input::Work(WorkResult::Spoken { id }));
+                    self.speaking.push_back((self.now + self.voice_takes, id));
                 }
                 Work::Cancel { .. } | Work::Think { .. } => (),
             }
+            self.run_voice();
+        }
+    }
+
+    fn run_voice(&mut self) {
+        while let Some((_, id)) = self.speaking.pop_front_if(|(at, _)| *at <= self.now) {
+            let samples = Private::new(vec![5_000; self.phrase_frames * FRAME_SAMPLES]);
+            self.input(Input::Work(WorkResult::Audio { id, samples }));
+            self.input(Input::Work(WorkResult::Spoken { id }));
         }
     }
 
@@ -235,7 +257,7 @@ impl Desk {
 
     /// The audio thread's part: one frame of what is not silenced.
     fn play(&mut self) {
-        while let Some(frame) = self.call.next_frame() {
+        while let Some(frame) = self.call.next_frame(self.now) {
             if frame.utterance <= self.silenced {
                 continue;
             }
@@ -244,7 +266,7 @@ impl Desk {
                 Some((last, frames)) if *last == utterance => *frames += 1,
                 _ => {
                     self.played.push((utterance, 1));
-                    let (at, peer_spoke) = (self.now, Some(self.now));
+                    let (at, peer_spoke) = (self.now, self.spoke);
                     let event = MediaEvent::UtteranceAudible { utterance, at, peer_spoke };
                     self.input(Input::Media(event));
                 }
@@ -327,7 +349,8 @@ fn a_question_is_answered_and_the_turn_recorded() {
     let turn = &record.turns()[1];
     assert_eq!(turn.caller_text.reveal(), "What are your opening hours?");
     assert!(turn.reply_text.reveal().contains("8 am"));
-    assert!(turn.gap_ms.is_some());
+    let latency = turn.latency.unwrap();
+    assert_eq!(Some(latency.sum_ms()), turn.gap_ms, "{latency:?}");
     assert!(turn.endpoint_ms >= 140, "{}", turn.endpoint_ms);
 }
 

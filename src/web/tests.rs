@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{AudioFigures, Board, Health, Hearing, WebThread, bind, start};
 use crate::base::{CallId, Private};
 use crate::call::ending::Cause;
+use crate::call::latency::Latency;
 use crate::call::record::{CallRecord, Direction, Progress, Turn};
 
 struct Page {
@@ -52,6 +53,9 @@ fn call_with_a_turn() -> CallRecord {
         caller_text: Private::new("are you <b>open</b> today".into()),
         reply_text: Private::new("We are.".into()),
         gap_ms: Some(180),
+        wire_gap_ms: Some(181),
+        latency: Some(Latency { jitter_ms: 40, endpoint_ms: 140, ..Latency::default() }),
+        voice_ms: Some(12),
         ..Turn::default()
     });
     record
@@ -120,7 +124,14 @@ fn calls_are_listed_and_shown_with_turns_and_gaps() {
     let (status, call) = page.ask("/api/calls/c7");
     assert_eq!(status, 200);
     assert_eq!(call["turns"][0]["caller"], "are you <b>open</b> today");
-    assert_eq!(call["turns"][0]["gap_ms"], 180);
+    let turn = &call["turns"][0];
+    assert_eq!((&turn["gap_ms"], &turn["wire_gap_ms"]), (&180.into(), &181.into()));
+    assert_eq!((&turn["voice_ms"], &turn["model_ms"]), (&12.into(), &Value::Null));
+    let parts = turn["latency"].as_object().unwrap();
+    assert_eq!(parts.values().filter_map(Value::as_u64).sum::<u64>(), 180);
+    for name in ["jitter", "endpoint", "decode", "think", "voice", "pacing"] {
+        assert!(parts.contains_key(&format!("{name}_ms")), "{name}");
+    }
     assert_eq!(call["ending"]["by"], "caller");
     assert_eq!(call["rtp"]["packets_lost"], 0);
 }

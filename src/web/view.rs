@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::board::{AudioFigures, Board, Hearing};
 use crate::appliance::lateness::BOUNDS_US;
+use crate::call::latency::Latency;
 use crate::call::record::{CallRecord, Direction, Progress, RtpReport, Turn};
 
 pub(super) fn health(board: &Board) -> Value {
@@ -90,10 +91,20 @@ fn turn(turn: &Turn) -> Value {
         "reply": turn.reply_text.reveal(),
         "heard_at_ms": turn.heard_at_ms,
         "gap_ms": turn.gap_ms,
+        "wire_gap_ms": turn.wire_gap_ms,
+        "latency": turn.latency.as_ref().map(latency),
         "endpoint_ms": turn.endpoint_ms,
         "decode_ms": turn.decode_ms,
+        "model_ms": turn.model_ms,
+        "voice_ms": turn.voice_ms,
         "interrupted": turn.interrupted,
     })
+}
+
+/// The parts of a gap: each begins where the one before it ended.
+fn latency(latency: &Latency) -> Value {
+    let parts = latency.parts().map(|(name, ms)| (format!("{name}_ms"), ms.into()));
+    Value::Object(parts.into_iter().collect())
 }
 
 fn rtp(report: &RtpReport) -> Value {

@@ -25,7 +25,7 @@ use crate::appliance::sip_socket::Arrival;
 use crate::base::{CallId, Entropy, Private};
 use crate::call::admission::{self, Readiness, Refusal};
 use crate::call::language::{Abilities, Known, Rules};
-use crate::call::{self, Call, Cause, LocalMedia, Opening, Shelf, Start};
+use crate::call::{self, Call, CallRecord, Cause, LocalMedia, Opening, Shelf, Start};
 use crate::converse::Message;
 use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, LegId};
@@ -66,6 +66,7 @@ impl Parts {
             call::Output::Sip(_)
             | call::Output::Message(_)
             | call::Output::Recorded
+            | call::Output::Replied(_)
             | call::Output::Timeout(_) => (),
         }
     }
@@ -166,7 +167,7 @@ impl Switchboard {
             }
         }
         let ids: Vec<CallId> = self.lines.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.fill(id));
+        ids.into_iter().for_each(|id| self.fill(now, id));
         self.settle(now);
     }
 
@@ -282,7 +283,7 @@ impl Switchboard {
         tracing::info!(call = %id, "call taken");
         self.legs.insert(leg, id);
         self.lines.insert(id, Line { call, place: Some(place), deadline: None });
-        self.drain(id);
+        self.drain(now, id);
         self.admit();
         Ok(())
     }
@@ -291,11 +292,11 @@ impl Switchboard {
     fn call(&mut self, now: Instant, id: CallId, input: call::Input<'_>) {
         if let Some(line) = self.lines.get_mut(&id) {
             line.call.handle(now, input);
-            self.drain(id);
+            self.drain(now, id);
         }
     }
 
-    fn drain(&mut self, id: CallId) {
+    fn drain(&mut self, now: Instant, id: CallId) {
         let mut has_changed = false;
         let Some(line) = self.lines.get_mut(&id) else { return };
         loop {
@@ -303,6 +304,7 @@ impl Switchboard {
                 (call::Output::Sip(command), _) => self.commands.push_back(command),
                 (call::Output::Message(message), _) => self.messages.push((id, message)),
                 (call::Output::Recorded, _) => has_changed = true,
+                (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),
                 (call::Output::Timeout(at), _) => {
                     line.deadline = at;
                     break;
@@ -327,13 +329,13 @@ impl Switchboard {
         match is_ended {
             true if line.place.is_none() => self.forget(id),
             true => (),
-            false => self.fill(id),
+            false => self.fill(now, id),
         }
     }
 
-    fn fill(&mut self, id: CallId) {
+    fn fill(&mut self, now: Instant, id: CallId) {
         if let Some(Line { call, place: Some(place), .. }) = self.lines.get_mut(&id) {
-            self.parts.places.fill(*place, || call.next_frame());
+            self.parts.places.fill(*place, || call.next_frame(now));
         }
     }
 
@@ -427,6 +429,24 @@ fn known(incoming: &sip::Incoming) -> Known {
         caller: Private::new(asserted.or_else(|| user(incoming.from_uri.reveal()))),
         local: (incoming.flow.transport, incoming.flow.local),
     }
+}
+
+/// A gap and its parts; words stay where they are.
+fn log_gap(id: CallId, record: &CallRecord, number: usize) {
+    let Some(turn) = record.turns().get(number) else { return };
+    let (Some(gap_ms), Some(parts)) = (turn.gap_ms, turn.latency) else { return };
+    tracing::info!(
+        call = %id,
+        turn = number + 1,
+        gap_ms,
+        jitter_ms = parts.jitter_ms,
+        endpoint_ms = parts.endpoint_ms,
+        decode_ms = parts.decode_ms,
+        think_ms = parts.think_ms,
+        voice_ms = parts.voice_ms,
+        pacing_ms = parts.pacing_ms,
+        "replied"
+    );
 }
 
 /// Wall-clock time for records.

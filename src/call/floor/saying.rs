@@ -44,13 +44,19 @@ impl Saying {
 
 impl Floor {
     /// Frames flow while the floor is open, and not while the peer holds us.
-    pub(in crate::call) fn next_frame(&mut self) -> Option<PlayoutFrame> {
+    pub(in crate::call) fn next_frame(&mut self, now: Instant) -> Option<PlayoutFrame> {
         let frame = match self.phase {
             Phase::Open { .. } => self.voice.next_frame()?,
             Phase::Waiting { .. } | Phase::Held { .. } | Phase::Closed => return None,
         };
         if let Some(spoken) = self.spoken.iter_mut().find(|s| s.utterance == frame.utterance) {
             spoken.frames += 1;
+        }
+        if let Some(reply) = &mut self.awaited_reply
+            && reply.utterance == frame.utterance
+            && let Some(moments) = &mut reply.moments
+        {
+            moments.left(now);
         }
         Some(frame)
     }
@@ -83,24 +89,24 @@ impl Floor {
         self.tell_unheard(now);
     }
 
-    /// An utterance has become audible: the end of a gap.
+    /// An utterance has become audible: the end of a gap. Gives the turn that it replies to.
     pub(in crate::call) fn audible(
         &mut self,
         record: &mut CallRecord,
         utterance: UtteranceId,
         at: Instant,
-    ) {
+    ) -> Option<usize> {
         let is_greeting = |s: &Saying| s.utterance == utterance && s.purpose == Purpose::Greeting;
         if let Phase::Open { since } = self.phase
             && self.spoken.iter().any(is_greeting)
         {
             record.greeting_delay_ms = Some(millis(at.saturating_duration_since(since)));
         }
-        if let Some(reply) = self.awaited_reply.take_if(|reply| reply.utterance == utterance)
-            && let (Some(turn), Some(spoke)) = (record.turn_mut(reply.turn), reply.spoke)
-        {
-            turn.gap_ms = Some(millis(at.saturating_duration_since(spoke)));
-        }
+        let reply = self.awaited_reply.take_if(|reply| reply.utterance == utterance)?;
+        let (gap_ms, latency) = reply.moments?.audible(at);
+        let turn = record.turn_mut(reply.turn)?;
+        (turn.gap_ms, turn.latency) = (Some(gap_ms), Some(latency));
+        Some(reply.turn)
     }
 
     pub(super) fn tell_unheard(&mut self, now: Instant) {

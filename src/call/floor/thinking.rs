@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::{Floor, FloorOutput, Reply, joined};
 use crate::base::WorkId;
+use crate::call::latency::Moments;
 use crate::call::work::Work;
 use crate::converse::llm::{self, Chat};
 use crate::converse::{self, AskId, Say};
@@ -12,8 +13,7 @@ use crate::converse::{self, AskId, Say};
 #[derive(Debug)]
 pub(super) struct OpenTurn {
     pub(super) turn: usize,
-    /// When the caller's last packet with speech arrived.
-    spoke: Option<Instant>,
+    moments: Option<Moments>,
     has_reply: bool,
 }
 
@@ -37,19 +37,19 @@ impl Floor {
     }
 
     /// More may be said to this turn.
-    pub(super) fn keep_open(&mut self, turn: usize, has_reply: bool) {
+    pub(super) fn keep_open(&mut self, turn: usize, moments: Option<Moments>, has_reply: bool) {
         if self.conversation.is_thinking() {
-            self.open_turn = Some(OpenTurn { turn, spoke: self.spoke, has_reply });
+            self.open_turn = Some(OpenTurn { turn, moments, has_reply });
         }
     }
 
     /// What is said while the model answers belongs to the turn that it answers.
-    pub(super) fn more_of_the_reply(&mut self, said: &[Say]) -> bool {
+    pub(super) fn more_of_the_reply(&mut self, now: Instant, said: &[Say]) -> bool {
         let Some(open) = &mut self.open_turn else { return false };
-        let (turn, spoke) = (open.turn, open.spoke);
+        let (turn, moments) = (open.turn, open.moments.map(|moments| moments.said(now)));
         if !std::mem::replace(&mut open.has_reply, true) {
             let utterance = said.first().map(|say| say.utterance);
-            self.awaited_reply = utterance.map(|utterance| Reply { utterance, turn, spoke });
+            self.awaited_reply = utterance.map(|utterance| Reply { utterance, turn, moments });
         }
         self.out.push_back(FloorOutput::Reply { turn, text: joined(said) });
         true

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Floor, FloorOutput, Phase, Timer, joined};
 use crate::base::UtteranceId;
 use crate::call::hearing::{HeardTurn, Spoken};
+use crate::call::latency::Moments;
 use crate::call::record::Turn;
 use crate::call::state::millis;
 use crate::converse;
@@ -14,8 +15,8 @@ use crate::converse;
 pub(super) struct Reply {
     pub(super) utterance: UtteranceId,
     pub(super) turn: usize,
-    /// When the caller's last packet with speech arrived.
-    pub(super) spoke: Option<Instant>,
+    /// `None`: the caller was not heard to speak.
+    pub(super) moments: Option<Moments>,
 }
 
 impl Floor {
@@ -35,9 +36,9 @@ impl Floor {
         let reply = self.conversation_says(now, input);
         self.voice.forget();
         let first = reply.first().map(|say| say.utterance);
-        let spoke = self.spoke;
-        self.awaited_reply = first.map(|utterance| Reply { utterance, turn, spoke });
-        self.keep_open(turn, first.is_some());
+        let moments = self.spoke.map(|speech| Moments::new(speech, heard.closed_at, now));
+        self.awaited_reply = first.map(|utterance| Reply { utterance, turn, moments });
+        self.keep_open(turn, moments, first.is_some());
         let since = match self.phase {
             Phase::Open { since } | Phase::Held { since } => since,
             Phase::Waiting { .. } | Phase::Closed => now,
@@ -48,10 +49,9 @@ impl Floor {
             caller_text,
             reply_text: joined(&reply),
             heard_at_ms: millis(heard.spoke_until.saturating_duration_since(since)).into(),
-            gap_ms: None,
             endpoint_ms: heard.endpoint_ms,
             decode_ms,
-            interrupted: false,
+            ..Turn::default()
         });
     }
 

@@ -8,7 +8,7 @@ use crate::converse::llm::{Event, Fault, Finish, ToolRequest};
 /// Time to the first token, and between two: 20 tokens a second.
 const FIRST: Duration = Duration::from_millis(150);
 const TOKEN: Duration = Duration::from_millis(50);
-const QUESTION: &str = "Do purple dragons fly over the moon?";
+pub(super) const QUESTION: &str = "Do purple dragons fly over the moon?";
 
 /// Plays the model's server.
 #[derive(Default)]
@@ -46,12 +46,12 @@ impl StandIn {
 }
 
 /// A token a word, and the end.
-fn tokens(text: &str) -> Vec<Event> {
+pub(super) fn tokens(text: &str) -> Vec<Event> {
     let words = text.split_inclusive(' ').map(|word| Event::Text(Private::new(word.to_owned())));
     words.chain([Event::Done(Finish::Stop)]).collect()
 }
 
-fn desk(script: Vec<Vec<Event>>) -> Desk {
+pub(super) fn desk(script: Vec<Vec<Event>>) -> Desk {
     let mut settings = settings();
     settings.converse.has_model = true;
     let mut desk = Desk::take(&settings, Some(OFFER)).unwrap();

@@ -39,6 +39,29 @@ pub(super) struct FarTurn {
     pub reply: String,
     /// Since the answer, 0 where nobody was heard.
     pub heard_at_ms: u64,
+    pub gap: Option<FarGap>,
+}
+
+/// A gap as the far end measured it, and where it went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FarGap {
+    pub gap_ms: u64,
+    /// Name and milliseconds, in the order of the time line.
+    pub parts: Vec<(String, u64)>,
+}
+
+impl FarGap {
+    /// The time line; a record of another program may have other names and is not shown.
+    const PARTS: [&str; 6] = ["jitter", "endpoint", "decode", "think", "voice", "pacing"];
+
+    fn of(turn: &Value) -> Option<Self> {
+        let part = |name: &str| {
+            let ms = turn["latency"][format!("{name}_ms")].as_u64()?;
+            Some((name.to_owned(), ms))
+        };
+        let parts = Self::PARTS.iter().filter_map(|name| part(name)).collect();
+        Some(Self { gap_ms: turn["gap_ms"].as_u64()?, parts })
+    }
 }
 
 impl Api {
@@ -116,6 +139,7 @@ impl FarTurn {
             caller: text("caller"),
             reply: text("reply"),
             heard_at_ms: value["heard_at_ms"].as_u64().unwrap_or(0),
+            gap: FarGap::of(value),
         }
     }
 }
@@ -135,6 +159,8 @@ pub(super) struct Words {
     /// Of us, as the far end understood it.
     pub heard: String,
     pub reply: String,
+    /// The gap before the last of the reply that answers us, by the far end's own clock.
+    pub gap: Option<FarGap>,
 }
 
 /// Puts the far end's turns beside ours: the greeting's words first, then those of each turn. A
@@ -153,6 +179,7 @@ pub(super) fn align(far: &[FarTurn], own: &[OwnTurn]) -> Vec<Words> {
         if let Some(words) = words.get_mut(current) {
             append(&mut words.heard, &turn.caller);
             append(&mut words.reply, &turn.reply);
+            words.gap = turn.gap.clone().or(words.gap.take());
         }
     }
     words
@@ -170,11 +197,11 @@ mod tests {
     use super::*;
 
     fn far(heard_at_ms: u64, caller: &str, reply: &str) -> FarTurn {
-        FarTurn { caller: caller.into(), reply: reply.into(), heard_at_ms }
+        FarTurn { caller: caller.into(), reply: reply.into(), heard_at_ms, gap: None }
     }
 
     fn words(heard: &str, reply: &str) -> Words {
-        Words { heard: heard.into(), reply: reply.into() }
+        Words { heard: heard.into(), reply: reply.into(), gap: None }
     }
 
     fn spoken(began_at_ms: u64) -> OwnTurn {
@@ -200,6 +227,19 @@ mod tests {
                 words("bye", "Goodbye."),
             ]
         );
+    }
+
+    #[test]
+    fn a_turn_has_the_gap_of_the_last_piece_that_was_answered_with_its_parts() {
+        let turn = serde_json::json!({
+            "caller": "bye", "reply": "Goodbye.", "heard_at_ms": 4_000, "gap_ms": 180,
+            "latency": { "jitter_ms": 40, "endpoint_ms": 140, "other_ms": 9 },
+        });
+        let turns = [far(3_100, "good", ""), FarTurn::of(&turn)];
+        let words = align(&turns, &[spoken(3_000)]);
+        let gap = words[1].gap.as_ref().unwrap();
+        assert_eq!(gap.gap_ms, 180);
+        assert_eq!(gap.parts, [("jitter".to_owned(), 40), ("endpoint".to_owned(), 140)]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{Act, Directives};
 use super::caller::{CallLog, Closing};
-use super::far_end::Words;
+use super::far_end::{FarGap, Words};
 use super::script::{Exchange, Verdict};
 use crate::sip::EndCause;
 
@@ -93,7 +93,7 @@ impl<'a> Report<'a> {
                 line(&mut text, "heard", heard, None);
             }
             let gap = gap_ms(&turn.act, exchange).map(|ms| match ms {
-                0.. => format!("gap {ms} ms"),
+                0.. => format!("gap {ms} ms{}", self.there(at + 1)),
                 _ => format!("gap {ms} ms, cut off"),
             });
             self.reply(&mut text, at + 1, exchange, gap);
@@ -114,6 +114,16 @@ impl<'a> Report<'a> {
         for expected in self.expected.get(at).into_iter().flatten().filter(|e| !e.met) {
             line(text, "missed", &format!("--expect {:?}", expected.pattern), None);
         }
+    }
+
+    /// The same gap as the far end has it, with the parts that took time.
+    fn there(&self, at: usize) -> String {
+        let Some(gap) = self.words.get(at).and_then(|words| words.gap.as_ref()) else {
+            return String::new();
+        };
+        let parts = gap.parts.iter().filter(|(_, ms)| *ms > 0);
+        let parts: Vec<String> = parts.map(|(name, ms)| format!("{name} {ms}")).collect();
+        format!(" (there {}: {})", gap.gap_ms, parts.join(" + "))
     }
 
     fn summary(&self) -> String {
@@ -184,6 +194,7 @@ impl<'a> Report<'a> {
             "heard": heard,
             "reply": self.said(at, |words| &words.reply),
             "gap_ms": gap_ms(act, exchange),
+            "far_end": self.words.get(at).and_then(|words| words.gap.as_ref()).map(far_gap),
             "reply_ms": reply_ms(exchange),
             "expected": self.expectations(at),
         })
@@ -202,6 +213,12 @@ impl<'a> Report<'a> {
         let list = self.expected.get(at).map(Vec::as_slice).unwrap_or_default();
         list.iter().map(|e| json!({ "pattern": e.pattern, "met": e.met })).collect()
     }
+}
+
+/// A gap by the far end's clock.
+fn far_gap(gap: &FarGap) -> Value {
+    let parts = gap.parts.iter().map(|(name, ms)| (format!("{name}_ms"), Value::from(*ms)));
+    json!({ "gap_ms": gap.gap_ms, "latency": parts.collect::<serde_json::Map<_, _>>() })
 }
 
 /// One line of the conversation, or more where the words need them.

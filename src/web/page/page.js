@@ -71,7 +71,13 @@ function showCall(call) {
   ].join(" · ");
   const turns = byId("call").querySelector("tbody");
   turns.replaceChildren(...call.turns.map((turn) =>
-    row([turn.caller, turn.reply, turn.gap_ms === null ? "" : `${turn.gap_ms} ms`])));
+    row([turn.caller, turn.reply, turn.gap_ms === null ? "" : `${turn.gap_ms} ms`, where(turn)])));
+}
+
+// Where the gap went, without the parts that took no time.
+function where(turn) {
+  const parts = Object.entries(turn.latency ?? {}).filter(([, ms]) => ms > 0);
+  return parts.map(([name, ms]) => `${name.replace("_ms", "")} ${ms}`).join(" + ");
 }
 
 async function refresh() {
