@@ -18,7 +18,7 @@ POSITIONS = 3072                                       # positions per batch, so
 CURRICULUM = [(0.03, 120), (0.07, 180), (0.25, 240)]   # longest utterance in frames until that share of the run
 GENTLE = 0.4                                           # share of the run in which the variation grows
 STRENGTH = 0.6                                         # to this; the shards are varied already
-REPEATED = 2.0                                         # how much oftener a number with a digit twice in a row is drawn:
+REPEATED = 4.0                                         # how much oftener a number with a digit twice in a row is drawn:
                                                        # there the decoder loses count
 LATE, RARER = 0.6, 0.5                                 # from that share of the run on, what is to be refused is drawn so much
                                                        # less often: a caller of the desk says the desk's sentences
@@ -130,7 +130,7 @@ class Shards:
 
     def scan(self):
         """Loads the new shards."""
-        for path in sorted(self.folder.glob("s*.pkl")):
+        for path in sorted(self.folder.glob("[su]*.pkl")):
             if path.name not in self.seen:
                 self.seen.add(path.name)
                 new = [e for e in pickle.loads(path.read_bytes()) if self.used.issuperset(e[2])]

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 import grammar
+import stopped
 import voices
+from beginnings import DOTS, beginning
 from human import People, join, random_string, trim
 from lexicon import Lexicon
 from mel import SAMPLE_RATE, logmel
@@ -39,8 +41,8 @@ class Maker:
         self.lexicon = Lexicon(work / "lexicon.json", texts)
         (work / "transcripts.txt").write_text("\n".join(texts))
         self.prompts, self.talk = Prompts(trim), []
-        synthetic = [(0.88, self.desk), (0.05, self.other), (0.02, self.foreign_language), (0.05, self.noise)]
-        people = [(0.5, self.desk), (0.17, self.digits), (0.03, self.carrier), (0.09, self.other),
+        synthetic = [(0.72, self.desk), (0.08, self.unfinished), (0.08, self.stopped), (0.05, self.other), (0.02, self.foreign_language), (0.05, self.noise)]
+        people = [(0.38, self.desk), (0.06, self.unfinished), (0.06, self.stopped), (0.17, self.digits), (0.03, self.carrier), (0.09, self.other),
                   (0.015, self.foreign_language), (0.05, self.strangers), (0.04, self.words), (0.05, self.noise)]
         prompts = [(0.09, self.prompt), (0.035, self.prompt_strangers)]
         sentences = [(0.1, self.sentence)] if texts else []
@@ -80,6 +82,25 @@ class Maker:
         u = grammar.sample(self.r, 0)
         x = voices.synthesise(u.spoken, voices.pick(self.r, self.engines), self.r)
         return self._versions(x, encode_pieces(u.written), self.lexicon.ids(u.spoken), "desk", 3)
+
+    def unfinished(self):
+        """A caller of the desk who stops after a few words: with the melody of an end, or of a comma."""
+        text = beginning(self.r)
+        if text is None:
+            return []
+        spoken = (self.r.choice(grammar.HESITATIONS) if self.r.random() < 0.1 else "") + text
+        x = voices.synthesise(spoken + self.r.choice(["", ","]), voices.pick(self.r, self.engines), self.r)
+        return self._versions(x, encode_pieces([text]) + DOTS, self.lexicon.ids(spoken), "unfinished", 3)
+
+    def stopped(self):
+        """A sentence with a comma, up to there and with a pause there."""
+        spoken, written = stopped.utterance(self.r)
+        if len(spoken) < 2:
+            return []
+        start, whole, count = stopped.read(spoken, voices.pick(self.r, self.engines), self.r)
+        begun = self._versions(start, encode_pieces(written[count - 1]) + DOTS,
+                               self.lexicon.ids(" ".join(spoken[:count])), "unfinished", 2)
+        return begun + self._versions(whole, encode_pieces(written[-1]), self.lexicon.ids(" ".join(spoken)), "desk", 2)
 
     def other(self):
         """English that is none of the desk's business. The phonemes still teach the encoder."""

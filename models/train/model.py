@@ -16,6 +16,7 @@ import ggml
 import grammar
 import phrases
 import spelling
+from beginnings import DOTS
 from vocab import BLANK, EOT, INAUDIBLE, N_VOCAB, NO_TIMESTAMPS, NOSP, PREV, SOT, encode, encode_pieces, Digits
 
 DIMS = dict(d=128, head=64, enc=6, dec=2, n_audio_ctx=512, n_text_ctx=128)
@@ -182,6 +183,7 @@ def used_tokens(texts=()):
         used.update(encode(f" {n}"))
     used.update(encode_pieces([Digits("0123456789")]) + encode_pieces(["x", Digits("0123456789")]))
     used.update(tok for n in range(10) for tok in encode_pieces([Digits(str(n))]))
+    used.update(DOTS)
     return sorted(used)
 
 

@@ -35,6 +35,12 @@ def _generators(a, shards):
     return processes
 
 
+def _cutter(a, shards):
+    """A background process that cuts the shards, once they are all there, where words end."""
+    command = [sys.executable, str(HERE / "unfinished.py"), str(a.out / "data"), str(a.unfinished), "--after", str(shards)]
+    return subprocess.Popen(command, preexec_fn=lambda: os.nice(5))
+
+
 def _wait_for_shards(folder, count, processes):
     while len(list(folder.glob("s*.pkl"))) < count:
         if any(p.poll() not in (None, 0) for p in processes):
@@ -60,6 +66,8 @@ def main():
     p.add_argument("--human", type=Path, help="folder of human recordings; see README.md")
     p.add_argument("--minutes", type=float, default=150)
     p.add_argument("--start", type=Path, help="an earlier model to begin with: its checkpoint (model.pt) or its file (.bin, q8_0 or f16)")
+    p.add_argument("--unfinished", type=Path,
+                   help="checkpoint (model.pt) that finds the words' ends at which sentences are cut")
     p.add_argument("--rate", type=float, help="peak learning rate")
     p.add_argument("--shards", type=int, default=80)
     p.add_argument("--size", type=int, default=500, help="examples in a shard")
@@ -81,6 +89,8 @@ def main():
         Maker(0, a.out / "data", a.human)               # the lexicon, before several processes want it
         processes = _generators(a, a.shards)
         _wait_for_shards(a.out / "data", min(2 if a.smoke else 6, a.shards), processes)
+        if a.unfinished:
+            processes.append(_cutter(a, a.shards))
         train(a.out / "data", checkpoint, a.minutes, a.rate or (1.2e-3 if a.start else 2e-3), workers=a.workers, start=a.start)
         for process in processes:
             process.terminate()
