@@ -83,6 +83,7 @@ pub(super) struct Hearing {
     /// Of the text that came last.
     decode_ms: u32,
     detected: Spoken,
+    goes_on: Option<f32>,
     /// What may be spoken next.
     languages: Vec<LanguageCode>,
     /// What the last guess was made from.
@@ -106,6 +107,7 @@ impl Hearing {
             asked: Vec::new(),
             decode_ms: 0,
             detected: None,
+            goes_on: None,
             languages,
             guessed: None,
             closing: None,
@@ -140,6 +142,7 @@ impl Hearing {
         let thought = match thought {
             converse::Completeness::Complete => Completeness::Complete,
             converse::Completeness::Probable => Completeness::Probable,
+            converse::Completeness::Doubtful => Completeness::Doubtful,
             converse::Completeness::Incomplete => Completeness::Incomplete,
             converse::Completeness::Unknown => Completeness::Unknown,
         };
@@ -164,6 +167,7 @@ impl Hearing {
         let WorkResult::Text { id, recognition, decode_ms, detected } = result else { return };
         self.decode_ms = decode_ms;
         self.detected = detected;
+        self.goes_on = recognition.goes_on;
         self.recognized(now, id, transcript::read(&recognition));
     }
 
@@ -250,6 +254,10 @@ impl Hearing {
             return self.finish();
         }
         let Some((segment, revision, heard)) = self.assembly.text() else { return };
+        if heard == Heard::Unclear {
+            let thought = Completeness::Doubtful;
+            self.ear.handle(now, Input::Hint { segment, revision, thought });
+        }
         if let Some(words) = self.words(heard) {
             self.guessed = Some((segment, revision));
             self.out.push_back(HearingOutput::Guess(words));
@@ -280,7 +288,7 @@ impl Hearing {
         let Heard::Words { text, confidence, words } = heard else { return None };
         let word = |Word { range, confidence }| converse::Word { range, confidence };
         let words = words.into_iter().map(word).collect();
-        let speech = converse::Speech { text, confidence, words };
+        let speech = converse::Speech { text, confidence, words, goes_on: self.goes_on };
         Some(Words { speech, decode_ms: self.decode_ms, detected: self.detected })
     }
 

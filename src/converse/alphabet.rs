@@ -59,6 +59,8 @@ pub struct Speech {
     pub confidence: f32,
     /// Its words in their order; a digit is one. Where none are told, each is as likely as all.
     pub words: Vec<Word>,
+    /// How likely the voice goes on after them, 0 to 1, where the recogniser tells.
+    pub goes_on: Option<f32>,
 }
 
 /// A word's place in the text, and how likely it is right. One of no length stands where something
@@ -74,7 +76,8 @@ pub struct Word {
 impl Speech {
     /// Words that are as likely as their whole.
     pub fn evenly(text: &str, confidence: f32) -> Self {
-        Self { text: Private::new(text.to_owned()), confidence, words: Vec::new() }
+        let text = Private::new(text.to_owned());
+        Self { text, confidence, words: Vec::new(), goes_on: None }
     }
 
     /// Words that cannot be wrong, such as a key's.
@@ -231,6 +234,8 @@ pub enum Completeness {
     Complete,
     /// Whole as it stands, but perhaps only the beginning: a greeting, a number of the usual length.
     Probable,
+    /// Whole or not, more may well come.
+    Doubtful,
     Incomplete,
     Unknown,
 }

@@ -178,7 +178,7 @@ impl Conversation {
         };
         let reply = reply.and_then(|reaction| self.sayable(&reaction.parts));
         let reply = reply.or_else(|| self.thinking.first_piece(text));
-        Preview { completeness: self.dialogue.completeness(text), reply: reply.map(Private::new) }
+        Preview { completeness: self.dialogue.completeness(speech), reply: reply.map(Private::new) }
     }
 
     /// What was said and heard so far, oldest first.

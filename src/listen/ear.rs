@@ -83,6 +83,10 @@ pub struct Ear {
     awaited: Awaited,
     recording: Recording,
     last_segment: u32,
+    /// The longest pause after which this caller has gone on, milliseconds.
+    pace_ms: u64,
+    /// End of the speech of the utterance before.
+    ended_at: Option<Instant>,
     outputs: VecDeque<Output>,
 }
 
@@ -154,6 +158,8 @@ impl Ear {
             state: State::Waiting(Onset::default()),
             awaited: Expectation::Anything.into(),
             last_segment: 0,
+            pace_ms: 0,
+            ended_at: None,
             outputs: VecDeque::with_capacity(8),
         }
     }
@@ -164,6 +170,8 @@ impl Ear {
         self.awaited = Expectation::Anything.into();
         self.recording.clear();
         self.last_segment = 0;
+        self.pace_ms = 0;
+        self.ended_at = None;
         self.outputs.clear();
     }
 
@@ -261,6 +269,7 @@ impl Ear {
         self.recording.begin((since_first + frames(self.settings.preroll_ms)) as usize);
         let segment = self.next_segment();
         let at = now.checked_sub(frame_time(since_first)).unwrap_or(now);
+        self.learn_from_cut_off(at);
         self.outputs.push_back(Output::SpeechStarted { segment, at });
         let utterance = Utterance {
             segment,
@@ -301,6 +310,16 @@ impl Ear {
         State::Pausing(utterance, pause)
     }
 
+    /// The caller goes on right after what was taken for the end.
+    fn learn_from_cut_off(&mut self, at: Instant) {
+        let Some(ended_at) = self.ended_at.take() else { return };
+        let pause_ms = at.saturating_duration_since(ended_at).as_millis();
+        let pause_ms = u64::try_from(pause_ms).unwrap_or(u64::MAX);
+        if pause_ms <= self.settings.cut_off_within_ms {
+            self.pace_ms = self.pace_ms.max(pause_ms);
+        }
+    }
+
     fn pause(
         &mut self,
         now: Instant,
@@ -318,6 +337,8 @@ impl Ear {
         if pause.is_decoded {
             self.outputs.push_back(Output::Resumed { segment: utterance.segment });
         }
+        let pause_frames = pause.frames.saturating_sub(pause.marks.count_ones());
+        self.pace_ms = self.pace_ms.max(u64::from(pause_frames) * FRAME_MS);
         utterance.speech_frames += pause.marks.count_ones();
         utterance.last_speech_at = now;
         State::Speaking(utterance, Speech::default())
@@ -360,7 +381,7 @@ impl Ear {
 
     fn close_if_over(&mut self) {
         let State::Pausing(utterance, pause) = &self.state else { return };
-        let close_ms = self.settings.close_after_ms(pause.thought, self.awaited);
+        let close_ms = self.settings.close_after_ms(pause.thought, self.awaited, self.pace_ms);
         let silent_ms = u64::from(pause.frames) * FRAME_MS;
         let is_held =
             pause.marks & low_bits(HOLD_FRAMES) != 0 && silent_ms < close_ms + HOLD_LIMIT_MS;
@@ -384,6 +405,7 @@ impl Ear {
                 ended_at: utterance.last_speech_at,
             }
         });
+        self.ended_at = Some(utterance.last_speech_at);
         self.recording.finish(pause.frames as usize);
         self.state = State::Waiting(Onset::default());
     }

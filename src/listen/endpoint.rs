@@ -13,6 +13,8 @@ pub enum Completeness {
     Incomplete,
     /// Not known, or the text has not come yet.
     Unknown,
+    /// More may well come, or something was said that was not understood.
+    Doubtful,
 }
 
 /// What the last question asked for.
@@ -64,12 +66,18 @@ pub struct Settings {
     pub close_yes_no_ms: u64,
     /// Silence that ends anything else of which nothing is known.
     pub close_unknown_ms: u64,
+    /// Silence that ends what may well go on.
+    pub close_doubtful_ms: u64,
     /// Silence that ends an incomplete thought.
     pub close_incomplete_ms: u64,
     /// Silence that ends a number of which nothing is known.
     pub close_digits_ms: u64,
     /// Silence that ends a number with digits missing.
     pub close_digits_incomplete_ms: u64,
+    /// A caller's own pauses make no silence longer than this.
+    pub longest_pace_ms: u64,
+    /// Speech that begins so soon after the end of an utterance is its rest: it was cut off.
+    pub cut_off_within_ms: u64,
     /// A tone in the middle of speech is taken for a held vowel for so long.
     pub held_vowel_ms: u64,
     /// Lost frames in the middle of speech are taken for speech for so long.
@@ -92,9 +100,12 @@ impl Default for Settings {
             close_probable_ms: 300,
             close_yes_no_ms: 300,
             close_unknown_ms: 500,
-            close_incomplete_ms: 900,
+            close_doubtful_ms: 900,
+            close_incomplete_ms: 1_400,
             close_digits_ms: 800,
-            close_digits_incomplete_ms: 1_200,
+            close_digits_incomplete_ms: 1_400,
+            longest_pace_ms: 1_600,
+            cut_off_within_ms: 700,
             held_vowel_ms: 300,
             lost_speech_ms: 60,
             stalled_ms: 1_000,
@@ -103,15 +114,28 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Silence that ends the utterance now.
-    pub fn close_after_ms(&self, thought: Completeness, awaited: Awaited) -> u64 {
+    /// Silence that ends the utterance now, of a caller who has paused for `pace_ms` in this call and
+    /// gone on: longer than that where more may come, or the same caller is cut off each time.
+    pub fn close_after_ms(&self, thought: Completeness, awaited: Awaited, pace_ms: u64) -> u64 {
+        let pace_ms = (pace_ms + pace_ms / 4).min(self.longest_pace_ms);
+        let close_ms = self.unhurried_ms(thought, awaited);
+        match thought {
+            Completeness::Complete | Completeness::Probable => close_ms,
+            Completeness::Incomplete | Completeness::Unknown | Completeness::Doubtful => {
+                close_ms.max(pace_ms)
+            }
+        }
+    }
+
+    fn unhurried_ms(&self, thought: Completeness, awaited: Awaited) -> u64 {
         let usual_ms = self.usual_ms(thought, awaited.answer);
         let own_ms = awaited.pause_ms.map(|pause_ms| pause_ms.min(limits::PAUSE_MS));
         match (thought, own_ms) {
             (Completeness::Unknown, Some(own_ms)) => own_ms,
             // More is missing than where nothing is known.
             (Completeness::Incomplete, Some(own_ms)) => usual_ms.max(own_ms),
-            (Completeness::Complete | Completeness::Probable, _) | (_, None) => usual_ms,
+            (Completeness::Complete | Completeness::Probable | Completeness::Doubtful, _)
+            | (_, None) => usual_ms,
         }
     }
 
@@ -124,15 +148,16 @@ impl Settings {
             (Completeness::Unknown, Expectation::Digits) => self.close_digits_ms,
             (Completeness::Unknown, Expectation::YesNo) => self.close_yes_no_ms,
             (Completeness::Unknown, Expectation::Anything) => self.close_unknown_ms,
+            (Completeness::Doubtful, _) => self.close_doubtful_ms,
         }
     }
 
     /// The longest of them.
     pub(super) fn longest_close_ms(&self) -> u64 {
-        use Completeness::{Complete, Incomplete, Probable, Unknown};
+        use Completeness::{Complete, Doubtful, Incomplete, Probable, Unknown};
         let answers = [Expectation::Digits, Expectation::YesNo, Expectation::Anything];
         let of = |thought| answers.iter().map(move |answer| self.usual_ms(thought, *answer));
-        let all = [Complete, Probable, Incomplete, Unknown].into_iter().flat_map(of);
-        all.fold(limits::PAUSE_MS, u64::max)
+        let all = [Complete, Probable, Incomplete, Unknown, Doubtful].into_iter().flat_map(of);
+        all.fold(limits::PAUSE_MS.max(self.longest_pace_ms), u64::max)
     }
 }

@@ -36,6 +36,9 @@ pub struct Recognition {
     pub ending: f32,
     /// Probability, at the first word, of a remark instead of one (`[BLANK_AUDIO]`), 0 to 1.
     pub no_speech: f32,
+    /// Probability, after the last word, that the voice goes on: words and melody say that more
+    /// follows. 0 to 1; `None` where the model was not taught to tell.
+    pub goes_on: Option<f32>,
 }
 
 /// A word's place in the text, in bytes, and the product of its tokens' probabilities, 0 to 1.
@@ -51,7 +54,7 @@ impl Recognition {
     /// Nobody spoke, and nothing was decoded.
     pub fn nothing() -> Self {
         let text = Private::new(String::new());
-        Self { text, words: Vec::new(), ending: 1.0, no_speech: 1.0 }
+        Self { text, words: Vec::new(), ending: 1.0, no_speech: 1.0, goes_on: None }
     }
 
     /// A text whose words all have this probability, as an engine gives it that tells no more.
@@ -65,7 +68,8 @@ impl Recognition {
             WordSpan { start: place(start), end: place(start + length), probability }
         });
         let words = words.collect();
-        Self { text: Private::new(text.to_owned()), words, ending: probability, no_speech: 0.0 }
+        let text = Private::new(text.to_owned());
+        Self { text, words, ending: probability, no_speech: 0.0, goes_on: None }
     }
 
     /// Whether the spans are what they promise to be.

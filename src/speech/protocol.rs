@@ -12,7 +12,9 @@ use crate::listen::{Recognition, WordSpan};
 
 /// Both sides must speak the same version; they come from one binary, but a unit may still be
 /// running the one from before an upgrade.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
+/// Stands for a probability that the model does not tell.
+const UNTOLD: f32 = -1.0;
 
 /// Bytes of a name in a message: a language, a voice, a device, a model.
 const NAME_BYTES: usize = 256;
@@ -284,6 +286,7 @@ impl Writer<'_> {
         }
         self.u32(recognition.ending.to_bits());
         self.u32(recognition.no_speech.to_bits());
+        self.u32(recognition.goes_on.unwrap_or(UNTOLD).to_bits());
     }
 
     fn languages(&mut self, languages: &[LanguageCode]) {
@@ -382,6 +385,13 @@ impl<'a> Reader<'a> {
         if (0.0..=1.0).contains(&value) { Ok(value) } else { Err(ProtocolError::BadValue) }
     }
 
+    fn told_probability(&mut self) -> Result<Option<f32>, ProtocolError> {
+        if self.0.starts_with(&UNTOLD.to_le_bytes()) {
+            return self.array::<4>().map(|_| None);
+        }
+        self.probability().map(Some)
+    }
+
     fn recognition(&mut self) -> Result<Recognition, ProtocolError> {
         let text = Private::new(self.text(TEXT_BYTES)?);
         let count = self.u32()? as usize;
@@ -394,7 +404,8 @@ impl<'a> Reader<'a> {
         };
         let words = (0..count).map(|_| word()).collect::<Result<_, _>>()?;
         let (ending, no_speech) = (self.probability()?, self.probability()?);
-        let recognition = Recognition { text, words, ending, no_speech };
+        let goes_on = self.told_probability()?;
+        let recognition = Recognition { text, words, ending, no_speech, goes_on };
         if recognition.is_sound() { Ok(recognition) } else { Err(ProtocolError::BadValue) }
     }
 

@@ -407,7 +407,9 @@ fn read(whisper: &Whisper, state: &WhisperState, first_look: &FirstLook<'_>) -> 
             }
         }
     }
-    words::recognition(&tokens, ending, no_speech)
+    // `models/train` makes models with a window of their own and teaches them to tell.
+    let tells = whisper.audio_context < LARGE_WINDOW;
+    words::recognition(&tokens, ending, no_speech, tells)
 }
 
 /// The tokens with which the model begins to tell of the sound rather than what was said:

@@ -14,8 +14,20 @@ pub struct Token<'a> {
     pub probability: f32,
 }
 
-/// Joins the tokens. `ending` is the probability of the end after them, if the model ended.
-pub fn recognition(tokens: &[Token<'_>], ending: Option<f32>, no_speech: f32) -> Recognition {
+/// What a model that was taught so writes after words that are not all.
+const GOES_ON: &[u8] = b"...";
+
+/// Joins the tokens. `ending` is the probability of the end after them, if the model ended. A model
+/// that `tells` so writes three dots where the voice goes on: they become a number, and leave the text.
+pub fn recognition(
+    tokens: &[Token<'_>],
+    ending: Option<f32>,
+    no_speech: f32,
+    tells: bool,
+) -> Recognition {
+    let goes_on = tokens.last().filter(|_| tells).and_then(goes_on);
+    let is_marked = tells && tokens.last().is_some_and(|last| last.bytes == GOES_ON);
+    let tokens = &tokens[..tokens.len() - usize::from(is_marked)];
     let (text, owners) = text_of(tokens);
     let mut words: Vec<WordSpan> = Vec::new();
     let mut open: Option<usize> = None;
@@ -44,7 +56,17 @@ pub fn recognition(tokens: &[Token<'_>], ending: Option<f32>, no_speech: f32) ->
     let sound = |p: f32| if p.is_nan() { 0.0 } else { p.clamp(0.0, 1.0) };
     words.iter_mut().for_each(|word| word.probability = sound(word.probability));
     let (ending, no_speech) = (sound(ending.unwrap_or(0.0)), sound(no_speech));
-    Recognition { text: Private::new(text), words, ending, no_speech }
+    let goes_on = goes_on.map(sound);
+    Recognition { text: Private::new(text), words, ending, no_speech, goes_on }
+}
+
+/// By the sign at the end: what is left of a full stop's probability are mostly the dots.
+fn goes_on(last: &Token<'_>) -> Option<f32> {
+    match last.bytes {
+        GOES_ON => Some(last.probability),
+        b"." | b"?" | b"!" => Some(1.0 - last.probability),
+        _ => None,
+    }
 }
 
 /// The text, and for each of its bytes the token that it is from. What is no character is left out.
@@ -81,7 +103,7 @@ mod tests {
     fn joined(tokens: &[(&[u8], f32)]) -> (String, Vec<(String, f32)>) {
         let tokens: Vec<Token<'_>> =
             tokens.iter().map(|&(bytes, probability)| Token { bytes, probability }).collect();
-        let recognition = recognition(&tokens, Some(0.9), 0.1);
+        let recognition = recognition(&tokens, Some(0.9), 0.1, false);
         assert!(recognition.is_sound());
         let text = recognition.text.into_revealed();
         let word =
@@ -119,6 +141,26 @@ mod tests {
     fn a_character_over_two_tokens_is_whole_and_half_of_one_is_nothing() {
         let (text, found) = joined(&[(b"m\xc3", 0.5), (b"\xbcde", 0.5), (b" \xd0", 0.9)]);
         assert_eq!((text.as_str(), found), ("müde ", words(&[("müde", 0.25)])));
+    }
+
+    #[test]
+    fn a_sign_at_the_end_tells_whether_the_voice_goes_on() {
+        let table = [
+            (&b"..."[..], 0.75, true, ("My number", Some(0.75))),
+            (b".", 0.75, true, ("My number.", Some(0.25))),
+            (b"?", 1.0, true, ("My number?", Some(0.0))),
+            (b" is", 0.9, true, ("My number is", None)),
+            (b"...", 0.75, false, ("My number...", None)),
+        ];
+        for (sign, probability, tells, (text, goes_on)) in table {
+            let words: [&[u8]; 2] = [b"My", b" number"];
+            let words = words.map(|bytes| Token { bytes, probability: 0.5 });
+            let tokens = [&words[..], &[Token { bytes: sign, probability }]].concat();
+            let found = recognition(&tokens, Some(0.9), 0.1, tells);
+            assert_eq!((found.text.reveal().as_str(), found.goes_on), (text, goes_on));
+            assert!(found.is_sound());
+        }
+        assert_eq!(recognition(&[], None, 0.0, true).goes_on, None);
     }
 
     #[test]

@@ -3,65 +3,107 @@
 use super::*;
 use crate::converse::alphabet::Completeness;
 use crate::converse::matching::answers::do_not_know;
+use crate::converse::matching::grammar::is_one_of;
 use crate::converse::matching::slots::answer;
+use crate::converse::matching::tokens::joined;
 use crate::converse::understanding::stops_before_slot;
 
 /// Words of a bare answer to a yes-or-no question.
 const SHORT_ANSWER: usize = 4;
+/// The voice hardly goes on below this.
+const MAY_GO_ON: f32 = 0.25;
+/// It goes on rather than not.
+const GOES_ON: f32 = 0.5;
+/// The same of a number: any number of digits may be all, so that the voice alone tells, and less.
+const NUMBER_GOES_ON: f32 = 0.6;
 
 impl Dialogue {
-    /// Judges `text` as what was heard so far in this turn.
-    pub fn completeness(&self, text: &str) -> Completeness {
+    /// Judges `speech` as what was heard so far in this turn.
+    ///
+    /// The words and the voice both tell, and where they disagree the caller is waited for. A voice
+    /// that surely ended makes of words that fit nothing a thought that is probably whole.
+    pub fn completeness(&self, speech: &Speech) -> Completeness {
+        let text = speech.text.reveal();
         let tokens = self.playbook.lexicon().tokenise(text);
-        let Some(last) = tokens.last() else { return Completeness::Unknown };
-        let goes_on = text.trim_end().ends_with([',', '-', '–', '…', ':'])
-            || text.trim_end().ends_with("...");
-        if goes_on {
+        if tokens.is_empty() {
+            return self.wordless(text);
+        }
+        self.judged(&tokens, Voice::of(speech))
+    }
+
+    /// Nothing but "um": the caller thinks. To a question "mm" may be all there is.
+    fn wordless(&self, text: &str) -> Completeness {
+        let is_said = text.chars().any(char::is_alphanumeric) && !text.contains(['[', '(']);
+        match self.state {
+            State::Open | State::Filling(..) if is_said => Completeness::Incomplete,
+            State::Open | State::Filling(..) | State::Confirming(..) | State::Asked(_) => {
+                Completeness::Unknown
+            }
+        }
+    }
+
+    fn judged(&self, tokens: &[Token], voice: Voice) -> Completeness {
+        if is_thinking(tokens) {
             return Completeness::Incomplete;
         }
-        if let Some(judged) = self.expected_answer(&tokens) {
+        if let Some(judged) = self.expected_answer(tokens, voice) {
             return judged;
         }
-        let guess = guess(&self.playbook, &tokens, self.floor());
+        let guess = guess(&self.playbook, tokens, self.floor());
         let exact = guess.as_ref().is_some_and(|guess| guess.score > 0.985);
-        let dangles = last.is_dangling();
-        let slot_follows = stops_before_slot(&self.playbook, &tokens);
-        if (dangles && (slot_follows || !exact)) || (slot_follows && !exact) {
+        let dangles = !ends_well(tokens);
+        let slot_follows = stops_before_slot(&self.playbook, tokens);
+        let fits = guess.as_ref().is_some_and(|guess| guess.score >= STRONG);
+        if (dangles && (slot_follows || !exact)) || (slot_follows && !fits) {
             return Completeness::Incomplete;
         }
         let writes = matches!(&self.state, State::Filling(form, slot)
             if self.slot(form, *slot).is_some_and(|slot| slot.kind == SlotKind::Text));
         match guess {
-            Some(guess) if guess.score >= STRONG && !writes => self.judged_guess(&guess),
-            // It is answered, but a wish often follows such a word.
-            _ if self.floor() == Floor::Open && short_answer(&tokens).is_some() => {
-                Completeness::Probable
+            // Whoever dictates says several sentences.
+            _ if writes && voice.has_ended() => Completeness::Unknown,
+            // The number may follow at once: "I want to track my order, 4729".
+            Some(_) if fits && slot_follows && !exact && !voice.has_ended() => {
+                voice.bends(Completeness::Probable)
             }
-            _ => Completeness::Unknown,
+            Some(guess) if fits && !writes => self.judged_guess(&guess, voice),
+            // It is answered, but a wish often follows such a word.
+            _ if self.floor() == Floor::Open && short_answer(tokens).is_some() => {
+                voice.bends(Completeness::Probable)
+            }
+            _ => voice.bends(Completeness::Unknown),
         }
     }
 
     /// The answer to what was asked, if it is one.
-    fn expected_answer(&self, tokens: &[Token]) -> Option<Completeness> {
+    fn expected_answer(&self, tokens: &[Token], voice: Voice) -> Option<Completeness> {
         match &self.state {
             State::Open => None,
             State::Confirming(..) | State::Asked(_) => {
-                short_answer(tokens).map(|_| Completeness::Complete)
+                short_answer(tokens).map(|_| voice.bends(Completeness::Complete))
             }
-            State::Filling(form, slot) => self.slot_answer(form, self.slot(form, *slot)?, tokens),
+            State::Filling(form, slot) => {
+                self.slot_answer(form, self.slot(form, *slot)?, tokens, voice)
+            }
         }
     }
 
-    fn slot_answer(&self, form: &Form, slot: &Slot, tokens: &[Token]) -> Option<Completeness> {
+    fn slot_answer(
+        &self,
+        form: &Form,
+        slot: &Slot,
+        tokens: &[Token],
+        voice: Voice,
+    ) -> Option<Completeness> {
         let found = answer(&slot.kind, tokens);
         if let (Some(_), Found::Value(digits) | Found::Partial(digits)) =
             (slot.kind.digit_count(), &found)
         {
-            let judged = counted(form.partial.text.len() + digits.text.len(), slot);
+            let judged = counted(form.partial.text.len() + digits.text.len(), slot, voice);
             let dangles = judged != Completeness::Complete && !ends_well(tokens);
             return Some(if dangles { Completeness::Incomplete } else { judged });
         }
-        match (&slot.kind, found) {
+        let judged = match (&slot.kind, found) {
             (SlotKind::Text, _) => None,
             (_, Found::Value(_)) => ends_well(tokens).then_some(Completeness::Complete),
             (SlotKind::YesNo, _) => None,
@@ -71,27 +113,68 @@ impl Dialogue {
             // The reason, or the number all the same, may follow.
             _ if do_not_know(tokens) && ends_well(tokens) => Some(Completeness::Probable),
             (_, Found::Nothing | Found::Partial(_)) => None,
-        }
+        };
+        judged.map(|judged| voice.bends(judged))
     }
 
-    fn judged_guess(&self, guess: &Guess) -> Completeness {
+    fn judged_guess(&self, guess: &Guess, voice: Voice) -> Completeness {
         let intent = self.playbook.intent(guess.intent);
-        let mut judged = Completeness::Complete;
         for (slot, found) in intent.slots.iter().zip(&guess.values) {
             match (slot.kind.digit_count(), found) {
                 (Some(_), Found::Value(digits) | Found::Partial(digits)) => {
-                    judged = counted(digits.text.len(), slot);
+                    return counted(digits.text.len(), slot, voice);
                 }
                 (None, _) | (_, Found::Nothing) => {}
             }
         }
         // A greeting is often only the start of a sentence.
-        if intent.weak && judged == Completeness::Complete {
-            Completeness::Probable
-        } else {
-            judged
+        voice.bends(if intent.weak { Completeness::Probable } else { Completeness::Complete })
+    }
+}
+
+/// How likely the voice goes on after the last word, where the recogniser tells.
+#[derive(Clone, Copy, Debug)]
+struct Voice(Option<f32>);
+
+impl Voice {
+    fn of(speech: &Speech) -> Self {
+        if trails_off(speech.text.reveal()) { Self(Some(1.0)) } else { Self(speech.goes_on) }
+    }
+
+    fn goes_on(self, at_least: f32) -> bool {
+        self.0.is_some_and(|goes_on| goes_on >= at_least)
+    }
+
+    fn has_ended(self) -> bool {
+        self.0.is_some_and(|goes_on| goes_on < MAY_GO_ON)
+    }
+
+    /// What the voice makes of what the words say.
+    fn bends(self, judged: Completeness) -> Completeness {
+        match judged {
+            // It is all that was asked for, but a wish may follow.
+            Completeness::Complete if self.goes_on(GOES_ON) => Completeness::Probable,
+            // Of a single word the voice tells little.
+            Completeness::Probable if self.goes_on(GOES_ON) => Completeness::Doubtful,
+            Completeness::Unknown if self.goes_on(GOES_ON) => Completeness::Incomplete,
+            Completeness::Unknown if self.has_ended() => Completeness::Probable,
+            judged => judged,
         }
     }
+}
+
+/// The recogniser wrote that the sentence goes on, as Whisper does of its own accord.
+fn trails_off(text: &str) -> bool {
+    let text = text.trim_end();
+    text.ends_with([',', '-', '–', '…', ':']) || text.ends_with("...")
+}
+
+/// The last sentence is what people say while they think.
+fn is_thinking(tokens: &[Token]) -> bool {
+    let Some(last) = tokens.last() else { return false };
+    let sentence = tokens.iter().rposition(|token| token.sentence != last.sentence);
+    let words = joined(&tokens[sentence.map_or(0, |at| at + 1)..]);
+    is_one_of(last.grammar.words.thinking, &words)
 }
 
 fn ends_well(tokens: &[Token]) -> bool {
@@ -104,13 +187,19 @@ fn short_answer(tokens: &[Token]) -> Option<Answer> {
 }
 
 /// Judges so many digits of a slot that takes digits.
-fn counted(digits: usize, slot: &Slot) -> Completeness {
+fn counted(digits: usize, slot: &Slot, voice: Voice) -> Completeness {
     let (min, max) = slot.kind.digit_count().unwrap_or_default();
+    let goes_on = voice.goes_on(NUMBER_GOES_ON);
+    let is_told = voice.0.is_some();
     if digits >= max {
         Completeness::Complete
-    } else if digits < min {
-        Completeness::Incomplete
     } else if slot.usual.contains(&digits) {
+        if goes_on { Completeness::Doubtful } else { Completeness::Probable }
+    } else if digits < min || goes_on {
+        Completeness::Incomplete
+    } else if slot.usual.iter().any(|usual| digits < *usual) {
+        if is_told { Completeness::Unknown } else { Completeness::Incomplete }
+    } else if is_told {
         Completeness::Probable
     } else {
         Completeness::Unknown

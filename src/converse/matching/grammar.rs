@@ -36,6 +36,8 @@ pub struct Words {
     pub common: &'static str,
     /// After these a sentence goes on.
     pub dangling: &'static str,
+    /// What people say while they think; more follows. Phrases, split by `|`.
+    pub thinking: &'static str,
     pub negations: &'static [&'static str],
     /// Whether the longer word is another form of the shorter.
     pub is_form: fn(&str, &str) -> bool,

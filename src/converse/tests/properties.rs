@@ -204,7 +204,7 @@ fn a_preview_is_what_is_said_and_changes_nothing() {
 #[test]
 fn thoughts_are_judged_complete_or_not() {
     use Completeness::{Complete, Incomplete, Probable, Unknown};
-    let table: [(&[&str], &str, Completeness); 50] = [
+    let table: [(&[&str], &str, Completeness); 58] = [
         (&[], "What are your opening hours?", Complete),
         (&[], "Where is my parcel?", Complete),
         (&[], "Goodbye.", Complete),
@@ -230,7 +230,7 @@ fn thoughts_are_judged_complete_or_not() {
         (&[], "Track order 4729.", Probable),
         (&[], "Track order 47291.", Unknown),
         (&["Track my order."], "47", Incomplete),
-        (&["Track my order."], "472", Unknown),
+        (&["Track my order."], "472", Incomplete),
         (&["Track my order."], "4729", Probable),
         (&["Track my order."], "47291", Unknown),
         (&["Track my order."], "4729 and", Incomplete),
@@ -238,7 +238,7 @@ fn thoughts_are_judged_complete_or_not() {
         (&["Track my order."], "My number is", Incomplete),
         (&["Track my order."], "I don't know.", Probable),
         (&["My order number is 47"], "29", Probable),
-        (&["My order number is 47"], "2", Unknown),
+        (&["My order number is 47"], "2", Incomplete),
         (&["I want to leave a message.", "Anna."], "555", Incomplete),
         (&["I want to leave a message.", "Anna."], "555 0123", Unknown),
         (&["I want to leave a message.", "Anna."], "No.", Complete),
@@ -255,16 +255,58 @@ fn thoughts_are_judged_complete_or_not() {
         (&["I want to speak to a person."], "I want the", Incomplete),
         (&["What is your address?"], "No, thank you.", Complete),
         (&["What is your address?"], "Thank you.", Probable),
+        (&[], "I want to track my order.", Probable),
+        (&[], "Wait.", Incomplete),
+        (&[], "Hello. Let me see.", Incomplete),
+        (&["Track my order."], "Hold on.", Incomplete),
+        (&["Track order 4729."], "Just a second.", Incomplete),
+        (&[], "Um.", Incomplete),
+        (&["Track my order."], "Uh", Incomplete),
+        (&["Track order 4729."], "Mm.", Unknown),
     ];
     for (before, text, expected) in table {
-        let mut desk = Desk::new();
-        desk.give(Input::Connected);
+        let judged = judged(before, Speech::certain(text));
+        assert_eq!(judged, expected, "{before:?} {text}");
+    }
+}
+
+/// What is thought of `speech` after these turns.
+fn judged(before: &[&str], speech: Speech) -> Completeness {
+    let mut desk = Desk::new();
+    desk.give(Input::Connected);
+    desk.play();
+    for said in before {
+        desk.hear(said);
         desk.play();
-        for said in before {
-            desk.hear(said);
-            desk.play();
-        }
-        let judged = desk.conversation.preview(&Speech::certain(text)).completeness;
+    }
+    desk.conversation.preview(&speech).completeness
+}
+
+#[test]
+fn a_voice_that_goes_on_or_has_ended_tells_what_words_do_not() {
+    use Completeness::{Complete, Doubtful, Incomplete, Probable, Unknown};
+    let order: &[&str] = &["Track my order."];
+    let question: &[&str] = &["Track order 4729."];
+    let dictated: &[&str] = &["I want to speak to a person."];
+    // With a voice that surely ended, may go on, and goes on.
+    let table = [
+        (&[][..], "What are your opening hours", [Complete, Complete, Probable]),
+        (&[], "What are your", [Incomplete; 3]),
+        (&[], "Hello", [Probable, Probable, Doubtful]),
+        (&[], "I want to track my order", [Complete, Probable, Doubtful]),
+        (&[], "Purple dragons swim", [Probable, Unknown, Incomplete]),
+        (dictated, "My parcel is damaged", [Unknown, Unknown, Incomplete]),
+        (question, "Yes", [Complete, Complete, Probable]),
+        (order, "47", [Incomplete; 3]),
+        (order, "472", [Unknown, Unknown, Incomplete]),
+        (order, "4729", [Probable, Probable, Doubtful]),
+        (order, "472912", [Probable, Probable, Incomplete]),
+        (order, "472912472912", [Complete; 3]),
+    ];
+    for (before, text, expected) in table {
+        let judged = [0.1, 0.4, 0.8].map(|goes_on| {
+            judged(before, Speech { goes_on: Some(goes_on), ..Speech::certain(text) })
+        });
         assert_eq!(judged, expected, "{before:?} {text}");
     }
 }

@@ -101,7 +101,7 @@ fn name(output: &Output) -> &'static str {
 
 #[test]
 fn a_pause_closes_or_resumes_by_its_length_the_thought_and_the_question() {
-    use Completeness::{Complete, Incomplete, Probable, Unknown};
+    use Completeness::{Complete, Doubtful, Incomplete, Probable, Unknown};
     use Expectation::{Anything, Digits, YesNo};
     // What is known 80 ms after the decode was asked for, what was asked, the question's own
     // patience, and the longest pause that the caller may make without losing the floor.
@@ -114,15 +114,17 @@ fn a_pause_closes_or_resumes_by_its_length_the_thought_and_the_question() {
         (Unknown, YesNo, None, 280),
         (Unknown, Anything, None, 480),
         (Unknown, Digits, None, 780),
-        (Incomplete, Anything, None, 880),
-        (Incomplete, YesNo, None, 880),
-        (Incomplete, Digits, None, 1_180),
+        (Doubtful, Anything, None, 880),
+        (Doubtful, YesNo, None, 880),
+        (Incomplete, Anything, None, 1_380),
+        (Incomplete, YesNo, None, 1_380),
+        (Incomplete, Digits, None, 1_380),
         (Complete, Anything, Some(1_000), 160),
         (Probable, Digits, Some(1_000), 280),
         (Unknown, Anything, Some(1_000), 980),
         (Unknown, Digits, Some(400), 380),
-        (Incomplete, Anything, Some(1_000), 980),
-        (Incomplete, Digits, Some(400), 1_180),
+        (Incomplete, Anything, Some(1_000), 1_380),
+        (Incomplete, Digits, Some(1_600), 1_580),
         (Unknown, Anything, Some(60_000), limits::PAUSE_MS - 20),
     ];
     for (thought, answer, own_ms, longest_ms) in table {
@@ -145,6 +147,55 @@ fn a_pause_closes_or_resumes_by_its_length_the_thought_and_the_question() {
             assert_eq!(trial.count("resumed"), usize::from(goes_on), "{label}");
             assert_eq!(trial.count("started"), if goes_on { 1 } else { 2 }, "{label}");
         }
+    }
+}
+
+/// How long the ear waits in this trial for the end of a new utterance, milliseconds.
+fn wait_of(trial: &mut Trial, thought: Completeness) -> u64 {
+    trial.feed(QUIET, 3_000);
+    trial.feed(SPEECH, 600);
+    trial.feed(QUIET, 180);
+    let (before, from) = (trial.count("closed"), trial.now_ms());
+    trial.hint(thought);
+    while trial.count("closed") == before {
+        trial.feed(QUIET, FRAME_MS);
+    }
+    180 + trial.now_ms() - from
+}
+
+#[test]
+fn a_caller_who_paused_and_went_on_is_waited_for_longer_where_more_may_come() {
+    use Completeness::{Complete, Incomplete, Probable, Unknown};
+    let mut trial = Trial::new();
+    assert_eq!(wait_of(&mut trial, Unknown), 500);
+    trial.feed(QUIET, 3_000);
+    trial.feed(SPEECH, 600);
+    trial.feed(QUIET, 180);
+    trial.hint(Incomplete);
+    trial.feed(QUIET, 620);
+    trial.feed(SPEECH, 600);
+    trial.feed(QUIET, 180);
+    trial.hint(Complete);
+    assert_eq!(trial.count("closed"), 2, "a pause of 800 ms was within the second");
+    let after = [Complete, Probable, Unknown, Incomplete].map(|t| wait_of(&mut trial, t));
+    assert_eq!(after, [180, 300, 1_000, 1_400]);
+    trial.ear.reset();
+    assert_eq!(wait_of(&mut trial, Unknown), 500, "another call, another caller");
+}
+
+#[test]
+fn who_goes_on_right_after_the_end_was_cut_off_and_is_not_again() {
+    use Completeness::{Complete, Unknown};
+    for (rest_after_ms, expected_ms) in [(420, 760), (800, 500)] {
+        let mut trial = Trial::new();
+        trial.feed(SPEECH, 600);
+        trial.feed(QUIET, 180);
+        trial.hint(Complete);
+        trial.feed(QUIET, rest_after_ms);
+        trial.feed(SPEECH, 600);
+        trial.feed(QUIET, 1_000);
+        // The pause was of so long and 180 ms; a quarter more is waited for, in whole frames.
+        assert_eq!(wait_of(&mut trial, Unknown), expected_ms, "{rest_after_ms}");
     }
 }
 
@@ -413,7 +464,7 @@ fn random_scores_never_break_the_order_of_outputs() {
     for _ in 0..1_500 {
         let scores = [SPEECH, SPEECH, QUIET, QUIET, TONE];
         let (score, ms) = (scores[random(5) as usize], u64::from(random(40)) * FRAME_MS);
-        let is_long = random(100) == 0;
+        let is_long = random(20) == 0;
         trial.feed(score, if is_long { ms * 20 } else { ms });
         match random(12) {
             0 => trial.handle(Input::Expect(Expectation::Digits.into())),

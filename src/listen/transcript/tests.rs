@@ -156,7 +156,8 @@ fn each_word_keeps_its_own_confidence_whatever_is_taken_out_before_it() {
         span("né", 0.96),
     ];
     let private = Private::new(text.to_owned());
-    let found = read(&Recognition { text: private, words, ending: 0.9, no_speech: 0.0 });
+    let recognition = Recognition::evenly("", 0.9);
+    let found = read(&Recognition { text: private, words, ..recognition });
     assert_eq!(text_of(&found), "Order 47, né.");
     assert_eq!(words_of(&found), ["Order", "4", "7", "né"]);
     let Heard::Words { words, .. } = &found else { panic!() };

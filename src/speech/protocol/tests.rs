@@ -34,6 +34,7 @@ fn from_engine() -> Vec<FromEngine> {
         recognition: Recognition {
             ending: 0.5,
             no_speech: 0.25,
+            goes_on: Some(0.75),
             ..Recognition::evenly(" four fünf 6.", 0.75)
         },
         decode_ms: 61,
@@ -119,7 +120,8 @@ fn a_probability_is_a_probability() {
         for recognition in [
             Recognition::evenly("yes please", wrong),
             Recognition { ending: wrong, ..sound.clone() },
-            Recognition { no_speech: wrong, ..sound },
+            Recognition { no_speech: wrong, ..sound.clone() },
+            Recognition { goes_on: Some(wrong), ..sound },
         ] {
             assert_eq!(sent(recognition), Err(ProtocolError::BadValue));
         }

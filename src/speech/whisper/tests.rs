@@ -37,7 +37,7 @@ fn speech_has_text_and_confidence_wherever_it_begins() {
         for audio in [speech, late] {
             match recogniser.decode(lane, &audio, &GO_ON) {
                 Decoded::Text(transcript) => {
-                    let Recognition { text, words, ending, no_speech } = transcript.recognition;
+                    let Recognition { text, words, ending, no_speech, .. } = transcript.recognition;
                     assert!(words.iter().all(|word| word.probability > 0.2), "{words:?}");
                     assert_eq!(words.len(), text.reveal().split_whitespace().count());
                     assert!(ending > 0.2 && no_speech < 0.3, "{ending} {no_speech}");
@@ -262,5 +262,26 @@ fn a_look_at_the_language_does_not_depend_on_the_decode_before() {
         let after_short = look(recogniser, &short, true);
         assert_eq!(look(recogniser, &long, true), after_short);
         assert_ne!(look(recogniser, &long, false), after_short, "what `prepare` is for");
+    });
+}
+
+#[test]
+fn the_starter_tells_first_words_from_a_sentence_and_its_mark_is_in_no_text() {
+    with_starter(|_, recogniser, lane| {
+        let table = [
+            ("my order number is", " My order number is", true),
+            ("I want to", " I want to", true),
+            ("what are your", " What are your", true),
+            ("what are your opening hours", " What are your opening hours?", false),
+            ("can I leave a message", " Can I leave a message?", false),
+        ];
+        for (said, text, expected) in table {
+            let Decoded::Text(transcript) = recogniser.decode(lane, &spoken(said), &GO_ON) else {
+                panic!("no text of {said}")
+            };
+            let Recognition { text: heard, goes_on, .. } = transcript.recognition;
+            let goes_on = goes_on.expect("the starter tells") > 0.5;
+            assert_eq!((heard.reveal().as_str(), goes_on), (text, expected));
+        }
     });
 }

@@ -16,6 +16,7 @@ pub static ENGLISH: Grammar = Grammar {
         expand,
         common: COMMON,
         dangling: DANGLING,
+        thinking: THINKING,
         negations: &["not", "never"],
         is_form,
         stem: |word| word.strip_suffix('s').unwrap_or(word),
@@ -62,6 +63,10 @@ const DANGLING: &str = "a the my your our their his her this and or but because 
         on at for from with by about is are was were am be would will could can should want need \
         like have has i we they which who where when what than as until between into \
         number order's called named double triple plus dot st mr mrs";
+const THINKING: &str = "wait|wait wait|hold on|hang on|let me see|let me think|let me check|let me look|\
+    one moment|one second|one minute|a moment|a second|a minute|just a moment|just a second|\
+    just a minute|give me a moment|give me a second|please hold|well|so|okay so|how do i say|you know|\
+    i mean|let us see|bear with me";
 
 const YES: &str = "yes|yes please|sure|of course|certainly|absolutely|definitely|correct|right|exactly|\
     okay|all right|alright|fine|perfect|good|great|that is right|that is correct|that is it|this is correct|\
