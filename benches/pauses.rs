@@ -12,7 +12,7 @@ use attendant::listen::Settings;
 
 use crate::stopwatch::percentile;
 use crate::table::{Table, Target};
-use corpus::{Item, Kind};
+use corpus::{Item, Kind, Making};
 use desk::{Desk, Outcome};
 use recogniser::Ears;
 
@@ -22,8 +22,8 @@ const SCALES: [f64; 5] = [0.6, 0.8, 1.0, 1.4, 2.0];
 const PLAIN_MS: [u64; 4] = [200, 350, 500, 800];
 
 pub fn measure(table: &mut Table) {
-    let items = corpus::items();
     let mut ears = Ears::open();
+    let items = corpus::items(Making::Read);
     table.section(&format!("pause corpus: {} utterances, simulated time", items.len()));
     for scale in SCALES {
         let outcomes = outcomes(&items, &scaled(scale), &mut ears);
@@ -32,12 +32,28 @@ pub fn measure(table: &mut Table) {
             ours(table, &items, &outcomes);
         }
     }
-    for silence_ms in PLAIN_MS {
-        let outcomes = outcomes(&items, &plain(silence_ms), &mut ears);
-        rule(table, &format!("plain rule of {silence_ms} ms"), &outcomes);
-    }
+    plain_rules(table, &items, &mut ears);
+    let unseen = corpus::unseen();
+    table.section(&format!("sentences that the rule was not made with: {}", unseen.len()));
+    let ours = outcomes(&unseen, &Settings::default(), &mut ears);
+    rule(table, "ours", &ours);
+    kinds(table, &unseen, &ours);
+    plain_rules(table, &unseen, &mut ears);
+    let joined = corpus::items(Making::Joined);
+    table.section(&format!("parts read one by one, each like a sentence: {}", joined.len()));
+    let ours = outcomes(&joined, &Settings::default(), &mut ears);
+    rule(table, "ours", &ours);
+    kinds(table, &joined, &ours);
+    plain_rules(table, &joined, &mut ears);
     let decode = percentile(ears.decode_ms.clone(), 50);
     table.figure("decode, processor time, median", decode, "ms", Target::None);
+}
+
+fn plain_rules(table: &mut Table, items: &[Item], ears: &mut Ears) {
+    for silence_ms in PLAIN_MS {
+        let outcomes = outcomes(items, &plain(silence_ms), ears);
+        rule(table, &format!("plain rule of {silence_ms} ms"), &outcomes);
+    }
 }
 
 fn outcomes(items: &[Item], settings: &Settings, ears: &mut Ears) -> Vec<Outcome> {
@@ -53,7 +69,7 @@ fn rule(table: &mut Table, name: &str, outcomes: &[Outcome]) {
     let [median, high] = [50, 95].map(|percent| percentile(gaps.clone(), percent));
     let [median, high] =
         [median, high].map(|ms| ms.map_or("none".to_owned(), |ms| format!("{ms:.0}")));
-    let cut = share(outcomes, |outcome| matches!(outcome, Outcome::CutOff));
+    let cut = share(outcomes, |outcome| matches!(outcome, Outcome::CutOff { .. }));
     let lost = share(outcomes, |outcome| matches!(outcome, Outcome::Lost));
     let words = format!("gap {median} / {high} ms, cut off {cut:.1} %, unanswered {lost:.1} %");
     table.note(name, &words);
@@ -64,17 +80,25 @@ fn ours(table: &mut Table, items: &[Item], outcomes: &[Outcome]) {
     let gaps: Vec<f64> = outcomes.iter().filter_map(Outcome::gap_ms).collect();
     table.figure("gap, median", percentile(gaps.clone(), 50), "ms", Target::AtMost(200.0));
     table.figure("gap, 95th percentile", percentile(gaps, 95), "ms", Target::AtMost(400.0));
-    let cut = share(outcomes, |outcome| matches!(outcome, Outcome::CutOff));
+    let cut = share(outcomes, |outcome| matches!(outcome, Outcome::CutOff { .. }));
     table.figure("cut off", Some(cut), "%", Target::AtMost(5.0));
+    kinds(table, items, outcomes);
+    for (item, outcome) in items.iter().zip(outcomes) {
+        match outcome {
+            Outcome::Answered { .. } => (),
+            Outcome::CutOff { heard } => {
+                table.remark(format!("cut off after \"{heard}\": {}", item.name));
+            }
+            Outcome::Lost => table.remark(format!("unanswered: {}", item.name)),
+        }
+    }
+}
+
+fn kinds(table: &mut Table, items: &[Item], outcomes: &[Outcome]) {
     for kind in Kind::ALL {
         let of_kind = items.iter().zip(outcomes).filter(|(item, _)| item.kind == kind);
-        let of_kind: Vec<Outcome> = of_kind.map(|(_, outcome)| *outcome).collect();
+        let of_kind: Vec<Outcome> = of_kind.map(|(_, outcome)| outcome.clone()).collect();
         rule(table, &format!("  {} ({})", kind.name(), of_kind.len()), &of_kind);
-    }
-    for (item, outcome) in items.iter().zip(outcomes) {
-        if !matches!(outcome, Outcome::Answered { .. }) {
-            table.remark(format!("{outcome:?}: {}", item.name));
-        }
     }
 }
 
@@ -92,6 +116,7 @@ fn scaled(scale: f64) -> Settings {
         close_probable_ms: of(ours.close_probable_ms),
         close_yes_no_ms: of(ours.close_yes_no_ms),
         close_unknown_ms: of(ours.close_unknown_ms),
+        close_doubtful_ms: of(ours.close_doubtful_ms),
         close_incomplete_ms: of(ours.close_incomplete_ms),
         close_digits_ms: of(ours.close_digits_ms),
         close_digits_incomplete_ms: of(ours.close_digits_incomplete_ms),
@@ -106,6 +131,8 @@ fn plain(silence_ms: u64) -> Settings {
         close_probable_ms: silence_ms,
         close_yes_no_ms: silence_ms,
         close_unknown_ms: silence_ms,
+        close_doubtful_ms: silence_ms,
+        longest_pace_ms: 0,
         close_incomplete_ms: silence_ms,
         close_digits_ms: silence_ms,
         close_digits_incomplete_ms: silence_ms,

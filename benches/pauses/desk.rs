@@ -31,12 +31,12 @@ const AFTER_QUESTION_MS: u32 = 1_500;
 const PATIENCE_MS: u32 = 3_000;
 
 /// How one utterance fared.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Outcome {
     /// From the end of the speech to the first sound of the reply.
     Answered { gap: Duration },
     /// The turn was taken before the caller had ended.
-    CutOff,
+    CutOff { heard: String },
     /// No reply.
     Lost,
 }
@@ -45,7 +45,7 @@ impl Outcome {
     pub fn gap_ms(&self) -> Option<f64> {
         match self {
             Self::Answered { gap } => Some(gap.as_secs_f64() * 1_000.0),
-            Self::CutOff | Self::Lost => None,
+            Self::CutOff { .. } | Self::Lost => None,
         }
     }
 }
@@ -137,8 +137,10 @@ impl Desk {
         self.audible = None;
         for frame in sound.chunks(FRAME_SAMPLES) {
             self.frame(frame, ears);
-            if self.turns() > before {
-                return Outcome::CutOff;
+            // A turn without words is answered too.
+            if self.turns() > before || self.audible.is_some() {
+                let heard = self.call.record().turns().last().map(|turn| turn.caller_text.reveal());
+                return Outcome::CutOff { heard: heard.cloned().unwrap_or_default() };
             }
         }
         let spoke_until = self.now;

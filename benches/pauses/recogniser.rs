@@ -1,12 +1,13 @@
 //! The starter model in this process. A text is decoded once, however many rules want it.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use attendant::base::LanguageCode;
 use attendant::listen::Recognition;
-use attendant::speech::model::ModelSource;
+use attendant::speech::model::{Hash, ModelSource};
 use attendant::speech::whisper::{Decoded, DeviceWish, Whisper};
 use nix::time::{ClockId, clock_gettime};
 
@@ -20,9 +21,14 @@ pub struct Ears {
 }
 
 impl Ears {
+    /// The starter model, or the file that `PAUSES_MODEL` names.
     pub fn open() -> Self {
-        let source = ModelSource::Starter;
-        let model = source.read().expect("the starter is in the program");
+        let file = std::env::var_os("PAUSES_MODEL").map(PathBuf::from);
+        let source = file.map_or(ModelSource::Starter, |path| ModelSource::File {
+            path,
+            hash: Hash::PinnedIfAny,
+        });
+        let model = source.read().expect("it is in the program, or named");
         let whisper = Whisper::load(&source, &model, DeviceWish::Cpu).expect("it can be loaded");
         Self { whisper, kept: HashMap::new(), decode_ms: Vec::new() }
     }

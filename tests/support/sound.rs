@@ -24,14 +24,19 @@ pub struct Sound {
 
 /// `text` by espeak-ng, at the rate that callers play.
 pub fn speak(text: &str) -> Vec<i16> {
+    espeak_voice("en-us", text).samples
+}
+
+/// `text` by one of espeak-ng's voices, at the same rate.
+pub fn espeak_voice(voice: &str, text: &str) -> Sound {
     let espeak = Espeak::find().expect("espeak-ng is installed");
     let mut samples = Vec::new();
     let mut sink = |chunk: &[i16]| {
         samples.extend_from_slice(chunk);
         Flow::Continue
     };
-    espeak.speak("en-us", text, &mut sink).unwrap();
-    samples
+    espeak.speak(voice, text, &mut sink).unwrap();
+    Sound { rate_hz: SAMPLE_RATE_HZ, samples }
 }
 
 pub fn silence_ms(length_ms: u32) -> Vec<i16> {
