@@ -18,6 +18,8 @@ use recogniser::Ears;
 
 /// Our silences, times this: the curve.
 const SCALES: [f64; 5] = [0.6, 0.8, 1.0, 1.4, 2.0];
+/// Slower answers are named.
+const SLOW_MS: u128 = 400;
 /// Silence that ends every turn, by a plain rule.
 const PLAIN_MS: [u64; 4] = [200, 350, 500, 800];
 
@@ -85,6 +87,9 @@ fn ours(table: &mut Table, items: &[Item], outcomes: &[Outcome]) {
     kinds(table, items, outcomes);
     for (item, outcome) in items.iter().zip(outcomes) {
         match outcome {
+            Outcome::Answered { gap } if gap.as_millis() > SLOW_MS => {
+                table.remark(format!("answered after {} ms: {}", gap.as_millis(), item.name));
+            }
             Outcome::Answered { .. } => (),
             Outcome::CutOff { heard } => {
                 table.remark(format!("cut off after \"{heard}\": {}", item.name));

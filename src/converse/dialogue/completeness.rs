@@ -14,7 +14,8 @@ const SHORT_ANSWER: usize = 4;
 const MAY_GO_ON: f32 = 0.25;
 /// It goes on rather than not.
 const GOES_ON: f32 = 0.5;
-/// The same of a number: any number of digits may be all, so that the voice alone tells, and less.
+const SURELY_GOES_ON: f32 = 0.7;
+/// The same as `GOES_ON` of a number: any number of digits may be all, so that the voice alone tells, and less.
 const NUMBER_GOES_ON: f32 = 0.6;
 
 impl Dialogue {
@@ -80,7 +81,7 @@ impl Dialogue {
         match &self.state {
             State::Open => None,
             State::Confirming(..) | State::Asked(_) => {
-                short_answer(tokens).map(|_| voice.bends(Completeness::Complete))
+                short_answer(tokens).map(|_| voice.answers(Completeness::Complete))
             }
             State::Filling(form, slot) => {
                 self.slot_answer(form, self.slot(form, *slot)?, tokens, voice)
@@ -114,7 +115,7 @@ impl Dialogue {
             _ if do_not_know(tokens) && ends_well(tokens) => Some(Completeness::Probable),
             (_, Found::Nothing | Found::Partial(_)) => None,
         };
-        judged.map(|judged| voice.bends(judged))
+        judged.map(|judged| voice.answers(judged))
     }
 
     fn judged_guess(&self, guess: &Guess, voice: Voice) -> Completeness {
@@ -149,13 +150,22 @@ impl Voice {
         self.0.is_some_and(|goes_on| goes_on < MAY_GO_ON)
     }
 
+    /// The same of an answer: it is all that was asked for, but a wish may follow.
+    fn answers(self, judged: Completeness) -> Completeness {
+        match judged {
+            Completeness::Complete if self.goes_on(GOES_ON) => Completeness::Probable,
+            judged => self.bends(judged),
+        }
+    }
+
     /// What the voice makes of what the words say.
     fn bends(self, judged: Completeness) -> Completeness {
         match judged {
-            // It is all that was asked for, but a wish may follow.
-            Completeness::Complete if self.goes_on(GOES_ON) => Completeness::Probable,
-            // Of a single word the voice tells little.
-            Completeness::Probable if self.goes_on(GOES_ON) => Completeness::Doubtful,
+            // "Track my order", and its number follows; "hello", and the wish does.
+            Completeness::Complete if self.goes_on(SURELY_GOES_ON) => Completeness::Incomplete,
+            Completeness::Complete | Completeness::Probable if self.goes_on(GOES_ON) => {
+                Completeness::Doubtful
+            }
             Completeness::Unknown if self.goes_on(GOES_ON) => Completeness::Incomplete,
             Completeness::Unknown if self.has_ended() => Completeness::Probable,
             judged => judged,

@@ -116,14 +116,14 @@ fn a_pause_closes_or_resumes_by_its_length_the_thought_and_the_question() {
         (Unknown, Digits, None, 780),
         (Doubtful, Anything, None, 880),
         (Doubtful, YesNo, None, 880),
-        (Incomplete, Anything, None, 1_380),
-        (Incomplete, YesNo, None, 1_380),
-        (Incomplete, Digits, None, 1_380),
+        (Incomplete, Anything, None, 1_480),
+        (Incomplete, YesNo, None, 1_480),
+        (Incomplete, Digits, None, 1_480),
         (Complete, Anything, Some(1_000), 160),
         (Probable, Digits, Some(1_000), 280),
         (Unknown, Anything, Some(1_000), 980),
         (Unknown, Digits, Some(400), 380),
-        (Incomplete, Anything, Some(1_000), 1_380),
+        (Incomplete, Anything, Some(1_000), 1_480),
         (Incomplete, Digits, Some(1_600), 1_580),
         (Unknown, Anything, Some(60_000), limits::PAUSE_MS - 20),
     ];
@@ -178,7 +178,7 @@ fn a_caller_who_paused_and_went_on_is_waited_for_longer_where_more_may_come() {
     trial.hint(Complete);
     assert_eq!(trial.count("closed"), 2, "a pause of 800 ms was within the second");
     let after = [Complete, Probable, Unknown, Incomplete].map(|t| wait_of(&mut trial, t));
-    assert_eq!(after, [180, 300, 1_000, 1_400]);
+    assert_eq!(after, [180, 300, 1_000, 1_500]);
     trial.ear.reset();
     assert_eq!(wait_of(&mut trial, Unknown), 500, "another call, another caller");
 }
