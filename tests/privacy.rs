@@ -18,6 +18,7 @@ use attendant::appliance::log;
 use attendant::base::{CallId, Private};
 use attendant::call::ending::Cause;
 use attendant::call::record::{CallRecord, Direction, Progress, Turn};
+use attendant::listen::PartialText;
 use attendant::web::{Board, Health};
 use support::appliance::Setup;
 use support::baresip::Baresip;
@@ -37,6 +38,8 @@ fn private_call() -> CallRecord {
         reply_text: Private::new(format!("Thank you, {}.", SECRETS[3])),
         ..Turn::default()
     });
+    let rest = Private::new(SECRETS[3].to_owned());
+    record.partial = Some(PartialText { settled: Private::new(SECRETS[2].to_owned()), rest });
     record.progress = Progress::Ended {
         answered_at_ms: Some(1_200),
         ended_at_ms: 9_000,

@@ -11,7 +11,7 @@ use attendant::call::media::{HeardFrame, MediaEvent, Origin};
 use attendant::call::{Call, Input, LocalMedia, Opening, Output, Shelf, Start, Work, WorkResult};
 use attendant::codec::Codec;
 use attendant::converse::{self, Playbook, fixed_phrases};
-use attendant::listen::{self, Vad};
+use attendant::listen::{self, Urgency, Vad};
 use attendant::sdp::Offering;
 use attendant::sip::{self, Flow, LegId};
 
@@ -228,6 +228,8 @@ impl Desk {
 
     fn engine(&mut self, work: Work, ears: &mut Ears) {
         match work {
+            // Nobody looks on.
+            Work::Transcribe { wish, .. } if wish.urgency == Urgency::Partial => (),
             Work::Transcribe { id, audio, .. } => {
                 let (recognition, took) = ears.hear(audio.reveal());
                 let decode_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);

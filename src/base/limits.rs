@@ -57,6 +57,11 @@ pub const PAUSE_MS: u64 = 2_000;
 pub const TRANSCRIPT_CHARS: usize = 1_000;
 /// Words of one recognised text: 10 s have 136 tokens at most, and a token hardly two digits.
 pub const TRANSCRIPT_WORDS: usize = 300;
+/// Bytes of what a recogniser is told that the caller is likely to say: half of a Whisper decoder's
+/// text context has 224 tokens, each of about four bytes.
+pub const HINT_BYTES: usize = 800;
+/// The same in phrases.
+pub const HINT_PHRASES: usize = 100;
 /// Turns kept in a call's record.
 pub const TURNS_PER_CALL: usize = 500;
 /// Ended calls kept in memory for the API.

@@ -26,6 +26,7 @@ use super::voice::{Shelf, Voice};
 use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, TimerTable, UtteranceId, WorkId};
 use crate::converse::{self, AskId, Conversation, EndCause, Say, plain};
+use crate::listen::{Guards, Hint, PartialText};
 use saying::Saying;
 use thinking::OpenTurn;
 use turns::Reply;
@@ -45,6 +46,10 @@ pub(super) enum FloorOutput {
         text: Private<String>,
     },
     SendDigits(Private<String>),
+    /// What the caller seems to be saying; `None` once that is over.
+    Partial(Option<PartialText>),
+    /// What was kept from being taken for words.
+    Guarded(Guards),
     /// The call goes on in this language.
     Language(LanguageCode),
     /// The caller spoke over the reply of this turn, counted from 0.
@@ -257,10 +262,24 @@ impl Floor {
                     self.converse(now, converse::Input::GoesOn);
                     self.converse(now, converse::Input::CallerSilent);
                 }
-                HearingOutput::Work(work) => self.out.push_back(FloorOutput::Work(work)),
+                HearingOutput::Partial(text) => self.out.push_back(FloorOutput::Partial(text)),
+                HearingOutput::Guarded(guards) => self.out.push_back(FloorOutput::Guarded(guards)),
+                HearingOutput::Work(work) => {
+                    let work = self.with_hint(work);
+                    self.out.push_back(FloorOutput::Work(work));
+                }
                 HearingOutput::Timeout(at) => return self.arm(Timer::Hearing, at),
             }
         }
+    }
+
+    /// Tells the recogniser what the conversation expects.
+    fn with_hint(&self, mut work: Work) -> Work {
+        if let Work::Transcribe { wish, .. } = &mut work {
+            let likely = self.conversation.likely();
+            wish.hint = Hint::new(likely.iter().map(String::as_str));
+        }
+        work
     }
 
     fn caller_speaking(&mut self, now: Instant) {

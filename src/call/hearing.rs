@@ -5,11 +5,14 @@
 //!               ─ Closed ─▶ the text of the last decode is the turn's: mostly it is there already
 //! ```
 //!
+//! While the caller speaks without a pause, the words so far are decoded now and then for whoever
+//! looks on ([`Partials`]); nothing waits for them, and a decode that counts ends them.
+//!
 //! Invariant: each utterance of the ear ends in one `Turn` or `Nothing`, also when the engine fails.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::media::HeardFrame;
 use super::state::millis;
@@ -17,8 +20,9 @@ use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, WorkId};
 use crate::converse;
 use crate::listen::{
-    Assembly, Awaited, Completeness, Ear, Expectation, Heard, Input, Output, SegmentId, Settings,
-    Transcribe, Word, transcript,
+    Assembly, Awaited, Completeness, DecodeWish, Ear, Expectation, Guards, Heard, Hint, Input,
+    Output, PartialText, Partials, Reading, SegmentId, Settings, Transcribe, Urgency, Word,
+    transcript,
 };
 
 /// The caller's turn has ended.
@@ -52,6 +56,10 @@ pub(super) enum HearingOutput {
     Guess(Words),
     /// The last guess is void: the caller goes on.
     GoesOn,
+    /// What the caller seems to have said so far; `None` once that is over.
+    Partial(Option<PartialText>),
+    /// What was kept from being taken for words of the utterance that ends here.
+    Guarded(Guards),
     Turn(HeardTurn),
     /// It was no speech.
     Nothing,
@@ -65,6 +73,7 @@ struct Asked {
     work: WorkId,
     segment: SegmentId,
     revision: u32,
+    speech_ms: u64,
 }
 
 /// An utterance that has ended and whose text may be missing.
@@ -80,6 +89,11 @@ pub(super) struct Hearing {
     ear: Ear,
     assembly: Assembly,
     asked: Vec<Asked>,
+    partials: Partials,
+    /// The decode for a partial text, of which there is one at most.
+    partial: Option<Asked>,
+    /// A partial text has been given out and is not over.
+    is_partial_shown: bool,
     /// Of the text that came last.
     decode_ms: u32,
     detected: Spoken,
@@ -102,6 +116,9 @@ impl fmt::Debug for Hearing {
 impl Hearing {
     pub(super) fn new(settings: Settings, languages: Vec<LanguageCode>) -> Self {
         Self {
+            partials: Partials::new(Duration::from_millis(settings.partial_every_ms)),
+            partial: None,
+            is_partial_shown: false,
             ear: Ear::new(settings),
             assembly: Assembly::default(),
             asked: Vec::new(),
@@ -165,15 +182,25 @@ impl Hearing {
     /// The engine's text for a decode.
     pub(super) fn text(&mut self, now: Instant, result: WorkResult) {
         let WorkResult::Text { id, recognition, decode_ms, detected } = result else { return };
+        if let Some(Asked { segment, speech_ms, .. }) = self.partial.take_if(|p| p.work == id) {
+            let reading = transcript::read(&recognition, Some(speech_ms));
+            let heard = self.assembly.with(segment, &reading.heard);
+            let text = self.partials.answered(now, &heard);
+            return self.show_partial(text);
+        }
+        let speech_ms = self.asked.iter().find(|asked| asked.work == id).map(|a| a.speech_ms);
         self.decode_ms = decode_ms;
         self.detected = detected;
         self.goes_on = recognition.goes_on;
-        self.recognized(now, id, transcript::read(&recognition));
+        self.recognized(now, id, transcript::read(&recognition, speech_ms));
     }
 
     /// The engine could not decode it: speech that was not understood.
     pub(super) fn failed(&mut self, now: Instant, id: WorkId) {
-        self.recognized(now, id, Heard::Unclear);
+        match self.partial.take_if(|partial| partial.work == id) {
+            Some(_) => self.partials.dropped(now),
+            None => self.recognized(now, id, Reading::of(Heard::Unclear)),
+        }
     }
 
     pub(super) fn timeout(&mut self, now: Instant) {
@@ -186,6 +213,8 @@ impl Hearing {
         self.ear.reset();
         self.assembly.clear();
         self.asked.clear();
+        self.partial = None;
+        self.partials.reset();
         self.closing = None;
         self.out.clear();
     }
@@ -208,22 +237,67 @@ impl Hearing {
                     self.finish();
                 }
                 Output::Dismissed { .. } => self.dismissed(),
-                Output::Timeout(at) => return HearingOutput::Timeout(at),
+                Output::Timeout(at) => {
+                    return self.partial_work(ids).unwrap_or(HearingOutput::Timeout(at));
+                }
             }
         }
     }
 
     fn decode(&mut self, ids: &mut WorkIds, request: Transcribe) {
-        let Transcribe { segment, revision, audio } = request;
+        let Transcribe { segment, revision, audio, speech_ms } = request;
+        self.drop_partial();
         self.drop_asked(|asked| asked.segment == segment);
         // The caller went on before the last utterance could be answered: it is one with this.
         self.closing = self.closing.take().filter(|closing| closing.segment == segment);
         self.assembly.decoding(segment, revision);
         let work = ids.allocate();
-        self.asked.push(Asked { work, segment, revision });
-        let languages = self.languages.clone();
-        let audio = Private::new(audio);
-        self.out.push_back(HearingOutput::Work(Work::Transcribe { id: work, languages, audio }));
+        self.asked.push(Asked { work, segment, revision, speech_ms });
+        let work = self.transcribe(work, audio, Urgency::Turn);
+        self.out.push_back(HearingOutput::Work(work));
+    }
+
+    fn transcribe(&self, id: WorkId, audio: Vec<i16>, urgency: Urgency) -> Work {
+        // Whoever holds the conversation knows what is likely to be said.
+        let (languages, hint) = (self.languages.clone(), Hint::default());
+        let wish = DecodeWish { languages, urgency, hint };
+        Work::Transcribe { id, wish, audio: Private::new(audio) }
+    }
+
+    /// A decode of the words so far, if it is time for one.
+    fn partial_work(&mut self, ids: &mut WorkIds) -> Option<HearingOutput> {
+        let now = self.now.filter(|_| self.ear.is_hearing_speech())?;
+        if !self.partials.is_due(now) {
+            return None;
+        }
+        let Transcribe { segment, revision, audio, speech_ms } = self.ear.so_far()?;
+        let work = ids.allocate();
+        self.partials.asked(now);
+        self.partial = Some(Asked { work, segment, revision, speech_ms });
+        Some(HearingOutput::Work(self.transcribe(work, audio, Urgency::Partial)))
+    }
+
+    fn drop_partial(&mut self) {
+        if let Some(partial) = self.partial.take() {
+            self.out.push_back(HearingOutput::Work(Work::Cancel { id: partial.work }));
+        }
+        self.partials.withdrawn();
+    }
+
+    fn show_partial(&mut self, text: Option<PartialText>) {
+        if text.is_some() {
+            self.is_partial_shown = true;
+            self.out.push_back(HearingOutput::Partial(text));
+        }
+    }
+
+    /// The utterance is over, and with it what was told while it went on.
+    fn end_partial(&mut self) {
+        self.drop_partial();
+        self.partials.reset();
+        if std::mem::take(&mut self.is_partial_shown) {
+            self.out.push_back(HearingOutput::Partial(None));
+        }
     }
 
     fn resumed(&mut self, segment: SegmentId) {
@@ -240,13 +314,14 @@ impl Hearing {
         }
         self.drop_asked(|_| true);
         self.assembly.clear();
+        self.end_partial();
         self.out.push_back(HearingOutput::Nothing);
     }
 
-    fn recognized(&mut self, now: Instant, id: WorkId, heard: Heard) {
+    fn recognized(&mut self, now: Instant, id: WorkId, reading: Reading) {
         let Some(index) = self.asked.iter().position(|asked| asked.work == id) else { return };
         let Asked { segment, revision, .. } = self.asked.swap_remove(index);
-        if !self.assembly.recognized(segment, revision, heard) {
+        if !self.assembly.recognized(segment, revision, reading) {
             return;
         }
         self.now = Some(now);
@@ -258,6 +333,8 @@ impl Hearing {
             let thought = Completeness::Doubtful;
             self.ear.handle(now, Input::Hint { segment, revision, thought });
         }
+        let partial = self.partials.hypothesis(&heard);
+        self.show_partial(partial);
         if let Some(words) = self.words(heard) {
             self.guessed = Some((segment, revision));
             self.out.push_back(HearingOutput::Guess(words));
@@ -272,7 +349,12 @@ impl Hearing {
         }
         let Some((_, _, heard)) = self.assembly.text() else { return };
         let Some(closing) = self.closing.take() else { return };
+        let guards = self.assembly.guards();
         self.assembly.clear();
+        self.end_partial();
+        if !guards.is_empty() {
+            self.out.push_back(HearingOutput::Guarded(guards));
+        }
         self.guessed = None;
         if heard == Heard::Nothing {
             return self.out.push_back(HearingOutput::Nothing);

@@ -7,6 +7,7 @@ use super::ending::Ending;
 use super::latency::Latency;
 use crate::base::{CallId, LanguageCode, Private, limits};
 use crate::codec::Codec;
+use crate::listen::{Guards, PartialText};
 
 /// Who dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +113,10 @@ pub struct CallRecord {
     /// From the ACK to the first packet of the greeting.
     pub greeting_delay_ms: Option<u32>,
     pub rtp: RtpReport,
+    /// What the caller seems to be saying at this moment.
+    pub partial: Option<PartialText>,
+    /// What was kept from being taken for the caller's words.
+    pub guards: Guards,
     turns: Vec<Turn>,
     /// Turns that came after the list was full.
     turns_left_out: u32,
@@ -140,6 +145,8 @@ impl CallRecord {
             answer_delay_ms: None,
             greeting_delay_ms: None,
             rtp: RtpReport::default(),
+            partial: None,
+            guards: Guards::default(),
             turns: Vec::new(),
             turns_left_out: 0,
         }
@@ -195,8 +202,10 @@ mod tests {
             reply_text: Private::new("thank you, Maria".into()),
             ..Turn::default()
         });
+        let (settled, rest) = (Private::new("I am".into()), Private::new("Jonas".into()));
+        record.partial = Some(PartialText { settled, rest });
         let printed = format!("{record:?}");
-        for word in ["5550100", "four five", "Maria"] {
+        for word in ["5550100", "four five", "Maria", "I am", "Jonas"] {
             assert!(!printed.contains(word), "{printed}");
         }
     }

@@ -379,6 +379,7 @@ impl Call {
     fn record_end(&mut self, now: Instant, ending: Ending) {
         let answered_at_ms = self.record.progress.answered_at_ms();
         let ended_at_ms = self.unix_ms(now);
+        self.record.partial = None;
         self.record.progress = Progress::Ended { answered_at_ms, ended_at_ms, ending };
         self.out.push_back(Output::Recorded);
     }
@@ -433,6 +434,14 @@ impl Call {
                 }
                 FloorOutput::SendDigits(digits) => {
                     self.out.push_back(Output::SendDigits(digits));
+                }
+                FloorOutput::Partial(text) => {
+                    self.record.partial = text;
+                    self.out.push_back(Output::Recorded);
+                }
+                FloorOutput::Guarded(guards) => {
+                    self.record.guards.add(guards);
+                    self.out.push_back(Output::Recorded);
                 }
                 FloorOutput::Language(language) => {
                     self.record.language = Some(language);

@@ -12,16 +12,18 @@ use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::base::{CallId, LanguageCode, Private, UtteranceId, WorkId};
 use crate::codec::Codec;
 use crate::converse::{self, Playbook, fixed_phrases};
-use crate::listen::{self, Recognition, VadScore};
+use crate::listen::{self, Recognition, Urgency, VadScore};
 use crate::sdp::Offering;
 use crate::sip::{self, EndCause, Flow, LegId};
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 mod doubt;
+mod hint;
 mod languages;
 mod latency;
 mod model;
+mod partial;
 
 const LEG: LegId = LegId(1);
 
@@ -67,6 +69,9 @@ struct Desk {
     /// How long the voice takes for its first sound.
     voice_takes: Duration,
     speaking: VecDeque<(Instant, WorkId)>,
+    partials: partial::Script,
+    /// What the recogniser was told with each utterance.
+    hints: Vec<listen::Hint>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -137,6 +142,8 @@ impl Desk {
             spoke: None,
             voice_takes: Duration::ZERO,
             speaking: VecDeque::new(),
+            partials: partial::Script::default(),
+            hints: Vec::new(),
         };
         desk.drain();
         Ok(desk)
@@ -224,15 +231,20 @@ impl Desk {
         while self.engine == Engine::Up {
             let Some(work) = self.work.pop_front() else { return };
             match work {
-                Work::Transcribe { id, languages, .. } => {
-                    self.asked.push(languages);
+                Work::Transcribe { id, wish, audio } if wish.urgency == Urgency::Partial => {
+                    self.partial(id, &audio);
+                }
+                Work::Transcribe { id, wish, .. } => {
+                    self.asked.push(wish.languages);
+                    self.hints.push(wish.hint);
                     self.transcribed(id);
                 }
                 Work::Speak { id, language, phrase } => {
                     self.spoken.push((language, phrase.into_revealed()));
                     self.speaking.push_back((self.now + self.voice_takes, id));
                 }
-                Work::Cancel { .. } | Work::Think { .. } => (),
+                Work::Cancel { id } => self.partials.cancelled.push(id),
+                Work::Think { .. } => (),
             }
             self.run_voice();
         }

@@ -2,14 +2,13 @@
 
 use crate::base::{LanguageCode, Private, WorkId};
 use crate::converse::llm;
-use crate::listen::Recognition;
+use crate::listen::{DecodeWish, Recognition};
 
 /// From the call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
-    /// Recognise this: 16 kHz mono, at most `limits::UTTERANCE_MS`, in one of
-    /// these languages.
-    Transcribe { id: WorkId, languages: Vec<LanguageCode>, audio: Private<Vec<i16>> },
+    /// Recognise this: 16 kHz mono, at most `limits::UTTERANCE_MS`.
+    Transcribe { id: WorkId, wish: DecodeWish, audio: Private<Vec<i16>> },
     /// Speak this phrase, which is normalised for speech already.
     Speak { id: WorkId, language: LanguageCode, phrase: Private<String> },
     /// Have the model answer.

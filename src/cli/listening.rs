@@ -7,6 +7,7 @@ use crate::appliance::engine::link::EnginePlace;
 use crate::appliance::engine::{
     Answer, Asker, Engine, EngineEvent, EngineState, Failure, Link, Transcript,
 };
+use crate::listen::DecodeWish;
 use crate::speech::protocol::Ready;
 
 /// Why there is no engine.
@@ -39,8 +40,12 @@ impl Listening {
     }
 
     /// The text of at most [`UTTERANCE_MS`](crate::base::limits::UTTERANCE_MS) of sound.
-    pub(super) fn hear(&mut self, audio: Vec<i16>) -> Result<Transcript, Failure> {
-        let request = self.link.transcribe(Asker::Appliance, 0, audio);
+    pub(super) fn hear(
+        &mut self,
+        audio: Vec<i16>,
+        wish: DecodeWish,
+    ) -> Result<Transcript, Failure> {
+        let request = self.link.transcribe_in(Asker::Appliance, 0, audio, wish);
         let answers = &mut self.answers;
         self.runtime.block_on(async {
             while let Some(event) = answers.recv().await {

@@ -191,6 +191,11 @@ impl Conversation {
         self.thinking.is_answering()
     }
 
+    /// Phrases that the caller is likely to say next, the likeliest first.
+    pub fn likely(&self) -> Vec<String> {
+        self.dialogue.likely()
+    }
+
     pub fn expectation(&self) -> Expectation {
         self.awaited().answer
     }

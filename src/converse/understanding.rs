@@ -124,7 +124,7 @@ fn values(playbook: &Playbook, intent: &Intent, tokens: &[Token]) -> Vec<Found> 
                 return Found::Value(Value { text, belief: Belief::of(tokens) });
             }
         }
-        let numeric = slot.kind.digit_count().is_some();
+        let numeric = slot.kind.count().is_some();
         if numeric && number_is_taken {
             return Found::Nothing;
         }

@@ -4,7 +4,7 @@
 //! newest revision of each segment counts.
 
 use super::SegmentId;
-use super::transcript::{Heard, join};
+use super::transcript::{Guards, Heard, Reading, join};
 
 /// Segments of one utterance: 10 minutes of speech without a pause. Beyond it the oldest goes.
 const SEGMENTS: usize = 64;
@@ -30,7 +30,7 @@ enum Text {
     },
     Known {
         revision: u32,
-        heard: Heard,
+        reading: Reading,
     },
 }
 
@@ -57,14 +57,14 @@ impl Assembly {
     }
 
     /// An answer came; `false` if it is of no use any more.
-    pub fn recognized(&mut self, segment: SegmentId, revision: u32, heard: Heard) -> bool {
+    pub fn recognized(&mut self, segment: SegmentId, revision: u32, reading: Reading) -> bool {
         let awaited = self.parts.iter_mut().find(|part| {
             part.segment == segment
                 && matches!(part.text, Text::Awaited { revision: r } if r == revision)
         });
         let is_awaited = awaited.is_some();
         if let Some(part) = awaited {
-            part.text = Text::Known { revision, heard };
+            part.text = Text::Known { revision, reading };
         }
         is_awaited
     }
@@ -72,7 +72,7 @@ impl Assembly {
     /// The whole utterance so far with its last segment and revision, when all of it is known.
     pub fn text(&self) -> Option<(SegmentId, u32, Heard)> {
         let known = self.parts.iter().map(|part| match &part.text {
-            Text::Known { heard, .. } => Some(heard),
+            Text::Known { reading, .. } => Some(&reading.heard),
             Text::Void | Text::Awaited { .. } => None,
         });
         let heard = join(known.collect::<Option<Vec<_>>>()?);
@@ -81,6 +81,28 @@ impl Assembly {
             Text::Known { revision, .. } => Some((last.segment, revision, heard)),
             Text::Void | Text::Awaited { .. } => None,
         }
+    }
+
+    /// The utterance so far where `heard` is what its last segment seems to say; what is not known
+    /// of earlier ones is left out.
+    pub fn with(&self, segment: SegmentId, heard: &Heard) -> Heard {
+        let earlier = self.parts.iter().filter(|part| part.segment < segment);
+        let known = earlier.filter_map(|part| match &part.text {
+            Text::Known { reading, .. } => Some(&reading.heard),
+            Text::Void | Text::Awaited { .. } => None,
+        });
+        join(known.chain([heard]))
+    }
+
+    /// The guards that have acted on what is known.
+    pub fn guards(&self) -> Guards {
+        let mut all = Guards::default();
+        for part in &self.parts {
+            if let Text::Known { reading, .. } = &part.text {
+                all.add(reading.guards);
+            }
+        }
+        all
     }
 
     /// The utterance has been answered or dismissed.
@@ -107,11 +129,11 @@ mod tests {
         assert_eq!(assembly.text(), None);
         assembly.decoding(A, 1);
         assembly.resumed(A);
-        assert!(!assembly.recognized(A, 1, words("my number")));
+        assert!(!assembly.recognized(A, 1, Reading::of(words("my number"))));
         assembly.decoding(A, 2);
         assert_eq!(assembly.text(), None);
-        assert!(!assembly.recognized(A, 1, words("my number")));
-        assert!(assembly.recognized(A, 2, words("my number is four")));
+        assert!(!assembly.recognized(A, 1, Reading::of(words("my number"))));
+        assert!(assembly.recognized(A, 2, Reading::of(words("my number is four"))));
         assert_eq!(assembly.text(), Some((A, 2, words("my number is four"))));
         assembly.resumed(A);
         assert_eq!(assembly.text(), None);
@@ -122,11 +144,23 @@ mod tests {
         let mut assembly = Assembly::default();
         assembly.decoding(A, 3);
         assembly.decoding(B, 1);
-        assert!(assembly.recognized(B, 1, words("and so on")));
+        assert!(assembly.recognized(B, 1, Reading::of(words("and so on"))));
         assert_eq!(assembly.text(), None);
-        assert!(assembly.recognized(A, 3, words("Well.")));
+        assert!(assembly.recognized(A, 3, Reading::of(words("Well."))));
         assert_eq!(assembly.text(), Some((B, 1, words("Well and so on"))));
         assembly.clear();
         assert_eq!(assembly.text(), None);
+    }
+
+    #[test]
+    fn a_partial_text_stands_after_what_is_known_of_earlier_segments() {
+        let mut assembly = Assembly::default();
+        assert_eq!(assembly.with(A, &words("my number")), words("my number"));
+        assembly.decoding(A, 1);
+        assert_eq!(assembly.with(B, &words("is four")), words("is four"));
+        assembly.recognized(A, 1, Reading::of(words("My number.")));
+        assert_eq!(assembly.with(B, &words("is four")), words("My number is four"));
+        // Its own last decode is void: the caller has gone on.
+        assert_eq!(assembly.with(A, &words("my number")), words("my number"));
     }
 }

@@ -113,6 +113,8 @@ struct Utterance {
     /// Of the last decode asked for; 0 is none.
     revision: u32,
     speech_frames: u32,
+    /// Of these, what was given away with earlier segments.
+    given_frames: u32,
     is_continuation: bool,
     last_frame_at: Instant,
     /// End of the last speech.
@@ -218,6 +220,18 @@ impl Ear {
         !matches!(self.state, State::Waiting(_))
     }
 
+    /// While the caller speaks: what has been said of the segment so far, as the next decode would
+    /// have it. Asking changes nothing.
+    pub fn so_far(&self) -> Option<Transcribe> {
+        let State::Speaking(utterance, _) = &self.state else { return None };
+        Some(Transcribe {
+            segment: utterance.segment,
+            revision: utterance.revision,
+            audio: self.recording.head(self.recording.len()),
+            speech_ms: utterance.speech_ms(),
+        })
+    }
+
     fn classify(&self, score: VadScore, lost: bool) -> Sound {
         if lost {
             Sound::Lost
@@ -275,6 +289,7 @@ impl Ear {
             segment,
             revision: 0,
             speech_frames: onset.marks.count_ones(),
+            given_frames: 0,
             is_continuation: false,
             last_frame_at: now,
             last_speech_at: now,
@@ -354,12 +369,15 @@ impl Ear {
         let at = self.recording.quietest(limit - ms_to_samples(CUT_SEARCH_MS), limit);
         let audio = self.recording.split_head(at);
         let (segment, revision) = (utterance.segment, utterance.revision + 1);
+        let speech_ms = utterance.speech_ms();
+        let kept_frames = u32::try_from(self.recording.len() / FRAME_SAMPLES).unwrap_or(u32::MAX);
+        utterance.given_frames = utterance.speech_frames.saturating_sub(kept_frames);
         self.last_segment += 1;
         let next = SegmentId(self.last_segment);
         utterance.segment = next;
         utterance.revision = 0;
         utterance.is_continuation = true;
-        self.outputs.push_back(Output::Decode(Transcribe { segment, revision, audio }));
+        self.outputs.push_back(Output::Decode(Transcribe { segment, revision, audio, speech_ms }));
         self.outputs.push_back(Output::Cut { segment, revision, next });
     }
 
@@ -376,6 +394,7 @@ impl Ear {
             segment: utterance.segment,
             revision: utterance.revision,
             audio: self.recording.head(end),
+            speech_ms: utterance.speech_ms(),
         }));
     }
 
@@ -454,6 +473,11 @@ impl Ear {
 }
 
 impl Utterance {
+    /// Speech in the segment that is going on.
+    fn speech_ms(&self) -> u64 {
+        u64::from(self.speech_frames - self.given_frames) * FRAME_MS
+    }
+
     /// The end of a long utterance is never too short: the rest of it has been given away.
     fn is_too_short(&self, settings: &Settings) -> bool {
         !self.is_continuation && self.speech_frames < frames(settings.shortest_speech_ms)

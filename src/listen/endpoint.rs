@@ -84,6 +84,9 @@ pub struct Settings {
     pub lost_speech_ms: u64,
     /// Without any frame for so long an utterance is closed: the media has stopped.
     pub stalled_ms: u64,
+    /// While the caller speaks, what was said so far is decoded this often, or less often where a
+    /// decode takes long. 0: never.
+    pub partial_every_ms: u64,
 }
 
 impl Default for Settings {
@@ -109,6 +112,7 @@ impl Default for Settings {
             held_vowel_ms: 300,
             lost_speech_ms: 60,
             stalled_ms: 1_000,
+            partial_every_ms: 600,
         }
     }
 }

@@ -10,12 +10,15 @@
 //! ends, and asks for a decode at each pause: the last one asked for is the final one, so that
 //! nothing is left to compute when the turn closes. [`transcript`] reads what came back,
 //! [`confidence`] says how far it can be believed, and
-//! [`Assembly`] puts together an utterance that was longer than the recogniser's window.
+//! [`Assembly`] puts together an utterance that was longer than the recogniser's window. While the
+//! caller speaks without a pause, [`Partials`] says when the words so far are worth a decode, and
+//! which of them have settled.
 
 pub mod assembly;
 pub mod confidence;
 pub mod ear;
 pub mod endpoint;
+pub mod partial;
 pub mod recognizer;
 mod recording;
 pub mod tone;
@@ -24,8 +27,9 @@ pub mod vad;
 
 pub use assembly::Assembly;
 pub use ear::{Awaited, Completeness, Ear, Expectation, Input, Output, Settings};
-pub use recognizer::{Recognition, Transcribe, WordSpan};
-pub use transcript::{Heard, Word};
+pub use partial::{PartialText, Partials};
+pub use recognizer::{DecodeWish, Hint, Recognition, Transcribe, Urgency, WordSpan};
+pub use transcript::{Guard, Guards, Heard, Reading, Word};
 pub use vad::{Vad, VadScore};
 
 /// One piece of an utterance, numbered from 1 in its call. An utterance has more than one only when

@@ -6,8 +6,8 @@
 use std::fmt;
 
 use super::SegmentId;
-use crate::base::Private;
 use crate::base::pcm::samples_to_ms;
+use crate::base::{LanguageCode, Private, limits};
 
 /// Decode this sound (16 kHz mono). A later revision of the same segment replaces it.
 #[derive(Clone, PartialEq, Eq)]
@@ -15,6 +15,49 @@ pub struct Transcribe {
     pub segment: SegmentId,
     pub revision: u32,
     pub audio: Vec<i16>,
+    /// Speech in it as the detector counts it, pauses left out: rather too much than too little.
+    pub speech_ms: u64,
+}
+
+/// How an utterance is to be decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DecodeWish {
+    /// Languages that it may be in; among several the model decides. Empty: the engine's first.
+    pub languages: Vec<LanguageCode>,
+    pub urgency: Urgency,
+    pub hint: Hint,
+}
+
+/// What waits for a decode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Urgency {
+    /// A turn, or what may become one.
+    #[default]
+    Turn,
+    /// Whoever looks on while the caller speaks. It is begun when nothing else waits, given up for
+    /// anything else, and nothing is lost with it.
+    Partial,
+}
+
+/// What the caller is likely to say, in the playbook's words: never a caller's. Bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hint(Vec<String>);
+
+impl Hint {
+    /// Of these phrases, the most likely first; those beyond the limits are left out.
+    pub fn new<'a>(phrases: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut left = limits::HINT_BYTES;
+        let phrases = phrases.into_iter().map(str::trim).filter(|phrase| !phrase.is_empty());
+        let fitting = phrases.map_while(|phrase| {
+            left = left.checked_sub(phrase.len())?;
+            Some(phrase.to_owned())
+        });
+        Self(fitting.take(limits::HINT_PHRASES).collect())
+    }
+
+    pub fn phrases(&self) -> &[String] {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Transcribe {
@@ -91,8 +134,21 @@ mod tests {
 
     #[test]
     fn a_request_prints_its_length_and_not_its_sound() {
-        let request = Transcribe { segment: SegmentId(3), revision: 2, audio: vec![77; 1_600] };
+        let request = Transcribe {
+            segment: SegmentId(3),
+            revision: 2,
+            audio: vec![77; 1_600],
+            speech_ms: 40,
+        };
         assert_eq!(format!("{request:?}"), "Transcribe(SegmentId(3).2, 100 ms)");
+    }
+
+    #[test]
+    fn a_hint_keeps_its_first_phrases_within_its_limits() {
+        assert_eq!(Hint::new([" yes ", "", "no"]).phrases(), ["yes", "no"]);
+        let long = "x".repeat(limits::HINT_BYTES - 1);
+        assert_eq!(Hint::new([long.as_str(), "no", "y"]).phrases(), [long.as_str()]);
+        assert_eq!(Hint::new(["a"; 500]).phrases().len(), limits::HINT_PHRASES);
     }
 
     #[test]

@@ -3,12 +3,26 @@
 //! Whisper models write `[BLANK_AUDIO]`, `(silence)`, notes of music, or film subtitles where nobody
 //! spoke, and repeat themselves when they lose their way. A caller must never be answered for words
 //! that he did not say.
+//!
+//! | file | what |
+//! |---|---|
+//! | `notes` | marks and remarks in the text |
+//! | `guards` | why a text is not believed, by kind; captions, pace |
+//! | `repetition` | loops |
+
+mod guards;
+mod notes;
+mod repetition;
 
 use std::ops::Range;
 
 use super::confidence;
 use super::recognizer::{Recognition, WordSpan};
 use crate::base::{Private, limits};
+pub use guards::{Guard, Guards};
+use guards::{is_too_fast, phrase, without_captions};
+use notes::{Plain, without_notes};
+use repetition::{REPEATED, Repetition, without_repetition};
 
 /// What was heard in a segment, or in an utterance joined from several.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,69 +76,72 @@ const LIKELY: f32 = 0.5;
 /// nothing is missing, and something is, unless the model took a noise for speech: no surer than a
 /// guess, which is less than any playbook should believe, and still words for what takes all.
 const INCOMPLETE: f32 = GUESS;
-/// What a repetition that nobody said leaves of the confidence in what was repeated.
-const REPEATED: f32 = 0.5;
-/// Film subtitles: models have learnt to put these where nobody speaks.
-const SUBTITLES: [&str; 8] = [
-    "thanks for watching",
-    "thank you for watching",
-    "thank you so much for watching",
-    "please subscribe",
-    "like and subscribe",
-    "please like and subscribe",
-    "subtitles by the amara org community",
-    "transcription by castingwords",
-];
 /// Said by people too: nothing only when the model doubts it.
 const FILLERS: [&str; 6] = ["you", "thank you", "bye", "the", "so", "okay"];
-/// Annotations that stand for speech.
-const SPEECH_NOTES: [&str; 8] = [
-    "inaudible",
-    "unintelligible",
-    "unclear",
-    "indistinct",
-    "foreign",
-    "crosstalk",
-    "mumbl",
-    "speak",
-];
-/// Longest phrase, in words, whose repetition is looked for.
-const LONGEST_PHRASE: usize = 8;
-/// Repetitions of a phrase from which nobody said it.
-const RUNAWAY: usize = 6;
-const MUSIC: [char; 6] = ['♪', '♫', '♩', '♬', '🎵', '🎶'];
-const NUMBERS: [&str; 17] = [
-    "zero", "oh", "o", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-    "ten", "double", "triple", "hundred", "thousand",
-];
 
-/// Reads one answer of the recogniser.
-pub fn read(recognition: &Recognition) -> Heard {
-    let plain = without_notes(recognition.text.reveal());
-    let chunks = chunks(&plain, &recognition.words);
-    let nothing = if plain.missing.is_empty() { Heard::Nothing } else { Heard::Unclear };
-    if chunks.iter().all(|chunk| key(&chunk.text).is_empty()) {
-        return nothing;
+/// What was made of one answer of the recogniser.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    pub heard: Heard,
+    /// Why it is not the model's text as it stood.
+    pub guards: Guards,
+}
+
+impl Reading {
+    /// Nothing of the model's text is left.
+    pub fn of(heard: Heard) -> Self {
+        Self { heard, guards: Guards::default() }
     }
-    let phrase = chunks.iter().map(|chunk| key(&chunk.text)).filter(|key| !key.is_empty());
-    let phrase = phrase.collect::<Vec<_>>().join(" ");
+
+    fn guarded(mut self, guard: Guard, heard: Heard) -> Self {
+        self.guards.note(guard);
+        Self { heard, ..self }
+    }
+}
+
+/// Reads one answer of the recogniser to sound with so much speech in it; how much it was need not
+/// be known.
+pub fn read(recognition: &Recognition, speech_ms: Option<u64>) -> Reading {
+    let plain = without_notes(recognition.text.reveal());
+    let mut chunks = chunks(&plain, &recognition.words);
+    let nothing = if plain.missing.is_empty() { Heard::Nothing } else { Heard::Unclear };
+    let mut reading = Reading::of(nothing.clone());
+    if plain.has_notes {
+        reading.guards.note(Guard::Remark);
+    }
+    if chunks.iter().all(|chunk| key(&chunk.text).is_empty()) {
+        return reading;
+    }
+    if let Some(kept) = without_captions(&chunks) {
+        reading.guards.note(Guard::Caption);
+        chunks = kept;
+    }
+    let phrase = phrase(&chunks);
+    if phrase.is_empty() {
+        return reading;
+    }
     let confidence = confidence::utterance(recognition);
-    let is_doubtful = confidence < DOUBTFUL;
-    if SUBTITLES.contains(&phrase.as_str())
-        || (is_doubtful
-            && (recognition.no_speech > NO_SPEECH || FILLERS.contains(&phrase.as_str())))
-    {
-        return nothing;
+    let is_nobody = recognition.no_speech > NO_SPEECH || FILLERS.contains(&phrase.as_str());
+    if confidence < DOUBTFUL && is_nobody {
+        return reading.guarded(Guard::Doubt, nothing);
     }
     if confidence < GUESS && !are_mostly_likely(&chunks) {
-        return Heard::Unclear;
+        return reading.guarded(Guard::Guess, Heard::Unclear);
     }
     let most = if plain.missing.is_empty() { 1.0 } else { INCOMPLETE };
-    match without_repetition(&chunks) {
-        Repetition::None => words_heard(chunks, confidence.min(most)),
-        Repetition::Some(kept) => words_heard(kept, (confidence * REPEATED).min(most)),
-        Repetition::Runaway => Heard::Unclear,
+    let (chunks, most) = match without_repetition(&chunks) {
+        Repetition::None => (chunks, most),
+        Repetition::Some(kept) => {
+            reading.guards.note(Guard::Repetition);
+            (kept, most.min(confidence * REPEATED))
+        }
+        Repetition::Runaway => return reading.guarded(Guard::Loop, Heard::Unclear),
+    };
+    let words = chunks.iter().map(|chunk| chunk.words.len()).sum();
+    if speech_ms.is_some_and(|speech_ms| is_too_fast(words, speech_ms)) {
+        return reading.guarded(Guard::Pace, Heard::Unclear);
     }
+    Reading { heard: words_heard(chunks, confidence.min(most)), ..reading }
 }
 
 fn are_mostly_likely(chunks: &[Chunk]) -> bool {
@@ -230,126 +247,6 @@ fn chunks(plain: &Plain, spans: &[WordSpan]) -> Vec<Chunk> {
 /// A word as it is compared: lower case, letters and digits.
 fn key(word: &str) -> String {
     word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// A text without annotations.
-#[derive(Default)]
-struct Plain {
-    text: String,
-    /// For each byte of `text` where it stood; `u32::MAX` for what was put in.
-    origins: Vec<u32>,
-    /// Where in `text` annotations stood that said that somebody spoke.
-    missing: Vec<usize>,
-}
-
-impl Plain {
-    fn push(&mut self, text: &str, origin: Option<usize>) {
-        self.text.push_str(text);
-        let origin_of = |n| origin.and_then(|at| u32::try_from(at + n).ok()).unwrap_or(u32::MAX);
-        self.origins.extend((0..text.len()).map(origin_of));
-    }
-}
-
-/// Takes out the annotations. A bracket with a digit in it is none but a telephone number.
-fn without_notes(text: &str) -> Plain {
-    let mut plain = Plain::default();
-    let mut rest = text;
-    while let Some((at, open)) = rest.char_indices().find(|(_, c)| closing(*c).is_some()) {
-        let from = text.len() - rest.len();
-        plain.push(&rest[..at], Some(from));
-        let inner = &rest[at + open.len_utf8()..];
-        let close = closing(open).unwrap_or(open);
-        // An annotation without an end goes on to the end of the text.
-        let (note, after) = inner.split_once(|c| is_closing(open, close, c)).unwrap_or((inner, ""));
-        if note.chars().any(|c| c.is_ascii_digit()) {
-            plain.push(note, Some(from + at + open.len_utf8()));
-        } else {
-            let lower = note.to_lowercase();
-            if SPEECH_NOTES.iter().any(|speech| lower.contains(speech)) {
-                plain.missing.push(plain.text.len());
-            }
-            plain.push(" ", None);
-        }
-        rest = after;
-    }
-    plain.push(rest, Some(text.len() - rest.len()));
-    plain
-}
-
-fn closing(open: char) -> Option<char> {
-    match open {
-        '[' => Some(']'),
-        '(' => Some(')'),
-        '{' => Some('}'),
-        '<' => Some('>'),
-        '*' => Some('*'),
-        note if MUSIC.contains(&note) => Some(note),
-        _ => None,
-    }
-}
-
-fn is_closing(open: char, close: char, candidate: char) -> bool {
-    candidate == close || (MUSIC.contains(&open) && MUSIC.contains(&candidate))
-}
-
-enum Repetition {
-    None,
-    /// What is left when each repetition is said once.
-    Some(Vec<Chunk>),
-    /// Hardly anything but one repetition.
-    Runaway,
-}
-
-fn without_repetition(chunks: &[Chunk]) -> Repetition {
-    let is_word = |chunk: &&Chunk| !key(&chunk.text).is_empty();
-    let words: Vec<&Chunk> = chunks.iter().filter(is_word).collect();
-    let keys: Vec<String> = words.iter().map(|word| key(&word.text)).collect();
-    let (mut kept, mut at, mut is_repeated) = (Vec::with_capacity(words.len()), 0, false);
-    while at < words.len() {
-        let Some((length, times)) = repetition(&keys[at..]) else {
-            kept.push(words[at].clone());
-            at += 1;
-            continue;
-        };
-        if times >= RUNAWAY && 3 * length * times >= 2 * words.len() {
-            return Repetition::Runaway;
-        }
-        is_repeated = true;
-        kept.extend(words[at..at + length].iter().map(|chunk| doubted(chunk)));
-        let after = at + length * times;
-        // A repetition that the end of the text cut short.
-        let is_cut_short = words.len() - after < length && keys[at..].starts_with(&keys[after..]);
-        at = if is_cut_short { words.len() } else { after };
-    }
-    if is_repeated { Repetition::Some(kept) } else { Repetition::None }
-}
-
-/// What is left of a repetition is no surer than the whole.
-fn doubted(chunk: &Chunk) -> Chunk {
-    let mut chunk = chunk.clone();
-    chunk.words.iter_mut().for_each(|word| word.confidence *= REPEATED);
-    chunk
-}
-
-/// Length in words and count of a repetition at the start that nobody says. People do say "no no
-/// no no", and numbers repeat digits and groups.
-fn repetition(keys: &[String]) -> Option<(usize, usize)> {
-    (1..=LONGEST_PHRASE.min(keys.len())).find_map(|length| {
-        let phrase = &keys[..length];
-        let times = keys.chunks_exact(length).take_while(|chunk| *chunk == phrase).count();
-        let is_number = phrase.iter().all(|word| is_number(word));
-        let suspicious = match (is_number, length) {
-            (true, 1) => 12,
-            (true, _) => RUNAWAY,
-            (false, 1) => 5,
-            (false, _) => 3,
-        };
-        (times >= suspicious).then_some((length, times))
-    })
-}
-
-fn is_number(word: &str) -> bool {
-    word.chars().all(|c| c.is_ascii_digit()) || NUMBERS.contains(&word)
 }
 
 #[cfg(test)]

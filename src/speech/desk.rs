@@ -1,7 +1,9 @@
 //! What the engine has been asked for and by whom: waiting, being worked on, cancelled. Pure.
 //!
 //! Requests of one kind are begun in the order in which they came, but a lane has one decode at a
-//! time: its state is one. Invariant: a request leaves by exactly one of `take` and then `finish`,
+//! time: its state is one. Partial texts share a lane of their own, so that there is one at a time
+//! and no call's turn waits for it: it is begun when no turn could be and a worker stays free, and
+//! given up when a turn finds none. Invariant: a request leaves by exactly one of `take` and then `finish`,
 //! or `cancel` while it waited, or with its connection.
 
 use std::collections::VecDeque;
@@ -9,7 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::protocol::{Failure, Phrase, RequestId};
-use crate::base::{LanguageCode, Private, limits};
+use crate::base::{Private, limits};
+use crate::listen::{DecodeWish, Urgency};
 
 /// Who does the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +24,12 @@ pub enum Skill {
 
 #[derive(Debug, PartialEq)]
 pub enum Work {
-    Transcribe { lane: u16, languages: Vec<LanguageCode>, audio: Private<Vec<i16>> },
+    Transcribe { lane: u16, wish: DecodeWish, audio: Private<Vec<i16>> },
     Speak { skill: Skill, phrase: Phrase },
 }
+
+/// Where partial texts are decoded.
+const PARTIAL_LANE: u16 = u16::MAX;
 
 impl Work {
     const fn skill(&self) -> Skill {
@@ -33,11 +39,16 @@ impl Work {
         }
     }
 
-    const fn lane(&self) -> Option<u16> {
+    fn lane(&self) -> Option<u16> {
         match self {
+            Self::Transcribe { .. } if self.is_partial() => Some(PARTIAL_LANE),
             Self::Transcribe { lane, .. } => Some(*lane),
             Self::Speak { .. } => None,
         }
+    }
+
+    pub fn is_partial(&self) -> bool {
+        matches!(self, Self::Transcribe { wish, .. } if wish.urgency == Urgency::Partial)
     }
 }
 
@@ -81,26 +92,39 @@ pub enum Cancelling {
 }
 
 /// All requests of the engine.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Desk {
+    /// Workers that decode.
+    hearers: usize,
     waiting: VecDeque<Job>,
     working: Vec<(Ticket, Option<u16>)>,
 }
 
 impl Desk {
-    /// Takes a request in.
+    pub fn new(hearers: usize) -> Self {
+        Self { hearers, waiting: VecDeque::new(), working: Vec::new() }
+    }
+
+    /// Takes a request in. A partial text is refused where a turn waits.
     pub fn put(&mut self, job: Job) -> Result<(), Failure> {
-        if self.waiting.len() >= limits::ENGINE_REQUESTS {
+        let is_full = self.waiting.len() >= limits::ENGINE_REQUESTS;
+        if is_full || (job.work.is_partial() && self.waiting.iter().any(is_turn)) {
             return Err(Failure::Overloaded);
+        }
+        if is_turn(&job) {
+            self.make_way();
         }
         self.waiting.push_back(job);
         Ok(())
     }
 
-    /// The oldest request for `skill` whose lane is free.
+    /// The oldest request for `skill` whose lane is free; partial texts come last.
     pub fn take(&mut self, skill: Skill) -> Option<Job> {
-        let is_next = |job: &Job| job.work.skill() == skill && !self.is_busy(job.work.lane());
-        let index = self.waiting.iter().position(is_next)?;
+        let can_begin = |job: &Job| job.work.skill() == skill && !self.is_busy(job.work.lane());
+        let leaves_one_free = self.hearers < 2 || self.hearing() + 1 < self.hearers;
+        let other = |job: &Job| can_begin(job) && (!job.work.is_partial() || leaves_one_free);
+        let turn = self.waiting.iter().position(|job| is_turn(job) && can_begin(job));
+        let index = turn.or_else(|| self.waiting.iter().position(other))?;
         let job = self.waiting.remove(index)?;
         self.working.push((job.ticket.clone(), job.work.lane()));
         Some(job)
@@ -141,9 +165,31 @@ impl Desk {
         self.waiting.len()
     }
 
+    /// Decodes that are under way.
+    fn hearing(&self) -> usize {
+        self.working.iter().filter(|(_, lane)| lane.is_some()).count()
+    }
+
+    /// Has the partial text given up, if nobody else is free for the turn that comes.
+    fn make_way(&self) {
+        let turns = self.waiting.iter().filter(|job| is_turn(job)).count();
+        if self.hearing() + turns < self.hearers {
+            return;
+        }
+        for (ticket, lane) in &self.working {
+            if *lane == Some(PARTIAL_LANE) {
+                ticket.cancelled.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
     fn is_busy(&self, lane: Option<u16>) -> bool {
         lane.is_some() && self.working.iter().any(|(_, busy)| *busy == lane)
     }
+}
+
+fn is_turn(job: &Job) -> bool {
+    job.work.skill() == Skill::Whisper && !job.work.is_partial()
 }
 
 #[cfg(test)]
@@ -151,9 +197,15 @@ mod tests {
     use super::*;
 
     fn hear(connection: u64, request: u64, lane: u16) -> Job {
-        let audio = Private::new(Vec::new());
+        let (wish, audio) = (DecodeWish::default(), Private::new(Vec::new()));
         let ticket = Ticket::new(connection, RequestId(request));
-        Job { ticket, work: Work::Transcribe { lane, languages: Vec::new(), audio } }
+        Job { ticket, work: Work::Transcribe { lane, wish, audio } }
+    }
+
+    fn partial(request: u64, lane: u16) -> Job {
+        let wish = DecodeWish { urgency: Urgency::Partial, ..DecodeWish::default() };
+        let (ticket, audio) = (Ticket::new(1, RequestId(request)), Private::new(Vec::new()));
+        Job { ticket, work: Work::Transcribe { lane, wish, audio } }
     }
 
     fn taken(desk: &mut Desk) -> Option<(u64, Ticket)> {
@@ -163,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_lane_has_one_decode_at_a_time_and_others_pass_it() {
-        let mut desk = Desk::default();
+        let mut desk = Desk::new(2);
         for (request, lane) in [(1, 0), (2, 0), (3, 1)] {
             desk.put(hear(1, request, lane)).unwrap();
         }
@@ -178,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_cancellation_meets_what_waits_or_works_of_its_own_connection() {
-        let mut desk = Desk::default();
+        let mut desk = Desk::new(2);
         desk.put(hear(1, 1, 0)).unwrap();
         desk.put(hear(1, 2, 0)).unwrap();
         let (_, ticket) = taken(&mut desk).unwrap();
@@ -192,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_ends_takes_its_requests_with_it() {
-        let mut desk = Desk::default();
+        let mut desk = Desk::new(2);
         desk.put(hear(1, 1, 0)).unwrap();
         let (_, ticket) = taken(&mut desk).unwrap();
         desk.put(hear(1, 2, 0)).unwrap();
@@ -204,10 +256,54 @@ mod tests {
 
     #[test]
     fn more_than_can_be_done_is_refused() {
-        let mut desk = Desk::default();
+        let mut desk = Desk::new(2);
         for request in 0..limits::ENGINE_REQUESTS as u64 {
             desk.put(hear(1, request, 0)).unwrap();
         }
         assert_eq!(desk.put(hear(1, 999, 0)), Err(Failure::Overloaded));
+    }
+
+    #[test]
+    fn a_partial_text_waits_for_turns_and_takes_nobodys_lane() {
+        let mut desk = Desk::new(2);
+        desk.put(partial(1, 0)).unwrap();
+        desk.put(partial(2, 1)).unwrap();
+        desk.put(hear(1, 3, 0)).unwrap();
+        // What came while a turn waits is refused.
+        assert_eq!(desk.put(partial(4, 2)), Err(Failure::Overloaded));
+        let (first, turn) = taken(&mut desk).unwrap();
+        assert_eq!(first, 3);
+        // With one at a turn the other stays free.
+        assert!(taken(&mut desk).is_none());
+        desk.finish(&turn);
+        assert_eq!(taken(&mut desk).unwrap().0, 1);
+        // One at a time.
+        assert!(taken(&mut desk).is_none());
+        // The turn of the very call whose words are looked at begins beside it.
+        desk.put(hear(1, 5, 0)).unwrap();
+        assert_eq!(taken(&mut desk).unwrap().0, 5);
+    }
+
+    #[test]
+    fn a_partial_text_makes_way_for_a_turn_that_finds_nobody_free() {
+        for (hearers, turns_beside) in [(1, 0), (2, 1)] {
+            let mut desk = Desk::new(hearers);
+            desk.put(partial(1, 0)).unwrap();
+            let (_, ticket) = taken(&mut desk).unwrap();
+            for request in 0..turns_beside {
+                desk.put(hear(1, 10 + request, 5 + request as u16)).unwrap();
+                assert!(!ticket.is_cancelled(), "{hearers}");
+                taken(&mut desk).unwrap();
+            }
+            desk.put(hear(1, 2, 0)).unwrap();
+            assert!(ticket.is_cancelled(), "{hearers}");
+        }
+    }
+
+    #[test]
+    fn a_partial_text_alone_has_the_only_worker() {
+        let mut desk = Desk::new(1);
+        desk.put(partial(1, 0)).unwrap();
+        assert_eq!(taken(&mut desk).unwrap().0, 1);
     }
 }

@@ -45,7 +45,8 @@ struct Shared {
     /// A request came, or a lane became free.
     work: Condvar,
     replies: SyncSender<Reply>,
-    /// One state for each lane. The desk gives a lane to one worker at a time.
+    /// One state for each lane, and the last for partial texts. The desk gives one to one worker at
+    /// a time.
     lanes: Vec<Mutex<WhisperState>>,
 }
 
@@ -57,7 +58,10 @@ impl Engine {
         let flite = Flite::open()?;
         let espeak = Espeak::find();
         let sample = warm_up_sample(&flite)?;
-        let Hearing { whisper, lanes, warm_ms } = Hearing::prepare(settings, &model, &sample)?;
+        let Hearing { whisper, mut lanes, partials, warm_ms } =
+            Hearing::prepare(settings, &model, &sample)?;
+        lanes.push(partials);
+        let hearers = usize::from(settings.decode_workers.max(1));
         let voices = Voices { english: settings.english_voice, has_espeak: espeak.is_some() };
         let ready = Ready {
             device: whisper.device.clone(),
@@ -72,7 +76,7 @@ impl Engine {
         };
         let (replies, answers) = sync_channel(REPLIES);
         let shared = Arc::new(Shared {
-            desk: Mutex::default(),
+            desk: Mutex::new(Desk::new(hearers)),
             work: Condvar::new(),
             replies,
             lanes: lanes.into_iter().map(Mutex::new).collect(),
@@ -84,7 +88,7 @@ impl Engine {
     /// A request of `connection`. What cannot be done is answered at once.
     pub fn transcribe(&self, connection: u64, request: RequestId, work: Work) {
         let ticket = Ticket::new(connection, request);
-        let lanes = self.shared.lanes.len();
+        let lanes = self.shared.lanes.len() - 1;
         if matches!(work, Work::Transcribe { lane, .. } if usize::from(lane) >= lanes) {
             return self.shared.fail(&ticket, Failure::NoSuchLane);
         }
@@ -142,8 +146,9 @@ impl Shared {
         for worker in 0..settings.decode_workers.max(1) {
             let (shared, whisper) = (Arc::clone(self), Arc::clone(&whisper));
             let (threads, languages) = (settings.decode_threads, settings.languages.clone());
+            let prompts = settings.prompt;
             employ(&format!("whisper {worker}"), move || {
-                let mut recogniser = whisper.recogniser(threads, &languages);
+                let mut recogniser = whisper.recogniser(threads, &languages).with_prompts(prompts);
                 shared.work(Skill::Whisper, |job| shared.hear(&mut recogniser, job));
             })?;
         }
@@ -184,14 +189,17 @@ impl Shared {
     }
 
     fn hear(&self, recogniser: &mut Recogniser<'_>, job: &Job) {
-        let Work::Transcribe { lane, languages, audio } = &job.work else { return };
+        let Work::Transcribe { lane, wish, audio } = &job.work else { return };
         let request = job.ticket.request;
-        let Some(state) = self.lanes.get(usize::from(*lane)) else {
+        let state = match job.work.is_partial() {
+            true => self.lanes.last(),
+            false => self.lanes.get(usize::from(*lane)),
+        };
+        let Some(state) = state else {
             return self.fail(&job.ticket, Failure::NoSuchLane);
         };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let decoded =
-            recogniser.decode_in(&mut state, audio.reveal(), languages, &job.ticket.cancelled);
+        let decoded = recogniser.decode_in(&mut state, audio.reveal(), wish, &job.ticket.cancelled);
         drop(state);
         let message = match decoded {
             Decoded::Text(transcript) => FromEngine::Text { request, transcript },
@@ -261,7 +269,7 @@ pub fn warm(settings: &EngineSettings) -> Result<Warmth, EngineError> {
     let model = settings.model.read()?;
     let hearing = Hearing::prepare(settings, &model, &sample)?;
     let load_ms = millis_since(begun).saturating_sub(hearing.warm_ms);
-    let Hearing { whisper, mut lanes, warm_ms } = hearing;
+    let Hearing { whisper, mut lanes, warm_ms, .. } = hearing;
     let mut recogniser = whisper.recogniser(settings.decode_threads, &settings.languages);
     let begun = Instant::now();
     for lane in &mut lanes {
@@ -303,6 +311,8 @@ pub(super) fn employ(name: &str, work: impl FnOnce() + Send + 'static) -> Result
 struct Hearing {
     whisper: Whisper,
     lanes: Vec<WhisperState>,
+    /// For partial texts of all calls.
+    partials: WhisperState,
     warm_ms: u32,
 }
 
@@ -335,14 +345,15 @@ impl Hearing {
         let mut lanes = lanes.collect::<Result<Vec<_>, _>>()?;
         let begun = Instant::now();
         let mut recogniser = whisper.recogniser(settings.decode_threads, &settings.languages);
-        for lane in &mut lanes {
+        let mut partials = whisper.lane()?;
+        for lane in lanes.iter_mut().chain([&mut partials]) {
             let decoded = recogniser.decode(lane, sample, &Default::default());
             if !matches!(decoded, Decoded::Text(_)) {
                 return Err(RecogniserError::WarmUp);
             }
         }
         drop(recogniser);
-        Ok(Self { whisper, lanes, warm_ms: millis_since(begun) })
+        Ok(Self { whisper, lanes, partials, warm_ms: millis_since(begun) })
     }
 }
 

@@ -50,6 +50,9 @@ pub struct EngineSettings {
     pub decode_workers: u16,
     /// Threads of one decode. More than one helps large models only.
     pub decode_threads: u16,
+    /// Tell the model what the caller is likely to say, as text that came before. A model that was
+    /// not trained with such text takes it for speech, as the starter does.
+    pub prompt: bool,
     pub english_voice: EnglishVoice,
 }
 
@@ -66,6 +69,7 @@ impl EngineSettings {
             lanes,
             decode_workers: u16::try_from(cores).unwrap_or(u16::MAX).min(lanes).max(1),
             decode_threads: 1,
+            prompt: false,
             english_voice: EnglishVoice::Slt,
         }
     }

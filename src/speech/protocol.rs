@@ -8,11 +8,11 @@
 //! refuses a message with bytes left over.
 
 use crate::base::{LanguageCode, Private, limits};
-use crate::listen::{Recognition, WordSpan};
+use crate::listen::{DecodeWish, Hint, Recognition, Urgency, WordSpan};
 
 /// Both sides must speak the same version; they come from one binary, but a unit may still be
 /// running the one from before an upgrade.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// Stands for a probability that the model does not tell.
 const UNTOLD: f32 = -1.0;
 
@@ -38,12 +38,12 @@ pub enum ToEngine {
         version: u16,
     },
     /// Recognise one utterance: 16 kHz mono, at most the engine's window. `lane` is the call's
-    /// place below `calls.max`; utterances of one lane are decoded one after the other.
+    /// place below `calls.max`; utterances of one lane are decoded one after the other. What is
+    /// only a partial text may be answered by `Failed` or `Cancelled` for anything else's sake.
     Transcribe {
         request: RequestId,
         lane: u16,
-        /// Languages that it may be in; among several the model decides. Empty: the engine's first.
-        languages: Vec<LanguageCode>,
+        wish: DecodeWish,
         audio: Private<Vec<i16>>,
     },
     /// The answer is no longer wanted. Answered by `Cancelled`, or by the end that came first.
@@ -295,6 +295,17 @@ impl Writer<'_> {
         languages.iter().for_each(|language| self.text(language.as_str(), NAME_BYTES));
     }
 
+    fn wish(&mut self, wish: &DecodeWish) {
+        self.languages(&wish.languages);
+        self.u8(match wish.urgency {
+            Urgency::Turn => 0,
+            Urgency::Partial => 1,
+        });
+        let phrases = wish.hint.phrases();
+        self.count(phrases.len());
+        phrases.iter().for_each(|phrase| self.text(phrase, limits::HINT_BYTES));
+    }
+
     fn samples(&mut self, samples: &[i16]) {
         self.count(samples.len());
         self.0.reserve(2 * samples.len());
@@ -360,6 +371,23 @@ impl<'a> Reader<'a> {
             return Err(ProtocolError::BadValue);
         }
         (0..count).map(|_| self.language()).collect()
+    }
+
+    fn wish(&mut self) -> Result<DecodeWish, ProtocolError> {
+        let languages = self.languages()?;
+        let urgency = match self.u8()? {
+            0 => Urgency::Turn,
+            1 => Urgency::Partial,
+            _ => return Err(ProtocolError::BadValue),
+        };
+        let count = self.u32()? as usize;
+        if count > limits::HINT_PHRASES {
+            return Err(ProtocolError::BadValue);
+        }
+        let phrases = (0..count).map(|_| self.text(limits::HINT_BYTES));
+        let phrases = phrases.collect::<Result<Vec<_>, _>>()?;
+        let hint = Hint::new(phrases.iter().map(String::as_str));
+        Ok(DecodeWish { languages, urgency, hint })
     }
 
     /// A flag, and what it announces.
@@ -439,11 +467,11 @@ impl Message for ToEngine {
                 out.u8(1);
                 out.u16(*version);
             }
-            Self::Transcribe { request, lane, languages, audio } => {
+            Self::Transcribe { request, lane, wish, audio } => {
                 out.u8(2);
                 out.u64(request.0);
                 out.u16(*lane);
-                out.languages(languages);
+                out.wish(wish);
                 out.samples(audio.reveal());
             }
             Self::Cancel { request } => {
@@ -470,7 +498,7 @@ impl Message for ToEngine {
             2 => Self::Transcribe {
                 request: fields.request()?,
                 lane: fields.u16()?,
-                languages: fields.languages()?,
+                wish: fields.wish()?,
                 audio: fields.samples()?,
             },
             3 => Self::Cancel { request: fields.request()? },

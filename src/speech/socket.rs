@@ -148,8 +148,8 @@ impl Connection {
                     return Ok(false);
                 }
                 _ if !self.greeted => return Ok(false),
-                ToEngine::Transcribe { request, lane, languages, audio } => {
-                    let work = Work::Transcribe { lane, languages, audio };
+                ToEngine::Transcribe { request, lane, wish, audio } => {
+                    let work = Work::Transcribe { lane, wish, audio };
                     engine.transcribe(self.number, request, work);
                 }
                 ToEngine::Cancel { request } => engine.cancel(self.number, request),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::protocol::{Failure, FromEngine, Inbox, Message, Phrase, RequestId, ToEngine, VERSION};
 use super::*;
 use crate::base::{Private, pcm};
+use crate::listen::DecodeWish;
 
 /// A front: sends messages and waits for answers.
 struct Front {
@@ -56,7 +57,7 @@ impl Front {
         self.send(&ToEngine::Transcribe {
             request: RequestId(request),
             lane,
-            languages: Vec::new(),
+            wish: DecodeWish::default(),
             audio,
         });
     }

@@ -17,8 +17,8 @@ use super::gate::speech_span;
 use super::model::{Model, ModelError, ModelSource};
 use super::protocol::{Detected, Failure, Transcript};
 use super::words::{self, Token};
-use crate::base::{LanguageCode, pcm};
-use crate::listen::Recognition;
+use crate::base::{LanguageCode, limits, pcm};
+use crate::listen::{DecodeWish, Hint, Recognition};
 
 /// whisper.cpp reads past the end of shorter clips.
 const LEAST_SAMPLES: usize = 1_600;
@@ -136,8 +136,9 @@ impl Whisper {
         }
         let parameters = |language| (language, parameters(threads, language));
         let parameters = heard.into_iter().map(parameters).collect();
-        Recogniser { whisper: self, parameters, threads, samples: Vec::new() }
+        Recogniser { whisper: self, parameters, threads, prompts: false, samples: Vec::new() }
     }
+
     /// Entries of the encoder's context for so many samples.
     fn context_for(&self, samples: usize) -> u32 {
         let entries = u32::try_from(samples.div_ceil(pcm::ms_to_samples(20))).unwrap_or(u32::MAX);
@@ -191,11 +192,18 @@ pub struct Recogniser<'a> {
     /// At least one; the first is the default.
     parameters: Vec<(LanguageCode, FullParams<'static, 'static>)>,
     threads: u16,
+    /// Hints are given to the model, as text that came before.
+    prompts: bool,
     /// The utterance as whisper.cpp wants it; kept for its memory.
     samples: Vec<f32>,
 }
 
 impl Recogniser<'_> {
+    #[must_use]
+    pub fn with_prompts(self, prompts: bool) -> Self {
+        Self { prompts, ..self }
+    }
+
     /// Decodes `audio`, 16 kHz mono, until done or until `cancelled` is seen to be set, which on a
     /// CPU is after the encoder and between tokens. A look at the language first, one pass of the
     /// encoder more, cannot be given up within.
@@ -205,16 +213,16 @@ impl Recogniser<'_> {
         audio: &[i16],
         cancelled: &AtomicBool,
     ) -> Decoded {
-        self.decode_in(state, audio, &[], cancelled)
+        self.decode_in(state, audio, &DecodeWish::default(), cancelled)
     }
 
-    /// The same in one of `languages`, among which the model decides; none means the default. What
-    /// the model does not know is refused, never heard as something else.
+    /// The same in the way that is wished. A language that the model does not know is refused, never
+    /// heard as something else.
     pub fn decode_in(
         &mut self,
         state: &mut WhisperState,
         audio: &[i16],
-        languages: &[LanguageCode],
+        wish: &DecodeWish,
         cancelled: &AtomicBool,
     ) -> Decoded {
         let begun = Instant::now();
@@ -230,12 +238,16 @@ impl Recogniser<'_> {
         self.samples.clear();
         self.samples.extend(speech.iter().map(|&sample| f32::from(sample) / 32_768.0));
         self.samples.resize(speech.len().max(LEAST_SAMPLES), 0.0);
-        let (index, detected) = match self.language_of(state, languages, cancelled) {
+        let (index, detected) = match self.language_of(state, &wish.languages, cancelled) {
             Ok(chosen) => chosen,
             Err(ended) => return ended,
         };
         let first_look = self.whisper.first_look();
-        let parameters = self.parameters_for(index, speech.len(), cancelled, &first_look);
+        let prompt = self.prompt(&wish.hint);
+        let mut parameters = self.parameters_for(index, speech.len(), cancelled, &first_look);
+        if !prompt.is_empty() {
+            parameters.set_tokens(&prompt);
+        }
         let ended = state.full(parameters, &self.samples);
         // The flag may have been set after the last look at it: then the text is there.
         if ended.is_err() && cancelled.load(Ordering::Relaxed) {
@@ -288,6 +300,20 @@ impl Recogniser<'_> {
         state.full(parameters, &self.samples).ok()
     }
 
+    /// The hint in tokens, the likeliest phrases first: a decoder takes half of its context.
+    fn prompt(&self, hint: &Hint) -> Vec<c_int> {
+        let phrases = hint.phrases();
+        if !self.prompts || phrases.is_empty() {
+            return Vec::new();
+        }
+        let text = format!(" {}.", phrases.join(", "));
+        let context = &self.whisper.context;
+        let mut tokens = context.tokenize(&text, limits::HINT_BYTES + 2).unwrap_or_default();
+        let half = usize::try_from(context.n_text_ctx() / 2).unwrap_or_default();
+        tokens.truncate(half.saturating_sub(1));
+        tokens
+    }
+
     fn fitted(&self, index: usize, samples: usize) -> FullParams<'static, 'static> {
         let (_, parameters) = self.parameters.get(index).expect("`language_of` finds it here");
         let mut parameters = parameters.clone();
@@ -297,14 +323,14 @@ impl Recogniser<'_> {
         parameters
     }
 
-    fn parameters_for(
+    fn parameters_for<'p>(
         &self,
         index: usize,
         samples: usize,
         cancelled: &AtomicBool,
         first_look: &FirstLook<'_>,
-    ) -> FullParams<'static, 'static> {
-        let mut parameters = self.fitted(index, samples);
+    ) -> FullParams<'static, 'p> {
+        let mut parameters: FullParams<'static, 'p> = self.fitted(index, samples);
         let seconds = samples.div_ceil(pcm::SAMPLE_RATE_HZ as usize);
         let tokens = LEAST_TOKENS + TOKENS_PER_SECOND * seconds;
         parameters.set_max_tokens(c_int::try_from(tokens).unwrap_or(c_int::MAX));

@@ -9,6 +9,7 @@ use crate::base::{CallId, Private};
 use crate::call::ending::Cause;
 use crate::call::latency::Latency;
 use crate::call::record::{CallRecord, Direction, Progress, Turn};
+use crate::listen::{Guard, PartialText};
 
 struct Page {
     board: Arc<Board>,
@@ -134,6 +135,24 @@ fn calls_are_listed_and_shown_with_turns_and_gaps() {
     }
     assert_eq!(call["ending"]["by"], "caller");
     assert_eq!(call["rtp"]["packets_lost"], 0);
+}
+
+#[test]
+fn what_a_caller_is_saying_is_shown_while_he_says_it_and_in_no_list() {
+    let page = Page::open();
+    let mut record = call_with_a_turn();
+    record.progress = Progress::Active { answered_at_ms: 1_100 };
+    record.guards.note(Guard::Caption);
+    page.board.update_call(record.clone());
+    let call = page.ask("/api/calls/c7").1;
+    assert_eq!((&call["partial"], &call["guards"]["caption"]), (&Value::Null, &1.into()));
+    let (settled, rest) = (Private::new("my <i>number</i>".into()), Private::new("is for".into()));
+    record.partial = Some(PartialText { settled, rest });
+    page.board.update_call(record);
+    let partial = page.ask("/api/calls/c7").1["partial"].take();
+    assert_eq!(partial["settled"], "my <i>number</i>");
+    assert_eq!(partial["rest"], "is for");
+    assert_eq!(page.ask("/api/calls").1["calls"][0]["partial"], Value::Null);
 }
 
 #[test]

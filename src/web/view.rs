@@ -8,6 +8,7 @@ use super::board::{AudioFigures, Board, Hearing};
 use crate::appliance::lateness::BOUNDS_US;
 use crate::call::latency::Latency;
 use crate::call::record::{CallRecord, Direction, Progress, RtpReport, Turn};
+use crate::listen::PartialText;
 
 pub(super) fn health(board: &Board) -> Value {
     let health = board.health();
@@ -47,6 +48,8 @@ pub(super) fn call(record: &CallRecord) -> Value {
     value["turns"] = record.turns().iter().map(turn).collect();
     value["turns_left_out"] = record.turns_left_out().into();
     value["rtp"] = rtp(&record.rtp);
+    value["partial"] = record.partial.as_ref().map(partial).into();
+    value["guards"] = record.guards.counts().map(|(guard, n)| (guard.name(), n)).collect();
     value
 }
 
@@ -83,6 +86,11 @@ fn summary(record: &CallRecord) -> Value {
         "turn_count": record.turns().len(),
         "ending": ending,
     })
+}
+
+/// What the caller seems to be saying: words that have settled, and those that may still change.
+fn partial(text: &PartialText) -> Value {
+    json!({ "settled": text.settled.reveal(), "rest": text.rest.reveal() })
 }
 
 fn turn(turn: &Turn) -> Value {

@@ -82,6 +82,8 @@ pub struct Speech {
     pub socket: Option<PathBuf>,
     /// `None`: as many as there are cores.
     pub threads: Option<u8>,
+    pub partials: bool,
+    pub prompt: bool,
 }
 
 /// A model of the shelf.
@@ -303,6 +305,8 @@ fn speech(file: &file::Speech, check: &mut Check<'_>) -> Option<Speech> {
         device: device?,
         socket: socket?,
         threads: threads?,
+        partials: file.partials,
+        prompt: file.prompt,
     })
 }
 

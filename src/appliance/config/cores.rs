@@ -6,6 +6,7 @@ use super::checked::Config;
 use super::values::{Device, Voice};
 use crate::call::admission;
 use crate::converse;
+use crate::listen;
 use crate::sdp::Offering;
 use crate::speech::model::Hash;
 use crate::speech::{DeviceWish, EngineSettings, EnglishVoice, ModelSource};
@@ -36,6 +37,12 @@ impl Config {
         }
     }
 
+    pub fn listening(&self) -> listen::Settings {
+        let default = listen::Settings::default();
+        let partial_every_ms = if self.speech.partials { default.partial_every_ms } else { 0 };
+        listen::Settings { partial_every_ms, ..default }
+    }
+
     /// The engine at `socket`, which ends with its `parent` if it has one.
     pub fn engine(&self, socket: PathBuf, parent: Option<u32>) -> EngineSettings {
         let lanes = self.calls.max.count() as u16;
@@ -51,6 +58,7 @@ impl Config {
                 None => Hash::PinnedIfAny,
             };
             settings.model = ModelSource::File { path: path.clone(), hash };
+            settings.prompt = self.speech.prompt;
             settings.decode_threads = self.threads() / settings.decode_workers;
         }
         settings.parent = parent;

@@ -131,6 +131,11 @@ pub struct Speech {
     pub socket: String,
     /// CPU threads that hear, 1 to 64; 0: as many as there are cores.
     pub threads: i64,
+    /// Decode what a caller has said so far while they speak, for the page.
+    pub partials: bool,
+    /// Tell the model what the caller is likely to say. The small model inside the program takes no
+    /// such hints and gets none.
+    pub prompt: bool,
 }
 
 impl Default for Speech {
@@ -142,6 +147,8 @@ impl Default for Speech {
             device: "auto".to_owned(),
             socket: String::new(),
             threads: 0,
+            partials: true,
+            prompt: false,
         }
     }
 }

@@ -127,7 +127,20 @@ fn relative_paths_count_from_the_files_folder() {
     let config = load(Some(&path)).unwrap();
     assert_eq!(config.converse.playbook, Some(folder.join("desk.toml")));
     assert_eq!(config.speech.whisper_model, None);
+    assert!(config.speech.partials && !config.speech.prompt);
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn partial_texts_can_be_left_out_and_hints_are_for_a_model_that_was_chosen() {
+    let config = |text: &str| from_text(text).unwrap();
+    assert_eq!(config("").listening().partial_every_ms, 600);
+    assert_eq!(config("[speech]\npartials = false\n").listening().partial_every_ms, 0);
+    let prompts = |text: &str| config(text).engine("/s".into(), None).prompt;
+    assert!(prompts("[speech]\nprompt = true\nwhisper_model = \"/m\"\n"));
+    assert!(
+        !prompts("[speech]\nwhisper_model = \"/m\"\n") && !prompts("[speech]\nprompt = true\n")
+    );
 }
 
 #[test]

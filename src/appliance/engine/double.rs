@@ -1,7 +1,7 @@
 //! An engine without models for tests: scripted texts, tones for a voice, answers at once.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use super::{
     Answer, Asker, Detected, Engine, EngineEvent, EngineState, Failure, Phrase, RequestId,
 };
 use crate::base::{LanguageCode, Private, pcm};
-use crate::listen::Recognition;
+use crate::listen::{DecodeWish, Recognition, Urgency};
 use crate::speech::protocol::{Ready, Transcript};
 
 /// Sound for each character of a phrase: about the pace of a voice.
@@ -22,6 +22,7 @@ const CHUNK_MS: u64 = 100;
 #[derive(Debug)]
 pub struct Scripted {
     next: AtomicU64,
+    hears_partials: AtomicBool,
     script: Mutex<Script>,
     events: mpsc::Sender<EngineEvent>,
     state: watch::Sender<EngineState>,
@@ -43,7 +44,8 @@ impl Scripted {
         let (events, answers) = mpsc::channel(room);
         let state = watch::Sender::new(EngineState::Ready(Self::ready()));
         let next = AtomicU64::new(1);
-        (Self { next, script: Mutex::default(), events, state }, answers)
+        let hears_partials = AtomicBool::new(false);
+        (Self { next, hears_partials, script: Mutex::default(), events, state }, answers)
     }
 
     /// What the double says of itself.
@@ -64,6 +66,11 @@ impl Scripted {
     /// The next utterance without a text yet is heard as `text`. Unscripted ones are heard as nothing.
     pub fn will_hear(&self, text: &str) {
         self.script().texts.push_back((text.to_owned(), None));
+    }
+
+    /// From here on the script is for partial texts, too, instead of for turns alone.
+    pub fn hear_partials(&self) {
+        self.hears_partials.store(true, Ordering::Relaxed);
     }
 
     /// The same, and a model that is asked to decide takes it for this language.
@@ -152,9 +159,15 @@ impl Engine for Scripted {
         asker: Asker,
         _lane: u16,
         audio: Vec<i16>,
-        languages: Vec<LanguageCode>,
+        wish: DecodeWish,
     ) -> RequestId {
         let request = self.request();
+        if wish.urgency == Urgency::Partial && !self.hears_partials.load(Ordering::Relaxed) {
+            // As an engine that has more to do.
+            self.answer(asker, request, Answer::Failed(Failure::Overloaded));
+            return request;
+        }
+        let languages = wish.languages;
         let (text, detected) = {
             let mut script = self.script();
             script.heard.push(Private::new(audio));

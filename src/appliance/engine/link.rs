@@ -28,7 +28,8 @@ use super::requests::{Requests, Work};
 use super::wire::{End, Wire};
 use super::{Answer, Asker, Engine, EngineEvent, EngineState, Failure, Phrase, RequestId};
 use crate::appliance::credentials;
-use crate::base::{LanguageCode, Private, limits};
+use crate::base::{Private, limits};
+use crate::listen::DecodeWish;
 use crate::speech::protocol::{FromEngine, ToEngine, VERSION};
 
 /// Room for events: a few seconds of five calls' sound.
@@ -109,9 +110,9 @@ impl Engine for Link {
         asker: Asker,
         lane: u16,
         audio: Vec<i16>,
-        languages: Vec<LanguageCode>,
+        wish: DecodeWish,
     ) -> RequestId {
-        self.ask(asker, Work::Transcribe { lane, languages, audio: Private::new(audio) })
+        self.ask(asker, Work::Transcribe { lane, wish, audio: Private::new(audio) })
     }
 
     fn speak(&self, asker: Asker, phrase: Phrase) -> RequestId {

@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use crate::base::{CallId, LanguageCode, Private};
+use crate::base::{CallId, Private};
+use crate::listen::DecodeWish;
 use crate::speech::protocol::Ready;
 pub use crate::speech::protocol::{Detected, Failure, Phrase, RequestId, Transcript};
 
@@ -88,17 +89,16 @@ pub trait Engine: Send + Sync {
     /// Recognises one utterance: 16 kHz mono, at most `limits::UTTERANCE_MS`. `lane` is the call's
     /// place below `calls.max`.
     fn transcribe(&self, asker: Asker, lane: u16, audio: Vec<i16>) -> RequestId {
-        self.transcribe_in(asker, lane, audio, Vec::new())
+        self.transcribe_in(asker, lane, audio, DecodeWish::default())
     }
 
-    /// The same in one of `languages`; among several the model decides and says which. None means
-    /// the engine's default.
+    /// The same in the way that is wished.
     fn transcribe_in(
         &self,
         asker: Asker,
         lane: u16,
         audio: Vec<i16>,
-        languages: Vec<LanguageCode>,
+        wish: DecodeWish,
     ) -> RequestId;
 
     /// Speaks one phrase, already normalised for speech.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{Answer, Asker, EngineEvent, Failure, Phrase, RequestId};
-use crate::base::{LanguageCode, Private, limits};
+use crate::base::{Private, limits};
+use crate::listen::{DecodeWish, Urgency};
 use crate::speech::protocol::{FromEngine, ToEngine};
 
 /// A caller who has heard nothing for so long is better told so.
@@ -17,8 +18,15 @@ const WITHOUT_ENGINE: Duration = Duration::from_secs(10);
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
-    Transcribe { lane: u16, languages: Vec<LanguageCode>, audio: Private<Vec<i16>> },
+    Transcribe { lane: u16, wish: DecodeWish, audio: Private<Vec<i16>> },
     Speak(Phrase),
+}
+
+impl Work {
+    /// Of no use by the time that another engine is there.
+    fn is_partial(&self) -> bool {
+        matches!(self, Self::Transcribe { wish, .. } if wish.urgency == Urgency::Partial)
+    }
 }
 
 #[derive(Debug)]
@@ -91,8 +99,8 @@ impl Requests {
             pending.place = Place::AtEngine;
             let request = *request;
             Some(match pending.work.clone() {
-                Work::Transcribe { lane, languages, audio } => {
-                    ToEngine::Transcribe { request, lane, languages, audio }
+                Work::Transcribe { lane, wish, audio } => {
+                    ToEngine::Transcribe { request, lane, wish, audio }
                 }
                 Work::Speak(phrase) => ToEngine::Speak { request, phrase },
             })
@@ -107,7 +115,7 @@ impl Requests {
                 Place::Here { .. } => {}
                 Place::Stopping => ends.push((*request, Answer::Cancelled)),
                 // It may be what the engine dies of.
-                Place::AtEngine if pending.lost > 0 => {
+                Place::AtEngine if pending.lost > 0 || pending.work.is_partial() => {
                     ends.push((*request, Answer::Failed(Failure::EngineDown)));
                 }
                 Place::AtEngine => {
@@ -193,7 +201,11 @@ mod tests {
     const DOWN: Answer = Answer::Failed(Failure::EngineDown);
 
     fn hear() -> Work {
-        Work::Transcribe { lane: 0, languages: Vec::new(), audio: Private::new(vec![1, 2, 3]) }
+        Work::Transcribe {
+            lane: 0,
+            wish: DecodeWish::default(),
+            audio: Private::new(vec![1, 2, 3]),
+        }
     }
 
     fn say() -> Work {
@@ -234,6 +246,17 @@ mod tests {
         assert_eq!(requests.send().count(), 1);
         assert_eq!(requests.lose_engine(now), [event(1, DOWN)]);
         assert_eq!(requests.send().count(), 0);
+    }
+
+    #[test]
+    fn a_partial_text_that_an_engine_took_with_it_is_not_asked_for_again() {
+        let now = Instant::now();
+        let wish = DecodeWish { urgency: Urgency::Partial, ..DecodeWish::default() };
+        let audio = Private::new(vec![1]);
+        let mut requests = asked(now, [Work::Transcribe { lane: 0, wish, audio }, hear()]);
+        assert_eq!(requests.send().count(), 2);
+        assert_eq!(requests.lose_engine(now), [event(1, DOWN)]);
+        assert_eq!(requests.send().count(), 1);
     }
 
     #[test]

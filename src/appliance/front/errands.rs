@@ -67,9 +67,9 @@ impl Errands {
     pub fn ask(&mut self, call: CallId, place: Place, work: Work) {
         let asker = Asker::Call(call);
         match work {
-            Work::Transcribe { id, languages, audio } => {
+            Work::Transcribe { id, wish, audio } => {
                 let audio = audio.into_revealed();
-                let request = self.engine.transcribe_in(asker, place.0, audio, languages);
+                let request = self.engine.transcribe_in(asker, place.0, audio, wish);
                 self.open.insert(request, (call, id));
             }
             Work::Speak { id, language, phrase } => {
@@ -133,6 +133,11 @@ impl Errands {
 mod tests {
     use super::*;
     use crate::appliance::engine::double::Scripted;
+    use crate::listen::DecodeWish;
+
+    fn in_languages(languages: &[LanguageCode]) -> DecodeWish {
+        DecodeWish { languages: languages.to_vec(), ..DecodeWish::default() }
+    }
 
     #[tokio::test]
     async fn answers_find_the_call_that_asked_and_a_dead_call_is_forgotten_at_the_end() {
@@ -146,7 +151,11 @@ mod tests {
         engine.hold();
         for (call, id) in [(CallId(1), WorkId(7)), (CallId(2), WorkId(7))] {
             let audio = Private::new(vec![0; 320]);
-            errands.ask(call, Place(0), Work::Transcribe { id, languages: vec![code], audio });
+            errands.ask(
+                call,
+                Place(0),
+                Work::Transcribe { id, wish: in_languages(&[code]), audio },
+            );
         }
         errands.cancel_all(CallId(2));
         engine.release();
@@ -216,7 +225,7 @@ mod tests {
         let mut errands = Errands::new(Arc::clone(&engine) as Arc<dyn Engine>, speakers);
         engine.will_hear_in("где мой заказ", ru, 0.9);
         let audio = Private::new(vec![0; 320]);
-        let work = Work::Transcribe { id: WorkId(1), languages: vec![en, ru], audio };
+        let work = Work::Transcribe { id: WorkId(1), wish: in_languages(&[en, ru]), audio };
         errands.ask(CallId(1), Place(0), work);
         assert_eq!(engine.languages(), [vec![en, ru]]);
         let (_, result) = errands.result(answers.try_recv().unwrap()).unwrap();

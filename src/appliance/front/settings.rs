@@ -16,11 +16,11 @@ use crate::base::{LanguageCode, limits};
 use crate::call;
 use crate::call::language::{Tongue, Tongues};
 use crate::converse::Playbook;
+use crate::sip;
 use crate::speech::ModelError;
 use crate::speech::voice::{ESPEAK, SLT};
 use crate::store::bounded;
 use crate::store::trusted::{self, Untrusted};
-use crate::{listen, sip};
 
 use super::errands::{Speaker, Speakers};
 
@@ -28,7 +28,7 @@ pub(super) fn call(config: &Config) -> Result<call::Settings, StartError> {
     Ok(call::Settings {
         offering: config.offering(),
         answer_after: config.calls.answer_after,
-        listen: listen::Settings::default(),
+        listen: config.listening(),
         converse: config.conversation(),
         tongues: tongues(config)?,
     })

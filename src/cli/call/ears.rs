@@ -7,7 +7,7 @@ use crate::appliance::engine::link::EnginePlace;
 use crate::base::limits;
 use crate::base::pcm::{FRAME_MS, Frame};
 use crate::cli::listening::{Listening, ListeningError};
-use crate::listen::{Heard, transcript};
+use crate::listen::{DecodeWish, Heard, transcript};
 
 /// Frames before the first with speech that may hold a faint beginning.
 const LEAD: usize = 10;
@@ -24,7 +24,8 @@ pub(super) fn listen(place: EnginePlace, log: &CallLog) -> Result<Vec<Words>, Li
         let mut words = Words::default();
         for piece in pieces(stretch(exchange, &log.heard)) {
             let audio = piece.iter().flat_map(|frame| frame.0).collect();
-            let text = match engine.hear(audio).map(|heard| transcript::read(&heard.recognition)) {
+            let heard = engine.hear(audio, DecodeWish::default());
+            let text = match heard.map(|heard| transcript::read(&heard.recognition, None).heard) {
                 Ok(Heard::Words { text, .. }) => text.into_revealed(),
                 Ok(Heard::Nothing | Heard::Unclear) | Err(_) => String::new(),
             };

@@ -8,7 +8,7 @@ use crate::base::limits;
 use crate::cli::ConfigArgument;
 use crate::cli::wav::Channel;
 use crate::codec::Codec;
-use crate::listen::Expectation;
+use crate::listen::{DecodeWish, Expectation, Hint};
 use crate::store::bounded::{self, ReadError};
 
 /// Print what recordings say, heard as a caller would be.
@@ -22,7 +22,8 @@ use crate::store::bounded::{self, ReadError};
 ///
 /// With --json each file is an object: file, model, duration_ms, truncated, utterances; or file and
 /// error. An utterance has start_ms and end_ms, heard ("words", "unclear" for speech that was not
-/// understood, "nothing"), text, confidence, words with theirs, decode_ms, and as evidence what the
+/// understood, "nothing"), text, confidence, words with theirs, decode_ms, guards (why the model's
+/// text was not taken as it stood), and as evidence what the
 /// model gave of itself: its text and uncalibrated probabilities, for each piece of 10 s. Confidence,
 /// 0 to 1, is how likely a word, or every word of the utterance, is right. An empty word stands where
 /// a part was not understood.
@@ -50,6 +51,8 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     pub(super) way: WayArguments,
     #[command(flatten)]
+    hints: HintArguments,
+    #[command(flatten)]
     pub(super) config: ConfigArgument,
 }
 
@@ -76,6 +79,16 @@ pub(super) struct WayArguments {
     pub expect: Expected,
 }
 
+/// What the model is told.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct HintArguments {
+    /// A text file of phrases that the callers are likely to say, one a line, the likeliest first:
+    /// what a playbook's vocabulary is for. The model is told them where the configuration has
+    /// speech.prompt.
+    #[arg(long, value_name = "FILE")]
+    likely: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Expected {
     #[default]
@@ -94,11 +107,13 @@ impl From<Expected> for Expectation {
     }
 }
 
-/// Why the list of files cannot be used.
+/// Why a list of files or phrases cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ListError {
     #[error("--list {}", path.display())]
     Unreadable { path: PathBuf, source: ReadError },
+    #[error("--likely {}", path.display())]
+    Phrases { path: PathBuf, source: ReadError },
     #[error("--list {}: names no file", path.display())]
     Empty { path: PathBuf },
 }
@@ -117,6 +132,14 @@ impl Arguments {
             }
         }
         Ok(files)
+    }
+
+    /// How the utterances are to be decoded.
+    pub(super) fn wish(&self) -> Result<DecodeWish, ListError> {
+        let Some(path) = &self.hints.likely else { return Ok(DecodeWish::default()) };
+        let text = bounded::text(path, limits::SMALL_FILE_BYTES);
+        let text = text.map_err(|source| ListError::Phrases { path: path.clone(), source })?;
+        Ok(DecodeWish { hint: Hint::new(text.lines()), ..DecodeWish::default() })
     }
 
     /// The engine that is wanted, where it is not the configuration's.

@@ -36,7 +36,7 @@ use crate::appliance::engine::Failure;
 use crate::appliance::front;
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
-use crate::listen::transcript;
+use crate::listen::{DecodeWish, Guards, transcript};
 use arguments::ListError;
 use recording::{Recording, RecordingError};
 use report::{FileReport, Spoken};
@@ -91,6 +91,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 fn transcribe(arguments: &Arguments) -> Result<Exit, Fatal> {
     let files = arguments.files()?;
+    let decoding = arguments.wish()?;
     let paths = Paths::here();
     let config = arguments.config.load(&paths)?;
     let wish = arguments.engine_wish();
@@ -99,7 +100,7 @@ fn transcribe(arguments: &Arguments) -> Result<Exit, Fatal> {
     let mut exit = Exit::Done;
     let mut out = io::stdout().lock();
     for path in &files {
-        let heard = hear(path, arguments, &mut engine);
+        let heard = hear(path, arguments, &decoding, &mut engine);
         if let Err(error) = &heard {
             eprintln!("attendant: {}", with_sources(error));
             exit = Exit::Failed;
@@ -122,6 +123,7 @@ fn transcribe(arguments: &Arguments) -> Result<Exit, Fatal> {
 fn hear(
     path: &Path,
     arguments: &Arguments,
+    wish: &DecodeWish,
     engine: &mut Listening,
 ) -> Result<FileReport, FileError> {
     let recording = Recording::open(path, arguments.channel)?;
@@ -133,22 +135,29 @@ fn hear(
     let failed = |source| FileError::Engine { path: path.to_path_buf(), source };
     for frame in way.frames(recording) {
         if let Some(utterance) = way.hear(&frame) {
-            report.utterances.push(decode(utterance, engine).map_err(failed)?);
+            report.utterances.push(decode(utterance, wish, engine).map_err(failed)?);
         }
     }
     Ok(report)
 }
 
 /// What was said in one utterance; it is in pieces when it is longer than the engine's window.
-fn decode(utterance: Utterance, engine: &mut Listening) -> Result<Spoken, Failure> {
+fn decode(
+    utterance: Utterance,
+    wish: &DecodeWish,
+    engine: &mut Listening,
+) -> Result<Spoken, Failure> {
     let Utterance { start_ms, end_ms, pieces } = utterance;
     let (mut parts, mut recognitions, mut decode_ms) = (Vec::new(), Vec::new(), 0);
+    let mut guards = Guards::default();
     for piece in pieces {
-        let text = engine.hear(piece.audio)?;
+        let text = engine.hear(piece.audio, wish.clone())?;
         decode_ms += text.decode_ms;
-        parts.push(transcript::read(&text.recognition));
+        let reading = transcript::read(&text.recognition, Some(piece.speech_ms));
+        guards.add(reading.guards);
+        parts.push(reading.heard);
         recognitions.push(text.recognition);
     }
     let heard = transcript::join(&parts);
-    Ok(Spoken { start_ms, end_ms, decode_ms, heard, recognitions })
+    Ok(Spoken { start_ms, end_ms, decode_ms, heard, guards, recognitions })
 }

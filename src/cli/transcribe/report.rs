@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::listen::{Heard, Recognition, WordSpan};
+use crate::listen::{Guards, Heard, Recognition, WordSpan};
 
 /// One utterance and its words.
 pub(super) struct Spoken {
@@ -13,6 +13,8 @@ pub(super) struct Spoken {
     pub end_ms: u64,
     pub decode_ms: u32,
     pub heard: Heard,
+    /// What was kept from being taken for words.
+    pub guards: Guards,
     /// What the engine gave for each piece, from which confidence was made.
     pub recognitions: Vec<Recognition>,
 }
@@ -80,6 +82,7 @@ impl Spoken {
             })
             .collect();
         let evidence: Vec<Value> = self.recognitions.iter().map(evidence).collect();
+        let guards: Vec<&str> = self.guards.counts().map(|(guard, _)| guard.name()).collect();
         json!({
             "start_ms": self.start_ms,
             "end_ms": self.end_ms,
@@ -87,6 +90,7 @@ impl Spoken {
             "text": text,
             "confidence": rounded(confidence),
             "words": words,
+            "guards": guards,
             "evidence": evidence,
             "decode_ms": self.decode_ms,
         })

@@ -216,7 +216,7 @@ impl Dialogue {
 
     /// Digits that come in several turns are one number, unless the caller starts it again.
     fn with_partial(&self, form: &Form, kind: &SlotKind, found: Found, heard: &Heard<'_>) -> Found {
-        let Some((min, max)) = kind.digit_count().filter(|_| !form.partial.text.is_empty()) else {
+        let Some((min, max)) = kind.count().filter(|_| !form.partial.text.is_empty()) else {
             return found;
         };
         let new = match &found {
@@ -225,10 +225,10 @@ impl Dialogue {
         };
         let joined = form.partial.then(new);
         let is_again = starts_again(heard) || new.text.starts_with(&form.partial.text);
-        if is_again || joined.text.len() > max {
+        if is_again || joined.length() > max {
             return found;
         }
-        if joined.text.len() >= min { Found::Value(joined) } else { Found::Partial(joined) }
+        if joined.length() >= min { Found::Value(joined) } else { Found::Partial(joined) }
     }
 
     /// Another value for what is being confirmed, and its slot.

@@ -98,9 +98,9 @@ impl Dialogue {
     ) -> Option<Completeness> {
         let found = answer(&slot.kind, tokens);
         if let (Some(_), Found::Value(digits) | Found::Partial(digits)) =
-            (slot.kind.digit_count(), &found)
+            (slot.kind.count(), &found)
         {
-            let judged = counted(form.partial.text.len() + digits.text.len(), slot, voice);
+            let judged = counted(form.partial.length() + digits.length(), slot, voice);
             let dangles = judged != Completeness::Complete && !ends_well(tokens);
             return Some(if dangles { Completeness::Incomplete } else { judged });
         }
@@ -121,9 +121,9 @@ impl Dialogue {
     fn judged_guess(&self, guess: &Guess, voice: Voice) -> Completeness {
         let intent = self.playbook.intent(guess.intent);
         for (slot, found) in intent.slots.iter().zip(&guess.values) {
-            match (slot.kind.digit_count(), found) {
+            match (slot.kind.count(), found) {
                 (Some(_), Found::Value(digits) | Found::Partial(digits)) => {
-                    return counted(digits.text.len(), slot, voice);
+                    return counted(digits.length(), slot, voice);
                 }
                 (None, _) | (_, Found::Nothing) => {}
             }
@@ -196,9 +196,9 @@ fn short_answer(tokens: &[Token]) -> Option<Answer> {
     yes_no(tokens).filter(|_| ends_well(tokens) && tokens.len() <= SHORT_ANSWER)
 }
 
-/// Judges so many digits of a slot that takes digits.
+/// Judges so many digits or characters of a slot that takes these one by one.
 fn counted(digits: usize, slot: &Slot, voice: Voice) -> Completeness {
-    let (min, max) = slot.kind.digit_count().unwrap_or_default();
+    let (min, max) = slot.kind.count().unwrap_or_default();
     let goes_on = voice.goes_on(NUMBER_GOES_ON);
     let is_told = voice.0.is_some();
     if digits >= max {

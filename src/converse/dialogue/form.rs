@@ -102,7 +102,7 @@ impl Form {
 /// Of what was said along with a wish: a number is read back in doubt, which costs the caller less
 /// than to say it again; anything else that is not believed is asked for.
 fn is_kept(slot: &Slot, value: &Value) -> bool {
-    slot.kind.digit_count().is_some() || slot.believes(value)
+    slot.kind.count().is_some() || slot.believes(value)
 }
 
 impl fmt::Debug for Form {

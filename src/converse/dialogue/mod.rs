@@ -7,6 +7,7 @@ mod answering;
 mod completeness;
 mod completing;
 mod form;
+mod likely;
 mod misses;
 mod model;
 
@@ -212,7 +213,7 @@ impl Dialogue {
     /// What is expected, with the patience of the slot that is asked for.
     pub fn awaited(&self) -> Awaited {
         let pause_ms = match &self.state {
-            State::Filling(form, slot) => self.slot(form, *slot).and_then(|slot| slot.pause_ms),
+            State::Filling(form, slot) => self.slot(form, *slot).and_then(Slot::patience_ms),
             State::Open | State::Confirming(..) | State::Asked(_) => None,
         };
         Awaited { answer: self.expectation(), pause_ms }
@@ -224,7 +225,7 @@ impl Dialogue {
             State::Confirming(..) | State::Asked(_) => Expectation::YesNo,
             State::Filling(form, slot) => match self.slot(form, *slot).map(|slot| &slot.kind) {
                 Some(SlotKind::YesNo) => Expectation::YesNo,
-                Some(SlotKind::Name | SlotKind::Text) => Expectation::Text,
+                Some(SlotKind::Name | SlotKind::Text | SlotKind::Code { .. }) => Expectation::Text,
                 Some(kind) => kind.digit_count().map_or(Expectation::Anything, |(min, max)| {
                     let heard = form.partial.text.len();
                     let min = min.saturating_sub(heard).max(1);

@@ -20,6 +20,12 @@ pub struct Grammar {
     pub number: fn(&str) -> Option<Part>,
     /// Stands within a number after hundreds: `one hundred and five`.
     pub number_link: &'static str,
+    /// Said for the signs between a number's groups: `four seven dash two nine`.
+    pub number_marks: &'static [&'static str],
+    /// The letter that a word stands for in a code: `bravo`.
+    pub letter: fn(&str) -> Option<char>,
+    /// Said between a letter and a word that begins with it: `B as in Berlin`.
+    pub letter_links: &'static [&'static [&'static str]],
     /// The first day or time named, so that it can be said again.
     pub day: fn(&[Token]) -> Option<String>,
     pub time: fn(&[Token]) -> Option<String>,

@@ -8,6 +8,7 @@
 
 pub mod answers;
 pub mod belief;
+pub mod codes;
 mod english;
 pub mod grammar;
 pub mod numbers;

@@ -31,6 +31,8 @@ pub enum Part {
     Repeat(usize),
     /// A digit as a thing: after two to four it is said so often.
     Thing(u8),
+    /// The same in the plural, and nothing by itself: `two sevens`, but not `at sixes and sevens`.
+    Things(u8),
     /// `oh`: a zero only next to other digits.
     Oh,
 }
@@ -70,7 +72,27 @@ pub fn joined_with_digits(tokens: &[Token]) -> String {
 
 /// Whether the word can only be a number (or its repetition).
 pub fn is_number_word(token: &Token) -> bool {
-    part(token).is_some_and(|part| part != Part::Oh)
+    part(token).is_some_and(|part| !matches!(part, Part::Oh | Part::Things(_)))
+}
+
+/// How often what follows the word is said: `double`.
+pub(super) fn repetition(token: &Token) -> Option<usize> {
+    match part(token) {
+        Some(Part::Repeat(times)) => Some(times),
+        _ => None,
+    }
+}
+
+/// A zero, but only next to other digits.
+pub(super) fn is_oh(token: &Token) -> bool {
+    part(token) == Some(Part::Oh)
+}
+
+/// The number that begins at this token, and where it ends.
+pub(super) fn digits_at(tokens: &[Token], at: usize) -> Option<(String, usize)> {
+    let (parts, end) = parts_from(tokens, at);
+    let digits = digits_of(&parts);
+    (!digits.is_empty()).then_some((digits, end))
 }
 
 /// The whole number that `digits` say, if it is not beyond 18 digits.
@@ -84,18 +106,31 @@ fn parts_from(tokens: &[Token], start: usize) -> (Vec<Part>, usize) {
     while let Some(token) = tokens.get(at) {
         if let Some(part) = part(token) {
             parts.push(part);
-        } else if !(token.word == token.grammar.number_link
-            && matches!(parts.last(), Some(Part::Hundred | Part::Thousand | Part::OneThousand))
+        } else if !(is_within(token, parts.last())
             && tokens.get(at + 1).is_some_and(|next| part(next).is_some()))
         {
             break;
         }
         at += 1;
     }
-    if parts.iter().all(|part| matches!(part, Part::Oh | Part::Repeat(_))) {
+    if says_nothing(&parts) {
         return (Vec::new(), at.max(start + 1));
     }
     (parts, at)
+}
+
+/// A word that is no number and may stand in the middle of one.
+fn is_within(token: &Token, before: Option<&Part>) -> bool {
+    let follows_scale = matches!(before, Some(Part::Hundred | Part::Thousand | Part::OneThousand));
+    (follows_scale && token.word == token.grammar.number_link)
+        || (before.is_some() && token.is_one_of(token.grammar.number_marks))
+}
+
+/// `Oh` by itself is a sigh, unless it is doubled; a repetition of nothing is none.
+fn says_nothing(parts: &[Part]) -> bool {
+    let is_doubled_oh = |pair: &[Part]| matches!(pair, [Part::Repeat(_), Part::Oh]);
+    parts.iter().all(|part| matches!(part, Part::Oh | Part::Repeat(_) | Part::Things(_)))
+        && !parts.windows(2).any(is_doubled_oh)
 }
 
 /// Digits as written, or a word of the language.
@@ -122,14 +157,14 @@ fn digits_of(parts: &[Part]) -> String {
                 at += 1;
             }
             Part::Written(written) if !before_multiplier(next) => digits.push_str(written),
-            Part::Unit(times @ 2..=4) if matches!(next, Some(Part::Thing(_))) => {
+            Part::Unit(times @ 2..=4) if matches!(next, Some(Part::Thing(_) | Part::Things(_))) => {
                 let digit = next.and_then(single);
                 digits.extend(std::iter::repeat_n(digit, usize::from(*times)).flatten());
                 at += 1;
             }
             Part::Thing(digit) => digits.push(char::from(b'0' + digit)),
             Part::Oh => digits.push('0'),
-            Part::Hundred | Part::Thousand => {}
+            Part::Things(_) => {}
             Part::OneThousand => {
                 let rest = parts.get(at..).unwrap_or_default();
                 let more = rest.first().is_some_and(is_word).then(|| cardinal(rest));
@@ -141,7 +176,9 @@ fn digits_of(parts: &[Part]) -> String {
             | Part::Unit(_)
             | Part::Teen(_)
             | Part::Tens(_)
-            | Part::Hundreds(_) => {
+            | Part::Hundreds(_)
+            | Part::Hundred
+            | Part::Thousand => {
                 let (number, taken) = cardinal(parts.get(at - 1..).unwrap_or_default());
                 digits.push_str(&number.to_string());
                 at += taken - 1;
@@ -158,16 +195,20 @@ fn before_multiplier(next: Option<&Part>) -> bool {
 fn single(part: &Part) -> Option<char> {
     match part {
         Part::Unit(unit) => Some(char::from(b'0' + unit)),
-        Part::Thing(digit) => Some(char::from(b'0' + digit)),
+        Part::Thing(digit) | Part::Things(digit) => Some(char::from(b'0' + digit)),
         Part::Oh => Some('0'),
         Part::Written(written) if written.len() == 1 => written.chars().next(),
         _ => None,
     }
 }
 
-/// The whole number at the start of `parts` and how many parts it took, at least one.
+/// The whole number at the start of `parts` and how many parts it took, at least one. `A hundred` is
+/// one hundred.
 fn cardinal(parts: &[Part]) -> (u64, usize) {
-    let (mut total, mut taken) = below_thousand(parts);
+    let (mut total, mut taken) = match parts.first() {
+        Some(Part::Hundred | Part::Thousand) => (1, 0),
+        _ => below_thousand(parts),
+    };
     let mut scaled = taken > 1 && total >= 100;
     while let Some(scale) = parts.get(taken) {
         let factor = match scale {
@@ -244,6 +285,35 @@ mod tests {
             ("1,234", "1234"),
             ("4-7-2-9", "4729"),
             ("+49 170 123", "49170123"),
+            ("plus four nine one seventy", "49170"),
+            ("double five, four", "554"),
+            ("double 5 4", "554"),
+            ("quadruple nine", "9999"),
+            ("double oh", "00"),
+            ("double oh double seven", "0077"),
+            ("nought point", "0"),
+            ("two sevens and a four", "774"),
+            ("three zeros", "000"),
+            ("four fives two", "55552"),
+            ("six sevens", "6"),
+            ("at sixes and sevens", ""),
+            ("the other ones", ""),
+            ("a hundred", "100"),
+            ("a hundred and five", "105"),
+            ("a thousand two hundred", "1200"),
+            ("twenty three hundred", "2300"),
+            ("nineteen hundred and five", "1905"),
+            ("three thousand and five", "3005"),
+            ("one hundred twenty three thousand four hundred fifty six", "123456"),
+            ("twenty three", "23"),
+            ("twenty, thirty three", "2033"),
+            ("ten oh five", "1005"),
+            ("four seven dash two nine", "4729"),
+            ("47 hyphen 29", "4729"),
+            ("4 7 slash 2", "472"),
+            ("dash four", "4"),
+            ("four dash", "4"),
+            ("4,000", "4000"),
             ("oh", ""),
             ("oh I see", ""),
             ("double", ""),

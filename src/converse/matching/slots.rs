@@ -2,6 +2,7 @@
 
 use super::answers::{Answer, correction_start, yes_no};
 use super::belief::Belief;
+use super::codes;
 use super::grammar::Grammar;
 use super::numbers::{self, Run};
 use super::tokens::{Token, written};
@@ -21,6 +22,11 @@ pub enum SlotKind {
     },
     /// A telephone number.
     Phone {
+        min: usize,
+        max: usize,
+    },
+    /// Letters and digits, in capitals.
+    Code {
         min: usize,
         max: usize,
     },
@@ -68,6 +74,11 @@ impl Value {
         Self::of(run.digits.clone(), tokens.get(run.start..run.end).unwrap_or_default())
     }
 
+    /// In characters.
+    pub fn length(&self) -> usize {
+        self.text.chars().count()
+    }
+
     /// What comes first and what follows it, as one.
     pub fn then(&self, next: &Self) -> Self {
         let text = format!("{}{}", self.text, next.text);
@@ -87,7 +98,17 @@ impl SlotKind {
         match self {
             Self::Digits { min, max } | Self::Phone { min, max } => Some((*min, *max)),
             Self::Number { max, .. } => Some((1, max.to_string().len())),
-            Self::Name | Self::Time | Self::Day | Self::YesNo | Self::Text => None,
+            Self::Code { .. } | Self::Name | Self::Time | Self::Day | Self::YesNo | Self::Text => {
+                None
+            }
+        }
+    }
+
+    /// Fewest and most characters, for the kinds that are said one by one.
+    pub fn count(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Code { min, max } => Some((*min, *max)),
+            _ => self.digit_count(),
         }
     }
 
@@ -130,7 +151,10 @@ fn spoken(said: Answer, tokens: &[Token]) -> String {
 /// The value of a recognisable kind anywhere in `tokens`.
 pub fn mentioned(kind: &SlotKind, tokens: &[Token]) -> Found {
     match kind {
-        SlotKind::Digits { min, max } | SlotKind::Phone { min, max } => digits(tokens, *min, *max),
+        SlotKind::Digits { min, max } | SlotKind::Phone { min, max } => {
+            one_by_one(tokens, *min, *max, numbers::runs)
+        }
+        SlotKind::Code { min, max } => one_by_one(tokens, *min, *max, codes::runs),
         SlotKind::Number { min, max } => number(tokens, *min, *max),
         SlotKind::Time => first_of(tokens, |grammar| grammar.time).into(),
         SlotKind::Day => first_of(tokens, |grammar| grammar.day).into(),
@@ -155,25 +179,26 @@ fn first_of(
 }
 
 /// What is corrected counts, then what fits, then what may grow.
-fn digits(tokens: &[Token], min: usize, max: usize) -> Found {
-    let fits = |run: &&Run| (min..=max).contains(&run.digits.len());
+fn one_by_one(tokens: &[Token], min: usize, max: usize, runs: fn(&[Token]) -> Vec<Run>) -> Found {
+    let length = |text: &str| text.chars().count();
+    let fits = |run: &&Run| (min..=max).contains(&length(&run.digits));
     if let Some(corrected) = correction_start(tokens).and_then(|start| tokens.get(start..))
-        && let Some(run) = numbers::runs(corrected).iter().find(fits)
+        && let Some(run) = runs(corrected).iter().find(fits)
     {
         return Found::Value(Value::of_run(run, corrected));
     }
-    let runs = numbers::runs(tokens);
+    let runs = runs(tokens);
     if let Some(run) = runs.iter().find(fits) {
         return Found::Value(Value::of_run(run, tokens));
     }
     let each = runs.iter().map(|run| Value::of_run(run, tokens));
     let all = each.fold(Value::default(), |all, run| all.then(&run));
     let only_numbers = runs.iter().map(|run| run.end - run.start).sum::<usize>() * 2 > tokens.len();
-    if (min..=max).contains(&all.text.len()) && only_numbers {
+    if (min..=max).contains(&length(&all.text)) && only_numbers {
         return Found::Value(all);
     }
-    match runs.iter().max_by_key(|run| run.digits.len()) {
-        Some(longest) if longest.digits.len() < min => {
+    match runs.iter().max_by_key(|run| length(&run.digits)) {
+        Some(longest) if length(&longest.digits) < min => {
             Found::Partial(Value::of_run(longest, tokens))
         }
         _ => Found::Nothing,
@@ -231,6 +256,7 @@ mod tests {
     #[test]
     fn slots_are_filled() {
         let order = SlotKind::Digits { min: 4, max: 8 };
+        let code = SlotKind::Code { min: 4, max: 8 };
         let value = |v: &str| Found::Value(Value::certain(v.to_owned()));
         let table = [
             (&order, "My order number is 4729.", value("4729")),
@@ -242,6 +268,10 @@ mod tests {
             (&order, "my number is 4 7", Found::Partial(Value::certain("47".into()))),
             (&order, "Hello.", Found::Nothing),
             (&order, "123456789012", Found::Nothing),
+            (&code, "It is A B 47 29.", value("AB4729")),
+            (&code, "alpha bravo 47, no, sorry, A B 48", value("AB48")),
+            (&code, "A B", Found::Partial(Value::certain("AB".into()))),
+            (&code, "Hello, I am Anna.", Found::Nothing),
             (&SlotKind::Number { min: 1, max: 20 }, "I have twelve packages.", value("12")),
             (&SlotKind::Number { min: 1, max: 20 }, "40", Found::Nothing),
             (&SlotKind::Name, "Anna.", value("Anna")),

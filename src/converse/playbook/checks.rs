@@ -79,7 +79,7 @@ impl Context<'_> {
         let mut read_back = |slot: &Slot| match slot.read_back {
             ReadBack::Never
                 if self.read_back_below > 0.0
-                    && slot.kind.digit_count().is_some()
+                    && slot.kind.count().is_some()
                     && !is_confirmed(slot) =>
             {
                 let key = section.key(&format!("slot.{}.read_back", slot.name));
@@ -105,7 +105,10 @@ impl Context<'_> {
             faults.note(key, String::new(), allowed);
             return None;
         };
-        let digits = matches!(kind, SlotKind::Digits { .. } | SlotKind::Phone { .. });
+        let digits = matches!(
+            kind,
+            SlotKind::Digits { .. } | SlotKind::Phone { .. } | SlotKind::Code { .. }
+        );
         let value = format!("{{{slot}{}}}", if digits { ":digits" } else { "" });
         let fixed = |name: &str| self.variables.get(name).map(|value| (*value).to_owned());
         match Template::parse(&text.replace("{value}", &value), fixed) {

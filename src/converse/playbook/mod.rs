@@ -44,6 +44,8 @@ pub struct Playbook {
     /// Said after two misses in a row.
     fallback: FollowUp,
     /// For what is no slot's answer.
+    /// Words and names of the firm that callers say.
+    vocabulary: Vec<String>,
     ask_again_below: f32,
     read_back_below: f32,
     llm: Option<Llm>,
@@ -170,7 +172,16 @@ impl ReadBack {
     }
 }
 
+/// A code is said in groups like a number, with pauses between.
+const CODE_PAUSE_MS: u64 = 800;
+
 impl Slot {
+    /// Silence after which an answer is taken of which nothing is known, if it is not the usual.
+    pub fn patience_ms(&self) -> Option<u64> {
+        let is_code = matches!(self.kind, SlotKind::Code { .. });
+        self.pause_ms.or(is_code.then_some(CODE_PAUSE_MS))
+    }
+
     /// Whether a value need not be asked for again.
     pub fn believes(&self, value: &Value) -> bool {
         value.belief.own >= self.ask_again_below
@@ -275,6 +286,11 @@ impl Playbook {
 
     pub fn by_key(&self, key: char) -> Option<IntentId> {
         self.keys.iter().find(|(k, _)| *k == key).map(|(_, id)| *id)
+    }
+
+    /// Words and names of the firm that callers say and a recogniser may not know.
+    pub fn vocabulary(&self) -> &[String] {
+        &self.vocabulary
     }
 
     /// The confidence below which an answer that is no slot's is asked for again.

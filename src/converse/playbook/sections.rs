@@ -12,6 +12,7 @@ use super::{
     Action, EnginePhrases, Fault, FollowUp, Intent, IntentId, Length, Lookup, Playbook, Prompts,
     Scope, Silence, collect_fixed,
 };
+use crate::base::limits;
 use crate::converse::matching::grammar::Grammar;
 use crate::converse::matching::score::Lexicon;
 
@@ -44,6 +45,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         read_back_below: root.share(&mut faults, "read_back_below", READ_BACK_BELOW),
         read_back: read_back(&root).map(str::to_owned),
     };
+    let vocabulary = vocabulary(&mut root, &mut faults);
     let prompts = prompts(&mut root, &mut faults, &context);
     let fallback = match root.table(&mut faults, "fallback") {
         Some(section) => follow_up(section, &mut faults, &context),
@@ -71,6 +73,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         keys,
         tables,
         fallback,
+        vocabulary,
         ask_again_below: context.ask_again_below,
         read_back_below: context.read_back_below,
         llm,
@@ -82,6 +85,19 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
 /// The question that reads a value back, before the other prompts are read: slots need it.
 fn read_back<'a>(root: &Section<'a>) -> Option<&'a str> {
     root.peek("prompts")?.get("read_back")?.as_str()
+}
+
+/// The list `vocabulary`.
+fn vocabulary(root: &mut Section<'_>, faults: &mut Faults) -> Vec<String> {
+    let words = root.texts(faults, "vocabulary", limits::HINT_PHRASES);
+    let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+    if words.iter().any(|word| word.trim().is_empty()) {
+        root.fault(faults, "vocabulary", "must have a word in each entry");
+    } else if words.iter().map(String::len).sum::<usize>() > limits::HINT_BYTES {
+        let allowed = format!("must have {} bytes at most in all", limits::HINT_BYTES);
+        root.fault(faults, "vocabulary", allowed);
+    }
+    words
 }
 
 fn language(root: &mut Section<'_>, faults: &mut Faults) -> String {

@@ -63,9 +63,9 @@ pub fn slots(section: &mut Section<'_>, faults: &mut Faults, context: &Context<'
 /// The key `usual`: a count of digits or several, for the slots that have such counts.
 fn usual(section: &mut Section<'_>, faults: &mut Faults, kind: &SlotKind) -> Vec<usize> {
     match kind {
-        SlotKind::Digits { min, max } | SlotKind::Phone { min, max } => {
-            section.counts(faults, "usual", *min..=*max)
-        }
+        SlotKind::Digits { min, max }
+        | SlotKind::Phone { min, max }
+        | SlotKind::Code { min, max } => section.counts(faults, "usual", *min..=*max),
         _ => Vec::new(),
     }
 }
@@ -90,6 +90,7 @@ pub fn learn_usual(slot: &mut Slot, table: &BTreeMap<String, String>) {
 enum Kind {
     Digits,
     Phone,
+    Code,
     Number,
     Name,
     Time,
@@ -103,6 +104,7 @@ fn kind(section: &mut Section<'_>, faults: &mut Faults) -> SlotKind {
         ("text", Kind::Text),
         ("digits", Kind::Digits),
         ("phone", Kind::Phone),
+        ("code", Kind::Code),
         ("number", Kind::Number),
         ("name", Kind::Name),
         ("time", Kind::Time),
@@ -117,6 +119,10 @@ fn kind(section: &mut Section<'_>, faults: &mut Faults) -> SlotKind {
         Kind::Phone => {
             let (min, max) = bounds(section, faults, 1..=PHONE_DIGITS, (5, 15));
             SlotKind::Phone { min: min as usize, max: max as usize }
+        }
+        Kind::Code => {
+            let (min, max) = bounds(section, faults, 2..=DIGITS, (2, DIGITS));
+            SlotKind::Code { min: min as usize, max: max as usize }
         }
         Kind::Number => {
             let (min, max) = bounds(section, faults, 0..=999_999_999, (0, 999_999_999));

@@ -26,6 +26,20 @@ fn the_shipped_playbook_is_valid_and_every_reference_leads_somewhere() {
 }
 
 #[test]
+fn a_vocabulary_is_words_within_the_recognisers_room() {
+    let with = |list: &str| format!("vocabulary = {list}\n{}", SHIPPED[0].1);
+    let playbook = Playbook::parse(&with("[\"EuroPallet\", \"Aarhus\"]")).expect("valid");
+    assert_eq!(playbook.vocabulary(), ["EuroPallet", "Aarhus"]);
+    assert!(Playbook::logistics().vocabulary().is_empty());
+    let long = format!("[\"{}\"]", "x".repeat(801));
+    for (list, allowed) in [("[\" \"]", "a word"), ("\"word\"", "a list"), (&long, "800 bytes")] {
+        let faults = faults(&with(list));
+        assert_eq!(faults[0].key, "vocabulary", "{list}");
+        assert!(faults[0].allowed.contains(allowed), "{faults:?}");
+    }
+}
+
+#[test]
 fn variables_are_edited_in_one_place() {
     let playbook =
         Playbook::parse(&changed("Northgate Logistics", "Müller & Sons")).expect("valid");

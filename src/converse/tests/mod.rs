@@ -1,7 +1,9 @@
 //! Whole conversations as transcripts, and the rules that hold in every one.
 
+mod codes;
 pub mod desk;
 mod doubt;
+mod likely;
 mod model;
 mod properties;
 mod russian;

@@ -1,3 +1,4 @@
+use super::notes::without_notes;
 use super::*;
 
 fn recognition(text: &str, probability: f32, no_speech: f32) -> Recognition {
@@ -6,7 +7,12 @@ fn recognition(text: &str, probability: f32, no_speech: f32) -> Recognition {
 
 /// Of a text that the model is sure of.
 fn heard(text: &str) -> Heard {
-    read(&recognition(text, 0.999, 0.001))
+    taken(&recognition(text, 0.999, 0.001))
+}
+
+/// However much speech there was.
+fn taken(recognition: &Recognition) -> Heard {
+    read(recognition, None).heard
 }
 
 fn text_of(heard: &Heard) -> &str {
@@ -77,10 +83,10 @@ fn words_beside_speech_that_was_not_understood_are_kept_and_no_surer_than_a_gues
 fn subtitles_are_nothing_and_fillers_only_in_doubt() {
     assert_eq!(heard("Thanks for watching!"), Heard::Nothing);
     assert_eq!(text_of(&heard("Thank you.")), "Thank you.");
-    assert_eq!(read(&recognition("Thank you.", 0.2, 0.4)), Heard::Nothing);
-    assert_eq!(read(&recognition("My order please", 0.2, 0.9)), Heard::Nothing);
-    assert_eq!(read(&recognition("My order please", 0.001, 0.2)), Heard::Unclear);
-    assert_eq!(text_of(&read(&recognition("My order please", 0.999, 0.9))), "My order please");
+    assert_eq!(taken(&recognition("Thank you.", 0.2, 0.4)), Heard::Nothing);
+    assert_eq!(taken(&recognition("My order please", 0.2, 0.9)), Heard::Nothing);
+    assert_eq!(taken(&recognition("My order please", 0.001, 0.2)), Heard::Unclear);
+    assert_eq!(text_of(&taken(&recognition("My order please", 0.999, 0.9))), "My order please");
 }
 
 #[test]
@@ -88,7 +94,7 @@ fn words_that_are_likely_by_themselves_are_kept_however_unsure_the_whole_is() {
     let with = |text: &str, doubted: usize| {
         let mut recognition = recognition(text, 0.95, 0.01);
         recognition.words[..doubted].iter_mut().for_each(|word| word.probability = 0.02);
-        read(&recognition)
+        taken(&recognition)
     };
     let message = (0..60).map(|n| format!("word{n}")).collect::<Vec<_>>().join(" ");
     for (text, doubted) in [("um order 4729", 1), (&message, 0), (&message, 9)] {
@@ -157,7 +163,7 @@ fn each_word_keeps_its_own_confidence_whatever_is_taken_out_before_it() {
     ];
     let private = Private::new(text.to_owned());
     let recognition = Recognition::evenly("", 0.9);
-    let found = read(&Recognition { text: private, words, ..recognition });
+    let found = taken(&Recognition { text: private, words, ..recognition });
     assert_eq!(text_of(&found), "Order 47, né.");
     assert_eq!(words_of(&found), ["Order", "4", "7", "né"]);
     let Heard::Words { words, .. } = &found else { panic!() };
@@ -208,4 +214,101 @@ fn an_utterance_with_a_part_that_was_not_understood_is_never_believed_as_complet
     // What was a guess before stays below it.
     let weak = join(&[part("47", 0.05), Heard::Unclear]);
     assert_eq!(confidence_of(&weak), 0.05);
+}
+
+fn guards_of(text: &str, probability: f32, no_speech: f32, speech_ms: u64) -> Vec<Guard> {
+    let reading = read(&recognition(text, probability, no_speech), Some(speech_ms));
+    reading.guards.counts().map(|(guard, _)| guard).collect()
+}
+
+#[test]
+fn each_guard_is_named_and_what_needs_none_has_none() {
+    let table: [(&str, f32, f32, &[Guard]); 11] = [
+        ("What are your opening hours?", 0.99, 0.0, &[]),
+        ("[BLANK_AUDIO]", 0.99, 0.0, &[Guard::Remark]),
+        ("♪ la la ♪", 0.99, 0.0, &[Guard::Remark]),
+        ("Thanks for watching!", 0.99, 0.0, &[Guard::Caption]),
+        ("Thank you.", 0.2, 0.4, &[Guard::Doubt]),
+        ("My order please", 0.001, 0.2, &[Guard::Guess]),
+        ("thank you thank you thank you", 0.99, 0.0, &[Guard::Repetition]),
+        ("(music) thank you thank you thank you", 0.99, 0.0, &[Guard::Remark, Guard::Repetition]),
+        (
+            "thank you thank you thank you thank you thank you thank you thank you",
+            0.99,
+            0.0,
+            &[Guard::Loop],
+        ),
+        ("call (555) 0100 please", 0.99, 0.0, &[]),
+        ("", 0.99, 0.0, &[]),
+    ];
+    for (text, probability, no_speech, guards) in table {
+        assert_eq!(guards_of(text, probability, no_speech, 3_000), guards, "{text}");
+    }
+}
+
+#[test]
+fn captions_are_taken_out_and_what_was_said_beside_them_stays() {
+    let table = [
+        ("My order is late. Thanks for watching!", "My order is late."),
+        ("Thank you for watching. Where is it?", "Where is it?"),
+        ("Where is it? Subtitles by the Amara.org community", "Where is it?"),
+        ("Субтитры сделал DimaTorzok", "(nothing)"),
+        ("Продолжение следует...", "(nothing)"),
+        ("Untertitel der Amara.org-Community", "(nothing)"),
+        ("Thank you for watching my house.", "Thank you for watching my house."),
+        ("please subscribe", "(nothing)"),
+        ("Please subscribe me to the list", "Please subscribe me to the list"),
+        ("[INAUDIBLE] Thanks for watching.", "(unclear)"),
+    ];
+    for (text, left) in table {
+        assert_eq!(text_of(&heard(text)), left, "{text}");
+    }
+}
+
+#[test]
+fn more_words_than_can_be_said_are_not_understood() {
+    // Words, speech, and whether somebody can have said them: five words a second is fast talk.
+    let table = [
+        (1, 100, true),
+        (3, 100, true),
+        (4, 100, false),
+        (6, 400, true),
+        (7, 400, false),
+        (10, 1_000, true),
+        (12, 1_000, false),
+        (50, 10_000, true),
+        (84, 10_000, false),
+        (1, 0, true),
+    ];
+    for (count, speech_ms, is_possible) in table {
+        let words: Vec<String> = (0..count).map(|n| format!("word{}", "x".repeat(n))).collect();
+        let reading = read(&recognition(&words.join(" "), 0.999, 0.0), Some(speech_ms));
+        let is_heard = matches!(reading.heard, Heard::Words { .. });
+        assert_eq!(is_heard, is_possible, "{count} in {speech_ms} ms");
+        let expected = if is_possible { Heard::Nothing } else { Heard::Unclear };
+        assert!(is_heard || reading.heard == expected);
+    }
+    // Each digit of a number counts.
+    assert_eq!(guards_of("4729 4729", 0.99, 0.0, 300), [Guard::Repetition; 0]);
+    let spelt = Recognition { words: spans("47294729"), ..recognition("47294729", 0.9, 0.0) };
+    assert_eq!(read(&spelt, Some(300)).heard, Heard::Unclear);
+    assert_ne!(read(&spelt, Some(1_600)).heard, Heard::Unclear);
+}
+
+/// A span for each character.
+fn spans(text: &str) -> Vec<WordSpan> {
+    let span = |start: u32| WordSpan { start, end: start + 1, probability: 0.999 };
+    (0..u32::try_from(text.len()).unwrap()).map(span).collect()
+}
+
+#[test]
+fn guards_are_added_up() {
+    let mut all = Guards::default();
+    assert!(all.is_empty());
+    for text in ["(music)", "(music) Thanks for watching."] {
+        all.add(read(&recognition(text, 0.9, 0.0), None).guards);
+    }
+    let counts: Vec<(&str, u32)> = all.counts().map(|(guard, n)| (guard.name(), n)).collect();
+    assert_eq!(counts, [("remark", 2), ("caption", 1)]);
+    assert!(Guard::ALL.iter().enumerate().all(|(n, guard)| *guard as usize == n));
 }

@@ -13,13 +13,17 @@ fn to_engine() -> Vec<ToEngine> {
         ToEngine::Transcribe {
             request,
             lane: 3,
-            languages: Vec::new(),
+            wish: DecodeWish::default(),
             audio: Private::new(vec![i16::MIN, 0, 1]),
         },
         ToEngine::Transcribe {
             request,
             lane: 0,
-            languages: [LanguageCode::new("ru").unwrap(), LanguageCode::ENGLISH].to_vec(),
+            wish: DecodeWish {
+                languages: [LanguageCode::new("ru").unwrap(), LanguageCode::ENGLISH].to_vec(),
+                urgency: Urgency::Partial,
+                hint: Hint::new(["opening hours", "да"]),
+            },
             audio: Private::new(Vec::new()),
         },
         ToEngine::Cancel { request },

@@ -26,6 +26,10 @@ fn text_of(decoded: Decoded) -> String {
     }
 }
 
+fn languages(languages: &[LanguageCode]) -> DecodeWish {
+    DecodeWish { languages: languages.to_vec(), ..DecodeWish::default() }
+}
+
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
 #[test]
@@ -66,6 +70,25 @@ fn what_does_not_fit_the_window_is_refused_and_not_cut() {
         let audio = vec![1_000; whisper.window_samples() + 1];
         let refused = Decoded::Failed(Failure::TooLong);
         assert_eq!(recogniser.decode(lane, &audio, &GO_ON), refused);
+    });
+}
+
+#[test]
+fn a_hint_is_tokens_within_half_of_the_context_and_none_where_prompts_are_off() {
+    with_starter(|whisper, recogniser, lane| {
+        let hint = Hint::new(["0 1 2 3", "track a parcel"]);
+        assert!(recogniser.prompt(&hint).is_empty());
+        recogniser.prompts = true;
+        assert!(recogniser.prompt(&Hint::default()).is_empty());
+        let text = whisper.context.tokenize(" 0 1 2 3, track a parcel.", 64).unwrap();
+        assert_eq!(recogniser.prompt(&hint), text);
+        let long = vec!["zxqj".repeat(10); 20];
+        let tokens = recogniser.prompt(&Hint::new(long.iter().map(String::as_str)));
+        assert_eq!(tokens.len() as i32, whisper.context.n_text_ctx() / 2 - 1);
+        // The model takes it.
+        let wish = DecodeWish { hint, ..DecodeWish::default() };
+        let decoded = recogniser.decode_in(lane, &spoken("one two three"), &wish, &GO_ON);
+        assert!(matches!(decoded, Decoded::Text(_)), "{decoded:?}");
     });
 }
 
@@ -203,10 +226,10 @@ fn a_language_that_the_model_does_not_know_is_refused_and_not_heard_as_english()
         let (en, ru) = (LanguageCode::ENGLISH, LanguageCode::new("ru").unwrap());
         assert_eq!(whisper.heard_of(&[en, ru]), [en]);
         let audio = spoken("what are your opening hours");
-        let refused = recogniser.decode_in(lane, &audio, &[ru], &GO_ON);
+        let refused = recogniser.decode_in(lane, &audio, &languages(&[ru]), &GO_ON);
         assert_eq!(refused, Decoded::Failed(Failure::WrongLanguage));
         // Nothing to decide: it knows one of the two.
-        match recogniser.decode_in(lane, &audio, &[ru, en], &GO_ON) {
+        match recogniser.decode_in(lane, &audio, &languages(&[ru, en]), &GO_ON) {
             Decoded::Text(transcript) => assert_eq!(transcript.detected, None),
             other => panic!("{other:?}"),
         }

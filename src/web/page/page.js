@@ -3,6 +3,7 @@
 
 const byId = (id) => document.getElementById(id);
 let shown = null;
+let next;
 
 async function ask(path) {
   const answer = await fetch(path, { cache: "no-store" });
@@ -60,6 +61,13 @@ function showCalls(calls) {
   if (focused) document.querySelector(`[data-call="${CSS.escape(focused)}"]`)?.focus();
 }
 
+// Slanted are the words that may still change.
+function showPartial(partial) {
+  byId("partial").hidden = partial === null;
+  byId("settled").textContent = partial?.settled ?? "";
+  byId("rest").textContent = partial?.rest ?? "";
+}
+
 function showCall(call) {
   byId("call").hidden = false;
   byId("call-id").textContent = call.id;
@@ -72,6 +80,7 @@ function showCall(call) {
   const turns = byId("call").querySelector("tbody");
   turns.replaceChildren(...call.turns.map((turn) =>
     row([turn.caller, turn.reply, turn.gap_ms === null ? "" : `${turn.gap_ms} ms`, where(turn)])));
+  showPartial(call.partial);
 }
 
 // Where the gap went, without the parts that took no time.
@@ -80,18 +89,23 @@ function where(turn) {
   return parts.map(([name, ms]) => `${name.replace("_ms", "")} ${ms}`).join(" + ");
 }
 
+// Looks again soon while a caller may be speaking.
 async function refresh() {
+  clearTimeout(next);
+  let wait = 2000;
   try {
     showHealth(await ask("/health"));
     const { calls } = await ask("/api/calls");
     showCalls(calls);
     const chosen = calls.some((call) => call.id === shown) ? shown : calls[0]?.id;
+    if (calls.some((call) => call.id === chosen && call.state === "active")) wait = 500;
     if (chosen) showCall(await ask(`/api/calls/${encodeURIComponent(chosen)}`));
   } catch {
     byId("state").textContent = "not reachable";
     byId("state").className = "unreachable";
   }
+  clearTimeout(next);
+  next = setTimeout(refresh, wait);
 }
 
 refresh();
-setInterval(refresh, 2000);

@@ -50,6 +50,9 @@ pub static ENGLISH: Grammar = Grammar {
     },
     number,
     number_link: "and",
+    number_marks: &["dash", "hyphen", "minus", "slash", "space"],
+    letter,
+    letter_links: &[&["for"], &["like"], &["as", "in"]],
     day: days::find,
     time: times::find,
 };
@@ -62,7 +65,7 @@ const COMMON: &str = "a the is are am was were be been do does did to of in on a
 const DANGLING: &str = "a the my your our their his her this and or but because if so to of in \
         on at for from with by about is are was were am be would will could can should want need \
         like have has i we they which who where when what than as until between into \
-        number order's called named double triple plus dot st mr mrs";
+        number order's called named double triple plus dot dash hyphen slash st mr mrs";
 const THINKING: &str = "wait|wait wait|hold on|hang on|let me see|let me think|let me check|let me look|\
     one moment|one second|one minute|a moment|a second|a minute|just a moment|just a second|\
     just a minute|give me a moment|give me a second|please hold|well|so|okay so|how do i say|you know|\
@@ -161,9 +164,35 @@ fn number(word: &str) -> Option<Part> {
         "thousand" => Part::Thousand,
         "double" => Part::Repeat(2),
         "triple" | "treble" => Part::Repeat(3),
+        "quadruple" => Part::Repeat(4),
         "oh" | "o" => Part::Oh,
+        "zeros" | "zeroes" | "ohs" | "noughts" => Part::Things(0),
+        "ones" => Part::Things(1),
+        "twos" => Part::Things(2),
+        "threes" => Part::Things(3),
+        "fours" => Part::Things(4),
+        "fives" => Part::Things(5),
+        "sixes" => Part::Things(6),
+        "sevens" => Part::Things(7),
+        "eights" => Part::Things(8),
+        "nines" => Part::Things(9),
         _ => return None,
     })
+}
+
+/// Names of letters that mean nothing else, and the alphabet of the ITU, Radio Regulations, appendix 14.
+fn letter(word: &str) -> Option<char> {
+    let spelt = [
+        "alpha", "alfa", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india",
+        "juliet", "juliett", "kilo", "lima", "mike", "november", "oscar", "papa", "quebec",
+        "romeo", "sierra", "tango", "uniform", "victor", "whiskey", "whisky", "xray", "yankee",
+        "zulu", "zed", "zee",
+    ];
+    match word {
+        "aitch" => Some('h'),
+        "cue" => Some('q'),
+        _ => spelt.contains(&word).then(|| word.chars().next()).flatten(),
+    }
 }
 
 fn expand(word: &str) -> Vec<String> {

@@ -82,6 +82,9 @@ pub static RUSSIAN: Grammar = Grammar {
     },
     number: numbers::part,
     number_link: "и",
+    number_marks: &["тире", "дефис", "минус", "дробь", "пробел"],
+    letter: |_| None,
+    letter_links: &[&["как"]],
     day: when::day,
     time: when::time,
 };
