@@ -50,9 +50,10 @@ def main():
     arguments.add_argument("program", type=Path)
     arguments.add_argument("cache", type=Path)
     arguments.add_argument("--model", default="starter")
+    arguments.add_argument("--human", type=Path, help="the folder that run.sh is given, for the same sets")
     arguments.add_argument("--count", type=int, default=40)
     options = arguments.parse_args()
-    product, sets = Product(options.program, options.model), Sets(options.cache, None, options.count)
+    product, sets = Product(options.program, options.model), Sets(options.cache, options.human, options.count)
     shown = shown_right = settled = settled_right = utterances = 0
     with tempfile.TemporaryDirectory() as folder:
         for seed, (name, voice) in enumerate(VOICES.items()):

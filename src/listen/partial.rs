@@ -130,6 +130,7 @@ mod tests {
         Heard::Words { text: Private::new(text.to_owned()), confidence: 1.0, words: Vec::new() }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
     fn partials() -> (Partials, Instant) {
         (Partials::new(EVERY), Instant::now())
     }
