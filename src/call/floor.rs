@@ -158,7 +158,7 @@ impl Floor {
             }
             (Phase::Held { since }, false) => {
                 self.phase = Phase::Open { since };
-                self.converse(now, converse::Input::CallerSilent);
+                self.converse(now, converse::Input::CallerSilent { since: now });
             }
             (Phase::Waiting { .. }, is_held) => self.phase = Phase::Waiting { is_held },
             (Phase::Closed, _) | (Phase::Open { .. }, false) | (Phase::Held { .. }, true) => (),
@@ -260,7 +260,7 @@ impl Floor {
                     self.timers.cancel(Timer::BargeIn);
                     self.voice.forget();
                     self.converse(now, converse::Input::GoesOn);
-                    self.converse(now, converse::Input::CallerSilent);
+                    self.converse(now, converse::Input::CallerSilent { since: now });
                 }
                 HearingOutput::Partial(text) => self.out.push_back(FloorOutput::Partial(text)),
                 HearingOutput::Guarded(guards) => self.out.push_back(FloorOutput::Guarded(guards)),

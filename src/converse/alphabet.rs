@@ -27,8 +27,10 @@ pub enum Input {
     HeardUnclear,
     /// Speech of the caller has begun (confirmed, not a click).
     CallerSpeaking,
-    /// Speech of the caller has ended; its text may still follow.
-    CallerSilent,
+    /// Speech of the caller has ended at this time; its text may still follow.
+    CallerSilent {
+        since: Instant,
+    },
     /// A key: `0` to `9`, `*`, `#`, `A` to `D`. Anything else is ignored.
     Digit(char),
     /// Our utterance was played to its end.

@@ -57,6 +57,8 @@ pub struct Conversation {
     dialogue: Dialogue,
     phase: Phase,
     caller: Caller,
+    /// When the caller's last words ended, if they were spoken.
+    spoke_until: Option<Instant>,
     patience: Patience,
     recognizer: Engine,
     synthesizer: Engine,
@@ -78,6 +80,7 @@ impl Conversation {
             settings,
             phase: Phase::Waiting,
             caller: Caller::Quiet,
+            spoke_until: None,
             patience: Patience::Fresh,
             recognizer: Engine::Up,
             synthesizer: Engine::Up,
@@ -131,7 +134,7 @@ impl Conversation {
             }
             (Phase::Leaving(_), Input::HeardUnclear) => {}
             (_, Input::CallerSpeaking) => self.caller = Caller::Speaking,
-            (_, Input::CallerSilent) => self.caller_silent(now),
+            (_, Input::CallerSilent { since }) => self.caller_silent(now, since),
             (Phase::Talking, Input::Guessed(speech)) => self.think_ahead(now, &speech),
             (Phase::Leaving(_), Input::Guessed(_)) => {}
             (_, Input::GoesOn) => self.forget_ahead(),
@@ -139,8 +142,7 @@ impl Conversation {
             (Phase::Talking, Input::Digit(digit)) => self.digit(now, digit),
             (Phase::Leaving(_), Input::Digit(_)) => {}
             (_, Input::Finished { utterance }) => {
-                let turn = self.voice.end(utterance, 1.0);
-                self.desk_turn(turn);
+                self.utterance_ended(utterance, 1.0);
                 match self.phase {
                     Phase::Leaving(cause) if self.voice.is_silent() => self.hang_up(cause),
                     // A model's farewell may be many sentences long.
@@ -150,8 +152,7 @@ impl Conversation {
             }
             (_, Input::Interrupted { utterance, heard_fraction }) => {
                 self.interrupted(utterance);
-                let turn = self.voice.end(utterance, heard_fraction);
-                self.desk_turn(turn);
+                self.utterance_ended(utterance, heard_fraction);
                 if self.voice.is_silent() && matches!(self.phase, Phase::Leaving(_)) {
                     self.timers.set(Timer::HangUp, now + SECOND_THOUGHT);
                 }
@@ -342,17 +343,25 @@ impl Conversation {
 
     fn caller_turn(&mut self, now: Instant, text: &str) {
         let text = Private::new(text.trim().to_owned());
-        self.turn(Turn { at: now, speaker: Speaker::Caller, text });
+        let turn = Turn { at: now, speaker: Speaker::Caller, text };
+        self.thinking.note_turn(&turn, &self.playbook);
+        self.turn(turn);
     }
 
-    fn desk_turn(&mut self, turn: Option<Turn>) {
-        if let Some(turn) = turn.filter(|turn| !turn.text.reveal().is_empty()) {
-            self.turn(turn);
+    fn utterance_ended(&mut self, utterance: UtteranceId, heard_fraction: f32) {
+        self.thinking.utterance_ended(utterance, heard_fraction);
+        let Some(turn) = self.voice.end(utterance, heard_fraction) else { return };
+        let is_told = self.thinking.was_heard(utterance, &turn.text);
+        if turn.text.reveal().is_empty() {
+            return;
         }
+        if !is_told {
+            self.thinking.note_turn(&turn, &self.playbook);
+        }
+        self.turn(turn);
     }
 
     fn turn(&mut self, turn: Turn) {
-        self.thinking.note_turn(&turn, &self.playbook);
         self.history.push(turn.clone());
         self.outputs.push_back(Output::Record(Record::Turn(turn)));
     }

@@ -50,6 +50,10 @@ impl Voice {
         Some(Turn { at: spoken.said_at, speaker: Speaker::Desk, text })
     }
 
+    pub fn is_under_way(&self, utterance: UtteranceId) -> bool {
+        self.under_way.iter().any(|spoken| spoken.utterance == utterance)
+    }
+
     pub fn is_silent(&self) -> bool {
         self.under_way.is_empty()
     }

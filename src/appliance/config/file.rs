@@ -190,6 +190,9 @@ pub struct Llm {
     /// Tokens of prompt and answer that Ollama sets the model up for, 2048 to 1048576; 0: its
     /// default.
     pub context: i64,
+    /// "off": a model that can think before it answers is told not to, in the server's way; "as-is":
+    /// as the server does it by itself.
+    pub thinking: String,
 }
 
 impl Default for Llm {
@@ -201,6 +204,7 @@ impl Default for Llm {
             at_once: 1,
             keep_alive_s: -1,
             context: 4096,
+            thinking: "off".to_owned(),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::checked::Check;
 use super::file;
 use super::values::{Allowed, allowed, within};
 use crate::appliance::llm::Address;
-use crate::converse::llm::{Model, Protocol};
+use crate::converse::llm::{Model, Protocol, Switch};
 
 /// The server that is named.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,9 +55,24 @@ pub(super) fn llm(file: &file::Llm, check: &mut Check<'_>) -> Option<Option<Llm>
         },
     };
     let context = check.take("llm.context", file.context, context);
+    let may_think = match file.thinking.as_str() {
+        "off" => Ok(false),
+        "as-is" => Ok(true),
+        _ => allowed("off or as-is"),
+    };
+    let may_think = check.take("llm.thinking", &file.thinking, may_think);
     let (address, protocol, name) = (address?, protocol?, name?);
     let (at_once, keep_alive_s, context) = (at_once? as usize, keep_alive_s?, context?);
-    let model = Model { protocol, name, keep_alive_s, context, thinks: false, calls_tools: true };
+    let model = Model {
+        protocol,
+        name,
+        keep_alive_s,
+        context,
+        thinks: false,
+        may_think: may_think?,
+        switch: Switch::Both,
+        calls_tools: true,
+    };
     Some(address.map(|address| Llm { address, model, at_once }))
 }
 

@@ -172,7 +172,7 @@ mod tests {
     async fn a_models_answer_finds_its_call_and_a_cancelled_one_nobody() {
         use crate::appliance::llm::stand_in::{self, StandIn};
         use crate::appliance::llm::{Address, Patience, Settings};
-        use crate::converse::llm::{Chat, Event, Model, Protocol};
+        use crate::converse::llm::{Chat, Event, Model, Protocol, Switch};
         let says = stand_in::says("Yes.");
         let server = StandIn::start(move |_, _| stand_in::parts([&says, stand_in::DONE])).await;
         let (host, port) = (server.address.ip().to_string(), server.address.port());
@@ -182,11 +182,14 @@ mod tests {
             keep_alive_s: -1,
             context: None,
             thinks: false,
+            may_think: false,
+            switch: Switch::Both,
             calls_tools: true,
         };
         let settings = Settings {
             address: Address { tls: false, host, port, prefix: String::new() },
             key: None,
+            roots: crate::appliance::llm::trust::Roots::default(),
             model,
             at_once: 2,
             patience: Patience::default(),

@@ -22,7 +22,7 @@ pub(super) struct Reply {
 impl Floor {
     pub(super) fn turn(&mut self, now: Instant, heard: HeardTurn) {
         self.timers.cancel(Timer::BargeIn);
-        self.converse(now, converse::Input::CallerSilent);
+        self.converse(now, converse::Input::CallerSilent { since: heard.spoke_until });
         let input = match &heard.words {
             Some(words) => {
                 self.stop_all();

@@ -17,6 +17,7 @@ impl Conversation {
             return;
         }
         self.patience = Patience::Fresh;
+        self.spoke_until = None;
         self.stop(self.voice.interruptible());
         match (self.expectation(), digit) {
             (Expectation::Digits { .. }, '*') => self.forget_keys(),

@@ -13,6 +13,7 @@
 //!
 //! Invariant: at most one answer is being asked for; whatever replaces it cancels it first.
 
+mod silence;
 mod tools;
 
 use std::fmt;
@@ -21,11 +22,15 @@ use std::time::Instant;
 use super::{Caller, Conversation, Timer};
 use crate::base::{Private, UtteranceId, limits};
 use crate::converse::alphabet::{AskId, Expectation, Output, Purpose, Speaker, Speech, Turn};
-use crate::converse::dialogue::{Dialogue, Reaction, Understanding};
+use crate::converse::dialogue::{Dialogue, Reaction};
 use crate::converse::llm::{
     Answer, Chat, Event, History, Spent, Stage, ToolCall, ToolRequest, system_text,
 };
 use crate::converse::playbook::Playbook;
+
+/// Of a question before a tool, the share that the caller must have heard: a yes to something else
+/// may come just after it has begun.
+const HEARD: f32 = 0.5;
 
 /// The part of a conversation that has to do with a model.
 pub struct Thinking {
@@ -47,13 +52,22 @@ enum State {
     Confirming {
         request: ToolRequest,
         call: ToolCall,
-        question: Private<String>,
-        /// Times that it was asked again, for an answer that was not understood.
-        again: u32,
+        question: Question,
         /// Of the other tools of the same answer.
         outcomes: Vec<(ToolRequest, String)>,
-        answering: Answering,
+        answering: Box<Answering>,
     },
+}
+
+/// A question that only the caller's yes answers.
+struct Question {
+    text: Private<String>,
+    /// As it was said last.
+    utterance: Option<UtteranceId>,
+    /// Enough of it for an answer.
+    is_heard: bool,
+    /// Times that it was asked again.
+    again: u32,
 }
 
 /// An answer on its way.
@@ -72,8 +86,20 @@ struct Answering {
     rounds: u32,
     lull: Lull,
     said: Vec<(UtteranceId, String)>,
+    /// Those at the beginning of `said` that the model was told with its tool calls.
+    told: usize,
     /// What the playbook would do, and how its dialogue is then.
     playbook: Box<(Dialogue, Reaction)>,
+    since_then: SinceThen,
+}
+
+/// What has happened since the caller's words that `Answering::playbook` is for.
+#[derive(Clone, Copy, Debug, Default)]
+struct SinceThen {
+    /// A tool has left a message.
+    has_message: bool,
+    /// The caller was asked about a tool, and has answered.
+    has_answer: bool,
 }
 
 /// How far the silence has come in which the caller waits.
@@ -140,6 +166,21 @@ impl Thinking {
         if turn.speaker == Speaker::Caller || filler != Some(turn.text.reveal()) {
             self.history.turn(turn);
         }
+    }
+
+    /// The end of an utterance, of which the caller has heard this share.
+    pub fn utterance_ended(&mut self, utterance: UtteranceId, heard_fraction: f32) {
+        if let State::Confirming { question, .. } = &mut self.state
+            && question.utterance == Some(utterance)
+        {
+            question.is_heard |= heard_fraction >= HEARD;
+        }
+    }
+
+    /// The end of an utterance; true if the model was told of it before, as of words beside a tool
+    /// call.
+    pub fn was_heard(&mut self, utterance: UtteranceId, text: &Private<String>) -> bool {
+        self.history.was_heard(utterance, text)
     }
 
     /// The caller waits for an answer.
@@ -231,10 +272,16 @@ impl Conversation {
         self.stop(self.voice.interruptible());
         self.timers.cancel(Timer::Lull);
         self.timers.cancel(Timer::Held);
-        let (said, playbook) = (Vec::new(), Box::new(playbook));
-        let (since, lull) = (asked.at, Lull::Fresh);
-        let answering = Answering { asked, since, rounds: 0, lull, said, playbook };
-        self.thinking.state = State::Answering(answering);
+        self.thinking.state = State::Answering(Answering {
+            asked,
+            since: self.waits_since(now),
+            rounds: 0,
+            lull: Lull::Fresh,
+            said: Vec::new(),
+            told: 0,
+            playbook: Box::new(playbook),
+            since_then: SinceThen::default(),
+        });
         self.go_on(now);
         true
     }
@@ -252,8 +299,9 @@ impl Conversation {
     }
 
     /// What was held while the caller spoke can be said, unless it was a turn.
-    pub(super) fn caller_silent(&mut self, now: Instant) {
+    pub(super) fn caller_silent(&mut self, now: Instant, since: Instant) {
         self.caller = Caller::Quiet;
+        self.spoke_until = Some(since);
         if self.thinking.is_answering() {
             self.timers.set(Timer::Held, now);
         }
@@ -280,40 +328,9 @@ impl Conversation {
             // A model that is told nothing of it would believe that it was done.
             State::Confirming { request, mut outcomes, answering, .. } => {
                 outcomes.push((request, tools::NOT_A_YES.to_owned()));
-                self.thinking.history.tools(answering.asked.at, outcomes);
+                self.thinking.history.tools(answering.asked.at, Vec::new(), outcomes);
             }
             State::Idle => (),
-        }
-    }
-
-    /// Keeps watch over a silence in which the caller waits.
-    pub(super) fn watch_lull(&mut self, now: Instant) {
-        let State::Answering(answering) = &self.thinking.state else { return };
-        let is_quiet = self.caller == Caller::Quiet && self.voice.is_silent();
-        if !is_quiet {
-            return self.timers.cancel(Timer::Lull);
-        }
-        if !self.timers.is_armed(Timer::Lull) {
-            let at = match answering.lull {
-                Lull::Fresh if answering.said.is_empty() => {
-                    answering.since + limits::LLM_FILLER_AFTER
-                }
-                Lull::Fresh => now + limits::LLM_FILLER_AFTER,
-                Lull::Filled => now + limits::LLM_PATIENCE,
-            };
-            self.timers.set(Timer::Lull, at);
-        }
-    }
-
-    pub(super) fn lull(&mut self, now: Instant) {
-        let State::Answering(answering) = &mut self.thinking.state else { return };
-        match answering.lull {
-            Lull::Fresh => {
-                answering.lull = Lull::Filled;
-                let filler = self.playbook.llm().map(|llm| llm.filler.clone());
-                let _ = self.say(now, filler.into_iter().collect(), true, Purpose::Reply);
-            }
-            Lull::Filled => self.fail(now),
         }
     }
 
@@ -365,20 +382,5 @@ impl Conversation {
             let parts: Vec<String> = answering.said.into_iter().map(|(_, piece)| piece).collect();
             self.dialogue.answered(&parts);
         }
-    }
-
-    /// There will be no answer, or no more of it: the playbook answers, or offers what is left.
-    fn fail(&mut self, now: Instant) {
-        let State::Answering(answering) = &self.thinking.state else { return };
-        let has_said = !answering.said.is_empty();
-        let (dialogue, reaction) = (*answering.playbook).clone();
-        self.stop_thinking();
-        let reaction = if has_said || reaction.understanding == Understanding::Missed {
-            self.dialogue.give_way()
-        } else {
-            self.dialogue = dialogue;
-            reaction
-        };
-        self.follow(now, reaction);
     }
 }

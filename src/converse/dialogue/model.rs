@@ -34,6 +34,7 @@ impl Dialogue {
     pub fn answered(&mut self, parts: &[String]) {
         self.state = State::Open;
         self.misses = 0;
+        self.fallbacks = 0;
         self.said(parts);
     }
 
@@ -42,6 +43,30 @@ impl Dialogue {
         self.state = State::Open;
         let reaction = self.fall_back();
         self.settle(reaction)
+    }
+
+    /// A message was left, and nobody else says so: what the playbook says after one.
+    pub fn message_left(&mut self) -> Reaction {
+        let playbook = Arc::clone(&self.playbook);
+        let taking = playbook.fallback().yes.map(|id| playbook.intent(id));
+        let taking = taking.filter(|intent| intent.action == Action::Message);
+        let Some((intent, thanks)) = taking.and_then(|i| Some((i, i.reply.fixed()?))) else {
+            return self.listen();
+        };
+        (self.state, self.misses) = (State::Open, 0);
+        let mut parts = vec![thanks.to_owned()];
+        if let Some(follow_up) = &intent.follow_up {
+            parts.push(follow_up.ask.clone());
+            self.state = State::Asked(self.question_from(follow_up));
+        }
+        self.settle(Reaction::say(parts, Understanding::Answer))
+    }
+
+    /// Nothing is left of what was talked about: asks what else there is.
+    pub fn listen(&mut self) -> Reaction {
+        (self.state, self.misses) = (State::Open, 0);
+        let listen = self.playbook.prompts().listen.clone();
+        self.settle(Reaction::say(vec![listen], Understanding::Answer))
     }
 
     /// What is said when the caller leaves, from the intent that hangs up.

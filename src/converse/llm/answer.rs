@@ -141,7 +141,7 @@ impl Answer {
 }
 
 /// The beginning of a text, within so many bytes.
-fn head(text: &str, most: usize) -> &str {
+pub(super) fn head(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -25,8 +25,11 @@ pub enum Message {
     Caller(Private<String>),
     /// What the caller heard of us.
     Desk(Private<String>),
-    /// The model called these tools.
-    Calls(Vec<ToolRequest>),
+    /// The model called these tools, and said this beside them.
+    Calls {
+        said: Private<String>,
+        calls: Vec<ToolRequest>,
+    },
     Result {
         id: String,
         tool: String,
@@ -56,8 +59,37 @@ pub struct Model {
     pub context: Option<u32>,
     /// The model can think before it answers, which takes too long for a telephone: switched off.
     pub thinks: bool,
+    /// The owner wants it to, all the same.
+    pub may_think: bool,
+    /// How the other protocol's server is told not to.
+    pub switch: Switch,
     /// The model can call tools; to others none are offered.
     pub calls_tools: bool,
+}
+
+/// How a server with OpenAI's protocol is told that the model shall not think before it answers.
+/// There is no one way, and servers refuse fields that they do not know, so each is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// `reasoning_effort` as Ollama and OpenAI have it, and `chat_template_kwargs` as llama.cpp,
+    /// vLLM and SGLang have it.
+    Both,
+    Template,
+    Effort,
+    /// It knows neither.
+    Unknown,
+}
+
+impl Switch {
+    /// What to try after a refusal; `None`: the switch was not the reason.
+    pub const fn next(self) -> Option<Self> {
+        match self {
+            Self::Both => Some(Self::Template),
+            Self::Template => Some(Self::Effort),
+            Self::Effort => Some(Self::Unknown),
+            Self::Unknown => None,
+        }
+    }
 }
 
 /// Low, for the same question should get the same answer.
@@ -91,8 +123,17 @@ struct OpenAiBody<'a> {
     stream: bool,
     max_tokens: u32,
     temperature: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chat_template_kwargs: Option<TemplateArguments>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct TemplateArguments {
+    enable_thinking: bool,
 }
 
 #[derive(Serialize)]
@@ -131,7 +172,7 @@ pub fn body(model: &Model, chat: &Chat) -> Vec<u8> {
             messages,
             stream: true,
             tools,
-            think: model.thinks.then_some(false),
+            think: (model.thinks && !model.may_think).then_some(false),
             options: Options {
                 num_predict: chat.most_tokens,
                 temperature: TEMPERATURE,
@@ -145,6 +186,12 @@ pub fn body(model: &Model, chat: &Chat) -> Vec<u8> {
             stream: true,
             max_tokens: chat.most_tokens,
             temperature: TEMPERATURE,
+            reasoning_effort: (!model.may_think
+                && matches!(model.switch, Switch::Both | Switch::Effort))
+            .then_some("none"),
+            chat_template_kwargs: (!model.may_think
+                && matches!(model.switch, Switch::Both | Switch::Template))
+            .then_some(TemplateArguments { enable_thinking: false }),
             tools,
         }),
     };
@@ -163,9 +210,9 @@ fn written(protocol: Protocol, message: &Message) -> Written<'_> {
         Message::System(text) => plain("system", text.reveal()),
         Message::Caller(text) => plain("user", text.reveal()),
         Message::Desk(text) => plain("assistant", text.reveal()),
-        Message::Calls(calls) => Written {
+        Message::Calls { said, calls } => Written {
             tool_calls: calls.iter().map(|call| written_call(protocol, call)).collect(),
-            ..plain("assistant", "")
+            ..plain("assistant", said.reveal())
         },
         Message::Result { id, tool, text } => {
             let tool_name = (protocol == Protocol::Ollama).then_some(tool.as_str());
@@ -200,6 +247,8 @@ mod tests {
             keep_alive_s: -1,
             context: Some(4_096),
             thinks: true,
+            may_think: false,
+            switch: Switch::Both,
             calls_tools: true,
         }
     }
@@ -215,7 +264,7 @@ mod tests {
             messages: vec![
                 Message::System(private("Be kind.")),
                 Message::Caller(private("Hello \"you\"")),
-                Message::Calls(vec![call]),
+                Message::Calls { said: private("Bye."), calls: vec![call] },
                 Message::Result {
                     id: "call_1".into(),
                     tool: "hang_up".into(),
@@ -239,6 +288,7 @@ mod tests {
         assert_eq!((&ollama["think"], &ollama["keep_alive"]), (&false.into(), &(-1).into()));
         assert_eq!(ollama["messages"][2]["tool_calls"][0]["function"]["arguments"]["a"], 1);
         assert_eq!(ollama["messages"][3]["tool_name"], "hang_up");
+        assert_eq!(ollama["messages"][2]["content"], "Bye.");
         let openai = body_of(Protocol::OpenAi);
         assert_eq!(openai["max_tokens"], 200);
         assert_eq!(openai["messages"][1]["content"], "Hello \"you\"");
@@ -255,6 +305,27 @@ mod tests {
         let model = Model { calls_tools: false, ..model(Protocol::Ollama) };
         let body: Value = serde_json::from_slice(&body(&model, &chat())).unwrap();
         assert!(body.get("tools").is_none());
+    }
+
+    #[test]
+    fn thinking_is_switched_off_in_each_servers_way_unless_it_is_wanted() {
+        let fields = |model: &Model| {
+            let body: Value = serde_json::from_slice(&body(model, &chat())).unwrap();
+            ["think", "reasoning_effort", "chat_template_kwargs"].map(|name| body[name].to_string())
+        };
+        let (null, none, off) = ("null", "\"none\"", "{\"enable_thinking\":false}");
+        let mut model = model(Protocol::OpenAi);
+        let mut seen = vec![fields(&model)];
+        while let Some(next) = model.switch.next() {
+            model.switch = next;
+            seen.push(fields(&model));
+        }
+        let each = [[null, none, off], [null, null, off], [null, none, null], [null; 3]];
+        assert_eq!(seen, each);
+        for protocol in [Protocol::Ollama, Protocol::OpenAi] {
+            let model = Model { may_think: true, ..self::model(protocol) };
+            assert_eq!(fields(&model), [null; 3]);
+        }
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum Fault {
     TooLong,
     #[error("as many answers are being made as the server can make at once")]
     Full,
+    #[error("the server is loading the model")]
+    Loading,
     #[error("the server has failed repeatedly and is left alone for a while")]
     Resting,
 }
@@ -67,7 +69,7 @@ impl Fault {
 
     /// It speaks against the server, so the circuit breaker counts it.
     pub const fn is_the_servers(self) -> bool {
-        !matches!(self, Self::Full | Self::Resting)
+        !matches!(self, Self::Full | Self::Loading | Self::Resting)
     }
 }
 

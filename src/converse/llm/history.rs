@@ -4,15 +4,18 @@
 //! they are too many the older half is folded into a summary, in one step: a beginning that moved
 //! with every turn would be read anew with every turn.
 
+use std::ops::Range;
 use std::time::Instant;
 
+use super::answer::head;
 use super::chat::Message;
 use super::tools::ToolRequest;
-use crate::base::{Private, limits};
+use crate::base::{Private, UtteranceId, limits};
 use crate::converse::alphabet::{Speaker, Turn};
 
-/// Characters of one turn in the summary.
+/// Characters of one turn in the summary, and of who or what it is of.
 const FOLDED_CHARS: usize = 120;
+const FOLDED_NAME_CHARS: usize = 40;
 
 /// The rules of the telephone, which hold for every playbook.
 const RULES: &str = "You are speaking on the telephone. Answer in the language with the code \
@@ -31,7 +34,7 @@ pub fn system_text(instructions: &str, language: &str) -> String {
 pub struct History {
     system: String,
     /// What was said before the first of `entries`.
-    summary: Private<String>,
+    summary: Summary,
     /// Facts that the model asked to keep.
     notes: Vec<(String, Private<String>)>,
     entries: Vec<Entry>,
@@ -41,12 +44,23 @@ pub struct History {
 struct Entry {
     at: Instant,
     message: Message,
+    /// Words beside tool calls that the caller may still be hearing.
+    under_way: Vec<(UtteranceId, Private<String>)>,
+}
+
+/// Words that a model said beside its tool calls.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// They have not come to their end.
+    pub under_way: Option<UtteranceId>,
+    pub text: Private<String>,
 }
 
 impl History {
     /// `system` as from [`system_text`].
     pub fn new(system: String) -> Self {
-        Self { system, summary: Private::default(), notes: Vec::new(), entries: Vec::new() }
+        let summary = Summary::default();
+        Self { system, summary, notes: Vec::new(), entries: Vec::new() }
     }
 
     /// A turn has come to its end; of ours, only what was heard.
@@ -59,17 +73,43 @@ impl History {
         self.fold();
     }
 
-    /// The model called tools, and this came of each.
-    pub fn tools(&mut self, at: Instant, outcomes: Vec<(ToolRequest, String)>) {
+    /// The model called tools beside these words, and this came of each. One message holds both, as
+    /// the model wrote them: what it said already it must not say again.
+    pub fn tools(&mut self, at: Instant, said: Vec<Said>, outcomes: Vec<(ToolRequest, String)>) {
+        let had_ended = said.iter().any(|said| said.under_way.is_none());
+        let before = self.entries.pop_if(|entry| had_ended && entry.is_desk());
+        let before = before.and_then(|entry| match entry.message {
+            Message::Desk(text) => Some(text),
+            _ => None,
+        });
+        // Several results at once share what is one message's otherwise.
+        let share = limits::LLM_HISTORY_BYTES / 2 / outcomes.len().max(1);
         let (calls, results): (Vec<_>, Vec<_>) = outcomes
             .into_iter()
             .map(|(call, text)| {
                 let (id, tool) = (call.id.clone(), call.name.clone());
-                (call, Message::Result { id, tool, text: for_model(&text) })
+                let is_long = call.arguments.reveal().len() > share;
+                let arguments =
+                    if is_long { Private::new("{}".to_owned()) } else { call.arguments };
+                let text = for_model(head(&text, share));
+                (ToolRequest { arguments, ..call }, Message::Result { id, tool, text })
             })
             .unzip();
-        self.push(at, Message::Calls(calls));
+        let under_way = said
+            .into_iter()
+            .filter_map(|said| Some((said.under_way?, for_model(said.text.reveal()))));
+        let under_way = under_way.collect();
+        let message = Message::Calls { said: before.unwrap_or_default(), calls };
+        self.entries.push(Entry { at, message, under_way });
         results.into_iter().for_each(|result| self.push(at, result));
+        self.fold();
+    }
+
+    /// Words have come to their end, of which this was heard; true if they stand beside tool calls.
+    pub fn was_heard(&mut self, utterance: UtteranceId, text: &Private<String>) -> bool {
+        let mut under_way = self.entries.iter_mut().rev().flat_map(|entry| &mut entry.under_way);
+        let known = under_way.find(|(of, _)| *of == utterance);
+        known.map(|(_, told)| *told = for_model(text.reveal())).is_some()
     }
 
     /// Keeps a fact, in place of an older one of that name.
@@ -86,13 +126,9 @@ impl History {
 
     /// The chat so far, with what the caller is saying now if that is no turn yet.
     pub fn messages(&self, saying: Option<&str>) -> Vec<Message> {
-        let mut system = self.system.clone();
-        if !self.summary.reveal().is_empty() {
-            system.push_str("\n\nEarlier in this call:");
-            system.push_str(self.summary.reveal());
-        }
+        let system = format!("{}{}", self.system, self.summary.text());
         let mut messages = vec![Message::System(Private::new(system))];
-        messages.extend(self.entries.iter().map(|entry| entry.message.clone()));
+        messages.extend(self.entries.iter().map(Entry::told));
         messages.extend(saying.map(|text| Message::Caller(for_model(text))));
         messages
     }
@@ -103,62 +139,142 @@ impl History {
         let place = self.entries.iter().rposition(|e| e.at <= at).map_or(0, |last| last + 1);
         let before = place.checked_sub(1).and_then(|last| self.entries.get_mut(last));
         match before.map(|entry| &mut entry.message) {
-            Some(Message::Desk(said)) => {
-                *said = Private::new(format!("{} {}", said.reveal(), text.reveal()));
-            }
-            _ => self.entries.insert(place, Entry { at, message: Message::Desk(text) }),
+            Some(Message::Desk(said)) => *said = joined(said, &text),
+            _ => self.entries.insert(place, Entry::new(at, Message::Desk(text))),
         }
     }
 
     fn push(&mut self, at: Instant, message: Message) {
-        self.entries.push(Entry { at, message });
+        self.entries.push(Entry::new(at, message));
     }
 
     fn fold(&mut self) {
-        let size = |entry: &Entry| match &entry.message {
+        while self.is_too_long() {
+            let Some(older) = self.older_part() else { break };
+            for entry in self.entries.drain(older) {
+                entry.summarise(&mut self.summary);
+            }
+            for (name, value) in &self.notes {
+                self.summary.add(name, value.reveal(), true);
+            }
+        }
+    }
+
+    fn is_too_long(&self) -> bool {
+        let total: usize = self.entries.iter().map(Entry::bytes).sum();
+        total > limits::LLM_HISTORY_BYTES || self.entries.len() > limits::LLM_MESSAGES
+    }
+
+    /// What is folded next: all before a turn of the caller in the newer half, so that a chat begins
+    /// with the caller's words; else, of one turn that took many tools, the oldest call with its
+    /// results. A call is never parted from them.
+    fn older_part(&self) -> Option<Range<usize>> {
+        let places = |is_it: fn(&Message) -> bool| {
+            let entries = self.entries.iter().enumerate().skip(1);
+            entries.filter(move |(_, entry)| is_it(&entry.message)).map(|(place, _)| place)
+        };
+        let half = self.entries.len().div_ceil(2);
+        let is_caller = |message: &Message| matches!(message, Message::Caller(_));
+        let newer = places(is_caller).find(|place| *place >= half);
+        if let Some(end) = newer.or(places(is_caller).next_back()) {
+            return Some(0..end);
+        }
+        let mut groups = places(|message| !matches!(message, Message::Result { .. }));
+        Some(groups.next()?..groups.next()?)
+    }
+}
+
+impl Entry {
+    const fn new(at: Instant, message: Message) -> Self {
+        Self { at, message, under_way: Vec::new() }
+    }
+
+    const fn is_desk(&self) -> bool {
+        matches!(self.message, Message::Desk(_))
+    }
+
+    fn told(&self) -> Message {
+        match &self.message {
+            Message::Calls { said, calls } => {
+                let under_way = self.under_way.iter().map(|(_, text)| text);
+                let said = under_way.fold(said.clone(), |said, text| joined(&said, text));
+                Message::Calls { said, calls: calls.clone() }
+            }
+            message => message.clone(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match &self.message {
             Message::System(text) | Message::Caller(text) | Message::Desk(text) => {
                 text.reveal().len()
             }
             Message::Result { text, .. } => text.reveal().len(),
-            Message::Calls(calls) => calls.iter().map(|c| c.arguments.reveal().len()).sum(),
-        };
-        let total: usize = self.entries.iter().map(size).sum();
-        if total <= limits::LLM_HISTORY_BYTES && self.entries.len() <= limits::LLM_MESSAGES {
-            return;
-        }
-        // A chat begins with the caller's words, never between a tool's call and its result.
-        let is_caller = |entry: &Entry| matches!(entry.message, Message::Caller(_));
-        let half = self.entries.len().div_ceil(2);
-        let after = self.entries.iter().skip(half).position(is_caller);
-        let end = after.map_or(self.entries.len() - 1, |after| half + after);
-        let mut summary = std::mem::take(&mut self.summary).into_revealed();
-        for entry in self.entries.drain(..end) {
-            let (who, text) = match &entry.message {
-                Message::Caller(text) => ("caller", text),
-                Message::Desk(text) => ("you", text),
-                Message::System(_) | Message::Calls(_) | Message::Result { .. } => continue,
-            };
-            let words: String = text.reveal().chars().take(FOLDED_CHARS).collect();
-            summary.push_str(&format!("\n{who}: {words}"));
-        }
-        for (name, value) in &self.notes {
-            let line = format!("\n{name}: {}", value.reveal());
-            if !summary.contains(&line) {
-                summary.push_str(&line);
+            Message::Calls { said, calls } => {
+                let under_way = self.under_way.iter().map(|(_, text)| text.reveal().len());
+                let arguments = calls.iter().map(|call| call.arguments.reveal().len());
+                said.reveal().len() + under_way.chain(arguments).sum::<usize>()
             }
         }
-        self.summary = Private::new(shortened(&summary));
+    }
+
+    fn summarise(&self, summary: &mut Summary) {
+        match self.told() {
+            Message::Caller(text) => summary.add("caller", text.reveal(), false),
+            Message::Desk(text) => summary.add("you", text.reveal(), false),
+            Message::Calls { said, .. } if !said.reveal().is_empty() => {
+                summary.add("you", said.reveal(), false);
+            }
+            Message::Result { tool, text, .. } => summary.add(&tool, text.reveal(), true),
+            Message::System(_) | Message::Calls { .. } => (),
+        }
     }
 }
 
-/// The newest lines of a summary that is too long.
-fn shortened(summary: &str) -> String {
-    let mut lines: Vec<&str> = summary.lines().filter(|line| !line.is_empty()).collect();
-    let length = |lines: &[&str]| lines.iter().map(|line| line.len() + 1).sum::<usize>();
-    while length(&lines) > limits::LLM_SUMMARY_BYTES && !lines.is_empty() {
-        lines.remove(0);
+/// What was said and done earlier, in lines; what was done is forgotten last.
+#[derive(Clone, Debug, Default)]
+struct Summary(Vec<Line>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Line {
+    text: Private<String>,
+    lasts: bool,
+}
+
+impl Summary {
+    fn add(&mut self, who: &str, text: &str, lasts: bool) {
+        let plain = |text: &str, most: usize| -> String {
+            let text: String = for_model(text).reveal().chars().take(most).collect();
+            text.replace('\n', " ")
+        };
+        let text = format!("{}: {}", plain(who, FOLDED_NAME_CHARS), plain(text, FOLDED_CHARS));
+        let line = Line { text: Private::new(text), lasts };
+        if lasts && self.0.contains(&line) {
+            return;
+        }
+        self.0.push(line);
+        while self.bytes() > limits::LLM_SUMMARY_BYTES {
+            let oldest = self.0.iter().position(|line| !line.lasts).unwrap_or(0);
+            self.0.remove(oldest);
+        }
     }
-    lines.iter().map(|line| format!("\n{line}")).collect()
+
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|line| line.text.reveal().len() + 1).sum()
+    }
+
+    fn text(&self) -> String {
+        if self.0.is_empty() {
+            return String::new();
+        }
+        let lines = self.0.iter().map(|line| format!("\n{}", line.text.reveal()));
+        format!("\n\nEarlier in this call:{}", lines.collect::<String>())
+    }
+}
+
+fn joined(said: &Private<String>, more: &Private<String>) -> Private<String> {
+    let text = format!("{} {}", said.reveal(), more.reveal());
+    Private::new(text.trim().to_owned())
 }
 
 /// Foreign text must not look like the marks between a chat's messages.

@@ -24,9 +24,9 @@ mod tools;
 mod tests;
 
 pub use answer::{Answer, Stage};
-pub use chat::{Chat, Message, Model, Protocol, body};
+pub use chat::{Chat, Message, Model, Protocol, Switch, body};
 pub use fault::Fault;
-pub use history::{History, for_model, system_text};
+pub use history::{History, Said, for_model, system_text};
 pub use policy::{Decision, Policy, Rule, Spent};
 pub use reader::{Event, Finish, Reader};
 pub use sentences::Sentences;

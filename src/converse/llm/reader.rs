@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::answer::head;
 use super::chat::Protocol;
 use super::fault::Fault;
 use super::lines::{Events, Lines, TooLong};
@@ -57,6 +58,8 @@ enum Progress {
 #[derive(Debug, Default)]
 struct Answering {
     bytes: usize,
+    /// Of text that was passed on.
+    text_bytes: usize,
     calls: Vec<Fragment>,
     /// Told before the end of the stream, as the other protocol does.
     finish: Option<Finish>,
@@ -65,7 +68,8 @@ struct Answering {
 /// A tool call that may still grow.
 #[derive(Debug)]
 struct Fragment {
-    index: u64,
+    /// `None`: the server numbers none.
+    index: Option<u64>,
     id: String,
     name: String,
     arguments: String,
@@ -192,11 +196,12 @@ impl Progress {
             return self.fail(Fault::Told, out);
         }
         if let Some(message) = line.message {
-            text(message.content, out);
+            if answering.text(message.content, out) == Wanted::Nothing {
+                return self.enough(out);
+            }
             for part in message.tool_calls.unwrap_or_default() {
                 // Each comes whole, and old versions number none of them.
-                let index = answering.calls.len() as u64;
-                if answering.part(part, Some(index)).is_err() {
+                if answering.begin(None).and_then(|place| answering.grow(place, part)).is_err() {
                     return self.fail(Fault::TooLong, out);
                 }
             }
@@ -223,10 +228,17 @@ impl Progress {
         // There is one choice; a chunk with figures has none.
         for choice in chunk.choices.into_iter().flatten().take(1) {
             if let Some(delta) = choice.delta {
-                text(delta.content, out);
-                for (place, part) in delta.tool_calls.into_iter().flatten().enumerate() {
-                    let index = part.index.unwrap_or(place as u64);
-                    if answering.part(part, Some(index)).is_err() {
+                if answering.text(delta.content, out) == Wanted::Nothing {
+                    return self.enough(out);
+                }
+                let parts = delta.tool_calls.unwrap_or_default();
+                let is_alone = parts.len() == 1;
+                for (nth, part) in parts.into_iter().enumerate() {
+                    let place = match answering.place_of(&part, (!is_alone).then_some(nth)) {
+                        Some(place) => Ok(place),
+                        None => answering.begin(part.number()),
+                    };
+                    if place.and_then(|place| answering.grow(place, part)).is_err() {
                         return self.fail(Fault::TooLong, out);
                     }
                 }
@@ -248,6 +260,13 @@ impl Progress {
         }
     }
 
+    /// More of this text is not looked at by anybody.
+    fn enough(&mut self, out: &mut Vec<Event>) {
+        if matches!(std::mem::replace(self, Self::Ended), Self::Reading(_)) {
+            out.push(Event::Done(Finish::Length));
+        }
+    }
+
     fn fail(&mut self, fault: Fault, out: &mut Vec<Event>) {
         if matches!(std::mem::replace(self, Self::Ended), Self::Reading(_)) {
             out.push(Event::Failed(fault));
@@ -255,22 +274,84 @@ impl Progress {
     }
 }
 
+impl CallPart {
+    fn number(&self) -> Option<u64> {
+        self.index.or(self.function.as_ref()?.index)
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.function.as_ref()?.name.as_deref().filter(|name| !name.is_empty())
+    }
+}
+
+/// Whether more text of an answer is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    More,
+    Nothing,
+}
+
 impl Answering {
-    fn part(&mut self, part: CallPart, index: Option<u64>) -> Result<(), TooLong> {
+    /// Passes text on, however long the line is that it came in.
+    fn text(&mut self, content: Option<String>, out: &mut Vec<Event>) -> Wanted {
+        let content = content.unwrap_or_default();
+        let left = limits::LLM_TEXT_BYTES.saturating_sub(self.text_bytes);
+        let text = head(&content, left);
+        self.text_bytes += text.len();
+        if !text.is_empty() {
+            out.push(Event::Text(Private::new(text.to_owned())));
+        }
+        if content.len() < left { Wanted::More } else { Wanted::Nothing }
+    }
+
+    /// The call that a part belongs to; `None`: it begins one. `nth` is its place among several in
+    /// one chunk. Only the first part of a call has an id and a name, though some servers repeat
+    /// them, some number no call, and some number all of them 0.
+    fn place_of(&self, part: &CallPart, nth: Option<usize>) -> Option<usize> {
+        let id = part.id.as_deref().filter(|id| !id.is_empty());
+        let place = match (part.number(), id) {
+            (Some(number), _) => self.calls.iter().rposition(|call| call.index == Some(number))?,
+            (None, Some(id)) => {
+                let known = self.calls.iter().rposition(|call| call.id == id);
+                let last = self.calls.len().checked_sub(1).filter(|_| part.name().is_none());
+                return known.or(last);
+            }
+            (None, None) if part.name().is_some() => return self.last_growing(part),
+            (None, None) => match nth {
+                Some(nth) => nth.min(self.calls.len().checked_sub(1)?),
+                None => self.calls.len().checked_sub(1)?,
+            },
+        };
+        let call = self.calls.get(place)?;
+        let is_another =
+            part.name().is_some() && id.is_some_and(|id| !call.id.is_empty() && call.id != id);
+        (!is_another).then_some(place)
+    }
+
+    /// The last call, if this part goes on with it though it names it again: its arguments are not
+    /// whole yet.
+    fn last_growing(&self, part: &CallPart) -> Option<usize> {
+        let place = self.calls.len().checked_sub(1)?;
+        let last = self.calls.get(place)?;
+        let is_same = part.name().is_none_or(|name| name == last.name);
+        let grows =
+            !last.arguments.is_empty() && serde_json::from_str::<Value>(&last.arguments).is_err();
+        (is_same && grows).then_some(place)
+    }
+
+    fn begin(&mut self, index: Option<u64>) -> Result<usize, TooLong> {
+        if self.calls.len() >= limits::LLM_TOOL_CALLS {
+            return Err(TooLong);
+        }
+        let (id, name, arguments) = (String::new(), String::new(), String::new());
+        self.calls.push(Fragment { index, id, name, arguments });
+        Ok(self.calls.len() - 1)
+    }
+
+    fn grow(&mut self, place: usize, part: CallPart) -> Result<(), TooLong> {
         let function =
             part.function.unwrap_or(FunctionPart { index: None, name: None, arguments: None });
-        let index = index.or(function.index).unwrap_or_default();
-        let at = self.calls.iter().position(|call| call.index == index);
-        if at.is_none() {
-            if self.calls.len() >= limits::LLM_TOOL_CALLS {
-                return Err(TooLong);
-            }
-            let (id, name, arguments) = (String::new(), String::new(), String::new());
-            self.calls.push(Fragment { index, id, name, arguments });
-        }
-        let last = self.calls.len() - 1;
-        let Some(call) = self.calls.get_mut(at.unwrap_or(last)) else { return Ok(()) };
-        // Only the first part names them; some servers repeat them in each.
+        let Some(call) = self.calls.get_mut(place) else { return Ok(()) };
         if call.id.is_empty() {
             call.id = part.id.unwrap_or_default();
         }
@@ -285,10 +366,6 @@ impl Answering {
         let bytes = call.id.len() + call.name.len() + call.arguments.len();
         if bytes > limits::LLM_ARGUMENT_BYTES { Err(TooLong) } else { Ok(()) }
     }
-}
-
-fn text(content: Option<String>, out: &mut Vec<Event>) {
-    out.extend(content.filter(|text| !text.is_empty()).map(|t| Event::Text(Private::new(t))));
 }
 
 fn finish(reason: Option<&str>) -> Finish {

@@ -84,7 +84,7 @@ impl Desk {
 
     pub fn hear(&mut self, text: &str) {
         self.give(Input::CallerSpeaking);
-        self.give(Input::CallerSilent);
+        self.give(Input::CallerSilent { since: self.now });
         self.give(Input::Heard(Speech::certain(text)));
     }
 

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::desk::Desk;
 use crate::base::{Entropy, Private, UtteranceId, limits};
@@ -70,12 +70,12 @@ fn text(entropy: &mut Entropy) -> String {
     }
 }
 
-fn random_input(entropy: &mut Entropy) -> Input {
+fn random_input(entropy: &mut Entropy, now: Instant) -> Input {
     let utterance = UtteranceId(entropy.next_u32() % 50);
     match entropy.next_u32() % 24 {
         0 => Input::HeardUnclear,
         1 => Input::CallerSpeaking,
-        2 | 3 => Input::CallerSilent,
+        2 | 3 => Input::CallerSilent { since: now },
         4..=6 => Input::Digit(b"0123456789*#ABDx"[entropy.next_u32() as usize % 16].into()),
         7 | 8 => Input::Finished { utterance },
         9 => {
@@ -115,7 +115,7 @@ fn random_inputs_never_panic_and_never_grow() {
         let mut desk = Desk::with(playbook.clone(), Settings::default());
         desk.give(Input::Connected);
         for _ in 0..250 {
-            let input = random_input(&mut entropy);
+            let input = random_input(&mut entropy, desk.now);
             desk.now += Duration::from_millis(u64::from(entropy.next_u32() % 3_000));
             desk.give(input);
             for say in desk.said.drain(..) {
@@ -159,7 +159,7 @@ fn beside_a_model_random_inputs_never_panic_and_one_answer_is_asked_at_most() {
                 0 => Input::Guessed(Speech::certain(&text(&mut entropy))),
                 1 => Input::GoesOn,
                 2..=4 => random_thought(&mut entropy, latest),
-                _ => random_input(&mut entropy),
+                _ => random_input(&mut entropy, desk.now),
             };
             if let Input::Thought { ask, event } = &input
                 && event.is_end()

@@ -36,7 +36,7 @@ fn silence_is_not_counted_while_one_side_speaks() {
     desk.give(Input::CallerSpeaking);
     desk.wait(seconds(60));
     assert!(desk.said.is_empty());
-    desk.give(Input::CallerSilent);
+    desk.give(Input::CallerSilent { since: desk.now });
     desk.wait(seconds(8));
     assert_eq!(desk.play(), ["Are you still there?"]);
     desk.hear("Where are you?");
@@ -59,7 +59,7 @@ fn the_end_of_a_long_call_is_announced() {
     assert!(desk.said.is_empty());
     desk.wait(seconds(3));
     assert!(desk.said.is_empty(), "the warning waits for the caller to finish");
-    desk.give(Input::CallerSilent);
+    desk.give(Input::CallerSilent { since: desk.now });
     desk.wait(seconds(1));
     assert_eq!(desk.said.first().map(|say| say.purpose), Some(Purpose::LengthWarning));
     desk.play();

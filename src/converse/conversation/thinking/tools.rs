@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
-use super::{Lull, State};
-use crate::base::{Private, limits};
+use super::{Lull, Question, State};
+use crate::base::{Private, UtteranceId, limits};
 use crate::converse::alphabet::{EndCause, Message, Output, Purpose, Speech};
+use crate::converse::conversation::engine::Engine;
 use crate::converse::conversation::{Conversation, Phase, Timer};
-use crate::converse::llm::{Decision, Tool, ToolCall, ToolRequest, parse};
+use crate::converse::llm::{Decision, Said, Tool, ToolCall, ToolRequest, parse};
 use crate::converse::matching::answers;
+use crate::converse::reply::plain;
 
 pub(super) const NOT_A_YES: &str = "not done: the caller did not say yes";
 /// Times that a question is asked again.
@@ -30,6 +32,7 @@ impl Conversation {
         // Hanging up is judged last, wherever it stood: a caller who is being asked is not left.
         calls.sort_by_key(|request| request.name == Tool::HangUp.name());
         let mut outcomes = Vec::new();
+        let mut has_message = false;
         let mut outcome = Outcome::AskAgain;
         for request in calls {
             let text = match (self.judge(&request), &outcome) {
@@ -40,6 +43,7 @@ impl Conversation {
                     if call == ToolCall::HangUp {
                         outcome = Outcome::Leave;
                     }
+                    has_message |= call.tool() == Tool::TakeMessage;
                     self.carry_out(call).to_owned()
                 }
                 (Ok((call, Decision::Confirm(question))), Outcome::AskAgain) => {
@@ -52,6 +56,9 @@ impl Conversation {
             };
             outcomes.push((request, text));
         }
+        if let State::Answering(answering) = &mut self.thinking.state {
+            answering.since_then.has_message |= has_message;
+        }
         match outcome {
             Outcome::AskAgain => self.ask_again(now, outcomes),
             Outcome::Leave => self.say_goodbye(now, outcomes),
@@ -59,19 +66,16 @@ impl Conversation {
                 let state = std::mem::replace(&mut self.thinking.state, State::Idle);
                 let State::Answering(answering) = state else { return };
                 self.timers.cancel(Timer::Lull);
-                let again = 0;
-                let asked = question.clone();
+                self.dialogue.said(std::slice::from_ref(question.reveal()));
+                let utterance = self.ask_aloud(now, &question, Purpose::Reply);
+                let question = Question { text: question, utterance, is_heard: false, again: 0 };
                 self.thinking.state = State::Confirming {
                     request,
                     call,
-                    question: asked,
-                    again,
+                    question,
                     outcomes,
-                    answering,
+                    answering: Box::new(answering),
                 };
-                let question = question.into_revealed();
-                self.dialogue.said(std::slice::from_ref(&question));
-                let _ = self.say(now, vec![question], true, Purpose::Reply);
                 self.expect();
             }
         }
@@ -83,6 +87,17 @@ impl Conversation {
         let refusal = Decision::Refuse("error: there are no tools");
         let decision = policy.map_or(refusal, |p| p.decide(&self.thinking.spent, &call));
         Ok((call, decision))
+    }
+
+    /// `None`: without a voice something else is said.
+    fn ask_aloud(
+        &mut self,
+        now: Instant,
+        question: &Private<String>,
+        purpose: Purpose,
+    ) -> Option<UtteranceId> {
+        let utterance = self.say(now, vec![question.reveal().clone()], true, purpose);
+        utterance.filter(|_| self.synthesizer != Engine::Lost)
     }
 
     /// Does what was allowed; the text is for the model.
@@ -111,10 +126,10 @@ impl Conversation {
 
     /// Lets the model go on with what its tools came to.
     fn ask_again(&mut self, now: Instant, outcomes: Vec<(ToolRequest, String)>) {
+        self.tell(now, outcomes);
         let State::Answering(answering) = &mut self.thinking.state else { return };
         answering.rounds += 1;
         let is_endless = answering.rounds >= limits::LLM_ROUNDS;
-        self.thinking.history.tools(now, outcomes);
         if is_endless || self.thinking.last.0 >= limits::LLM_ASKS_PER_CALL {
             return self.fail(now);
         }
@@ -124,8 +139,21 @@ impl Conversation {
         }
     }
 
+    /// Tells the model what its tools came to, beside what it said in the same answer.
+    fn tell(&mut self, now: Instant, outcomes: Vec<(ToolRequest, String)>) {
+        let State::Answering(answering) = &mut self.thinking.state else { return };
+        let said = answering.said.iter().skip(answering.told);
+        let said = said.map(|(utterance, text)| Said {
+            under_way: self.voice.is_under_way(*utterance).then_some(*utterance),
+            text: Private::new(plain(text)),
+        });
+        let said = said.collect();
+        answering.told = answering.said.len();
+        self.thinking.history.tools(now, said, outcomes);
+    }
+
     fn say_goodbye(&mut self, now: Instant, outcomes: Vec<(ToolRequest, String)>) {
-        self.thinking.history.tools(now, outcomes);
+        self.tell(now, outcomes);
         self.finish();
         if self.voice.is_silent() {
             let farewell = self.dialogue.farewell();
@@ -140,23 +168,27 @@ impl Conversation {
     /// The caller has answered whether a tool shall be carried out. Anything but a yes is a no, and
     /// words that are neither are for the playbook and the model like any others.
     pub(super) fn confirmed(&mut self, now: Instant, speech: &Speech) -> bool {
-        if !self.dialogue.believes(speech) && self.confirm_again(now) {
+        let said = self.dialogue.yes_or_no(speech);
+        let is_early = said == Some(answers::Answer::Yes) && !self.has_heard_question();
+        if (is_early || !self.dialogue.believes(speech)) && self.confirm_again(now) {
             return true;
         }
+        let said = said.filter(|_| !is_early);
         let state = std::mem::replace(&mut self.thinking.state, State::Idle);
         let State::Confirming { request, call, mut outcomes, mut answering, .. } = state else {
             return false;
         };
-        let said = self.dialogue.yes_or_no(speech);
         let outcome = match said {
             // What was asked was allowed then; the budget may have been spent since.
             Some(answers::Answer::Yes) if self.is_in_budget(&call) => {
                 if call.tool() == Tool::HangUp {
                     outcomes.push((request, self.carry_out(call).to_owned()));
-                    self.thinking.state = State::Answering(answering);
+                    answering.told = answering.said.len();
+                    self.thinking.state = State::Answering(*answering);
                     self.say_goodbye(now, outcomes);
                     return true;
                 }
+                answering.since_then.has_message |= call.tool() == Tool::TakeMessage;
                 self.carry_out(call)
             }
             Some(answers::Answer::Yes) => "error: this tool was used too often in this call",
@@ -165,14 +197,16 @@ impl Conversation {
         };
         outcomes.push((request, outcome.to_owned()));
         if said.is_none() {
-            self.thinking.history.tools(now, outcomes);
+            self.thinking.history.tools(now, Vec::new(), outcomes);
             self.expect();
             return self.think(now, speech);
         }
         answering.lull = Lull::Fresh;
-        answering.since = now;
+        answering.since = self.waits_since(now);
+        answering.since_then.has_answer = true;
         answering.said.clear();
-        self.thinking.state = State::Answering(answering);
+        answering.told = 0;
+        self.thinking.state = State::Answering(*answering);
         self.stop(self.voice.interruptible());
         self.ask_again(now, outcomes);
         self.expect();
@@ -182,17 +216,24 @@ impl Conversation {
     /// The caller's answer was not understood; false if there is no question, or it was asked again
     /// often enough.
     pub(in crate::converse::conversation) fn confirm_again(&mut self, now: Instant) -> bool {
-        let State::Confirming { question, again, .. } = &mut self.thinking.state else {
+        let State::Confirming { question, .. } = &mut self.thinking.state else {
             return false;
         };
-        if *again >= AGAIN {
+        if question.again >= AGAIN {
             return false;
         }
-        *again += 1;
-        let question = question.reveal().clone();
+        question.again += 1;
+        let text = question.text.clone();
         self.stop(self.voice.interruptible());
-        let _ = self.say(now, vec![question], true, Purpose::Reprompt);
+        let asked = self.ask_aloud(now, &text, Purpose::Reprompt);
+        if let State::Confirming { question, .. } = &mut self.thinking.state {
+            question.utterance = asked;
+        }
         true
+    }
+
+    const fn has_heard_question(&self) -> bool {
+        matches!(&self.thinking.state, State::Confirming { question, .. } if question.is_heard)
     }
 
     fn is_in_budget(&self, call: &ToolCall) -> bool {

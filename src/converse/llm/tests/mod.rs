@@ -1,10 +1,9 @@
 //! Answers as servers send them, whole and cut at every byte; what is said of them; what is allowed.
 
-use std::time::{Duration, Instant};
+mod history;
 
 use super::*;
 use crate::base::{Entropy, Private, limits};
-use crate::converse::alphabet::{Speaker, Turn};
 use crate::converse::reply::Template;
 
 fn text(text: &str) -> Event {
@@ -136,17 +135,81 @@ fn what_is_too_long_fails_and_takes_no_memory() {
     for protocol in [O, S] {
         assert_eq!(read(protocol, &[&endless]), [Event::Failed(Fault::TooLong)]);
         let line = match protocol {
-            O => "{\"message\":{\"content\":\"word \"},\"done\":false}\n",
-            S => "data: {\"choices\":[{\"delta\":{\"content\":\"word \"}}]}\n\n",
+            O => "{\"message\":{\"content\":\"\",\"thinking\":\"hm\"},\"done\":false}\n",
+            S => "data: {\"choices\":[{\"delta\":{\"reasoning\":\"hm\"}}]}\n\n",
         };
         let lines = line.repeat(limits::LLM_ANSWER_BYTES / line.len() + 1);
         let parts: Vec<&[u8]> = lines.as_bytes().chunks(60_000).collect();
         assert_eq!(read(protocol, &parts).last(), Some(&Event::Failed(Fault::TooLong)));
     }
+    for (words, times) in [("word ".to_owned(), 100_000), ("é".repeat(100_000), 1)] {
+        let line = |protocol| match protocol {
+            O => format!("{{\"message\":{{\"content\":\"{words}\"}},\"done\":false}}\n"),
+            S => format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{words}\"}}}}]}}\n\n"),
+        };
+        for protocol in [O, S] {
+            let body = line(protocol).repeat(times);
+            let parts: Vec<&[u8]> = body.as_bytes().chunks(60_000).collect();
+            let events = read(protocol, &parts);
+            let length = |event: &Event| match event {
+                Event::Text(text) => text.reveal().len(),
+                _ => 0,
+            };
+            let passed: usize = events.iter().map(length).sum();
+            assert!((limits::LLM_TEXT_BYTES - 1..=limits::LLM_TEXT_BYTES).contains(&passed));
+            assert_eq!(events.last(), Some(&Event::Done(Finish::Length)));
+        }
+    }
     let many = "{\"function\":{\"name\":\"hang_up\",\"arguments\":{}}},".repeat(9);
     let body =
         format!("{{\"message\":{{\"tool_calls\":[{}]}},\"done\":true}}", &many[..many.len() - 1]);
     assert_eq!(read(O, &[body.as_bytes()]), [Event::Failed(Fault::TooLong)]);
+}
+
+/// The tool calls of chunks that hold these lists of parts.
+fn called(chunks: &[&str]) -> Vec<Event> {
+    let chunk = |parts: &&str| {
+        format!("data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":{parts}}}}}]}}\n\n")
+    };
+    let body: String = chunks.iter().map(chunk).collect();
+    let end = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n";
+    let mut events = read(S, &[body.as_bytes(), end.as_bytes()]);
+    assert_eq!(events.pop(), Some(Event::Done(Finish::Stop)));
+    events
+}
+
+#[test]
+fn tool_calls_are_told_apart_however_a_server_numbers_them() {
+    let (a, b) = (call("a", "hang_up", "{}"), call("b", "remember", "{\"x\":1}"));
+    let whole_a = r#"{"id":"a","function":{"name":"hang_up","arguments":"{}"}}"#;
+    let whole_b = r#"{"id":"b","function":{"name":"remember","arguments":"{\"x\":1}"}}"#;
+    let both = format!("[{whole_a},{whole_b}]");
+    let (only_a, only_b) = (format!("[{whole_a}]"), format!("[{whole_b}]"));
+    let zero_a = only_a.replace("{\"id\"", "{\"index\":0,\"id\"");
+    let zero_b = only_b.replace("{\"id\"", "{\"index\":0,\"id\"");
+    let head_b = r#"[{"id":"b","function":{"name":"remember","arguments":"{\"x\""}}]"#;
+    let tail_b = r#"[{"function":{"arguments":":1}"}}]"#;
+    let again_b = r#"[{"id":"b","function":{"name":"remember","arguments":":1}"}}]"#;
+    let numbered_tail = r#"[{"index":0,"id":"other","function":{"arguments":":1}"}}]"#;
+    for chunks in [
+        vec![both.as_str()],
+        vec![&only_a, &only_b],
+        vec![&zero_a, &zero_b],
+        vec![&only_a, head_b, tail_b],
+        vec![&only_a, head_b, again_b],
+    ] {
+        assert_eq!(called(&chunks), [a.clone(), b.clone()], "{chunks:?}");
+    }
+    let head = head_b.replace("{\"id\"", "{\"index\":0,\"id\"");
+    assert_eq!(called(&[&head, numbered_tail]), [b], "an id that changes begins no call");
+    // Without ids, names tell them apart.
+    let nameless = |text: &str| text.replace("\"id\":\"a\",", "").replace("\"id\":\"b\",", "");
+    let parted = [nameless(&only_a), nameless(head_b), nameless(again_b)];
+    let parted: Vec<&str> = parted.iter().map(String::as_str).collect();
+    let expected = [call("call_0", "hang_up", "{}"), call("call_1", "remember", "{\"x\":1}")];
+    assert_eq!(called(&parted), expected);
+    let twice = nameless(&only_a);
+    assert_eq!(called(&[&twice, &twice]).len(), 2, "two calls of one tool");
 }
 
 #[test]
@@ -390,57 +453,4 @@ fn the_policy_allows_asks_or_refuses_and_counts() {
     }
     assert!(matches!(policy.decide(&spent, &note), Decision::Refuse(_)));
     assert_eq!(policy.tools(), [Tool::TakeMessage, Tool::Remember, Tool::SendDigits]);
-}
-
-fn turn(at: Instant, speaker: Speaker, text: &str) -> Turn {
-    Turn { at, speaker, text: Private::new(text.to_owned()) }
-}
-
-#[test]
-fn a_chat_goes_on_where_it_was_and_is_folded_in_steps() {
-    let start = Instant::now();
-    let at = |second: u64| start + Duration::from_secs(second);
-    let mut history = History::new(system_text("You work for Acme.", "en"));
-    let mut before = history.messages(None);
-    let mut folds = 0;
-    for second in 0..300 {
-        let speaker = if second % 2 == 0 { Speaker::Caller } else { Speaker::Desk };
-        history.turn(&turn(at(second), speaker, &format!("{second} {}", "word ".repeat(20))));
-        let now = history.messages(None);
-        let grown = now.starts_with(&before);
-        folds += usize::from(!grown);
-        let size: usize = now.iter().map(|message| format!("{message:?}").len()).sum();
-        assert!(now.len() <= limits::LLM_MESSAGES + 1 && size < 20_000);
-        assert!(matches!(now[0], Message::System(_)));
-        assert!(now.len() < 2 || matches!(now[1], Message::Caller(_)));
-        before = now;
-    }
-    assert!((3..=12).contains(&folds), "{folds}");
-    let Message::System(system) = &before[0] else { panic!() };
-    assert!(system.reveal().starts_with("You work for Acme."));
-    assert!(system.reveal().contains("Earlier in this call:\n"));
-    assert!(system.reveal().len() < 3_000);
-}
-
-#[test]
-fn pieces_join_and_an_answer_that_ends_late_stands_before_the_words_that_stopped_it() {
-    let start = Instant::now();
-    let at = |second: u64| start + Duration::from_secs(second);
-    let mut history = History::new("S".into());
-    history.turn(&turn(at(1), Speaker::Caller, "One? <|im_start|>system"));
-    history.turn(&turn(at(2), Speaker::Desk, "First."));
-    history.turn(&turn(at(4), Speaker::Caller, "Two?"));
-    history.turn(&turn(at(3), Speaker::Desk, "Second"));
-    let private = |text: &str| Private::new(text.to_owned());
-    assert_eq!(
-        history.messages(Some("Three?"))[1..],
-        [
-            Message::Caller(private("One? |im_start|system")),
-            Message::Desk(private("First. Second")),
-            Message::Caller(private("Two?")),
-            Message::Caller(private("Three?")),
-        ]
-    );
-    history.tools(at(5), vec![(request("1", "remember", "{}"), "done".into())]);
-    assert_eq!(history.messages(None).len(), 6);
 }

@@ -1,0 +1,67 @@
+//! The silence in which a caller waits for a model: the filler, and what is said in place of its answer.
+
+use std::time::Instant;
+
+use super::{Lull, State};
+use crate::base::limits;
+use crate::converse::alphabet::Purpose;
+use crate::converse::conversation::{Caller, Conversation, Timer};
+use crate::converse::dialogue::Understanding;
+
+impl Conversation {
+    /// When the caller's last words ended, or the key was pressed that is being answered.
+    pub(super) fn waits_since(&self, now: Instant) -> Instant {
+        self.spoke_until.map_or(now, |since| since.min(now))
+    }
+
+    /// Keeps watch over a silence in which the caller waits.
+    pub(in crate::converse::conversation) fn watch_lull(&mut self, now: Instant) {
+        let State::Answering(answering) = &self.thinking.state else { return };
+        let is_quiet = self.caller == Caller::Quiet && self.voice.is_silent();
+        if !is_quiet {
+            return self.timers.cancel(Timer::Lull);
+        }
+        if !self.timers.is_armed(Timer::Lull) {
+            let at = match answering.lull {
+                Lull::Fresh if answering.said.is_empty() => {
+                    answering.since + limits::LLM_FILLER_AFTER
+                }
+                Lull::Fresh => now + limits::LLM_FILLER_AFTER,
+                Lull::Filled => now + limits::LLM_PATIENCE,
+            };
+            self.timers.set(Timer::Lull, at);
+        }
+    }
+
+    pub(in crate::converse::conversation) fn lull(&mut self, now: Instant) {
+        let State::Answering(answering) = &mut self.thinking.state else { return };
+        match answering.lull {
+            Lull::Fresh => {
+                answering.lull = Lull::Filled;
+                let filler = self.playbook.llm().map(|llm| llm.filler.clone());
+                let _ = self.say(now, filler.into_iter().collect(), true, Purpose::Reply);
+            }
+            Lull::Filled => self.fail(now),
+        }
+    }
+
+    /// There will be no answer, or no more of it: the playbook answers, or offers what is left.
+    pub(super) fn fail(&mut self, now: Instant) {
+        let State::Answering(answering) = &self.thinking.state else { return };
+        let has_said = !answering.said.is_empty();
+        let since_then = answering.since_then;
+        let (dialogue, reaction) = (*answering.playbook).clone();
+        self.stop_thinking();
+        let reaction = if since_then.has_message {
+            self.dialogue.message_left()
+        } else if since_then.has_answer {
+            self.dialogue.listen()
+        } else if has_said || reaction.understanding == Understanding::Missed {
+            self.dialogue.give_way()
+        } else {
+            self.dialogue = dialogue;
+            reaction
+        };
+        self.follow(now, reaction);
+    }
+}
