@@ -93,7 +93,7 @@ pub fn run(
     let media = media::Settings { timeout: Some(limits::MEDIA_TIMEOUT), timeout_on_hold: false };
     let (audio, refused) = audio::spawn(rings.audio, media, entropy.fork(), realtime::audio_core())
         .map_err(system("cannot start the audio thread"))?;
-    let standing: Vec<String> = refused.iter().map(|r| r.text().to_owned()).collect();
+    let mut standing: Vec<String> = refused.iter().map(|r| r.text().to_owned()).collect();
     standing.iter().for_each(|text| tracing::warn!("{text}"));
     let _web =
         web::start(web, Arc::clone(&board)).map_err(system("cannot start the web thread"))?;
@@ -108,7 +108,7 @@ pub fn run(
     let detects = config.detects_languages();
     let (llm, thoughts, model) = {
         let _context = runtime.enter();
-        start_model(config, &call.tongues)?
+        start_model(config, &call.tongues, &mut standing)?
     };
     let agent = UserAgent::new(settings::agent(sockets.listening()), entropy.fork());
     let parts = Parts {
@@ -147,7 +147,11 @@ pub fn run(
 /// The model's server, what comes from it, and what is wrong with it; without one nothing comes.
 type ModelParts = (Option<Llm>, mpsc_async::Receiver<ModelEvent>, watch::Receiver<Option<Fault>>);
 
-fn start_model(config: &Config, tongues: &Tongues) -> Result<ModelParts, StartError> {
+fn start_model(
+    config: &Config,
+    tongues: &Tongues,
+    standing: &mut Vec<String>,
+) -> Result<ModelParts, StartError> {
     let Some(settings) = settings::llm(config)? else {
         return Ok((None, mpsc_async::channel(1).1, watch::channel(None).1));
     };
@@ -157,6 +161,9 @@ fn start_model(config: &Config, tongues: &Tongues) -> Result<ModelParts, StartEr
              so the model will get few others; see `attendant models list`"
         );
     }
+    let warnings = settings::llm_warnings(&settings, |name| std::env::var(name).ok());
+    warnings.iter().for_each(|text| tracing::warn!("{text}"));
+    standing.extend(warnings);
     let beginning = Conversation::model_beginning(&tongues.default_one().playbook);
     let (llm, thoughts) = Llm::start(settings, beginning);
     let health = llm.health();
@@ -175,7 +182,7 @@ fn run_net(
         .name("net".to_owned())
         .spawn(move || {
             // The receiver waits for this message and outlives it.
-            let _ = ended.send(runtime.block_on(net.run(sources)));
+            let _ = ended.send(to_the_end(runtime, net.run(sources)));
         })
         .map_err(system("cannot start the net thread"))?;
     let look = notify::alive_interval().map_or(LOOK, |interval| interval.min(LOOK));
@@ -193,6 +200,14 @@ fn run_net(
     };
     // How it ended has been told by the channel.
     let _ = thread.join();
+    outcome
+}
+
+/// Runs it and leaves what the runtime's other threads still do, such as asking for the address of a
+/// model's server: a resolver that does not answer would hold up the end.
+fn to_the_end<T>(runtime: Runtime, run: impl Future<Output = T>) -> T {
+    let outcome = runtime.block_on(run);
+    runtime.shutdown_background();
     outcome
 }
 
@@ -259,4 +274,33 @@ fn system(what: &'static str) -> impl Fn(std::io::Error) -> StartError {
 
 fn start_error(error: ListenError) -> StartError {
     StartError::from_bind("sip.listen", error.listen.address, error.source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_waits_for_no_name_that_is_being_looked_up() {
+        let runtime = runtime().unwrap();
+        let (release, released) = mpsc::channel::<()>();
+        let (told, is_over) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let outcome = to_the_end(runtime, async move {
+                let (begin, begun) = tokio::sync::oneshot::channel();
+                // As the resolver does it.
+                tokio::task::spawn_blocking(move || {
+                    begin.send(()).unwrap();
+                    released.recv()
+                });
+                begun.await.unwrap();
+                7
+            });
+            told.send(outcome).unwrap();
+        });
+        let outcome = is_over.recv_timeout(Duration::from_secs(60));
+        drop(release);
+        thread.join().unwrap();
+        assert_eq!(outcome, Ok(7));
+    }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::appliance::config::{Config, Device, ListenAddress, Transport, Voice};
 use crate::appliance::credentials;
 use crate::appliance::engine::link::EnginePlace;
-use crate::appliance::llm;
+use crate::appliance::llm::trust::{CERTIFICATES, Roots};
+use crate::appliance::llm::{self, Address};
 use crate::appliance::paths::Paths;
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_socket::Listen;
@@ -20,6 +21,7 @@ use crate::sip;
 use crate::speech::ModelError;
 use crate::speech::voice::{ESPEAK, SLT};
 use crate::store::bounded;
+use crate::store::shelf::{self, proxy};
 use crate::store::trusted::{self, Untrusted};
 
 use super::errands::{Speaker, Speakers};
@@ -37,14 +39,49 @@ pub(super) fn call(config: &Config) -> Result<call::Settings, StartError> {
 /// The model's server, with its key if there is one.
 pub(super) fn llm(config: &Config) -> Result<Option<llm::Settings>, StartError> {
     let Some(config) = &config.llm else { return Ok(None) };
+    let roots = match config.address.tls {
+        true => Roots::here().map_err(|(path, error)| StartError::BadFile {
+            key: CERTIFICATES,
+            path,
+            reason: error.to_string(),
+        })?,
+        false => Roots::default(),
+    };
     let system = |source| StartError::System { what: "cannot read the credential llm_key", source };
     Ok(Some(llm::Settings {
         address: config.address.clone(),
         key: credentials::secret("llm_key", credentials::LLM_KEY).map_err(system)?,
+        roots,
         model: config.model.clone(),
         at_once: config.at_once,
         patience: llm::Patience::default(),
     }))
+}
+
+/// What the owner should know of the way to the model's server: a key that everybody on the way can
+/// read, and a proxy that is not used.
+pub(super) fn llm_warnings(
+    llm: &llm::Settings,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Vec<String> {
+    let Address { tls, host, .. } = &llm.address;
+    let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    // The shelf's addresses must not be plain ones; which proxy would be asked is the same question.
+    let Ok(address) = shelf::address::Address::parse(&format!("https://{shown}/")) else {
+        return Vec::new();
+    };
+    let of_scheme = |name: &str| match tls {
+        true => variable(name),
+        false => variable(&name.replace("https_", "http_").replace("HTTPS_", "HTTP_")),
+    };
+    let is_open = llm.key.is_some() && !tls && !address.is_this_machine();
+    let key = is_open.then_some(
+        "llm.server: the key and what callers say go over the network unencrypted; use https",
+    );
+    let proxy = (!matches!(proxy::proxy_for(&address, of_scheme), Ok(None))).then_some(
+        "llm.server: it is asked directly, by none of the proxies that the environment names",
+    );
+    key.into_iter().chain(proxy).map(str::to_owned).collect()
 }
 
 /// A model is asked what the playbook does not know, but the ear inside the program hears hardly
@@ -232,6 +269,31 @@ mod tests {
         assert!(hears_too_little(&read(llm)));
         assert!(!hears_too_little(&read("")));
         assert!(!hears_too_little(&read(&format!("[speech]\nwhisper_model = \"/m\"\n{llm}"))));
+    }
+
+    #[test]
+    fn a_key_that_goes_unencrypted_and_a_proxy_that_is_not_used_are_told() {
+        let told = |server: &str, key: bool, proxy: Option<&str>| {
+            let text = format!("[llm]\nserver = \"{server}\"\nmodel = \"m\"\n");
+            let config = crate::appliance::config::from_text(&text).unwrap();
+            let mut llm = llm(&config).unwrap().unwrap();
+            llm.key = key.then(|| Private::new("secret".to_owned()));
+            let variable = |name: &str| proxy.filter(|_| name == "all_proxy").map(str::to_owned);
+            llm_warnings(&llm, variable).len()
+        };
+        for (server, key, proxy, warnings) in [
+            ("http://127.0.0.1:1", true, None, 0),
+            ("http://[::1]:1", true, Some("http://p:1"), 0),
+            ("http://localhost:1", true, None, 0),
+            ("http://192.168.1.5:1", false, None, 0),
+            ("http://192.168.1.5:1", true, None, 1),
+            ("http://[fd00::1]:1", true, None, 1),
+            ("https://llm.example.net", true, None, 0),
+            ("https://llm.example.net", true, Some("http://p:1"), 1),
+            ("http://llm.example.net", true, Some("socks5://p:1"), 2),
+        ] {
+            assert_eq!(told(server, key, proxy), warnings, "{server}");
+        }
     }
 
     #[test]

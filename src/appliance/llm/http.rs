@@ -16,10 +16,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::Address;
+use super::trust::Roots;
 use crate::base::{Private, limits};
 use crate::converse::llm::Fault;
 
@@ -59,10 +60,9 @@ impl Drop for Driver {
 }
 
 impl Server {
-    pub fn new(address: Address, key: Option<Private<String>>) -> Self {
+    pub fn new(address: Address, key: Option<Private<String>>, roots: Roots) -> Self {
         let tls = address.tls.then(|| {
-            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-            let config = ClientConfig::builder().with_root_certificates(roots);
+            let config = ClientConfig::builder().with_root_certificates(roots.store());
             TlsConnector::from(Arc::new(config.with_no_client_auth()))
         });
         Self { address, key, tls }

@@ -15,19 +15,22 @@ mod http;
 pub mod stand_in;
 #[cfg(test)]
 mod tests;
+pub mod trust;
 mod warm;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::AbortHandle;
 
 use crate::base::{CallId, Private, WorkId, limits};
 use crate::converse::llm::{Chat, Event, Fault, Model, Protocol, Reader, body};
 use breaker::Breaker;
 use http::Server;
+use trust::Roots;
 
 /// Events that wait for the net thread: it takes them at once.
 const EVENTS: usize = 1_024;
@@ -46,6 +49,8 @@ pub struct Address {
 pub struct Settings {
     pub address: Address,
     pub key: Option<Private<String>>,
+    /// Who may vouch for the server, where it is asked by TLS.
+    pub roots: Roots,
     pub model: Model,
     /// Answers that the server makes at once.
     pub at_once: usize,
@@ -57,8 +62,10 @@ pub struct Settings {
 pub struct Patience {
     pub connect: Duration,
     pub first_token: Duration,
-    /// While it may be loading the model.
+    /// While it may be loading the model: all of a warm-up.
     pub cold: Duration,
+    /// A model that is loaded and needs longer for a warm-up is too slow for calls.
+    pub warm: Duration,
     pub between_tokens: Duration,
 }
 
@@ -68,6 +75,7 @@ impl Default for Patience {
             connect: limits::LLM_CONNECT,
             first_token: limits::LLM_FIRST_TOKEN,
             cold: limits::LLM_COLD,
+            warm: limits::LLM_FIRST_TOKEN,
             between_tokens: limits::LLM_BETWEEN_TOKENS,
         }
     }
@@ -97,6 +105,10 @@ struct Shared {
     model: Mutex<Model>,
     breaker: Mutex<Breaker>,
     slots: Semaphore,
+    /// A warm-up waits for the server to load the model.
+    is_loading: AtomicBool,
+    /// A call was not answered by a model that may have been unloaded.
+    missed: Notify,
     patience: Patience,
     health: watch::Sender<Option<Fault>>,
     events: mpsc::Sender<ModelEvent>,
@@ -124,10 +136,12 @@ impl Llm {
         let (events, receiver) = mpsc::channel(EVENTS);
         let (publish, health) = watch::channel(None);
         let shared = Arc::new(Shared {
-            server: Server::new(settings.address, settings.key),
+            server: Server::new(settings.address, settings.key, settings.roots),
             model: Mutex::new(settings.model),
             breaker: Mutex::new(Breaker::default()),
             slots: Semaphore::new(settings.at_once),
+            is_loading: AtomicBool::new(false),
+            missed: Notify::new(),
             patience: settings.patience,
             health: publish,
             events,
@@ -184,7 +198,10 @@ impl Shared {
         let outcome = self.try_to_answer(&chat, asker).await;
         match &outcome {
             Ok(()) => self.succeeded(),
-            Err(fault) => self.failed(*fault),
+            Err(fault) => {
+                self.failed(*fault);
+                self.missed.notify_one();
+            }
         }
         if let Err(fault) = outcome {
             self.give(asker, Event::Failed(fault)).await;
@@ -201,6 +218,10 @@ impl Shared {
     async fn try_to_answer(&self, chat: &Chat, asker: Asker) -> Result<(), Fault> {
         if !lock(&self.breaker).admits(Instant::now()) {
             return Err(Fault::Resting);
+        }
+        // Minutes may pass until it answers, and the playbook can now.
+        if self.is_loading.load(Ordering::Relaxed) {
+            return Err(Fault::Loading);
         }
         let until = Instant::now() + self.patience.first_token;
         let slot = tokio::time::timeout_at(until.into(), self.slots.acquire()).await;
@@ -262,6 +283,9 @@ impl Shared {
                     }
                     Event::Text(_) | Event::Call(_) => {
                         has_begun = true;
+                        if matches!(asker, Asker::WarmUp) {
+                            return Ok(());
+                        }
                         self.give(asker, event).await;
                     }
                 }

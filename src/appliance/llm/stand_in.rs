@@ -2,6 +2,7 @@
 //! scripts, and knows when its client has gone.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ type Script = dyn Fn(&Asked, usize) -> Reply + Send + Sync;
 pub struct StandIn {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// Whether the model is said to be in memory.
+    pub is_loaded: Arc<AtomicBool>,
     /// Clients that closed a connection before the end of its answer.
     pub gone: watch::Receiver<usize>,
 }
@@ -47,17 +50,20 @@ impl StandIn {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (leave, gone) = watch::channel(0);
         let (script, log): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&asked));
+        let is_loaded = Arc::new(AtomicBool::new(true));
+        let loaded = Arc::clone(&is_loaded);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (script, log, leave) = (Arc::clone(&script), Arc::clone(&log), leave.clone());
+                let loaded = Arc::clone(&loaded);
                 tokio::spawn(async move {
-                    if serve(stream, &*script, &log).await.is_err() {
+                    if serve(stream, &*script, &log, &loaded).await.is_err() {
                         leave.send_modify(|count| *count += 1);
                     }
                 });
             }
         });
-        Self { address, asked, gone }
+        Self { address, asked, is_loaded, gone }
     }
 
     /// The requests for chats so far.
@@ -70,11 +76,15 @@ async fn serve(
     mut stream: TcpStream,
     script: &Script,
     log: &Mutex<Vec<Asked>>,
+    is_loaded: &AtomicBool,
 ) -> std::io::Result<()> {
     let asked = request(&mut stream).await?;
     let reply = match asked.path.as_str() {
         "/api/show" => parts([r#"{"capabilities":["completion","tools"]}"#]),
-        "/api/ps" => parts([r#"{"models":[{"name":"stand-in:latest"}]}"#]),
+        "/api/ps" if is_loaded.load(Ordering::Relaxed) => {
+            parts([r#"{"models":[{"name":"stand-in:latest"}]}"#])
+        }
+        "/api/ps" => parts([r#"{"models":[]}"#]),
         _ => {
             let number = {
                 let mut log = log.lock().unwrap();

@@ -1,9 +1,11 @@
 //! The client against a stand-in server on loopback. Nothing here measures time; what is awaited is
 //! awaited as an event, and where patience is to run out it is short.
 
+mod warming;
+
 use super::stand_in::{Asked, DONE, Reply, StandIn, parts, says, warmed};
 use super::*;
-use crate::converse::llm::{Finish, Message};
+use crate::converse::llm::{Finish, Message, Switch};
 
 const CALL: CallId = CallId(1);
 /// A test that waits for longer has failed.
@@ -15,12 +17,15 @@ fn settings(stand_in: &StandIn, protocol: Protocol) -> Settings {
     Settings {
         address: Address { tls: false, host, port, prefix: String::new() },
         key: Some(Private::new("secret".into())),
+        roots: Roots::default(),
         model: Model {
             protocol,
             name: "stand-in".into(),
             keep_alive_s: -1,
             context: None,
             thinks: false,
+            may_think: false,
+            switch: Switch::Both,
             calls_tools: true,
         },
         at_once: 1,
@@ -55,8 +60,14 @@ impl Desk {
         change(&mut settings);
         let (llm, events) = Llm::start(settings, chat());
         let mut desk = Self { llm, events, stand_in };
-        desk.until(|desk| desk.stand_in.asked().len() == 1).await;
+        desk.is_warmed().await;
         desk
+    }
+
+    /// The warm-up is over, and nobody waits for its slot.
+    async fn is_warmed(&mut self) {
+        let is_free = |desk: &Self| desk.llm.shared.slots.available_permits() > 0;
+        self.until(|desk| desk.stand_in.asked().len() == 1 && is_free(desk)).await;
     }
 
     async fn new(script: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
@@ -130,6 +141,7 @@ async fn the_other_protocol_has_its_own_path_and_events() {
     settings.address.prefix = "/proxy".into();
     let (llm, events) = Llm::start(settings, chat());
     let mut desk = Desk { llm, events, stand_in };
+    desk.is_warmed().await;
     assert_eq!(desk.asks(1).await, [text("Yes."), Event::Done(Finish::Stop)]);
     assert_eq!(desk.stand_in.asked()[0].path, "/proxy/v1/chat/completions");
 }

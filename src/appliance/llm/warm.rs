@@ -1,6 +1,7 @@
 //! Keeps the model loaded and its prompt cache filled, so that a first call is not a cold one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use super::{Asker, Shared, lock};
 use crate::base::limits;
-use crate::converse::llm::{Chat, Fault, Protocol};
+use crate::converse::llm::{Chat, Fault, Protocol, Switch};
 
 /// Between two looks at a server that is well.
 const LOOK: Duration = Duration::from_secs(60);
@@ -52,7 +53,11 @@ pub(super) async fn keep_warm(shared: Arc<Shared>, beginning: Chat) {
             Ok(Looked::Idle) => (),
             Err(fault) => shared.failed(fault),
         }
-        tokio::time::sleep(if is_warm { LOOK } else { RETRY }).await;
+        tokio::select! {
+            () = tokio::time::sleep(if is_warm { LOOK } else { RETRY }) => (),
+            // A request that nobody waits for any longer loads no model: this does.
+            () = shared.missed.notified(), if shared.may_be_unloaded() => (),
+        }
     }
 }
 
@@ -61,20 +66,67 @@ impl Shared {
     pub(super) async fn warm(&self, beginning: &Chat, was_warm: bool) -> Result<Looked, Fault> {
         let protocol = lock(&self.model).protocol;
         let is_well = was_warm && self.health.borrow().is_none();
-        match protocol {
+        let is_loaded = match protocol {
             // Tokens may cost money there; what fails is noticed by the calls.
             Protocol::OpenAi if is_well => return Ok(Looked::Idle),
-            Protocol::OpenAi => (),
+            Protocol::OpenAi => was_warm,
             Protocol::Ollama => {
-                if is_well && self.is_loaded().await? {
+                // What the owner wants unloaded after a while stays so until a call needs it.
+                if is_well && (self.may_be_unloaded() || self.is_loaded().await?) {
                     return Ok(Looked::Idle);
                 }
                 self.learn().await?;
+                self.is_loaded().await?
+            }
+        };
+        let slot = self.slots.acquire().await;
+        let _slot = slot.map_err(|_| Fault::Full)?;
+        let began = Instant::now();
+        self.run_warm(beginning, is_loaded).await?;
+        if began.elapsed() > self.patience.warm {
+            // That was the loading. Only an answer in time says that calls will get one.
+            let began = Instant::now();
+            self.run_warm(beginning, true).await?;
+            if began.elapsed() > self.patience.warm {
+                return Err(Fault::Late);
             }
         }
+        Ok(Looked::Answered)
+    }
+
+    /// The owner wants the model unloaded after a while, and the server does it.
+    fn may_be_unloaded(&self) -> bool {
+        let model = lock(&self.model);
+        model.protocol == Protocol::Ollama && model.keep_alive_s >= 0
+    }
+
+    /// Asks for one token; meanwhile calls do not wait for a model that is being loaded.
+    async fn run_warm(&self, beginning: &Chat, is_loaded: bool) -> Result<(), Fault> {
+        let _loading = Loading::begin(&self.is_loading, !is_loaded);
         let until = Instant::now() + self.patience.cold;
-        let asked = self.once(beginning, until, Asker::WarmUp).await;
-        asked.map(|()| Looked::Answered).map_err(|broken| broken.fault)
+        loop {
+            let asked = self.once(beginning, until, Asker::WarmUp);
+            let answered = tokio::time::timeout_at(until.into(), asked).await;
+            match answered.map_err(|_| Fault::Late)? {
+                Ok(()) => return Ok(()),
+                // It may be a field that this server does not know.
+                Err(broken) if matches!(broken.fault, Fault::Refused(400 | 422)) => {
+                    self.try_another_switch().ok_or(broken.fault)?;
+                }
+                Err(broken) => return Err(broken.fault),
+            }
+        }
+    }
+
+    /// `None`: they were all refused, so it was not the switch, and the first is as good as any.
+    fn try_another_switch(&self) -> Option<()> {
+        let mut model = lock(&self.model);
+        if model.protocol == Protocol::Ollama || model.may_think {
+            return None;
+        }
+        let next = model.switch.next();
+        model.switch = next.unwrap_or(Switch::Both);
+        next.map(|_| ())
     }
 
     /// What the model can, as the server tells it.
@@ -116,6 +168,22 @@ impl Shared {
         let whole = tokio::time::timeout(limits::LLM_FIRST_TOKEN, asked).await;
         let whole = whole.map_err(|_| Fault::Late)??;
         serde_json::from_slice(&whole).map_err(|_| Fault::Protocol)
+    }
+}
+
+/// While it is there, the model is being loaded.
+struct Loading<'a>(&'a AtomicBool);
+
+impl<'a> Loading<'a> {
+    fn begin(flag: &'a AtomicBool, is_so: bool) -> Self {
+        flag.store(is_so, Ordering::Relaxed);
+        Self(flag)
+    }
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 
