@@ -67,7 +67,7 @@ impl Dialogue {
             Some(_) if fits && slot_follows && !exact && !voice.has_ended() => {
                 voice.bends(Completeness::Probable)
             }
-            Some(guess) if fits && !writes => self.judged_guess(&guess, voice),
+            Some(guess) if fits && !writes => self.judged_guess(&guess, tokens, voice),
             // It is answered, but a wish often follows such a word.
             _ if self.floor() == Floor::Open && short_answer(tokens).is_some() => {
                 voice.bends(Completeness::Probable)
@@ -118,7 +118,7 @@ impl Dialogue {
         judged.map(|judged| voice.answers(judged))
     }
 
-    fn judged_guess(&self, guess: &Guess, voice: Voice) -> Completeness {
+    fn judged_guess(&self, guess: &Guess, tokens: &[Token], voice: Voice) -> Completeness {
         let intent = self.playbook.intent(guess.intent);
         for (slot, found) in intent.slots.iter().zip(&guess.values) {
             match (slot.kind.count(), found) {
@@ -129,7 +129,9 @@ impl Dialogue {
             }
         }
         // A greeting is often only the start of a sentence.
-        voice.bends(if intent.weak { Completeness::Probable } else { Completeness::Complete })
+        let judged = if intent.weak { Completeness::Probable } else { Completeness::Complete };
+        // Of one word the voice tells little.
+        if tokens.len() == 1 { voice.answers(judged) } else { voice.bends(judged) }
     }
 }
 

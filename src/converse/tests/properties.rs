@@ -293,6 +293,7 @@ fn a_voice_that_goes_on_or_has_ended_tells_what_words_do_not() {
         (&[][..], "What are your opening hours", [Complete, Complete, Doubtful, Incomplete]),
         (&[], "What are your", [Incomplete; 4]),
         (&[], "Hello", [Probable, Probable, Doubtful, Doubtful]),
+        (&[], "Sorry", [Complete, Complete, Probable, Probable]),
         (&[], "I want to track my order", [Complete, Probable, Doubtful, Doubtful]),
         (&[], "Purple dragons swim", [Probable, Unknown, Incomplete, Incomplete]),
         (dictated, "My parcel is damaged", [Unknown, Unknown, Incomplete, Incomplete]),
