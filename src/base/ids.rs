@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// One call, from its INVITE to its record. Unique while the process runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CallId(pub u64);
 
 impl fmt::Display for CallId {
@@ -22,7 +24,9 @@ impl std::str::FromStr for CallId {
 }
 
 /// One thing that we say in a call, numbered from 1. Barge-in stops an utterance by its number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct UtteranceId(pub u32);
 
 impl UtteranceId {
@@ -33,7 +37,7 @@ impl UtteranceId {
 }
 
 /// One piece of work that a call asks of the speech engine, numbered by the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WorkId(pub u32);
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Two or three small letters as in ISO 639: `en`, `ru`, `yue`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LanguageCode([u8; 3]);
@@ -25,6 +27,20 @@ impl LanguageCode {
 
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("all three are letters or spaces").trim_end()
+    }
+}
+
+impl Serialize for LanguageCode {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for LanguageCode {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let wrong = || serde::de::Error::custom("two or three letters from a to z");
+        Self::new(&text).ok_or_else(wrong)
     }
 }
 

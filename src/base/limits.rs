@@ -62,6 +62,16 @@ pub const TRANSCRIPT_WORDS: usize = 300;
 pub const HINT_BYTES: usize = 800;
 /// The same in phrases.
 pub const HINT_PHRASES: usize = 100;
+/// Bytes of one flight record without its head: some 50 minutes of talk. It ends there, the call
+/// goes on.
+pub const FLIGHT_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of a file that is read as one: the head has a playbook of `PLAYBOOK_BYTES`, escaped, for
+/// each language beside.
+pub const FLIGHT_FILE_BYTES: u64 = 2 * FLIGHT_BYTES;
+/// Bytes of one block of a flight record: the head.
+pub const FLIGHT_BLOCK_BYTES: usize = 64 * 1024 * 1024;
+/// Samples of one sound in a flight record: what `ENGINE_MESSAGE_BYTES` carry.
+pub const FLIGHT_SOUND_SAMPLES: usize = ENGINE_MESSAGE_BYTES / 2;
 /// Turns kept in a call's record.
 pub const TURNS_PER_CALL: usize = 500;
 /// Ended calls kept in memory for the API.

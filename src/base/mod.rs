@@ -8,6 +8,7 @@ pub mod language;
 pub mod limits;
 pub mod pcm;
 pub mod private;
+pub mod serial;
 pub mod timers;
 
 pub use entropy::Entropy;

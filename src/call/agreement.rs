@@ -4,13 +4,15 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::media::{DtmfPlan, PayloadTypes, Plan};
 use crate::base::Private;
 use crate::codec::EncoderSettings;
 use crate::sdp::{self, Direction, Local, Negotiated, Offering, Refusal, Revision};
 
 /// Where the peer is to send to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalMedia {
     pub address: IpAddr,
     /// Of RTP; RTCP has the next one.

@@ -3,6 +3,8 @@
 //! Owned by the call; the SIP core asks it for a status, the log and the page for their words.
 //! Invariant: every cause has exactly one row.
 
+use serde::{Deserialize, Serialize};
+
 /// Who ended the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum By {
@@ -27,7 +29,7 @@ impl By {
 }
 
 /// Why the call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// BYE from the other end.
     HungUp,

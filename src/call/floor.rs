@@ -22,7 +22,7 @@ use super::latency::LastSpeech;
 use super::media::{HeardFrame, Origin};
 use super::record::Turn;
 use super::state::Settings;
-use super::voice::{Shelf, Voice};
+use super::voice::{Shelf, Shelved, Voice};
 use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, TimerTable, UtteranceId, WorkId};
 use crate::converse::{self, AskId, Conversation, EndCause, Say, plain};
@@ -175,6 +175,11 @@ impl Floor {
         }
         self.cancel_asks();
         self.hearing.close();
+    }
+
+    /// As [`Voice::shelved`].
+    pub(super) fn shelved(&self) -> &[Shelved] {
+        self.voice.shelved()
     }
 
     pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {

@@ -6,6 +6,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{LanguageCode, Private};
 use crate::converse::Playbook;
 use crate::sip::Transport;
@@ -142,13 +144,13 @@ impl Tongues {
 }
 
 /// How a call is held, as far as it is known at its beginning.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manner {
     pub language: LanguageCode,
     pub ears: Ears,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ears {
     /// The language of the call is listened for.
     Open,

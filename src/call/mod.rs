@@ -15,6 +15,7 @@
 pub mod admission;
 mod agreement;
 pub mod ending;
+pub mod flight;
 mod floor;
 mod hearing;
 pub mod language;
@@ -32,5 +33,5 @@ pub use agreement::{Agreement, LocalMedia};
 pub use ending::{By, Cause, Ending};
 pub use record::CallRecord;
 pub use state::{Call, Input, Opening, Output, Settings, Start, warning};
-pub use voice::{Shelf, render_list};
+pub use voice::{Shelf, Shelved, render_list};
 pub use work::{Work, WorkIds, WorkResult};

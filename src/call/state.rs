@@ -15,7 +15,7 @@ use super::language::{Manner, Tongues};
 use super::latency::Stages;
 use super::media::{HeardFrame, MediaEvent, Plan, Report};
 use super::record::{CallRecord, Direction, Progress, RtpReport};
-use super::voice::Shelf;
+use super::voice::{Shelf, Shelved};
 use super::work::{Work, WorkResult};
 use crate::base::{CallId, Private, TimerTable, UtteranceId};
 use crate::converse;
@@ -54,7 +54,7 @@ pub struct Opening {
 }
 
 /// What happens to a call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Input<'a> {
     Sip(sip::Event),
     Heard(&'a HeardFrame),
@@ -172,6 +172,11 @@ impl Call {
 
     pub fn record(&self) -> &CallRecord {
         &self.record
+    }
+
+    /// Phrases of the shelf that were said so far, each once, with their sound.
+    pub fn shelved(&self) -> &[Shelved] {
+        self.floor.shelved()
     }
 
     pub fn leg(&self) -> LegId {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::flight::{Flight, Tracked};
 use super::language::{Manner, Tongue, Tongues};
 use super::media::{HeardFrame, MediaEvent, Origin};
 use super::record::Progress;
@@ -19,6 +20,7 @@ use crate::sip::{self, EndCause, Flow, LegId};
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 mod doubt;
+mod flights;
 mod hint;
 mod languages;
 mod latency;
@@ -40,7 +42,10 @@ fn settings() -> Settings {
 /// A call with the rest of the program played by the test.
 struct Desk {
     now: Instant,
-    call: Call,
+    start: Instant,
+    call: Tracked,
+    /// The call's flight record as it is written.
+    file: Vec<u8>,
     commands: VecDeque<sip::Command>,
     media: Vec<&'static str>,
     work: VecDeque<Work>,
@@ -122,7 +127,9 @@ impl Desk {
         };
         let mut desk = Self {
             now,
-            call: Call::answer(settings, opening)?,
+            start: now,
+            call: Tracked::answer(settings, opening, true)?,
+            file: Vec::new(),
             commands: VecDeque::new(),
             media: Vec::new(),
             work: VecDeque::new(),
@@ -158,6 +165,14 @@ impl Desk {
     fn input(&mut self, input: Input<'_>) {
         self.call.handle(self.now, input);
         self.drain();
+        self.keep();
+    }
+
+    /// What is to be written of the call.
+    fn keep(&mut self) {
+        while let Some(piece) = self.call.poll_piece(self.now) {
+            self.file.extend(piece.into_bytes());
+        }
     }
 
     fn sip(&mut self, event: sip::Event) {
@@ -290,12 +305,37 @@ impl Desk {
         }
     }
 
+    /// The whole flight record.
+    fn flight(&mut self) -> &[u8] {
+        self.call.end_recording();
+        self.keep();
+        &self.file
+    }
+
     fn replies(&self) -> Vec<String> {
         self.call.record().turns().iter().map(|t| t.reply_text.reveal().clone()).collect()
     }
 
     fn ending(&self) -> Option<Cause> {
         self.call.record().progress.ending().map(|ending| ending.cause)
+    }
+}
+
+/// Every call of these tests was recorded: made again from its record it decides the same.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let start = self.start;
+        let flight = Flight::read(self.flight(), start).unwrap();
+        let replayed = flight.replay().unwrap();
+        if let Some(difference) = replayed.difference {
+            let (recorded, now) = (difference.recorded.reveal(), difference.replayed.reveal());
+            panic!("{difference:?}\nrecorded {recorded}\nreplayed {now}");
+        }
+        assert!(flight.is_whole && flight.cut_at.is_none());
+        assert_eq!(replayed.record.as_ref(), Some(self.call.record()));
     }
 }
 

@@ -44,6 +44,11 @@ impl Shelf {
         self.sounds.get(&(language, phrase.to_owned()))
     }
 
+    /// All of it, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (LanguageCode, &str, &Arc<[i16]>)> {
+        self.sounds.iter().map(|((language, phrase), sound)| (*language, phrase.as_str(), sound))
+    }
+
     pub fn len(&self) -> usize {
         self.sounds.len()
     }
@@ -89,6 +94,16 @@ pub struct Voice {
     playout: Playout,
     prepared: Vec<Prepared>,
     work: VecDeque<Work>,
+    /// What of the shelf was said.
+    shelved: Vec<Shelved>,
+}
+
+/// A phrase of the shelf that was said.
+#[derive(Clone, Debug)]
+pub struct Shelved {
+    pub language: LanguageCode,
+    pub phrase: Private<String>,
+    pub samples: Private<Arc<[i16]>>,
 }
 
 impl Voice {
@@ -101,6 +116,7 @@ impl Voice {
             playout: Playout::default(),
             prepared: Vec::new(),
             work: VecDeque::new(),
+            shelved: Vec::new(),
         }
     }
 
@@ -116,8 +132,8 @@ impl Voice {
         let mut early: Vec<Prepared> = Vec::new();
         let mut sounds = Vec::new();
         for phrase in speakable(text, self.language) {
-            if let Some(samples) = self.shelf.sound(self.language, &phrase) {
-                sounds.push(Sound::Ready(Arc::clone(samples)));
+            if let Some(samples) = self.take_from_shelf(&phrase) {
+                sounds.push(Sound::Ready(samples));
                 continue;
             }
             let at = self.prepared.iter().position(|p| p.phrase == phrase);
@@ -171,6 +187,24 @@ impl Voice {
         });
     }
 
+    /// A phrase of the shelf, which is noted as said.
+    fn take_from_shelf(&mut self, phrase: &str) -> Option<Arc<[i16]>> {
+        let sound = Arc::clone(self.shelf.sound(self.language, phrase)?);
+        let language = self.language;
+        let is_it = |of: &Shelved| of.language == language && of.phrase.reveal() == phrase;
+        if !self.shelved.iter().any(is_it) {
+            let phrase = Private::new(phrase.to_owned());
+            let samples = Private::new(Arc::clone(&sound));
+            self.shelved.push(Shelved { language, phrase, samples });
+        }
+        Some(sound)
+    }
+
+    /// Phrases of the shelf that were said so far, each once, with their sound.
+    pub fn shelved(&self) -> &[Shelved] {
+        &self.shelved
+    }
+
     fn request(&mut self, ids: &mut WorkIds, phrase: String) -> WorkId {
         let id = ids.allocate();
         let language = self.language;
@@ -192,11 +226,8 @@ impl Voice {
         match self.prepared.iter().position(|p| p.work == id) {
             Some(index) => drop(self.prepared.swap_remove(index)),
             None => {
-                let apology = self
-                    .shelf
-                    .sound(self.language, &self.apology)
-                    .map_or(&[][..], |sound| &sound[..]);
-                self.playout.fail(id, apology);
+                let apology = self.take_from_shelf(&self.apology.clone());
+                self.playout.fail(id, apology.as_deref().unwrap_or_default());
             }
         }
     }

@@ -1,6 +1,8 @@
 //! What a call asks of the speech engine and of the model, and what comes back. The shell carries it.
 
-use crate::base::{LanguageCode, Private, WorkId};
+use serde::{Deserialize, Serialize};
+
+use crate::base::{LanguageCode, Private, WorkId, serial};
 use crate::converse::llm;
 use crate::listen::{DecodeWish, Recognition};
 
@@ -18,7 +20,7 @@ pub enum Work {
 }
 
 /// To the call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum WorkResult {
     Text {
         id: WorkId,
@@ -28,7 +30,11 @@ pub enum WorkResult {
         detected: Option<(LanguageCode, f32)>,
     },
     /// A chunk of speech at 16 kHz, in order and without gaps.
-    Audio { id: WorkId, samples: Private<Vec<i16>> },
+    Audio {
+        id: WorkId,
+        #[serde(with = "serial::revealed")]
+        samples: Private<Vec<i16>>,
+    },
     /// All chunks of the phrase have come.
     Spoken { id: WorkId },
     /// A part of the model's answer.

@@ -16,6 +16,8 @@ pub enum Exit {
     Usage = 2,
     CallFailed = 3,
     NotAsExpected = 4,
+    DecidesOtherwise = 5,
+    NoFlight = 6,
     ModelCorrupt = 65,
     ModelMissing = 66,
     PullFailed = 68,
@@ -27,12 +29,14 @@ pub enum Exit {
 }
 
 impl Exit {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
         Self::CallFailed,
         Self::NotAsExpected,
+        Self::DecidesOtherwise,
+        Self::NoFlight,
         Self::ModelCorrupt,
         Self::ModelMissing,
         Self::PullFailed,
@@ -61,6 +65,8 @@ impl Exit {
             Self::Usage => "wrong command line",
             Self::CallFailed => "call: the call was refused, not answered, or broke off",
             Self::NotAsExpected => "call: the call went through, an --expect was not met",
+            Self::DecidesOtherwise => "replay: a decision is not the recorded one",
+            Self::NoFlight => "replay: the file is missing, damaged, or no flight record",
             Self::ModelCorrupt => {
                 "a model file is damaged or not the pinned one, no Whisper model, or hears less than 10 s at once"
             }

@@ -8,6 +8,7 @@ mod check;
 mod listening;
 mod models;
 mod panic;
+mod replay;
 mod run;
 mod speech;
 mod transcribe;
@@ -45,6 +46,7 @@ enum Command {
     Call(Box<call::Arguments>),
     Transcribe(transcribe::Arguments),
     Models(models::Arguments),
+    Replay(replay::Arguments),
 }
 
 /// Which configuration counts.
@@ -81,6 +83,7 @@ pub fn main() -> ExitCode {
             Command::Call(arguments) => call::run(&arguments),
             Command::Transcribe(arguments) => transcribe::run(&arguments),
             Command::Models(arguments) => models::run(&arguments),
+            Command::Replay(arguments) => replay::run(&arguments),
         },
         Err(error) => {
             // A closed standard output is no reason for another exit code.

@@ -1,7 +1,9 @@
 //! Which codecs there are, with the names and numbers that RTP and SDP give them.
 
+use serde::{Deserialize, Serialize};
+
 /// A speech codec of RFC 3551 or RFC 7587.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Codec {
     Pcmu,
     Pcma,

@@ -3,8 +3,10 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::llm::{Chat, Event};
-use crate::base::{Private, UtteranceId};
+use crate::base::{Private, UtteranceId, serial};
 
 /// What happens to a conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -243,15 +245,20 @@ pub enum Completeness {
 }
 
 /// How long a conversation waits and how sure it must be.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Longest call, counted from `Connected`.
+    #[serde(rename = "max_duration_ms", with = "serial::ms")]
     pub max_duration: Duration,
     /// The warning comes this long before the end, or at three quarters of a very short call.
+    #[serde(rename = "length_warning_ms", with = "serial::ms")]
     pub length_warning: Duration,
     /// Silence of both sides, in all, before the first prompt, the second prompt and the end.
+    #[serde(rename = "silence_ms", with = "serial::three_ms")]
     pub silence: [Duration; 3],
     /// A key sequence ends after this pause.
+    #[serde(rename = "key_pause_ms", with = "serial::ms")]
     pub key_pause: Duration,
     /// There is a model; whether it answers, the playbook says.
     pub has_model: bool,

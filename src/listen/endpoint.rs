@@ -1,5 +1,7 @@
 //! How long a silence ends an utterance: the one table of adaptive endpointing.
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::limits;
 
 /// What the conversation makes of the words so far.
@@ -42,7 +44,8 @@ impl From<Expectation> for Awaited {
 }
 
 /// Thresholds of the ear. All times are heard time, in whole frames of 20 ms; milliseconds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Score from which a frame counts as speech, 0 to 1.
     pub speech_threshold: f32,

@@ -5,9 +5,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::SegmentId;
 use crate::base::pcm::samples_to_ms;
-use crate::base::{LanguageCode, Private, limits};
+use crate::base::{LanguageCode, Private, limits, serial};
 
 /// Decode this sound (16 kHz mono). A later revision of the same segment replaces it.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,9 +71,10 @@ impl fmt::Debug for Transcribe {
 
 /// What the model made of it, with its own probabilities: [`confidence`](super::confidence) makes
 /// of them what can be believed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recognition {
     /// As the model wrote it, brackets and all.
+    #[serde(with = "serial::revealed")]
     pub text: Private<String>,
     /// Its words in their order; a joined digit string has a word for each digit.
     pub words: Vec<WordSpan>,
@@ -86,7 +89,7 @@ pub struct Recognition {
 
 /// A word's place in the text, in bytes, and the product of its tokens' probabilities, 0 to 1.
 /// Spans stand at borders of characters, in their order, and do not overlap.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WordSpan {
     pub start: u32,
     pub end: u32,

@@ -17,6 +17,8 @@ mod tests;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use serde::{Deserialize, Serialize};
+
 pub use offer_answer::{accept, answer, offer};
 
 use crate::codec::Codec;
@@ -25,7 +27,7 @@ use crate::codec::Codec;
 pub const CONTENT_TYPE: &str = "application/sdp";
 
 /// What we can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offering {
     /// In the order of our preference, which also decides an answer: the first one that the peer
     /// offers is spoken, the other common ones are understood.

@@ -4,8 +4,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 /// How SIP messages travel (RFC 3261 section 18, RFC 7118).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Transport {
     Udp,
     Tcp,
@@ -63,7 +65,7 @@ impl Transport {
 
 /// One stream connection. The shell numbers those that it accepts, the user agent those that it
 /// asks the shell to make, so that the two never clash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ConnectionId {
     Accepted(u64),
     Dialled(u64),
@@ -73,7 +75,7 @@ pub enum ConnectionId {
 ///
 /// `local` is a concrete address of ours (never the wildcard): it goes into Via and Contact. `Debug`
 /// shows no address.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Flow {
     pub transport: Transport,
     pub local: SocketAddr,

@@ -1,7 +1,8 @@
-//! What outlives a call: the messages that callers leave, and the shelf of models; and how files
-//! are read that others may have written.
+//! What outlives a call: the messages that callers leave, flight records, and the shelf of models;
+//! and how files are read that others may have written.
 
 pub mod bounded;
+pub mod flights;
 pub mod messages;
 pub mod shelf;
 pub mod trusted;

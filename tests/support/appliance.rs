@@ -131,6 +131,11 @@ impl Appliance {
         format!("sip:desk@{}", self.sip)
     }
 
+    /// The state folder.
+    pub fn state(&self) -> PathBuf {
+        self.folder.at("state")
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -54,6 +54,15 @@ pub struct Calls {
     /// With a 503, 1 to 3600.
     pub retry_after_s: u32,
     pub answer_after: Duration,
+    /// `None`: no call is recorded.
+    pub flights: Option<Flights>,
+}
+
+/// How many flight records are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flights {
+    pub files: usize,
+    pub bytes: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -243,7 +252,13 @@ fn calls(file: &file::Calls, check: &mut Check<'_>) -> Option<Calls> {
     let answer_after =
         within(file.answer_after_ms, 0, 60_000).map(|ms| Duration::from_millis(ms.into()));
     let answer_after = check.take("calls.answer_after_ms", file.answer_after_ms, answer_after);
+    let files = within(file.flight_files, 1, 10_000);
+    let files = check.take("calls.flight_files", file.flight_files, files);
+    let mb = check.take("calls.flight_mb", file.flight_mb, within(file.flight_mb, 1, 1_000_000));
+    let (files, mb) = (files?, mb?);
+    let flights = Flights { files: files as usize, bytes: u64::from(mb) * 1_000_000 };
     Some(Calls {
+        flights: file.flight_record.then_some(flights),
         max: max?,
         max_duration: max_duration?,
         when_full: when_full?,

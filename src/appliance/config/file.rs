@@ -67,6 +67,12 @@ pub struct Calls {
     pub retry_after_s: i64,
     /// How long it rings before the answer, in milliseconds, 0 to 60000.
     pub answer_after_ms: i64,
+    /// Each call is recorded for `attendant replay`, with its sound and its words.
+    pub flight_record: bool,
+    /// Records that are kept, 1 to 10000; the oldest go first.
+    pub flight_files: i64,
+    /// Room for all of them in MB, 1 to 1000000.
+    pub flight_mb: i64,
 }
 
 impl Default for Calls {
@@ -77,6 +83,9 @@ impl Default for Calls {
             when_full: "busy".to_owned(),
             retry_after_s: 10,
             answer_after_ms: 0,
+            flight_record: false,
+            flight_files: 100,
+            flight_mb: 1_000,
         }
     }
 }

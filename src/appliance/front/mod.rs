@@ -8,6 +8,7 @@
 //! | speech link | `appliance::engine`: the engine's child and socket |
 //! | web | `web`: API and status page |
 //! | messages | `store::messages` |
+//! | flights | `store::flights`, where calls are recorded |
 //!
 //! A start that cannot succeed fails before anything answers, with an error that names key or file.
 
@@ -52,6 +53,7 @@ use crate::call::{media, render_list};
 use crate::converse::llm::Fault;
 use crate::converse::{Conversation, fixed_phrases};
 use crate::sip::UserAgent;
+use crate::store::flights::{self, FlightLog};
 use crate::store::messages::MessageLog;
 use crate::web::{self, AudioFigures, Board, Health};
 use errands::Errands;
@@ -79,6 +81,7 @@ pub fn run(
     let listen: Vec<_> = config.sip.listen.iter().map(settings::listen).collect();
     let (sockets, arrivals) = runtime.block_on(SipSockets::open(&listen)).map_err(start_error)?;
     let messages = open_messages(paths)?;
+    let flights = open_flights(config, paths)?;
 
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
     let board = Arc::new(Board::default());
@@ -122,6 +125,7 @@ pub fn run(
         admission: config.admission(),
         media_address: config.media.address,
         languages: rules,
+        flights,
     };
     let beats = Arc::new(AtomicU64::new(0));
     let net = Net {
@@ -261,6 +265,18 @@ fn open_messages(paths: &Paths) -> Result<MessageLog, StartError> {
     let what = "cannot keep messages in the state folder";
     std::fs::create_dir_all(paths.state()).map_err(system(what))?;
     MessageLog::open(&paths.state().join("messages.jsonl")).map_err(system(what))
+}
+
+fn open_flights(config: &Config, paths: &Paths) -> Result<Option<FlightLog>, StartError> {
+    let Some(flights) = &config.calls.flights else { return Ok(None) };
+    let folder = paths.state().join("flights");
+    tracing::warn!(
+        folder = %folder.display(),
+        "calls.flight_record: every call is recorded with its sound and words"
+    );
+    let settings = flights::Settings { folder, files: flights.files, bytes: flights.bytes };
+    let opened = FlightLog::open(settings);
+    opened.map(Some).map_err(system("cannot keep flight records in the state folder"))
 }
 
 fn runtime() -> Result<Runtime, StartError> {

@@ -9,8 +9,10 @@
 //! Decides nothing about a call but whether it is taken. Invariant: after each public function all
 //! machines are drained and `deadline` is theirs.
 
+mod taking;
+
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,13 +24,14 @@ use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::Arrival;
-use crate::base::{CallId, Entropy, Private};
-use crate::call::admission::{self, Readiness, Refusal};
-use crate::call::language::{Abilities, Known, Rules};
-use crate::call::{self, Call, CallRecord, Cause, LocalMedia, Opening, Shelf, Start};
+use crate::base::{CallId, Entropy};
+use crate::call::admission::{self, Readiness};
+use crate::call::flight::Tracked;
+use crate::call::language::{Abilities, Rules};
+use crate::call::{self, CallRecord, Cause, Shelf};
 use crate::converse::Message;
-use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, LegId};
+use crate::store::flights::FlightLog;
 use crate::web::Board;
 
 /// How long a key is held that we press: twice what a receiver must take for one.
@@ -47,6 +50,8 @@ pub struct Parts {
     /// `None`: our address on the way to the peer.
     pub media_address: Option<IpAddr>,
     pub languages: Rules,
+    /// `None`: no call is recorded.
+    pub flights: Option<FlightLog>,
 }
 
 impl Parts {
@@ -74,7 +79,7 @@ impl Parts {
 
 #[derive(Debug)]
 struct Line {
-    call: Call,
+    call: Tracked,
     /// `None` once the audio thread has let go: the place may be another call's by then.
     place: Option<Place>,
     deadline: Option<Instant>,
@@ -242,52 +247,6 @@ impl Switchboard {
         }
     }
 
-    fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
-        let id = CallId(self.next_call);
-        self.next_call += 1;
-        if let Err(refusal) = self.take(now, id, leg, incoming) {
-            tracing::info!(call = %id, status = refusal.status(), "call refused");
-            self.commands.push_back(refusal.command(leg));
-        }
-    }
-
-    fn take(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        leg: LegId,
-        incoming: Box<sip::Incoming>,
-    ) -> Result<(), NotTaken> {
-        let admission = &self.parts.admission;
-        admission.admit(self.readiness, self.parts.places.taken())?;
-        let local = incoming.flow.local.ip();
-        let any = match local {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
-        let sockets = self.parts.ports.bind(any).map_err(|error| {
-            tracing::warn!(%error, "call refused");
-            admission.no_ports()
-        })?;
-        let address = self.parts.media_address.unwrap_or(local);
-        let media_id = self.parts.entropy.next_u32().into();
-        let media = LocalMedia { address, port: sockets.port(), id: media_id };
-        let start = Start { now, unix_ms: unix_ms() };
-        let shelf = Arc::clone(&self.shelf);
-        let choice = self.parts.languages.choose(&known(&incoming));
-        let manner = self.abilities.manner(choice, &self.parts.call.tongues);
-        let opening = Opening { id, leg, start, incoming, media, manner, shelf };
-        let call = Call::answer(&self.parts.call, opening).map_err(NotTaken::Description)?;
-        let admission = &self.parts.admission;
-        let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
-        tracing::info!(call = %id, "call taken");
-        self.legs.insert(leg, id);
-        self.lines.insert(id, Line { call, place: Some(place), deadline: None });
-        self.drain(now, id);
-        self.admit();
-        Ok(())
-    }
-
     /// Gives a call an input and carries out what it wants.
     fn call(&mut self, now: Instant, id: CallId, input: call::Input<'_>) {
         if let Some(line) = self.lines.get_mut(&id) {
@@ -327,7 +286,7 @@ impl Switchboard {
             }
         }
         match is_ended {
-            true if line.place.is_none() => self.forget(id),
+            true if line.place.is_none() => self.forget(now, id),
             true => (),
             false => self.fill(now, id),
         }
@@ -337,10 +296,28 @@ impl Switchboard {
         if let Some(Line { call, place: Some(place), .. }) = self.lines.get_mut(&id) {
             self.parts.places.fill(*place, || call.next_frame(now));
         }
+        self.keep(now, id);
+    }
+
+    /// Writes down what there is of a recorded call. A disk that does not take it ends the record.
+    fn keep(&mut self, now: Instant, id: CallId) {
+        let (Some(flights), Some(line)) = (&self.parts.flights, self.lines.get_mut(&id)) else {
+            return;
+        };
+        while let Some(piece) = line.call.poll_piece(now) {
+            if !flights.write(id, piece) {
+                line.call.stop_recording();
+                tracing::warn!(call = %id, "its flight record ends: the disk is too slow");
+            }
+        }
     }
 
     /// The leg is gone and the audio thread has let go.
-    fn forget(&mut self, id: CallId) {
+    fn forget(&mut self, now: Instant, id: CallId) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.call.end_recording();
+        }
+        self.keep(now, id);
         let Some(line) = self.lines.remove(&id) else { return };
         self.legs.remove(&line.call.leg());
         self.parts.errands.cancel_all(id);
@@ -383,51 +360,6 @@ impl Switchboard {
             },
         };
         self.commands.push_back(sip::Command::Admit(admission));
-    }
-}
-
-/// Why a call was not taken.
-enum NotTaken {
-    Admission(Refusal),
-    Description(crate::sdp::Refusal),
-}
-
-impl From<Refusal> for NotTaken {
-    fn from(refusal: Refusal) -> Self {
-        Self::Admission(refusal)
-    }
-}
-
-impl NotTaken {
-    fn status(&self) -> u16 {
-        match self {
-            Self::Admission(refusal) => refusal.cause.wording().sip_status,
-            Self::Description(refusal) => refusal.status,
-        }
-    }
-
-    fn command(&self, leg: LegId) -> sip::Command {
-        let (retry_after_s, warning) = match self {
-            Self::Admission(refusal) => (refusal.retry_after_s, None),
-            Self::Description(refusal) => (None, Some(call::warning(refusal))),
-        };
-        sip::Command::Reject { leg, status: self.status(), retry_after_s, warning }
-    }
-}
-
-/// What the INVITE says for the choice of a language. The asserted identity comes before From, which
-/// is anonymous where a caller hides.
-fn known(incoming: &sip::Incoming) -> Known {
-    let user = |uri: &str| Uri::parse(uri)?.user().map(str::to_owned);
-    let asserted = incoming.headers.reveal().iter().find_map(|(name, value)| {
-        let asserted = name.eq_ignore_ascii_case("P-Asserted-Identity");
-        NameAddr::parse(value).filter(|_| asserted)?.uri.user().map(str::to_owned)
-    });
-    let called = [&incoming.request_uri, &incoming.to_uri];
-    Known {
-        called: Private::new(called.iter().filter_map(|uri| user(uri.reveal())).collect()),
-        caller: Private::new(asserted.or_else(|| user(incoming.from_uri.reveal()))),
-        local: (incoming.flow.transport, incoming.flow.local),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the last event is one `Done` or one `Failed`, and nothing follows it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answer::head;
@@ -10,14 +10,14 @@ use super::chat::Protocol;
 use super::fault::Fault;
 use super::lines::{Events, Lines, TooLong};
 use super::tools::ToolRequest;
-use crate::base::{Private, limits};
+use crate::base::{Private, limits, serial};
 
 /// What a model sends.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// Some characters more of the answer. What a model thinks is left out where the server tells it
     /// apart.
-    Text(Private<String>),
+    Text(#[serde(with = "serial::revealed")] Private<String>),
     /// It wants a tool. Comes once all of it is there.
     Call(ToolRequest),
     Done(Finish),
@@ -31,7 +31,7 @@ impl Event {
 }
 
 /// Why the model stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Finish {
     /// It had said all, or wants its tools.
     Stop,

@@ -3,16 +3,18 @@
 //! A [`ToolCall`] is made by [`parse`] only, so whatever holds one has arguments that are in range;
 //! whether it is carried out is the policy's to say.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::base::Private;
+use crate::base::{Private, serial};
 
 /// What a model sends of a call; nothing of it is believed yet.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolRequest {
     pub id: String,
     pub name: String,
     /// JSON, as a text.
+    #[serde(with = "serial::revealed")]
     pub arguments: Private<String>,
 }
 

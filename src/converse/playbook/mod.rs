@@ -35,6 +35,7 @@ pub struct IntentId(pub usize);
 /// A checked playbook.
 #[derive(Clone)]
 pub struct Playbook {
+    source: Box<str>,
     language: String,
     prompts: Prompts,
     intents: Vec<Intent>,
@@ -253,7 +254,13 @@ impl Playbook {
     /// `Syntax` if it is no TOML, else every fault of its content.
     pub fn parse(text: &str) -> Result<Self, PlaybookError> {
         let table: toml::Table = text.parse()?;
-        sections::playbook(&table).map_err(PlaybookError::Faults)
+        let playbook = sections::playbook(&table).map_err(PlaybookError::Faults)?;
+        Ok(Self { source: text.into(), ..playbook })
+    }
+
+    /// The text that it was parsed from.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// The default playbook.

@@ -67,6 +67,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
     let mut phrases: Vec<_> = intents.iter_mut().map(|i| i.phrases.as_mut_slice()).collect();
     lexicon.weigh(&mut phrases);
     faults.into_result(Playbook {
+        source: Box::default(),
         language,
         prompts,
         intents,

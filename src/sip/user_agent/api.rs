@@ -20,7 +20,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::base::Private;
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Private, serial};
 use crate::sip::digest::Credentials;
 use crate::sip::transport::{ConnectionId, Flow, Transport};
 
@@ -28,7 +30,7 @@ use crate::sip::transport::{ConnectionId, Flow, Transport};
 /// outgoing one.
 ///
 /// [`UserAgent::reserve_leg`]: super::UserAgent::reserve_leg
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LegId(pub u64);
 
 /// How this end presents itself and what it lets in. Fixed while the program runs.
@@ -195,18 +197,24 @@ pub enum Command {
 }
 
 /// An INVITE that asks for a call. `Debug` shows how it came.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Incoming {
     pub flow: Flow,
+    #[serde(with = "serial::revealed")]
     pub request_uri: Private<String>,
+    #[serde(with = "serial::revealed")]
     pub from_uri: Private<String>,
+    #[serde(with = "serial::revealed")]
     pub from_display: Private<Option<String>>,
+    #[serde(with = "serial::revealed")]
     pub to_uri: Private<String>,
+    #[serde(with = "serial::revealed")]
     pub sip_call_id: Private<String>,
     /// The SDP offer; without one `Answer` carries ours and `Established` their answer.
     pub offer: Option<Vec<u8>>,
     /// Header fields that policy and the call's record care about, as received:
     /// [`HEADERS_OF_INTEREST`].
+    #[serde(with = "serial::revealed")]
     pub headers: Private<Vec<(String, String)>>,
 }
 
@@ -226,7 +234,7 @@ pub const HEADERS_OF_INTEREST: &[&str] = &[
 ];
 
 /// `Debug` shows kinds, legs, statuses and causes; no address, no key and no description.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub enum Event {
     Incoming {
         leg: LegId,
@@ -293,14 +301,14 @@ pub enum Event {
 }
 
 /// What carried an offer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OfferBy {
     Invite,
     Update,
 }
 
 /// Why an established call is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndCause {
     ByPeer,
     /// Our BYE was answered or timed out; reported then, not at the command.

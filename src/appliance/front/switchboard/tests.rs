@@ -59,6 +59,7 @@ impl Desk {
             admission: admission::Settings { max: 1, when_full: WhenFull::Busy, retry_after_s: 5 },
             media_address: None,
             languages: call::language::Rules::only(call::language::Choice::Language(code)),
+            flights: None,
         };
         let switchboard = Switchboard::new(now, parts);
         Self { switchboard, audio: rings.audio, phone, flow, now, playing: None }

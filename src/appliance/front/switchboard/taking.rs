@@ -1,0 +1,109 @@
+//! A call that comes: whether it is taken, in which language, and what the caller is told if not.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Line, Switchboard, unix_ms};
+use crate::base::{CallId, Private};
+use crate::call::admission::Refusal;
+use crate::call::flight::Tracked;
+use crate::call::language::Known;
+use crate::call::{self, LocalMedia, Opening, Start};
+use crate::sip::message::{NameAddr, Uri};
+use crate::sip::{self, LegId};
+
+impl Switchboard {
+    pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        if let Err(refusal) = self.take(now, id, leg, incoming) {
+            tracing::info!(call = %id, status = refusal.status(), "call refused");
+            self.commands.push_back(refusal.command(leg));
+        }
+    }
+
+    fn take(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        leg: LegId,
+        incoming: Box<sip::Incoming>,
+    ) -> Result<(), NotTaken> {
+        let admission = &self.parts.admission;
+        admission.admit(self.readiness, self.parts.places.taken())?;
+        let local = incoming.flow.local.ip();
+        let any = match local {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let sockets = self.parts.ports.bind(any).map_err(|error| {
+            tracing::warn!(%error, "call refused");
+            admission.no_ports()
+        })?;
+        let address = self.parts.media_address.unwrap_or(local);
+        let media_id = self.parts.entropy.next_u32().into();
+        let media = LocalMedia { address, port: sockets.port(), id: media_id };
+        let start = Start { now, unix_ms: unix_ms() };
+        let shelf = Arc::clone(&self.shelf);
+        let choice = self.parts.languages.choose(&known(&incoming));
+        let manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let opening = Opening { id, leg, start, incoming, media, manner, shelf };
+        let is_recorded = self.parts.flights.is_some();
+        let call = Tracked::answer(&self.parts.call, opening, is_recorded)
+            .map_err(NotTaken::Description)?;
+        let admission = &self.parts.admission;
+        let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
+        tracing::info!(call = %id, "call taken");
+        self.legs.insert(leg, id);
+        self.lines.insert(id, Line { call, place: Some(place), deadline: None });
+        self.drain(now, id);
+        self.admit();
+        Ok(())
+    }
+}
+
+/// Why a call was not taken.
+enum NotTaken {
+    Admission(Refusal),
+    Description(crate::sdp::Refusal),
+}
+
+impl From<Refusal> for NotTaken {
+    fn from(refusal: Refusal) -> Self {
+        Self::Admission(refusal)
+    }
+}
+
+impl NotTaken {
+    fn status(&self) -> u16 {
+        match self {
+            Self::Admission(refusal) => refusal.cause.wording().sip_status,
+            Self::Description(refusal) => refusal.status,
+        }
+    }
+
+    fn command(&self, leg: LegId) -> sip::Command {
+        let (retry_after_s, warning) = match self {
+            Self::Admission(refusal) => (refusal.retry_after_s, None),
+            Self::Description(refusal) => (None, Some(call::warning(refusal))),
+        };
+        sip::Command::Reject { leg, status: self.status(), retry_after_s, warning }
+    }
+}
+
+/// What the INVITE says for the choice of a language. The asserted identity comes before From, which
+/// is anonymous where a caller hides.
+fn known(incoming: &sip::Incoming) -> Known {
+    let user = |uri: &str| Uri::parse(uri)?.user().map(str::to_owned);
+    let asserted = incoming.headers.reveal().iter().find_map(|(name, value)| {
+        let asserted = name.eq_ignore_ascii_case("P-Asserted-Identity");
+        NameAddr::parse(value).filter(|_| asserted)?.uri.user().map(str::to_owned)
+    });
+    let called = [&incoming.request_uri, &incoming.to_uri];
+    Known {
+        called: Private::new(called.iter().filter_map(|uri| user(uri.reveal())).collect()),
+        caller: Private::new(asserted.or_else(|| user(incoming.from_uri.reveal()))),
+        local: (incoming.flow.transport, incoming.flow.local),
+    }
+}
