@@ -19,7 +19,7 @@ use super::ending::Cause;
 use super::hearing::{Hearing, HearingOutput};
 use super::language::{Detection, Ears, Manner, Tongues};
 use super::latency::LastSpeech;
-use super::media::{HeardFrame, Origin};
+use super::media::HeardFrame;
 use super::record::Turn;
 use super::state::Settings;
 use super::voice::{Shelf, Shelved, Voice};
@@ -30,9 +30,6 @@ use crate::listen::{Guards, Hint, PartialText};
 use saying::Saying;
 use thinking::OpenTurn;
 use turns::Reply;
-
-/// Score from which a frame counts as the caller's speech when a gap is measured.
-const SPEECH: f32 = 0.5;
 
 #[derive(Debug)]
 pub(super) enum FloorOutput {
@@ -184,10 +181,7 @@ impl Floor {
 
     pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {
         if matches!(self.phase, Phase::Open { .. }) && self.ears != Ears::Closed {
-            if frame.score.speech >= SPEECH
-                && !frame.score.tonal
-                && frame.origin == Origin::Received
-            {
+            if frame.is_speech() {
                 self.spoke = Some(LastSpeech { arrived: frame.arrived, played: frame.at });
             }
             self.hearing.frame(now, frame);

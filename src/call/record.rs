@@ -54,7 +54,8 @@ pub struct Turn {
     pub reply_text: Private<String>,
     /// When the caller's last speech packet arrived, in milliseconds after the answer.
     pub heard_at_ms: u64,
-    /// From the caller's last speech packet to our first; `None` when nothing was replied.
+    /// From the caller's last packet with speech that can be heard (-45 dBFS) to our first; `None` when
+    /// nothing was replied.
     pub gap_ms: Option<u32>,
     /// Silence that was waited for before the turn was taken as closed.
     pub endpoint_ms: u32,

@@ -69,6 +69,8 @@ struct Desk {
     phrase_frames: usize,
     /// How long packets wait before they are played.
     jitter: Duration,
+    /// Of the caller's speech, as samples.
+    loudness: i16,
     /// When the caller's last packet with speech arrived.
     spoke: Option<Instant>,
     /// How long the voice takes for its first sound.
@@ -146,6 +148,7 @@ impl Desk {
             digits: Vec::new(),
             phrase_frames: 10,
             jitter: Duration::ZERO,
+            loudness: 3_000,
             spoke: None,
             voice_takes: Duration::ZERO,
             speaking: VecDeque::new(),
@@ -212,13 +215,13 @@ impl Desk {
         }
         let score = VadScore { speech: if speech { 0.95 } else { 0.02 }, tonal: false };
         let frame = HeardFrame {
-            frame: Frame([if speech { 3_000 } else { 3 }; FRAME_SAMPLES]),
+            frame: Frame([if speech { self.loudness } else { 3 }; FRAME_SAMPLES]),
             score,
             origin: Origin::Received,
             arrived: self.now - self.jitter,
             at: self.now,
         };
-        if speech {
+        if frame.is_speech() {
             self.spoke = Some(frame.arrived);
         }
         self.input(Input::Heard(&frame));

@@ -25,8 +25,6 @@ use crate::speak::PlayoutFrame;
 const RING_FRAMES: usize = 25;
 /// A louder frame is heard, as in the audio thread.
 const AUDIBLE_DBFS: f32 = -50.0;
-/// From this probability on a frame is the caller's speech, as in the audio thread.
-const SPEECH: f32 = 0.5;
 /// An answer to our BYE.
 const BYE_TAKES: Duration = Duration::from_millis(20);
 /// Turns that began within this time of each other are the same turn.
@@ -115,8 +113,7 @@ impl<'a> Anew<'a> {
             match outside {
                 Outside::Input(input) => anew.input(input.as_ref().clone()),
                 Outside::Heard(frame) => {
-                    let is_speech = frame.score.speech >= SPEECH && !frame.score.tonal;
-                    if is_speech && !frame.is_lost() {
+                    if frame.is_speech() {
                         anew.spoke = Some(frame.arrived);
                     }
                     anew.play(frame.at);

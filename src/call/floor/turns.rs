@@ -1,14 +1,17 @@
 //! A turn of the caller: what was heard, what is replied, and the gap between.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Floor, FloorOutput, Phase, Timer, joined};
 use crate::base::UtteranceId;
 use crate::call::hearing::{HeardTurn, Spoken};
-use crate::call::latency::Moments;
+use crate::call::latency::{LastSpeech, Moments};
 use crate::call::record::Turn;
 use crate::call::state::millis;
 use crate::converse;
+
+/// So long before its end a turn may have its last loud sound.
+const QUIET_END: Duration = Duration::from_secs(1);
 
 /// The reply to a turn, until it is heard.
 #[derive(Debug)]
@@ -36,7 +39,8 @@ impl Floor {
         let reply = self.conversation_says(now, input);
         self.voice.forget();
         let first = reply.first().map(|say| say.utterance);
-        let moments = self.spoke.map(|speech| Moments::new(speech, heard.closed_at, now));
+        let speech = self.last_speech(heard.spoke_until);
+        let moments = Some(Moments::new(speech, heard.closed_at, now));
         self.awaited_reply = first.map(|utterance| Reply { utterance, turn, moments });
         self.keep_open(turn, moments, first.is_some());
         let since = match self.phase {
@@ -53,6 +57,14 @@ impl Floor {
             decode_ms,
             ..Turn::default()
         });
+    }
+
+    /// Where the gap begins. A voice too quiet for that measure ends where the ear heard it end.
+    fn last_speech(&self, spoke_until: Instant) -> LastSpeech {
+        let is_near =
+            |speech: &LastSpeech| spoke_until.saturating_duration_since(speech.played) <= QUIET_END;
+        let quiet = LastSpeech { arrived: spoke_until, played: spoke_until };
+        self.spoke.filter(is_near).unwrap_or(quiet)
     }
 
     /// A turn may show that the caller speaks another language: then conversation and voice go on

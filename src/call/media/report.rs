@@ -75,7 +75,21 @@ pub enum Origin {
     Nothing,
 }
 
+/// From this probability on a frame may be the peer's speech.
+const SPEECH: f32 = 0.5;
+/// And from this loudness on: far above the silence of a codec, far below a voice on a telephone. The
+/// detector goes on hearing speech for up to 0.1 s after its end; a gap begins with its end.
+const SOUND_DBFS: f32 = -45.0;
+
 impl HeardFrame {
+    /// The peer's speech, as far as a gap is measured from it. RT safe.
+    pub fn is_speech(&self) -> bool {
+        self.origin == Origin::Received
+            && self.score.speech >= SPEECH
+            && !self.score.tonal
+            && self.frame.level_dbfs() >= SOUND_DBFS
+    }
+
     /// The sound was lost on the way and is made up.
     pub fn is_lost(&self) -> bool {
         self.origin == Origin::Concealed

@@ -15,8 +15,6 @@ use crate::rtp::{Admission, EventReceiver, JitterBuffer, Latch, Packet, Receptio
 
 /// RFC 3389's static payload type; it needs no agreement to be understood.
 const COMFORT_NOISE_TYPE: u8 = 13;
-/// From this probability on a frame is the peer's speech.
-const SPEECH: f32 = 0.5;
 /// Polls of the jitter buffer in one tick: the shortest step of sound is 2.5 ms.
 const POLLS: usize = 16;
 
@@ -251,10 +249,11 @@ impl Rx {
         let frame = self.sound.in_hand.take();
         let score = self.vad.score(&frame);
         let arrived = source.arrived.unwrap_or(now);
-        if source.origin == Origin::Received && score.speech >= SPEECH && !score.tonal {
+        let heard = HeardFrame { frame, score, origin: source.origin, arrived, at: now };
+        if heard.is_speech() {
             self.peer_spoke = Some(arrived);
         }
-        HeardFrame { frame, score, origin: source.origin, arrived, at: now }
+        heard
     }
 
     /// Fetches the next piece of sound.

@@ -93,3 +93,24 @@ fn a_sound_after_the_turn_that_passes_for_speech_leaves_nothing_unexplained() {
     let latency = explained(&last_turn(&desk));
     assert_eq!(latency.endpoint_ms, 0, "{latency:?}");
 }
+
+#[test]
+fn a_gap_begins_with_the_last_sound_and_not_with_the_detectors_last_speech() {
+    let mut desk = Desk::talking();
+    desk.run(1_000, false);
+    desk.texts.push_back("What are your opening hours?");
+    desk.run(500, true);
+    // The detector still hears speech in what is silence already.
+    desk.loudness = 3;
+    desk.run(80, true);
+    desk.run(1_000, false);
+    let turn = last_turn(&desk);
+    let gap_ms = turn.gap_ms.unwrap();
+    let latency = turn.latency.unwrap();
+    assert!(latency.endpoint_ms >= turn.endpoint_ms + 80, "{latency:?}");
+    assert!(gap_ms >= 220, "{gap_ms} ms");
+    // A voice that is as quiet throughout has a gap, too.
+    desk.texts.clear();
+    desk.says("What is your address?");
+    assert!(last_turn(&desk).gap_ms.is_some_and(|ms| ms >= 140), "{:?}", last_turn(&desk));
+}
