@@ -6,7 +6,8 @@
 //!           score      |                                           |
 //!                      +-- Closed, Cut --> Assembly <- transcript <+ Recognition
 //! ```
-//! [`Vad`] scores each frame inside the tick. [`Ear`] decides where an utterance starts, pauses and
+//! [`Vad`] scores each frame inside the tick, and [`EchoDetector`] tells the caller's voice from our
+//! own that comes back. [`Ear`] decides where an utterance starts, pauses and
 //! ends, and asks for a decode at each pause: the last one asked for is the final one, so that
 //! nothing is left to compute when the turn closes. [`transcript`] reads what came back,
 //! [`confidence`] says how far it can be believed, and
@@ -17,16 +18,19 @@
 pub mod assembly;
 pub mod confidence;
 pub mod ear;
+pub mod echo;
 pub mod endpoint;
 pub mod partial;
 pub mod recognizer;
 mod recording;
+mod spectrum;
 pub mod tone;
 pub mod transcript;
 pub mod vad;
 
 pub use assembly::Assembly;
 pub use ear::{Awaited, Completeness, Ear, Expectation, Input, Output, Settings};
+pub use echo::{EchoDetector, Voices};
 pub use partial::{PartialText, Partials};
 pub use recognizer::{DecodeWish, Hint, Recognition, Transcribe, Urgency, WordSpan};
 pub use transcript::{Guard, Guards, Heard, Reading, Word};

@@ -3,7 +3,7 @@
 //! ```text
 //!  datagram ─▶ RTCP? ─▶ latch ─▶ payload type ─▶ telephone-event ─▶ digits
 //!                                      └───────▶ jitter buffer
-//!  tick:  jitter buffer ─▶ decode, conceal, comfort noise ─▶ 20 ms ─▶ 16 kHz ─▶ VAD ─▶ HeardFrame
+//!  tick:  jitter buffer ─▶ decode, conceal, comfort noise ─▶ 20 ms ─▶ 16 kHz ─▶ VAD, echo ─▶ HeardFrame
 //!         Playout ─▶ 20 ms at 16 kHz ─▶ codec's rate ─▶ encode ─▶ packetise ─▶ datagrams
 //!         digits to send, RTCP when due, media timeout
 //! ```
@@ -111,7 +111,7 @@ impl std::fmt::Debug for Media {
 }
 
 impl Media {
-    /// Allocates all that the place will ever need, some 250 KiB. `entropy` gives SSRC, sequence
+    /// Allocates all that the place will ever need, some 290 KiB. `entropy` gives SSRC, sequence
     /// number, timestamp, CNAME and RTCP intervals.
     pub fn new(settings: Settings, mut entropy: Entropy) -> Self {
         Self {
@@ -186,6 +186,7 @@ impl Media {
             let peer_spoke = self.rx.peer_spoke();
             sink.event(MediaEvent::UtteranceAudible { utterance, at: at.now, peer_spoke });
         }
+        self.rx.played(self.tx.played());
         self.control.tick(plan, at, &mut self.rx, self.tx.sender(), sink);
         self.control.watch(self.settings, plan, at.now, sink);
     }

@@ -3,18 +3,22 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::fade::fade;
 use super::plan::Plan;
 use super::report::{HeardFrame, MediaEvent, Origin};
 use super::stretch::{ENOUGH_TO_SHORTEN, InHand};
 use super::{Datagram, Sink};
-use crate::base::pcm::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
+use crate::base::pcm::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 use crate::codec::{Codec, CodecSet, ComfortNoise, MAX_PACKET_SAMPLES, Resampler, rtp_time_in};
-use crate::listen::Vad;
+use crate::listen::{EchoDetector, Vad, Voices};
 use crate::rtp::jitter::{Arrival, Correction, Due, Kind, Played};
 use crate::rtp::{Admission, EventReceiver, JitterBuffer, Latch, Packet, Reception, Verdict};
 
 /// RFC 3389's static payload type; it needs no agreement to be understood.
 const COMFORT_NOISE_TYPE: u8 = 13;
+/// Our own voice that comes back is lowered to this share, -30 dB, so that the recogniser does not
+/// read it before or after the caller's words.
+const ECHO_GAIN: f32 = 0.03;
 /// Polls of the jitter buffer in one tick: the shortest step of sound is 2.5 ms.
 const POLLS: usize = 16;
 
@@ -26,6 +30,9 @@ pub(super) struct Rx {
     digits: EventReceiver,
     sound: Sound,
     vad: Vad,
+    echo: Box<EchoDetector>,
+    /// Gain at the end of the last frame.
+    gain: f32,
     malformed: u64,
     concealed_samples: u64,
     peer_spoke: Option<Instant>,
@@ -96,6 +103,8 @@ impl Rx {
                 decoded: [0; MAX_PACKET_SAMPLES],
             },
             vad: Vad::new(),
+            echo: Box::default(),
+            gain: 1.0,
             malformed: 0,
             concealed_samples: 0,
             peer_spoke: None,
@@ -110,6 +119,8 @@ impl Rx {
         self.digits = EventReceiver::new(digit_clock_hz(plan));
         self.sound.reset(plan.codec);
         self.vad.reset();
+        self.echo.reset();
+        self.gain = 1.0;
         self.malformed = 0;
         self.concealed_samples = 0;
         self.peer_spoke = None;
@@ -233,6 +244,11 @@ impl Rx {
         }
     }
 
+    /// What left in this tick, after [`Self::play`]: it may come back.
+    pub(super) fn played(&mut self, frame: &Frame) {
+        self.echo.played(frame);
+    }
+
     /// The next 20 ms of the peer.
     pub(super) fn play(&mut self, plan: &Plan, codecs: &mut CodecSet, now: Instant) -> HeardFrame {
         let mut source = match self.sound.in_hand.len() {
@@ -246,8 +262,17 @@ impl Rx {
             source = source.with(self.pull(plan, codecs, now));
         }
         self.correct(plan, codecs, now);
-        let frame = self.sound.in_hand.take();
-        let score = self.vad.score(&frame);
+        let mut frame = self.sound.in_hand.take();
+        let mut score = self.vad.score(&frame);
+        let voices = self.echo.judge(&frame);
+        if voices != Voices::Theirs {
+            score.speech = 0.0;
+        }
+        let gain = if voices == Voices::Ours { ECHO_GAIN } else { 1.0 };
+        let before = std::mem::replace(&mut self.gain, gain);
+        if before < 1.0 || gain < 1.0 {
+            fade(&mut frame, before, gain);
+        }
         let arrived = source.arrived.unwrap_or(now);
         let heard = HeardFrame { frame, score, origin: source.origin, arrived, at: now };
         if heard.is_speech() {

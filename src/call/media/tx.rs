@@ -29,6 +29,8 @@ pub(super) struct Tx {
     datagram: [u8; HEADER_BYTES + MAX_PACKET_BYTES],
     /// The utterance whose sound was sent last.
     audible: Option<UtteranceId>,
+    /// What left in the last tick.
+    played: Frame,
     /// An utterance whose first sound waits for its packet to fill.
     beginning: Option<UtteranceId>,
 }
@@ -42,6 +44,7 @@ impl Tx {
             from_16_khz: Resampler::new(SAMPLE_RATE_HZ, Codec::Pcmu.sample_rate_hz()),
             datagram: [0; HEADER_BYTES + MAX_PACKET_BYTES],
             audible: None,
+            played: Frame::SILENCE,
             beginning: None,
         }
     }
@@ -75,6 +78,11 @@ impl Tx {
         &self.sender
     }
 
+    /// What left in the last tick.
+    pub(super) fn played(&self) -> &Frame {
+        &self.played
+    }
+
     pub(super) fn press(&mut self, digit: char, duration: Duration) -> bool {
         self.digits.press(digit, duration)
     }
@@ -88,6 +96,7 @@ impl Tx {
         playout: &mut impl Playout,
         sink: &mut impl Sink,
     ) -> Option<UtteranceId> {
+        self.played = Frame::SILENCE;
         let tick_units = plan.codec.clock_rate_hz() / 50;
         if !plan.sends || to.ip().is_unspecified() || to.port() == 0 {
             self.drop_held(plan.codec);
@@ -115,6 +124,7 @@ impl Tx {
                     self.audible = Some(utterance);
                     self.beginning = Some(utterance);
                 }
+                self.played = frame;
                 self.send_frame(plan, codecs, to, &frame, sink)
             }
         }
