@@ -3,7 +3,8 @@
 //! ```text
 //!  frames ─▶ Hearing ─ guess ─▶ Conversation::preview ─▶ Voice::prepare     (thrown away if they go on)
 //!                    ─ turn ──▶ Conversation::handle ──▶ Voice::say ─▶ frames out
-//!                    ─ speaking, and we too ─▶ barge-in: Voice::stop, Silence
+//!                    ─ speaking, and we too ─▶ barge-in: Voice::pause, Silence ─ meant ─▶ Voice::stop
+//!                                                                          else ─▶ Voice::resume
 //! ```
 
 mod barge_in;
@@ -27,6 +28,7 @@ use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, TimerTable, UtteranceId, WorkId};
 use crate::converse::{self, AskId, Conversation, EndCause, Say, plain};
 use crate::listen::{Guards, Hint, PartialText};
+use barge_in::Overlap;
 use saying::Saying;
 use thinking::OpenTurn;
 use turns::Reply;
@@ -59,7 +61,6 @@ pub(super) enum FloorOutput {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timer {
-    BargeIn,
     Hearing,
     Conversation,
 }
@@ -91,8 +92,12 @@ pub(super) struct Floor {
     conversation: Conversation,
     voice: Voice,
     ids: WorkIds,
-    /// In the order in which they were said.
+    /// In the order in which they are said.
     spoken: Vec<Saying>,
+    /// The number of the newest utterance on the way to the caller.
+    last_wire: UtteranceId,
+    /// The caller speaks over us.
+    overlap: Option<Overlap>,
     /// What the conversation has yet to be told of utterances that were stopped unheard.
     unheard: VecDeque<converse::Input>,
     awaited_reply: Option<Reply>,
@@ -127,6 +132,8 @@ impl Floor {
             conversation,
             ids: WorkIds::default(),
             spoken: Vec::new(),
+            last_wire: UtteranceId::default(),
+            overlap: None,
             unheard: VecDeque::new(),
             awaited_reply: None,
             open_turn: None,
@@ -168,7 +175,7 @@ impl Floor {
         self.timers.clear();
         self.voice.forget();
         for spoken in std::mem::take(&mut self.spoken) {
-            self.voice.stop(spoken.utterance);
+            self.voice.stop(spoken.wire);
         }
         self.cancel_asks();
         self.hearing.close();
@@ -186,6 +193,7 @@ impl Floor {
             }
             self.hearing.frame(now, frame);
             self.drain_hearing(now);
+            self.weigh_overlap(now);
         }
     }
 
@@ -223,7 +231,6 @@ impl Floor {
     pub(super) fn timeout(&mut self, now: Instant) {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
-                Timer::BargeIn => self.barge_in(now),
                 Timer::Conversation => self.converse(now, converse::Input::Timeout),
                 Timer::Hearing => {
                     self.hearing.timeout(now);
@@ -255,12 +262,7 @@ impl Floor {
                     self.converse(now, converse::Input::GoesOn);
                 }
                 HearingOutput::Turn(turn) => self.turn(now, turn),
-                HearingOutput::Nothing => {
-                    self.timers.cancel(Timer::BargeIn);
-                    self.voice.forget();
-                    self.converse(now, converse::Input::GoesOn);
-                    self.converse(now, converse::Input::CallerSilent { since: now });
-                }
+                HearingOutput::Nothing => self.spoke_for_nothing(now),
                 HearingOutput::Partial(text) => self.out.push_back(FloorOutput::Partial(text)),
                 HearingOutput::Guarded(guards) => self.out.push_back(FloorOutput::Guarded(guards)),
                 HearingOutput::Work(work) => {
@@ -283,12 +285,17 @@ impl Floor {
 
     fn caller_speaking(&mut self, now: Instant) {
         self.converse(now, converse::Input::CallerSpeaking);
-        self.watch_for_barge_in(now);
+        self.begin_overlap(now);
     }
 
     /// The caller pauses: what would we answer if that were all?
     fn guess(&mut self, now: Instant, speech: &converse::Speech) {
-        self.timers.cancel(Timer::BargeIn);
+        if self.is_backchannel(speech) {
+            return self.hearing.hint(now, converse::Completeness::Complete);
+        }
+        if self.overlap.is_some() && !self.is_noise(speech) {
+            self.pause_all();
+        }
         let preview = self.conversation.preview(speech);
         if let Some(reply) = preview.reply {
             self.voice.prepare(&mut self.ids, reply.reveal());
@@ -321,9 +328,6 @@ impl Floor {
             self.conversation_step(now, next, &mut said);
             inputs.append(&mut self.unheard);
         }
-        if !said.is_empty() {
-            self.watch_for_barge_in(now);
-        }
         said
     }
 
@@ -332,9 +336,10 @@ impl Floor {
         loop {
             match self.conversation.poll_output() {
                 converse::Output::Say(say) => {
-                    self.voice.say(&mut self.ids, say.utterance, say.text.reveal());
+                    self.last_wire = self.last_wire.next();
+                    self.voice.say(&mut self.ids, self.last_wire, say.text.reveal());
                     let turn = self.open_turn.as_ref().map_or(self.turns, |open| open.turn);
-                    self.spoken.push(Saying::new(&say, turn));
+                    self.spoken.push(Saying::new(&say, self.last_wire, turn));
                     said.push(say);
                 }
                 converse::Output::Stop(utterance) => drop(self.stop(utterance)),

@@ -169,11 +169,6 @@ impl Hearing {
         }
     }
 
-    /// The caller speaks, perhaps with a pause at this moment.
-    pub(super) fn is_in_utterance(&self) -> bool {
-        self.ear.is_in_utterance()
-    }
-
     /// The caller speaks at this moment.
     pub(super) fn is_hearing_speech(&self) -> bool {
         self.ear.is_hearing_speech()

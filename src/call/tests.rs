@@ -19,6 +19,7 @@ use crate::sip::{self, EndCause, Flow, LegId};
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+mod barge_in;
 mod doubt;
 mod flights;
 mod hint;
@@ -100,11 +101,21 @@ impl Desk {
         manner: Manner,
         offer: Option<&str>,
     ) -> Result<Self, crate::sdp::Refusal> {
+        Self::take_with(settings, manner, offer, 10)
+    }
+
+    /// Each phrase sounds for so many frames.
+    fn take_with(
+        settings: &Settings,
+        manner: Manner,
+        offer: Option<&str>,
+        phrase_frames: usize,
+    ) -> Result<Self, crate::sdp::Refusal> {
         let now = Instant::now();
         let mut shelf = Shelf::default();
         for Tongue { code, playbook } in settings.tongues.iter() {
             for phrase in render_list(&fixed_phrases(playbook), *code) {
-                shelf.put(*code, phrase, vec![5_000; 10 * FRAME_SAMPLES]);
+                shelf.put(*code, phrase, vec![5_000; phrase_frames * FRAME_SAMPLES]);
             }
         }
         let local = "192.0.2.1:5060".parse().unwrap();
@@ -146,7 +157,7 @@ impl Desk {
             spoken: Vec::new(),
             model: model::StandIn::default(),
             digits: Vec::new(),
-            phrase_frames: 10,
+            phrase_frames,
             jitter: Duration::ZERO,
             loudness: 3_000,
             spoke: None,
@@ -433,10 +444,12 @@ fn the_caller_stops_our_reply_by_speaking_and_a_cough_does_not() {
         desk.run(400, false);
         assert_eq!(desk.silenced, UtteranceId(0), "a cough of {cough_ms} ms");
     }
-    let mut desk = Desk::talking();
+    let manner = Manner::plain(LanguageCode::ENGLISH);
+    let mut desk = Desk::take_with(&settings(), manner, Some(OFFER), 60).unwrap();
+    desk.sip(sip::Event::Established { leg: LEG, answer: None });
     desk.run(40, false);
     desk.texts.push_back("What is your address?");
-    desk.run(260, true);
+    desk.run(460, true);
     assert_eq!(desk.silenced, UtteranceId(1));
     let (utterance, frames) = *desk.played.last().unwrap();
     let through = desk.silenced;

@@ -75,6 +75,9 @@ fn speakable(text: &str, language: LanguageCode) -> Vec<String> {
     phrases(&capped, language).iter().map(|phrase| normalise(&phrase.text, language)).collect()
 }
 
+/// Samples of sound that a character of text about becomes: 65 ms.
+const CHARACTER_SAMPLES: usize = 1_040;
+
 /// A phrase that may be said next.
 #[derive(Debug)]
 struct Prepared {
@@ -131,12 +134,14 @@ impl Voice {
     pub fn say(&mut self, ids: &mut WorkIds, utterance: UtteranceId, text: &str) {
         let mut early: Vec<Prepared> = Vec::new();
         let mut sounds = Vec::new();
+        let mut expected = Vec::new();
         for phrase in speakable(text, self.language) {
             if let Some(samples) = self.take_from_shelf(&phrase) {
                 sounds.push(Sound::Ready(samples));
                 continue;
             }
             let at = self.prepared.iter().position(|p| p.phrase == phrase);
+            let samples = phrase.chars().count() * CHARACTER_SAMPLES;
             let work = match at {
                 Some(index) => {
                     let prepared = self.prepared.swap_remove(index);
@@ -147,8 +152,12 @@ impl Voice {
                 None => self.request(ids, phrase),
             };
             sounds.push(Sound::Arriving(work));
+            expected.push((work, samples));
         }
         self.playout.say(utterance, sounds);
+        for (work, samples) in expected {
+            self.playout.expect(work, samples);
+        }
         for prepared in early {
             self.playout.audio(prepared.work, &prepared.samples);
             if prepared.complete {
@@ -248,6 +257,26 @@ impl Voice {
         let dropped = before.into_iter().filter(|id| !after.contains(id));
         self.work.extend(dropped.map(|id| Work::Cancel { id }));
         Some(progress)
+    }
+
+    /// The utterance was heard to its end.
+    pub fn finished(&mut self, utterance: UtteranceId) {
+        self.playout.finished(utterance);
+    }
+
+    /// Nothing more of it leaves until it is resumed; its work goes on.
+    pub fn pause(&mut self, utterance: UtteranceId) {
+        self.playout.pause(utterance);
+    }
+
+    /// As [`Playout::resume`].
+    pub fn resume(&mut self, id: UtteranceId, new: UtteranceId, heard: u32) -> Option<u32> {
+        self.playout.resume(id, new, heard)
+    }
+
+    /// Frames that the utterance has in all, as far as that is known.
+    pub fn length(&self, utterance: UtteranceId) -> Option<u32> {
+        self.playout.length(utterance)
     }
 
     /// The next 20 ms for the ring, if there are any.

@@ -3,6 +3,7 @@
 //! Input comes from the call; the call drains [`Conversation::poll_output`] after each. Silence is
 //! counted only while neither side speaks. The farewell is played before `HangUp` comes out.
 
+mod backchannel;
 mod engine;
 mod keys;
 mod thinking;

@@ -6,6 +6,8 @@
 //!  audio(request, samples) ─▶   ▲
 //! ```
 //!
+//! An utterance is kept until it was heard to its end, so that one that was stopped can go on.
+//!
 //! Invariant: frames leave in the order in which utterances were said, and the last frame of each
 //! utterance is marked, also when its sound could not be made, so that nobody waits for an end that
 //! does not come.
@@ -40,6 +42,13 @@ const QUIET: i16 = 100;
 const LEAD_MS: u64 = 5;
 /// Silence kept after a phrase: a breath between phrases.
 const TAIL_MS: u64 = 140;
+/// An utterance that was stopped goes on with the word that was lost: at the quietest place between
+/// these times before its end. A fade hides the last 40 ms of it.
+const RESUME_FROM_MS: [u64; 2] = [900, 160];
+/// Sound by which a place is called quiet.
+const PLACE_MS: u64 = 30;
+/// It begins with a fade, so that no click is heard where it was cut.
+const RISE_MS: u64 = 10;
 
 #[derive(Debug)]
 struct Phrase {
@@ -49,17 +58,29 @@ struct Phrase {
     complete: bool,
     /// The first audible sample was found.
     started: bool,
+    /// Samples that it will about have.
+    expected: usize,
 }
 
 impl Phrase {
     fn new(source: Sound) -> Self {
-        let mut phrase =
-            Self { source: source.clone(), samples: Vec::new(), complete: false, started: false };
+        let mut phrase = Self {
+            source: source.clone(),
+            samples: Vec::new(),
+            complete: false,
+            started: false,
+            expected: 0,
+        };
         if let Sound::Ready(samples) = source {
             phrase.push(&samples);
             phrase.finish(0);
         }
         phrase
+    }
+
+    /// Samples that it has or is going to have.
+    fn length(&self) -> usize {
+        if self.complete { self.samples.len() } else { self.samples.len().max(self.expected) }
     }
 
     fn is(&self, id: WorkId) -> bool {
@@ -97,9 +118,16 @@ impl Phrase {
 #[derive(Debug)]
 struct Utterance {
     id: UtteranceId,
-    phrases: VecDeque<Phrase>,
-    /// Samples of the first phrase that have left already.
+    phrases: Vec<Phrase>,
+    /// The phrase that the next frame is from, and the samples of it that have left already.
+    phrase: usize,
     offset: usize,
+    /// Frames that have left.
+    frames: u32,
+    /// Nothing more of it leaves until it is resumed.
+    is_paused: bool,
+    /// The next frame fades in.
+    rises: bool,
 }
 
 /// How far an utterance had come when it was stopped.
@@ -116,8 +144,6 @@ pub struct Progress {
 #[derive(Debug, Default)]
 pub struct Playout {
     queue: VecDeque<Utterance>,
-    /// Frames handed out of the utterance at the head of the queue.
-    frames_out: u32,
     /// Times that a frame was wanted and the voice had not delivered it.
     starved: u32,
 }
@@ -126,7 +152,22 @@ impl Playout {
     /// Puts an utterance at the end of the queue.
     pub fn say(&mut self, id: UtteranceId, phrases: impl IntoIterator<Item = Sound>) {
         let phrases = phrases.into_iter().map(Phrase::new).collect();
-        self.queue.push_back(Utterance { id, phrases, offset: 0 });
+        self.queue.push_back(Utterance {
+            id,
+            phrases,
+            phrase: 0,
+            offset: 0,
+            frames: 0,
+            is_paused: false,
+            rises: false,
+        });
+    }
+
+    /// About so many samples will come of this phrase.
+    pub fn expect(&mut self, id: WorkId, samples: usize) {
+        if let Some((phrase, _)) = self.phrase(id) {
+            phrase.expected = samples;
+        }
     }
 
     /// Sound from the voice; unknown work (stopped meanwhile) is dropped.
@@ -158,13 +199,46 @@ impl Playout {
     pub fn stop(&mut self, id: UtteranceId) -> Option<Progress> {
         let index = self.queue.iter().position(|u| u.id == id)?;
         let stopped = self.queue.remove(index)?;
-        let frames = if index == 0 { std::mem::take(&mut self.frames_out) } else { 0 };
-        let left = stopped.samples_left().div_ceil(FRAME_SAMPLES);
+        let left = stopped.length().saturating_sub(stopped.position()).div_ceil(FRAME_SAMPLES);
         Some(Progress {
             utterance: id,
-            frames,
+            frames: stopped.frames,
             frames_left: u32::try_from(left).unwrap_or(u32::MAX),
         })
+    }
+
+    /// The utterance was heard to its end.
+    pub fn finished(&mut self, id: UtteranceId) {
+        self.queue.retain(|utterance| utterance.id != id);
+    }
+
+    /// Nothing more of it leaves until it is resumed; its sound goes on arriving.
+    pub fn pause(&mut self, id: UtteranceId) {
+        if let Some(utterance) = self.queue.iter_mut().find(|u| u.id == id) {
+            utterance.is_paused = true;
+        }
+    }
+
+    /// Goes on with an utterance of which so many frames were heard, under another number and
+    /// after everything else, a word before the place where it was stopped. Gives the frames before
+    /// the place where it begins.
+    pub fn resume(&mut self, id: UtteranceId, new: UtteranceId, heard: u32) -> Option<u32> {
+        let index = self.queue.iter().position(|u| u.id == id)?;
+        let mut utterance = self.queue.remove(index)?;
+        let from = utterance.resumption(heard as usize * FRAME_SAMPLES);
+        utterance.seek(from);
+        utterance.id = new;
+        utterance.is_paused = false;
+        utterance.rises = true;
+        utterance.frames = 0;
+        self.queue.push_back(utterance);
+        u32::try_from(from / FRAME_SAMPLES).ok()
+    }
+
+    /// Frames that the utterance has in all, as far as that is known.
+    pub fn length(&self, id: UtteranceId) -> Option<u32> {
+        let utterance = self.queue.iter().find(|u| u.id == id)?;
+        u32::try_from(utterance.length().div_ceil(FRAME_SAMPLES)).ok()
     }
 
     /// The voice's work that is still wanted.
@@ -177,8 +251,9 @@ impl Playout {
         })
     }
 
+    /// Nothing is left to be played.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.iter().all(Utterance::has_left)
     }
 
     /// Times that the voice was late.
@@ -188,38 +263,41 @@ impl Playout {
 
     /// The next 20 ms, or nothing while there is nothing to say or the voice has not delivered.
     pub fn next_frame(&mut self) -> Option<PlayoutFrame> {
-        let utterance = self.queue.front_mut()?;
+        let utterance = self.queue.iter_mut().find(|u| !u.is_paused && !u.has_left())?;
         if !utterance.has_frame() {
             self.starved = self.starved.saturating_add(1);
             return None;
         }
         let mut frame = Frame::SILENCE;
         utterance.fill(&mut frame.0);
-        let (id, last) = (utterance.id, utterance.phrases.is_empty());
-        self.frames_out += 1;
-        if last {
-            self.queue.pop_front();
-            self.frames_out = 0;
+        if std::mem::take(&mut utterance.rises) {
+            rise(&mut frame);
         }
-        Some(PlayoutFrame { utterance: id, frame, last })
+        utterance.frames += 1;
+        Some(PlayoutFrame { utterance: utterance.id, frame, last: utterance.has_left() })
     }
 
     /// The phrase and how many of its samples have left.
     fn phrase(&mut self, id: WorkId) -> Option<(&mut Phrase, usize)> {
         self.queue.iter_mut().find_map(|utterance| {
             let index = utterance.phrases.iter().position(|phrase| phrase.is(id))?;
-            let played = if index == 0 { utterance.offset } else { 0 };
+            let played = if index == utterance.phrase { utterance.offset } else { 0 };
             utterance.phrases.get_mut(index).map(|phrase| (phrase, played))
         })
     }
 }
 
 impl Utterance {
+    /// Its last frame has left.
+    fn has_left(&self) -> bool {
+        self.phrase >= self.phrases.len()
+    }
+
     /// Whether a frame can leave: enough samples, or all that there will ever be.
     fn has_frame(&self) -> bool {
         let mut ready = 0;
-        for (index, phrase) in self.phrases.iter().enumerate() {
-            let left = if index == 0 { self.offset } else { 0 };
+        for (index, phrase) in self.phrases.iter().enumerate().skip(self.phrase) {
+            let left = if index == self.phrase { self.offset } else { 0 };
             ready += phrase.samples.len().saturating_sub(left);
             if ready >= FRAME_SAMPLES {
                 return true;
@@ -231,14 +309,20 @@ impl Utterance {
         true
     }
 
-    fn samples_left(&self) -> usize {
-        let there: usize = self.phrases.iter().map(|phrase| phrase.samples.len()).sum();
-        there.saturating_sub(self.offset)
+    /// Samples in all, as far as that is known.
+    fn length(&self) -> usize {
+        self.phrases.iter().map(Phrase::length).sum()
     }
 
-    /// Takes a frame's worth of samples; phrases that are used up leave the row.
+    /// Samples that have left.
+    fn position(&self) -> usize {
+        let whole = self.phrases.iter().take(self.phrase);
+        whole.map(|phrase| phrase.samples.len()).sum::<usize>() + self.offset
+    }
+
+    /// Takes a frame's worth of samples.
     fn fill(&mut self, mut room: &mut [i16]) {
-        while let Some(phrase) = self.phrases.front() {
+        while let Some(phrase) = self.phrases.get(self.phrase) {
             let rest = phrase.samples.get(self.offset..).unwrap_or_default();
             let taken = rest.len().min(room.len());
             let (now, later) = room.split_at_mut(taken);
@@ -248,9 +332,47 @@ impl Utterance {
             if self.offset < phrase.samples.len() || !phrase.complete {
                 return;
             }
-            self.phrases.pop_front();
+            self.phrase += 1;
             self.offset = 0;
         }
+    }
+
+    /// Where to go on after so many samples were heard.
+    fn resumption(&self, heard: usize) -> usize {
+        let [from, to] = RESUME_FROM_MS.map(|ms| heard.saturating_sub(ms_to_samples(ms)));
+        // Where hardly more than a word was said it is said again.
+        if from == 0 {
+            return 0;
+        }
+        let samples: Vec<i16> = self.phrases.iter().flat_map(|p| &p.samples).copied().collect();
+        let place = ms_to_samples(PLACE_MS);
+        let peak = |at: usize| {
+            let sound = samples.get(at..at + place).unwrap_or_default();
+            sound.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0)
+        };
+        // The latest of the quietest: of two pauses the nearer.
+        let places = (from..=to).rev().step_by(place / 2);
+        places.min_by_key(|at| peak(*at)).map_or(to, |at| at + place / 2)
+    }
+
+    /// The next frame begins with this sample.
+    fn seek(&mut self, mut sample: usize) {
+        self.phrase = 0;
+        while let Some(phrase) = self.phrases.get(self.phrase)
+            && sample >= phrase.samples.len()
+            && phrase.complete
+        {
+            sample -= phrase.samples.len();
+            self.phrase += 1;
+        }
+        self.offset = self.phrases.get(self.phrase).map_or(0, |p| sample.min(p.samples.len()));
+    }
+}
+
+fn rise(frame: &mut Frame) {
+    let count = ms_to_samples(RISE_MS);
+    for (index, sample) in frame.0.iter_mut().take(count).enumerate() {
+        *sample = (f32::from(*sample) * index as f32 / count as f32) as i16;
     }
 }
 
@@ -358,5 +480,56 @@ mod tests {
         playout.stop(UtteranceId(1));
         playout.audio(WorkId(1), &tone(20));
         assert!(playout.is_empty() && playout.next_frame().is_none());
+    }
+
+    #[test]
+    fn a_stopped_utterance_goes_on_with_the_word_in_which_it_was_stopped() {
+        let mut playout = Playout::default();
+        // Words of 200 ms, 100 ms apart.
+        let word = || [tone(200), vec![0; ms_to_samples(100)]].concat();
+        let sound: Vec<i16> = (0..10).flat_map(|_| word()).collect();
+        playout.say(UtteranceId(1), [Sound::Ready(sound.into())]);
+        for _ in 0..100 {
+            playout.next_frame();
+        }
+        playout.pause(UtteranceId(1));
+        assert!(playout.next_frame().is_none());
+        // 1,300 ms were heard: the first half of the fifth word.
+        let from = playout.resume(UtteranceId(1), UtteranceId(2), 65).unwrap();
+        let from_ms = u64::from(from) * 20;
+        assert!((1_100..=1_140).contains(&from_ms), "{from_ms}: before the word");
+        let rest = frames(&mut playout);
+        assert!(rest.iter().all(|frame| frame.utterance == UtteranceId(2)));
+        assert!(rest.last().unwrap().last);
+        let whole = playout.length(UtteranceId(2)).unwrap();
+        assert!((rest.len() as i64 - i64::from(whole - from)).abs() <= 1, "nothing is left out");
+        playout.finished(UtteranceId(2));
+        assert_eq!(playout.length(UtteranceId(2)), None);
+    }
+
+    #[test]
+    fn what_was_hardly_begun_is_said_again_and_what_came_meanwhile_goes_first() {
+        let mut playout = Playout::default();
+        playout.say(UtteranceId(1), [Sound::Arriving(WorkId(1))]);
+        playout.audio(WorkId(1), &tone(400));
+        playout.next_frame();
+        playout.pause(UtteranceId(1));
+        playout.say(UtteranceId(2), [Sound::Ready(tone(20).into())]);
+        playout.complete(WorkId(1));
+        assert_eq!(playout.resume(UtteranceId(1), UtteranceId(3), 20), Some(0));
+        let order: Vec<u32> = frames(&mut playout).iter().map(|f| f.utterance.0).collect();
+        assert_eq!(order[0], 2);
+        assert_eq!(order.iter().filter(|of| **of == 3).count(), 20);
+    }
+
+    #[test]
+    fn sound_that_has_not_come_yet_counts_in_the_length_as_expected() {
+        let mut playout = Playout::default();
+        playout.say(UtteranceId(1), [Sound::Ready(tone(100).into()), Sound::Arriving(WorkId(1))]);
+        playout.expect(WorkId(1), ms_to_samples(300));
+        assert_eq!(playout.length(UtteranceId(1)), Some(20));
+        playout.audio(WorkId(1), &tone(100));
+        playout.complete(WorkId(1));
+        assert_eq!(playout.length(UtteranceId(1)), Some(10));
     }
 }

@@ -1,29 +1,126 @@
-//! The caller speaks over us: whether it takes the floor.
+//! The caller speaks over us: whether it takes the floor, and what becomes of it when it did not.
+//!
+//! ```text
+//!  speech ─▶ Overlap ─ long enough, or words ─▶ paused ─ longer still, or a turn ─▶ stopped
+//!                                                    └─ a cough, "mm-hm", nothing ─▶ goes on
+//! ```
+//!
+//! Our own echo does not come so far: it counts as silence (`listen::echo`).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::Floor;
 use super::saying::Saying;
-use super::{Floor, Timer};
+use crate::base::pcm::FRAME_MS;
+use crate::call::hearing::HeardTurn;
+use crate::converse;
 
-/// Speech over our own must still go on this long after its onset was confirmed before we stop: a
-/// cough and most of what comes back of our own voice are shorter.
-const BARGE_IN: Duration = Duration::from_millis(120);
+/// Frames of speech by which the ear is sure of an onset.
+const ONSET_FRAMES: u32 = 4;
+/// Speech that takes the floor where we have asked something: a cough is shorter.
+const ANSWER_FRAMES: u32 = frames(160);
+/// Speech that takes the floor where we have not: most people's "mm-hm" and "okay" are shorter. A
+/// word that is none of these takes it as soon as it is understood.
+const FLOOR_FRAMES: u32 = frames(400);
+/// Speech after which what we said is given up, and a model that still makes more of it is stopped:
+/// no cough lasts so long.
+const GIVEN_UP_FRAMES: u32 = frames(1_000);
+/// Sound over our voice that was not understood is taken for no words at all up to this length.
+const UNCLEAR_FRAMES: u32 = frames(700);
+
+/// Short words over our voice that are believed less than this are a cough's or a door's: a model makes
+/// words of any sound.
+const BELIEVED: f32 = 0.6;
+
+const fn frames(ms: u64) -> u32 {
+    (ms / FRAME_MS) as u32
+}
+
+/// Speech of the caller while we speak, until its utterance has ended.
+#[derive(Debug)]
+pub(super) struct Overlap {
+    speech_frames: u32,
+    /// It began after our question, or before we did: it is meant for us.
+    is_meant: bool,
+}
 
 impl Floor {
-    /// Both of us speak: looks again whether the caller means it.
-    pub(super) fn watch_for_barge_in(&mut self, now: Instant) {
-        if self.spoken.iter().any(Saying::is_going_on) && self.hearing.is_in_utterance() {
-            self.timers.set(Timer::BargeIn, now + BARGE_IN);
+    /// The caller has begun to speak for sure.
+    pub(super) fn begin_overlap(&mut self, now: Instant) {
+        if self.spoken.iter().any(Saying::is_under_way) {
+            let is_meant = self.is_question_open(now);
+            self.overlap = Some(Overlap { speech_frames: ONSET_FRAMES - 1, is_meant });
         }
     }
 
-    /// A caller who pauses may have coughed, or may go on.
-    pub(super) fn barge_in(&mut self, now: Instant) {
-        if self.hearing.is_hearing_speech() {
-            self.stop_all();
+    /// After each frame: who has spoken so long takes the floor.
+    pub(super) fn weigh_overlap(&mut self, now: Instant) {
+        if !self.hearing.is_hearing_speech() {
+            return;
+        }
+        if self.overlap.is_none() && self.spoken.iter().any(Saying::is_going_on) {
+            self.overlap = Some(Overlap { speech_frames: 0, is_meant: true });
+        }
+        let Some(overlap) = &mut self.overlap else { return };
+        overlap.speech_frames = overlap.speech_frames.saturating_add(1);
+        let needed = if overlap.is_meant { ANSWER_FRAMES } else { FLOOR_FRAMES };
+        let speech_frames = overlap.speech_frames;
+        if speech_frames >= needed {
+            self.pause_all();
+        }
+        if speech_frames >= GIVEN_UP_FRAMES {
+            self.stop_paused();
             self.tell_unheard(now);
-        } else {
-            self.watch_for_barge_in(now);
+        }
+    }
+
+    /// "Mm-hm" over our voice while no question is open.
+    pub(super) fn is_backchannel(&self, speech: &converse::Speech) -> bool {
+        self.overlap.as_ref().is_some_and(|overlap| !overlap.is_meant)
+            && self.conversation.is_backchannel(speech)
+    }
+
+    /// Something short over our voice while no question is open, in which words are hardly believed.
+    pub(super) fn is_noise(&self, speech: &converse::Speech) -> bool {
+        let is_light = |o: &Overlap| !o.is_meant && o.speech_frames < UNCLEAR_FRAMES;
+        speech.confidence < BELIEVED
+            && !self.spoken.is_empty()
+            && self.overlap.as_ref().is_some_and(is_light)
+    }
+
+    /// What was spoken over our voice and wants no reply.
+    pub(super) fn is_no_turn(&self, heard: &HeardTurn) -> bool {
+        match &heard.words {
+            Some(words) => self.is_backchannel(&words.speech) || self.is_noise(&words.speech),
+            // Once we have ended it may be the reply to what we said.
+            None => {
+                let is_short = |o: &Overlap| o.speech_frames < UNCLEAR_FRAMES;
+                !self.spoken.is_empty() && self.overlap.as_ref().is_some_and(is_short)
+            }
+        }
+    }
+
+    /// What the caller said needs no reply: we go on where we were.
+    pub(super) fn spoke_for_nothing(&mut self, now: Instant) {
+        self.overlap = None;
+        self.voice.forget();
+        self.resume_all();
+        self.tell_unheard(now);
+        self.converse(now, converse::Input::GoesOn);
+        self.converse(now, converse::Input::CallerSilent { since: now });
+    }
+
+    /// We wait for an answer, and the question was begun at least.
+    fn is_question_open(&self, now: Instant) -> bool {
+        if self.conversation.expectation() == converse::Expectation::Anything {
+            return false;
+        }
+        let mut going_on = self.spoken.iter().filter(|saying| saying.is_going_on());
+        match (going_on.next(), going_on.next()) {
+            (Some(last), None) => last.has_begun_question(now, self.voice.length(last.wire)),
+            // The question comes last.
+            (Some(_), Some(_)) => false,
+            (None, _) => true,
         }
     }
 }

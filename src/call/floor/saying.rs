@@ -1,45 +1,123 @@
 //! What is being said: from the conversation's wish to the end that it is told.
 //!
+//! ```text
+//!  Going ─ pause ─▶ Falling (the fade) ─▶ Paused ─ resume ─▶ Going, under a new number
+//!        ─ stop ──▶ Falling ─▶ gone                ─ stop ──▶ gone
+//! ```
+//!
+//! The audio thread throws away sound by number, up to one: what goes on after that needs a higher
+//! one. So an utterance has two: the conversation's, and that on the way to the caller.
+//!
 //! Invariant: every utterance that the conversation said ends for it in `Finished` or `Interrupted`.
 
 use std::time::Instant;
 
 use super::{Floor, FloorOutput, Phase};
 use crate::base::UtteranceId;
+use crate::base::pcm::FRAME_MS;
 use crate::call::record::CallRecord;
 use crate::call::state::millis;
-use crate::converse::{self, Purpose, Say};
+use crate::converse::{self, Purpose, Say, plain};
 use crate::speak::PlayoutFrame;
 
 /// Something that the conversation wants said and that has not ended.
 #[derive(Debug)]
 pub(super) struct Saying {
-    pub(super) utterance: UtteranceId,
+    /// The conversation's number.
+    utterance: UtteranceId,
+    /// The number of its frames.
+    pub(super) wire: UtteranceId,
     interruptible: bool,
     purpose: Purpose,
     /// The turn that it belongs to, counted from 0.
     turn: usize,
-    /// Frames that were given to the ring.
+    /// Share of its text before the last sentence: where a question would begin.
+    before_last: f32,
+    /// Frames that were given to the ring under this number.
     frames: u32,
-    /// Once it was stopped: the frames that it would have had in all.
-    stopped: Option<u32>,
+    /// Frames before those: it was stopped and went on.
+    from: u32,
+    /// Frames that the caller has heard.
+    heard: u32,
+    /// When the first frame under this number could be heard.
+    audible: Option<Instant>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Going,
+    /// The audio thread is silencing it.
+    Falling(Then),
+    Paused,
+}
+
+/// What follows when the audio thread has silenced it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Pause,
+    GoOn,
+    /// It would have had so many frames.
+    End {
+        whole: u32,
+    },
 }
 
 impl Saying {
-    pub(super) const fn new(say: &Say, turn: usize) -> Self {
+    pub(super) fn new(say: &Say, wire: UtteranceId, turn: usize) -> Self {
         Self {
             utterance: say.utterance,
+            wire,
             interruptible: say.interruptible,
             purpose: say.purpose,
             turn,
+            before_last: before_last_sentence(&plain(say.text.reveal())),
             frames: 0,
-            stopped: None,
+            from: 0,
+            heard: 0,
+            audible: None,
+            state: State::Going,
         }
     }
 
-    pub(super) const fn is_going_on(&self) -> bool {
-        self.stopped.is_none()
+    pub(super) fn is_going_on(&self) -> bool {
+        self.state == State::Going
     }
+
+    /// The caller hears it, or has just heard it.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.frames > 0 || self.state != State::Going
+    }
+
+    fn is_protected(&self) -> bool {
+        !self.interruptible && self.state == State::Going
+    }
+
+    /// Whether the last sentence has been begun, of so many frames in all.
+    pub(super) fn has_begun_question(&self, now: Instant, whole: Option<u32>) -> bool {
+        let (Some(audible), Some(whole)) = (self.audible, whole) else { return false };
+        let since = millis(now.saturating_duration_since(audible)) / FRAME_MS as u32;
+        let heard = self.from + since.min(self.frames);
+        heard as f32 >= self.before_last * whole as f32
+    }
+
+    /// The audio thread has played so many frames under this number.
+    fn has_played(&mut self, frames: u32) {
+        self.heard = self.heard.max(self.from + frames);
+    }
+
+    fn interrupted(&self, whole: u32) -> converse::Input {
+        let heard_fraction = (self.heard as f32 / whole.max(1) as f32).min(1.0);
+        converse::Input::Interrupted { utterance: self.utterance, heard_fraction }
+    }
+}
+
+/// Share of the characters before the last sentence with a word in it.
+fn before_last_sentence(text: &str) -> f32 {
+    let text = text.trim_end();
+    let body = text.trim_end_matches(['.', '!', '?', '…']);
+    let at = body.rfind(['.', '!', '?', '…']).map_or(0, |at| at + 1);
+    at as f32 / text.len().max(1) as f32
 }
 
 impl Floor {
@@ -49,21 +127,22 @@ impl Floor {
             Phase::Open { .. } => self.voice.next_frame()?,
             Phase::Waiting { .. } | Phase::Held { .. } | Phase::Closed => return None,
         };
-        if let Some(spoken) = self.spoken.iter_mut().find(|s| s.utterance == frame.utterance) {
-            spoken.frames += 1;
-        }
-        if let Some(reply) = &mut self.awaited_reply
-            && reply.utterance == frame.utterance
-            && let Some(moments) = &mut reply.moments
-        {
-            moments.left(now);
+        if let Some(saying) = self.spoken.iter_mut().find(|s| s.wire == frame.utterance) {
+            saying.frames += 1;
+            if let Some(reply) = &mut self.awaited_reply
+                && reply.utterance == saying.utterance
+                && let Some(moments) = &mut reply.moments
+            {
+                moments.left(now);
+            }
         }
         Some(frame)
     }
 
-    pub(in crate::call) fn finished(&mut self, now: Instant, utterance: UtteranceId) {
-        if let Some(index) = self.spoken.iter().position(|s| s.utterance == utterance) {
-            self.spoken.remove(index);
+    pub(in crate::call) fn finished(&mut self, now: Instant, wire: UtteranceId) {
+        self.voice.finished(wire);
+        if let Some(index) = self.spoken.iter().position(|s| s.wire == wire) {
+            let utterance = self.spoken.remove(index).utterance;
             self.converse(now, converse::Input::Finished { utterance });
         }
     }
@@ -76,15 +155,31 @@ impl Floor {
         through: UtteranceId,
         played: (UtteranceId, u32),
     ) {
-        let (gone, going_on): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.spoken).into_iter().partition(|s| s.utterance <= through);
-        self.spoken = going_on;
-        for spoken in gone {
-            let whole = spoken.stopped.unwrap_or(spoken.frames).max(1);
-            let frames = if spoken.utterance == played.0 { played.1 } else { 0 };
-            let heard_fraction = (frames as f32 / whole as f32).min(1.0);
-            let utterance = spoken.utterance;
-            self.unheard.push_back(converse::Input::Interrupted { utterance, heard_fraction });
+        let mut goes_on = false;
+        for mut saying in std::mem::take(&mut self.spoken) {
+            if saying.wire > through || saying.state == State::Paused {
+                self.spoken.push(saying);
+                continue;
+            }
+            saying.has_played(if saying.wire == played.0 { played.1 } else { 0 });
+            match saying.state {
+                State::Falling(Then::Pause | Then::GoOn) => {
+                    goes_on |= saying.state == State::Falling(Then::GoOn);
+                    saying.state = State::Paused;
+                    self.spoken.push(saying);
+                }
+                State::Falling(Then::End { whole }) => {
+                    self.unheard.push_back(saying.interrupted(whole));
+                }
+                State::Going | State::Paused => {
+                    let whole = self.voice.length(saying.wire).unwrap_or(saying.frames);
+                    self.voice.stop(saying.wire);
+                    self.unheard.push_back(saying.interrupted(whole));
+                }
+            }
+        }
+        if goes_on {
+            self.resume_all();
         }
         self.tell_unheard(now);
     }
@@ -93,12 +188,15 @@ impl Floor {
     pub(in crate::call) fn audible(
         &mut self,
         record: &mut CallRecord,
-        utterance: UtteranceId,
+        wire: UtteranceId,
         at: Instant,
     ) -> Option<usize> {
-        let is_greeting = |s: &Saying| s.utterance == utterance && s.purpose == Purpose::Greeting;
+        let saying = self.spoken.iter_mut().find(|s| s.wire == wire)?;
+        saying.audible = Some(at);
+        let utterance = saying.utterance;
         if let Phase::Open { since } = self.phase
-            && self.spoken.iter().any(is_greeting)
+            && saying.purpose == Purpose::Greeting
+            && record.greeting_delay_ms.is_none()
         {
             record.greeting_delay_ms = Some(millis(at.saturating_duration_since(since)));
         }
@@ -115,14 +213,65 @@ impl Floor {
         }
     }
 
+    /// The caller has taken the floor, perhaps: silence, from which we can go on. What may not be
+    /// interrupted protects what follows it, too: silencing is always up to an utterance.
+    pub(super) fn pause_all(&mut self) {
+        let mut through = None;
+        for saying in self.spoken.iter_mut().take_while(|saying| !saying.is_protected()) {
+            if saying.state != State::Going {
+                continue;
+            }
+            self.voice.pause(saying.wire);
+            if saying.frames > 0 {
+                saying.state = State::Falling(Then::Pause);
+                through = Some(saying.wire);
+            } else {
+                saying.state = State::Paused;
+            }
+        }
+        self.out.extend(through.map(FloorOutput::Silence));
+    }
+
+    /// The caller did not mean it: everything goes on where it was.
+    pub(super) fn resume_all(&mut self) {
+        let (paused, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.spoken).into_iter().partition(|s| s.state == State::Paused);
+        self.spoken = others;
+        for saying in &mut self.spoken {
+            if saying.state == State::Falling(Then::Pause) {
+                saying.state = State::Falling(Then::GoOn);
+            }
+        }
+        for mut saying in paused {
+            self.last_wire = self.last_wire.next();
+            match self.voice.resume(saying.wire, self.last_wire, saying.heard) {
+                Some(from) => {
+                    saying.wire = self.last_wire;
+                    (saying.from, saying.frames, saying.audible) = (from, 0, None);
+                    saying.state = State::Going;
+                    self.spoken.push(saying);
+                }
+                None => self.unheard.push_back(saying.interrupted(saying.heard)),
+            }
+        }
+    }
+
     /// The caller has taken the floor.
     pub(super) fn stop_all(&mut self) {
-        let all: Vec<(UtteranceId, usize)> = self
-            .spoken
-            .iter()
-            .filter(|s| s.interruptible && s.stopped.is_none())
-            .map(|s| (s.utterance, s.turn))
-            .collect();
+        self.stop_where(|_| true);
+    }
+
+    /// What was paused does not go on.
+    pub(super) fn stop_paused(&mut self) {
+        self.stop_where(|saying| {
+            let is_falling = matches!(saying.state, State::Falling(Then::Pause | Then::GoOn));
+            is_falling || saying.state == State::Paused
+        });
+    }
+
+    fn stop_where(&mut self, is_meant: impl Fn(&Saying) -> bool) {
+        let meant = self.spoken.iter().filter(|s| s.interruptible && is_meant(s));
+        let all: Vec<(UtteranceId, usize)> = meant.map(|s| (s.utterance, s.turn)).collect();
         for (utterance, turn) in all {
             if self.stop(utterance) {
                 self.out.push_back(FloorOutput::Interrupted { turn });
@@ -130,31 +279,48 @@ impl Floor {
         }
     }
 
-    /// What may not be interrupted protects what follows it, too: silencing is always up to an
-    /// utterance. False if it goes on.
+    /// Ends an utterance for good. False if it goes on, being protected by one before it, or has
+    /// been ended already.
     pub(super) fn stop(&mut self, utterance: UtteranceId) -> bool {
         let Some(index) = self.spoken.iter().position(|s| s.utterance == utterance) else {
             return false;
         };
-        let is_protected = |s: &Saying| !s.interruptible && s.stopped.is_none();
-        let is_stopped = |s: &Saying| s.stopped.is_some();
-        if self.spoken.iter().take(index).any(is_protected)
-            || self.spoken.get(index).is_some_and(is_stopped)
-        {
+        let is_protected = self.spoken.iter().take(index).any(Saying::is_protected);
+        let Some(saying) = self.spoken.get_mut(index) else { return false };
+        let is_going_on = saying.is_going_on();
+        if is_protected && is_going_on || matches!(saying.state, State::Falling(Then::End { .. })) {
             return false;
         }
-        let left = self.voice.stop(utterance).map_or(0, |progress| progress.frames_left);
-        match self.spoken.get_mut(index) {
-            Some(spoken) if spoken.frames > 0 => {
-                spoken.stopped = Some(spoken.frames + left);
-                self.out.push_back(FloorOutput::Silence(utterance));
-            }
-            _ => {
-                self.spoken.remove(index);
-                let unheard = converse::Input::Interrupted { utterance, heard_fraction: 0.0 };
-                self.unheard.push_back(unheard);
-            }
+        let wire = saying.wire;
+        let whole = self.voice.length(wire).unwrap_or(saying.from + saying.frames);
+        self.voice.stop(wire);
+        if saying.state == State::Paused || is_going_on && saying.frames == 0 {
+            let ended = self.spoken.remove(index);
+            self.unheard.push_back(ended.interrupted(whole));
+            return true;
+        }
+        saying.state = State::Falling(Then::End { whole });
+        if is_going_on {
+            self.out.push_back(FloorOutput::Silence(wire));
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::before_last_sentence;
+
+    #[test]
+    fn a_question_is_the_last_sentence() {
+        for (text, expected) in [
+            ("We are open. Anything else?", "We are open."),
+            ("Is it 8.30?!", "Is it 8."),
+            ("Tell me your number.", ""),
+            ("", ""),
+        ] {
+            let share = before_last_sentence(text);
+            assert!((share - expected.len() as f32 / text.len().max(1) as f32).abs() < 1e-6);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Floor, FloorOutput, Phase, Timer, joined};
+use super::{Floor, FloorOutput, Phase, joined};
 use crate::base::UtteranceId;
 use crate::call::hearing::{HeardTurn, Spoken};
 use crate::call::latency::{LastSpeech, Moments};
@@ -24,7 +24,10 @@ pub(super) struct Reply {
 
 impl Floor {
     pub(super) fn turn(&mut self, now: Instant, heard: HeardTurn) {
-        self.timers.cancel(Timer::BargeIn);
+        if self.is_no_turn(&heard) {
+            return self.spoke_for_nothing(now);
+        }
+        self.overlap = None;
         self.converse(now, converse::Input::CallerSilent { since: heard.spoke_until });
         let input = match &heard.words {
             Some(words) => {
@@ -32,7 +35,10 @@ impl Floor {
                 self.language_heard(words.detected);
                 converse::Input::Heard(words.speech.clone())
             }
-            None => converse::Input::HeardUnclear,
+            None => {
+                self.stop_paused();
+                converse::Input::HeardUnclear
+            }
         };
         let turn = self.turns;
         self.open_turn = None;

@@ -155,7 +155,7 @@ fn barge_in_stops_the_voice_and_the_server() {
     desk.says(QUESTION);
     assert!(last_turn(&desk).gap_ms.is_some());
     desk.texts = VecDeque::from(["But purple dragons sing, do they?"]);
-    desk.run(400, true);
+    desk.run(1_100, true);
     assert_eq!(desk.model.cancelled, 1, "before the caller has ended");
     desk.run(3_000, false);
     assert_eq!(last_turn(&desk).reply_text.reveal(), "Fine.");

@@ -61,6 +61,8 @@ pub struct Answers {
     pub do_not_know_starts: &'static [&'static str],
     /// Said before an answer, and around what is not known.
     pub openers: &'static [&'static str],
+    /// Said while the other speaks, to show that one listens. Fillers beside them do not count.
+    pub backchannels: &'static str,
     pub padding: &'static [&'static str],
     pub excuses: &'static [&'static str],
     /// A first word that decides, whatever follows: `no, I meant ...`.

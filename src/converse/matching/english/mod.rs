@@ -28,6 +28,7 @@ pub static ENGLISH: Grammar = Grammar {
         do_not_know: DO_NOT_KNOW,
         do_not_know_starts: &["i do not know ", "i do not have ", "i have not got "],
         openers: &["oh", "well", "so", "and", "hey", "actually"],
+        backchannels: BACKCHANNELS,
         padding: &["please", "just", "very"],
         excuses: &["sorry", "well", "oh", "no", "please", "actually"],
         leading,
@@ -81,6 +82,8 @@ const NO: &str = "no|no thank you|no thanks|not|incorrect|wrong|false|not right|
     i do not|i do not think so|not really|not at all|never|negative|never mind|do not|please do not|\
     no it is not|no i do not|no that is wrong|not quite|that is not it|nothing|nothing else|no nothing|\
     that is all|that is everything|that was all|that will be all|thanks no|nein";
+const BACKCHANNELS: &str = "okay|ok|yeah|yep|yes|uhhuh|huh|mmhm|mmhmm|mhmm|aha|oh|right|sure|i see|\
+    got it|all right|alright|good|great|fine";
 const DO_NOT_KNOW: &str = "i do not know|i do not have it|i do not have one|i do not have the number|\
     i do not have a number|i have not got it|no idea|i have no idea|do not know|i lost it|i forgot|\
     i can not find it|i do not remember|i do not have that|i have no number|there is no number|not sure|\

@@ -1,0 +1,179 @@
+//! The caller speaks over us: what stops us, what does not, and what goes on.
+
+use super::*;
+
+/// A phrase of ours: long enough to be spoken over.
+const PHRASE_FRAMES: usize = 60;
+
+/// A call in which we are saying the greeting: two sentences, and nothing is asked that a word could
+/// answer.
+fn greeting() -> Desk {
+    let manner = Manner::plain(LanguageCode::ENGLISH);
+    let mut desk = Desk::take_with(&settings(), manner, Some(OFFER), PHRASE_FRAMES).unwrap();
+    desk.sip(sip::Event::Established { leg: LEG, answer: None });
+    live(&mut desk, 800, false);
+    assert_eq!(desk.played.len(), 1);
+    desk
+}
+
+/// As `run`, with an audio thread that tells what it has silenced.
+fn live(desk: &mut Desk, ms: u64, speech: bool) {
+    for _ in 0..ms / FRAME_MS {
+        let before = desk.silenced;
+        desk.tick(speech);
+        if let Some(&(utterance, frames)) = desk.played.last()
+            && desk.silenced > before
+        {
+            let through = desk.silenced;
+            desk.input(Input::Silenced { through, utterance, frames });
+        }
+    }
+}
+
+fn heard_as(desk: &mut Desk, text: &'static str) {
+    desk.texts = VecDeque::from([text]);
+}
+
+/// Frames of everything that was played.
+fn frames_played(desk: &Desk) -> u32 {
+    desk.played.iter().map(|(_, frames)| frames).sum()
+}
+
+fn whole_greeting() -> u32 {
+    let mut desk = greeting();
+    live(&mut desk, 8_000, false);
+    desk.played[0].1
+}
+
+#[test]
+fn a_backchannel_does_not_stop_us_and_is_no_turn() {
+    for text in ["Mm-hm.", "Okay.", "Uh-huh.", "Yeah."] {
+        let mut desk = greeting();
+        heard_as(&mut desk, text);
+        live(&mut desk, 320, true);
+        live(&mut desk, 7_000, false);
+        assert_eq!(desk.silenced, UtteranceId(0), "{text}");
+        assert_eq!(desk.played[0], (UtteranceId(1), whole_greeting()), "{text}");
+        assert_eq!(desk.replies().len(), 1, "{text}: {:?}", desk.replies());
+    }
+}
+
+#[test]
+fn after_a_cough_or_a_long_backchannel_we_go_on_where_we_were() {
+    for text in ["", "Yeah, okay, right."] {
+        let mut desk = greeting();
+        heard_as(&mut desk, text);
+        live(&mut desk, 560, true);
+        assert_eq!(desk.silenced, UtteranceId(1), "it stopped us");
+        let heard = frames_played(&desk);
+        live(&mut desk, 600, false);
+        assert_eq!(desk.played.last().unwrap().0, UtteranceId(2), "and we went on");
+        live(&mut desk, 6_000, false);
+        let again = i64::from(frames_played(&desk)) - i64::from(whole_greeting());
+        assert!((7..=46).contains(&again), "{again} frames of {heard} were said again");
+        assert_eq!(desk.replies().len(), 1, "{:?}", desk.replies());
+        assert!(!desk.call.record().turns()[0].interrupted);
+    }
+}
+
+#[test]
+fn a_turn_over_our_voice_is_answered_and_what_we_were_saying_is_given_up() {
+    let mut desk = greeting();
+    heard_as(&mut desk, "What is your address?");
+    live(&mut desk, 460, true);
+    assert_eq!(desk.silenced, UtteranceId(1));
+    let frames = frames_played(&desk);
+    live(&mut desk, 1_600, false);
+    assert!(desk.replies().last().unwrap().contains("Harbour Road"), "{:?}", desk.replies());
+    assert!(desk.call.record().turns()[0].interrupted);
+    assert_eq!(desk.played[0].1, frames, "nothing more of the greeting");
+    assert_eq!(desk.played[1].0, UtteranceId(2), "the reply is what comes next");
+}
+
+#[test]
+fn a_word_that_is_no_backchannel_stops_us_as_soon_as_it_is_understood() {
+    let mut desk = greeting();
+    heard_as(&mut desk, "Stop.");
+    live(&mut desk, 240, true);
+    assert_eq!(desk.silenced, UtteranceId(0));
+    live(&mut desk, 160, false);
+    assert_eq!(desk.silenced, UtteranceId(1));
+}
+
+#[test]
+fn what_was_not_understood_stops_us_only_if_it_was_long() {
+    let unclear = |ms: u64| {
+        let mut desk = greeting();
+        heard_as(&mut desk, "Purple rain");
+        desk.doubted = "Purple rain";
+        desk.engine = Engine::Slow;
+        live(&mut desk, ms, true);
+        desk
+    };
+    assert_eq!(unclear(300).silenced, UtteranceId(0));
+    assert_eq!(unclear(900).silenced, UtteranceId(1));
+}
+
+#[test]
+fn once_a_question_is_being_asked_a_short_answer_stops_us_and_before_it_does_not() {
+    let replying = || {
+        let mut desk = greeting();
+        live(&mut desk, 4_000, false);
+        heard_as(&mut desk, "What are your opening hours?");
+        live(&mut desk, 500, true);
+        live(&mut desk, 900, false);
+        desk
+    };
+    let mut to_its_end = replying();
+    let utterance = to_its_end.played.last().unwrap().0;
+    live(&mut to_its_end, 8_000, false);
+    let of_reply = |(of, _): &&(UtteranceId, u32)| *of == utterance;
+    let whole = to_its_end.played.iter().find(of_reply).unwrap().1;
+    let asking = |share: f32| {
+        let mut desk = replying();
+        let until = (share * whole as f32) as u64;
+        let left = until - u64::from(desk.played.last().unwrap().1);
+        live(&mut desk, left * FRAME_MS, false);
+        assert_eq!(desk.played.last().unwrap().0, utterance);
+        heard_as(&mut desk, "Okay.");
+        let before = desk.silenced;
+        live(&mut desk, 260, true);
+        desk.silenced > before
+    };
+    assert!(!asking(0.4), "we are still telling the hours");
+    assert!(asking(0.85), "is there anything else?");
+}
+
+#[test]
+fn a_key_stops_us_at_once() {
+    let mut desk = greeting();
+    let duration = Duration::from_millis(100);
+    desk.input(Input::Media(MediaEvent::Digit { digit: '2', duration }));
+    assert_eq!(desk.silenced, UtteranceId(1));
+    assert!(desk.call.record().turns().len() > 1, "and is answered");
+}
+
+#[test]
+fn what_may_not_be_interrupted_is_said_to_its_end() {
+    let mut desk = greeting();
+    live(&mut desk, 4_000, false);
+    heard_as(&mut desk, "Thank you, goodbye.");
+    live(&mut desk, 500, true);
+    live(&mut desk, 700, false);
+    assert!(desk.replies().last().unwrap().contains("Goodbye"), "{:?}", desk.replies());
+    let (utterance, before) = *desk.played.last().unwrap();
+    heard_as(&mut desk, "");
+    live(&mut desk, 600, true);
+    assert!(desk.silenced < utterance);
+    assert_eq!(desk.played.last().unwrap().1, before + 30, "not a frame was left out");
+}
+
+#[test]
+fn a_caller_who_goes_on_for_a_second_is_believed_before_the_turn_is_over() {
+    let mut desk = greeting();
+    heard_as(&mut desk, "");
+    live(&mut desk, 1_100, true);
+    assert!(desk.call.record().turns()[0].interrupted);
+    live(&mut desk, 2_000, false);
+    assert_eq!(desk.played.len(), 1, "it does not go on");
+}
