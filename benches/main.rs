@@ -8,6 +8,7 @@
 //! | `media`, `signalling`, `words` | the pure modules, in this process |
 //! | `life` | start, and the engine's death |
 //! | `pauses` | the pause corpus: gap and false cut-offs, by our rule and by plain ones |
+//! | `barge` | barge-in: on RTP, over an echo, and by what is not meant |
 //! | `talk` | scripted conversations with `attendant call`, alone and five at once |
 //! | `crowd` | SIPp: calls set up in a second |
 //!
@@ -15,6 +16,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench lives in real time")]
 
+mod barge;
 mod crowd;
 mod life;
 mod media;
@@ -33,12 +35,13 @@ use table::Table;
 
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("media", media::measure),
     ("signalling", signalling::measure),
     ("words", words::measure),
     ("life", life::measure),
     ("pauses", pauses::measure),
+    ("barge", barge::measure),
     ("talk", talk::measure),
     ("crowd", crowd::measure),
 ];

@@ -6,7 +6,7 @@
 
 mod corpus;
 mod desk;
-mod recogniser;
+pub mod recogniser;
 
 use attendant::listen::Settings;
 
