@@ -1,4 +1,3 @@
-mod echo;
 mod line;
 
 use super::*;
