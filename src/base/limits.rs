@@ -74,6 +74,8 @@ pub const FLIGHT_BLOCK_BYTES: usize = 64 * 1024 * 1024;
 pub const FLIGHT_SOUND_SAMPLES: usize = ENGINE_MESSAGE_BYTES / 2;
 /// Turns kept in a call's record.
 pub const TURNS_PER_CALL: usize = 500;
+/// Messages shown with a call: a caller leaves one or two, and a model may do so 20 times.
+pub const MESSAGES_PER_CALL: usize = 20;
 /// Ended calls kept in memory for the API.
 pub const ENDED_CALLS: usize = 200;
 /// Characters in one reply that is spoken.

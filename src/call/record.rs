@@ -7,6 +7,7 @@ use super::ending::Ending;
 use super::latency::Latency;
 use crate::base::{CallId, LanguageCode, Private, limits};
 use crate::codec::Codec;
+use crate::converse::Message;
 use crate::listen::{Guards, PartialText};
 
 /// Who dialled.
@@ -119,6 +120,8 @@ pub struct CallRecord {
     /// What was kept from being taken for the caller's words.
     pub guards: Guards,
     turns: Vec<Turn>,
+    /// What the caller left for the firm's people.
+    messages: Vec<Message>,
     /// Turns that came after the list was full.
     turns_left_out: u32,
 }
@@ -149,6 +152,7 @@ impl CallRecord {
             partial: None,
             guards: Guards::default(),
             turns: Vec::new(),
+            messages: Vec::new(),
             turns_left_out: 0,
         }
     }
@@ -160,6 +164,17 @@ impl CallRecord {
         } else {
             self.turns_left_out = self.turns_left_out.saturating_add(1);
         }
+    }
+
+    /// Shows a message with the call; beyond the limit it stands in the file of messages only.
+    pub fn push_message(&mut self, message: Message) {
+        if self.messages.len() < limits::MESSAGES_PER_CALL {
+            self.messages.push(message);
+        }
+    }
+
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
     }
 
     /// The turn with this number, counted from 0, to add its gap or its interruption.
@@ -193,6 +208,15 @@ mod tests {
         }
         assert_eq!(record.turns().len(), limits::TURNS_PER_CALL);
         assert_eq!(record.turns_left_out(), 3);
+    }
+
+    #[test]
+    fn a_call_shows_a_bounded_number_of_messages() {
+        let mut record = record();
+        for _ in 0..limits::MESSAGES_PER_CALL + 3 {
+            record.push_message(Message::default());
+        }
+        assert_eq!(record.messages().len(), limits::MESSAGES_PER_CALL);
     }
 
     #[test]

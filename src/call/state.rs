@@ -426,7 +426,11 @@ impl Call {
                     self.out.push_back(Output::Work(work));
                 }
                 FloorOutput::Silence(through) => self.out.push_back(Output::Silence(through)),
-                FloorOutput::Message(message) => self.out.push_back(Output::Message(message)),
+                FloorOutput::Message(message) => {
+                    self.record.push_message(message.clone());
+                    self.out.push_back(Output::Message(message));
+                    self.out.push_back(Output::Recorded);
+                }
                 FloorOutput::Turn(turn) => {
                     self.record.push_turn(turn);
                     self.out.push_back(Output::Recorded);

@@ -9,6 +9,7 @@ use crate::base::{CallId, Private};
 use crate::call::ending::Cause;
 use crate::call::latency::Latency;
 use crate::call::record::{CallRecord, Direction, Progress, Turn};
+use crate::converse::Message;
 use crate::listen::{Guard, PartialText};
 
 struct Page {
@@ -58,6 +59,12 @@ fn call_with_a_turn() -> CallRecord {
         latency: Some(Latency { jitter_ms: 40, endpoint_ms: 140, ..Latency::default() }),
         voice_ms: Some(12),
         ..Turn::default()
+    });
+    record.push_message(Message {
+        topic: "call back".into(),
+        number: Some(Private::new("5550142".into())),
+        fields: vec![("order".into(), Private::new("4729".into()))],
+        ..Message::default()
     });
     record
 }
@@ -115,7 +122,7 @@ fn health_shows_where_the_engine_hears_while_there_is_one() {
 }
 
 #[test]
-fn calls_are_listed_and_shown_with_turns_and_gaps() {
+fn calls_are_listed_and_shown_with_turns_gaps_and_messages() {
     let page = Page::open();
     page.board.update_call(call_with_a_turn());
     let (status, list) = page.ask("/api/calls");
@@ -133,6 +140,9 @@ fn calls_are_listed_and_shown_with_turns_and_gaps() {
     for name in ["jitter", "endpoint", "decode", "think", "voice", "pacing"] {
         assert!(parts.contains_key(&format!("{name}_ms")), "{name}");
     }
+    let message = &call["messages"][0];
+    assert_eq!((&message["number"], &message["name"]), (&"5550142".into(), &Value::Null));
+    assert_eq!(message["fields"]["order"], "4729");
     assert_eq!(call["ending"]["by"], "caller");
     assert_eq!(call["rtp"]["packets_lost"], 0);
 }

@@ -2,12 +2,14 @@
 //!
 //! Field names are part of the API. Times are Unix milliseconds, lengths milliseconds.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::board::{AudioFigures, Board, Hearing};
 use crate::appliance::lateness::BOUNDS_US;
+use crate::base::Private;
 use crate::call::latency::Latency;
 use crate::call::record::{CallRecord, Direction, Progress, RtpReport, Turn};
+use crate::converse::Message;
 use crate::listen::PartialText;
 
 pub(super) fn health(board: &Board) -> Value {
@@ -46,6 +48,7 @@ pub(super) fn calls(board: &Board) -> Value {
 pub(super) fn call(record: &CallRecord) -> Value {
     let mut value = summary(record);
     value["turns"] = record.turns().iter().map(turn).collect();
+    value["messages"] = record.messages().iter().map(message).collect();
     value["turns_left_out"] = record.turns_left_out().into();
     value["rtp"] = rtp(&record.rtp);
     value["partial"] = record.partial.as_ref().map(partial).into();
@@ -113,6 +116,19 @@ fn turn(turn: &Turn) -> Value {
 fn latency(latency: &Latency) -> Value {
     let parts = latency.parts().map(|(name, ms)| (format!("{name}_ms"), ms.into()));
     Value::Object(parts.into_iter().collect())
+}
+
+/// As in `messages.jsonl`; what is not there is null.
+fn message(message: &Message) -> Value {
+    let shown = |part: &Option<Private<String>>| part.as_ref().map(|part| part.reveal().clone());
+    let fields = message.fields.iter().map(|(name, value)| (name.clone(), value.reveal().clone()));
+    json!({
+        "topic": message.topic,
+        "name": shown(&message.name),
+        "number": shown(&message.number),
+        "text": shown(&message.text),
+        "fields": fields.map(|(name, value)| (name, value.into())).collect::<Map<_, _>>(),
+    })
 }
 
 fn rtp(report: &RtpReport) -> Value {
