@@ -9,10 +9,13 @@
 //! | `life` | start, and the engine's death |
 //! | `pauses` | the pause corpus: gap and false cut-offs, by our rule and by plain ones |
 //! | `barge` | barge-in: on RTP, over an echo, and by what is not meant |
-//! | `talk` | scripted conversations with `attendant call`, alone and five at once |
+//! | `talk` | conversations with `attendant call`, alone and five at once: `talk` of fixed turns, `callers` of the scenarios |
 //! | `crowd` | SIPp: calls set up in a second |
 //!
-//! Every part bounds its own time. An argument that is a part's name leaves out the others.
+//! Every part bounds its own time. An argument that is a part's name leaves out the others:
+//! `talk-one` and `talk-five` are the halves of `talk`. `callers-one` and `callers-five` need 200 turns
+//! each; with `seconds=N` they stop after so long, and with `keep=FILE` they add their turns to those
+//! that the file has from runs before and print the figures of all. Another program is another file.
 
 #![allow(clippy::disallowed_methods, reason = "a bench lives in real time")]
 
@@ -33,27 +36,61 @@ mod support;
 
 use table::Table;
 
-type Part = (&'static str, fn(&mut Table));
+type Part = (&'static str, fn(&mut Table, &Asked));
 
-const PARTS: [Part; 8] = [
-    ("media", media::measure),
-    ("signalling", signalling::measure),
-    ("words", words::measure),
-    ("life", life::measure),
-    ("pauses", pauses::measure),
-    ("barge", barge::measure),
-    ("talk", talk::measure),
-    ("crowd", crowd::measure),
+const PARTS: [Part; 11] = [
+    ("media", |table, _| media::measure(table)),
+    ("signalling", |table, _| signalling::measure(table)),
+    ("words", |table, _| words::measure(table)),
+    ("life", |table, _| life::measure(table)),
+    ("pauses", |table, _| pauses::measure(table)),
+    ("barge", |table, _| barge::measure(table)),
+    ("talk-one", |table, _| talk::measure(table, talk::Side::One)),
+    ("talk-five", |table, _| talk::measure(table, talk::Side::Five)),
+    ("callers-one", |table, asked| talk::callers::measure(table, talk::Side::One, asked)),
+    ("callers-five", |table, asked| talk::callers::measure(table, talk::Side::Five, asked)),
+    ("crowd", |table, _| crowd::measure(table)),
 ];
 
+/// What the command line wants.
+#[derive(Debug, Default)]
+struct Asked {
+    parts: Vec<String>,
+    /// For the parts that may be made in pieces.
+    seconds: Option<u64>,
+    keep: Option<String>,
+}
+
+impl Asked {
+    fn of(arguments: impl Iterator<Item = String>) -> Self {
+        let mut asked = Self::default();
+        // cargo gives arguments of its own, such as --bench.
+        for argument in arguments.filter(|argument| !argument.starts_with('-')) {
+            match argument.split_once('=') {
+                Some(("seconds", seconds)) => asked.seconds = seconds.parse().ok(),
+                Some(("keep", file)) => asked.keep = Some(file.to_owned()),
+                _ => asked.parts.push(argument),
+            }
+        }
+        asked
+    }
+
+    fn wants(&self, part: &str) -> bool {
+        let is_it = |asked: &String| {
+            asked == part
+                || part.strip_prefix(asked.as_str()).is_some_and(|rest| rest.starts_with('-'))
+        };
+        self.parts.is_empty() || self.parts.iter().any(is_it)
+    }
+}
+
 fn main() {
-    // cargo gives arguments of its own, such as --bench.
-    let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let asked = Asked::of(std::env::args().skip(1));
     let mut table = Table::default();
     for (name, measure) in PARTS {
-        if asked.is_empty() || asked.iter().any(|a| a == name) {
+        if asked.wants(name) {
             eprintln!("measuring: {name}");
-            measure(&mut table);
+            measure(&mut table, &asked);
         }
     }
     table.print();

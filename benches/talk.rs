@@ -2,6 +2,7 @@
 //! and how punctual its audio thread is meanwhile.
 
 mod call;
+pub mod callers;
 mod parts;
 mod script;
 
@@ -18,51 +19,89 @@ use crate::table::{Table, Target};
 
 const IDLE: Duration = Duration::from_secs(5);
 
-pub fn measure(table: &mut Table) {
+/// How many calls there are at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    One,
+    Five,
+}
+
+impl Side {
+    pub const fn calls(self) -> u32 {
+        match self {
+            Self::One => 1,
+            Self::Five => 5,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::One => "one call at a time",
+            Self::Five => "five calls at once",
+        }
+    }
+
+    /// What is wanted of the gap's median, and of its 95th percentile.
+    const fn wanted(self) -> [f64; 2] {
+        match self {
+            Self::One => [200.0, 400.0],
+            Self::Five => [f64::NAN, 500.0],
+        }
+    }
+}
+
+pub fn measure(table: &mut Table, side: Side) {
     let appliance = Setup::default().start();
     let recordings = Recordings::make();
-    let meter = Meter::start(&appliance);
-    thread::sleep(IDLE);
-    let idle = meter.read();
-
-    let meter = Meter::start(&appliance);
-    let alone = SCRIPTS.iter().map(|script| call::make(&appliance, script, &recordings));
-    let alone: Vec<Made> = alone.flatten().collect();
-    let alone_use = meter.read();
-
+    let idle = idle(&appliance);
     let late_before = lateness(&appliance);
     let meter = Meter::start(&appliance);
-    let together = thread::scope(|scope| {
-        let (appliance, recordings) = (&appliance, &recordings);
-        let calls = SCRIPTS.iter();
-        let calls = calls.map(|script| scope.spawn(|| call::make(appliance, script, recordings)));
-        let calls: Vec<_> = calls.collect();
-        calls.into_iter().filter_map(|call| call.join().ok().flatten()).collect::<Vec<Made>>()
-    });
-    let together_use = meter.read();
+    let make = |script| call::make(&appliance, script, &recordings);
+    let made: Vec<Made> = match side {
+        Side::One => SCRIPTS.iter().filter_map(|script| make(script)).collect(),
+        Side::Five => thread::scope(|scope| {
+            let calls = SCRIPTS.iter().map(|script| scope.spawn(move || make(script)));
+            let calls: Vec<_> = calls.collect();
+            calls.into_iter().filter_map(|call| call.join().ok().flatten()).collect()
+        }),
+    };
+    let used = meter.read();
     // The figures are shown once a second.
     thread::sleep(Duration::from_millis(1_500));
     let late_after = lateness(&appliance);
-
-    conversations(table, "one call at a time", &alone, [200.0, 400.0]);
-    parts::print(table, &alone);
-    conversations(table, "five calls at once", &together, [f64::NAN, 500.0]);
-    parts::print(table, &together);
-    table.section("processor time, share of a core (front, engine)");
-    processor(table, "idle", &idle, &idle, 0);
-    processor(table, "one call", &alone_use, &idle, 1);
-    processor(table, "five calls", &together_use, &idle, 5);
-    table.section("memory, largest (front, engine)");
-    memory(table, "idle", &idle);
-    memory(table, "one call", &alone_use);
-    memory(table, "five calls", &together_use);
-    punctuality(table, &late_before, &late_after);
+    let asked = SCRIPTS.iter().map(|script| script.len()).sum();
+    conversations(table, side.name(), (&made, asked), side.wanted());
+    parts::print(table, &made);
+    needs(table, side, &used, &idle);
+    if side == Side::Five {
+        punctuality(table, &late_before, &late_after);
+    }
 }
 
-/// `wanted` is the median's and the 95th percentile's target; the first may be none.
-fn conversations(table: &mut Table, name: &str, calls: &[Made], wanted: [f64; 2]) {
+fn idle(appliance: &Appliance) -> BoxUse {
+    let meter = Meter::start(appliance);
+    thread::sleep(IDLE);
+    meter.read()
+}
+
+fn needs(table: &mut Table, side: Side, used: &BoxUse, idle: &BoxUse) {
+    table.section(&format!("{}: processor time, share of a core (front, engine)", side.name()));
+    processor(table, "idle", idle, idle, 0);
+    processor(table, "in calls", used, idle, side.calls());
+    table.section(&format!("{}: memory, largest (front, engine)", side.name()));
+    memory(table, "idle", idle);
+    memory(table, "in calls", used);
+}
+
+/// `asked` turns were wanted. `wanted` is the median's and the 95th percentile's target; the first may
+/// be none.
+fn conversations(
+    table: &mut Table,
+    name: &str,
+    (calls, asked): (&[Made], usize),
+    wanted: [f64; 2],
+) {
     let turns: Vec<&Turn> = calls.iter().flat_map(|call| &call.turns).collect();
-    let asked: usize = SCRIPTS.iter().map(|script| script.len()).sum();
     table.section(&format!("{name}: {} of {asked} turns in {} calls", turns.len(), calls.len()));
     let heard: Vec<&Turn> = turns.iter().copied().filter(|turn| turn.is_heard()).collect();
     let gaps: Vec<f64> = heard.iter().filter_map(|turn| turn.gap_ms).collect();

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::script::{Line, Recordings};
@@ -11,7 +12,7 @@ use crate::support::appliance::Appliance;
 const LONGEST_S: &str = "110";
 
 /// What became of a call.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Made {
     pub answer_delay_ms: Option<f64>,
     pub greeting_delay_ms: Option<f64>,
@@ -19,7 +20,7 @@ pub struct Made {
     pub turns: Vec<Turn>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Turn {
     pub said: String,
     pub reply: String,
@@ -44,7 +45,7 @@ impl Turn {
 }
 
 /// One turn in the box's record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Piece {
     pub heard: String,
     pub endpoint_ms: f64,
@@ -67,13 +68,20 @@ pub fn make(appliance: &Appliance, script: &[Line], recordings: &Recordings) -> 
         }
         command.args(["--expect", line.expect]);
     }
+    made(appliance, &mut command)
+}
+
+/// Runs the caller; its spoken turns, each with what the box made of it.
+pub fn made(appliance: &Appliance, command: &mut Command) -> Option<Made> {
     let output = command.stderr(Stdio::null()).output().ok()?;
     let report: Value = serde_json::from_slice(&output.stdout).ok()?;
     let id = report["sip_call_id"].as_str()?.to_owned();
     let record = appliance.record(|call| call["sip_call_id"] == id.as_str())?;
-    let mut pieces = pieces(&record).into_iter().peekable();
-    let turns = report["turns"].as_array()?.iter().zip(script);
-    let turns = turns.filter(|(turn, _)| turn["spoken"] == true).map(|(turn, line)| {
+    let mut pieces = pieces(&record).into_iter();
+    let turns = report["turns"].as_array()?.iter();
+    let spoken = turns
+        .filter(|turn| turn["spoken"] == true && (turn["kind"] == "say" || turn["kind"] == "play"));
+    let turns = spoken.map(|turn| {
         let wanted = turn["heard"].as_str().unwrap_or_default();
         let mut own: Vec<Piece> = Vec::new();
         // The report joins what was heard in one turn of ours.
@@ -81,13 +89,15 @@ pub fn make(appliance: &Appliance, script: &[Line], recordings: &Recordings) -> 
             let Some(piece) = pieces.next() else { break };
             own.push(piece);
         }
+        let said = turn["said"].as_str().unwrap_or_default().to_owned();
+        let expected = turn["expected"].as_array().map(Vec::as_slice).unwrap_or_default();
         Turn {
-            said: line.parts.join(" ... "),
             reply: turn["reply"].as_str().unwrap_or_default().to_owned(),
             gap_ms: turn["gap_ms"].as_f64(),
-            has_pause: line.pause_ms > 0,
-            is_understood: turn["expected"][0]["met"] == true,
+            has_pause: turn["kind"] == "play" || said.contains('['),
+            is_understood: expected.iter().all(|expected| expected["met"] == true),
             pieces: own,
+            said,
         }
     });
     Some(Made {
