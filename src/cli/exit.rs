@@ -64,7 +64,9 @@ impl Exit {
             Self::Failed => "the operating system refused something; standard error says what",
             Self::Usage => "wrong command line",
             Self::CallFailed => "call: the call was refused, not answered, or broke off",
-            Self::NotAsExpected => "call: the call went through, an --expect was not met",
+            Self::NotAsExpected => {
+                "call: the call went through and was not as --expect or --script wants it"
+            }
             Self::DecidesOtherwise => "replay: a decision is not the recorded one",
             Self::NoFlight => "replay: the file is missing, damaged, or no flight record",
             Self::ModelCorrupt => {

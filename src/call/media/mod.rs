@@ -26,6 +26,7 @@ mod tests;
 pub use fade::fade;
 pub use plan::{DtmfPlan, PayloadTypes, Plan};
 pub use report::{HeardFrame, MediaEvent, Origin, Report};
+pub use tx::AUDIBLE_DBFS;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

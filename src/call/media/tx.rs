@@ -16,8 +16,8 @@ use crate::rtp::packet::{HEADER_BYTES, Header};
 use crate::rtp::telephone_event::{EventPacket, Turn};
 use crate::rtp::{EventSender, Packetizer, Sender};
 
-/// A frame louder than this can be heard.
-const AUDIBLE_DBFS: f32 = -50.0;
+/// A frame louder than this can be heard: the first one makes an utterance audible.
+pub const AUDIBLE_DBFS: f32 = -50.0;
 const TICK: Duration = Duration::from_millis(FRAME_MS);
 
 /// Sends to one peer.

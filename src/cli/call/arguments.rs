@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
+use super::scenario::{Act, Manner, Speech, Turn, When};
 use crate::cli::ConfigArgument;
 use crate::codec::Codec;
 use crate::sip::Transport;
 use crate::sip::message::Uri;
+
+/// The end of `--help`.
+const SCRIPTS: &str = include_str!("script.txt");
 
 /// Call a SIP address, speak, listen, measure, print the conversation.
 ///
@@ -24,13 +28,19 @@ use crate::sip::message::Uri;
 /// with speech from the other end. That is the first sound louder than -45 dBFS of the stretch in
 /// which the voice detector hears speech. A negative gap means that we were cut off.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = SCRIPTS)]
 pub(in crate::cli) struct Arguments {
     /// sip:USER@HOST, with :PORT and ;transport=tcp where needed.
     #[arg(value_parser = Target::parse)]
     pub(super) target: Target,
     #[command(flatten)]
     pub(super) directives: Directives,
-    /// The voice of --say: a name of espeak-ng.
+    /// Be the caller that this file describes; the exit code says whether the call came out as it
+    /// wants. See below.
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["say", "play", "dtmf", "pause", "expect", "voice", "speed"])]
+    pub(super) script: Option<PathBuf>,
+    /// The voice of --say: a name of espeak-ng, or "slt".
     #[arg(long, value_name = "NAME", default_value = "en-us+f3")]
     pub(super) voice: String,
     /// Words a minute of --say.
@@ -104,24 +114,6 @@ impl Target {
     }
 }
 
-/// What one turn does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Act {
-    Say(String),
-    Play(PathBuf),
-    Press(String),
-}
-
-/// One turn as asked for.
-#[derive(Clone, Debug)]
-pub(super) struct Turn {
-    /// To wait before it.
-    pub pause: Duration,
-    pub act: Act,
-    /// What the reply to it must contain, all of them.
-    pub expect: Vec<Regex>,
-}
-
 /// The turns in the order of the command line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Directives {
@@ -131,13 +123,8 @@ pub(super) struct Directives {
 }
 
 impl Directives {
-    pub(super) fn expects(&self) -> bool {
-        !self.greeting.is_empty() || self.turns.iter().any(|turn| !turn.expect.is_empty())
-    }
-
     fn push(&mut self, pause: &mut Duration, act: Act) {
-        let pause = std::mem::take(pause);
-        self.turns.push(Turn { pause, act, expect: Vec::new() });
+        self.turns.push(Turn::new(When::Silence(std::mem::take(pause)), act));
     }
 }
 
@@ -152,7 +139,7 @@ impl FromArgMatches for Directives {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut all: Vec<(usize, Directive)> = Vec::new();
         let act = |index, act| (index, Directive::Act(act));
-        all.extend(given::<String>(matches, "say").map(|(i, text)| act(i, Act::Say(text))));
+        all.extend(given::<String>(matches, "say").map(|(i, text)| act(i, say(text))));
         all.extend(given::<PathBuf>(matches, "play").map(|(i, path)| act(i, Act::Play(path))));
         all.extend(given::<String>(matches, "dtmf").map(|(i, keys)| act(i, Act::Press(keys))));
         all.extend(
@@ -180,6 +167,11 @@ impl FromArgMatches for Directives {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+/// In the manner of nobody in particular: the other arguments have their say later.
+fn say(text: String) -> Act {
+    Act::Say(Speech { text, manner: Manner::default() })
 }
 
 fn given<T: Clone + Send + Sync + 'static>(
@@ -230,7 +222,7 @@ fn codec(text: &str) -> Result<Codec, String> {
     Codec::from_name(text).ok_or_else(|| "one of PCMU, PCMA, G722, opus".to_owned())
 }
 
-fn keys(text: &str) -> Result<String, String> {
+pub(super) fn keys(text: &str) -> Result<String, String> {
     let upper = text.to_ascii_uppercase();
     match upper.chars().all(|c| "0123456789*#ABCD".contains(c)) && (1..=32).contains(&upper.len()) {
         true => Ok(upper),
@@ -239,7 +231,7 @@ fn keys(text: &str) -> Result<String, String> {
 }
 
 fn expectation(text: &str) -> Result<Regex, String> {
-    RegexBuilder::new(text).case_insensitive(true).build().map_err(|error| error.to_string())
+    super::scenario::pattern(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -283,10 +275,14 @@ mod tests {
         ]);
         let directives = arguments.unwrap().directives;
         let acts: Vec<_> = directives.turns.iter().map(|turn| turn.act.clone()).collect();
-        let say = |text: &str| Act::Say(text.to_owned());
+        let say = |text: &str| say(text.to_owned());
         let press = Act::Press("12#".to_owned());
         assert_eq!(acts, [press, say("one"), Act::Play("two.wav".into()), say("three")]);
-        let pauses: Vec<_> = directives.turns.iter().map(|turn| turn.pause.as_millis()).collect();
+        let pause = |turn: &Turn| match turn.when {
+            When::Silence(pause) => pause.as_millis(),
+            _ => panic!("{turn:?}"),
+        };
+        let pauses: Vec<_> = directives.turns.iter().map(pause).collect();
         assert_eq!(pauses, [0, 0, 500, 0]);
         let expected: Vec<_> = directives.turns.iter().map(|turn| turn.expect.len()).collect();
         assert_eq!((directives.greeting.len(), expected), (1, vec![0, 0, 2, 0]));
@@ -312,15 +308,16 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_a_wrong_command_line() {
         for wrong in [
-            ["--dtmf", "12x"],
-            ["--expect", "("],
-            ["--codec", "mp3"],
-            ["--speed", "20"],
-            ["--pause", "-1"],
-            ["--api", "ftp://127.0.0.1"],
+            &["--dtmf", "12x"][..],
+            &["--expect", "("],
+            &["--codec", "mp3"],
+            &["--speed", "20"],
+            &["--pause", "-1"],
+            &["--api", "ftp://127.0.0.1"],
+            &["--script", "a.toml", "--say", "hello"],
         ] {
             let target = ["sip:desk@127.0.0.1"];
-            let all: Vec<_> = target.iter().chain(&wrong).copied().collect();
+            let all: Vec<_> = target.iter().chain(wrong).copied().collect();
             assert!(parsed(&all).is_err(), "{wrong:?}");
         }
     }

@@ -20,20 +20,27 @@ const CUT_FROM: usize = WINDOW / 2;
 pub(super) fn listen(place: EnginePlace, log: &CallLog) -> Result<Vec<Words>, ListeningError> {
     let mut engine = Listening::start(place)?;
     let mut all = Vec::new();
-    for exchange in std::iter::once(&log.greeting).chain(&log.turns) {
-        let mut words = Words::default();
-        for piece in pieces(stretch(exchange, &log.heard)) {
-            let audio = piece.iter().flat_map(|frame| frame.0).collect();
-            let heard = engine.hear(audio, DecodeWish::default());
-            let text = match heard.map(|heard| transcript::read(&heard.recognition, None).heard) {
-                Ok(Heard::Words { text, .. }) => text.into_revealed(),
-                Ok(Heard::Nothing | Heard::Unclear) | Err(_) => String::new(),
-            };
-            words.reply = format!("{} {}", words.reply, text.trim()).trim().to_owned();
-        }
-        all.push(words);
+    let acts = log.acts.iter().map(|act| &act.exchange);
+    for exchange in std::iter::once(&log.greeting).chain(acts) {
+        let reply = words(&mut engine, stretch(exchange, &log.heard));
+        all.push(Words { reply, ..Words::default() });
     }
     Ok(all)
+}
+
+/// What is said in these frames, as far as it can be recognised.
+pub(super) fn words(engine: &mut Listening, frames: &[Frame]) -> String {
+    let mut words = String::new();
+    for piece in pieces(frames) {
+        let audio = piece.iter().flat_map(|frame| frame.0).collect();
+        let heard = engine.hear(audio, DecodeWish::default());
+        let text = match heard.map(|heard| transcript::read(&heard.recognition, None).heard) {
+            Ok(Heard::Words { text, .. }) => text.into_revealed(),
+            Ok(Heard::Nothing | Heard::Unclear) | Err(_) => String::new(),
+        };
+        words = format!("{words} {}", text.trim()).trim().to_owned();
+    }
+    words
 }
 
 /// The reply's frames.

@@ -31,6 +31,19 @@ pub(super) enum ApiError {
     NoRecord,
 }
 
+/// The call as the far end has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FarCall {
+    pub turns: Vec<FarTurn>,
+    pub messages: Vec<FarMessage>,
+}
+
+/// A message that was left: its parts by name, such as `topic` and `number`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FarMessage {
+    pub parts: Vec<(String, String)>,
+}
+
 /// One turn as the far end has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FarTurn {
@@ -79,8 +92,8 @@ impl Api {
         }
     }
 
-    /// The turns of the call with our Call-ID, once it has ended there too.
-    pub(super) fn turns(&self, sip_call_id: &str) -> Result<Vec<FarTurn>, ApiError> {
+    /// The record of the call with our Call-ID, once it has ended there too.
+    pub(super) fn ended(&self, sip_call_id: &str) -> Result<FarCall, ApiError> {
         let mut record = Err(ApiError::NoRecord);
         for _ in 0..TRIES {
             record = self.record(sip_call_id);
@@ -90,15 +103,17 @@ impl Api {
                 Err(_) => break,
             }
         }
-        let record = record?;
-        let turns = record["turns"].as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok(turns.iter().map(FarTurn::of).collect())
+        Ok(FarCall::of(&record?))
+    }
+
+    /// The turns as they stand while the call goes on.
+    pub(super) fn turns_so_far(&self, sip_call_id: &str) -> Result<Vec<FarTurn>, ApiError> {
+        Ok(FarCall::of(&self.record(sip_call_id)?).turns)
     }
 
     fn record(&self, sip_call_id: &str) -> Result<Value, ApiError> {
-        let list = self.get("/api/calls")?;
-        let calls = list["calls"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let ours = calls.iter().find(|call| call["sip_call_id"] == sip_call_id);
+        let calls = self.get("/api/calls")?;
+        let ours = list(&calls, "calls").iter().find(|call| call["sip_call_id"] == sip_call_id);
         let id = ours.and_then(|call| call["id"].as_str()).ok_or(ApiError::NoRecord)?;
         self.get(&format!("/api/calls/{id}"))
     }
@@ -132,6 +147,33 @@ fn parse(answer: &[u8]) -> Option<Value> {
     (status == b"200").then(|| serde_json::from_slice(body).ok())?
 }
 
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value[name].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+impl FarCall {
+    fn of(record: &Value) -> Self {
+        Self {
+            turns: list(record, "turns").iter().map(FarTurn::of).collect(),
+            messages: list(record, "messages").iter().map(FarMessage::of).collect(),
+        }
+    }
+}
+
+impl FarMessage {
+    fn of(value: &Value) -> Self {
+        let texts = |value: &Value| -> Vec<(String, String)> {
+            let parts = value.as_object().into_iter().flatten();
+            parts.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
+        };
+        Self { parts: [texts(value), texts(&value["fields"])].concat() }
+    }
+
+    pub(super) fn part(&self, name: &str) -> Option<&str> {
+        self.parts.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
+    }
+}
+
 impl FarTurn {
     fn of(value: &Value) -> Self {
         let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
@@ -144,13 +186,13 @@ impl FarTurn {
     }
 }
 
-/// One of our turns, for [`align`].
+/// One of our acts, for [`align`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OwnTurn {
     /// Since the answer.
     pub began_at_ms: u64,
-    /// Keys are answered by turns that heard nobody.
-    pub is_keys: bool,
+    /// Keys, and silence, are answered by turns that heard nobody.
+    pub is_mute: bool,
 }
 
 /// What was said at one point of the conversation.
@@ -171,7 +213,7 @@ pub(super) fn align(far: &[FarTurn], own: &[OwnTurn]) -> Vec<Words> {
     for turn in far {
         if turn.heard_at_ms > 0 {
             current = own.iter().filter(|own| own.began_at_ms <= turn.heard_at_ms).count();
-        } else if own.get(current).is_some_and(|next| next.is_keys)
+        } else if own.get(current).is_some_and(|next| next.is_mute)
             && words.get(current).is_some_and(|words| !words.reply.is_empty())
         {
             current += 1;
@@ -205,7 +247,7 @@ mod tests {
     }
 
     fn spoken(began_at_ms: u64) -> OwnTurn {
-        OwnTurn { began_at_ms, is_keys: false }
+        OwnTurn { began_at_ms, is_mute: false }
     }
 
     #[test]
@@ -244,9 +286,22 @@ mod tests {
 
     #[test]
     fn keys_are_answered_by_a_turn_that_heard_nobody() {
-        let keys = OwnTurn { began_at_ms: 3_000, is_keys: true };
+        let keys = OwnTurn { began_at_ms: 3_000, is_mute: true };
         let aligned = align(&[far(0, "", "Hello."), far(0, "", "We are open.")], &[keys]);
         assert_eq!(aligned, [words("", "Hello."), words("", "We are open.")]);
+    }
+
+    #[test]
+    fn a_record_has_its_messages_with_the_playbooks_own_fields() {
+        let record = serde_json::json!({
+            "turns": [{ "caller": "", "reply": "Hello.", "heard_at_ms": 0 }],
+            "messages": [{ "topic": "cancel an order", "number": null, "fields": { "order": "4729" } }],
+        });
+        let call = FarCall::of(&record);
+        assert_eq!(call.turns, [far(0, "", "Hello.")]);
+        let message = &call.messages[0];
+        assert_eq!((message.part("order"), message.part("number")), (Some("4729"), None));
+        assert_eq!(FarCall::of(&Value::Null), FarCall::default());
     }
 
     #[test]

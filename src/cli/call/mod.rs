@@ -3,10 +3,12 @@
 //! | file | what |
 //! |---|---|
 //! | `arguments` | the command line: target, turns in their order |
-//! | `sound` | the turns made ready before the call |
+//! | `scenario` | what a caller does and what must come of it, from there or from a script file (pure) |
+//! | `sound`, `noise` | the acts made ready before the call |
 //! | `caller` | the call, with the product's own SIP core, sockets and audio thread |
 //! | `talk`, `script` | when the far end talks; when we speak, listen, hang up (pure) |
 //! | `far_end`, `ears` | the far end's words: from its record, or by our own engine |
+//! | `judge` | whether it came out as wanted (pure) |
 //! | `report` | the conversation as text or JSON |
 
 // A shell: it asks for the time itself, and waits for the far end's record.
@@ -16,35 +18,48 @@ mod arguments;
 mod caller;
 mod ears;
 mod far_end;
+mod judge;
+mod noise;
 mod report;
+mod scenario;
 mod script;
 mod sound;
 mod talk;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) use arguments::Arguments;
 
 use super::exit::Exit;
-use super::listening::ListeningError;
-use super::{wav, with_sources};
+use super::listening::{Listening, ListeningError};
+use super::{printable, wav, with_sources};
 use crate::appliance::config;
+use crate::appliance::engine::link::EnginePlace;
 use crate::appliance::front;
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
 use crate::base::pcm::SAMPLE_RATE_HZ;
-use caller::{CallError, CallLog, Dial};
-use far_end::{ApiError, OwnTurn, Words};
+use crate::store::bounded::{self, ReadError};
+use caller::{CallError, CallLog, Dial, Reader};
+use far_end::{ApiError, FarCall, OwnTurn, Words};
+use judge::Known;
 use report::{Report, Source};
-use script::Verdict;
+use scenario::{Act, Manner, Scenario};
+use script::{Verdict, What};
 use sound::{SoundError, Studio};
 
 /// Why there is no report, or none with words.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("--expect needs the other end's words: --api URL or --transcribe")]
+    #[error("what is expected needs the other end's words: --api URL or --transcribe")]
     NoWords,
+    #[error("--script {path}: expect.messages needs --api URL")]
+    NoMessages { path: PathBuf },
+    #[error("--script {path}")]
+    Unreadable { path: PathBuf, source: ReadError },
+    #[error("--script {path}: {faults}")]
+    Script { path: PathBuf, faults: String },
     #[error("{host} has no address")]
     NoAddress { host: String, source: std::io::Error },
     #[error(transparent)]
@@ -55,6 +70,8 @@ enum Failure {
     Api(#[from] ApiError),
     #[error("--transcribe")]
     Ears(#[from] ListeningError),
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("--record {path}")]
@@ -64,12 +81,17 @@ enum Failure {
 impl Failure {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoWords => Exit::Usage,
+            Self::NoWords | Self::NoMessages { .. } | Self::Script { .. } => Exit::Usage,
             Self::NoAddress { .. } => Exit::CallFailed,
             Self::Call(CallError::Ports(_)) => Exit::PortsExhausted,
             Self::Ears(_) => Exit::EngineFailed,
             Self::Start(error) => Exit::from(error),
-            Self::Sound(_) | Self::Call(_) | Self::Api(_) | Self::Record { .. } => Exit::Failed,
+            Self::Unreadable { .. }
+            | Self::Sound(_)
+            | Self::Call(_)
+            | Self::Api(_)
+            | Self::Thread(_)
+            | Self::Record { .. } => Exit::Failed,
         }
     }
 }
@@ -85,16 +107,23 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn call(arguments: &Arguments) -> Result<Exit, Failure> {
-    let directives = &arguments.directives;
-    if directives.expects() && arguments.api.is_none() && !arguments.transcribe {
+    let scenario = match &arguments.script {
+        Some(path) => from_script(path)?,
+        None => from_directives(arguments),
+    };
+    if scenario.needs_words() && arguments.api.is_none() && !arguments.transcribe {
         return Err(Failure::NoWords);
+    }
+    if let (Some(_), None, Some(path)) =
+        (&scenario.wanted.messages, &arguments.api, &arguments.script)
+    {
+        return Err(Failure::NoMessages { path: path.clone() });
     }
     let host = || arguments.target.uri.clone();
     let resolved = arguments.target.resolve();
     let peer = resolved.map_err(|source| Failure::NoAddress { host: host(), source })?;
-    let studio = Studio { voice: &arguments.voice, words_per_minute: arguments.speed };
-    let turns = directives.turns.iter().map(|turn| Ok((turn.pause, studio.prepare(&turn.act)?)));
-    let turns = turns.collect::<Result<Vec<_>, SoundError>>()?;
+    let sounds = Studio::new(scenario.seed).rehearse(&scenario)?;
+    let longest = Duration::from_secs(arguments.max_seconds);
     let dial = Dial {
         target: &arguments.target,
         peer,
@@ -102,29 +131,89 @@ fn call(arguments: &Arguments) -> Result<Exit, Failure> {
             Some(codec) => vec![codec],
             None => config::Config::default().media.codecs,
         },
-        turns: turns.clone(),
-        limit: Duration::from_secs(arguments.max_seconds),
+        scenario: &scenario,
+        sounds,
+        reader: match &arguments.script {
+            Some(_) => reader(arguments)?,
+            None => None,
+        },
+        limit: scenario.wanted.at_most.unwrap_or(longest),
     };
     let log = caller::make(dial)?;
     if let Some(path) = &arguments.record {
-        let (sent, heard) = (log.sent_track(&turns), log.heard_track());
-        let file = wav::stereo(SAMPLE_RATE_HZ, &sent, &heard);
+        let file = wav::stereo(SAMPLE_RATE_HZ, &log.sent, &log.heard_track());
         let written = std::fs::write(path, file);
         written.map_err(|source| Failure::Record { path: path.clone(), source })?;
     }
-    // The words may be out of reach; the measurements are shown all the same.
-    let (source, words, failure) = match words(arguments, &log) {
-        Ok((source, words)) => (source, words, None),
-        Err(failure) => (Source::Nowhere, Vec::new(), Some(failure)),
+    report(arguments, &scenario, &log)
+}
+
+fn from_script(path: &Path) -> Result<Scenario, Failure> {
+    let text = bounded::text(path, scenario::FILE_BYTES)
+        .map_err(|source| Failure::Unreadable { path: path.to_owned(), source })?;
+    scenario::read(&text, path.parent().unwrap_or(Path::new(""))).map_err(|faults| {
+        let faults = printable(&faults.join("\n"));
+        Failure::Script { path: path.to_owned(), faults }
+    })
+}
+
+fn from_directives(arguments: &Arguments) -> Scenario {
+    let directives = arguments.directives.clone();
+    let mut turns = directives.turns;
+    for turn in &mut turns {
+        if let Act::Say(speech) = &mut turn.act {
+            speech.manner = Manner {
+                voice: arguments.voice.clone(),
+                words_per_minute: arguments.speed,
+                ..Manner::default()
+            };
+        }
+    }
+    Scenario { greeting: directives.greeting, turns, ..Scenario::default() }
+}
+
+/// From where a script learns what is said during the call.
+fn reader(arguments: &Arguments) -> Result<Option<Reader>, Failure> {
+    let source = match &arguments.api {
+        Some(api) => caller::Source::Record(api.clone()),
+        None if arguments.transcribe => {
+            caller::Source::Ears(Box::new(Listening::start(own_engine(arguments)?)?))
+        }
+        None => return Ok(None),
     };
-    let report = Report::new(directives, &log, source, words);
+    Reader::start(source).map(Some).map_err(Failure::Thread)
+}
+
+fn own_engine(arguments: &Arguments) -> Result<EnginePlace, Failure> {
+    let paths = Paths::here();
+    let config = arguments.config.load(&paths)?;
+    Ok(front::engine_place(&config, arguments.config.path(&paths), &paths)?)
+}
+
+/// Prints what the call was like.
+fn report(arguments: &Arguments, scenario: &Scenario, log: &CallLog) -> Result<Exit, Failure> {
+    // The words may be out of reach; the measurements are shown all the same.
+    let (said, failure) = match said(arguments, scenario, log) {
+        Ok(said) => (said, None),
+        Err(failure) => (Said::default(), Some(failure)),
+    };
+    let outcomes = match &arguments.script {
+        Some(_) => {
+            let messages = said.far.as_ref().map(|far| far.messages.as_slice());
+            judge::outcomes(scenario, &Known { log, words: &said.words, messages })
+        }
+        None => Vec::new(),
+    };
+    let report = Report::new(scenario, log, (said.source, &said.words), outcomes);
     if arguments.json {
         println!("{}", report.json());
     } else {
         print!("{}", report.text());
     }
+    // A script judges by itself how a call that was taken may end.
+    let is_broken = arguments.script.is_none() && log.verdict != Verdict::Complete;
     match failure {
-        _ if log.verdict != Verdict::Complete || log.answer_delay.is_none() => Ok(Exit::CallFailed),
+        _ if is_broken || log.answer_delay.is_none() => Ok(Exit::CallFailed),
         Some(failure) => Err(failure),
         None if report.is_as_expected() => Ok(Exit::Done),
         None => Ok(Exit::NotAsExpected),
@@ -132,24 +221,58 @@ fn call(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// What was said, from where the command line wants it.
-fn words(arguments: &Arguments, log: &CallLog) -> Result<(Source, Vec<Words>), Failure> {
-    let Some(dialled) = log.greeting.spoken else { return Ok((Source::Nowhere, Vec::new())) };
+#[derive(Debug)]
+struct Said {
+    source: Source,
+    /// The greeting's words, then those of each act.
+    words: Vec<Words>,
+    far: Option<FarCall>,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Self { source: Source::Nowhere, words: Vec::new(), far: None }
+    }
+}
+
+fn said(arguments: &Arguments, scenario: &Scenario, log: &CallLog) -> Result<Said, Failure> {
+    let Some(connected) = log.greeting.spoken else { return Ok(Said::default()) };
+    let mut said = Said::default();
     if let Some(api) = &arguments.api {
-        let turns = arguments.directives.turns.iter().zip(&log.turns);
-        let own = turns.filter_map(|(turn, exchange)| {
-            let since = exchange.began?.saturating_duration_since(dialled);
+        let own = log.acts.iter().filter_map(|done| {
+            let since = done.exchange.began?.saturating_duration_since(connected);
             let began_at_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-            Some(OwnTurn { began_at_ms, is_keys: matches!(turn.act, arguments::Act::Press(_)) })
+            let act = match done.what {
+                What::Turn(turn) => scenario.turns.get(turn).map(|turn| &turn.act),
+                What::Whenever(at) => scenario.whenever.get(at).map(|reflex| &reflex.act),
+            };
+            let is_mute = matches!(act, Some(Act::Press(_) | Act::Wait(_)));
+            Some(OwnTurn { began_at_ms, is_mute })
         });
         let own: Vec<OwnTurn> = own.collect();
-        let far = api.turns(&log.sip_call_id)?;
-        return Ok((Source::FarEnd, far_end::align(&far, &own)));
+        let far = api.ended(&log.sip_call_id)?;
+        let words = far_end::align(&far.turns, &own);
+        said = Said { source: Source::FarEnd, words, far: Some(far) };
+    } else if arguments.transcribe && log.words.is_none() {
+        let words = ears::listen(own_engine(arguments)?, log)?;
+        said = Said { source: Source::Ears, words, far: None };
     }
-    if arguments.transcribe {
-        let paths = Paths::here();
-        let config = arguments.config.load(&paths)?;
-        let place = front::engine_place(&config, arguments.config.path(&paths), &paths)?;
-        return Ok((Source::Ears, ears::listen(place, log)?));
+    if let Some(all) = &log.words {
+        said.words.resize(log.acts.len() + 1, Words::default());
+        if said.far.is_none() {
+            said.source = Source::Ears;
+        }
+        for (words, reply) in said.words.iter_mut().zip(replies(all, log)) {
+            reply.clone_into(&mut words.reply);
+        }
     }
-    Ok((Source::Nowhere, Vec::new()))
+    Ok(said)
+}
+
+/// What the far end said, cut where our acts began.
+fn replies<'a>(all: &'a str, log: &'a CallLog) -> impl Iterator<Item = &'a str> {
+    let begins = || log.acts.iter().map(|act| act.words_from);
+    let ends = begins().chain(std::iter::once(all.len()));
+    let pieces = std::iter::once(0).chain(begins()).zip(ends);
+    pieces.map(|(from, to)| all.get(from..to).unwrap_or_default().trim())
 }

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::arguments::{Act, Directives};
 use super::caller::{CallLog, Closing};
 use super::far_end::{FarGap, Words};
-use super::script::{Exchange, Verdict};
+use super::judge::{Expected, Outcome, expectations};
+use super::scenario::{Act, Scenario};
+use super::script::{Exchange, Performed, Verdict, What};
 use crate::sip::EndCause;
 
 /// Columns of the words in the printed conversation.
@@ -22,55 +23,48 @@ pub(super) enum Source {
     Ears,
 }
 
-/// One `--expect` and whether the reply matched it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Expected {
-    pub pattern: String,
-    pub met: bool,
-}
-
 /// Joins what was asked for, what was measured and what was said.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
-    directives: &'a Directives,
+    scenario: &'a Scenario,
     log: &'a CallLog,
     source: Source,
+    /// The greeting's, then each act's.
+    words: &'a [Words],
     /// The greeting's, then each turn's.
-    words: Vec<Words>,
     expected: Vec<Vec<Expected>>,
+    /// Of a script's call as a whole.
+    outcomes: Vec<Outcome>,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(
-        directives: &'a Directives,
+        scenario: &'a Scenario,
         log: &'a CallLog,
-        source: Source,
-        words: Vec<Words>,
+        (source, words): (Source, &'a [Words]),
+        outcomes: Vec<Outcome>,
     ) -> Self {
-        let turns = directives.turns.iter().map(|turn| &turn.expect);
-        let lists = std::iter::once(&directives.greeting).chain(turns);
-        let expected = lists.enumerate().map(|(at, list)| {
-            let reply = words.get(at).map_or("", |words| words.reply.as_str());
-            list.iter()
-                .map(|what| Expected {
-                    pattern: what.as_str().to_owned(),
-                    met: what.is_match(reply),
-                })
-                .collect()
-        });
-        let expected = expected.collect();
-        Self { directives, log, source, words, expected }
+        let expected = expectations(scenario, &log.acts, words);
+        Self { scenario, log, source, words, expected, outcomes }
     }
 
-    /// Every `--expect` was met.
+    /// Every expectation of a reply was met, and every wish of the script.
     pub(super) fn is_as_expected(&self) -> bool {
         self.expected.iter().flatten().all(|expected| expected.met)
+            && self.outcomes.iter().all(Outcome::is_met)
+    }
+
+    fn act(&self, performed: &Performed) -> Option<&'a Act> {
+        match performed.what {
+            What::Turn(turn) => self.scenario.turns.get(turn).map(|turn| &turn.act),
+            What::Whenever(at) => self.scenario.whenever.get(at).map(|reflex| &reflex.act),
+        }
     }
 
     fn gaps(&self) -> Vec<i64> {
-        let turns = self.directives.turns.iter().zip(&self.log.turns);
+        let acts = self.log.acts.iter();
         let mut gaps: Vec<i64> =
-            turns.filter_map(|(turn, exchange)| gap_ms(&turn.act, exchange)).collect();
+            acts.filter_map(|done| gap_ms(self.act(done)?, &done.exchange)).collect();
         gaps.sort_unstable();
         gaps
     }
@@ -78,28 +72,56 @@ impl<'a> Report<'a> {
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         let log = self.log;
+        if !self.scenario.about.is_empty() {
+            line(&mut text, "about", &self.scenario.about, None);
+        }
         if let (Some(delay), Some(codec)) = (log.answer_delay, log.codec) {
             let _ = writeln!(text, "answered after {} ms, {}", delay.as_millis(), codec.name());
             let delay = log.greeting.gap_ms().map(|ms| format!("{ms} ms after ACK"));
             self.reply(&mut text, 0, &log.greeting, delay);
+            self.missed(&mut text, 0);
         }
-        for (at, (turn, exchange)) in self.directives.turns.iter().zip(&log.turns).enumerate() {
-            if exchange.began.is_none() {
-                break;
-            }
-            line(&mut text, "caller", &act(&turn.act), None);
+        for (at, done) in log.acts.iter().enumerate() {
+            let Some(act) = self.act(done) else { continue };
+            line(&mut text, "caller", &described(act), None);
             let heard = self.words.get(at + 1).map_or("", |words| words.heard.as_str());
             if self.source == Source::FarEnd {
                 line(&mut text, "heard", heard, None);
             }
-            let gap = gap_ms(&turn.act, exchange).map(|ms| match ms {
+            let gap = gap_ms(act, &done.exchange).map(|ms| match ms {
                 0.. => format!("gap {ms} ms{}", self.there(at + 1)),
                 _ => format!("gap {ms} ms, cut off"),
             });
-            self.reply(&mut text, at + 1, exchange, gap);
+            self.reply(&mut text, at + 1, &done.exchange, gap);
+            if let Some(turn) = self.last_of_turn(at) {
+                self.missed(&mut text, turn + 1);
+            }
+        }
+        for Outcome { wanted, instead } in &self.outcomes {
+            if let Some(instead) = instead {
+                line(&mut text, "missed", &format!("{wanted}: {instead}"), None);
+            }
         }
         text.push_str(&self.summary());
         text
+    }
+
+    /// The turn to which the act belongs, if that turn ends with it.
+    fn last_of_turn(&self, at: usize) -> Option<usize> {
+        let turn_of = |at: usize| {
+            let acts = self.log.acts.get(..=at)?;
+            acts.iter().rev().find_map(|done| match done.what {
+                What::Turn(turn) => Some(turn),
+                What::Whenever(_) => None,
+            })
+        };
+        turn_of(at).filter(|turn| turn_of(at + 1) != Some(*turn))
+    }
+
+    fn missed(&self, text: &mut String, at: usize) {
+        for expected in self.expected.get(at).into_iter().flatten().filter(|e| !e.met) {
+            line(text, "missed", &format!("--expect {:?}", expected.pattern), None);
+        }
     }
 
     fn reply(&self, text: &mut String, at: usize, exchange: &Exchange, note: Option<String>) {
@@ -111,9 +133,6 @@ impl<'a> Report<'a> {
             (words, _) => words.to_owned(),
         };
         line(text, "desk", &said, note.as_deref());
-        for expected in self.expected.get(at).into_iter().flatten().filter(|e| !e.met) {
-            line(text, "missed", &format!("--expect {:?}", expected.pattern), None);
-        }
     }
 
     /// The same gap as the far end has it, with the parts that took time.
@@ -128,13 +147,22 @@ impl<'a> Report<'a> {
 
     fn summary(&self) -> String {
         let gaps = self.gaps();
-        let made = self.log.turns.iter().filter(|turn| turn.began.is_some()).count();
-        let mut text = format!("{made} of {} turns", self.directives.turns.len());
+        let turns = self.scenario.turns.len();
+        let made = (0..turns).filter(|turn| self.is_made(*turn)).count();
+        let mut text = format!("{made} of {turns} turns");
         if let (Some(median), Some(high)) = (percentile(&gaps, 50), percentile(&gaps, 95)) {
             let _ = write!(text, ", gap median {median} ms, 95th percentile {high} ms");
         }
         let _ = writeln!(text, "; {}", ending(self.log).2);
+        if !self.outcomes.is_empty() {
+            let verdict = if self.is_as_expected() { "as expected" } else { "not as expected" };
+            let _ = writeln!(text, "{verdict}");
+        }
         text
+    }
+
+    fn is_made(&self, turn: usize) -> bool {
+        self.log.acts.iter().any(|done| done.what == What::Turn(turn))
     }
 
     pub(super) fn json(&self) -> Value {
@@ -142,10 +170,20 @@ impl<'a> Report<'a> {
         let gaps = self.gaps();
         let rtp = &log.rtp;
         let (by, cause, _) = ending(log);
-        let turns = self.directives.turns.iter().zip(&log.turns).enumerate();
-        let turns: Vec<Value> =
-            turns.map(|(at, (turn, exchange))| self.turn(at + 1, &turn.act, exchange)).collect();
+        let made = log.acts.iter().enumerate().filter_map(|(at, done)| {
+            Some(self.turn(Some(at + 1), done.what, self.act(done)?, &done.exchange))
+        });
+        let unmade = self.scenario.turns.iter().enumerate().filter(|(at, _)| !self.is_made(*at));
+        let unmade = unmade
+            .map(|(at, turn)| self.turn(None, What::Turn(at), &turn.act, &Exchange::default()));
+        let turns: Vec<Value> = made.chain(unmade).collect();
+        let outcomes: Vec<Value> = self
+            .outcomes
+            .iter()
+            .map(|o| json!({ "wanted": o.wanted, "met": o.is_met(), "instead": o.instead }))
+            .collect();
         json!({
+            "about": self.scenario.about,
             "answered": log.answer_delay.is_some(),
             "sip_call_id": log.sip_call_id,
             "codec": log.codec.map(|codec| codec.name()),
@@ -159,7 +197,9 @@ impl<'a> Report<'a> {
             "gap_p95_ms": percentile(&gaps, 95),
             "lasted_ms": millis(log.lasted),
             "complete": log.verdict == Verdict::Complete,
+            "longest_silence_ms": millis(log.longest_quiet),
             "as_expected": self.is_as_expected(),
+            "outcomes": outcomes,
             "ending": { "by": by, "cause": cause },
             "rtp": {
                 "packets_sent": rtp.sent,
@@ -177,26 +217,39 @@ impl<'a> Report<'a> {
         })
     }
 
-    fn turn(&self, at: usize, act: &Act, exchange: &Exchange) -> Value {
+    /// `at` counts the words of acts; none for one that was not performed.
+    fn turn(&self, at: Option<usize>, what: What, act: &Act, exchange: &Exchange) -> Value {
         let (kind, said) = match act {
-            Act::Say(text) => ("say", text.clone()),
+            Act::Say(speech) => ("say", speech.text.clone()),
             Act::Play(path) => ("play", path.display().to_string()),
             Act::Press(keys) => ("dtmf", keys.clone()),
+            Act::Sound(kind, _) => ("sound", format!("{kind:?}").to_lowercase()),
+            Act::Wait(_) => ("wait", String::new()),
         };
-        let heard = match self.source {
-            Source::FarEnd => self.said(at, |words| &words.heard),
-            Source::Nowhere | Source::Ears => Value::Null,
+        let heard = match (self.source, at) {
+            (Source::FarEnd, Some(at)) => self.said(at, |words| &words.heard),
+            _ => Value::Null,
         };
+        let turn = match what {
+            What::Turn(turn) => Some(turn + 1),
+            What::Whenever(_) => None,
+        };
+        let millis = |duration: std::time::Duration| millis(duration);
         json!({
+            "turn": turn,
             "kind": kind,
             "said": said,
             "spoken": exchange.spoken.is_some(),
             "heard": heard,
-            "reply": self.said(at, |words| &words.reply),
+            "reply": at.map_or(Value::Null, |at| self.said(at, |words| &words.reply)),
             "gap_ms": gap_ms(act, exchange),
-            "far_end": self.words.get(at).and_then(|words| words.gap.as_ref()).map(far_gap),
+            "far_end": at
+                .and_then(|at| self.words.get(at))
+                .and_then(|words| words.gap.as_ref())
+                .map(far_gap),
             "reply_ms": reply_ms(exchange),
-            "expected": self.expectations(at),
+            "stopped_after_ms": exchange.stopped_after().map(millis),
+            "expected": turn.map_or(json!([]), |turn| self.expectations(turn)),
         })
     }
 
@@ -247,19 +300,21 @@ fn wrapped(what: &str) -> Vec<String> {
     rows
 }
 
-fn act(act: &Act) -> String {
+fn described(act: &Act) -> String {
     match act {
-        Act::Say(text) => text.clone(),
+        Act::Say(speech) => speech.text.clone(),
         Act::Play(path) => format!("(plays {})", path.display()),
         Act::Press(keys) => format!("(presses {keys})"),
+        Act::Sound(kind, _) => format!("({})", format!("{kind:?}").to_lowercase()),
+        Act::Wait(_) => "(waits)".to_owned(),
     }
 }
 
-/// Keys have no last packet with speech.
+/// Keys have no last packet with speech, and a sound is none.
 fn gap_ms(act: &Act, exchange: &Exchange) -> Option<i64> {
     match act {
         Act::Say(_) | Act::Play(_) => exchange.gap_ms(),
-        Act::Press(_) => None,
+        Act::Press(_) | Act::Sound(..) | Act::Wait(_) => None,
     }
 }
 
@@ -289,6 +344,7 @@ fn ending(log: &CallLog) -> (&'static str, String, String) {
         Closing::Ended(EndCause::ByPeer) => plain("far-end", "hung-up", "the other end hung up"),
         Closing::Ended(EndCause::ByUs) => match log.verdict {
             Verdict::TooLong => plain("us", "too-long", "we hung up after --max-seconds"),
+            Verdict::GaveUp => plain("us", "gave-up", "we gave up and hung up"),
             Verdict::Complete | Verdict::BrokenOff => plain("us", "hung-up", "we hung up"),
         },
         Closing::Ended(

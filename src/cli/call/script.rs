@@ -2,15 +2,23 @@
 //! Pure.
 //!
 //! ```text
-//!  Dialling ─▶ Listening(greeting) ─▶ Pausing ─▶ Speaking(turn) ─▶ Listening(turn) ─▶ … ─▶ Leaving ─▶ HangingUp ─▶ Over
+//!  Dialling ─▶ Listening ─▶ Judging ─▶ Pausing ─▶ Speaking ─▶ Listening ─▶ … ─▶ Leaving ─▶ HangingUp ─▶ Over
 //! ```
-//! After each turn the reply is waited for: [`REPLY`] for it to begin, then until the far end is
-//! silent. A reply that began before our turn had ended counts, with a negative gap: we were cut
-//! off.
+//! After each act the reply is waited for: [`REPLY`] for it to begin, then until the far end is
+//! silent. A reply that began before our act had ended counts, with a negative gap: we were cut
+//! off. Where the far end's words are known during the call they are judged then: a reply that is
+//! not as expected has the turn made again, and the caller gives up after its last try. Without
+//! words nothing is judged here, and turn follows turn.
+
+mod follow;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::scenario::{Act, End, Scenario, When};
 use super::talk::Mark;
 use crate::base::TimerTable;
 
@@ -20,9 +28,11 @@ const REPLY: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(5);
 /// A far end that does not answer our BYE or CANCEL in this time is gone.
 const GIVE_UP: Duration = Duration::from_secs(3);
+/// The far end's words are there within this time, or the caller goes by what was known before.
+const WORDS: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Input {
+pub(super) enum Input<'a> {
     /// The INVITE is sent.
     Dialled,
     /// The ACK is sent.
@@ -31,8 +41,12 @@ pub(super) enum Input {
     Began(Mark),
     /// The far end has stopped talking.
     Ended(Mark),
-    /// The last packet with speech of the turn that is being spoken has left.
+    /// The first packet with sound of what is performed has left.
+    Audible,
+    /// The last packet with speech of it has left.
     Spoken,
+    /// Everything that the far end has said in this call.
+    Words(&'a str),
     /// The call is over, by whomever.
     Closed,
     Timeout,
@@ -40,23 +54,36 @@ pub(super) enum Input {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Output {
-    /// Speak this turn, or press its keys; answer with `Spoken`.
-    Perform(usize),
+    /// Speak this, or press its keys; answer with `Audible` and `Spoken`.
+    Perform(What),
+    /// Answer with `Words`.
+    Read,
     /// BYE or CANCEL; answer with `Closed`.
     HangUp,
     Timeout(Option<Instant>),
 }
 
-/// What became of one turn, or of the greeting.
+/// Something that the caller does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Turn(usize),
+    Whenever(usize),
+}
+
+/// What became of one act, or of the greeting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Exchange {
-    /// When we began to speak.
+    /// When we began.
     pub began: Option<Instant>,
+    /// When our first packet with sound left.
+    pub audible: Option<Instant>,
     /// When our last packet with speech left; for the greeting, the ACK.
     pub spoken: Option<Instant>,
     /// The far end's first and last packet with speech.
     pub reply_from: Option<Mark>,
     pub reply_to: Option<Mark>,
+    /// We began into the far end's words, and this was the last of them.
+    pub stopped: Option<Mark>,
 }
 
 impl Exchange {
@@ -69,36 +96,60 @@ impl Exchange {
         };
         gap.ok()
     }
+
+    /// From our first sound to the last of the far end's words that we spoke into.
+    pub(super) fn stopped_after(&self) -> Option<Duration> {
+        Some(self.stopped?.arrived.saturating_duration_since(self.audible?))
+    }
+}
+
+/// Something that was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Performed {
+    pub what: What,
+    pub exchange: Exchange,
+    /// Bytes of the far end's words before it.
+    pub words_from: usize,
 }
 
 /// How the script ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Every turn was spoken.
+    /// Every turn was made.
     Complete,
+    /// A reply was not as expected, after every try.
+    GaveUp,
     /// The far end ended the call before that, or never took it.
     BrokenOff,
-    /// `--max-seconds` were over.
+    /// The longest time was over.
     TooLong,
+}
+
+/// Why the far end's words are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// The far end is silent.
+    Silence,
+    /// It is time to speak into its words.
+    Over,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Dialling,
-    /// `None` is the greeting.
     Listening {
-        to: Option<usize>,
         hears: bool,
     },
+    /// The far end's words are on their way.
+    Judging(Reading),
     Pausing {
-        next: usize,
+        next: What,
     },
-    /// `over` is what the far end says meanwhile.
+    /// `over` is what the far end has begun to say meanwhile.
     Speaking {
-        turn: usize,
         over: Option<Mark>,
     },
-    /// Every turn is spoken; the far end may hang up.
+    /// Every turn is made; the far end may hang up.
     Leaving,
     HangingUp(Verdict),
     Over(Verdict),
@@ -107,34 +158,61 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timer {
     Step,
+    /// The last turn's own time to hang up.
+    HangUp,
     Limit,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Script {
-    /// How long to wait before each turn, once the far end is silent.
-    pauses: Vec<Duration>,
+pub(super) struct Script<'a> {
+    scenario: &'a Scenario,
+    /// The far end's words can be read during the call.
+    has_words: bool,
     limit: Duration,
     state: State,
     timers: TimerTable<Timer>,
     out: VecDeque<Output>,
     greeting: Exchange,
-    turns: Vec<Exchange>,
+    acts: Vec<Performed>,
+    /// The turn that was made last; what is done whenever something is heard belongs to it.
+    turn: Option<usize>,
+    /// Bytes of the far end's words before the turn's first try.
+    turn_words_from: usize,
+    tries: u32,
+    /// How often each reflex may still come.
+    reflexes: Vec<u32>,
+    words: String,
+    /// Since when the far end talks.
+    talking: Option<Mark>,
+    /// The reply to what was done last must have begun by then.
+    reply_by: Option<Instant>,
+    /// Since when nobody speaks.
+    quiet_since: Option<Instant>,
+    longest_quiet: Duration,
 }
 
-impl Script {
-    /// One turn for each of `pauses`; the call lasts `limit` at most.
-    pub(super) fn new(pauses: Vec<Duration>, limit: Duration) -> Self {
-        let turns = vec![Exchange::default(); pauses.len()];
+impl<'a> Script<'a> {
+    /// The call lasts `limit` at most.
+    pub(super) fn new(scenario: &'a Scenario, has_words: bool, limit: Duration) -> Self {
         Self {
-            pauses,
+            scenario,
+            has_words,
             limit,
             state: State::Dialling,
             timers: TimerTable::default(),
             out: VecDeque::new(),
             greeting: Exchange::default(),
-            turns,
+            acts: Vec::new(),
+            turn: None,
+            turn_words_from: 0,
+            tries: 0,
+            reflexes: scenario.whenever.iter().map(|reflex| reflex.times).collect(),
+            words: String::new(),
+            talking: None,
+            reply_by: None,
+            quiet_since: None,
+            longest_quiet: Duration::ZERO,
         }
     }
 
@@ -142,8 +220,12 @@ impl Script {
         &self.greeting
     }
 
-    pub(super) fn turns(&self) -> &[Exchange] {
-        &self.turns
+    pub(super) fn acts(&self) -> &[Performed] {
+        &self.acts
+    }
+
+    pub(super) fn longest_quiet(&self) -> Duration {
+        self.longest_quiet
     }
 
     /// Once the call is over.
@@ -155,41 +237,30 @@ impl Script {
     }
 
     /// One input; drain [`Self::poll_output`] afterwards.
-    pub(super) fn handle(&mut self, now: Instant, input: Input) {
+    pub(super) fn handle(&mut self, now: Instant, input: Input<'_>) {
         match (self.state, input) {
             (State::Over(_), _) => (),
             (_, Input::Timeout) => self.timeout(now),
-            (State::HangingUp(verdict), Input::Closed) => self.close(verdict),
-            (State::Leaving, Input::Closed) => self.close(Verdict::Complete),
-            (State::Listening { to, .. }, Input::Closed) => {
-                let is_last = to.map_or(0, |turn| turn + 1) == self.turns.len();
-                self.close(if is_last { Verdict::Complete } else { Verdict::BrokenOff });
-            }
-            (_, Input::Closed) => self.close(Verdict::BrokenOff),
+            (_, Input::Closed) => self.closed(now),
             (State::Dialling, Input::Dialled) => self.timers.set(Timer::Limit, now + self.limit),
             (State::Dialling, Input::Connected) => {
                 self.greeting.spoken = Some(now);
-                self.listen(now, None);
+                self.quiet_since = Some(now);
+                self.listen(now, REPLY);
             }
-            (State::Listening { to, hears: false }, Input::Began(mark)) => {
-                self.exchange(to).reply_from = Some(mark);
-                self.hear(to);
+            (_, Input::Began(mark)) => self.began(now, mark),
+            (_, Input::Ended(mark)) => self.ended(now, mark),
+            (State::Speaking { .. }, Input::Audible) => self.exchange().audible = Some(now),
+            (State::Speaking { over }, Input::Spoken) => self.spoken(now, over),
+            (State::Judging(reading), Input::Words(words)) => {
+                words.clone_into(&mut self.words);
+                self.judge(now, reading);
             }
-            (State::Listening { to, hears: true }, Input::Ended(mark)) => {
-                self.exchange(to).reply_to = Some(mark);
-                self.go_on(now, to);
-            }
-            (State::Speaking { turn, .. }, Input::Began(mark)) => {
-                self.state = State::Speaking { turn, over: Some(mark) };
-            }
-            (State::Speaking { turn, .. }, Input::Ended(_)) => {
-                self.state = State::Speaking { turn, over: None };
-            }
-            (State::Speaking { turn, over }, Input::Spoken) => self.spoken(now, turn, over),
-            // Out of place: what the far end says while we wait or leave asks for nothing.
+            // Out of place: the call has gone on meanwhile.
             (
                 State::Dialling
                 | State::Listening { .. }
+                | State::Judging(_)
                 | State::Pausing { .. }
                 | State::Speaking { .. }
                 | State::Leaving
@@ -208,8 +279,11 @@ impl Script {
         while let Some(timer) = self.timers.pop_due(now) {
             match (timer, self.state) {
                 (Timer::Limit, _) => self.hang_up(now, Verdict::TooLong),
-                (Timer::Step, State::Listening { to, .. }) => self.go_on(now, to),
-                (Timer::Step, State::Pausing { next }) => self.speak(now, next),
+                (Timer::HangUp, _) => self.hang_up(now, Verdict::Complete),
+                (Timer::Step, State::Listening { hears: true }) => self.read(now, Reading::Over),
+                (Timer::Step, State::Listening { hears: false }) => self.reply_over(now),
+                (Timer::Step, State::Judging(reading)) => self.judge(now, reading),
+                (Timer::Step, State::Pausing { next }) => self.perform(now, next),
                 (Timer::Step, State::Leaving) => self.hang_up(now, Verdict::Complete),
                 (Timer::Step, State::HangingUp(verdict)) => self.close(verdict),
                 (Timer::Step, _) => (),
@@ -217,54 +291,68 @@ impl Script {
         }
     }
 
-    fn listen(&mut self, now: Instant, to: Option<usize>) {
-        self.state = State::Listening { to, hears: false };
-        self.timers.set(Timer::Step, now + REPLY);
-    }
-
-    fn hear(&mut self, to: Option<usize>) {
-        self.state = State::Listening { to, hears: true };
-        self.timers.cancel(Timer::Step);
-    }
-
-    /// The reply is over, or did not come.
-    fn go_on(&mut self, now: Instant, after: Option<usize>) {
-        let next = after.map_or(0, |turn| turn + 1);
-        match self.pauses.get(next) {
-            Some(pause) => {
-                self.state = State::Pausing { next };
-                self.timers.set(Timer::Step, now + *pause);
-                self.timeout(now);
+    fn perform(&mut self, now: Instant, what: What) {
+        let words_from = self.words.len();
+        self.acts.push(Performed { what, exchange: Exchange::default(), words_from });
+        self.exchange().began = Some(now);
+        let scenario = self.scenario;
+        let act = match what {
+            What::Turn(turn) => {
+                if self.turn != Some(turn) {
+                    (self.turn, self.tries, self.turn_words_from) = (Some(turn), 0, words_from);
+                }
+                self.tries += 1;
+                let turn = scenario.turns.get(turn);
+                if let Some(after) = turn.and_then(|turn| turn.hang_up_after) {
+                    self.timers.set(Timer::HangUp, now + after);
+                }
+                turn.map(|turn| &turn.act)
             }
-            None => {
-                self.state = State::Leaving;
-                self.timers.set(Timer::Step, now + FAREWELL);
-            }
+            What::Whenever(reflex) => scenario.whenever.get(reflex).map(|reflex| &reflex.act),
+        };
+        if let Some(Act::Wait(patience)) = act {
+            self.exchange().spoken = Some(now);
+            return self.listen(now, *patience);
         }
+        self.quiet_until(now);
+        self.state = State::Speaking { over: None };
+        self.out.push_back(Output::Perform(what));
     }
 
-    fn speak(&mut self, now: Instant, turn: usize) {
-        self.exchange(Some(turn)).began = Some(now);
-        self.state = State::Speaking { turn, over: None };
-        self.out.push_back(Output::Perform(turn));
-    }
-
-    fn spoken(&mut self, now: Instant, turn: usize, over: Option<Mark>) {
-        let exchange = self.exchange(Some(turn));
+    fn spoken(&mut self, now: Instant, over: Option<Mark>) {
+        let exchange = self.exchange();
         exchange.spoken = Some(now);
         exchange.reply_from = over;
+        if self.talking.is_none() {
+            self.quiet_since = Some(now);
+        }
         match over {
-            Some(_) => self.hear(Some(turn)),
-            None => self.listen(now, Some(turn)),
+            Some(_) => self.hear(),
+            None => self.listen(now, REPLY),
         }
     }
 
     fn hang_up(&mut self, now: Instant, verdict: Verdict) {
         if !matches!(self.state, State::HangingUp(_) | State::Over(_)) {
+            self.quiet_until(now);
             self.state = State::HangingUp(verdict);
             self.timers.clear();
             self.timers.set(Timer::Step, now + GIVE_UP);
             self.out.push_back(Output::HangUp);
+        }
+    }
+
+    fn closed(&mut self, now: Instant) {
+        self.quiet_until(now);
+        match self.state {
+            State::HangingUp(verdict) => self.close(verdict),
+            State::Leaving => self.close(Verdict::Complete),
+            State::Listening { .. } | State::Judging(_) | State::Pausing { .. }
+                if self.is_last() =>
+            {
+                self.close(Verdict::Complete);
+            }
+            _ => self.close(Verdict::BrokenOff),
         }
     }
 
@@ -273,156 +361,24 @@ impl Script {
         self.timers.clear();
     }
 
-    fn exchange(&mut self, of: Option<usize>) -> &mut Exchange {
-        of.and_then(|turn| self.turns.get_mut(turn)).unwrap_or(&mut self.greeting)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: Duration = Duration::from_millis(1);
-
-    struct Call {
-        start: Instant,
-        script: Script,
-        said: Vec<(u64, Output)>,
-    }
-
-    impl Call {
-        fn new(pauses_ms: &[u64]) -> Self {
-            let pauses = pauses_ms.iter().map(|ms| Duration::from_millis(*ms)).collect();
-            let script = Script::new(pauses, Duration::from_secs(120));
-            let mut call = Self { start: Instant::now(), script, said: Vec::new() };
-            call.at(0, Input::Dialled);
-            call
-        }
-
-        fn instant(&self, ms: u64) -> Instant {
-            self.start + Duration::from_millis(ms)
-        }
-
-        fn mark(&self, ms: u64) -> Mark {
-            Mark { number: 0, arrived: self.instant(ms) }
-        }
-
-        /// Lets every deadline before `ms` pass, then gives the input.
-        fn at(&mut self, ms: u64, input: Input) {
-            while let Some(due) = self.script.timers.next().filter(|due| *due <= self.instant(ms)) {
-                self.script.handle(due, Input::Timeout);
-                self.drain(due);
-            }
-            let now = self.instant(ms);
-            self.script.handle(now, input);
-            self.drain(now);
-        }
-
-        fn drain(&mut self, now: Instant) {
-            let ms = u64::try_from((now - self.start).as_millis()).unwrap();
-            loop {
-                match self.script.poll_output() {
-                    Output::Timeout(_) => return,
-                    output => self.said.push((ms, output)),
-                }
-            }
-        }
-
-        fn began(&mut self, ms: u64) {
-            self.at(ms, Input::Began(self.mark(ms)));
-        }
-
-        fn ended(&mut self, ms: u64) {
-            self.at(ms, Input::Ended(self.mark(ms - 700)));
+    /// Nobody spoke until then.
+    fn quiet_until(&mut self, then: Instant) {
+        if let Some(since) = self.quiet_since.take() {
+            self.longest_quiet = self.longest_quiet.max(then.saturating_duration_since(since));
         }
     }
 
-    #[test]
-    fn each_turn_waits_for_the_reply_to_the_one_before() {
-        let mut call = Call::new(&[0, 300]);
-        call.at(10, Input::Connected);
-        call.began(50);
-        call.ended(2_700);
-        call.at(4_000, Input::Spoken);
-        call.began(4_240);
-        call.ended(6_000);
-        call.at(7_000, Input::Spoken);
-        call.began(7_100);
-        call.at(9_000, Input::Closed);
-        assert_eq!(call.said, [(2_700, Output::Perform(0)), (6_300, Output::Perform(1))]);
-        assert_eq!(call.script.greeting().gap_ms(), Some(40));
-        let gaps: Vec<_> = call.script.turns().iter().map(Exchange::gap_ms).collect();
-        assert_eq!(gaps, [Some(240), Some(100)]);
-        assert_eq!(call.script.verdict(), Some(Verdict::Complete));
+    /// No turn is left.
+    fn is_last(&self) -> bool {
+        self.next_turn() == self.scenario.turns.len()
     }
 
-    #[test]
-    fn without_greeting_or_reply_the_call_goes_on_after_ten_seconds() {
-        let mut call = Call::new(&[0, 0]);
-        call.at(0, Input::Connected);
-        call.at(11_000, Input::Spoken);
-        call.at(25_000, Input::Spoken);
-        call.at(40_100, Input::Closed);
-        let said =
-            [(10_000, Output::Perform(0)), (21_000, Output::Perform(1)), (40_000, Output::HangUp)];
-        assert_eq!(call.said, said);
-        assert_eq!(call.script.turns()[0].gap_ms(), None);
-        assert_eq!(call.script.verdict(), Some(Verdict::Complete));
+    fn next_turn(&self) -> usize {
+        self.turn.map_or(0, |turn| turn + 1)
     }
 
-    #[test]
-    fn a_reply_before_our_end_is_a_negative_gap_and_one_that_stops_again_is_none() {
-        let mut call = Call::new(&[0, 0]);
-        call.at(0, Input::Connected);
-        call.began(0);
-        call.ended(1_000);
-        call.began(1_800);
-        call.at(2_000, Input::Spoken);
-        call.ended(3_000);
-        call.began(3_100);
-        call.ended(4_000);
-        call.at(5_000, Input::Spoken);
-        call.began(5_300);
-        let gaps: Vec<_> = call.script.turns().iter().map(Exchange::gap_ms).collect();
-        assert_eq!(gaps, [Some(-200), Some(300)]);
-    }
-
-    #[test]
-    fn a_far_end_that_leaves_early_breaks_the_call_off() {
-        let mut call = Call::new(&[0, 0]);
-        call.at(0, Input::Connected);
-        call.began(10);
-        call.ended(1_000);
-        call.at(2_000, Input::Spoken);
-        call.at(2_100, Input::Closed);
-        assert_eq!(call.script.verdict(), Some(Verdict::BrokenOff));
-        let mut refused = Call::new(&[]);
-        refused.at(5, Input::Closed);
-        assert_eq!(refused.script.verdict(), Some(Verdict::BrokenOff));
-    }
-
-    #[test]
-    fn a_call_has_its_longest_time_however_busy() {
-        let mut call = Call::new(&[0]);
-        call.at(0, Input::Connected);
-        call.began(10);
-        call.at(122_000, Input::Timeout);
-        assert_eq!(call.script.verdict(), None);
-        // Its answer to our BYE never comes.
-        call.at(123_000, Input::Timeout);
-        assert_eq!(call.said, [(120_000, Output::HangUp)]);
-        assert_eq!(call.script.verdict(), Some(Verdict::TooLong));
-    }
-
-    #[test]
-    fn a_call_without_turns_hears_the_greeting_and_leaves() {
-        let mut call = Call::new(&[]);
-        call.at(0, Input::Connected);
-        call.began(30);
-        call.ended(2_000);
-        call.at(7_000, Input::Timeout);
-        assert_eq!(call.said, [(7_000, Output::HangUp)]);
-        call.at(7_001 + u64::from(MS.subsec_millis()), Input::Closed);
-        assert_eq!(call.script.verdict(), Some(Verdict::Complete));
+    /// Of what was done last, or of the greeting.
+    fn exchange(&mut self) -> &mut Exchange {
+        self.acts.last_mut().map_or(&mut self.greeting, |act| &mut act.exchange)
     }
 }

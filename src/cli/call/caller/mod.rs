@@ -3,20 +3,26 @@
 //!
 //! ```text
 //!  SipLine ─ events ─▶ Caller ─ commands ─▶ SipLine
-//!  audio thread ─ frames ─▶ Talk ─▶ Script ─ turns ─▶ audio thread
+//!  audio thread ─ frames ─▶ Talk ─▶ Script ─ acts ─▶ Mouth ─ frames ─▶ audio thread
+//!                                     ▲ words ─ Reader
 //! ```
-//! Everything is kept for the report: the caller judges nothing.
+//! Everything is kept for the report.
 
-use std::collections::VecDeque;
+mod mouth;
+mod reader;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
+pub(super) use reader::{Reader, Source};
+
 use super::arguments::Target;
-use super::script::{self, Exchange, Script, Verdict};
-use super::sound::{Ready, Spoken};
+use super::scenario::Scenario;
+use super::script::{self, Exchange, Performed, Script, Verdict, What};
+use super::sound::{Ready, Rehearsed};
 use super::talk::{Glimpse, Heard, Talk};
 use crate::appliance::places::Places;
 use crate::appliance::rings::{self, AudioEvent, AudioEventKind, Place};
@@ -24,21 +30,20 @@ use crate::appliance::rtp_socket::{PortRange, PortsExhausted};
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::{Arrival, Listen, ListenError, SipSockets};
 use crate::appliance::{audio, chance};
-use crate::base::pcm::{FRAME_SAMPLES, Frame};
-use crate::base::{CallId, Private, UtteranceId, limits};
+use crate::base::pcm::Frame;
+use crate::base::{CallId, Private, limits};
 use crate::call::media::{self, HeardFrame, MediaEvent, Plan};
 use crate::call::{Agreement, LocalMedia};
 use crate::codec::Codec;
 use crate::sdp::Offering;
 use crate::sip::{self, EndCause, Flow, LegId, UserAgent};
-use crate::speak::PlayoutFrame;
+use mouth::{Done, Mouth};
 
 /// Our only call.
 const CALL: CallId = CallId(1);
 /// RTP ports of callers; each begins at a chance place, so that several seldom meet.
 const PORTS: (u16, u16) = (20_000, 29_999);
 const PORT_STARTS: u16 = 4_500;
-const KEY: Duration = Duration::from_millis(100);
 /// Frames that are kept of a call: an hour.
 const FRAMES: usize = 180_000;
 
@@ -49,8 +54,10 @@ pub(super) struct Dial<'a> {
     pub peer: SocketAddr,
     /// Offered in this order.
     pub codecs: Vec<Codec>,
-    /// The wait before each turn, and the turn.
-    pub turns: Vec<(Duration, Ready)>,
+    pub scenario: &'a Scenario,
+    pub sounds: Rehearsed,
+    /// What the far end says, for a script that needs to know it.
+    pub reader: Option<Reader>,
     pub limit: Duration,
 }
 
@@ -79,14 +86,17 @@ pub(super) struct CallLog {
     pub lasted: Duration,
     pub codec: Option<Codec>,
     pub greeting: Exchange,
-    pub turns: Vec<Exchange>,
+    pub acts: Vec<Performed>,
+    pub longest_quiet: Duration,
+    /// What the far end said, where it was read during the call.
+    pub words: Option<String>,
     pub verdict: Verdict,
     pub closing: Closing,
     pub rtp: media::Report,
     /// The far end's sound, from the first tick on.
     pub heard: Vec<Frame>,
-    /// Which turn's frames were sent from which tick on.
-    pub sent: Vec<(usize, usize)>,
+    /// What we sent beside it.
+    pub sent: Vec<i16>,
 }
 
 /// Why no call could be made.
@@ -140,14 +150,6 @@ pub(super) fn make(dial: Dial<'_>) -> Result<CallLog, CallError> {
     })
 }
 
-/// A turn that is being made.
-#[derive(Debug)]
-enum Making {
-    Nothing,
-    Speaking { turn: usize, spoken: Spoken, utterance: UtteranceId, audible_at: Option<Instant> },
-    Pressing,
-}
-
 struct Caller<'a> {
     target: &'a Target,
     line: SipLine,
@@ -155,13 +157,11 @@ struct Caller<'a> {
     places: Places,
     place: Place,
     agreement: Agreement,
-    script: Script,
+    script: Script<'a>,
     script_deadline: Option<Instant>,
-    turns: Vec<Ready>,
     talk: Talk,
-    making: Making,
-    utterance: UtteranceId,
-    queue: VecDeque<PlayoutFrame>,
+    mouth: Mouth,
+    reader: Option<Reader>,
     plan: Option<Plan>,
     ticks: Vec<Instant>,
     dialled: Instant,
@@ -176,7 +176,6 @@ struct Kept {
     sip_call_id: String,
     rtp: media::Report,
     heard: Vec<Frame>,
-    sent: Vec<(usize, usize)>,
 }
 
 impl<'a> Caller<'a> {
@@ -187,7 +186,6 @@ impl<'a> Caller<'a> {
         media: LocalMedia,
     ) -> Self {
         let offering = Offering { codecs: dial.codecs, dtmf: true, ptime_ms: 20 };
-        let (pauses, turns) = dial.turns.into_iter().unzip();
         Self {
             target: dial.target,
             leg: line.reserve_leg(),
@@ -195,13 +193,11 @@ impl<'a> Caller<'a> {
             places,
             place,
             agreement: Agreement::new(offering, media),
-            script: Script::new(pauses, dial.limit),
+            script: Script::new(dial.scenario, dial.reader.is_some(), dial.limit),
             script_deadline: None,
-            turns,
             talk: Talk::default(),
-            making: Making::Nothing,
-            utterance: UtteranceId(0),
-            queue: VecDeque::new(),
+            mouth: Mouth::new(dial.sounds),
+            reader: dial.reader,
             plan: None,
             ticks: Vec::new(),
             dialled: Instant::now(),
@@ -226,20 +222,29 @@ impl<'a> Caller<'a> {
                     break verdict;
                 }
             }
+            let deadline = self.deadline();
             tokio::select! {
                 Some(arrival) = arrivals.recv() => self.line.arrival(Instant::now(), arrival),
                 Ok(()) = wake.readable() => {
                     rings::empty(&wake);
                     self.sound(Instant::now());
                 }
-                () = sleep_until(self.deadline()) => {
+                words = Reader::next(&mut self.reader) => {
+                    self.act(Instant::now(), script::Input::Words(&words));
+                }
+                () = sleep_until(deadline) => {
                     let now = Instant::now();
                     self.line.timeout(now);
                     self.act(now, script::Input::Timeout);
                 }
             }
         };
-        Ok(self.into_log(verdict))
+        self.read();
+        let words = match self.reader.take() {
+            Some(reader) => reader.last().await,
+            None => None,
+        };
+        Ok(self.into_log(verdict, words))
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -304,6 +309,7 @@ impl<'a> Caller<'a> {
                 self.answered = Some(now);
                 self.plan = Some(plan.clone());
                 self.places.start(self.place, plan);
+                self.mouth.begin(&mut self.places, self.place);
                 self.act(now, script::Input::Connected);
             }
             Some(Err(_)) | None => self.fail(now, Closing::Incompatible),
@@ -343,11 +349,12 @@ impl<'a> Caller<'a> {
     }
 
     /// Gives the script an input and does what it wants.
-    fn act(&mut self, now: Instant, input: script::Input) {
+    fn act(&mut self, now: Instant, input: script::Input<'_>) {
         self.script.handle(now, input);
         loop {
             match self.script.poll_output() {
-                script::Output::Perform(turn) => self.perform(now, turn),
+                script::Output::Perform(what) => self.perform(now, what),
+                script::Output::Read => self.read(),
                 script::Output::HangUp => {
                     self.line.command(now, sip::Command::Bye { leg: self.leg, reason: None });
                 }
@@ -359,31 +366,18 @@ impl<'a> Caller<'a> {
         }
     }
 
-    fn perform(&mut self, now: Instant, turn: usize) {
-        match self.turns.get(turn).cloned() {
-            Some(Ready::Sound(spoken)) => {
-                self.utterance = self.utterance.next();
-                let utterance = self.utterance;
-                let end = spoken.frames.len();
-                let frames = spoken.frames.iter().zip(1..);
-                self.queue.extend(frames.map(|(frame, count)| PlayoutFrame {
-                    utterance,
-                    frame: *frame,
-                    last: count == end,
-                }));
-                self.making = Making::Speaking { turn, spoken, utterance, audible_at: None };
-                self.fill();
-            }
-            Some(Ready::Keys(keys)) => {
-                if self.plan.as_ref().is_none_or(|plan| plan.dtmf.is_none()) {
-                    return self.fail(now, Closing::NoKeys);
-                }
-                self.making = Making::Pressing;
-                for key in keys.chars() {
-                    self.places.press(self.place, key, KEY);
-                }
-            }
-            None => (),
+    fn perform(&mut self, now: Instant, what: What) {
+        let takes_keys = self.plan.as_ref().is_some_and(|plan| plan.dtmf.is_some());
+        if matches!(self.mouth.sound_of(what), Some(Ready::Keys(_))) && !takes_keys {
+            return self.fail(now, Closing::NoKeys);
+        }
+        self.mouth.perform(what, &mut self.places, self.place);
+    }
+
+    /// Asks for the far end's words.
+    fn read(&mut self) {
+        if let Some(reader) = &mut self.reader {
+            reader.ask(&self.log.sip_call_id, &self.log.heard);
         }
     }
 
@@ -396,12 +390,13 @@ impl<'a> Caller<'a> {
         while let Some((_, frame)) = self.places.heard(self.place) {
             self.heard(&frame);
         }
-        self.spoken();
-        self.fill();
-    }
-
-    fn fill(&mut self) {
-        self.places.fill(self.place, || self.queue.pop_front());
+        while let Some(done) = self.mouth.done(&self.ticks) {
+            match done {
+                Done::Audible(at) => self.act(at, script::Input::Audible),
+                Done::Spoken(at) => self.act(at, script::Input::Spoken),
+            }
+        }
+        self.mouth.fill(&mut self.places, self.place);
     }
 
     fn audio_event(&mut self, now: Instant, event: AudioEvent) {
@@ -409,15 +404,10 @@ impl<'a> Caller<'a> {
             AudioEventKind::Media(MediaEvent::UtteranceAudible {
                 utterance: heard, at, ..
             }) => {
-                if let Making::Speaking { utterance, audible_at, .. } = &mut self.making
-                    && *utterance == heard
-                {
-                    *audible_at = Some(at);
-                }
+                self.mouth.audible(heard, at);
             }
             AudioEventKind::Media(MediaEvent::DigitsSent) => {
-                if matches!(self.making, Making::Pressing) {
-                    self.making = Making::Nothing;
+                if self.mouth.pressed() {
                     self.act(now, script::Input::Spoken);
                 }
             }
@@ -454,23 +444,8 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Tells the script once the last packet with speech has left: one frame leaves with each tick
-    /// from the one that the audio thread has named on.
-    fn spoken(&mut self) {
-        let Making::Speaking { turn, spoken, audible_at: Some(at), .. } = &self.making else {
-            return;
-        };
-        let Some(began) = self.ticks.iter().rposition(|tick| tick == at) else { return };
-        let Some(left) = self.ticks.get(began + spoken.last - spoken.first).copied() else {
-            return;
-        };
-        self.log.sent.push((began.saturating_sub(spoken.first), *turn));
-        self.making = Making::Nothing;
-        self.act(left, script::Input::Spoken);
-    }
-
-    fn into_log(self, verdict: Verdict) -> CallLog {
-        let Kept { sip_call_id, rtp, heard, sent } = self.log;
+    fn into_log(self, verdict: Verdict, words: Option<String>) -> CallLog {
+        let Kept { sip_call_id, rtp, heard } = self.log;
         let since = |from: Option<Instant>| from.map_or(Duration::ZERO, |from| from.elapsed());
         CallLog {
             sip_call_id,
@@ -478,30 +453,19 @@ impl<'a> Caller<'a> {
             lasted: since(self.answered),
             codec: self.plan.map(|plan| plan.codec),
             greeting: *self.script.greeting(),
-            turns: self.script.turns().to_vec(),
+            acts: self.script.acts().to_vec(),
+            longest_quiet: self.script.longest_quiet(),
+            words,
             verdict,
             closing: self.closing.unwrap_or(Closing::Unanswered),
             rtp,
+            sent: self.mouth.sent_track(heard.len()),
             heard,
-            sent,
         }
     }
 }
 
 impl CallLog {
-    /// What we sent, as it lay beside what we heard.
-    pub(super) fn sent_track(&self, turns: &[(Duration, Ready)]) -> Vec<i16> {
-        let mut track = vec![0; self.heard.len() * FRAME_SAMPLES];
-        for (from, turn) in &self.sent {
-            let Some((_, Ready::Sound(spoken))) = turns.get(*turn) else { continue };
-            let places = track.chunks_exact_mut(FRAME_SAMPLES).skip(*from);
-            for (place, frame) in places.zip(&spoken.frames) {
-                place.copy_from_slice(&frame.0);
-            }
-        }
-        track
-    }
-
     pub(super) fn heard_track(&self) -> Vec<i16> {
         self.heard.iter().flat_map(|frame| frame.0).collect()
     }

@@ -1,0 +1,197 @@
+//! What we send: noise all the time where there is some, and what is performed within it.
+
+use std::time::{Duration, Instant};
+
+use crate::appliance::places::Places;
+use crate::appliance::rings::Place;
+use crate::base::UtteranceId;
+use crate::base::pcm::{FRAME_SAMPLES, Frame};
+use crate::call::media::AUDIBLE_DBFS;
+use crate::cli::call::script::What;
+use crate::cli::call::sound::{Ready, Rehearsed, Spoken};
+use crate::speak::PlayoutFrame;
+
+const KEY: Duration = Duration::from_millis(100);
+
+/// Something that has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// The first packet with sound of an utterance, with this tick.
+    Audible(Instant),
+    /// Its last packet with speech.
+    Spoken(Instant),
+}
+
+#[derive(Debug)]
+enum Making {
+    Nothing,
+    Speaking {
+        mixed: Mixed,
+        /// The tick that sent its first frame that can be heard.
+        audible_at: Option<Instant>,
+        is_told: bool,
+    },
+    Pressing,
+}
+
+/// An utterance with the noise around it.
+#[derive(Debug)]
+struct Mixed {
+    frames: Vec<Frame>,
+    /// The first that can be heard, which the audio thread tells of.
+    audible: usize,
+    /// The first and the last with speech.
+    first: usize,
+    last: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Mouth {
+    sounds: Rehearsed,
+    /// The next frame of the noise.
+    noise_at: usize,
+    making: Making,
+    utterance: UtteranceId,
+    /// Frames of the utterance that have been given away.
+    given: usize,
+    /// The noise goes on after and before what is performed.
+    has_begun: bool,
+    /// From which tick on these frames were sent.
+    sent: Vec<(usize, Vec<Frame>)>,
+}
+
+impl Mouth {
+    pub(super) fn new(sounds: Rehearsed) -> Self {
+        Self {
+            sounds,
+            noise_at: 0,
+            making: Making::Nothing,
+            utterance: UtteranceId(0),
+            given: 0,
+            has_begun: false,
+            sent: Vec::new(),
+        }
+    }
+
+    /// The sound path is open: the noise begins.
+    pub(super) fn begin(&mut self, places: &mut Places, place: Place) {
+        self.has_begun = true;
+        self.utterance = self.utterance.next();
+        self.fill(places, place);
+    }
+
+    pub(super) fn sound_of(&self, what: What) -> Option<&Ready> {
+        match what {
+            What::Turn(turn) => self.sounds.turns.get(turn),
+            What::Whenever(reflex) => self.sounds.whenever.get(reflex),
+        }
+    }
+
+    pub(super) fn perform(&mut self, what: What, places: &mut Places, place: Place) {
+        match self.sound_of(what).cloned() {
+            Some(Ready::Sound(spoken)) => {
+                // Noise that was given away before would delay the words by what the ring holds.
+                places.silence(place, self.utterance);
+                self.utterance = self.utterance.next();
+                self.given = 0;
+                let mixed = self.mix(&spoken);
+                self.making = Making::Speaking { mixed, audible_at: None, is_told: false };
+                self.fill(places, place);
+            }
+            Some(Ready::Keys(keys)) => {
+                self.making = Making::Pressing;
+                for key in keys.chars() {
+                    places.press(place, key, KEY);
+                }
+            }
+            Some(Ready::Nothing) | None => (),
+        }
+    }
+
+    /// All keys are sent; whether any were asked for.
+    pub(super) fn pressed(&mut self) -> bool {
+        let pressing = matches!(self.making, Making::Pressing);
+        if pressing {
+            self.making = Making::Nothing;
+        }
+        pressing
+    }
+
+    /// The audio thread has sent the first sound of an utterance.
+    pub(super) fn audible(&mut self, utterance: UtteranceId, at: Instant) {
+        if let Making::Speaking { audible_at, .. } = &mut self.making
+            && utterance == self.utterance
+        {
+            *audible_at = Some(at);
+        }
+    }
+
+    /// What has left by the last of these ticks: one frame leaves with each from the one that the
+    /// audio thread has named on.
+    pub(super) fn done(&mut self, ticks: &[Instant]) -> Option<Done> {
+        let Making::Speaking { mixed, audible_at: Some(at), is_told } = &mut self.making else {
+            return None;
+        };
+        let began = ticks.iter().rposition(|tick| tick == at)? as isize - mixed.audible as isize;
+        let tick = |frame: usize| usize::try_from(began + frame as isize).ok();
+        if !*is_told {
+            let at = ticks.get(tick(mixed.first)?)?;
+            *is_told = true;
+            return Some(Done::Audible(*at));
+        }
+        let left = ticks.get(tick(mixed.last)?)?;
+        let frames = std::mem::take(&mut mixed.frames);
+        // What is not given away by now is silence or noise after the last word.
+        self.sent.push((usize::try_from(began).unwrap_or(0), frames));
+        self.making = Making::Nothing;
+        Some(Done::Spoken(*left))
+    }
+
+    pub(super) fn fill(&mut self, places: &mut Places, place: Place) {
+        let Self { sounds, noise_at, making, utterance, given, has_begun, .. } = self;
+        if !*has_begun {
+            return;
+        }
+        let noise = &sounds.noise;
+        let utterance = *utterance;
+        places.fill(place, || {
+            if let Making::Speaking { mixed, .. } = making
+                && let Some(frame) = mixed.frames.get(*given)
+            {
+                *given += 1;
+                let last = *given == mixed.frames.len() && noise.is_empty();
+                return Some(PlayoutFrame { utterance, frame: *frame, last });
+            }
+            let frame = *noise.get(*noise_at % noise.len().max(1))?;
+            *noise_at = (*noise_at + 1) % noise.len();
+            Some(PlayoutFrame { utterance, frame, last: false })
+        });
+    }
+
+    fn mix(&mut self, spoken: &Spoken) -> Mixed {
+        let mut frames = spoken.frames.clone();
+        for frame in &mut frames {
+            if let Some(noise) = self.sounds.noise.get(self.noise_at) {
+                for (sample, noise) in frame.0.iter_mut().zip(noise.0) {
+                    *sample = sample.saturating_add(noise);
+                }
+                self.noise_at = (self.noise_at + 1) % self.sounds.noise.len();
+            }
+        }
+        let audible = frames.iter().position(|frame| frame.level_dbfs() > AUDIBLE_DBFS);
+        let Spoken { first, last, .. } = *spoken;
+        Mixed { audible: audible.unwrap_or(first), first, last, frames }
+    }
+
+    /// What we sent in the ticks of a call, but for the noise between.
+    pub(super) fn sent_track(&self, ticks: usize) -> Vec<i16> {
+        let mut track = vec![0; ticks * FRAME_SAMPLES];
+        for (from, frames) in &self.sent {
+            let places = track.chunks_exact_mut(FRAME_SAMPLES).skip(*from);
+            for (place, frame) in places.zip(frames) {
+                place.copy_from_slice(&frame.0);
+            }
+        }
+        track
+    }
+}
