@@ -213,3 +213,7 @@ pub const LLM_FIRST_TOKEN: Duration = Duration::from_secs(3);
 pub const LLM_COLD: Duration = Duration::from_secs(300);
 /// Time between two parts of an answer, shorter than the conversation waits for the same reason.
 pub const LLM_BETWEEN_TOKENS: Duration = Duration::from_secs(3);
+/// Bytes of one rendered phrase that is kept on the disk: 60 s at 16 kHz.
+pub const PHRASE_BYTES: u64 = 60 * 16_000 * 2;
+/// Phrases that were said once and are remembered, so that the second time is known as such.
+pub const PHRASES_MET: usize = 4_096;

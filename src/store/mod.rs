@@ -4,5 +4,6 @@
 pub mod bounded;
 pub mod flights;
 pub mod messages;
+pub mod phrases;
 pub mod shelf;
 pub mod trusted;
