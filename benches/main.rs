@@ -10,6 +10,7 @@
 //! | `pauses` | the pause corpus: gap and false cut-offs, by our rule and by plain ones |
 //! | `barge` | barge-in: on RTP, over an echo, and by what is not meant |
 //! | `talk` | conversations with `attendant call`, alone and five at once: `talk` of fixed turns, `callers` of the scenarios |
+//! | `voices` | neural voices: first sound, real-time factor |
 //! | `crowd` | SIPp: calls set up in a second |
 //!
 //! Every part bounds its own time. An argument that is a part's name leaves out the others:
@@ -29,6 +30,7 @@ mod signalling;
 mod stopwatch;
 mod table;
 mod talk;
+mod voices;
 mod words;
 
 #[path = "../tests/support/mod.rs"]
@@ -38,7 +40,7 @@ use table::Table;
 
 type Part = (&'static str, fn(&mut Table, &Asked));
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     ("media", |table, _| media::measure(table)),
     ("signalling", |table, _| signalling::measure(table)),
     ("words", |table, _| words::measure(table)),
@@ -49,6 +51,7 @@ const PARTS: [Part; 11] = [
     ("talk-five", |table, _| talk::measure(table, talk::Side::Five)),
     ("callers-one", |table, asked| talk::callers::measure(table, talk::Side::One, asked)),
     ("callers-five", |table, asked| talk::callers::measure(table, talk::Side::Five, asked)),
+    ("voices", |table, _| voices::measure(table)),
     ("crowd", |table, _| crowd::measure(table)),
 ];
 

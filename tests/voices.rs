@@ -5,10 +5,15 @@
 
 mod support;
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use support::appliance::Setup;
+use serde_json::Value;
+use support::appliance::{Appliance, Setup};
 use support::folder::Folder;
+use support::vits::{Shape, graph, onnxruntime, piper_config};
+use support::wait;
 
 /// Ready means that every phrase has been rendered.
 #[test]
@@ -45,4 +50,84 @@ fn a_voice_that_can_say_nothing_is_70() {
     assert_eq!(ended.status.code(), Some(70), "{text}");
     let last = text.lines().last().unwrap();
     assert!(last.contains("speech.voice: nothing can be spoken in the language xx-none"), "{text}");
+}
+
+/// The files of a stand-in voice with two speakers; its graph.
+fn stand_in(folder: &Folder) -> PathBuf {
+    let shape = Shape { speakers: true, ..Shape::default() };
+    folder.write("firm.onnx.json", piper_config(22_050, &[("anna", 4), ("bert", 1)]));
+    folder.write("firm.onnx", graph(shape))
+}
+
+/// A box with this voice and this library.
+fn with(voice: &Path, speaker: &str, library: &Path) -> Setup {
+    let (voice, library) = (voice.display(), library.display());
+    let keys = format!("voice = \"{voice}:{speaker}\"\nonnxruntime = \"{library}\"");
+    Setup::default().calls_max(1).with("speech", &keys)
+}
+
+/// What the box says of its voice: where it runs, or why it does not speak.
+fn report(appliance: &Appliance) -> (Value, Vec<String>) {
+    let health = appliance.api("/health");
+    let told = health["reasons"].as_array().unwrap().iter().map(|reason| reason.to_string());
+    let told = told.filter(|reason| reason.contains("voice")).collect();
+    (health["engine"]["voices"][0].clone(), told)
+}
+
+#[test]
+fn a_neural_voice_renders_every_phrase_and_keeps_them() {
+    let Some(library) = onnxruntime() else { return };
+    let folder = Folder::new("firm");
+    let setup = with(&stand_in(&folder), "anna", &library);
+    let appliance = setup.start();
+    let (voice, told) = report(&appliance);
+    assert_eq!((&voice["device"], &voice["fault"]), (&Value::from("cpu"), &Value::Null));
+    assert!(told.is_empty(), "{told:?}");
+    let kept = appliance.state().join("phrases");
+    let phrases = || {
+        let files = std::fs::read_dir(&kept).unwrap().filter_map(Result::ok);
+        files.filter(|file| file.path().extension().is_some_and(|end| end == "phrase")).count()
+    };
+    wait::until("phrases on the disk", Duration::from_secs(20), || (phrases() > 20).then_some(()));
+}
+
+#[test]
+fn a_wrong_speaker_is_found_by_the_check_and_a_box_answers_with_a_plain_voice() {
+    let Some(library) = onnxruntime() else { return };
+    let folder = Folder::new("wrong");
+    let voice = stand_in(&folder);
+    let setup = with(&voice, "carl", &library);
+    let appliance = setup.start();
+    let (voice, told) = report(&appliance);
+    assert!(voice["fault"].as_str().unwrap().contains("carl"), "{voice}");
+    assert!(told.len() == 1 && told[0].contains("anna, bert"), "{told:?}");
+    let checked = Command::new(env!("CARGO_BIN_EXE_attendant"))
+        .args(["check", "--config"])
+        .arg(appliance.config())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(78), "{text}");
+    assert!(text.contains("speech.voice") && text.contains("carl"), "{text}");
+}
+
+/// C++ that ends the process, as a graph may make ONNX Runtime do.
+#[test]
+fn a_runtime_that_kills_the_engine_is_left_alone_and_calls_are_taken() {
+    let folder = Folder::new("deadly");
+    let source = folder.write(
+        "deadly.c",
+        "#include <stdlib.h>\n__attribute__((constructor)) static void end(void) { abort(); }\n",
+    );
+    let library = folder.at("libonnxruntime.so");
+    let compiled = Command::new("gcc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .status()
+        .unwrap();
+    assert!(compiled.success());
+    let appliance = with(&stand_in(&folder), "anna", &library).start();
+    let (voice, told) = report(&appliance);
+    assert!(voice["fault"].as_str().unwrap().contains("two that failed in a row"), "{voice}");
+    assert_eq!(told.len(), 1, "{told:?}");
 }

@@ -17,6 +17,9 @@ pub enum StartError {
     /// The playbook, or another file that a key of the configuration names.
     #[error("{key}: {}: {reason}", path.display())]
     BadFile { key: &'static str, path: PathBuf, reason: String },
+    /// A neural voice, which `attendant run` does without.
+    #[error("{key}: {name:?}: {reason}")]
+    BadVoice { key: String, name: String, reason: String },
     #[error("speech.whisper_model: cannot read {}", path.display())]
     ModelMissing { path: PathBuf, source: io::Error },
     #[error(

@@ -217,3 +217,9 @@ pub const LLM_BETWEEN_TOKENS: Duration = Duration::from_secs(3);
 pub const PHRASE_BYTES: u64 = 60 * 16_000 * 2;
 /// Phrases that were said once and are remembered, so that the second time is known as such.
 pub const PHRASES_MET: usize = 4_096;
+/// Samples of one inference of a voice, at its own rate: a minute at 48 kHz.
+pub const VOICE_SAMPLES: usize = 60 * 48_000;
+/// Bytes of the file beside a voice: Piper's with 904 speakers has 20 KiB, Coqui's hold a training.
+pub const VOICE_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+/// A voice that takes longer to be read, loaded and tried is left alone: a box answers without it.
+pub const VOICE_LOAD: Duration = Duration::from_secs(60);

@@ -7,6 +7,7 @@ use crate::appliance::config::Config;
 use crate::appliance::front;
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
+use crate::speech::neural::{self, NeuralError};
 use crate::store::trusted::{self, Untrusted};
 
 /// Check the configuration and the files that it names; exit 0, or 78 with every fault.
@@ -38,7 +39,24 @@ fn files(config: &Config) -> Result<(), StartError> {
             },
         })?;
     }
+    voices(config)?;
     front::tongues(config).map(drop)
+}
+
+/// Whether the neural voices are there and have the speakers that are named.
+fn voices(config: &Config) -> Result<(), StartError> {
+    for (key, voice) in config.neural() {
+        neural::check(&voice, config.speech.onnxruntime.as_deref()).map_err(|error| {
+            let missing = matches!(&error, NeuralError::File(error) if error.is_missing());
+            let pull = match missing.then(|| config.shelved_voice(&voice.name)).flatten() {
+                Some(name) => format!("; `attendant models pull {name}` fetches it"),
+                None => String::new(),
+            };
+            let reason = format!("{}{pull}", with_sources(&error));
+            StartError::BadVoice { key, name: voice.name.clone(), reason }
+        })?;
+    }
+    Ok(())
 }
 
 fn readable(path: &Path) -> Result<(), Untrusted> {

@@ -96,7 +96,9 @@ impl From<Exit> for ExitCode {
 impl From<&StartError> for Exit {
     fn from(error: &StartError) -> Self {
         match error {
-            StartError::Config(_) | StartError::BadFile { .. } => Self::BadConfig,
+            StartError::Config(_) | StartError::BadFile { .. } | StartError::BadVoice { .. } => {
+                Self::BadConfig
+            }
             StartError::ModelMissing { .. } | StartError::NotPulled { .. } => Self::ModelMissing,
             StartError::ModelCorrupt(_) => Self::ModelCorrupt,
             StartError::PortBusy { .. } => Self::PortBusy,

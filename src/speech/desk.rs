@@ -20,6 +20,10 @@ pub enum Skill {
     Whisper,
     Flite,
     Espeak,
+    /// A phrase that was rendered before is read from the disk.
+    Kept,
+    /// A neural voice, by its place among those that are configured.
+    Vits(u8),
 }
 
 #[derive(Debug, PartialEq)]

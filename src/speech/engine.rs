@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!              reader (socket.rs)            workers                     writer (socket.rs)
-//! socket ──▶ messages ──▶ Desk ──▶ whisper x n, flite, espeak ──▶ Replies ──▶ socket
+//! socket ──▶ messages ──▶ Desk ──▶ whisper x n, the voices ──▶ Replies ──▶ socket
 //! ```
 //! Who waits: a worker on the desk, the writer on the replies. `Replies` is bounded, so workers
 //! wait for a front that does not read, and nothing piles up.
@@ -14,14 +14,18 @@ use std::time::Instant;
 use whisper_rs::WhisperState;
 
 use super::desk::{Cancelling, Desk, Job, Skill, Ticket, Work};
-use super::espeak::{Espeak, EspeakError};
+use super::espeak::Espeak;
 use super::flite::{Flite, Flow};
 use super::model::Model;
 use super::protocol::{Failure, FromEngine, Phrase, Ready, RequestId};
-use super::voice::{Onset, Voices};
+use super::voice::Voices;
 use super::whisper::{Decoded, DeviceWish, Recogniser, RecogniserError, Whisper};
 use super::{EngineError, EngineSettings};
-use crate::base::{Private, pcm};
+use crate::base::pcm;
+
+mod speaking;
+
+use speaking::Speakers;
 
 /// Messages on their way to the socket; beyond this the workers wait.
 const REPLIES: usize = 256;
@@ -35,8 +39,7 @@ pub type Reply = (u64, FromEngine);
 #[derive(Debug)]
 pub struct Engine {
     shared: Arc<Shared>,
-    voices: Voices,
-    pub ready: Ready,
+    ready: Ready,
 }
 
 #[derive(Debug)]
@@ -48,12 +51,14 @@ struct Shared {
     /// One state for each lane, and the last for partial texts. The desk gives one to one worker at
     /// a time.
     lanes: Vec<Mutex<WhisperState>>,
+    voices: Voices,
 }
 
 impl Engine {
     /// Loads and warms everything and starts the workers. The receiver gets their answers.
     pub fn start(settings: &EngineSettings) -> Result<(Self, Receiver<Reply>), EngineError> {
         let begun = Instant::now();
+        let loading = speaking::begin_loading(settings);
         let model = settings.model.read()?;
         let flite = Flite::open()?;
         let espeak = Espeak::find();
@@ -62,7 +67,9 @@ impl Engine {
             Hearing::prepare(settings, &model, &sample)?;
         lanes.push(partials);
         let hearers = usize::from(settings.decode_workers.max(1));
-        let voices = Voices { english: settings.english_voice, has_espeak: espeak.is_some() };
+        let (neural, voices_loaded) = loading.finish(settings);
+        let voices =
+            Voices { english: settings.english_voice, has_espeak: espeak.is_some(), neural };
         let ready = Ready {
             device: whisper.device.clone(),
             model: model.name,
@@ -71,6 +78,7 @@ impl Engine {
             lanes: settings.lanes.max(1),
             voices: voices.names(),
             languages: whisper.heard_of(&settings.languages),
+            neural: voices.neural.reports(),
             load_ms: millis_since(begun).saturating_sub(warm_ms),
             warm_ms,
         };
@@ -80,9 +88,17 @@ impl Engine {
             work: Condvar::new(),
             replies,
             lanes: lanes.into_iter().map(Mutex::new).collect(),
+            voices,
         });
-        shared.employ(settings, whisper, flite, espeak)?;
-        Ok((Self { shared, voices, ready }, answers))
+        shared.employ(settings, whisper)?;
+        shared.employ_voices(Speakers { flite, espeak, neural: voices_loaded })?;
+        Ok((Self { shared, ready }, answers))
+    }
+
+    /// What the engine has now.
+    pub fn ready(&self) -> Ready {
+        let neural = &self.shared.voices.neural;
+        Ready { voices: self.shared.voices.names(), neural: neural.reports(), ..self.ready.clone() }
     }
 
     /// A request of `connection`. What cannot be done is answered at once.
@@ -92,13 +108,13 @@ impl Engine {
         if matches!(work, Work::Transcribe { lane, .. } if usize::from(lane) >= lanes) {
             return self.shared.fail(&ticket, Failure::NoSuchLane);
         }
-        self.put(Job { ticket, work });
+        self.shared.put(Job { ticket, work });
     }
 
     pub fn speak(&self, connection: u64, request: RequestId, phrase: Phrase) {
         let ticket = Ticket::new(connection, request);
-        match self.voices.skill_for(&phrase) {
-            Ok(skill) => self.put(Job { ticket, work: Work::Speak { skill, phrase } }),
+        match self.shared.voices.skill_for(&phrase) {
+            Ok(skill) => self.shared.put(Job { ticket, work: Work::Speak { skill, phrase } }),
             Err(failure) => self.shared.fail(&ticket, failure),
         }
     }
@@ -122,15 +138,6 @@ impl Engine {
     pub fn waiting(&self) -> u32 {
         u32::try_from(self.shared.desk().waiting()).unwrap_or(u32::MAX)
     }
-
-    fn put(&self, job: Job) {
-        let ticket = job.ticket.clone();
-        let put = self.shared.desk().put(job);
-        match put {
-            Ok(()) => self.shared.work.notify_all(),
-            Err(failure) => self.shared.fail(&ticket, failure),
-        }
-    }
 }
 
 impl Shared {
@@ -139,8 +146,6 @@ impl Shared {
         self: &Arc<Self>,
         settings: &EngineSettings,
         whisper: Whisper,
-        flite: Flite,
-        espeak: Option<Espeak>,
     ) -> Result<(), EngineError> {
         let whisper = Arc::new(whisper);
         for worker in 0..settings.decode_workers.max(1) {
@@ -149,29 +154,27 @@ impl Shared {
             let prompts = settings.prompt;
             employ(&format!("whisper {worker}"), move || {
                 let mut recogniser = whisper.recogniser(threads, &languages).with_prompts(prompts);
-                shared.work(Skill::Whisper, |job| shared.hear(&mut recogniser, job));
+                shared.work(Skill::Whisper, |job| {
+                    shared.hear(&mut recogniser, job);
+                    None
+                });
             })?;
         }
-        let shared = Arc::clone(self);
-        employ("flite", move || {
-            shared.work(Skill::Flite, |job| {
-                shared.say(job, |phrase, sink| {
-                    flite.speak(phrase.text.reveal(), sink).map_err(|_| Failure::Voice)
-                });
-            });
-        })?;
-        let Some(espeak) = espeak else { return Ok(()) };
-        let shared = Arc::clone(self);
-        employ("espeak", move || {
-            shared.work(Skill::Espeak, |job| {
-                shared.say(job, |phrase, sink| {
-                    espeak.speak(&phrase.language, phrase.text.reveal(), sink).map_err(failure_of)
-                });
-            });
-        })
+        Ok(())
     }
 
-    fn work(&self, skill: Skill, mut do_job: impl FnMut(&Job)) -> ! {
+    /// Takes a request in, or answers that it cannot be done.
+    fn put(&self, job: Job) {
+        let ticket = job.ticket.clone();
+        let put = self.desk().put(job);
+        match put {
+            Ok(()) => self.work.notify_all(),
+            Err(failure) => self.fail(&ticket, failure),
+        }
+    }
+
+    /// Does jobs as they come; what a job leaves to another skill is put in again.
+    fn work(&self, skill: Skill, mut do_job: impl FnMut(&Job) -> Option<Job>) -> ! {
         loop {
             let mut desk = self.desk();
             let job = loop {
@@ -181,8 +184,11 @@ impl Shared {
                 }
             };
             drop(desk);
-            do_job(&job);
+            let left = do_job(&job);
             self.desk().finish(&job.ticket);
+            if let Some(left) = left {
+                self.put(left);
+            }
             // The lane may be what another worker waits for.
             self.work.notify_all();
         }
@@ -207,29 +213,6 @@ impl Shared {
             Decoded::Failed(failure) => FromEngine::Failed { request, failure },
         };
         self.reply(job.ticket.connection, message);
-    }
-
-    fn say(
-        &self,
-        job: &Job,
-        speak: impl FnOnce(&Phrase, &mut dyn FnMut(&[i16]) -> Flow) -> Result<(), Failure>,
-    ) {
-        let Work::Speak { phrase, .. } = &job.work else { return };
-        let Ticket { connection, request, .. } = job.ticket;
-        let mut onset = Onset::new(|offset, samples| {
-            let samples = Private::new(samples);
-            self.reply(connection, FromEngine::Audio { request, offset, samples });
-            Flow::Continue
-        });
-        let spoken = speak(phrase, &mut |samples| {
-            if job.ticket.is_cancelled() { Flow::Stop } else { onset.push(samples) }
-        });
-        let message = match spoken {
-            _ if job.ticket.is_cancelled() => FromEngine::Cancelled { request },
-            Ok(()) => FromEngine::Spoken { request, samples: onset.sent() },
-            Err(failure) => FromEngine::Failed { request, failure },
-        };
-        self.reply(connection, message);
     }
 
     fn fail(&self, ticket: &Ticket, failure: Failure) {
@@ -354,16 +337,6 @@ impl Hearing {
         }
         drop(recogniser);
         Ok(Self { whisper, lanes, partials, warm_ms: millis_since(begun) })
-    }
-}
-
-fn failure_of(error: EspeakError) -> Failure {
-    match error {
-        EspeakError::NoVoice => Failure::NoVoice,
-        error => {
-            tracing::warn!(%error, "the voice failed");
-            Failure::Voice
-        }
     }
 }
 

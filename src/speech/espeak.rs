@@ -58,6 +58,12 @@ impl Espeak {
         runs.then(|| Self { program: program.to_owned(), words_per_minute: WORDS_PER_MINUTE })
     }
 
+    /// What the program says of its version, as it says it; empty without the program.
+    pub fn version() -> Vec<u8> {
+        let asked = Command::new("espeak-ng").arg("--version").stdin(Stdio::null()).output();
+        asked.map(|answer| answer.stdout).unwrap_or_default()
+    }
+
     /// The same at another pace; espeak-ng takes 80 to 450 words a minute.
     #[must_use]
     pub fn at_pace(self, words_per_minute: u16) -> Self {
@@ -103,7 +109,7 @@ impl Espeak {
 }
 
 /// A BCP 47 name or one of espeak-ng's own such as `en-us+f3`: never an option or a path.
-fn is_language(language: &str) -> bool {
+pub(super) fn is_language(language: &str) -> bool {
     let first = language.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
     let rest = language.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-+_".contains(&byte));
     first && rest && language.len() <= LANGUAGE_BYTES

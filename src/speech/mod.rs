@@ -1,4 +1,4 @@
-//! The engine process: hears with Whisper, speaks with flite and espeak-ng.
+//! The engine process: hears with Whisper, speaks with flite, espeak-ng and neural voices.
 //!
 //! It owns everything that is C or C++ and parses models, and knows nothing of calls, networks or
 //! secrets. The front talks to it over a Unix socket in the words of [`protocol`]. It may die at
@@ -21,10 +21,13 @@ pub mod flite;
 pub mod gate;
 pub mod ggml;
 pub mod model;
+pub mod neural;
+pub mod onnx;
 pub mod protocol;
 pub mod resample;
 pub mod socket;
 pub mod starter;
+pub mod vits;
 pub mod voice;
 pub mod whisper;
 pub mod words;
@@ -54,6 +57,13 @@ pub struct EngineSettings {
     /// not trained with such text takes it for speech, as the starter does.
     pub prompt: bool,
     pub english_voice: EnglishVoice,
+    pub neural: Vec<neural::NeuralSettings>,
+    /// Why the neural voices are not loaded, if they are not to be.
+    pub without_neural: Option<&'static str>,
+    /// The file of ONNX Runtime; `None`: where it usually is.
+    pub onnxruntime: Option<PathBuf>,
+    /// Where rendered phrases are kept, and how many bytes of them at most.
+    pub phrases: Option<(PathBuf, u64)>,
 }
 
 impl EngineSettings {
@@ -71,6 +81,10 @@ impl EngineSettings {
             decode_threads: 1,
             prompt: false,
             english_voice: EnglishVoice::Slt,
+            neural: Vec::new(),
+            without_neural: None,
+            onnxruntime: None,
+            phrases: None,
         }
     }
 }
@@ -100,11 +114,12 @@ pub fn run(settings: &EngineSettings) -> Result<(), EngineError> {
     }
     let bound = socket::bind(&settings.socket)?;
     let (engine, answers) = engine::Engine::start(settings)?;
-    let ready = &engine.ready;
+    let ready = engine.ready();
     tracing::info!(
         device = ready.device,
         model = ready.model,
         sha256 = model::hexadecimal(&ready.model_sha256),
+        voices = ready.voices.join(" "),
         load_ms = ready.load_ms,
         warm_ms = ready.warm_ms,
         "the engine is ready"

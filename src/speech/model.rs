@@ -55,8 +55,8 @@ pub enum ModelError {
         path.display(), path.display()
     )]
     Unpinned { path: PathBuf },
-    #[error("speech model {} is refused: it is longer than {} bytes", path.display(), limits::MODEL_BYTES)]
-    TooLong { path: PathBuf },
+    #[error("speech model {} is refused: it is longer than {most} bytes", path.display())]
+    TooLong { path: PathBuf, most: u64 },
     #[error("speech model {} is damaged or of another kind: {source}", path.display())]
     Malformed { path: PathBuf, source: ggml::OutlineError },
     #[error(
@@ -93,22 +93,18 @@ impl ModelSource {
     /// given to whisper.cpp yet.
     pub fn read(&self) -> Result<Model, ModelError> {
         let path = || self.path().to_path_buf();
-        let (name, bytes, pinned) = match self {
+        let (name, bytes, sha256) = match self {
             Self::Starter => {
-                (starter::NAME.to_owned(), Cow::Borrowed(starter::MODEL), starter::sha256())
+                let bytes = Cow::Borrowed(starter::MODEL);
+                let sha256 = right_hash(self.path(), &bytes, starter::sha256())?;
+                (starter::NAME.to_owned(), bytes, sha256)
             }
             Self::File { path, hash } => {
-                let bytes = read_file(path)?;
-                let pinned = hash.beside(path)?;
+                let (bytes, sha256) = verified(path, *hash, limits::MODEL_BYTES)?;
                 let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
-                (name.into_owned(), Cow::Owned(bytes), pinned)
+                (name.into_owned(), Cow::Owned(bytes), sha256)
             }
         };
-        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
-        if pinned.is_some_and(|pinned| pinned != sha256) {
-            let actual = hexadecimal(&sha256);
-            return Err(ModelError::WrongHash { path: path(), bytes: bytes.len(), actual });
-        }
         let outline = ggml::outline(&bytes);
         let outline = outline.map_err(|source| ModelError::Malformed { path: path(), source })?;
         let window_ms = outline.window_ms();
@@ -134,16 +130,35 @@ impl Hash {
     }
 }
 
-/// What is hashed and what is loaded are these bytes: nobody can exchange the file in between.
-fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
+/// A whole file of at most `most` bytes and its SHA-256, if that is what it must be. What is hashed
+/// and what is loaded are these bytes: nobody can exchange the file in between.
+pub fn verified(path: &Path, hash: Hash, most: u64) -> Result<(Vec<u8>, [u8; 32]), ModelError> {
+    let bytes = read_file(path, most)?;
+    let sha256 = right_hash(path, &bytes, hash.beside(path)?)?;
+    Ok((bytes, sha256))
+}
+
+fn right_hash(path: &Path, bytes: &[u8], wanted: Option<[u8; 32]>) -> Result<[u8; 32], ModelError> {
+    let sha256: [u8; 32] = Sha256::digest(bytes).into();
+    match wanted {
+        Some(wanted) if wanted != sha256 => Err(ModelError::WrongHash {
+            path: path.to_owned(),
+            bytes: bytes.len(),
+            actual: hexadecimal(&sha256),
+        }),
+        _ => Ok(sha256),
+    }
+}
+
+fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ModelError> {
     let unreadable = |source| ModelError::Unreadable { path: path.to_owned(), source };
     let file = trusted::open(path).map_err(|source| match source {
         Untrusted::Unreadable(source) => unreadable(source),
         source => ModelError::Untrusted { path: path.to_owned(), source },
     })?;
-    bounded::rest(file, limits::MODEL_BYTES).map_err(|error| match error {
+    bounded::rest(file, most).map_err(|error| match error {
         ReadError::Unreadable(source) => unreadable(source),
-        _ => ModelError::TooLong { path: path.to_owned() },
+        _ => ModelError::TooLong { path: path.to_owned(), most },
     })
 }
 

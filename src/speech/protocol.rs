@@ -10,9 +10,13 @@
 use crate::base::{LanguageCode, Private, limits};
 use crate::listen::{DecodeWish, Hint, Recognition, Urgency, WordSpan};
 
+mod ready;
+
+pub use ready::{Ready, VoiceReport};
+
 /// Both sides must speak the same version; they come from one binary, but a unit may still be
 /// running the one from before an upgrade.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 /// Stands for a probability that the model does not tell.
 const UNTOLD: f32 = -1.0;
 
@@ -20,8 +24,6 @@ const UNTOLD: f32 = -1.0;
 const NAME_BYTES: usize = 256;
 /// Languages that a request or an engine may list.
 const LANGUAGES: usize = 32;
-/// Voices that an engine may list.
-const VOICES: usize = 64;
 /// Bytes of a text, recognised or to be spoken: four for each character of UTF-8.
 const TEXT_BYTES: usize = 4 * limits::REPLY_CHARS;
 const LENGTH_BYTES: usize = 4;
@@ -68,6 +70,8 @@ pub struct Phrase {
     /// A name from `Ready::voices`, or empty for the default of the language.
     pub voice: String,
     pub text: Private<String>,
+    /// It stands in a playbook and was not made in a call: worth keeping when it was rendered.
+    pub is_known: bool,
 }
 
 /// Engine to front.
@@ -106,25 +110,8 @@ pub enum FromEngine {
         nonce: u64,
         waiting: u32,
     },
-}
-
-/// What an engine that is ready has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ready {
-    /// Where Whisper runs, in words, with the reason if it is not where it was wanted.
-    pub device: String,
-    pub model: String,
-    /// SHA-256 of the model file.
-    pub model_sha256: [u8; 32],
-    /// Longest utterance that is taken.
-    pub window_ms: u32,
-    /// Lanes with a recogniser state of their own.
-    pub lanes: u16,
-    pub voices: Vec<String>,
-    /// The configured languages that the model hears.
-    pub languages: Vec<LanguageCode>,
-    pub load_ms: u32,
-    pub warm_ms: u32,
+    /// The neural voices are not as `Ready` said any more.
+    Voices(Vec<VoiceReport>),
 }
 
 /// What was heard in one utterance.
@@ -484,6 +471,7 @@ impl Message for ToEngine {
                 out.text(&phrase.language, NAME_BYTES);
                 out.text(&phrase.voice, NAME_BYTES);
                 out.text(phrase.text.reveal(), TEXT_BYTES);
+                out.u8(u8::from(phrase.is_known));
             }
             Self::Ping { nonce } => {
                 out.u8(5);
@@ -508,6 +496,7 @@ impl Message for ToEngine {
                     language: fields.text(NAME_BYTES)?,
                     voice: fields.text(NAME_BYTES)?,
                     text: Private::new(fields.text(TEXT_BYTES)?),
+                    is_known: fields.flag()?,
                 },
             },
             5 => Self::Ping { nonce: fields.u64()? },
@@ -563,6 +552,10 @@ impl Message for FromEngine {
                 out.u64(*nonce);
                 out.u32(*waiting);
             }
+            Self::Voices(reports) => {
+                out.u8(137);
+                out.reports(reports);
+            }
         }
     }
 
@@ -587,51 +580,8 @@ impl Message for FromEngine {
             134 => Self::Failed { request: fields.request()?, failure: fields.failure()? },
             135 => Self::Cancelled { request: fields.request()? },
             136 => Self::Pong { nonce: fields.u64()?, waiting: fields.u32()? },
+            137 => Self::Voices(fields.reports()?),
             kind => return Err(ProtocolError::UnknownKind(kind)),
-        })
-    }
-}
-
-impl Ready {
-    fn write(&self, out: &mut Writer<'_>) {
-        out.text(&self.device, NAME_BYTES);
-        out.text(&self.model, NAME_BYTES);
-        out.0.extend_from_slice(&self.model_sha256);
-        out.u32(self.window_ms);
-        out.u16(self.lanes);
-        let voices = self.voices.get(..VOICES).unwrap_or(&self.voices);
-        out.count(voices.len());
-        for voice in voices {
-            out.text(voice, NAME_BYTES);
-        }
-        out.languages(&self.languages);
-        out.u32(self.load_ms);
-        out.u32(self.warm_ms);
-    }
-
-    fn read(fields: &mut Reader<'_>) -> Result<Self, ProtocolError> {
-        let device = fields.text(NAME_BYTES)?;
-        let model = fields.text(NAME_BYTES)?;
-        let model_sha256 = fields.array()?;
-        let window_ms = fields.u32()?;
-        let lanes = fields.u16()?;
-        let count = fields.u32()? as usize;
-        if count > VOICES {
-            return Err(ProtocolError::BadValue);
-        }
-        let voices = (0..count).map(|_| fields.text(NAME_BYTES)).collect::<Result<_, _>>()?;
-        let languages = fields.languages()?;
-        let (load_ms, warm_ms) = (fields.u32()?, fields.u32()?);
-        Ok(Self {
-            device,
-            model,
-            model_sha256,
-            window_ms,
-            lanes,
-            voices,
-            languages,
-            load_ms,
-            warm_ms,
         })
     }
 }

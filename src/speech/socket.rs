@@ -140,7 +140,7 @@ impl Connection {
             match message {
                 ToEngine::Hello { version: VERSION } => {
                     self.greeted = true;
-                    engine.reply(self.number, FromEngine::Ready(engine.ready.clone()));
+                    engine.reply(self.number, FromEngine::Ready(engine.ready()));
                 }
                 ToEngine::Hello { version } => {
                     tracing::error!(version, "the front speaks another version");

@@ -47,8 +47,13 @@ impl Front {
     }
 
     fn speak(&mut self, request: u64, language: &str, text: &str) {
-        let (language, voice) = (language.to_owned(), String::new());
-        let phrase = Phrase { language, voice, text: Private::new(text.to_owned()) };
+        self.speak_by(request, language, "", text);
+    }
+
+    fn speak_by(&mut self, request: u64, language: &str, voice: &str, text: &str) {
+        let (language, voice) = (language.to_owned(), voice.to_owned());
+        let text = Private::new(text.to_owned());
+        let phrase = Phrase { language, voice, text, is_known: true };
         self.send(&ToEngine::Speak { request: RequestId(request), phrase });
     }
 
@@ -82,9 +87,14 @@ impl Front {
 }
 
 fn engine(name: &str) -> PathBuf {
+    engine_with(name, |_| {})
+}
+
+fn engine_with(name: &str, change: impl FnOnce(&mut EngineSettings)) -> PathBuf {
     let file = format!("attendant-{}-{name}.sock", std::process::id());
     let socket = std::env::temp_dir().join(file);
-    let settings = EngineSettings::new(socket.clone(), 2);
+    let mut settings = EngineSettings::new(socket.clone(), 2);
+    change(&mut settings);
     let bound = socket::bind(&socket).unwrap();
     std::thread::spawn(move || {
         let (engine, answers) = engine::Engine::start(&settings).unwrap();
@@ -161,6 +171,97 @@ fn what_cannot_be_done_is_answered_and_the_latest_front_is_served() {
     assert_eq!(other.receive(), Some(FromEngine::Mismatch { version: VERSION }));
     assert_eq!(other.receive(), None);
     clean_up(&socket);
+}
+
+/// Files of a stand-in voice whose graph fails at the sound of "measure".
+fn stand_in_voice(folder: &Path) -> neural::NeuralSettings {
+    use vits::tests::stand_in::{Shape, graph, piper_config};
+    std::fs::create_dir_all(folder).unwrap();
+    let path = folder.join("firm.onnx");
+    let speakers = [("anna", 4), ("bert", 1)];
+    let config = piper_config(22_050, &speakers);
+    let (before, after) = config.split_once("\"ʒ\": [").unwrap();
+    let (_, after) = after.split_once(']').unwrap();
+    std::fs::write(&path, graph(Shape { speakers: true, ..Shape::default() })).unwrap();
+    let broken = format!("{before}\"ʒ\": [9999]{after}");
+    std::fs::write(folder.join("firm.onnx.json"), broken).unwrap();
+    neural::NeuralSettings {
+        name: "firm:anna".to_owned(),
+        graph: path,
+        graph_hash: model::Hash::PinnedIfAny,
+        config_hash: model::Hash::PinnedIfAny,
+        speaker: Some("anna".to_owned()),
+        language: "en".to_owned(),
+    }
+}
+
+/// Of one voice and text: slt breathes by chance, but keeps its pace.
+fn is_alike(one: &[i16], other: &[i16]) -> bool {
+    one.len().abs_diff(other.len()) < pcm::ms_to_samples(50)
+}
+
+#[test]
+fn a_neural_voice_speaks_keeps_its_phrases_and_is_stood_in_for_when_it_fails() {
+    let Some(library) = vits::tests::stand_in::onnxruntime() else { return };
+    let folder = std::env::temp_dir().join(format!("attendant-{}-neural", std::process::id()));
+    let voice = stand_in_voice(&folder);
+    let missing = neural::NeuralSettings {
+        name: "firm:carl".to_owned(),
+        speaker: Some("carl".to_owned()),
+        ..voice.clone()
+    };
+    let kept = folder.join("phrases");
+    let socket = engine_with("neural", |settings| {
+        settings.neural = vec![voice, missing];
+        settings.onnxruntime = Some(library);
+        settings.device = DeviceWish::Cpu;
+        settings.phrases = Some((kept.clone(), 1_000_000));
+    });
+    let mut front = Front::connect(&socket);
+    let Some(FromEngine::Ready(ready)) = front.receive() else { panic!("not ready") };
+    assert_eq!(ready.voices, ["slt", "espeak", "firm:anna"]);
+    assert_eq!((ready.neural[0].device.as_str(), &ready.neural[0].fault), ("cpu", &None));
+    assert!(ready.neural[1].fault.as_ref().unwrap().contains("carl"), "{:?}", ready.neural);
+
+    front.speak_by(1, "en", "firm:anna", "Hello, world.");
+    let first = front.sound(1);
+    assert!((-23.0..-17.0).contains(&pcm::level_dbfs(&first)), "{}", pcm::level_dbfs(&first));
+    // The one that could not be loaded is spoken by slt.
+    front.speak(2, "en", "Hello, world.");
+    let plain = front.sound(2);
+    assert!(!is_alike(&first, &plain));
+    front.speak_by(3, "en", "firm:carl", "Hello, world.");
+    assert!(is_alike(&front.sound(3), &plain));
+    // Its sound is on the disk, and is what comes the second time.
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let is_kept = || {
+        let files = std::fs::read_dir(&kept).unwrap().filter_map(Result::ok);
+        files.into_iter().any(|file| file.path().extension().is_some_and(|end| end == "phrase"))
+    };
+    while !is_kept() {
+        assert!(std::time::Instant::now() < deadline, "nothing was kept");
+        std::thread::yield_now();
+    }
+    front.speak_by(4, "en", "firm:anna", "Hello, world.");
+    assert_eq!(front.sound(4), first);
+
+    // Three phrases in a row at which it fails, each spoken all the same; then it is left alone.
+    front.speak(5, "en", "Measure.");
+    let plain = front.sound(5);
+    for request in 6..=8 {
+        front.speak_by(request, "en", "firm:anna", "Measure.");
+        if request == 8 {
+            let Some(FromEngine::Voices(reports)) = front.receive() else { panic!("not told") };
+            assert!(reports[0].fault.as_ref().unwrap().contains("3 times"), "{reports:?}");
+        }
+        assert!(is_alike(&front.sound(request), &plain));
+    }
+    front.speak(9, "en", "Good morning.");
+    let plain = front.sound(9);
+    front.speak_by(10, "en", "firm:anna", "Good morning.");
+    assert!(is_alike(&front.sound(10), &plain));
+    clean_up(&socket);
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

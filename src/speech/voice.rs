@@ -2,6 +2,7 @@
 
 use super::desk::Skill;
 use super::flite::Flow;
+use super::neural::NeuralVoices;
 use super::protocol::{Failure, Phrase};
 
 pub const SLT: &str = "slt";
@@ -21,24 +22,45 @@ pub enum EnglishVoice {
 }
 
 /// The voices that this engine has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Voices {
     pub english: EnglishVoice,
     /// espeak-ng is installed.
     pub has_espeak: bool,
+    pub neural: NeuralVoices,
 }
 
 impl Voices {
     pub fn names(&self) -> Vec<String> {
         let espeak = self.has_espeak.then_some(ESPEAK);
-        [Some(SLT), espeak].into_iter().flatten().map(str::to_owned).collect()
+        let plain = [Some(SLT), espeak].into_iter().flatten().map(str::to_owned);
+        let speaks = self.neural.all.iter().filter(|voice| voice.id().is_some());
+        plain.chain(speaks.map(|voice| voice.name.clone())).collect()
     }
 
-    /// Who speaks `phrase`. slt speaks English only; espeak-ng says itself which languages it has.
+    /// Who speaks `phrase`. A neural voice that does not speak has the plain one of the language for
+    /// a stand-in.
     pub fn skill_for(&self, phrase: &Phrase) -> Result<Skill, Failure> {
+        match self.neural.named(phrase) {
+            None => self.plain_skill(phrase, &phrase.voice),
+            Some((_, voice)) if voice.id().is_none() => self.stand_in(phrase),
+            Some((place, _)) => match self.neural.key(phrase) {
+                Some((kept, key)) if kept.has(&key) => Ok(Skill::Kept),
+                _ => Ok(Skill::Vits(place)),
+            },
+        }
+    }
+
+    /// Who speaks what a neural voice does not.
+    pub fn stand_in(&self, phrase: &Phrase) -> Result<Skill, Failure> {
+        self.plain_skill(phrase, "")
+    }
+
+    /// slt speaks English only; espeak-ng says itself which languages it has.
+    fn plain_skill(&self, phrase: &Phrase, voice: &str) -> Result<Skill, Failure> {
         let language = phrase.language.to_ascii_lowercase();
         let is_english = language == "en" || language.starts_with("en-");
-        let skill = match (phrase.voice.as_str(), self.english) {
+        let skill = match (voice, self.english) {
             (SLT, _) | ("", EnglishVoice::Slt) if is_english => Skill::Flite,
             ("" | ESPEAK, _) => Skill::Espeak,
             _ => return Err(Failure::NoVoice),
@@ -99,13 +121,15 @@ impl<F: FnMut(u32, Vec<i16>) -> Flow> Onset<F> {
 mod tests {
     use super::*;
     use crate::base::Private;
+    use crate::speech::neural::Neural;
 
     #[test]
     fn every_language_has_the_voice_that_was_configured() {
         let skill = |english, has_espeak, language: &str, voice: &str| {
             let (language, voice) = (language.to_owned(), voice.to_owned());
             let text = Private::new(String::new());
-            Voices { english, has_espeak }.skill_for(&Phrase { language, voice, text })
+            let voices = Voices { english, has_espeak, neural: NeuralVoices::default() };
+            voices.skill_for(&Phrase { language, voice, text, is_known: false })
         };
         use EnglishVoice::{Espeak, Slt};
         assert_eq!(skill(Slt, true, "en", ""), Ok(Skill::Flite));
@@ -117,6 +141,26 @@ mod tests {
         assert_eq!(skill(Slt, true, "de", "slt"), Err(Failure::NoVoice));
         assert_eq!(skill(Slt, false, "de", ""), Err(Failure::NoVoice));
         assert_eq!(skill(Slt, true, "en", "amy"), Err(Failure::NoVoice));
+    }
+
+    #[test]
+    fn a_neural_voice_speaks_and_the_plain_one_of_the_language_stands_in_for_one_that_does_not() {
+        let voices = [
+            Neural::new("amy".to_owned(), Ok(("cpu".to_owned(), [1; 32]))),
+            Neural::new("joe".to_owned(), Err("it is missing".to_owned())),
+        ];
+        let neural = NeuralVoices { all: voices.into_iter().collect(), kept: None };
+        let voices = Voices { english: EnglishVoice::Slt, has_espeak: true, neural };
+        let skill = |language: &str, voice: &str| {
+            let (language, voice) = (language.to_owned(), voice.to_owned());
+            let text = Private::new("hello".to_owned());
+            voices.skill_for(&Phrase { language, voice, text, is_known: false })
+        };
+        assert_eq!(skill("en", "amy"), Ok(Skill::Vits(0)));
+        assert_eq!(skill("en", "joe"), Ok(Skill::Flite));
+        assert_eq!(skill("de", "joe"), Ok(Skill::Espeak));
+        assert_eq!(skill("en", "ann"), Err(Failure::NoVoice));
+        assert_eq!(voices.names(), ["slt", "espeak", "amy"]);
     }
 
     #[test]

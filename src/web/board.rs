@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
 use crate::call::record::CallRecord;
+use crate::speech::protocol::VoiceReport;
 
 /// Whether the box takes calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct Hearing {
     /// In words, with the reason if it is not where it was wanted.
     pub device: String,
     pub model: String,
+    /// The neural voices, whether they speak or not.
+    pub voices: Vec<VoiceReport>,
 }
 
 /// Written by the call shells and the supervisor, read by the web thread.

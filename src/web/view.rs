@@ -11,6 +11,7 @@ use crate::call::latency::Latency;
 use crate::call::record::{CallRecord, Direction, Progress, RtpReport, Turn};
 use crate::converse::Message;
 use crate::listen::PartialText;
+use crate::speech::protocol::VoiceReport;
 
 pub(super) fn health(board: &Board) -> Value {
     let health = board.health();
@@ -26,7 +27,12 @@ pub(super) fn health(board: &Board) -> Value {
 }
 
 fn engine(hearing: &Hearing) -> Value {
-    json!({ "device": hearing.device, "model": hearing.model })
+    let voice = |report: &VoiceReport| json!({ "name": report.name, "device": report.device, "fault": report.fault });
+    json!({
+        "device": hearing.device,
+        "model": hearing.model,
+        "voices": hearing.voices.iter().map(voice).collect::<Vec<_>>(),
+    })
 }
 
 fn audio(figures: &AudioFigures) -> Value {

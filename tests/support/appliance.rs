@@ -140,6 +140,15 @@ impl Appliance {
         self.child.id()
     }
 
+    /// Its state folder.
+    pub fn state(&self) -> PathBuf {
+        self.folder.at("state")
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.folder.at("attendant.toml")
+    }
+
     /// The speech engine's process, if there is one just now.
     pub fn engine_pid(&self) -> Option<u32> {
         counters::children(self.pid(), "speech").first().copied()

@@ -13,4 +13,5 @@ pub mod folder;
 pub mod peers;
 pub mod sipp;
 pub mod sound;
+pub mod vits;
 pub mod wait;

@@ -93,6 +93,9 @@ pub struct Speech {
     pub threads: Option<u8>,
     pub partials: bool,
     pub prompt: bool,
+    /// `None`: where it usually is.
+    pub onnxruntime: Option<PathBuf>,
+    pub phrases_mb: u32,
 }
 
 /// A model of the shelf.
@@ -125,9 +128,11 @@ impl Default for Config {
 impl Config {
     /// Relative paths count from `folder`.
     pub(super) fn resolve(&mut self, folder: &Path) {
-        let Speech { whisper_model, shelved, socket, .. } = &mut self.speech;
+        self.neural_voices_mut().for_each(|voice| voice.resolve(folder));
+        let Speech { whisper_model, shelved, socket, onnxruntime, .. } = &mut self.speech;
         let named = whisper_model.as_mut().filter(|_| shelved.is_none());
-        let paths = [named, socket.as_mut(), self.converse.playbook.as_mut()];
+        let playbook = self.converse.playbook.as_mut();
+        let paths = [named, socket.as_mut(), onnxruntime.as_mut(), playbook];
         let playbooks = self.languages.iter_mut().map(|language| language.playbook.as_mut());
         for path in paths.into_iter().chain(playbooks).flatten() {
             *path = folder.join(&*path);
@@ -136,6 +141,11 @@ impl Config {
 
     /// A model of the shelf is a file in the folder `shelf`.
     pub fn take_from(&mut self, shelf: &Path) {
+        self.neural_voices_mut().for_each(|voice| voice.take_from(shelf));
+        self.take_model_from(shelf);
+    }
+
+    fn take_model_from(&mut self, shelf: &Path) {
         let Speech { whisper_model: Some(path), shelved, is_on_shelf, .. } = &mut self.speech
         else {
             return;
@@ -150,7 +160,7 @@ impl Config {
     pub fn hear_with(&mut self, model: Option<PathBuf>, shelf: &Path) {
         self.speech.whisper_model = model;
         self.speech.shelved = None;
-        self.take_from(shelf);
+        self.take_model_from(shelf);
     }
 }
 
@@ -310,6 +320,8 @@ fn speech(file: &file::Speech, check: &mut Check<'_>) -> Option<Speech> {
     let socket = check.take("speech.socket", &file.socket, socket);
     let threads = within(file.threads, 0, 64).map(|count| (count > 0).then_some(count as u8));
     let threads = check.take("speech.threads", file.threads, threads);
+    let phrases_mb = within(file.phrases_mb, 0, 100_000);
+    let phrases_mb = check.take("speech.phrases_mb", file.phrases_mb, phrases_mb);
     let (whisper_model, shelved) = whisper_model(&file.whisper_model);
     Some(Speech {
         whisper_model,
@@ -322,6 +334,8 @@ fn speech(file: &file::Speech, check: &mut Check<'_>) -> Option<Speech> {
         threads: threads?,
         partials: file.partials,
         prompt: file.prompt,
+        onnxruntime: path(&file.onnxruntime),
+        phrases_mb: phrases_mb?,
     })
 }
 

@@ -69,9 +69,11 @@ impl Config {
         };
         settings.languages = self.spoken_languages();
         settings.english_voice = match self.speech.voice {
-            Voice::Slt => EnglishVoice::Slt,
+            Voice::Slt | Voice::Neural(_) => EnglishVoice::Slt,
             Voice::Espeak { .. } => EnglishVoice::Espeak,
         };
+        settings.neural = self.neural().into_iter().map(|(_, voice)| voice).collect();
+        settings.onnxruntime.clone_from(&self.speech.onnxruntime);
         settings
     }
 

@@ -125,8 +125,9 @@ pub struct Speech {
     /// format (with a folder, or `./`, in front of a name that is also on the list). Empty: the
     /// small English model inside the program.
     pub whisper_model: String,
-    /// The voice of the default language: `slt` (American English, inside the program) or
-    /// `espeak:LANGUAGE`, as in `espeak:de`.
+    /// The voice of the default language: `slt` (American English, inside the program),
+    /// `espeak:LANGUAGE`, as in `espeak:de`, a voice of `attendant models list`, or a Piper or Coqui
+    /// VITS file of one's own, `FILE.onnx`; of several speakers one by name, `VOICE:SPEAKER`.
     pub voice: String,
     /// The default language of calls, which `voice` and `converse.playbook` are for: two or three
     /// letters; or `auto`: the model finds out among those of the sections `[[language]]` and that
@@ -145,6 +146,11 @@ pub struct Speech {
     /// Tell the model what the caller is likely to say. The small model inside the program takes no
     /// such hints and gets none.
     pub prompt: bool,
+    /// The file of ONNX Runtime, `libonnxruntime.so...`, which neural voices need. Empty: where
+    /// packages put it.
+    pub onnxruntime: String,
+    /// Megabytes of rendered phrases of neural voices that are kept in the state folder, 0 to 100000.
+    pub phrases_mb: i64,
 }
 
 impl Default for Speech {
@@ -158,6 +164,8 @@ impl Default for Speech {
             threads: 0,
             partials: true,
             prompt: false,
+            onnxruntime: String::new(),
+            phrases_mb: 256,
         }
     }
 }
@@ -228,7 +236,7 @@ pub struct Language {
     pub code: String,
     /// A TOML file. Empty: the logistics desk inside the program, in English and Russian.
     pub playbook: String,
-    /// `slt` or `espeak:LANGUAGE`. Empty: `slt` for English, else espeak-ng's voice of the language.
+    /// As `speech.voice`. Empty: `slt` for English, else espeak-ng's voice of the language.
     pub voice: String,
     /// What callers' numbers begin with, international with a plus: `+7`. The longest that fits
     /// wins. A number without a plus counts as international from 11 digits on.

@@ -99,8 +99,21 @@ pub(super) fn default_language(speech: &Speech, converse: &Converse, check: &mut
             allowed::<()>(format!("a voice for {code}, as in espeak:{code}; slt is English"));
         check.take("speech.voice", "slt", fault);
     }
+    if let Some(fault) = wrong_language(&speech.voice, code) {
+        check.take("speech.voice", code.as_str(), fault);
+    }
     if converse.playbook.is_none() && !is_shipped(code) {
         check.take("converse.playbook", "", no_playbook(code));
+    }
+}
+
+/// A voice of the shelf that does not speak the language.
+fn wrong_language(voice: &Voice, code: LanguageCode) -> Option<Result<(), Allowed>> {
+    match voice {
+        Voice::Neural(voice) if !voice.may_speak(code.as_str()) => {
+            Some(allowed(format!("a voice for {code}; {} is none", voice.written)))
+        }
+        _ => None,
     }
 }
 
@@ -170,6 +183,11 @@ fn one(
         voice => Voice::try_from(voice).map(Some),
     };
     let voice = check.take(&key("voice"), &section.voice, voice);
+    if let (Some(Some(voice)), Some(Some(code))) = (&voice, code)
+        && let Some(fault) = wrong_language(voice, code)
+    {
+        check.take(&key("voice"), &section.voice, fault);
+    }
     let mut list = |name: &str, texts: &[String], of: &dyn Fn(&str) -> Result<String, Allowed>| {
         let taken: Vec<String> =
             texts.iter().filter_map(|text| check.take(&key(name), text, of(text))).collect();

@@ -14,6 +14,7 @@ mod languages;
 mod llm;
 mod parse;
 mod values;
+mod voices;
 
 pub use checked::{Calls, Config, Converse, Log, Media, Shelved, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
@@ -23,6 +24,7 @@ pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Transport,
     Voice,
 };
+pub use voices::NeuralVoice;
 
 use std::path::Path;
 

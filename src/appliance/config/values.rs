@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::voices::NeuralVoice;
 use crate::call::admission::WhenFull;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,10 @@ pub enum Voice {
     /// flite's `slt`.
     Slt,
     /// espeak-ng's voice of this name.
-    Espeak { language: String },
+    Espeak {
+        language: String,
+    },
+    Neural(NeuralVoice),
 }
 
 /// Where the models run.
@@ -217,28 +221,6 @@ impl TryFrom<i64> for Ptime {
             _ => allowed("10, 20, 30, 40 or 60"),
         }
     }
-}
-
-impl TryFrom<&str> for Voice {
-    type Error = Allowed;
-
-    fn try_from(text: &str) -> Result<Self, Allowed> {
-        match text.split_once(':') {
-            None if text == "slt" => Ok(Self::Slt),
-            Some(("espeak", language)) if is_voice_name(language) => {
-                Ok(Self::Espeak { language: language.to_owned() })
-            }
-            _ => allowed("slt, or espeak:LANGUAGE as in espeak:de or espeak:en-gb"),
-        }
-    }
-}
-
-/// What espeak-ng calls a voice; the name reaches its command line, so it is narrow.
-fn is_voice_name(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '+';
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.len() <= 32
-        && text.chars().all(plain)
 }
 
 impl TryFrom<&str> for Device {

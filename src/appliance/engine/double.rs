@@ -58,6 +58,7 @@ impl Scripted {
             lanes: 16,
             voices: vec!["tone".to_owned()],
             languages: vec![LanguageCode::ENGLISH],
+            neural: Vec::new(),
             load_ms: 0,
             warm_ms: 0,
         }
@@ -224,7 +225,8 @@ mod tests {
 
     fn phrase(text: &str) -> Phrase {
         let text = Private::new(text.to_owned());
-        Phrase { language: "en".to_owned(), voice: String::new(), text }
+        let (language, voice) = ("en".to_owned(), String::new());
+        Phrase { language, voice, text, is_known: false }
     }
 
     #[test]

@@ -209,6 +209,16 @@ impl LinkThread {
                         self.state.send_replace(EngineState::Ready(ready));
                     }
                     FromEngine::Mismatch { version } => return Err(End::Mismatch(version)),
+                    // Not a change of the engine's state, after which calls would be told that it
+                    // is back: who shows it looks by itself.
+                    FromEngine::Voices(reports) => {
+                        self.state.send_if_modified(|state| {
+                            if let EngineState::Ready(ready) = state {
+                                ready.neural = reports;
+                            }
+                            false
+                        });
+                    }
                     message => {
                         let event = self.requests.answer(message);
                         self.deliver(event).await;

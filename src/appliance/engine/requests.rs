@@ -157,7 +157,10 @@ impl Requests {
             FromEngine::Spoken { request, .. } => self.end(request, Answer::Spoken),
             FromEngine::Failed { request, failure } => self.end(request, Answer::Failed(failure)),
             FromEngine::Cancelled { request } => self.end(request, Answer::Cancelled),
-            FromEngine::Ready(_) | FromEngine::Mismatch { .. } | FromEngine::Pong { .. } => None,
+            FromEngine::Ready(_)
+            | FromEngine::Mismatch { .. }
+            | FromEngine::Pong { .. }
+            | FromEngine::Voices(_) => None,
         }
     }
 
@@ -210,7 +213,8 @@ mod tests {
 
     fn say() -> Work {
         let text = Private::new("hello".to_owned());
-        Work::Speak(Phrase { language: "en".to_owned(), voice: String::new(), text })
+        let (language, voice) = ("en".to_owned(), String::new());
+        Work::Speak(Phrase { language, voice, text, is_known: false })
     }
 
     fn asked(now: Instant, works: impl IntoIterator<Item = Work>) -> Requests {

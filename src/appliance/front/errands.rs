@@ -35,7 +35,8 @@ impl Speakers {
     pub fn phrase(&self, code: LanguageCode, text: Private<String>) -> Phrase {
         let speaker = self.0.iter().find(|speaker| speaker.code == code).or(self.0.first());
         let speaker = speaker.expect("there is a voice for the default language");
-        Phrase { language: speaker.language.clone(), voice: speaker.voice.clone(), text }
+        let (language, voice) = (speaker.language.clone(), speaker.voice.clone());
+        Phrase { language, voice, text, is_known: false }
     }
 }
 

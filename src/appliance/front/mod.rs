@@ -141,6 +141,7 @@ pub fn run(
         detects,
         mute: Vec::new(),
         model_fault: None,
+        voices: Vec::new(),
     };
     let sources = Sources { wake, arrivals, engine, answers, thoughts, model, shutdown };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });

@@ -24,7 +24,7 @@ use crate::call::Cause;
 use crate::call::admission::Readiness;
 use crate::call::language::Abilities;
 use crate::converse::llm::Fault;
-use crate::speech::protocol::Ready;
+use crate::speech::protocol::{Ready, VoiceReport};
 use crate::store::messages::{Left, MessageLog};
 use crate::web::{Board, Health, Hearing};
 
@@ -68,6 +68,8 @@ pub struct Net {
     /// Those without a voice.
     pub mute: Vec<LanguageCode>,
     pub model_fault: Option<Fault>,
+    /// The neural voices as they were last shown.
+    pub voices: Vec<VoiceReport>,
 }
 
 pub fn now() -> Instant {
@@ -100,6 +102,7 @@ impl Net {
                 () = sleep_until(self.switchboard.deadline()) => self.switchboard.timeout(now()),
             }
             self.keep_messages();
+            self.look_at_voices(sources.engine.as_ref());
         }
         self.farewell(&mut sources).await;
         Ok(())
@@ -146,10 +149,7 @@ impl Net {
             EngineState::Ready(ready) => {
                 self.has_worked = true;
                 self.switchboard.engine_is(now(), true);
-                self.board.set_hearing(Some(Hearing {
-                    device: ready.device.clone(),
-                    model: ready.model.clone(),
-                }));
+                self.board.set_hearing(Some(hearing(&ready)));
                 if self.rendering.is_finished() {
                     self.open(&ready);
                 } else {
@@ -166,6 +166,22 @@ impl Net {
             }
         }
         Ok(())
+    }
+
+    /// A voice may fail at any time; that is told once.
+    fn look_at_voices(&mut self, engine: &dyn Engine) {
+        let state = engine.state();
+        let state = state.borrow();
+        let EngineState::Ready(ready) = &*state else { return };
+        if ready.neural == self.voices {
+            return;
+        }
+        voice_faults(ready).iter().for_each(|text| tracing::error!("{text}"));
+        self.voices.clone_from(&ready.neural);
+        self.board.set_hearing(Some(hearing(ready)));
+        if self.rendering.is_finished() {
+            self.show(ready);
+        }
     }
 
     fn engine_lost(&mut self, reason: &str) {
@@ -202,8 +218,12 @@ impl Net {
         let unheard = unheard(ready, &self.languages, self.detects);
         let model = self.model_fault.map(without_model);
         let standing = self.standing.iter().cloned();
-        let reasons: Vec<String> =
-            standing.chain(without_gpu).chain(unheard).chain(model).collect();
+        let reasons: Vec<String> = standing
+            .chain(without_gpu)
+            .chain(unheard)
+            .chain(voice_faults(ready))
+            .chain(model)
+            .collect();
         let health = match reasons.is_empty() {
             true => Health::Ready,
             false => Health::Degraded { reasons },
@@ -248,6 +268,24 @@ fn without_gpu(device: &str) -> Option<String> {
         device => device,
     };
     Some(format!("speech.device: the speech engine hears without the GPU: {reason}"))
+}
+
+fn hearing(ready: &Ready) -> Hearing {
+    Hearing {
+        device: ready.device.clone(),
+        model: ready.model.clone(),
+        voices: ready.neural.clone(),
+    }
+}
+
+/// What to tell the owner of neural voices that do not speak.
+fn voice_faults(ready: &Ready) -> Vec<String> {
+    let told = |report: &VoiceReport| {
+        let VoiceReport { name, fault, .. } = report;
+        let fault = fault.as_ref()?;
+        Some(format!("voice {name}: it does not speak, a plain voice does: {fault}"))
+    };
+    ready.neural.iter().filter_map(told).collect()
 }
 
 /// What to tell the owner whose language model does not answer.
@@ -297,6 +335,22 @@ mod tests {
         let told = unheard(&ready, &[en, ru], true);
         assert!(told[0].starts_with("language ru: ") && told[0].contains("models pull small"));
         assert!(told[1].starts_with("language auto: ") && told.len() == 2, "{told:?}");
+    }
+
+    #[test]
+    fn a_voice_that_does_not_speak_is_told_with_its_reason() {
+        let mut ready = crate::appliance::engine::double::Scripted::ready();
+        let report = |fault: Option<&str>| VoiceReport {
+            name: "firm.onnx:anna".to_owned(),
+            device: "cpu".to_owned(),
+            fault: fault.map(str::to_owned),
+        };
+        ready.neural = vec![report(None)];
+        assert!(voice_faults(&ready).is_empty());
+        ready.neural.push(report(Some("there is no speaker \"anna\"")));
+        let told = voice_faults(&ready);
+        assert!(told.len() == 1 && told[0].contains("firm.onnx:anna"), "{told:?}");
+        assert!(told[0].contains("no speaker"), "{told:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Asks for one after the other, so that an engine that dies in the middle loses nothing: the link
 //! sends the request again. A box that cannot say a single one must not take calls.
 
-use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, Failure, RequestId};
+use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, Failure, Phrase, RequestId};
 use crate::appliance::start_error::StartError;
 use crate::base::{LanguageCode, Private};
 use crate::call::Shelf;
@@ -151,6 +151,7 @@ impl Rendering {
         };
         let (language, text) = &phrase;
         let wanted = self.speakers.phrase(*language, Private::new(text.clone()));
+        let wanted = Phrase { is_known: true, ..wanted };
         let request = engine.speak(Asker::Appliance, wanted);
         self.state = State::Rendering { request, phrase, samples: Vec::new() };
     }

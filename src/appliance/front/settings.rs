@@ -155,6 +155,9 @@ pub(super) fn speakers(config: &Config, tongues: &Tongues) -> Speakers {
         match own.unwrap_or_else(|| config.voice_of(code, is_default)) {
             Voice::Slt => Speaker { code, language: "en".to_owned(), voice: SLT.to_owned() },
             Voice::Espeak { language } => Speaker { code, language, voice: ESPEAK.to_owned() },
+            Voice::Neural(voice) => {
+                Speaker { code, language: code.to_string(), voice: voice.written }
+            }
         }
     };
     Speakers::new(tongues.iter().map(|tongue| of(tongue.code)).collect())
@@ -196,7 +199,9 @@ pub fn engine(
     if let Some(path) = config_path {
         arguments.extend(["--config".into(), path.into()]);
     }
-    Ok(EnginePlace::Child { program, arguments, cautious: vec!["--cpu".into()], socket })
+    // A graph of a neural voice may be what they failed of, too.
+    let cautious = vec!["--cpu".into(), "--plain-voices".into()];
+    Ok(EnginePlace::Child { program, arguments, cautious, socket })
 }
 
 /// What a subcommand wants of an engine that it starts for itself; what is `None` is as configured.
@@ -208,7 +213,7 @@ pub struct EngineWish {
     pub lanes: Option<u16>,
 }
 
-/// An engine of one's own, whatever `speech.socket` says.
+/// An engine of one's own, whatever `speech.socket` says, for hearing alone.
 pub fn own_engine(
     config: &Config,
     config_path: Option<&Path>,
@@ -219,6 +224,7 @@ pub fn own_engine(
     config.speech.socket = None;
     let mut place = engine(&config, config_path, paths)?;
     if let EnginePlace::Child { arguments, .. } = &mut place {
+        arguments.push("--plain-voices".into());
         if let Some(model) = &wish.model {
             arguments.extend(["--model".into(), model.into()]);
         }
@@ -256,6 +262,7 @@ mod tests {
     use super::*;
     use crate::base::Private;
     use crate::speech::desk::Skill;
+    use crate::speech::neural::{Neural, NeuralVoices};
     use crate::speech::voice::Voices;
 
     fn text() -> Private<String> {
@@ -309,8 +316,18 @@ mod tests {
             let english = config.engine("/engine.sock".into(), None).english_voice;
             let tongues = tongues(&config).unwrap();
             let phrase = speakers(&config, &tongues).phrase(LanguageCode::ENGLISH, text());
-            let voices = Voices { english, has_espeak: true };
+            let voices = Voices { english, has_espeak: true, neural: NeuralVoices::default() };
             assert_eq!(voices.skill_for(&phrase), Ok(skill), "{voice}: {phrase:?}");
         }
+        let mut config = Config::default();
+        config.speech.voice = "/v/firm.onnx:anna".try_into().unwrap();
+        let engine = config.engine("/engine.sock".into(), None);
+        let loaded = |name: &str| Neural::new(name.to_owned(), Ok(("cpu".to_owned(), [0; 32])));
+        let all = engine.neural.iter().map(|voice| loaded(&voice.name)).collect();
+        let neural = NeuralVoices { all, kept: None };
+        let voices = Voices { english: engine.english_voice, has_espeak: true, neural };
+        let phrase =
+            speakers(&config, &tongues(&config).unwrap()).phrase(LanguageCode::ENGLISH, text());
+        assert_eq!(voices.skill_for(&phrase), Ok(Skill::Vits(0)), "{phrase:?}");
     }
 }

@@ -2,19 +2,20 @@
 
 use super::verify::on_shelf;
 use super::{ManifestArgument, NoModel, bytes_in_words, named};
-use crate::appliance::config::Config;
+use crate::appliance::config::{Config, Voice};
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
 use crate::cli::exit::Exit;
 use crate::cli::{ConfigArgument, with_sources};
 use crate::speech::engine::{self, Warmth};
+use crate::speech::neural::{self, NeuralError};
 use crate::speech::{ModelSource, starter};
 use crate::store::shelf::Shelf;
 use crate::store::shelf::manifest::{Kind, Model};
 
-/// Load each Whisper model as a call would have it, decode a sentence, and print the times.
+/// Load each model as a call would have it, let it hear or say a sentence, and print the times.
 ///
-/// Without names, the model inside the program and every Whisper model on the shelf. speech.device
+/// Without names, the model inside the program and every Whisper model and voice on the shelf. speech.device
 /// and speech.threads of the configuration count. Exit code 2 if a model is named that this version
 /// cannot load.
 #[derive(Debug, clap::Args)]
@@ -56,6 +57,7 @@ pub(super) fn run(arguments: &Arguments, shelf: &Shelf) -> Result<Exit, NoModel>
     for model in models {
         worse(match (model.kind, shelf.source(model)) {
             (Kind::Whisper, Some(source)) => warm(&model.name, source, &config),
+            (Kind::Voice, Some(_)) => warm_voice(model, &config, shelf),
             _ => not_loaded(model, !names.is_empty()),
         });
     }
@@ -73,6 +75,33 @@ fn not_loaded(model: &Model, is_named: bool) -> Exit {
         false => println!("{}: {why}", model.name),
     }
     if is_named { Exit::Usage } else { Exit::Done }
+}
+
+/// A voice as `speech.voice` would have it.
+fn warm_voice(model: &Model, config: &Config, shelf: &Shelf) -> Exit {
+    let mut config = config.clone();
+    let voice = match Voice::try_from(model.name.as_str()) {
+        Ok(voice) => voice,
+        Err(_) => return not_loaded(model, true),
+    };
+    config.speech.voice = voice;
+    config.take_from(shelf.path());
+    let settings = config.engine(std::path::PathBuf::new(), None);
+    let Some(voice) = settings.neural.first() else { return not_loaded(model, true) };
+    match neural::warm(voice, &settings) {
+        Ok(warmth) => {
+            println!("{}: {warmth}", model.name);
+            Exit::Done
+        }
+        Err(error) => {
+            eprintln!("attendant: {}: {}", model.name, with_sources(&error));
+            match error {
+                NeuralError::File(error) if error.is_missing() => Exit::ModelMissing,
+                NeuralError::Runtime(_) => Exit::EngineFailed,
+                _ => Exit::ModelCorrupt,
+            }
+        }
+    }
 }
 
 fn warm(name: &str, source: ModelSource, config: &Config) -> Exit {

@@ -7,6 +7,7 @@ fn to_engine() -> Vec<ToEngine> {
         language: "pt-br".to_owned(),
         voice: "slt".to_owned(),
         text: Private::new("Olá, até já.".to_owned()),
+        is_known: true,
     };
     vec![
         ToEngine::Hello { version: VERSION },
@@ -32,6 +33,15 @@ fn to_engine() -> Vec<ToEngine> {
     ]
 }
 
+fn reports() -> Vec<VoiceReport> {
+    let report = |name: &str, device: &str, fault: Option<&str>| VoiceReport {
+        name: name.to_owned(),
+        device: device.to_owned(),
+        fault: fault.map(str::to_owned),
+    };
+    vec![report("a:p227", "cuda", None), report("/b.onnx", "", Some("it is no graph"))]
+}
+
 fn from_engine() -> Vec<FromEngine> {
     let request = RequestId(u64::MAX);
     let transcript = Transcript {
@@ -52,6 +62,7 @@ fn from_engine() -> Vec<FromEngine> {
         lanes: 5,
         voices: vec!["slt".to_owned(), "espeak".to_owned()],
         languages: vec![LanguageCode::ENGLISH],
+        neural: reports(),
         load_ms: 40,
         warm_ms: 200,
     };
@@ -63,6 +74,7 @@ fn from_engine() -> Vec<FromEngine> {
         FromEngine::Spoken { request, samples: 640 },
         FromEngine::Cancelled { request },
         FromEngine::Pong { nonce: 1, waiting: 4 },
+        FromEngine::Voices(reports()),
     ];
     all.extend(FAILURES.map(|(_, failure)| FromEngine::Failed { request, failure }));
     all
@@ -169,7 +181,8 @@ fn more_words_than_a_text_may_have_are_refused_and_never_sent() {
 #[test]
 fn texts_beyond_the_limit_are_cut_at_a_character() {
     let text = Private::new("ä".repeat(TEXT_BYTES));
-    let phrase = Phrase { language: "de".to_owned(), voice: String::new(), text };
+    let (language, voice) = ("de".to_owned(), String::new());
+    let phrase = Phrase { language, voice, text, is_known: false };
     let mut bytes = Vec::new();
     ToEngine::Speak { request: RequestId(1), phrase }.encode(&mut bytes);
     let mut inbox = Inbox::default();

@@ -48,7 +48,8 @@ impl Drop for Room {
 
 fn phrase(text: &str) -> Phrase {
     let text = Private::new(text.to_owned());
-    Phrase { language: "en".to_owned(), voice: String::new(), text }
+    let (language, voice) = ("en".to_owned(), String::new());
+    Phrase { language, voice, text, is_known: false }
 }
 
 async fn until_ready(state: &mut watch::Receiver<EngineState>) {
