@@ -140,11 +140,7 @@ impl Appliance {
         self.child.id()
     }
 
-    /// Its state folder.
-    pub fn state(&self) -> PathBuf {
-        self.folder.at("state")
-    }
-
+    /// Its configuration file.
     pub fn config(&self) -> PathBuf {
         self.folder.at("attendant.toml")
     }
