@@ -11,6 +11,7 @@
 //! | `barge` | barge-in: on RTP, over an echo, and by what is not meant |
 //! | `talk` | conversations with `attendant call`, alone and five at once: `talk` of fixed turns, `callers` of the scenarios |
 //! | `voices` | neural voices: first sound, real-time factor |
+//! | `model` | a language model at a small one's pace, and each fault of its server |
 //! | `crowd` | SIPp: calls set up in a second |
 //!
 //! Every part bounds its own time. An argument that is a part's name leaves out the others:
@@ -25,6 +26,7 @@ mod crowd;
 mod life;
 mod media;
 mod meter;
+mod model;
 mod pauses;
 mod signalling;
 mod stopwatch;
@@ -40,7 +42,7 @@ use table::Table;
 
 type Part = (&'static str, fn(&mut Table, &Asked));
 
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
     ("media", |table, _| media::measure(table)),
     ("signalling", |table, _| signalling::measure(table)),
     ("words", |table, _| words::measure(table)),
@@ -52,6 +54,7 @@ const PARTS: [Part; 12] = [
     ("callers-one", |table, asked| talk::callers::measure(table, talk::Side::One, asked)),
     ("callers-five", |table, asked| talk::callers::measure(table, talk::Side::Five, asked)),
     ("voices", |table, _| voices::measure(table)),
+    ("model", |table, _| model::measure(table)),
     ("crowd", |table, _| crowd::measure(table)),
 ];
 

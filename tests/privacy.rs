@@ -10,6 +10,7 @@ mod sources;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +23,9 @@ use attendant::listen::PartialText;
 use attendant::web::{Board, Health};
 use support::appliance::Setup;
 use support::baresip::Baresip;
-use support::{peers, sound, wait};
+use support::folder::Folder;
+use support::model::{Manner, StandIn, open_playbook};
+use support::{model, peers, sound, wait};
 
 const ANSWER: Duration = Duration::from_secs(20);
 const HEARD: Duration = Duration::from_secs(60);
@@ -127,6 +130,59 @@ fn the_finest_log_of_a_real_call_is_clean() {
     for secret in spoken.into_iter().map(str::to_owned).chain(heard) {
         let secret = secret.to_lowercase();
         assert!(secret.is_empty() || !log.contains(&secret), "{secret} in: {log}");
+    }
+}
+
+/// A call that a language model answers, with a key for its server.
+#[test]
+fn the_finest_log_of_a_call_with_a_model_holds_neither_its_key_nor_a_word_of_its_chats() {
+    if !peers::is_installed("espeak-ng", "espeak-ng") {
+        return;
+    }
+    const KEY: &str = "sk-verysecret4711";
+    let token = Duration::from_millis(20);
+    let model = StandIn::start(token, token);
+    let folder = Folder::new("model");
+    let appliance = Setup::default()
+        .with("log", "level = \"trace\"")
+        .with("llm", &model.keys())
+        .with("converse", &format!("playbook = \"{}\"", open_playbook(&folder)))
+        .env("ATTENDANT_LLM_KEY", KEY)
+        .start();
+    let call = Command::new(env!("CARGO_BIN_EXE_attendant"))
+        .args(["call", &appliance.uri(), "--max-seconds", "90"])
+        .args(["--say", "what are your opening hours", "--say", "what is your address"])
+        .args(["--say", "thank you goodbye"])
+        .output()
+        .unwrap();
+    assert!(call.status.success(), "{call:?}");
+    model.behave(Manner::InvalidJson);
+    let failing = Command::new(env!("CARGO_BIN_EXE_attendant"))
+        .args(["call", &appliance.uri(), "--max-seconds", "60"])
+        .args(["--say", "what are your opening hours"])
+        .output()
+        .unwrap();
+    assert!(failing.status.success(), "{failing:?}");
+    assert!(!model.chats().is_empty(), "the model was asked");
+    let bearer = format!("authorization: bearer {KEY}");
+    assert!(model.heads().iter().all(|head| head.to_lowercase().contains(&bearer)));
+    let log = wait::until("both ends are in the log", ANSWER, || {
+        let log = appliance.log().to_lowercase();
+        (log.matches("call ended").count() == 2).then_some(log)
+    });
+    assert!(log.contains("the model does not answer"), "{log}");
+    let mut words: Vec<String> = vec![KEY.to_owned(), "opening hours".into(), "bearer".into()];
+    for chat in model.chats() {
+        let chat: serde_json::Value = serde_json::from_str(&chat).unwrap();
+        let messages = chat["messages"].as_array().unwrap().iter();
+        let texts = messages.filter_map(|message| message["content"].as_str());
+        words.extend(texts.flat_map(str::lines).map(str::to_owned));
+    }
+    for answer in model::ANSWERS {
+        words.extend(answer.split_inclusive('.').map(|sentence| sentence.trim().to_owned()));
+    }
+    for secret in words.iter().map(|words| words.trim().to_lowercase()) {
+        assert!(secret.len() < 4 || !log.contains(&secret), "{secret} in: {log}");
     }
 }
 

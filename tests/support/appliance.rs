@@ -28,11 +28,13 @@ pub struct Setup {
     address: IpAddr,
     calls_max: u16,
     sections: Vec<(&'static str, String)>,
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { address: Ipv4Addr::LOCALHOST.into(), calls_max: 5, sections: Vec::new() }
+        let address = Ipv4Addr::LOCALHOST.into();
+        Self { address, calls_max: 5, sections: Vec::new(), variables: Vec::new() }
     }
 }
 
@@ -48,6 +50,12 @@ impl Setup {
     /// More keys of a section.
     pub fn with(mut self, section: &'static str, keys: &str) -> Self {
         self.sections.push((section, keys.to_owned()));
+        self
+    }
+
+    /// A variable of the program's environment.
+    pub fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
         self
     }
 
@@ -96,6 +104,7 @@ impl Setup {
             .arg(config)
             .env("STATE_DIRECTORY", folder.at("state"))
             .env("RUNTIME_DIRECTORY", folder.at("run"))
+            .envs(self.variables.iter().copied())
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
