@@ -29,7 +29,7 @@ pub fn measure(table: &mut Table) {
         length_warning: Duration::from_secs(30),
         silence: [8, 16, 24].map(Duration::from_secs),
         key_pause: Duration::from_secs(3),
-        has_model: false,
+        ..Settings::default()
     };
     let mut conversation = Conversation::new(Arc::new(Playbook::logistics()), settings);
     conversation.handle(Instant::now(), Input::Connected);

@@ -1,10 +1,10 @@
-//! baresip calls: over both transports, in every codec, with keys, with hold.
+//! baresip calls: over both transports, in every codec, with keys, with hold, and is put through.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
 
 mod support;
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -155,5 +155,47 @@ fn its_keys_are_heard_and_a_hold_keeps_the_call() {
     caller.command("hangup", "");
     let record = ended_record(&appliance, user);
     assert_eq!(record["ending"]["by"], "caller", "{record:#}");
+    assert_eq!(record["ending"]["cause"], "hung-up", "{record:#}");
+}
+
+#[test]
+fn it_is_put_through_to_a_person_and_taken_back_when_nobody_wants_it() {
+    if !is_installed() {
+        return;
+    }
+    let mut anna = Baresip::start("anna", Ipv4Addr::LOCALHOST.into(), "udp", "PCMU/8000/1");
+    let person = format!("name = \"Anna\"\naddress = \"{}\"", anna.uri());
+    let appliance = Setup::default().with("[person]", &person).start();
+    let greeting_ms: u32 = GREETING.map(sound::flite).iter().map(Sound::length_ms).sum();
+    let mut wish = sound::silence_ms(greeting_ms + PAUSE_MS);
+    wish.extend(sound::speak("i want to speak to a person"));
+
+    let user = "caller-through";
+    let mut caller = dial(&appliance, user, "udp", "PCMU");
+    caller.play(&wish);
+    reply_with(&appliance, user, "I am putting you through to Anna");
+    anna.event("CALL_INCOMING", TURN);
+    anna.command("accept", "");
+    let record = ended_record(&appliance, user);
+    assert_eq!(record["ending"]["cause"], "transferred", "{record:#}");
+    anna.event("CALL_ESTABLISHED", ANSWER);
+    assert!(!anna.has_seen("CALL_CLOSED"), "they talk");
+    anna.command("hangup", "");
+    anna.event("CALL_CLOSED", ANSWER);
+    drop(caller);
+
+    let user = "caller-refused";
+    let mut caller = dial(&appliance, user, "udp", "PCMU");
+    caller.play(&wish);
+    anna.event("CALL_INCOMING", TURN);
+    anna.command("hangup", "");
+    reply_with(&appliance, user, "I cannot reach Anna at the moment. Shall I take a message?");
+    let record = record_of(&appliance, user).unwrap();
+    assert_eq!(record["state"], "active", "{record:#}");
+    // No to the offer: the caller is ours again and goes on.
+    caller.command("sndcode", "2");
+    reply_with(&appliance, user, "Is there anything else I can do for you?");
+    caller.command("hangup", "");
+    let record = ended_record(&appliance, user);
     assert_eq!(record["ending"]["cause"], "hung-up", "{record:#}");
 }

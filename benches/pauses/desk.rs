@@ -10,6 +10,7 @@ use attendant::call::language::{Manner, Tongues};
 use attendant::call::media::{HeardFrame, MediaEvent, Origin};
 use attendant::call::{Call, Input, LocalMedia, Opening, Output, Shelf, Start, Work, WorkResult};
 use attendant::codec::Codec;
+use attendant::converse::people::WeekMinute;
 use attendant::converse::{self, Playbook, fixed_phrases};
 use attendant::listen::{self, Urgency, Vad};
 use attendant::sdp::Offering;
@@ -103,7 +104,7 @@ impl Desk {
         let opening = Opening {
             id: CallId(1),
             leg: LEG,
-            start: Start { now, unix_ms: 0 },
+            start: Start { now, unix_ms: 0, local: WeekMinute::default() },
             incoming: Box::new(incoming),
             media: LocalMedia { address: local.ip(), port: 20_000, id: 1 },
             manner: Manner::plain(LanguageCode::ENGLISH),
@@ -242,7 +243,7 @@ impl Desk {
                 self.pending.push((at, WorkResult::Spoken { id }));
             }
             // A text that nobody waits for is ignored, and there is no model to think.
-            Work::Cancel { .. } | Work::Think { .. } => (),
+            Work::Cancel { .. } | Work::Think { .. } | Work::LookUp { .. } => (),
         }
     }
 }

@@ -6,9 +6,29 @@ use std::path::PathBuf;
 
 use crate::base::Private;
 
-/// The variables of the environment that hold secrets: no child of ours gets them.
-pub const VARIABLES: [&str; 1] = [LLM_KEY];
+/// The variables of the environment that hold secrets and have fixed names.
+const VARIABLES: [&str; 1] = [LLM_KEY];
 pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
+
+/// The variables of lookups begin with this.
+const LOOKUP: &str = "ATTENDANT_LOOKUP_";
+
+/// The variable that holds the secret of the lookup of this name.
+pub fn lookup_variable(name: &str) -> String {
+    format!("{LOOKUP}{}", name.to_ascii_uppercase())
+}
+
+/// The secret of the lookup of this name: the credential `lookup_NAME`, else its variable.
+pub fn of_lookup(name: &str) -> io::Result<Option<Private<String>>> {
+    secret(&format!("lookup_{name}"), &lookup_variable(name))
+}
+
+/// Every variable of the environment that holds a secret.
+pub fn variables() -> Vec<OsString> {
+    let of_lookups = std::env::vars_os().map(|(name, _)| name);
+    let of_lookups = of_lookups.filter(|name| name.to_string_lossy().starts_with(LOOKUP));
+    VARIABLES.iter().map(OsString::from).chain(of_lookups).collect()
+}
 
 /// The secret that systemd calls `name`, else the environment variable `variable`, trimmed.
 pub fn secret(name: &str, variable: &str) -> io::Result<Option<Private<String>>> {

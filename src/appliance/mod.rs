@@ -14,6 +14,7 @@ pub mod front;
 pub mod lateness;
 pub mod llm;
 pub mod log;
+pub mod lookup;
 pub mod notify;
 pub mod paths;
 pub mod places;

@@ -223,3 +223,26 @@ pub const VOICE_SAMPLES: usize = 60 * 48_000;
 pub const VOICE_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 /// A voice that takes longer to be read, loaded and tried is left alone: a box answers without it.
 pub const VOICE_LOAD: Duration = Duration::from_secs(60);
+/// Times that one caller is put through: who has reached nobody so often leaves a message.
+pub const TRANSFERS_PER_CALL: u32 = 5;
+/// People whom callers can be put through to: each has four phrases that are rendered at start.
+pub const PEOPLE: usize = 32;
+/// Questions to the owner's systems in one call, of the playbook and of a model together.
+pub const LOOK_UPS_PER_CALL: u32 = 20;
+/// Questions to the owner's systems at once, all calls together; the others wait for their turn
+/// within their own time.
+pub const LOOK_UPS_AT_ONCE: usize = 8;
+/// How long a caller who was told that it takes a while waits for the owner's system: longer than
+/// any `timeout_ms`, so that it is there for a shell that says nothing.
+pub const LOOK_UP_PATIENCE: Duration = Duration::from_secs(12);
+/// Bytes of an answer of the owner's systems: a field of a record is looked for, not a list.
+pub const LOOK_UP_BYTES: usize = 64 * 1024;
+/// Characters of one field that is spoken or told to a model.
+pub const LOOK_UP_FIELD_CHARS: usize = 300;
+/// Files of the folder of knowledge, bytes of one and of all: some thousand pages, whose index takes
+/// a few times as much memory.
+pub const KNOWLEDGE_FILES: usize = 500;
+pub const KNOWLEDGE_FILE_BYTES: u64 = 256 * 1024;
+pub const KNOWLEDGE_BYTES: u64 = 8 * 1024 * 1024;
+/// Characters that a model is told of what was found: about 400 tokens.
+pub const KNOWLEDGE_CHARS: usize = 1_600;

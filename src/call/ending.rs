@@ -39,6 +39,10 @@ pub enum Cause {
     Refused(u16),
     /// The conversation came to its end.
     Goodbye,
+    /// Somebody else has taken the call from us.
+    Transferred,
+    /// The caller's side left while it was putting itself through and did not say how that ended.
+    LeftInTransfer,
     /// `calls.max_duration_s` is over.
     MaxDuration,
     /// Nothing was said in spite of every prompt.
@@ -95,11 +99,13 @@ impl From<Cause> for Ending {
 
 impl Cause {
     /// Every cause, one refusal standing for all.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::HungUp,
         Self::Cancelled,
         Self::Refused(603),
         Self::Goodbye,
+        Self::Transferred,
+        Self::LeftInTransfer,
         Self::MaxDuration,
         Self::Silence,
         Self::NotUnderstood,
@@ -118,8 +124,9 @@ impl Cause {
 
     const fn by(self) -> By {
         match self {
-            Self::HungUp | Self::Cancelled | Self::Refused(_) => By::Caller,
+            Self::HungUp | Self::Cancelled | Self::Refused(_) | Self::LeftInTransfer => By::Caller,
             Self::Goodbye
+            | Self::Transferred
             | Self::MaxDuration
             | Self::Silence
             | Self::NotUnderstood
@@ -140,6 +147,12 @@ impl Cause {
             Self::Cancelled => (487, "cancelled", "The caller gave up before the answer."),
             Self::Refused(status) => (status, "refused", "The other end refused the call."),
             Self::Goodbye => (603, "goodbye", "The conversation came to its end."),
+            Self::Transferred => (603, "transferred", "The caller was put through to a person."),
+            Self::LeftInTransfer => (
+                487,
+                "left-in-transfer",
+                "The caller left while being put through; whether somebody answered was not told.",
+            ),
             Self::MaxDuration => (603, "max-duration", "The longest time for a call was over."),
             Self::Silence => (603, "silence", "The caller said nothing."),
             Self::NotUnderstood => {
@@ -183,6 +196,7 @@ mod tests {
     fn blame_follows_from_the_cause() {
         for (cause, by) in [
             (Cause::HungUp, By::Caller),
+            (Cause::Transferred, By::Us),
             (Cause::Overloaded, By::Us),
             (Cause::NotUnderstood, By::Us),
             (Cause::NoAck, By::Network),

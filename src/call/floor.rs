@@ -14,7 +14,7 @@ mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ending::Cause;
 use super::hearing::{Hearing, HearingOutput};
@@ -26,6 +26,7 @@ use super::state::Settings;
 use super::voice::{Shelf, Shelved, Voice};
 use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, TimerTable, UtteranceId, WorkId};
+use crate::converse::people::{Address, WeekMinute};
 use crate::converse::{self, AskId, Conversation, EndCause, Say, plain};
 use crate::listen::{Guards, Hint, PartialText};
 use barge_in::Overlap;
@@ -49,6 +50,11 @@ pub(super) enum FloorOutput {
     Partial(Option<PartialText>),
     /// What was kept from being taken for words.
     Guarded(Guards),
+    /// Have the caller call there instead; it may ring so long.
+    Transfer {
+        to: Address,
+        within: Duration,
+    },
     /// The call goes on in this language.
     Language(LanguageCode),
     /// The caller spoke over the reply of this turn, counted from 0.
@@ -104,6 +110,8 @@ pub(super) struct Floor {
     open_turn: Option<OpenTurn>,
     /// What is asked of the model.
     asks: Vec<(AskId, WorkId)>,
+    /// What is asked of the owner's system.
+    look_up: Option<WorkId>,
     /// Turns that were given out.
     turns: usize,
     /// The last frame with the caller's speech.
@@ -113,12 +121,18 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    pub(super) fn new(settings: &Settings, manner: Manner, shelf: Arc<Shelf>) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        began: WeekMinute,
+        manner: Manner,
+        shelf: Arc<Shelf>,
+    ) -> Self {
         let tongue = settings.tongues.find(manner.language);
         let playbook = Arc::clone(&tongue.playbook);
         let apology = playbook.prompts().engine.synthesizer_lost.clone();
         let detection = Detection::new(&manner);
-        let mut conversation = Conversation::new(playbook, settings.converse.clone());
+        let converse = converse::Settings { began, ..settings.converse.clone() };
+        let mut conversation = Conversation::new(playbook, converse);
         if manner.ears == Ears::Closed {
             conversation = conversation.by_keys();
         }
@@ -138,6 +152,7 @@ impl Floor {
             awaited_reply: None,
             open_turn: None,
             asks: Vec::new(),
+            look_up: None,
             turns: 0,
             spoke: None,
             timers: TimerTable::default(),
@@ -178,6 +193,7 @@ impl Floor {
             self.voice.stop(spoken.wire);
         }
         self.cancel_asks();
+        self.cancel_look_up();
         self.hearing.close();
     }
 
@@ -210,12 +226,18 @@ impl Floor {
                 self.drain_hearing(now);
             }
             WorkResult::Thought { id, event } => self.thought(now, id, event),
+            WorkResult::LookedUp { id, outcome } => self.looked_up(now, id, outcome),
             WorkResult::Failed { id } => {
                 self.voice.fail(id);
                 self.hearing.failed(now, id);
                 self.drain_hearing(now);
             }
         }
+    }
+
+    /// The caller is still ours.
+    pub(super) fn not_transferred(&mut self, now: Instant) {
+        self.converse(now, converse::Input::NotTransferred);
     }
 
     pub(super) fn engine_lost(&mut self, now: Instant) {
@@ -354,6 +376,11 @@ impl Floor {
                 }
                 converse::Output::SendDigits(digits) => {
                     self.out.push_back(FloorOutput::SendDigits(digits));
+                }
+                converse::Output::LookUp(asked) => self.look_up(asked),
+                converse::Output::CancelLookUp => self.cancel_look_up(),
+                converse::Output::Transfer { to, within } => {
+                    self.out.push_back(FloorOutput::Transfer { to, within });
                 }
                 converse::Output::Record(_) => (),
                 converse::Output::HangUp(cause) => {

@@ -19,6 +19,7 @@ use super::voice::{Shelf, Shelved};
 use super::work::{Work, WorkResult};
 use crate::base::{CallId, Private, TimerTable, UtteranceId};
 use crate::converse;
+use crate::converse::people::{Address, WeekMinute};
 use crate::listen;
 use crate::sdp::{Offering, Refusal};
 use crate::sip::{self, EndCause, LegId, Warning};
@@ -40,6 +41,8 @@ pub struct Settings {
 pub struct Start {
     pub now: Instant,
     pub unix_ms: u64,
+    /// The hour of the week, where we are.
+    pub local: WeekMinute,
 }
 
 /// What a call is made from.
@@ -118,6 +121,14 @@ enum State {
     Ended,
 }
 
+/// How far the caller's side has come in calling somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Referral {
+    None,
+    Asked,
+    Accepted,
+}
+
 /// One call.
 pub struct Call {
     leg: LegId,
@@ -126,6 +137,7 @@ pub struct Call {
     agreement: Agreement,
     floor: Floor,
     stages: Stages,
+    referral: Referral,
     record: CallRecord,
     timers: TimerTable<Timer>,
     out: VecDeque<Output>,
@@ -155,7 +167,8 @@ impl Call {
             start,
             state: State::Ringing { answer, plan },
             agreement,
-            floor: Floor::new(settings, manner, shelf),
+            floor: Floor::new(settings, start.local, manner, shelf),
+            referral: Referral::None,
             stages: Stages::default(),
             record,
             timers: TimerTable::default(),
@@ -243,6 +256,7 @@ impl Call {
             E::OfferReceived { offer, .. } => self.reoffered(now, offer.as_deref()),
             E::OfferAnswered { sdp, .. } => self.reanswered(now, &sdp),
             E::Dtmf { digit, .. } => self.floor.digit(now, digit),
+            E::Refer { news, .. } => self.referred(now, news),
             E::Cancelled { .. } => self.finish(now, Cause::Cancelled.into()),
             E::Ended { cause, .. } => self.ended(now, cause),
             // Offers are answered at once, and the others belong to calls that we make.
@@ -290,6 +304,28 @@ impl Call {
     fn reanswered(&mut self, now: Instant, answer: &[u8]) {
         if let Ok(plan) = self.agreement.accept(answer) {
             self.apply_media(now, plan);
+        }
+    }
+
+    /// Has the caller's side call somebody else in our place.
+    fn refer(&mut self, to: &Address, within: Duration) {
+        self.referral = Referral::Asked;
+        let to = match to.clone() {
+            Address::Uri(uri) => sip::ReferTo::Uri(uri),
+            Address::Number(number) => sip::ReferTo::Number(number),
+        };
+        self.command(sip::Command::Refer { leg: self.leg, to, within });
+    }
+
+    /// A success is one also when it comes late: the caller talks to somebody else.
+    fn referred(&mut self, now: Instant, news: sip::ReferNews) {
+        match news {
+            sip::ReferNews::Accepted => self.referral = Referral::Accepted,
+            sip::ReferNews::Done => self.end(now, Cause::Transferred.into()),
+            sip::ReferNews::Failed(_) => {
+                self.referral = Referral::None;
+                self.floor.not_transferred(now);
+            }
         }
     }
 
@@ -357,6 +393,10 @@ impl Call {
     fn ended(&mut self, now: Instant, cause: EndCause) {
         let ending = match (&self.state, cause) {
             (State::Ending(ending), _) => *ending,
+            // Many hang up on us as soon as they call the other.
+            (_, EndCause::ByPeer) if self.referral == Referral::Accepted => {
+                Cause::LeftInTransfer.into()
+            }
             (_, EndCause::ByPeer) => Cause::HungUp.into(),
             (_, EndCause::ByUs) => Cause::Goodbye.into(),
             (_, EndCause::NoAck) => Cause::NoAck.into(),
@@ -452,6 +492,7 @@ impl Call {
                     self.record.guards.add(guards);
                     self.out.push_back(Output::Recorded);
                 }
+                FloorOutput::Transfer { to, within } => self.refer(&to, within),
                 FloorOutput::Language(language) => {
                     self.record.language = Some(language);
                     self.out.push_back(Output::Recorded);

@@ -12,6 +12,7 @@ use super::*;
 use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::base::{CallId, LanguageCode, Private, UtteranceId, WorkId};
 use crate::codec::Codec;
+use crate::converse::people::WeekMinute;
 use crate::converse::{self, Playbook, fixed_phrases};
 use crate::listen::{self, Recognition, Urgency, VadScore};
 use crate::sdp::Offering;
@@ -27,6 +28,7 @@ mod languages;
 mod latency;
 mod model;
 mod partial;
+mod transfer;
 
 const LEG: LegId = LegId(1);
 
@@ -66,6 +68,7 @@ struct Desk {
     spoken: Vec<(LanguageCode, String)>,
     model: model::StandIn,
     digits: Vec<String>,
+    looked_up: Vec<(WorkId, converse::lookup::LookUp)>,
     /// How long a phrase sounds that the engine speaks.
     phrase_frames: usize,
     /// How long packets wait before they are played.
@@ -132,7 +135,7 @@ impl Desk {
         let opening = Opening {
             id: CallId(1),
             leg: LEG,
-            start: Start { now, unix_ms: 1_000_000 },
+            start: Start { now, unix_ms: 1_000_000, local: WeekMinute::default() },
             incoming,
             media: LocalMedia { address: local.ip(), port: 20_000, id: 7 },
             manner,
@@ -157,6 +160,7 @@ impl Desk {
             spoken: Vec::new(),
             model: model::StandIn::default(),
             digits: Vec::new(),
+            looked_up: Vec::new(),
             phrase_frames,
             jitter: Duration::ZERO,
             loudness: 3_000,
@@ -272,6 +276,7 @@ impl Desk {
                     self.spoken.push((language, phrase.into_revealed()));
                     self.speaking.push_back((self.now + self.voice_takes, id));
                 }
+                Work::LookUp { id, asked } => self.looked_up.push((id, asked)),
                 Work::Cancel { id } => self.partials.cancelled.push(id),
                 Work::Think { .. } => (),
             }

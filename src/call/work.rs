@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{LanguageCode, Private, WorkId, serial};
 use crate::converse::llm;
+use crate::converse::lookup::{LookUp, LookedUp};
 use crate::listen::{DecodeWish, Recognition};
 
 /// From the call.
@@ -15,6 +16,8 @@ pub enum Work {
     Speak { id: WorkId, language: LanguageCode, phrase: Private<String> },
     /// Have the model answer.
     Think { id: WorkId, chat: Box<llm::Chat> },
+    /// Ask the owner's system.
+    LookUp { id: WorkId, asked: LookUp },
     /// The result is no longer wanted; one may still come and is ignored then.
     Cancel { id: WorkId },
 }
@@ -39,6 +42,8 @@ pub enum WorkResult {
     Spoken { id: WorkId },
     /// A part of the model's answer.
     Thought { id: WorkId, event: llm::Event },
+    /// What the owner's system has said.
+    LookedUp { id: WorkId, outcome: LookedUp },
     /// Nothing more will come.
     Failed { id: WorkId },
 }

@@ -40,6 +40,13 @@ fn files(config: &Config) -> Result<(), StartError> {
         })?;
     }
     voices(config)?;
+    if let Some(folder) = &config.knowledge {
+        std::fs::read_dir(folder).map_err(|error| StartError::BadFile {
+            key: "knowledge.folder",
+            path: folder.clone(),
+            reason: error.to_string(),
+        })?;
+    }
     front::tongues(config).map(drop)
 }
 

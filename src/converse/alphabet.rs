@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::llm::{Chat, Event};
+use super::lookup::{LookUp, LookedUp};
+use super::people::{Address, WeekMinute};
 use crate::base::{Private, UtteranceId, serial};
 
 /// What happens to a conversation.
@@ -50,6 +52,11 @@ pub enum Input {
     /// The voice is gone; only phrases that were rendered before can be said.
     SynthesizerLost,
     SynthesizerBack,
+    /// What came of `Output::LookUp`.
+    LookedUp(LookedUp),
+    /// Nothing came of `Output::Transfer`. That somebody has answered is told to nobody: the call
+    /// is over then.
+    NotTransferred,
     /// The deadline of the last `Output::Timeout` has come.
     Timeout,
 }
@@ -106,6 +113,13 @@ pub enum Output {
     Prepare(Private<String>),
     /// Press these keys.
     SendDigits(Private<String>),
+    /// Ask the owner's system and answer with `Input::LookedUp`.
+    LookUp(LookUp),
+    /// The answer is not wanted any more; none must come.
+    CancelLookUp,
+    /// Have the caller's side call there instead, and answer with `Input::NotTransferred` if that
+    /// comes to nothing within this time.
+    Transfer { to: Address, within: Duration },
     /// What the caller is likely to say next; for endpointing and the recogniser's bias.
     Expect(Awaited),
     /// A message for the firm's people.
@@ -262,6 +276,8 @@ pub struct Settings {
     pub key_pause: Duration,
     /// There is a model; whether it answers, the playbook says.
     pub has_model: bool,
+    /// When the call begins, for who is there to be put through to.
+    pub began: WeekMinute,
 }
 
 impl Default for Settings {
@@ -273,6 +289,7 @@ impl Default for Settings {
             silence: [seconds(8), seconds(16), seconds(24)],
             key_pause: seconds(3),
             has_model: false,
+            began: WeekMinute::default(),
         }
     }
 }

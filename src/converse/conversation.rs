@@ -6,8 +6,10 @@
 mod backchannel;
 mod engine;
 mod keys;
+mod looking_up;
 mod thinking;
 mod timing;
+mod transferring;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,13 +20,16 @@ use super::alphabet::{
     Speaker, Speech, Turn,
 };
 use super::dialogue::{Dialogue, Reaction, Understanding};
+use super::people::PersonId;
 use super::playbook::Playbook;
 use super::reply::{join, plain};
 use super::voice::{History, Voice};
 use crate::base::{Private, TimerTable, UtteranceId, limits};
 use engine::Engine;
+use looking_up::Wait;
 use thinking::Thinking;
 use timing::{Patience, Timer};
+use transferring::Stage;
 
 /// A part of a farewell whose end is not reported within this time is taken as played: no call hangs
 /// on it.
@@ -39,6 +44,8 @@ enum Phase {
     /// Nobody hears us yet.
     Waiting,
     Talking,
+    /// The caller is being put through to somebody.
+    Transferring(PersonId, Stage),
     /// The farewell is being said.
     Leaving(EndCause),
     Ended,
@@ -67,6 +74,12 @@ pub struct Conversation {
     voice: Voice,
     history: History,
     thinking: Thinking,
+    /// Times that the caller was put through.
+    transfers: u32,
+    /// The owner's system is being asked.
+    looking: Option<Wait>,
+    /// Times that it was.
+    look_ups: u32,
     timers: TimerTable<Timer>,
     awaited: Awaited,
     outputs: VecDeque<Output>,
@@ -76,7 +89,7 @@ impl Conversation {
     pub fn new(playbook: Arc<Playbook>, settings: Settings) -> Self {
         Self {
             thinking: Thinking::new(&playbook),
-            dialogue: Dialogue::new(Arc::clone(&playbook)),
+            dialogue: Dialogue::new(Arc::clone(&playbook)).beginning(settings.began),
             playbook,
             settings,
             phase: Phase::Waiting,
@@ -88,6 +101,9 @@ impl Conversation {
             keys: Private::new(String::new()),
             voice: Voice::default(),
             history: History::default(),
+            transfers: 0,
+            looking: None,
+            look_ups: 0,
             timers: TimerTable::default(),
             awaited: Awaited { answer: Expectation::Anything, pause_ms: None },
             outputs: VecDeque::new(),
@@ -112,7 +128,7 @@ impl Conversation {
         self.stop_thinking();
         self.stop(self.voice.interruptible());
         self.thinking.switch(&playbook);
-        self.dialogue = Dialogue::new(Arc::clone(&playbook));
+        self.dialogue = Dialogue::new(Arc::clone(&playbook)).beginning(self.settings.began);
         self.playbook = playbook;
     }
 
@@ -125,6 +141,7 @@ impl Conversation {
             (_, Input::SynthesizerLost) => self.synthesizer = Engine::Lost,
             (_, Input::SynthesizerBack) => self.synthesizer = Engine::Up,
             (Phase::Waiting, _) | (_, Input::Connected) => {}
+            (Phase::Transferring(..), Input::Heard(speech)) => self.heard_waiting(now, &speech),
             (_, Input::Heard(speech)) => self.heard(now, &speech),
             (Phase::Talking, Input::HeardUnclear) => {
                 self.caller = Caller::Quiet;
@@ -133,33 +150,42 @@ impl Conversation {
                     self.react(now, reaction);
                 }
             }
+            (Phase::Transferring(..), Input::HeardUnclear) => self.caller = Caller::Quiet,
             (Phase::Leaving(_), Input::HeardUnclear) => {}
             (_, Input::CallerSpeaking) => self.caller = Caller::Speaking,
             (_, Input::CallerSilent { since }) => self.caller_silent(now, since),
             (Phase::Talking, Input::Guessed(speech)) => self.think_ahead(now, &speech),
-            (Phase::Leaving(_), Input::Guessed(_)) => {}
+            (Phase::Leaving(_) | Phase::Transferring(..), Input::Guessed(_)) => {}
             (_, Input::GoesOn) => self.forget_ahead(),
             (_, Input::Thought { ask, event }) => self.thought(now, ask, event),
             (Phase::Talking, Input::Digit(digit)) => self.digit(now, digit),
-            (Phase::Leaving(_), Input::Digit(_)) => {}
+            (Phase::Leaving(_) | Phase::Transferring(..), Input::Digit(_)) => {}
+            (_, Input::LookedUp(outcome)) => self.looked_up(now, &outcome),
+            (_, Input::NotTransferred) => self.transfer_failed(now),
             (_, Input::Finished { utterance }) => {
                 self.utterance_ended(utterance, 1.0);
                 match self.phase {
                     Phase::Leaving(cause) if self.voice.is_silent() => self.hang_up(cause),
                     // A model's farewell may be many sentences long.
                     Phase::Leaving(_) => self.timers.set(Timer::HangUp, now + FAREWELL_GUARD),
+                    Phase::Transferring(..) => self.ask_transfer_if_heard(now),
                     Phase::Waiting | Phase::Talking | Phase::Ended => (),
                 }
             }
             (_, Input::Interrupted { utterance, heard_fraction }) => {
                 self.interrupted(utterance);
                 self.utterance_ended(utterance, heard_fraction);
-                if self.voice.is_silent() && matches!(self.phase, Phase::Leaving(_)) {
-                    self.timers.set(Timer::HangUp, now + SECOND_THOUGHT);
+                match self.phase {
+                    Phase::Leaving(_) if self.voice.is_silent() => {
+                        self.timers.set(Timer::HangUp, now + SECOND_THOUGHT);
+                    }
+                    Phase::Transferring(..) => self.ask_transfer_if_heard(now),
+                    _ => (),
                 }
             }
             (_, Input::Timeout) => self.expire(now),
         }
+        self.watch_look_up();
         self.watch_silence(now);
         self.watch_lull(now);
     }
@@ -176,7 +202,7 @@ impl Conversation {
             Phase::Talking if self.is_beyond_playbook(speech) => None,
             Phase::Talking => Some(self.dialogue.clone().hear(speech)),
             Phase::Leaving(cause) => self.second_thought(cause, speech),
-            Phase::Waiting | Phase::Ended => None,
+            Phase::Transferring(..) | Phase::Waiting | Phase::Ended => None,
         };
         let reply = reply.and_then(|reaction| self.sayable(&reaction.parts));
         let reply = reply.or_else(|| self.thinking.first_piece(text));
@@ -188,9 +214,9 @@ impl Conversation {
         self.history.turns()
     }
 
-    /// A model is answering the last turn: more may be said without an input of the caller.
+    /// A model or the owner's system is answering the last turn: more may be said without an input of the caller.
     pub fn is_thinking(&self) -> bool {
-        self.thinking.is_answering()
+        self.thinking.is_answering() || self.looking.is_some()
     }
 
     /// Phrases that the caller is likely to say next, the likeliest first.
@@ -279,10 +305,16 @@ impl Conversation {
         };
         self.outputs.extend(record.map(Output::Record));
         self.outputs.extend(reaction.message.map(Output::TakeMessage));
-        let interruptible = reaction.hang_up.is_none();
+        let interruptible = reaction.hang_up.is_none() && reaction.transfer.is_none();
         let _ = self.say(now, reaction.parts, interruptible, reaction.purpose);
         if let Some(cause) = reaction.hang_up {
             self.leave(now, cause);
+        }
+        if let Some(person) = reaction.transfer {
+            self.transfer(now, person);
+        }
+        if let Some(asked) = reaction.look_up {
+            self.begin_look_up(now, asked);
         }
         self.expect();
     }

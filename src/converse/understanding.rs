@@ -5,6 +5,7 @@ use super::matching::numbers::joined_with_digits;
 use super::matching::score::{ACCEPT, Utterance};
 use super::matching::slots::{Found, SlotKind, Value, mentioned};
 use super::matching::tokens::Token;
+use super::people::PersonId;
 use super::playbook::{Intent, IntentId, Playbook, Scope, Slot};
 
 /// A pattern is the author's own rule and all but settles it.
@@ -18,6 +19,8 @@ pub struct Guess {
     pub score: f32,
     /// For each slot of the intent, what was said along with it.
     pub values: Vec<Found>,
+    /// Whom it names.
+    pub person: Option<PersonId>,
 }
 
 /// Whether a question of ours is open.
@@ -53,7 +56,8 @@ pub fn guess(playbook: &Playbook, tokens: &[Token], floor: Floor) -> Option<Gues
         }
     }
     let (id, intent, score, _) = best?;
-    Some(Guess { intent: id, score, values: values(playbook, intent, tokens) })
+    let person = playbook.named(tokens);
+    Some(Guess { intent: id, score, values: values(playbook, intent, tokens), person })
 }
 
 /// Whether the caller stopped right where a slot of some phrase would follow.

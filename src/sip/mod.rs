@@ -41,6 +41,6 @@ mod tests;
 pub use counters::Counters;
 pub use transport::{ConnectionId, Flow, Transport};
 pub use user_agent::{
-    Admission, Command, EndCause, Event, Incoming, Input, Invite, LegId, OfferBy, Output, Settings,
-    UserAgent, Warning,
+    Admission, Command, EndCause, Event, Incoming, Input, Invite, LegId, OfferBy, Output,
+    ReferNews, ReferTo, Settings, UserAgent, Warning,
 };

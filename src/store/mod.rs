@@ -3,6 +3,7 @@
 
 pub mod bounded;
 pub mod flights;
+pub mod knowledge;
 pub mod messages;
 pub mod phrases;
 pub mod shelf;

@@ -29,6 +29,8 @@ struct Program {
 #[derive(Debug)]
 pub struct Baresip {
     program: Program,
+    /// Where others reach it.
+    uri: String,
     /// Of what it plays: its own conversion from 16 to 8 kHz makes words hard to understand.
     rate_hz: u32,
     control: TcpStream,
@@ -83,7 +85,12 @@ impl Baresip {
             TcpStream::connect((address, control_port)).ok()
         });
         control.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        Self { program, rate_hz, control, received: Vec::new(), events: Vec::new() }
+        let uri = format!("sip:{user}@{host}:{port};transport={transport}");
+        Self { program, uri, rate_hz, control, received: Vec::new(), events: Vec::new() }
+    }
+
+    pub fn uri(&self) -> &str {
+        &self.uri
     }
 
     /// Gives one command of its menu.

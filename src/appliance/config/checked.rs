@@ -11,6 +11,8 @@ use super::fault::Fault;
 use super::file::{self, File};
 use super::languages::{Language, default_language, language_or_auto, languages};
 use super::llm::{Llm, llm};
+use super::lookups::{Lookup, lookups};
+use super::people::people;
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
@@ -18,6 +20,7 @@ use super::values::{
 use crate::base::LanguageCode;
 use crate::call::admission::WhenFull;
 use crate::codec::Codec;
+use crate::converse::people::People;
 use crate::store::shelf::manifest::{Kind, Manifest};
 
 /// The whole configuration.
@@ -33,6 +36,10 @@ pub struct Config {
     pub llm: Option<Llm>,
     pub log: Log,
     pub languages: Vec<Language>,
+    pub people: People,
+    pub lookups: Vec<Lookup>,
+    /// The folder of knowledge; `None`: there is none.
+    pub knowledge: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -132,7 +139,8 @@ impl Config {
         let Speech { whisper_model, shelved, socket, onnxruntime, .. } = &mut self.speech;
         let named = whisper_model.as_mut().filter(|_| shelved.is_none());
         let playbook = self.converse.playbook.as_mut();
-        let paths = [named, socket.as_mut(), onnxruntime.as_mut(), playbook];
+        let knowledge = self.knowledge.as_mut();
+        let paths = [named, socket.as_mut(), onnxruntime.as_mut(), playbook, knowledge];
         let playbooks = self.languages.iter_mut().map(|language| language.playbook.as_mut());
         for path in paths.into_iter().chain(playbooks).flatten() {
             *path = folder.join(&*path);
@@ -201,6 +209,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let llm = llm(&file.llm, &mut check);
     let level = check.take("log.level", &file.log.level, file.log.level.as_str().try_into());
     let languages = languages(file, sip.as_ref(), &mut check);
+    let people = people(&file.person, &mut check);
+    let lookups = lookups(&file.lookup, &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
     }
@@ -222,6 +232,9 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         converse: converse?,
         llm: llm?,
         languages: languages?,
+        people: people?,
+        lookups: lookups?,
+        knowledge: path(&file.knowledge.folder),
         log: Log { level: level? },
     })
 }

@@ -3,6 +3,8 @@
 //! `attendant.toml` in the repository says the same to the owner, and a test keeps its values equal
 //! to these. Numbers are wide here so that `checked` can name the allowed range of one that is too big.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// `attendant.toml`.
@@ -16,10 +18,17 @@ pub struct File {
     pub speech: Speech,
     pub converse: Converse,
     pub llm: Llm,
+    pub knowledge: Knowledge,
     pub log: Log,
     /// The languages besides `speech.language`, and which calls are held in which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub language: Vec<Language>,
+    /// The people whom callers can be put through to, the first for who names nobody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub person: Vec<Person>,
+    /// What can be asked of the owner's own systems.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lookup: Vec<Lookup>,
 }
 
 /// How the telephone network reaches the box.
@@ -245,6 +254,79 @@ pub struct Language {
     pub called: Vec<String>,
     /// Addresses of `sip.listen`, for trunks that come in on one of their own.
     pub listen: Vec<String>,
+}
+
+/// What the owner has written down for callers.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Knowledge {
+    /// A folder of Markdown files. Empty: none.
+    pub folder: String,
+}
+
+/// Somebody whom callers can be put through to.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Person {
+    /// As it is said.
+    pub name: String,
+    /// What callers call them besides that: `sales`, `(anna|ann) [weber]`.
+    pub phrases: Vec<String>,
+    /// A SIP URI, or a telephone number that the caller's own side can call.
+    pub address: String,
+    /// When they are there, local time: `Mon-Fri 08:00-18:00, Sat 09:00-13:00`. Empty: always.
+    pub hours: String,
+    /// Seconds that it rings there before the caller is taken back, 5 to 120.
+    pub ring_s: i64,
+}
+
+impl Default for Person {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            phrases: Vec::new(),
+            address: String::new(),
+            hours: String::new(),
+            ring_s: 30,
+        }
+    }
+}
+
+/// A question to a system of the owner's, over HTTP.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Lookup {
+    /// Letters, digits and underscores, as playbooks name it and a model calls it.
+    pub name: String,
+    /// What it answers, for a model.
+    pub description: String,
+    /// `http://HOST:PORT/PATH` or `https://HOST/PATH`, with `{name}` for values in path and query.
+    pub url: String,
+    /// `GET`, or `POST` with the values that are not in the address as JSON.
+    pub method: String,
+    /// The type of each value: `digits`, `digits 3-12` or `text`.
+    pub parameters: BTreeMap<String, String>,
+    /// Header fields; `{secret}` is the credential `lookup_NAME`.
+    pub headers: BTreeMap<String, String>,
+    /// What is taken of the JSON that comes: a name and where it stands, as in `/order/status`.
+    pub fields: BTreeMap<String, String>,
+    /// Milliseconds until it has failed, 100 to 10000.
+    pub timeout_ms: i64,
+}
+
+impl Default for Lookup {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            description: String::new(),
+            url: String::new(),
+            method: "GET".to_owned(),
+            parameters: BTreeMap::new(),
+            headers: BTreeMap::new(),
+            fields: BTreeMap::new(),
+            timeout_ms: 3_000,
+        }
+    }
 }
 
 /// The log. Numbers, addresses and words never stand in it.

@@ -76,7 +76,7 @@ pub(super) fn llm(file: &file::Llm, check: &mut Check<'_>) -> Option<Option<Llm>
     Some(address.map(|address| Llm { address, model, at_once }))
 }
 
-fn address(text: &str) -> Result<Option<Address>, Allowed> {
+pub(super) fn address(text: &str) -> Result<Option<Address>, Allowed> {
     if text.is_empty() {
         return Ok(None);
     }

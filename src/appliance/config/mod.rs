@@ -12,7 +12,9 @@ mod fault;
 mod file;
 mod languages;
 mod llm;
+mod lookups;
 mod parse;
+mod people;
 mod values;
 mod voices;
 
@@ -20,6 +22,7 @@ pub use checked::{Calls, Config, Converse, Log, Media, Shelved, Sip, Speech, Web
 pub use fault::{ConfigError, Fault};
 pub use languages::Language;
 pub use llm::Llm;
+pub use lookups::Lookup;
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Transport,
     Voice,

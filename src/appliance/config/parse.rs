@@ -3,11 +3,12 @@
 //! serde stops at the first fault. So each entry is tried alone, on top of the defaults, and what
 //! fails is replaced by its default; the caller gets a whole `File` and the list of faults.
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::fault::{ConfigError, Fault};
-use super::file::{File, Language};
+use super::file::{File, Language, Lookup, Person};
 
 /// The file as far as it could be understood, and what could not be.
 pub(super) fn parse(text: &str) -> Result<(File, Vec<Fault>), ConfigError> {
@@ -15,53 +16,68 @@ pub(super) fn parse(text: &str) -> Result<(File, Vec<Fault>), ConfigError> {
     let mut accepted = defaults();
     let mut faults = Vec::new();
     for (section, value) in written {
-        if section == LANGUAGES {
-            languages(&value, &mut accepted, &mut faults);
-            continue;
-        }
-        let Some(Value::Table(known)) = accepted.get(&section).cloned() else {
-            faults.push(unknown(&section, "section", &value, accepted.keys()));
-            continue;
-        };
-        let Value::Table(entries) = value else {
-            faults.push(Fault::new(&section, &value, format!("a section, [{section}]")));
-            continue;
-        };
-        for (key, value) in entries {
-            let dotted = format!("{section}.{key}");
-            let Some(default) = known.get(&key) else {
-                faults.push(unknown(&dotted, "key", &value, known.keys()));
-                continue;
-            };
-            if fits(&section, &key, &value) {
-                set(&mut accepted, &section, &key, value);
-            } else {
-                faults.push(Fault::new(&dotted, &value, type_of(default)));
+        match section.as_str() {
+            "language" => {
+                sections::<Language>(&section, "code", &value, &mut accepted, &mut faults)
             }
+            "person" => sections::<Person>(&section, "name", &value, &mut accepted, &mut faults),
+            "lookup" => sections::<Lookup>(&section, "name", &value, &mut accepted, &mut faults),
+            _ => single(section, value, &mut accepted, &mut faults),
         }
     }
     let file = File::deserialize(accepted).expect("every entry was tried alone before");
     Ok((file, faults))
 }
 
-/// The sections `[[language]]`, each called by its code.
-const LANGUAGES: &str = "language";
+/// A section that there is once.
+fn single(section: String, value: Value, accepted: &mut Table, faults: &mut Vec<Fault>) {
+    let Some(Value::Table(known)) = accepted.get(&section).cloned() else {
+        faults.push(unknown(&section, "section", &value, accepted.keys()));
+        return;
+    };
+    let Value::Table(entries) = value else {
+        faults.push(Fault::new(&section, &value, format!("a section, [{section}]")));
+        return;
+    };
+    for (key, value) in entries {
+        let dotted = format!("{section}.{key}");
+        let Some(default) = known.get(&key) else {
+            faults.push(unknown(&dotted, "key", &value, known.keys()));
+            continue;
+        };
+        if fits(&section, &key, &value) {
+            set(accepted, &section, &key, value);
+        } else {
+            faults.push(Fault::new(&dotted, &value, type_of(default)));
+        }
+    }
+}
 
-fn languages(value: &Value, accepted: &mut Table, faults: &mut Vec<Fault>) {
-    let known = Table::try_from(Language::default()).expect("plain strings and lists");
-    let Some(sections) = value.as_array() else {
-        faults.push(Fault::new(LANGUAGES, "...", "sections, [[language]]"));
+/// The sections of which there may be many, each called by its key `called`.
+fn sections<T>(
+    section: &str,
+    called: &str,
+    value: &Value,
+    accepted: &mut Table,
+    faults: &mut Vec<Fault>,
+) where
+    T: Default + Serialize + DeserializeOwned,
+{
+    let known = Table::try_from(T::default()).expect("plain strings, numbers, lists and tables");
+    let allowed = format!("sections, [[{section}]]");
+    let Some(written) = value.as_array() else {
+        faults.push(Fault::new(section, "...", allowed));
         return;
     };
     let mut sound = Vec::new();
-    for (index, section) in sections.iter().enumerate() {
-        let Some(entries) = section.as_table() else {
-            faults.push(Fault::new(LANGUAGES, section, "sections, [[language]]"));
+    for (index, one) in written.iter().enumerate() {
+        let Some(entries) = one.as_table() else {
+            faults.push(Fault::new(section, one, &allowed));
             continue;
         };
-        let name = match entries.get("code").and_then(Value::as_str) {
-            Some(code) => format!("{LANGUAGES}.{code}"),
-            None => format!("{LANGUAGES}[{index}]"),
+        let name = match entries.get(called).and_then(Value::as_str) {
+            Some(name) => format!("{section}.{name}"),
+            None => format!("{section}[{index}]"),
         };
         let mut kept = known.clone();
         for (key, value) in entries {
@@ -72,7 +88,7 @@ fn languages(value: &Value, accepted: &mut Table, faults: &mut Vec<Fault>) {
             };
             let mut tried = kept.clone();
             tried.insert(key.clone(), value.clone());
-            if Language::deserialize(tried.clone()).is_ok() {
+            if T::deserialize(tried.clone()).is_ok() {
                 kept = tried;
             } else {
                 let texts = Value::Array(vec![Value::String(String::new())]);
@@ -82,7 +98,7 @@ fn languages(value: &Value, accepted: &mut Table, faults: &mut Vec<Fault>) {
         }
         sound.push(Value::Table(kept));
     }
-    accepted.insert(LANGUAGES.to_owned(), Value::Array(sound));
+    accepted.insert(section.to_owned(), Value::Array(sound));
 }
 
 pub(super) fn defaults() -> Table {

@@ -203,18 +203,82 @@ fn one_wrong_value_in_each_key_of_a_language_is_found() {
     }
 }
 
-#[test]
-fn the_examples_language_section_has_every_key_and_is_sound() {
+/// The section `[[name]]` of the example, without its hash marks.
+fn example(name: &str) -> String {
     let text = include_str!("../../../attendant.toml");
-    let (_, section) = text.split_once("# [[language]]").unwrap();
-    let section: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("# ")).collect();
-    let keys = section.iter().filter(|line| line.contains(" = "));
-    let written = format!("[[language]]\n{}", keys.copied().collect::<Vec<_>>().join("\n"));
-    let table: toml::Table = written.parse().unwrap();
-    let written_keys = table["language"][0].as_table().unwrap();
-    let known = toml::Table::try_from(file::Language::default()).unwrap();
-    assert_eq!(written_keys.keys().collect::<Vec<_>>(), known.keys().collect::<Vec<_>>());
-    assert!(from_text(&written).is_ok(), "{written}");
+    let (_, section) = text.split_once(&format!("# [[{name}]]\n")).unwrap();
+    let lines = section.lines().map_while(|line| line.strip_prefix("#"));
+    let lines =
+        lines.filter_map(|line| line.strip_prefix(" ")).take_while(|l| !l.starts_with("[["));
+    let keys: Vec<&str> = lines.filter(|line| line.contains(" = ")).collect();
+    format!("[[{name}]]\n{}", keys.join("\n"))
+}
+
+fn keys(table: &toml::Table) -> Vec<&String> {
+    table.keys().collect()
+}
+
+#[test]
+fn the_examples_sections_have_every_key_and_are_sound() {
+    let known = [
+        ("language", toml::Table::try_from(file::Language::default()).unwrap()),
+        ("person", toml::Table::try_from(file::Person::default()).unwrap()),
+        ("lookup", toml::Table::try_from(file::Lookup::default()).unwrap()),
+    ];
+    for (name, known) in known {
+        let written = example(name);
+        let table: toml::Table = written.parse().unwrap();
+        assert_eq!(keys(table[name][0].as_table().unwrap()), keys(&known), "{name}");
+        assert!(from_text(&written).is_ok(), "{written}");
+    }
+}
+
+#[test]
+fn one_wrong_value_in_each_key_of_a_lookup_is_found() {
+    let order = "[[lookup]]\nname = \"order\"\ndescription = \"An order.\"\n\
+        url = \"https://erp.example.net/o/{id}\"\nparameters = { id = \"digits 3-12\" }\n\
+        fields = { status = \"/status\" }\n";
+    assert!(from_text(order).is_ok(), "{:?}", from_text(order));
+    for (text, key) in [
+        (order.replace("\"order\"", "\"hang_up\""), "lookup.hang_up.name"),
+        (order.replace("\"order\"", "\"search_knowledge\""), "lookup.search_knowledge.name"),
+        (order.replace("An order.", ""), "lookup.order.description"),
+        (order.replace("https", "ftp"), "lookup.order.url"),
+        (order.replace("{id}", "{other}"), "lookup.order.url"),
+        (order.replace("digits 3-12", "digits 12-3"), "lookup.order.parameters"),
+        (order.replace("\"/status\"", "\"status\""), "lookup.order.fields"),
+        (order.replace("{ status = \"/status\" }", "{}"), "lookup.order.fields"),
+        (format!("{order}method = \"DELETE\""), "lookup.order.method"),
+        (format!("{order}headers = {{ Host = \"x\" }}"), "lookup.order.headers"),
+        (format!("{order}timeout_ms = 60000"), "lookup.order.timeout_ms"),
+        (format!("{order}redirects = true"), "lookup.order.redirects"),
+        (format!("{order}{order}"), "lookup.order.name"),
+    ] {
+        let found = faults(&text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].starts_with(&format!("{key} = ")), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn one_wrong_value_in_each_key_of_a_person_is_found() {
+    let anna = "[[person]]\nname = \"Anna\"\naddress = \"sip:anna@192.0.2.5\"\n";
+    assert!(from_text(&format!("{anna}phrases = [\"(anna|ann)\"]")).is_ok());
+    for (text, key) in [
+        (anna.replace("\"Anna\"", "\"Anna <x>\""), "person.Anna <x>.name"),
+        (anna.replace("sip:", "http:"), "person.Anna.address"),
+        (format!("{anna}phrases = [\"\"]"), "person.Anna.phrases"),
+        (format!("{anna}phrases = \"anna\""), "person.Anna.phrases"),
+        (format!("{anna}hours = \"always\""), "person.Anna.hours"),
+        (format!("{anna}ring_s = 1"), "person.Anna.ring_s"),
+        (format!("{anna}rings = 1"), "person.Anna.rings"),
+        (format!("{anna}{anna}"), "person.Anna.name"),
+        (anna.replace("[[person]]", "[person]"), "person"),
+    ] {
+        let found = faults(&text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].starts_with(&format!("{key} = ")), "{text}: {found:?}");
+    }
 }
 
 #[test]

@@ -364,7 +364,7 @@ fn program(place: &EnginePlace, caution: bool) -> Option<Program> {
         .stdin(Stdio::null())
         .process_group(0)
         .kill_on_drop(true);
-    for secret in credentials::VARIABLES {
+    for secret in credentials::variables() {
         program.env_remove(secret);
     }
     Some(program)

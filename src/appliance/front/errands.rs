@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, Phrase, RequestId};
 use crate::appliance::llm::{Llm, ModelEvent};
+use crate::appliance::lookup::{LookUpAnswer, LookUps};
 use crate::appliance::rings::Place;
 use crate::base::{CallId, LanguageCode, Private, WorkId};
 use crate::call::{Work, WorkResult};
@@ -46,6 +47,8 @@ pub struct Errands {
     speakers: Speakers,
     /// `None`: no call asks.
     llm: Option<Llm>,
+    /// `None`: nobody is asked.
+    look_ups: Option<LookUps>,
     open: HashMap<RequestId, (CallId, WorkId)>,
 }
 
@@ -57,12 +60,17 @@ impl std::fmt::Debug for Errands {
 
 impl Errands {
     pub fn new(engine: Arc<dyn Engine>, speakers: Speakers) -> Self {
-        Self { engine, speakers, llm: None, open: HashMap::new() }
+        Self { engine, speakers, llm: None, look_ups: None, open: HashMap::new() }
     }
 
     #[must_use]
     pub fn with_model(self, llm: Option<Llm>) -> Self {
         Self { llm, ..self }
+    }
+
+    #[must_use]
+    pub fn with_look_ups(self, look_ups: LookUps) -> Self {
+        Self { look_ups: Some(look_ups), ..self }
     }
 
     pub fn ask(&mut self, call: CallId, place: Place, work: Work) {
@@ -82,6 +90,13 @@ impl Errands {
                     llm.ask(call, id, *chat);
                 }
             }
+            Work::LookUp { id, asked } => {
+                if let Some(look_ups) = &mut self.look_ups {
+                    look_ups.ask(call, id, asked);
+                }
+            }
+            Work::Cancel { id }
+                if self.look_ups.as_mut().is_some_and(|asked| asked.cancel(call, id)) => {}
             Work::Cancel { id } if self.llm.as_mut().is_some_and(|llm| llm.cancel(call, id)) => (),
             Work::Cancel { id } => {
                 let named = self.open.iter().find(|(_, of)| **of == (call, id));
@@ -119,6 +134,13 @@ impl Errands {
         is_wanted.then_some((call, WorkResult::Thought { id: work, event }))
     }
 
+    /// The call that the owner's system has answered, if it still waits.
+    pub fn looked_up(&mut self, answer: LookUpAnswer) -> Option<(CallId, WorkResult)> {
+        let is_wanted = self.look_ups.as_mut()?.takes(&answer);
+        let LookUpAnswer { call, work, outcome } = answer;
+        is_wanted.then_some((call, WorkResult::LookedUp { id: work, outcome }))
+    }
+
     /// The call is over: nothing that it asked for is wanted any more.
     pub fn cancel_all(&mut self, call: CallId) {
         for (request, _) in self.open.iter().filter(|(_, (of, _))| *of == call) {
@@ -126,6 +148,9 @@ impl Errands {
         }
         if let Some(llm) = &mut self.llm {
             llm.cancel_all(call);
+        }
+        if let Some(look_ups) = &mut self.look_ups {
+            look_ups.cancel_all(call);
         }
     }
 }

@@ -37,6 +37,7 @@ use super::config::Config;
 use super::engine::Engine;
 use super::engine::link::Link;
 use super::llm::{Llm, ModelEvent};
+use super::lookup::LookUps;
 use super::notify;
 use super::paths::Paths;
 use super::places::Places;
@@ -113,12 +114,19 @@ pub fn run(
         let _context = runtime.enter();
         start_model(config, &call.tongues, &mut standing)?
     };
+    let (look_ups, looked_up) = {
+        let (questions, knowledge) = (settings::questions(config)?, settings::knowledge(config)?);
+        let roots = settings::roots(questions.iter().any(|question| question.address.tls))?;
+        LookUps::new(questions, &roots, knowledge)
+    };
     let agent = UserAgent::new(settings::agent(sockets.listening()), entropy.fork());
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),
         ports,
-        errands: Errands::new(Arc::clone(&engine), speakers.clone()).with_model(llm),
+        errands: Errands::new(Arc::clone(&engine), speakers.clone())
+            .with_model(llm)
+            .with_look_ups(look_ups),
         board: Arc::clone(&board),
         entropy,
         call,
@@ -143,7 +151,7 @@ pub fn run(
         model_fault: None,
         voices: Vec::new(),
     };
-    let sources = Sources { wake, arrivals, engine, answers, thoughts, model, shutdown };
+    let sources = Sources { wake, arrivals, engine, answers, thoughts, looked_up, model, shutdown };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
     drop::<AudioThread>(audio);
     outcome

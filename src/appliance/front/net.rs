@@ -14,6 +14,7 @@ use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
+use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::notify;
 use crate::appliance::rings;
 use crate::appliance::shutdown::Shutdown;
@@ -43,6 +44,7 @@ pub struct Sources {
     pub answers: mpsc::Receiver<EngineEvent>,
     /// Nothing comes where there is no model.
     pub thoughts: mpsc::Receiver<ModelEvent>,
+    pub looked_up: mpsc::Receiver<LookUpAnswer>,
     /// What is wrong with the model's server.
     pub model: watch::Receiver<Option<Fault>>,
     pub shutdown: Shutdown,
@@ -94,6 +96,7 @@ impl Net {
                     self.answer(event, sources.engine.as_ref())?;
                 }
                 Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
+                Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
                 Ok(()) = sources.model.changed() => {
                     self.model_fault = *sources.model.borrow_and_update();
                     self.show_health(sources.engine.as_ref());

@@ -4,23 +4,26 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::appliance::config::{Config, Device, ListenAddress, Transport, Voice};
+use crate::appliance::config::{self, Config, Device, ListenAddress, Transport, Voice};
 use crate::appliance::credentials;
 use crate::appliance::engine::link::EnginePlace;
 use crate::appliance::llm::trust::{CERTIFICATES, Roots};
 use crate::appliance::llm::{self, Address};
+use crate::appliance::lookup::{Question, search_knowledge};
 use crate::appliance::paths::Paths;
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_socket::Listen;
 use crate::appliance::start_error::StartError;
-use crate::base::{LanguageCode, limits};
+use crate::base::{LanguageCode, Private, limits};
 use crate::call;
 use crate::call::language::{Tongue, Tongues};
-use crate::converse::Playbook;
+use crate::converse::lookup::{Lookup, Lookups};
+use crate::converse::{Playbook, PlaybookError};
 use crate::sip;
 use crate::speech::ModelError;
 use crate::speech::voice::{ESPEAK, SLT};
 use crate::store::bounded;
+use crate::store::knowledge::Knowledge;
 use crate::store::shelf::{self, proxy};
 use crate::store::trusted::{self, Untrusted};
 
@@ -36,17 +39,22 @@ pub(super) fn call(config: &Config) -> Result<call::Settings, StartError> {
     })
 }
 
-/// The model's server, with its key if there is one.
-pub(super) fn llm(config: &Config) -> Result<Option<llm::Settings>, StartError> {
-    let Some(config) = &config.llm else { return Ok(None) };
-    let roots = match config.address.tls {
+/// Who vouches for servers, where one with TLS is asked.
+pub(super) fn roots(tls: bool) -> Result<Roots, StartError> {
+    match tls {
         true => Roots::here().map_err(|(path, error)| StartError::BadFile {
             key: CERTIFICATES,
             path,
             reason: error.to_string(),
-        })?,
-        false => Roots::default(),
-    };
+        }),
+        false => Ok(Roots::default()),
+    }
+}
+
+/// The model's server, with its key if there is one.
+pub(super) fn llm(config: &Config) -> Result<Option<llm::Settings>, StartError> {
+    let Some(config) = &config.llm else { return Ok(None) };
+    let roots = roots(config.address.tls)?;
     let system = |source| StartError::System { what: "cannot read the credential llm_key", source };
     Ok(Some(llm::Settings {
         address: config.address.clone(),
@@ -84,6 +92,54 @@ pub(super) fn llm_warnings(
     key.into_iter().chain(proxy).map(str::to_owned).collect()
 }
 
+/// The owner's folder of knowledge, if there is one.
+pub(super) fn knowledge(config: &Config) -> Result<Option<Knowledge>, StartError> {
+    let Some(folder) = &config.knowledge else { return Ok(None) };
+    let language = config.speech.language.unwrap_or(LanguageCode::ENGLISH);
+    let bad = |error: std::io::Error| StartError::BadFile {
+        key: "knowledge.folder",
+        path: folder.clone(),
+        reason: error.to_string(),
+    };
+    Knowledge::open(folder, language).map(Some).map_err(bad)
+}
+
+/// How the owner's systems are asked, with the secrets that their header fields name.
+pub(super) fn questions(config: &Config) -> Result<Vec<Question>, StartError> {
+    let question = |configured: &config::Lookup| {
+        let name = &configured.asked.name;
+        let secret = credentials::of_lookup(name);
+        let secret = secret.map_err(|source| StartError::System {
+            what: "cannot read the credential of a lookup",
+            source,
+        })?;
+        let header = |(field, value): &(String, String)| match (&secret, value.contains(SECRET)) {
+            (_, false) => Ok((field.clone(), Private::new(value.clone()))),
+            (Some(secret), true) => {
+                Ok((field.clone(), Private::new(value.replace(SECRET, secret.reveal()))))
+            }
+            (None, true) => Err(StartError::BadFile {
+                key: "lookup.headers",
+                path: "(the configuration)".into(),
+                reason: format!(
+                    "{{secret}} of {name} is neither the credential lookup_{name} nor in {}",
+                    credentials::lookup_variable(name)
+                ),
+            }),
+        };
+        Ok(Question {
+            name: name.clone(),
+            address: configured.address.clone(),
+            method: configured.method,
+            target: configured.target.clone(),
+            headers: configured.headers.iter().map(header).collect::<Result<_, _>>()?,
+            fields: configured.fields.clone(),
+            timeout: configured.timeout,
+        })
+    };
+    config.lookups.iter().map(question).collect()
+}
+
 /// A model is asked what the playbook does not know, but the ear inside the program hears hardly
 /// anything that the playbook does not know.
 pub(super) const fn hears_too_little(config: &Config) -> bool {
@@ -111,7 +167,28 @@ pub fn tongues(config: &Config) -> Result<Tongues, StartError> {
             None => shipped(code)?,
         });
     }
-    Ok(Tongues::new(default, others))
+    let everybody = std::iter::once(default).chain(others).map(|t| joined(t, config));
+    let mut everybody = everybody.collect::<Result<Vec<_>, _>>()?.into_iter();
+    let default = everybody.next().expect("the default is the first");
+    Ok(Tongues::new(default, everybody))
+}
+
+/// The place of a secret in a header field.
+const SECRET: &str = "{secret}";
+
+/// The playbook with the people whom it can put through to and the systems that it can ask.
+fn joined(tongue: Tongue, config: &Config) -> Result<Tongue, StartError> {
+    // In the order in which the shell knows them.
+    let mut lookups: Vec<Lookup> = config.lookups.iter().map(|l| l.asked.clone()).collect();
+    lookups.extend(config.knowledge.as_ref().map(|_| search_knowledge()));
+    let playbook = Playbook::clone(&tongue.playbook).with_people(config.people.clone());
+    let playbook = playbook.and_then(|playbook| playbook.with_lookups(Lookups::new(lookups)));
+    let playbook = playbook.map_err(|faults| StartError::BadFile {
+        key: "converse.playbook",
+        path: "(with people and lookups)".into(),
+        reason: PlaybookError::Faults(faults).to_string(),
+    })?;
+    Ok(Tongue { playbook: Arc::new(playbook), ..tongue })
 }
 
 fn shipped(code: LanguageCode) -> Result<Tongue, StartError> {
@@ -260,7 +337,6 @@ pub(super) fn check_model(config: &Config) -> Result<(), StartError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Private;
     use crate::speech::desk::Skill;
     use crate::speech::neural::{Neural, NeuralVoices};
     use crate::speech::voice::Voices;

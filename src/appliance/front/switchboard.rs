@@ -19,6 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::errands::Errands;
 use crate::appliance::engine::EngineEvent;
 use crate::appliance::llm::ModelEvent;
+use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::places::Places;
 use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
@@ -186,6 +187,14 @@ impl Switchboard {
     /// A part of a model's answer.
     pub fn thought(&mut self, now: Instant, event: ModelEvent) {
         if let Some((id, result)) = self.parts.errands.thought(event) {
+            self.call(now, id, call::Input::Work(result));
+        }
+        self.settle(now);
+    }
+
+    /// The owner's system has answered.
+    pub fn looked_up(&mut self, now: Instant, answer: LookUpAnswer) {
+        if let Some((id, result)) = self.parts.errands.looked_up(answer) {
             self.call(now, id, call::Input::Work(result));
         }
         self.settle(now);

@@ -44,8 +44,9 @@ pub struct Connection<'a> {
     driver: Driver,
 }
 
-/// The body of an answer with status 200.
+/// An answer: its status and its body.
 pub struct Answer {
+    status: u16,
     body: Incoming,
     _driver: Driver,
 }
@@ -128,13 +129,26 @@ impl Connection<'_> {
         let request = request.body(Full::new(Bytes::from(body))).map_err(|_| Fault::Unreachable)?;
         let response = self.sender.send_request(request).await.map_err(|_| Fault::Unreachable)?;
         match response.status().as_u16() {
-            200 => Ok(Answer { body: response.into_body(), _driver: self.driver }),
+            200 => Ok(Answer { status: 200, body: response.into_body(), _driver: self.driver }),
             status => Err(Fault::of_status(status)),
         }
     }
 }
 
+impl Connection<'_> {
+    /// Sends a request as it is; the answer may have any status.
+    pub async fn exchange(mut self, request: Request<Full<Bytes>>) -> Result<Answer, Fault> {
+        let response = self.sender.send_request(request).await.map_err(|_| Fault::Unreachable)?;
+        let status = response.status().as_u16();
+        Ok(Answer { status, body: response.into_body(), _driver: self.driver })
+    }
+}
+
 impl Answer {
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
     /// The next bytes; `None` at the end.
     pub async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
         loop {

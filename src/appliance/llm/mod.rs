@@ -10,7 +10,7 @@
 //! `Done` or `Failed`, unless it was cancelled.
 
 pub mod breaker;
-mod http;
+pub mod http;
 #[cfg(test)]
 pub mod stand_in;
 #[cfg(test)]

@@ -57,6 +57,12 @@ fn sip(command: &Command) -> String {
         Command::Reoffer { leg, sdp: offer } => format!("offer {} {}", leg.0, sdp(offer)),
         Command::Bye { leg, reason } => format!("bye {} {reason:?}", leg.0),
         Command::Cancel { leg } => format!("cancel {}", leg.0),
+        Command::Refer { leg, to, within } => {
+            let to = match to {
+                crate::sip::ReferTo::Uri(to) | crate::sip::ReferTo::Number(to) => to.reveal(),
+            };
+            format!("refer {} to {to:?} within {within:?}", leg.0)
+        }
         Command::Invite { leg, .. } => format!("invite {}", leg.0),
         Command::Admit(admission) => format!("admit {admission:?}"),
         Command::EndAll { retry_after_s } => format!("end all {retry_after_s:?}"),
@@ -79,6 +85,10 @@ fn work(work: &Work) -> String {
             format!("speak {} {language} {:?}", id.0, phrase.reveal())
         }
         Work::Think { id, chat } => format!("think {} {}", id.0, self::chat(chat)),
+        Work::LookUp { id, asked } => {
+            let values: Vec<_> = asked.values().collect();
+            format!("look up {} {:?} {values:?}", id.0, asked.lookup)
+        }
         Work::Cancel { id } => format!("cancel work {}", id.0),
     }
 }

@@ -13,7 +13,9 @@ use crate::call::agreement::LocalMedia;
 use crate::call::language::{Manner, Tongue, Tongues};
 use crate::call::state::{Opening, Settings, Start};
 use crate::call::voice::Shelf;
-use crate::converse::{self, Playbook};
+use crate::converse::lookup::{Lookup, Lookups};
+use crate::converse::people::{People, Person, WeekMinute};
+use crate::converse::{self, Playbook, PlaybookError};
 use crate::listen;
 use crate::sdp::Offering;
 use crate::sip::{self, LegId};
@@ -34,6 +36,7 @@ struct Opened {
     id: CallId,
     leg: LegId,
     unix_ms: u64,
+    local: WeekMinute,
     incoming: sip::Incoming,
     media: LocalMedia,
     manner: Manner,
@@ -60,6 +63,8 @@ struct Written {
     settings: Knobs,
     opened: Opened,
     playbooks: Vec<(LanguageCode, String)>,
+    people: Vec<Person>,
+    lookups: Vec<Lookup>,
     /// Phrases that were ready, and their samples.
     shelf: Vec<(LanguageCode, String, usize)>,
 }
@@ -80,6 +85,7 @@ impl Head {
                 id: *id,
                 leg: *leg,
                 unix_ms: start.unix_ms,
+                local: start.local,
                 incoming: incoming.as_ref().clone(),
                 media: *media,
                 manner: manner.clone(),
@@ -96,11 +102,15 @@ impl Head {
             .shelf
             .iter()
             .map(|(language, phrase, samples)| (language, phrase.to_owned(), samples.len()));
+        let playbook = &self.settings.tongues.default_one().playbook;
+        let (people, lookups) = (playbook.people(), playbook.lookups());
         let written = Written {
             program: self.program.clone(),
             settings: knobs(&self.settings),
             opened: self.opened.clone(),
             playbooks,
+            people: people.iter().map(|(_, person)| person.clone()).collect(),
+            lookups: lookups.iter().map(|(_, lookup)| lookup.clone()).collect(),
             shelf: shelf.collect(),
         };
         // As with entries: writing cannot fail, and reading would tell.
@@ -114,10 +124,11 @@ impl Head {
     ) -> Result<Self, FlightError> {
         let written: Written = serde_json::from_slice(block)
             .map_err(|_| FlightError::Malformed("its settings cannot be read"))?;
-        let Written { program, settings, opened, playbooks, shelf } = written;
+        let Written { program, settings, opened, playbooks, people, lookups, shelf } = written;
+        let (people, lookups) = (People::new(people), Lookups::new(lookups));
         let mut tongues = Vec::new();
         for (code, text) in playbooks {
-            let playbook = Playbook::parse(&text)
+            let playbook = joined(&text, &people, &lookups)
                 .map_err(|error| FlightError::Playbook { reason: error.to_string() })?;
             tongues.push(Tongue { code, playbook: Arc::new(playbook) });
         }
@@ -144,11 +155,11 @@ impl Head {
 
     /// A beginning at `now` by the clock of this machine.
     pub fn opening(&self, now: Instant) -> Opening {
-        let Opened { id, leg, unix_ms, incoming, media, manner } = self.opened.clone();
+        let Opened { id, leg, unix_ms, local, incoming, media, manner } = self.opened.clone();
         Opening {
             id,
             leg,
-            start: Start { now, unix_ms },
+            start: Start { now, unix_ms, local },
             incoming: Box::new(incoming),
             media,
             manner,
@@ -183,7 +194,9 @@ impl Head {
     /// For a text that is no playbook, one in another language, a language that the call had not.
     pub fn set_playbook(&mut self, code: Option<LanguageCode>, text: &str) -> Result<(), SetError> {
         let wrong = |reason: String| SetError::Value { key: "playbook".to_owned(), reason };
-        let playbook = Playbook::parse(text).map_err(|error| wrong(error.to_string()))?;
+        let old = &self.settings.tongues.default_one().playbook;
+        let playbook = joined(text, old.people(), old.lookups());
+        let playbook = playbook.map_err(|error| wrong(error.to_string()))?;
         let code = code.unwrap_or(self.settings.tongues.default_one().code);
         if LanguageCode::of_tag(playbook.language()) != Some(code) {
             return Err(wrong(format!("it is in {}, wanted is {code}", playbook.language())));
@@ -205,6 +218,13 @@ impl Head {
         }
         Ok(())
     }
+}
+
+/// A playbook with whom it puts through to and what it asks.
+fn joined(text: &str, people: &People, lookups: &Lookups) -> Result<Playbook, PlaybookError> {
+    let playbook = Playbook::parse(text)?.with_people(people.clone());
+    let playbook = playbook.and_then(|playbook| playbook.with_lookups(lookups.clone()));
+    playbook.map_err(PlaybookError::Faults)
 }
 
 /// Why a setting is not changed.

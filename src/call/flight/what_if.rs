@@ -17,6 +17,7 @@ use crate::call::media::MediaEvent;
 use crate::call::record::Turn;
 use crate::call::state::{Call, Input, Output};
 use crate::call::work::{Work, WorkResult};
+use crate::converse::lookup::LookedUp;
 use crate::listen::Urgency;
 use crate::sip::{self, LegId};
 use crate::speak::PlayoutFrame;
@@ -226,6 +227,11 @@ impl<'a> Anew<'a> {
                     self.coming.push((self.now + after, Input::Work(result)));
                 }
             }
+            // What the owner's system would have said is not known.
+            Work::LookUp { id, .. } => {
+                let result = WorkResult::LookedUp { id, outcome: LookedUp::Failed };
+                self.coming.push((self.now, Input::Work(result)));
+            }
             Work::Cancel { id } => self.coming.retain(|(_, input)| !is_of(input, id)),
         }
     }
@@ -263,6 +269,7 @@ fn is_of(input: &Input<'_>, id: crate::base::WorkId) -> bool {
         | WorkResult::Audio { id, .. }
         | WorkResult::Spoken { id }
         | WorkResult::Thought { id, .. }
+        | WorkResult::LookedUp { id, .. }
         | WorkResult::Failed { id } => *id,
     };
     of == id

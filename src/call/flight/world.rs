@@ -156,6 +156,7 @@ impl World {
                 let (print, question) = (chat_print(chat), question(chat));
                 (*id, Asked::Think { print, question, events: Vec::new() })
             }
+            Work::LookUp { .. } => return,
             // What came of it before is not all of it.
             Work::Cancel { id } => return drop(open.0.remove(id)),
         };
@@ -193,6 +194,7 @@ impl World {
                     self.thoughts.push(Thought { print, question, events });
                 }
             }
+            WorkResult::LookedUp { .. } => (),
             WorkResult::Failed { id } => drop(open.0.remove(id)),
         }
     }

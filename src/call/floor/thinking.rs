@@ -1,4 +1,4 @@
-//! The floor beside a model: which answer is asked for as which work, and the turn that it is for.
+//! The floor beside a model and the owner's system: what is asked as which work, and for which turn.
 
 use std::time::Instant;
 
@@ -7,6 +7,7 @@ use crate::base::WorkId;
 use crate::call::latency::Moments;
 use crate::call::work::Work;
 use crate::converse::llm::{self, Chat};
+use crate::converse::lookup::{LookUp, LookedUp};
 use crate::converse::{self, AskId, Say};
 
 /// A turn that a model is answering: its reply comes in pieces.
@@ -34,6 +35,24 @@ impl Floor {
     pub(super) fn cancel_asks(&mut self) {
         let works = std::mem::take(&mut self.asks).into_iter().map(|(_, id)| id);
         self.out.extend(works.map(|id| FloorOutput::Work(Work::Cancel { id })));
+    }
+
+    pub(super) fn look_up(&mut self, asked: LookUp) {
+        self.cancel_look_up();
+        let id = self.ids.allocate();
+        self.look_up = Some(id);
+        self.out.push_back(FloorOutput::Work(Work::LookUp { id, asked }));
+    }
+
+    pub(super) fn cancel_look_up(&mut self) {
+        let asked = self.look_up.take();
+        self.out.extend(asked.map(|id| FloorOutput::Work(Work::Cancel { id })));
+    }
+
+    pub(super) fn looked_up(&mut self, now: Instant, id: WorkId, outcome: LookedUp) {
+        if self.look_up.take_if(|asked| *asked == id).is_some() {
+            self.converse(now, converse::Input::LookedUp(outcome));
+        }
     }
 
     /// More may be said to this turn.

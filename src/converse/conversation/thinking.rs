@@ -26,6 +26,7 @@ use crate::converse::dialogue::{Dialogue, Reaction};
 use crate::converse::llm::{
     Answer, Chat, Event, History, Spent, Stage, ToolCall, ToolRequest, system_text,
 };
+use crate::converse::lookup::LookedUp;
 use crate::converse::playbook::Playbook;
 
 /// Of a question before a tool, the share that the caller must have heard: a yes to something else
@@ -56,6 +57,12 @@ enum State {
         /// Of the other tools of the same answer.
         outcomes: Vec<(ToolRequest, String)>,
         answering: Box<Answering>,
+    },
+    /// The owner's system is asked for the model.
+    LookingUp {
+        request: ToolRequest,
+        outcomes: Vec<(ToolRequest, String)>,
+        answering: Answering,
     },
 }
 
@@ -119,6 +126,7 @@ impl fmt::Debug for Thinking {
             State::Answering(Answering { asked, lull, .. }) => {
                 write!(f, "Thinking({:?}, {lull:?})", asked.answer)
             }
+            State::LookingUp { .. } => write!(f, "Thinking(looking up)"),
             State::Confirming { call, .. } => write!(f, "Thinking(confirming {:?})", call.tool()),
         }
     }
@@ -155,7 +163,7 @@ impl Thinking {
     fn chat(&self, playbook: &Playbook, saying: Option<&str>) -> Chat {
         Chat {
             messages: self.history.messages(saying),
-            tools: playbook.llm().map(|llm| llm.policy.tools()).unwrap_or_default(),
+            tools: tools::offered(playbook),
             most_tokens: limits::LLM_TOKENS,
         }
     }
@@ -185,7 +193,11 @@ impl Thinking {
 
     /// The caller waits for an answer.
     pub const fn is_answering(&self) -> bool {
-        matches!(self.state, State::Answering(_))
+        matches!(self.state, State::Answering(_) | State::LookingUp { .. })
+    }
+
+    pub const fn is_looking_up(&self) -> bool {
+        matches!(self.state, State::LookingUp { .. })
     }
 
     pub fn expectation(&self) -> Option<Expectation> {
@@ -207,7 +219,7 @@ impl Thinking {
             State::Ahead { asked, .. } | State::Answering(Answering { asked, .. }) => {
                 (asked.ask == ask).then_some(asked)
             }
-            State::Idle | State::Confirming { .. } => None,
+            State::Idle | State::Confirming { .. } | State::LookingUp { .. } => None,
         }
     }
 }
@@ -235,7 +247,7 @@ impl Conversation {
         let words = super::cut(speech.text.reveal()).trim();
         match &self.thinking.state {
             State::Ahead { words: known, .. } if known.reveal() == words => return,
-            State::Answering(_) | State::Confirming { .. } => return,
+            State::Answering(_) | State::Confirming { .. } | State::LookingUp { .. } => return,
             State::Idle | State::Ahead { .. } => self.forget_ahead(),
         }
         if self.is_for_model(speech).is_some() {
@@ -294,7 +306,7 @@ impl Conversation {
         match self.thinking.state {
             State::Answering(_) => self.go_on(now),
             State::Ahead { .. } => self.outputs.extend(first.map(Output::Prepare)),
-            State::Idle | State::Confirming { .. } => (),
+            State::Idle | State::Confirming { .. } | State::LookingUp { .. } => (),
         }
     }
 
@@ -328,6 +340,10 @@ impl Conversation {
             // A model that is told nothing of it would believe that it was done.
             State::Confirming { request, mut outcomes, answering, .. } => {
                 outcomes.push((request, tools::NOT_A_YES.to_owned()));
+                self.thinking.history.tools(answering.asked.at, Vec::new(), outcomes);
+            }
+            State::LookingUp { request, mut outcomes, answering } => {
+                outcomes.push((request, LookedUp::Failed.told()));
                 self.thinking.history.tools(answering.asked.at, Vec::new(), outcomes);
             }
             State::Idle => (),

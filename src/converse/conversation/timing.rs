@@ -18,6 +18,8 @@ pub(super) enum Timer {
     HangUp,
     /// The caller waits for the model and hears nothing.
     Lull,
+    /// The owner's system is asked.
+    LookUp,
     /// What was held while the caller spoke can be said.
     Held,
 }
@@ -37,18 +39,22 @@ impl Conversation {
                 (Phase::Talking, Timer::Silence) => self.silent(now),
                 (Phase::Talking, Timer::LengthWarning) => self.warn(now),
                 (Phase::Talking | Phase::Leaving(_), Timer::LengthEnd) => self.end_of_time(now),
+                (Phase::Transferring(..), Timer::LengthEnd) => self.put_off_end(now),
+                (Phase::Transferring(..), Timer::HangUp) => self.transfer_expired(now),
                 (Phase::Talking, Timer::KeyPause) => self.submit_keys(now),
                 (Phase::Talking, Timer::Lull) => self.lull(now),
                 (Phase::Talking, Timer::Held) => self.go_on(now),
+                (Phase::Talking, Timer::LookUp) => self.look_up_takes_long(now),
                 (Phase::Leaving(cause), Timer::HangUp) => self.hang_up(cause),
                 (Phase::Waiting | Phase::Ended, _)
                 | (Phase::Talking, Timer::HangUp)
                 | (
-                    Phase::Leaving(_),
+                    Phase::Leaving(_) | Phase::Transferring(..),
                     Timer::Silence
                     | Timer::LengthWarning
                     | Timer::KeyPause
                     | Timer::Lull
+                    | Timer::LookUp
                     | Timer::Held,
                 ) => {}
             }
@@ -99,6 +105,7 @@ impl Conversation {
             && self.caller == Caller::Quiet
             && self.voice.is_silent()
             && !self.thinking.is_answering()
+            && self.looking.is_none()
             && !self.timers.is_armed(Timer::KeyPause);
         if !quiet {
             self.timers.cancel(Timer::Silence);

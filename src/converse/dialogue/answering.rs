@@ -194,7 +194,7 @@ impl Dialogue {
         let intent = playbook.intent(guess.intent);
         let title = |name: &str| (name == "title").then_some(intent.title.as_str());
         let text = playbook.prompts().did_you_mean.fill(title);
-        let form = Form::new(guess.intent, intent, &guess.values);
+        let form = Form::new(guess.intent, intent, &guess.values).naming(guess.person);
         self.state = State::Asked(Question {
             text: Private::new(text.clone()),
             yes: Consequence::Start(form),
@@ -308,7 +308,7 @@ impl Dialogue {
     }
 
     /// `No, I meant 4728` after the form was done.
-    fn correct_recent(&mut self, heard: &Heard<'_>) -> Option<Reaction> {
+    pub(super) fn correct_recent(&mut self, heard: &Heard<'_>) -> Option<Reaction> {
         let says_so = heard.tokens.iter().any(|t| t.is_one_of(t.grammar.corrections.meant));
         let corrects = only_numbers(heard) && correction_start(&heard.tokens).is_some();
         if !says_so && !corrects {

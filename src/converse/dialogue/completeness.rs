@@ -37,9 +37,11 @@ impl Dialogue {
         let is_said = text.chars().any(char::is_alphanumeric) && !text.contains(['[', '(']);
         match self.state {
             State::Open | State::Filling(..) if is_said => Completeness::Incomplete,
-            State::Open | State::Filling(..) | State::Confirming(..) | State::Asked(_) => {
-                Completeness::Unknown
-            }
+            State::Open
+            | State::Filling(..)
+            | State::Confirming(..)
+            | State::Asked(_)
+            | State::LookingUp(_) => Completeness::Unknown,
         }
     }
 
@@ -79,7 +81,7 @@ impl Dialogue {
     /// The answer to what was asked, if it is one.
     fn expected_answer(&self, tokens: &[Token], voice: Voice) -> Option<Completeness> {
         match &self.state {
-            State::Open => None,
+            State::Open | State::LookingUp(_) => None,
             State::Confirming(..) | State::Asked(_) => {
                 short_answer(tokens).map(|_| voice.answers(Completeness::Complete))
             }

@@ -1,23 +1,42 @@
 //! What follows when all that an intent needs is known.
 
 use super::*;
+use crate::converse::playbook::Source;
 
 impl Dialogue {
+    /// Everything is known, but perhaps not yet what the owner's system says to it.
     pub(super) fn complete(&mut self, form: Form, understanding: Understanding) -> Reaction {
+        self.misses = 0;
+        let playbook = Arc::clone(&self.playbook);
+        self.remember(playbook.intent(form.intent), &form);
+        self.look_up(form, understanding)
+    }
+
+    /// Answers a form. `said` is what a system that was asked has to it, and whether that is an
+    /// answer; else the owner's tables are looked at.
+    pub(super) fn answer(
+        &mut self,
+        form: Form,
+        said: Option<(String, bool)>,
+        understanding: Understanding,
+    ) -> Reaction {
         let playbook = Arc::clone(&self.playbook);
         let intent = playbook.intent(form.intent);
-        self.misses = 0;
-        self.remember(intent, &form);
         let status = intent.lookup.as_ref().and_then(|lookup| {
-            let key = form.values.get(lookup.slot)?.text()?;
-            Some((&lookup.found, playbook.look_up(&lookup.table, key)?))
+            let Source::Table { table, slot } = &lookup.source else { return None };
+            let key = form.values.get(*slot)?.text()?;
+            Some((&lookup.found, playbook.look_up(table, key)?))
         });
-        let reply = match status {
-            Some((found, status)) => found.fill(|name| match name {
-                "status" => Some(status),
-                name => form.value(intent, name),
-            }),
-            None => self.fill(&intent.reply, &form),
+        let (reply, is_answered) = match (said, status) {
+            (Some(said), _) => said,
+            (None, Some((found, status))) => {
+                let value = |name: &str| match name {
+                    "status" => Some(status),
+                    name => form.value(intent, name),
+                };
+                (found.fill(value), true)
+            }
+            (None, None) => (self.fill(&intent.reply, &form), false),
         };
         let mut reaction = Reaction::say(vec![reply], understanding);
         match intent.action {
@@ -26,7 +45,7 @@ impl Dialogue {
                 reaction.hang_up = Some(EndCause::Goodbye);
                 return reaction;
             }
-            Action::Message if status.is_none() => reaction.message = Some(form.message(intent)),
+            Action::Message if !is_answered => reaction.message = Some(form.message(intent)),
             Action::Message | Action::Answer | Action::Repeat | Action::Abort => {}
         }
         if !intent.slots.is_empty() {

@@ -5,12 +5,15 @@ use std::fmt;
 use crate::base::Private;
 use crate::converse::Message;
 use crate::converse::matching::slots::{Found, SlotKind, Value};
+use crate::converse::people::PersonId;
 use crate::converse::playbook::{Intent, IntentId, Slot};
 
 /// One intent on its way.
 #[derive(Clone)]
 pub struct Form {
     pub intent: IntentId,
+    /// Who was named along with it.
+    pub person: Option<PersonId>,
     pub values: Vec<SlotValue>,
     /// Digits heard so far for the slot that is asked for.
     pub partial: Value,
@@ -49,7 +52,7 @@ impl Form {
     /// A form with what was said along with its intent.
     pub fn new(id: IntentId, intent: &Intent, found: &[Found]) -> Self {
         let partial = Value::default();
-        let mut form = Self { intent: id, values: Vec::new(), partial, refusals: 0 };
+        let mut form = Self { intent: id, person: None, values: Vec::new(), partial, refusals: 0 };
         for (index, slot) in intent.slots.iter().enumerate() {
             let value = match found.get(index) {
                 Some(Found::Value(value)) if is_kept(slot, value) => {
@@ -67,6 +70,11 @@ impl Form {
             form.values.push(value);
         }
         form
+    }
+
+    #[must_use]
+    pub fn naming(self, person: Option<PersonId>) -> Self {
+        Self { person, ..self }
     }
 
     pub fn set(&mut self, slot: usize, value: SlotValue) {

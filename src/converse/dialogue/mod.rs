@@ -8,17 +8,21 @@ mod completeness;
 mod completing;
 mod form;
 mod likely;
+mod looking_up;
 mod misses;
 mod model;
+mod transferring;
 
 use std::sync::Arc;
 
 use super::alphabet::{Awaited, EndCause, Expectation, Message, Purpose, Speech};
+use super::lookup::LookUp;
 use super::matching::answers::{Answer, correction_start, yes_no};
 use super::matching::belief::Belief;
 use super::matching::score::{ACCEPT, DOUBTFUL, STRONG};
 use super::matching::slots::{Found, SlotKind, Value, mentioned};
 use super::matching::tokens::Token;
+use super::people::{PersonId, WeekMinute};
 use super::playbook::{Action, FollowUp, Intent, IntentId, Playbook, Slot};
 use super::understanding::{Floor, Guess, guess};
 use crate::base::Private;
@@ -45,6 +49,8 @@ pub struct Dialogue {
     /// What was said last, for `repeat`.
     last: Vec<Private<String>>,
     channel: Channel,
+    /// When the call began.
+    began: WeekMinute,
 }
 
 /// By what the caller can answer.
@@ -62,6 +68,8 @@ enum State {
     /// The slot with this index, or all of the form, is read back.
     Confirming(Form, Confirm),
     Asked(Question),
+    /// The owner's system is asked about this.
+    LookingUp(Form),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +100,10 @@ pub struct Reaction {
     pub purpose: Purpose,
     pub message: Option<Message>,
     pub hang_up: Option<EndCause>,
+    /// The caller is put through to them.
+    pub transfer: Option<PersonId>,
+    /// The owner's system is asked, and the answer follows.
+    pub look_up: Option<LookUp>,
     pub understanding: Understanding,
 }
 
@@ -125,7 +137,15 @@ impl Heard<'_> {
 impl Reaction {
     fn say(parts: Vec<String>, understanding: Understanding) -> Self {
         let purpose = Purpose::Reply;
-        Self { parts, purpose, message: None, hang_up: None, understanding }
+        Self {
+            parts,
+            purpose,
+            message: None,
+            hang_up: None,
+            transfer: None,
+            look_up: None,
+            understanding,
+        }
     }
 
     fn reprompt(parts: Vec<String>) -> Self {
@@ -144,7 +164,14 @@ impl Dialogue {
             recent: None,
             last: Vec::new(),
             channel: Channel::WordsAndKeys,
+            began: WeekMinute::default(),
         }
+    }
+
+    /// A call that began then, for who is there.
+    #[must_use]
+    pub fn beginning(self, began: WeekMinute) -> Self {
+        Self { began, ..self }
     }
 
     /// Asks for nothing that keys cannot answer.
@@ -172,6 +199,7 @@ impl Dialogue {
             State::Open => self.hear_open(&heard),
             State::Filling(form, slot) => self.hear_filling(form, slot, &heard),
             State::Confirming(form, confirm) => self.hear_confirming(form, confirm, &heard),
+            State::LookingUp(form) => self.hear_waiting(form, &heard),
             State::Asked(question) if !sure => self.not_caught(State::Asked(question)),
             State::Asked(question) => self.hear_asked(question, &heard),
         };
@@ -188,7 +216,7 @@ impl Dialogue {
     /// A menu key was pressed.
     pub fn choose(&mut self, intent: IntentId) -> Reaction {
         let state = std::mem::replace(&mut self.state, State::Open);
-        let guess = Guess { intent, score: 1.0, values: Vec::new() };
+        let guess = Guess { intent, score: 1.0, values: Vec::new(), person: None };
         let reaction = self.act(&guess, state);
         self.settle(reaction)
     }
@@ -214,14 +242,14 @@ impl Dialogue {
     pub fn awaited(&self) -> Awaited {
         let pause_ms = match &self.state {
             State::Filling(form, slot) => self.slot(form, *slot).and_then(Slot::patience_ms),
-            State::Open | State::Confirming(..) | State::Asked(_) => None,
+            State::Open | State::Confirming(..) | State::Asked(_) | State::LookingUp(_) => None,
         };
         Awaited { answer: self.expectation(), pause_ms }
     }
 
     pub fn expectation(&self) -> Expectation {
         match &self.state {
-            State::Open => Expectation::Anything,
+            State::Open | State::LookingUp(_) => Expectation::Anything,
             State::Confirming(..) | State::Asked(_) => Expectation::YesNo,
             State::Filling(form, slot) => match self.slot(form, *slot).map(|slot| &slot.kind) {
                 Some(SlotKind::YesNo) => Expectation::YesNo,
@@ -256,26 +284,31 @@ impl Dialogue {
             State::Filling(form, slot) | State::Confirming(form, Confirm::Slot(slot)) => {
                 self.slot(form, *slot)
             }
-            State::Open | State::Confirming(_, Confirm::All) | State::Asked(_) => None,
+            State::Open
+            | State::Confirming(_, Confirm::All)
+            | State::Asked(_)
+            | State::LookingUp(_) => None,
         };
         slot.map_or(self.playbook.ask_again_below(), |slot| slot.ask_again_below)
     }
 
     fn floor(&self) -> Floor {
         match self.state {
-            State::Open => Floor::Open,
+            State::Open | State::LookingUp(_) => Floor::Open,
             State::Filling(..) | State::Confirming(..) | State::Asked(_) => Floor::Asking,
         }
     }
 
     fn settle(&mut self, reaction: Reaction) -> Reaction {
-        self.said(&reaction.parts);
+        if !reaction.parts.is_empty() {
+            self.said(&reaction.parts);
+        }
         reaction
     }
 
     fn question_of(&self, state: &State) -> Option<String> {
         match state {
-            State::Open => None,
+            State::Open | State::LookingUp(_) => None,
             State::Filling(form, slot) => {
                 self.slot(form, *slot).map(|slot| self.fill(&slot.ask, form))
             }
@@ -340,7 +373,7 @@ impl Dialogue {
                 Reaction::say(parts, understanding)
             }
             Action::Answer | Action::Message | Action::HangUp | Action::Abort => {
-                let form = Form::new(guess.intent, intent, &guess.values);
+                let form = Form::new(guess.intent, intent, &guess.values).naming(guess.person);
                 self.advance(form, understanding)
             }
         }
@@ -348,6 +381,9 @@ impl Dialogue {
 
     /// Asks for the next thing that the form needs, or completes it.
     fn advance(&mut self, mut form: Form, understanding: Understanding) -> Reaction {
+        if let Some(reaction) = self.put_through(&form, understanding) {
+            return reaction;
+        }
         let playbook = Arc::clone(&self.playbook);
         let intent = playbook.intent(form.intent);
         for (index, slot) in intent.slots.iter().enumerate() {

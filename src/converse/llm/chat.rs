@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::tools::{Tool, ToolRequest};
+use super::tools::ToolRequest;
 use crate::base::Private;
 
 /// What the server speaks.
@@ -41,8 +41,8 @@ pub enum Message {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chat {
     pub messages: Vec<Message>,
-    /// In the order of the playbook.
-    pub tools: Vec<Tool>,
+    /// What the model is told of each, in the order of the playbook.
+    pub tools: Vec<Value>,
     pub most_tokens: u32,
 }
 
@@ -164,8 +164,7 @@ struct WrittenFunction<'a> {
 /// The body of a request that asks for an answer in parts.
 pub fn body(model: &Model, chat: &Chat) -> Vec<u8> {
     let messages = chat.messages.iter().map(|message| written(model.protocol, message)).collect();
-    let offered: &[Tool] = if model.calls_tools { &chat.tools } else { &[] };
-    let tools: Vec<Value> = offered.iter().map(|tool| tool.schema()).collect();
+    let tools = if model.calls_tools { chat.tools.clone() } else { Vec::new() };
     let written = match model.protocol {
         Protocol::Ollama => serde_json::to_vec(&OllamaBody {
             model: &model.name,
@@ -238,6 +237,7 @@ fn written_call(protocol: Protocol, call: &ToolRequest) -> WrittenCall<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tools::Tool;
     use super::*;
 
     fn model(protocol: Protocol) -> Model {
@@ -272,7 +272,7 @@ mod tests {
                 },
                 Message::Desk(private("Hi.")),
             ],
-            tools: vec![Tool::HangUp],
+            tools: vec![Tool::HangUp.schema(&[])],
             most_tokens: 200,
         }
     }

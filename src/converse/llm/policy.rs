@@ -14,7 +14,8 @@ pub struct Rule {
     /// The question that the caller must say yes to first, in the playbook's words and not the
     /// model's; `{text}` and the other arguments stand for what would be done.
     pub confirm: Option<Template>,
-    /// Of `send_dtmf`: the only sequences that may be sent.
+    /// Of `send_dtmf`: the only sequences that may be sent. Of `transfer`: the only people, if any
+    /// are named; of `lookup`, the only questions, if any are named.
     pub allowed: Vec<String>,
 }
 
@@ -38,6 +39,13 @@ pub enum Decision {
     Confirm(Private<String>),
     /// Told to the model.
     Refuse(&'static str),
+}
+
+impl Rule {
+    /// Of `transfer` and `lookup`: whether this person or this question is meant.
+    pub fn may_name(&self, name: &str) -> bool {
+        self.allowed.is_empty() || self.allowed.iter().any(|one| one.eq_ignore_ascii_case(name))
+    }
 }
 
 impl Spent {
@@ -76,8 +84,14 @@ impl Policy {
     }
 
     /// The tools to offer.
-    pub fn tools(&self) -> Vec<Tool> {
-        self.rules.iter().map(|rule| rule.tool).collect()
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The questions to the owner's systems that are named.
+    pub fn looked_up(&self) -> impl Iterator<Item = &str> {
+        let rules = self.rules.iter().filter(|rule| rule.tool == Tool::LookUp);
+        rules.flat_map(|rule| rule.allowed.iter().map(String::as_str))
     }
 
     pub fn decide(&self, spent: &Spent, call: &ToolCall) -> Decision {
@@ -93,6 +107,16 @@ impl Policy {
             && !rule.allowed.contains(digits.reveal())
         {
             return Decision::Refuse("error: these keys are not allowed");
+        }
+        if let ToolCall::LookUp { name, .. } = call
+            && !rule.may_name(name)
+        {
+            return Decision::Refuse("error: this tool is not allowed here");
+        }
+        if let ToolCall::Transfer { person } = call
+            && !rule.may_name(person)
+        {
+            return Decision::Refuse("error: the caller cannot be put through to that person");
         }
         match &rule.confirm {
             Some(question) => {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::base::{Private, serial};
+use crate::converse::lookup::{LookUp, LookupId, Lookups, Unfit};
 
 /// What a model sends of a call; nothing of it is believed yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,10 @@ pub enum Tool {
     SendDigits,
     /// Keeps a fact for the rest of the call and for messages.
     Remember,
+    /// Puts the caller through to somebody.
+    Transfer,
+    /// Asks the owner's system: a model calls each question by its own name.
+    LookUp,
 }
 
 /// A call with its arguments.
@@ -48,6 +53,14 @@ pub enum ToolCall {
         name: String,
         value: Private<String>,
     },
+    Transfer {
+        /// As the model says it until the conversation has looked who that is.
+        person: String,
+    },
+    LookUp {
+        name: String,
+        asked: LookUp,
+    },
 }
 
 /// Why a request is no call; the text is for the model.
@@ -59,6 +72,8 @@ pub enum Malformed {
     NotAnObject,
     #[error("error: the argument {name} must be {wanted}")]
     Argument { name: &'static str, wanted: &'static str },
+    #[error("error: the argument {name} must be {wanted}")]
+    Question { name: String, wanted: String },
 }
 
 const TEXT_CHARS: usize = 1_000;
@@ -68,7 +83,14 @@ const NUMBER_DIGITS: usize = 20;
 const KEYS: usize = 32;
 
 impl Tool {
-    pub const ALL: [Self; 4] = [Self::TakeMessage, Self::HangUp, Self::SendDigits, Self::Remember];
+    pub const ALL: [Self; 6] = [
+        Self::TakeMessage,
+        Self::HangUp,
+        Self::SendDigits,
+        Self::Remember,
+        Self::Transfer,
+        Self::LookUp,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,6 +98,8 @@ impl Tool {
             Self::HangUp => "hang_up",
             Self::SendDigits => "send_dtmf",
             Self::Remember => "remember",
+            Self::Transfer => "transfer",
+            Self::LookUp => "lookup",
         }
     }
 
@@ -90,11 +114,19 @@ impl Tool {
             Self::HangUp => &[],
             Self::SendDigits => &["digits"],
             Self::Remember => &["name", "value"],
+            Self::Transfer => &["person"],
+            Self::LookUp => &[],
         }
     }
 
-    /// What the model is told of it.
-    pub fn schema(self) -> Value {
+    /// The caller is not ours after it, or we not the caller's.
+    pub const fn ends_talk(self) -> bool {
+        matches!(self, Self::HangUp | Self::Transfer)
+    }
+
+    /// What the model is told of it; `people` are those whom it can name. The owner's questions have
+    /// schemas of their own.
+    pub fn schema(self, people: &[&str]) -> Value {
         let text = |description: &str| json!({"type": "string", "description": description});
         let (description, properties, required) = match self {
             Self::TakeMessage => (
@@ -117,6 +149,12 @@ impl Tool {
                 json!({"name": text("What it is, as in order number."), "value": text("The fact.")}),
                 vec!["name", "value"],
             ),
+            Self::Transfer => (
+                "Put the caller through to a person of the firm, if the caller wants that.",
+                json!({"person": {"type": "string", "enum": people}}),
+                vec!["person"],
+            ),
+            Self::LookUp => ("Ask the firm's system.", json!({}), vec![]),
         };
         json!({
             "type": "function",
@@ -136,6 +174,8 @@ impl ToolCall {
             Self::HangUp => Tool::HangUp,
             Self::SendDigits { .. } => Tool::SendDigits,
             Self::Remember { .. } => Tool::Remember,
+            Self::Transfer { .. } => Tool::Transfer,
+            Self::LookUp { .. } => Tool::LookUp,
         }
     }
 
@@ -150,13 +190,20 @@ impl ToolCall {
             (Self::SendDigits { digits }, "digits") => Some(digits.reveal()),
             (Self::Remember { name, .. }, "name") => Some(name),
             (Self::Remember { value, .. }, "value") => Some(value.reveal()),
+            (Self::Transfer { person }, "person") => Some(person),
             _ => None,
         }
     }
 }
 
-/// Reads a request. Arguments that nobody knows are left out, for models like to add some.
-pub fn parse(request: &ToolRequest) -> Result<ToolCall, Malformed> {
+/// Reads a request; `lookups` are the questions that there are besides the tools. Arguments that
+/// nobody knows are left out, for models like to add some.
+pub fn parse(request: &ToolRequest, lookups: &Lookups) -> Result<ToolCall, Malformed> {
+    if let Some((id, lookup)) = lookups.find(&request.name) {
+        let arguments = Arguments::read(request.arguments.reveal())?;
+        let name = lookup.name.clone();
+        return Ok(ToolCall::LookUp { name, asked: arguments.question(id, lookups)? });
+    }
     let tool = Tool::of_name(&request.name).ok_or(Malformed::Unknown)?;
     let arguments = Arguments::read(request.arguments.reveal())?;
     Ok(match tool {
@@ -171,6 +218,9 @@ pub fn parse(request: &ToolRequest) -> Result<ToolCall, Malformed> {
             name: arguments.needed("name", NAME_CHARS)?,
             value: Private::new(arguments.needed("value", NAME_CHARS)?),
         },
+        Tool::Transfer => ToolCall::Transfer { person: arguments.needed("person", NAME_CHARS)? },
+        // Its questions have names of their own.
+        Tool::LookUp => return Err(Malformed::Unknown),
     })
 }
 
@@ -210,6 +260,25 @@ impl Arguments {
             .collect();
         let words = words.trim().to_owned();
         Ok((!words.is_empty()).then_some(words))
+    }
+
+    /// As they were written: what is none of its kind is refused, not mended.
+    fn question(&self, id: LookupId, lookups: &Lookups) -> Result<LookUp, Malformed> {
+        let written: Vec<(&str, String)> = self
+            .0
+            .iter()
+            .filter_map(|(name, value)| match value {
+                Value::String(text) => Some((name.as_str(), text.clone())),
+                Value::Number(number) => Some((name.as_str(), number.to_string())),
+                _ => None,
+            })
+            .collect();
+        let value = |wanted: &str| {
+            written.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.as_str())
+        };
+        lookups
+            .ask(id, value)
+            .map_err(|Unfit { parameter, wanted }| Malformed::Question { name: parameter, wanted })
     }
 
     fn needed(&self, name: &'static str, most: usize) -> Result<String, Malformed> {

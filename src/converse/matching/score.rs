@@ -114,6 +114,15 @@ impl Lexicon {
         self.canonical.get(word).or_else(form).map_or(word, String::as_str)
     }
 
+    /// Whether `words`, canonical, were said one after the other, but for slips.
+    pub fn has_words(&self, tokens: &[Token], words: &[String]) -> bool {
+        let alike = |(token, word): (&Token, &String)| {
+            words_alike(word, self.canonical(&token.word), self.grammar) > 0.8
+        };
+        !words.is_empty()
+            && tokens.windows(words.len()).any(|said| said.iter().zip(words).all(alike))
+    }
+
     /// Learns the weight of each word from the phrases of every intent.
     pub fn weigh(&mut self, intents: &mut [&mut [Variant]]) {
         self.weights = self.spread(intents);

@@ -94,8 +94,10 @@ fn rule(
                 "must list the keys that may be sent, as in [\"1\", \"9#\"]",
             );
         }
-        Some(Tool::SendDigits) => (),
-        _ if !allowed.is_empty() => s.fault(faults, "allowed", "is for send_dtmf only"),
+        Some(Tool::SendDigits | Tool::Transfer | Tool::LookUp) => (),
+        _ if !allowed.is_empty() => {
+            s.fault(faults, "allowed", "is for send_dtmf, transfer and lookup only");
+        }
         _ => (),
     }
     section.finish(faults);

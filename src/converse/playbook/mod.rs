@@ -5,20 +5,24 @@
 
 mod checks;
 mod llm;
+mod lookups;
 pub mod phrase;
 mod reader;
 mod sections;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 pub use llm::{Answers, Llm};
+pub use transfer::Transfer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use regex::Regex;
 
+use super::lookup::Lookups;
 use super::matching::score::{Lexicon, Variant};
 use super::matching::slots::{SlotKind, Value};
 use super::reply::Template;
@@ -50,6 +54,9 @@ pub struct Playbook {
     ask_again_below: f32,
     read_back_below: f32,
     llm: Option<Llm>,
+    transfer: Option<Transfer>,
+    names: transfer::Names,
+    lookups: Lookups,
     lexicon: Lexicon,
     fixed: BTreeSet<String>,
 }
@@ -192,10 +199,32 @@ impl Slot {
 /// Data of the owner that an answer depends on.
 #[derive(Clone, Debug)]
 pub struct Lookup {
-    pub table: String,
-    pub slot: usize,
-    /// Said when there is an entry, with `{status}`.
+    pub source: Source,
+    /// Said when there is an entry, with `{status}` or the fields that the system gives back.
     pub found: Template,
+}
+
+/// Where an answer is looked up.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The playbook's own table, by the value of a slot.
+    Table { table: String, slot: usize },
+    /// The owner's system.
+    Remote(Remote),
+}
+
+/// A question to the owner's system, as `attendant.toml` knows it by name.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    pub name: String,
+    /// Its parameters and the slots whose values they get.
+    pub with: Vec<(String, usize)>,
+    /// What `found` needs of what comes back.
+    pub fields: Vec<String>,
+    pub not_found: Template,
+    pub failed: Template,
+    /// Said when it takes long.
+    pub wait: String,
 }
 
 /// A yes-or-no question after a reply.
@@ -374,7 +403,7 @@ fn collect_fixed(
     for intent in intents {
         texts.extend(intent.reply.fixed());
         texts.extend(intent.confirm.as_ref().and_then(Template::fixed));
-        texts.extend(intent.lookup.as_ref().and_then(|lookup| lookup.found.fixed()));
+        texts.extend(intent.lookup.iter().flat_map(Lookup::texts));
         texts.extend(intent.follow_up.as_ref().map(|follow_up| follow_up.ask.as_str()));
         for slot in &intent.slots {
             texts.extend(slot.ask.fixed());

@@ -6,13 +6,16 @@ use toml::{Table, Value};
 
 use super::checks::{Context, patterns};
 use super::llm::llm;
+use super::lookups::lookup;
 use super::reader::{Faults, Section, shown};
 use super::slots::{learn_usual, slots};
+use super::transfer::{Names, transfer};
 use super::{
-    Action, EnginePhrases, Fault, FollowUp, Intent, IntentId, Length, Lookup, Playbook, Prompts,
-    Scope, Silence, collect_fixed,
+    Action, EnginePhrases, Fault, FollowUp, Intent, IntentId, Length, Playbook, Prompts, Scope,
+    Silence, Source, collect_fixed,
 };
 use crate::base::limits;
+use crate::converse::lookup::Lookups;
 use crate::converse::matching::grammar::Grammar;
 use crate::converse::matching::score::Lexicon;
 
@@ -58,6 +61,8 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         sections.into_iter().map(|s| intent(s, &mut faults, &context, &tables)).collect();
     let keys = keys(&mut root, &mut faults, &context);
     let llm = root.table(&mut faults, "llm").map(|section| llm(section, &mut faults, &context));
+    let transfer =
+        root.table(&mut faults, "transfer").and_then(|s| transfer(s, &mut faults, &context));
     if intents.is_empty() {
         root.fault(&mut faults, "intent", "is missing: at least one [[intent]]");
     }
@@ -78,6 +83,9 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         ask_again_below: context.ask_again_below,
         read_back_below: context.read_back_below,
         llm,
+        transfer,
+        names: Names::default(),
+        lookups: Lookups::default(),
         lexicon,
         fixed,
     })
@@ -267,8 +275,8 @@ fn intent(
     let scope = s.choice(faults, "scope", &SCOPES).unwrap_or(Scope::Open);
     let weak = s.flag(faults, "weak");
     slots.iter_mut().zip(read_back).for_each(|(slot, read_back)| slot.read_back = read_back);
-    if let Some(lookup) = &lookup
-        && let (Some(slot), Some(table)) = (slots.get_mut(lookup.slot), tables.get(&lookup.table))
+    if let Some(Source::Table { table, slot }) = lookup.as_ref().map(|lookup| &lookup.source)
+        && let (Some(slot), Some(table)) = (slots.get_mut(*slot), tables.get(table))
     {
         learn_usual(slot, table);
     }
@@ -299,31 +307,3 @@ const ACTIONS: [(&str, Action); 5] = [
 ];
 const SCOPES: [(&str, Scope); 3] =
     [("open", Scope::Open), ("always", Scope::Always), ("asking", Scope::Asking)];
-
-fn lookup(
-    mut section: Section<'_>,
-    faults: &mut Faults,
-    context: &Context<'_>,
-    slots: &[&str],
-    tables: &BTreeMap<String, BTreeMap<String, String>>,
-) -> Option<Lookup> {
-    let table = section.text(faults, "table").unwrap_or_default().to_owned();
-    if !tables.contains_key(&table) {
-        let names: Vec<&str> = tables.keys().map(String::as_str).collect();
-        let allowed = format!("must name a table under [tables]: {}", names.join(", "));
-        section.fault(faults, "table", allowed);
-    }
-    let by = section.text(faults, "by").unwrap_or_default();
-    let slot = slots.iter().position(|slot| *slot == by);
-    if slot.is_none() {
-        section.fault(faults, "by", format!("must name a slot: {}", slots.join(", ")));
-    }
-    let mut known = slots.to_vec();
-    known.push("status");
-    if section.value("found").is_none() {
-        section.fault(faults, "found", "is missing: a text with {status}");
-    }
-    let found = context.template(&mut section, faults, "found", &known).unwrap_or_default();
-    section.finish(faults);
-    Some(Lookup { table, slot: slot?, found })
-}

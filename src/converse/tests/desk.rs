@@ -18,6 +18,9 @@ pub struct Desk {
     pub asked: Vec<(AskId, llm::Chat)>,
     pub cancelled: Vec<AskId>,
     pub digits: Vec<String>,
+    pub transfers: Vec<people::Address>,
+    pub looked_up: Vec<lookup::LookUp>,
+    pub look_ups_cancelled: usize,
     pub ended: Option<EndCause>,
     pub deadline: Option<Instant>,
 }
@@ -41,6 +44,9 @@ impl Desk {
             asked: Vec::new(),
             cancelled: Vec::new(),
             digits: Vec::new(),
+            transfers: Vec::new(),
+            looked_up: Vec::new(),
+            look_ups_cancelled: 0,
             ended: None,
             deadline: None,
         }
@@ -59,6 +65,9 @@ impl Desk {
                 Output::Ask { ask, chat } => self.asked.push((ask, *chat)),
                 Output::CancelAsk(ask) => self.cancelled.push(ask),
                 Output::SendDigits(digits) => self.digits.push(digits.into_revealed()),
+                Output::Transfer { to, .. } => self.transfers.push(to),
+                Output::LookUp(asked) => self.looked_up.push(asked),
+                Output::CancelLookUp => self.look_ups_cancelled += 1,
                 Output::Prepare(_) => (),
                 Output::HangUp(cause) => {
                     assert_eq!(self.ended.replace(cause), None, "hung up twice");

@@ -12,7 +12,7 @@ pub mod table;
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::sip::message::{Method, NameAddr, Params, Request, Response, Uri, Via};
+use crate::sip::message::{Host, Method, NameAddr, Params, Request, Response, Uri, Via};
 use crate::sip::transport::{Flow, Transport, Way};
 
 pub use table::DialogTable;
@@ -135,6 +135,19 @@ impl Dialog {
 
     pub fn local_tag(&self) -> &str {
         &self.id.local_tag
+    }
+
+    /// This end's address, without its tag.
+    pub fn local_address(&self) -> String {
+        NameAddr::new(self.local.uri.clone()).to_string()
+    }
+
+    /// Where the peer belongs: the host of its address, or that of its Contact if it hides that
+    /// (RFC 3323 section 4.1.1.3).
+    pub fn remote_domain(&self) -> Option<Host> {
+        let is_hidden = |host: &&Host| host.to_string().to_ascii_lowercase().ends_with(".invalid");
+        let of_address = self.remote.uri.host().filter(|host| !is_hidden(host));
+        of_address.or_else(|| self.remote_target.host()).cloned()
     }
 
     /// The flow that the dialog was made over.

@@ -5,6 +5,7 @@ mod incoming;
 mod network;
 mod offers;
 mod outgoing;
+mod referring;
 mod refusals;
 mod streams;
 

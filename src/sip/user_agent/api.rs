@@ -14,6 +14,7 @@
 //! in between  OfferReceived → AcceptOffer | RefuseOffer      (their re-INVITE or UPDATE)
 //!             Reoffer → OfferAnswered | OfferFailed          (ours)
 //!             Dtmf
+//!             Refer → Refer*        (news, the last of them Done or Failed; a Done may follow that)
 //! ```
 
 use std::fmt;
@@ -140,6 +141,27 @@ pub struct Invite {
     pub headers: Vec<(String, String)>,
 }
 
+/// Whom a peer is to call in our place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReferTo {
+    /// A URI; its scheme is for the peer to know.
+    Uri(Private<String>),
+    /// A telephone number, which the peer's own domain knows.
+    Number(Private<String>),
+}
+
+/// What came of a [`Command::Refer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReferNews {
+    /// The peer calls there.
+    Accepted,
+    /// Somebody has answered there.
+    Done,
+    /// The peer refused with this status, its call failed with it, or nothing was heard in time
+    /// (408).
+    Failed(u16),
+}
+
 pub enum Command {
     /// 180 or 183, optionally with early media.
     Ring {
@@ -174,6 +196,14 @@ pub enum Command {
     Reoffer {
         leg: LegId,
         sdp: Vec<u8>,
+    },
+    /// Asks the peer to call somebody else in our place (RFC 3515). What comes of it is told by
+    /// `Event::Refer`, and the call stays up in any case: after `Done` it is ours to end. Without
+    /// a word of success `within` this time it has failed.
+    Refer {
+        leg: LegId,
+        to: ReferTo,
+        within: Duration,
     },
     /// Ends an established call, cancels an outgoing one, refuses an incoming one with 480.
     /// `reason` is a Reason header's value (RFC 3326).
@@ -298,6 +328,10 @@ pub enum Event {
         digit: char,
         duration_ms: u32,
     },
+    Refer {
+        leg: LegId,
+        news: ReferNews,
+    },
 }
 
 /// What carried an offer.
@@ -338,7 +372,8 @@ impl Event {
             | Self::Answered { leg, .. }
             | Self::Refused { leg, .. }
             | Self::Ended { leg, .. }
-            | Self::Dtmf { leg, .. } => *leg,
+            | Self::Dtmf { leg, .. }
+            | Self::Refer { leg, .. } => *leg,
         }
     }
 }
@@ -365,6 +400,7 @@ impl fmt::Debug for Event {
             Self::Refused { status, .. } => write!(f, "Refused {leg} {status}"),
             Self::Ended { cause, .. } => write!(f, "Ended {leg} {cause:?}"),
             Self::Dtmf { .. } => write!(f, "Dtmf {leg}"),
+            Self::Refer { news, .. } => write!(f, "Refer {leg} {news:?}"),
         }
     }
 }

@@ -139,7 +139,7 @@ impl Leg {
             stack.acknowledge(now, transaction, &dialog, None);
             Exchange::Idle
         };
-        self.state = State::Up(Box::new(Up { dialog, exchange, deferred: None }));
+        self.state = State::Up(Box::new(Up { dialog, exchange, deferred: None, refer: None }));
         if was_cancelled {
             let event = Event::Refused { leg, status: 487, retry_after_s: None };
             self.bye_with(now, stack, None, event);
@@ -245,6 +245,7 @@ impl Leg {
                 self.bye(now, stack, None, cause);
             }
             Purpose::Bye => self.bye_done(stack),
+            Purpose::Refer => self.refer_unanswered(stack, transaction, status),
             Purpose::Cancel | Purpose::Incoming => {}
         }
     }

@@ -8,7 +8,7 @@ pub(super) const DTMF_RELAY: &str = "application/dtmf-relay";
 pub(super) const DTMF: &str = "application/dtmf";
 
 /// The methods that we process.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY";
 
 pub(super) const fn is_allowed(method: &Method) -> bool {
     matches!(
@@ -20,6 +20,7 @@ pub(super) const fn is_allowed(method: &Method) -> bool {
             | Method::Options
             | Method::Update
             | Method::Info
+            | Method::Notify
     )
 }
 

@@ -79,7 +79,14 @@ impl UserAgent {
                     leg.reoffer_response(now, stack, id, response);
                 }
                 Purpose::Bye if response.is_final() => leg.bye_answered(now, stack, response),
-                Purpose::Reoffer | Purpose::Bye | Purpose::Cancel | Purpose::Incoming => {}
+                Purpose::Refer if response.is_final() => {
+                    leg.refer_answered(now, stack, id, response);
+                }
+                Purpose::Reoffer
+                | Purpose::Bye
+                | Purpose::Refer
+                | Purpose::Cancel
+                | Purpose::Incoming => {}
             }),
             None if is_invite && response.is_success() => {
                 self.stack.turn_away(now, id, response, flow);
@@ -111,6 +118,7 @@ impl Leg {
             Method::Update => self.updated(now, stack, asking),
             Method::Bye => self.bye_received(now, stack, &asking.request, asking.transaction),
             Method::Info => self.informed(now, stack, &asking),
+            Method::Notify => self.notified(now, stack, &asking),
             _ => {
                 let mut ok = response_to(&asking.request, 200, None);
                 stack.introduce(&mut ok, asking.flow);

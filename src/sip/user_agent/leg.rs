@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::api::{Event, LegId, OfferBy};
 use super::authentication::Authentication;
+use super::referring::Refer;
 use super::stack::Stack;
 use crate::base::{TimerTable, limits};
 use crate::sip::admission::{Rate, TokenBucket};
@@ -46,6 +47,10 @@ pub(super) enum LegTimer {
     Glare,
     /// 64*T1 after our CANCEL.
     CancelIgnored,
+    /// Our REFER has no response.
+    ReferUnanswered,
+    /// Nobody has told us what came of our REFER.
+    ReferUnfinished,
 }
 
 pub(super) enum State {
@@ -91,6 +96,7 @@ pub(super) struct Up {
     pub exchange: Exchange,
     /// An offer of ours that waits for its turn.
     pub deferred: Option<OurOffer>,
+    pub refer: Option<Refer>,
 }
 
 #[derive(Clone)]
@@ -249,6 +255,9 @@ impl Leg {
                 LegTimer::OfferUnanswered => self.give_up_offer(now, stack),
                 LegTimer::Glare => self.next_offer(now, stack),
                 LegTimer::CancelIgnored => self.give_up_cancel(stack),
+                LegTimer::ReferUnanswered | LegTimer::ReferUnfinished => {
+                    self.give_up_refer(stack, timer);
+                }
             }
         }
     }

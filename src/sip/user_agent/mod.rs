@@ -17,6 +17,7 @@ mod in_dialog;
 mod inspect;
 mod leg;
 mod offered;
+mod referring;
 mod stack;
 mod uas;
 
@@ -26,7 +27,7 @@ use std::time::Instant;
 
 pub use api::{
     Admission, Command, EndCause, Event, HEADERS_OF_INTEREST, Incoming, Input, Invite, LegId,
-    OfferBy, Output, Settings, Warning,
+    OfferBy, Output, ReferNews, ReferTo, Settings, Warning,
 };
 
 use crate::base::{Entropy, limits};
@@ -269,6 +270,9 @@ impl UserAgent {
             }
             Command::Reoffer { leg, sdp } => {
                 self.with_leg(now, leg, |leg, stack| leg.reoffer(now, stack, sdp));
+            }
+            Command::Refer { leg, to, within } => {
+                self.with_leg(now, leg, |leg, stack| leg.refer(now, stack, &to, within));
             }
             Command::Bye { leg, reason } => {
                 self.with_leg(now, leg, |leg, stack| leg.hang_up(now, stack, reason));

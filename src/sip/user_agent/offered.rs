@@ -53,7 +53,8 @@ impl Leg {
                     stack,
                     Unacknowledged { transaction, invite_seq, ok, occasion, is_late_offer },
                 );
-                self.state = State::Up(Box::new(Up { dialog, exchange, deferred: None }));
+                self.state =
+                    State::Up(Box::new(Up { dialog, exchange, deferred: None, refer: None }));
             }
             other => self.state = other,
         }

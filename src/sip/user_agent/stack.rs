@@ -28,6 +28,7 @@ pub(super) enum Purpose {
     /// Our INVITE in a call.
     Reoffer,
     Bye,
+    Refer,
     Cancel,
     /// The peer's INVITE, initial or not: a CANCEL may come for it.
     Incoming,

@@ -38,7 +38,7 @@ impl UserAgent {
         match request.method() {
             Method::Invite => self.new_call(now, flow, request),
             Method::Options => self.options(now, flow, request),
-            // BYE, UPDATE and INFO live in dialogs only.
+            // BYE, UPDATE, INFO and NOTIFY live in dialogs only: we subscribe to nothing else.
             _ => refuse(&mut self.stack, now, flow, request, Refusal::new(481)),
         }
     }

@@ -10,6 +10,7 @@ use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
 use crate::call::language::Known;
 use crate::call::{self, LocalMedia, Opening, Start};
+use crate::converse::people::WeekMinute;
 use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, LegId};
 
@@ -44,7 +45,7 @@ impl Switchboard {
         let address = self.parts.media_address.unwrap_or(local);
         let media_id = self.parts.entropy.next_u32().into();
         let media = LocalMedia { address, port: sockets.port(), id: media_id };
-        let start = Start { now, unix_ms: unix_ms() };
+        let start = Start { now, unix_ms: unix_ms(), local: local_time() };
         let shelf = Arc::clone(&self.shelf);
         let choice = self.parts.languages.choose(&known(&incoming));
         let manner = self.abilities.manner(choice, &self.parts.call.tongues);
@@ -106,4 +107,12 @@ fn known(incoming: &sip::Incoming) -> Known {
         caller: Private::new(asserted.or_else(|| user(incoming.from_uri.reveal()))),
         local: (incoming.flow.transport, incoming.flow.local),
     }
+}
+
+/// The hour of the week where we are, by the system's time zone.
+fn local_time() -> WeekMinute {
+    let now = jiff::ZonedDateTime::now();
+    let day = now.weekday().to_monday_zero_offset();
+    let [day, hour, minute] = [day, now.hour(), now.minute()].map(|part| part.unsigned_abs());
+    WeekMinute::new(day.into(), hour.into(), minute.into())
 }

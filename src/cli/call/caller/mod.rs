@@ -296,6 +296,7 @@ impl<'a> Caller<'a> {
             // We make no offers but the first, and what is heard before the answer is no greeting.
             E::Progress { .. }
             | E::OfferWithdrawn { .. }
+            | E::Refer { .. }
             | E::OfferFailed { .. }
             | E::Established { .. }
             | E::Cancelled { .. }

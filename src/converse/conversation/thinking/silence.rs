@@ -16,7 +16,11 @@ impl Conversation {
 
     /// Keeps watch over a silence in which the caller waits.
     pub(in crate::converse::conversation) fn watch_lull(&mut self, now: Instant) {
-        let State::Answering(answering) = &self.thinking.state else { return };
+        let (State::Answering(answering) | State::LookingUp { answering, .. }) =
+            &self.thinking.state
+        else {
+            return;
+        };
         let is_quiet = self.caller == Caller::Quiet && self.voice.is_silent();
         if !is_quiet {
             return self.timers.cancel(Timer::Lull);
@@ -34,7 +38,11 @@ impl Conversation {
     }
 
     pub(in crate::converse::conversation) fn lull(&mut self, now: Instant) {
-        let State::Answering(answering) = &mut self.thinking.state else { return };
+        let (State::Answering(answering) | State::LookingUp { answering, .. }) =
+            &mut self.thinking.state
+        else {
+            return;
+        };
         match answering.lull {
             Lull::Fresh => {
                 answering.lull = Lull::Filled;
@@ -47,7 +55,11 @@ impl Conversation {
 
     /// There will be no answer, or no more of it: the playbook answers, or offers what is left.
     pub(super) fn fail(&mut self, now: Instant) {
-        let State::Answering(answering) = &self.thinking.state else { return };
+        let (State::Answering(answering) | State::LookingUp { answering, .. }) =
+            &self.thinking.state
+        else {
+            return;
+        };
         let has_said = !answering.said.is_empty();
         let since_then = answering.since_then;
         let (dialogue, reaction) = (*answering.playbook).clone();

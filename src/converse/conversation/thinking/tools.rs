@@ -2,24 +2,52 @@
 
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::{Lull, Question, State};
 use crate::base::{Private, UtteranceId, limits};
 use crate::converse::alphabet::{EndCause, Message, Output, Purpose, Speech};
 use crate::converse::conversation::engine::Engine;
 use crate::converse::conversation::{Conversation, Phase, Timer};
-use crate::converse::llm::{Decision, Said, Tool, ToolCall, ToolRequest, parse};
+use crate::converse::llm::{Decision, Rule, Said, Tool, ToolCall, ToolRequest, parse};
+use crate::converse::lookup::{LookUp, LookedUp, Lookup};
 use crate::converse::matching::answers;
+use crate::converse::playbook::Playbook;
 use crate::converse::reply::plain;
 
 pub(super) const NOT_A_YES: &str = "not done: the caller did not say yes";
+const ONE_THING: &str = "error: one thing at a time";
 /// Times that a question is asked again.
 const AGAIN: u32 = 2;
 
 /// What the tools of one answer came to.
 enum Outcome {
     AskAgain,
-    Leave,
+    /// The talk ends by this call.
+    Leave(ToolCall),
     Confirm(ToolRequest, ToolCall, Private<String>),
+    LookUp(ToolRequest, LookUp),
+}
+
+/// What a model is told of the tools that it may use.
+pub(super) fn offered(playbook: &Playbook) -> Vec<Value> {
+    let rules = playbook.llm().map(|llm| llm.policy.rules()).unwrap_or_default();
+    let schema = |rule: &Rule| {
+        let people = playbook.transfer().map(|_| playbook.people().iter());
+        let names = people.into_iter().flatten().map(|(_, person)| person.name.as_str());
+        let names: Vec<&str> = names.filter(|name| rule.may_name(name)).collect();
+        let is_idle = rule.tool == Tool::Transfer && names.is_empty();
+        (!is_idle).then(|| rule.tool.schema(&names))
+    };
+    let questions = |rule: &Rule| {
+        let lookups = playbook.lookups().iter().map(|(_, lookup)| lookup);
+        lookups.filter(|lookup| rule.may_name(&lookup.name)).map(Lookup::schema).collect()
+    };
+    let offer = |rule: &Rule| match rule.tool {
+        Tool::LookUp => questions(rule),
+        _ => schema(rule).into_iter().collect::<Vec<_>>(),
+    };
+    rules.iter().flat_map(offer).collect()
 }
 
 impl Conversation {
@@ -29,19 +57,30 @@ impl Conversation {
         if calls.is_empty() {
             return self.finish();
         }
-        // Hanging up is judged last, wherever it stood: a caller who is being asked is not left.
-        calls.sort_by_key(|request| request.name == Tool::HangUp.name());
+        // What ends the talk is judged last, wherever it stood: a caller who is asked is not left.
+        calls.sort_by_key(|request| Tool::of_name(&request.name).is_some_and(Tool::ends_talk));
         let mut outcomes = Vec::new();
         let mut has_message = false;
         let mut outcome = Outcome::AskAgain;
         for request in calls {
             let text = match (self.judge(&request), &outcome) {
-                (Ok((ToolCall::HangUp, Decision::Allow)), Outcome::Confirm(..)) => {
-                    "error: the caller is being asked first; hang up after the answer".to_owned()
+                (Ok((ToolCall::LookUp { asked, .. }, Decision::Allow)), Outcome::AskAgain) => {
+                    outcome = Outcome::LookUp(request, asked);
+                    continue;
+                }
+                (Ok((ToolCall::LookUp { .. }, Decision::Allow)), _) => ONE_THING.to_owned(),
+                (Ok((call, Decision::Allow)), Outcome::LookUp(..)) if call.tool().ends_talk() => {
+                    ONE_THING.to_owned()
+                }
+                (Ok((call, Decision::Allow)), Outcome::Confirm(..)) if call.tool().ends_talk() => {
+                    "error: the caller is being asked first; do it after the answer".to_owned()
+                }
+                (Ok((call, Decision::Allow)), Outcome::Leave(_)) if call.tool().ends_talk() => {
+                    ONE_THING.to_owned()
                 }
                 (Ok((call, Decision::Allow)), _) => {
-                    if call == ToolCall::HangUp {
-                        outcome = Outcome::Leave;
+                    if call.tool().ends_talk() {
+                        outcome = Outcome::Leave(call.clone());
                     }
                     has_message |= call.tool() == Tool::TakeMessage;
                     self.carry_out(call).to_owned()
@@ -50,7 +89,7 @@ impl Conversation {
                     outcome = Outcome::Confirm(request, call, question);
                     continue;
                 }
-                (Ok((_, Decision::Confirm(_))), _) => "error: one thing at a time".to_owned(),
+                (Ok((_, Decision::Confirm(_))), _) => ONE_THING.to_owned(),
                 (Ok((_, Decision::Refuse(reason))), _) => reason.to_owned(),
                 (Err(reason), _) => reason,
             };
@@ -61,7 +100,8 @@ impl Conversation {
         }
         match outcome {
             Outcome::AskAgain => self.ask_again(now, outcomes),
-            Outcome::Leave => self.say_goodbye(now, outcomes),
+            Outcome::LookUp(request, asked) => self.look_up(now, request, asked, outcomes),
+            Outcome::Leave(call) => self.end_talk(now, &call, outcomes),
             Outcome::Confirm(request, call, question) => {
                 let state = std::mem::replace(&mut self.thinking.state, State::Idle);
                 let State::Answering(answering) = state else { return };
@@ -82,7 +122,9 @@ impl Conversation {
     }
 
     fn judge(&self, request: &ToolRequest) -> Result<(ToolCall, Decision), String> {
-        let call = parse(request).map_err(|malformed| malformed.to_string())?;
+        let call =
+            parse(request, self.playbook.lookups()).map_err(|malformed| malformed.to_string())?;
+        let call = self.with_person(call)?;
         let policy = self.playbook.llm().map(|llm| &llm.policy);
         let refusal = Decision::Refuse("error: there are no tools");
         let decision = policy.map_or(refusal, |p| p.decide(&self.thinking.spent, &call));
@@ -98,6 +140,19 @@ impl Conversation {
     ) -> Option<UtteranceId> {
         let utterance = self.say(now, vec![question.reveal().clone()], true, purpose);
         utterance.filter(|_| self.synthesizer != Engine::Lost)
+    }
+
+    /// The call with the person's own name: only who is configured, and there, can be named.
+    fn with_person(&self, call: ToolCall) -> Result<ToolCall, String> {
+        let ToolCall::Transfer { person } = call else { return Ok(call) };
+        let found = self.playbook.transfer().and(self.playbook.called(&person));
+        let Some((id, person)) = found else {
+            return Err("error: the caller cannot be put through to that person".to_owned());
+        };
+        if !self.dialogue.is_in(id) {
+            return Err(format!("not done: {person} is not there now; offer to take a message"));
+        }
+        Ok(ToolCall::Transfer { person: person.to_owned() })
     }
 
     /// Does what was allowed; the text is for the model.
@@ -120,8 +175,38 @@ impl Conversation {
                 self.thinking.history.note(name, value);
                 "done"
             }
-            ToolCall::HangUp => "done",
+            ToolCall::Transfer { .. } => "done: the caller is being put through",
+            // It was carried out, and is asked of the owner's system by whoever has allowed it.
+            ToolCall::LookUp { .. } | ToolCall::HangUp => "done",
         }
+    }
+
+    /// The answer waits for the owner's system.
+    fn look_up(
+        &mut self,
+        now: Instant,
+        request: ToolRequest,
+        asked: LookUp,
+        outcomes: Vec<(ToolRequest, String)>,
+    ) {
+        let state = std::mem::replace(&mut self.thinking.state, State::Idle);
+        let State::Answering(answering) = state else { return };
+        self.thinking.spent.note(Tool::LookUp);
+        self.thinking.state = State::LookingUp { request, outcomes, answering };
+        self.begin_look_up(now, asked);
+    }
+
+    /// What the owner's system has said is data for the model.
+    pub(in crate::converse::conversation) fn model_looked_up(
+        &mut self,
+        now: Instant,
+        outcome: &LookedUp,
+    ) {
+        let state = std::mem::replace(&mut self.thinking.state, State::Idle);
+        let State::LookingUp { request, mut outcomes, answering } = state else { return };
+        outcomes.push((request, outcome.told()));
+        self.thinking.state = State::Answering(answering);
+        self.ask_again(now, outcomes);
     }
 
     /// Lets the model go on with what its tools came to.
@@ -152,9 +237,17 @@ impl Conversation {
         self.thinking.history.tools(now, said, outcomes);
     }
 
-    fn say_goodbye(&mut self, now: Instant, outcomes: Vec<(ToolRequest, String)>) {
+    /// The talk is over, or goes on with somebody else.
+    fn end_talk(&mut self, now: Instant, call: &ToolCall, outcomes: Vec<(ToolRequest, String)>) {
         self.tell(now, outcomes);
         self.finish();
+        match call.argument("person").and_then(|name| self.playbook.called(name)) {
+            Some((person, _)) => self.announce_transfer(now, person),
+            None => self.say_goodbye(now),
+        }
+    }
+
+    fn say_goodbye(&mut self, now: Instant) {
         if self.voice.is_silent() {
             let farewell = self.dialogue.farewell();
             let _ = self.say(now, farewell.into_iter().collect(), false, Purpose::Farewell);
@@ -181,11 +274,11 @@ impl Conversation {
         let outcome = match said {
             // What was asked was allowed then; the budget may have been spent since.
             Some(answers::Answer::Yes) if self.is_in_budget(&call) => {
-                if call.tool() == Tool::HangUp {
-                    outcomes.push((request, self.carry_out(call).to_owned()));
+                if call.tool().ends_talk() {
+                    outcomes.push((request, self.carry_out(call.clone()).to_owned()));
                     answering.told = answering.said.len();
                     self.thinking.state = State::Answering(*answering);
-                    self.say_goodbye(now, outcomes);
+                    self.end_talk(now, &call, outcomes);
                     return true;
                 }
                 answering.since_then.has_message |= call.tool() == Tool::TakeMessage;

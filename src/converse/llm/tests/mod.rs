@@ -4,6 +4,7 @@ mod history;
 
 use super::*;
 use crate::base::{Entropy, Private, limits};
+use crate::converse::lookup::Lookups;
 use crate::converse::reply::Template;
 
 fn text(text: &str) -> Event {
@@ -384,7 +385,8 @@ fn an_answer_is_whole_failed_or_enough() {
 
 #[test]
 fn arguments_become_types_or_an_error_for_the_model() {
-    let parsed = |name: &str, arguments: &str| parse(&request("1", name, arguments));
+    let parsed =
+        |name: &str, arguments: &str| parse(&request("1", name, arguments), &Lookups::default());
     let private = |text: &str| Private::new(text.to_owned());
     assert_eq!(parsed("hang_up", ""), Ok(ToolCall::HangUp));
     assert_eq!(parsed("hang_up", "{\"sure\":true}"), Ok(ToolCall::HangUp));
@@ -431,7 +433,9 @@ fn the_policy_allows_asks_or_refuses_and_counts() {
         rule(Tool::SendDigits, None, vec!["1#".into()]),
     ]);
     let mut spent = Spent::default();
-    let of = |name: &str, arguments: &str| parse(&request("1", name, arguments)).unwrap();
+    let of = |name: &str, arguments: &str| {
+        parse(&request("1", name, arguments), &Lookups::default()).unwrap()
+    };
     let message = of("take_message", r#"{"text":"Hi"}"#);
     let question = Decision::Confirm(Private::new("I write: Hi. Right?".into()));
     assert_eq!(policy.decide(&spent, &message), question);
@@ -452,5 +456,6 @@ fn the_policy_allows_asks_or_refuses_and_counts() {
         spent.note(Tool::Remember);
     }
     assert!(matches!(policy.decide(&spent, &note), Decision::Refuse(_)));
-    assert_eq!(policy.tools(), [Tool::TakeMessage, Tool::Remember, Tool::SendDigits]);
+    let tools: Vec<Tool> = policy.rules().iter().map(|rule| rule.tool).collect();
+    assert_eq!(tools, [Tool::TakeMessage, Tool::Remember, Tool::SendDigits]);
 }

@@ -1,0 +1,121 @@
+//! The sections `[[person]]`: whom callers can be put through to.
+
+use std::time::Duration;
+
+use super::checked::Check;
+use super::file;
+use super::values::{Allowed, allowed, within};
+use crate::base::{Private, limits};
+use crate::converse::people::{Address, Hours, People, Person};
+use crate::sip::message::Uri;
+
+/// Phrases of one person, and characters of one or of a name.
+const PHRASES: usize = 20;
+const CHARS: usize = 60;
+/// Digits of a number that is called, with prefixes.
+const DIGITS: usize = 20;
+const URI_BYTES: usize = 255;
+
+pub(super) fn people(sections: &[file::Person], check: &mut Check<'_>) -> Option<People> {
+    if sections.len() > limits::PEOPLE {
+        let fault = allowed::<()>(format!("at most {} sections", limits::PEOPLE));
+        check.take("person", sections.len(), fault);
+    }
+    let people: Vec<Option<Person>> = sections.iter().map(|section| one(section, check)).collect();
+    for (index, section) in sections.iter().enumerate() {
+        let is_same = |other: &file::Person| other.name.eq_ignore_ascii_case(&section.name);
+        if sections.iter().take(index).any(is_same) {
+            let key = format!("person.{}.name", section.name);
+            check.take(&key, &section.name, allowed::<()>("each once"));
+        }
+    }
+    people.into_iter().collect::<Option<Vec<_>>>().map(People::new)
+}
+
+fn one(section: &file::Person, check: &mut Check<'_>) -> Option<Person> {
+    let key = |name: &str| format!("person.{}.{name}", section.name);
+    let speakable = |text: &str| {
+        let count = text.trim().chars().count();
+        let is_plain = |c: char| c.is_alphanumeric() || " .,'-".contains(c);
+        (1..=CHARS).contains(&count) && text.chars().all(is_plain)
+    };
+    let name = match section.name.trim() {
+        name if speakable(name) => Ok(name.to_owned()),
+        _ => allowed(format!("a name as it is said, at most {CHARS} letters")),
+    };
+    let name = check.take(&key("name"), &section.name, name);
+    let fits = |phrase: &String| {
+        (1..=CHARS).contains(&phrase.chars().count()) && !phrase.contains(['{', '}'])
+    };
+    let phrases = match &section.phrases {
+        phrases if phrases.len() <= PHRASES && phrases.iter().all(fits) => Ok(phrases.clone()),
+        _ => allowed(format!(
+            "at most {PHRASES} phrases, each of at most {CHARS} characters and without braces"
+        )),
+    };
+    let phrases = check.take(&key("phrases"), &section.phrases, phrases);
+    let address = check.take(&key("address"), &section.address, address(&section.address));
+    let hours = match (section.hours.trim(), Hours::parse(&section.hours)) {
+        ("", _) => Ok(None),
+        (_, Some(hours)) => Ok(Some(hours)),
+        _ => allowed("days and times as in Mon-Fri 08:00-18:00, Sat 09:00-13:00"),
+    };
+    let hours = check.take(&key("hours"), &section.hours, hours);
+    let ring = within(section.ring_s, 5, 120).map(|s| Duration::from_secs(s.into()));
+    let ring = check.take(&key("ring_s"), section.ring_s, ring);
+    Some(Person { name: name?, phrases: phrases?, address: address?, hours: hours?, ring: ring? })
+}
+
+fn address(text: &str) -> Result<Address, Allowed> {
+    let wrong = "a SIP URI as in sip:anna@192.0.2.5, or a telephone number as in +49 30 123456";
+    let text = text.trim();
+    let is_written = |c: char| c.is_ascii_digit() || " -()./".contains(c);
+    if !text.is_empty() && text.strip_prefix('+').unwrap_or(text).chars().all(is_written) {
+        let number: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+        return match number.trim_start_matches('+').len() {
+            1..=DIGITS => Ok(Address::Number(Private::new(number))),
+            _ => allowed(wrong),
+        };
+    }
+    // Header fields in a URI would be ours to the other side; `<` would end it.
+    let is_plain = |c: char| c.is_ascii_graphic() && !"<>\"?,".contains(c);
+    match Uri::parse(text) {
+        Some(uri)
+            if text.len() <= URI_BYTES
+                && text.chars().all(is_plain)
+                && (uri.is_sip() && uri.host().is_some() || uri.scheme() == "tel") =>
+        {
+            Ok(Address::Uri(Private::new(text.to_owned())))
+        }
+        _ => allowed(wrong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_uri_or_a_number() {
+        for (text, expected) in [
+            ("sip:anna@192.0.2.5", Some("sip:anna@192.0.2.5")),
+            ("sips:anna@example.com;transport=tcp", Some("sips:anna@example.com;transport=tcp")),
+            ("tel:+4930123456", Some("tel:+4930123456")),
+            (" +49 (30) 123-456 ", Some("+4930123456")),
+            ("112", Some("112")),
+            ("", None),
+            ("anna", None),
+            ("+", None),
+            ("sip:", None),
+            ("http://example.com", None),
+            ("sip:anna@192.0.2.5?Replaces=x", None),
+            ("sip:anna@192.0.2.5>\r\nX: y", None),
+            ("123456789012345678901", None),
+        ] {
+            let read = address(text).ok().map(|address| match address {
+                Address::Uri(text) | Address::Number(text) => text.into_revealed(),
+            });
+            assert_eq!(read.as_deref(), expected, "{text:?}");
+        }
+    }
+}

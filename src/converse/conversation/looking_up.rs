@@ -1,0 +1,72 @@
+//! The owner's system is asked, for the playbook or for a model: how long is waited, what is said
+//! meanwhile. At most one question is under way; what replaces it cancels it.
+
+use std::time::Instant;
+
+use super::{Caller, Conversation, Phase, Timer};
+use crate::base::limits;
+use crate::converse::alphabet::{Output, Purpose};
+use crate::converse::lookup::{LookUp, LookedUp};
+
+/// How far the wait has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    Fresh,
+    /// The caller was told that it takes a while.
+    Told,
+}
+
+impl Conversation {
+    /// Asks. Beyond the budget of a call the answer is that it failed.
+    pub(super) fn begin_look_up(&mut self, now: Instant, asked: LookUp) {
+        self.looking = Some(Wait::Fresh);
+        if self.look_ups >= limits::LOOK_UPS_PER_CALL {
+            return self.looked_up(now, &LookedUp::Failed);
+        }
+        self.look_ups += 1;
+        self.outputs.push_back(Output::LookUp(asked));
+        self.timers.set(Timer::LookUp, now + limits::LLM_FILLER_AFTER);
+    }
+
+    pub(super) fn looked_up(&mut self, now: Instant, outcome: &LookedUp) {
+        if self.looking.take().is_none() {
+            return;
+        }
+        self.timers.cancel(Timer::LookUp);
+        if self.thinking.is_looking_up() {
+            return self.model_looked_up(now, outcome);
+        }
+        if let Some(reaction) = self.dialogue.looked_up(outcome) {
+            self.follow(now, reaction);
+        }
+    }
+
+    /// The playbook's question takes long. A model has its own filler.
+    pub(super) fn look_up_takes_long(&mut self, now: Instant) {
+        match self.looking {
+            Some(Wait::Fresh) => {
+                self.looking = Some(Wait::Told);
+                self.timers.set(Timer::LookUp, now + limits::LOOK_UP_PATIENCE);
+                let wait = self.dialogue.waiting();
+                if self.caller == Caller::Quiet && self.voice.is_silent() {
+                    let _ = self.say(now, wait.into_iter().collect(), true, Purpose::Reply);
+                }
+            }
+            Some(Wait::Told) => {
+                self.outputs.push_back(Output::CancelLookUp);
+                self.looked_up(now, &LookedUp::Failed);
+            }
+            None => (),
+        }
+    }
+
+    /// Cancels a question that nobody waits for any more.
+    pub(super) fn watch_look_up(&mut self) {
+        let is_wanted = self.phase == Phase::Talking
+            && (self.dialogue.is_looking_up() || self.thinking.is_looking_up());
+        if !is_wanted && self.looking.take().is_some() {
+            self.timers.cancel(Timer::LookUp);
+            self.outputs.push_back(Output::CancelLookUp);
+        }
+    }
+}

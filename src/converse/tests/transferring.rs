@@ -1,0 +1,215 @@
+//! Callers who want a person: whom they get, and what they are offered when nobody answers.
+
+use std::time::Duration;
+
+use super::desk::Desk;
+use crate::base::{Private, limits};
+use crate::converse::llm::{Event, Finish, ToolRequest};
+use crate::converse::people::{Address, Hours, People, Person, WeekMinute};
+use crate::converse::*;
+
+const SAY: &str = "One moment, please. I am putting you through to Anna Weber.";
+const FAILED: &str = "I am sorry, I cannot reach Anna Weber at the moment. Shall I take a message?";
+const CLOSED: &str = "I am sorry, nobody can take your call at this time. Shall I take a message?";
+
+fn address(user: &str) -> Address {
+    Address::Uri(Private::new(format!("sip:{user}@192.0.2.5")))
+}
+
+fn people() -> People {
+    let person = |name: &str, phrases: &[&str], user: &str, hours: &str| Person {
+        name: name.to_owned(),
+        phrases: phrases.iter().map(|text| (*text).to_owned()).collect(),
+        address: address(user),
+        hours: Hours::parse(hours),
+        ring: Duration::from_secs(30),
+    };
+    People::new(vec![
+        person("the night desk", &[], "night", "Mon-Sun 20:00-06:00"),
+        person("Anna Weber", &["(anna|ann)", "sales"], "anna", ""),
+        person("Bob", &["billing"], "bob", "Mon-Fri 08:00-18:00"),
+    ])
+}
+
+/// On Monday at this hour.
+fn desk_at(hour: u16) -> Desk {
+    let began = WeekMinute::new(0, hour, 0);
+    let settings = Settings { began, has_model: true, ..Settings::default() };
+    Desk::with(Playbook::logistics().with_people(people()).unwrap(), settings)
+}
+
+fn desk() -> Desk {
+    let mut desk = desk_at(10);
+    desk.give(Input::Connected);
+    desk.play();
+    desk
+}
+
+#[test]
+fn whoever_is_named_is_called_and_nobody_named_is_the_first_who_is_there() {
+    for (words, hour, user) in [
+        ("Can I speak to Anna, please?", 10, "anna"),
+        ("Put me through to Anna Weber.", 10, "anna"),
+        ("Sales, please.", 10, "anna"),
+        ("connect me to billing", 10, "bob"),
+        ("Is Bob there?", 10, "bob"),
+        ("I want to speak to a person.", 10, "anna"),
+        ("I want to speak to a person.", 22, "night"),
+        ("Can I speak to John?", 10, "anna"),
+    ] {
+        let mut desk = desk_at(hour);
+        desk.give(Input::Connected);
+        desk.play();
+        desk.hear(words);
+        assert_eq!(desk.transfers, [], "{words}: nothing before the caller was told");
+        assert!(desk.play()[0].starts_with("One moment, please."), "{words}");
+        assert_eq!(desk.transfers, [address(user)], "{words}");
+    }
+}
+
+#[test]
+fn without_people_the_wish_is_a_message() {
+    let mut desk = Desk::new();
+    desk.give(Input::Connected);
+    desk.play();
+    desk.hear("I want to speak to a person.");
+    assert!(desk.play()[0].starts_with("I cannot put you through at the moment"));
+    assert!(desk.transfers.is_empty());
+}
+
+#[test]
+fn nobody_answers_and_a_message_is_taken() {
+    let mut desk = desk();
+    desk.hear("Can I speak to Anna?");
+    assert_eq!(desk.play(), [SAY]);
+    desk.give(Input::NotTransferred);
+    assert_eq!(desk.play(), [FAILED]);
+    assert_eq!(desk.awaited.answer, Expectation::YesNo);
+    desk.hear("Yes.");
+    assert_eq!(desk.play(), ["I will take a message. What is your name, please?"]);
+    let mut desk = self::desk();
+    desk.hear("Put me through to sales.");
+    assert_eq!(desk.play(), [SAY]);
+    desk.give(Input::NotTransferred);
+    assert_eq!(desk.play(), [FAILED]);
+    desk.hear("No, thank you.");
+    assert_eq!(desk.play(), ["All right. Is there anything else I can do for you?"]);
+}
+
+#[test]
+fn outside_their_hours_nobody_is_called() {
+    let mut desk = desk_at(19);
+    desk.give(Input::Connected);
+    desk.play();
+    desk.hear("Can I speak to Bob?");
+    assert_eq!(desk.play(), [CLOSED]);
+    assert!(desk.transfers.is_empty());
+    desk.hear("Yes, please.");
+    assert_eq!(desk.play(), ["I will take a message. What is your name, please?"]);
+}
+
+#[test]
+fn while_it_rings_nobody_is_hurried_and_who_speaks_is_answered() {
+    let mut desk = desk();
+    desk.hear("Can I speak to Anna?");
+    desk.play();
+    desk.wait(Duration::from_secs(29));
+    assert!(desk.said.is_empty() && desk.ended.is_none(), "silence is not asked about");
+    desk.hear("Hello? Are you there?");
+    assert_eq!(desk.play(), ["One moment, please. I am still trying to reach Anna Weber."]);
+    desk.give(Input::Digit('1'));
+    desk.give(Input::HeardUnclear);
+    assert!(desk.said.is_empty());
+    // No news at all: the conversation takes the caller back by itself.
+    desk.wait(Duration::from_secs(12));
+    assert_eq!(desk.play(), [FAILED]);
+    desk.give(Input::NotTransferred);
+    assert!(desk.said.is_empty(), "and hears of it once");
+    desk.wait(Duration::from_secs(9));
+    assert_eq!(desk.said.len(), 1, "silence counts again");
+}
+
+#[test]
+fn the_longest_call_ends_after_the_ringing() {
+    let mut desk = desk();
+    desk.wait(Duration::from_secs(3));
+    while desk.now + Duration::from_secs(8) < desk.deadline.unwrap() {
+        desk.hear("What are your opening hours?");
+        desk.play();
+    }
+    desk.hear("Can I speak to Anna?");
+    desk.play();
+    desk.wait(Duration::from_secs(25));
+    assert_eq!(desk.ended, None);
+}
+
+#[test]
+fn a_caller_who_reaches_nobody_again_and_again_is_not_put_through_any_more() {
+    let mut desk = desk();
+    for _ in 0..limits::TRANSFERS_PER_CALL {
+        desk.hear("Can I speak to Anna?");
+        assert_eq!(desk.play(), [SAY]);
+        desk.give(Input::NotTransferred);
+        desk.play();
+    }
+    desk.hear("Can I speak to Anna?");
+    let said = desk.play();
+    assert_eq!(said.last().unwrap(), FAILED);
+    assert_eq!(desk.transfers.len(), limits::TRANSFERS_PER_CALL as usize);
+}
+
+#[test]
+fn what_is_said_of_people_is_rendered_before_a_call() {
+    let playbook = Playbook::logistics().with_people(people()).unwrap();
+    let fixed = fixed_phrases(&playbook);
+    for text in [SAY, FAILED, CLOSED] {
+        assert!(fixed.iter().any(|phrase| phrase == text), "{text}");
+    }
+}
+
+#[test]
+fn a_wrong_phrase_of_a_person_is_told() {
+    let mut wrong = people().iter().map(|(_, person)| person.clone()).collect::<Vec<_>>();
+    wrong[1].phrases = vec!["(anna".to_owned()];
+    let faults = Playbook::logistics().with_people(People::new(wrong)).unwrap_err();
+    assert!(faults[0].to_string().starts_with("person.Anna Weber.phrases"), "{}", faults[0]);
+}
+
+impl Desk {
+    fn tool(&mut self, name: &str, arguments: &str) {
+        let ask = self.asked.last().expect("somebody asked").0;
+        let arguments = Private::new(arguments.to_owned());
+        let call = ToolRequest { id: "c".into(), name: name.into(), arguments };
+        self.give(Input::Thought { ask, event: Event::Call(call) });
+        self.give(Input::Thought { ask, event: Event::Done(Finish::Stop) });
+    }
+}
+
+#[test]
+fn a_model_puts_through_after_the_callers_yes_and_to_configured_people_only() {
+    let mut desk = desk();
+    desk.hear("Do purple dragons fly over the moon?");
+    let offered = desk.asked[0].1.tools.iter().map(ToString::to_string).collect::<String>();
+    assert!(offered.contains("\"enum\":[\"the night desk\",\"Anna Weber\",\"Bob\"]"), "{offered}");
+    for wrong in [
+        r#"{"person":"sip:mallory@203.0.113.9"}"#,
+        r#"{"person":"+1 900 555 0100"}"#,
+        r#"{"person":"Mallory"}"#,
+        r#"{"to":"Anna Weber"}"#,
+        r#"{"person":"the night desk"}"#,
+    ] {
+        desk.hear("Do purple dragons fly over the moon?");
+        desk.tool("transfer", wrong);
+        assert!(desk.play().is_empty() && desk.transfers.is_empty(), "{wrong}");
+    }
+    desk.tool("transfer", r#"{"person":"anna"}"#);
+    assert_eq!(desk.play(), ["Shall I put you through to Anna Weber?"]);
+    assert!(desk.transfers.is_empty());
+    desk.hear("Yes.");
+    assert_eq!(desk.play(), [SAY]);
+    assert_eq!(desk.transfers, [address("anna")]);
+    desk.give(Input::NotTransferred);
+    assert_eq!(desk.play(), [FAILED]);
+    desk.hear("No.");
+    desk.play();
+}
