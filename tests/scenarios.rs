@@ -94,7 +94,15 @@ fn every_caller_of_the_library_comes_out_as_their_script_says() {
     let scripts = library();
     assert!(scripts.len() >= 20, "{scripts:?}");
     let appliance = Setup::default().calls_max(8).start();
-    let played = play_all(&appliance, &scripts);
+    let mut played = play_all(&appliance, &scripts);
+    // What fails beside five others may have failed for want of processor time: once more, alone.
+    for (one, script) in played.iter_mut().filter_map(|one| {
+        let script = scripts.iter().find(|s| s.file_stem().is_some_and(|n| *n == *one.name))?;
+        (one.code != Some(0)).then_some((one, script))
+    }) {
+        println!("again, alone: {} ({:?})\n{}", one.name, one.code, one.text);
+        *one = play(&appliance, script);
+    }
     for Played { name, code, took, .. } in &played {
         println!("{name}: {code:?} after {:.0} s", took.as_secs_f64());
     }

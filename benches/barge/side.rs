@@ -12,6 +12,7 @@ use attendant::call::{
     Call, Input, LocalMedia, Opening, Output, Settings, Shelf, Start, Work, WorkResult, render_list,
 };
 use attendant::codec::Codec;
+use attendant::converse::people::WeekMinute;
 use attendant::converse::playbook::SHIPPED;
 use attendant::converse::{self, Playbook};
 use attendant::listen::{self, Recognition};
@@ -107,7 +108,7 @@ impl Side {
         let opening = Opening {
             id: CallId(1),
             leg: LEG,
-            start: Start { now, unix_ms: 0 },
+            start: Start { now, unix_ms: 0, local: WeekMinute::default() },
             incoming: Box::new(incoming),
             media: LocalMedia { address: local.ip(), port: own_port, id: 1 },
             manner: Manner::plain(LanguageCode::ENGLISH),
@@ -185,7 +186,7 @@ impl Side {
                 self.pending.push((now, WorkResult::Audio { id, samples }));
                 self.pending.push((now, WorkResult::Spoken { id }));
             }
-            Work::Cancel { .. } | Work::Think { .. } => (),
+            Work::Cancel { .. } | Work::Think { .. } | Work::LookUp { .. } => (),
         }
     }
 }
