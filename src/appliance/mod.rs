@@ -16,6 +16,7 @@ pub mod llm;
 pub mod log;
 pub mod lookup;
 pub mod notify;
+mod open_work;
 pub mod paths;
 pub mod places;
 pub mod realtime;

@@ -18,7 +18,6 @@ mod tests;
 pub mod trust;
 mod warm;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,6 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::AbortHandle;
 
+use crate::appliance::open_work::OpenWork;
 use crate::base::{CallId, Private, WorkId, limits};
 use crate::converse::llm::{Chat, Event, Fault, Model, Protocol, Reader, body};
 use breaker::Breaker;
@@ -93,7 +93,7 @@ pub struct ModelEvent {
 #[derive(Debug)]
 pub struct Llm {
     shared: Arc<Shared>,
-    open: HashMap<(CallId, WorkId), AbortHandle>,
+    open: OpenWork,
     warming: AbortHandle,
     health: watch::Receiver<Option<Fault>>,
 }
@@ -147,7 +147,7 @@ impl Llm {
             events,
         });
         let warming = tokio::spawn(warm::keep_warm(Arc::clone(&shared), beginning)).abort_handle();
-        (Self { shared, open: HashMap::new(), warming, health }, receiver)
+        (Self { shared, open: OpenWork::default(), warming, health }, receiver)
     }
 
     /// What is wrong with the server, now and at each change.
@@ -156,31 +156,23 @@ impl Llm {
     }
 
     pub fn ask(&mut self, call: CallId, work: WorkId, chat: Chat) {
-        let task = tokio::spawn(Arc::clone(&self.shared).answer(call, work, chat));
-        self.open.insert((call, work), task.abort_handle());
+        self.open.begin(call, work, Arc::clone(&self.shared).answer(call, work, chat));
     }
 
     /// False if there is no such work.
     pub fn cancel(&mut self, call: CallId, work: WorkId) -> bool {
-        let task = self.open.remove(&(call, work));
-        task.map(|task| task.abort()).is_some()
+        self.open.cancel(call, work)
     }
 
     pub fn cancel_all(&mut self, call: CallId) {
-        self.open.retain(|(of, _), task| {
-            if *of == call {
-                task.abort();
-            }
-            *of != call
-        });
+        self.open.cancel_all(call);
     }
 
     /// Whether the event is still wanted; after its end nothing is kept of it.
     pub fn takes(&mut self, event: &ModelEvent) -> bool {
-        let key = (event.call, event.work);
         match event.event.is_end() {
-            true => self.open.remove(&key).is_some(),
-            false => self.open.contains_key(&key),
+            true => self.open.end(event.call, event.work),
+            false => self.open.is_open(event.call, event.work),
         }
     }
 }
@@ -188,7 +180,6 @@ impl Llm {
 impl Drop for Llm {
     fn drop(&mut self) {
         self.warming.abort();
-        self.open.values().for_each(AbortHandle::abort);
     }
 }
 

@@ -14,7 +14,6 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,11 +22,11 @@ use hyper::Request;
 use hyper::body::Bytes;
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::AbortHandle;
 
 use crate::appliance::llm::Address;
 use crate::appliance::llm::http::{Answer, Server};
 use crate::appliance::llm::trust::Roots;
+use crate::appliance::open_work::OpenWork;
 use crate::base::{CallId, Private, WorkId, limits};
 use crate::converse::lookup::{LookUp, LookedUp};
 use crate::store::knowledge::Knowledge;
@@ -65,7 +64,7 @@ pub struct LookUpAnswer {
 #[derive(Debug)]
 pub struct LookUps {
     shared: Arc<Shared>,
-    open: HashMap<(CallId, WorkId), AbortHandle>,
+    open: OpenWork,
 }
 
 #[derive(Debug)]
@@ -112,38 +111,25 @@ impl LookUps {
             places: Semaphore::new(limits::LOOK_UPS_AT_ONCE),
             answers,
         };
-        (Self { shared: Arc::new(shared), open: HashMap::new() }, receiver)
+        (Self { shared: Arc::new(shared), open: OpenWork::default() }, receiver)
     }
 
     pub fn ask(&mut self, call: CallId, work: WorkId, asked: LookUp) {
-        let task = tokio::spawn(Arc::clone(&self.shared).answer(call, work, asked));
-        self.open.insert((call, work), task.abort_handle());
+        self.open.begin(call, work, Arc::clone(&self.shared).answer(call, work, asked));
     }
 
     /// False if there is no such work.
     pub fn cancel(&mut self, call: CallId, work: WorkId) -> bool {
-        let task = self.open.remove(&(call, work));
-        task.map(|task| task.abort()).is_some()
+        self.open.cancel(call, work)
     }
 
     pub fn cancel_all(&mut self, call: CallId) {
-        self.open.retain(|(of, _), task| {
-            if *of == call {
-                task.abort();
-            }
-            *of != call
-        });
+        self.open.cancel_all(call);
     }
 
     /// Whether the answer is still wanted.
     pub fn takes(&mut self, answer: &LookUpAnswer) -> bool {
-        self.open.remove(&(answer.call, answer.work)).is_some()
-    }
-}
-
-impl Drop for LookUps {
-    fn drop(&mut self) {
-        self.open.values().for_each(AbortHandle::abort);
+        self.open.end(answer.call, answer.work)
     }
 }
 

@@ -13,7 +13,7 @@ use super::head::Head;
 use super::replay::Flight;
 use super::world::{Certainty, Found, Outside, World};
 use crate::base::{Private, UtteranceId};
-use crate::call::media::MediaEvent;
+use crate::call::media::{AUDIBLE_DBFS, MediaEvent};
 use crate::call::record::Turn;
 use crate::call::state::{Call, Input, Output};
 use crate::call::work::{Work, WorkResult};
@@ -24,8 +24,6 @@ use crate::speak::PlayoutFrame;
 
 /// Frames in the ring between call and audio thread.
 const RING_FRAMES: usize = 25;
-/// A louder frame is heard, as in the audio thread.
-const AUDIBLE_DBFS: f32 = -50.0;
 /// An answer to our BYE.
 const BYE_TAKES: Duration = Duration::from_millis(20);
 /// Turns that began within this time of each other are the same turn.
