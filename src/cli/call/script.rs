@@ -6,7 +6,7 @@
 //! ```
 //! After each act the reply is waited for: [`REPLY`] for it to begin, then until the far end is
 //! silent. A reply that began before our act had ended counts, with a negative gap: we were cut
-//! off. Where the far end's words are known during the call they are judged then: a reply that is
+//! off, and unless it is as expected the reply to the rest of what we said is waited for. Where the far end's words are known during the call they are judged then: a reply that is
 //! not as expected has the turn made again, and the caller gives up after its last try. Without
 //! words nothing is judged here, and turn follows turn.
 
@@ -24,6 +24,8 @@ use crate::base::TimerTable;
 
 /// The greeting and each reply must begin within this time.
 const REPLY: Duration = Duration::from_secs(10);
+/// Who was cut off has said the rest meanwhile: the reply to it must begin within this time.
+const REST: Duration = Duration::from_secs(2);
 /// After the last reply the far end may hang up first.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// A far end that does not answer our BYE or CANCEL in this time is gone.
@@ -187,6 +189,8 @@ pub(super) struct Script<'a> {
     talking: Option<Mark>,
     /// The reply to what was done last must have begun by then.
     reply_by: Option<Instant>,
+    /// The reply that was heard last began before our act had ended.
+    was_cut_off: bool,
     /// Since when nobody speaks.
     quiet_since: Option<Instant>,
     longest_quiet: Duration,
@@ -211,6 +215,7 @@ impl<'a> Script<'a> {
             words: String::new(),
             talking: None,
             reply_by: None,
+            was_cut_off: false,
             quiet_since: None,
             longest_quiet: Duration::ZERO,
         }
@@ -295,6 +300,7 @@ impl<'a> Script<'a> {
         let words_from = self.words.len();
         self.acts.push(Performed { what, exchange: Exchange::default(), words_from });
         self.exchange().began = Some(now);
+        self.was_cut_off = false;
         let scenario = self.scenario;
         let act = match what {
             What::Turn(turn) => {

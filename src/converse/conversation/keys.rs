@@ -1,6 +1,6 @@
 //! Keys that the caller presses: digits where digits are awaited, yes and no, and the menu.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Conversation, Patience, Timer};
 use crate::base::Private;
@@ -9,6 +9,8 @@ use crate::converse::matching::grammar::Answers;
 
 /// Most digits keyed in before they are taken.
 const KEYS: usize = 40;
+/// Keys of a run follow one another within this time; nobody corrects a wrong key so soon.
+const RUN: Duration = Duration::from_millis(700);
 
 impl Conversation {
     pub(super) fn digit(&mut self, now: Instant, digit: char) {
@@ -51,17 +53,23 @@ impl Conversation {
         self.react(now, reaction);
     }
 
+    /// A key of the menu. One that means nothing may be the first of many, as in `*#06#`: they get
+    /// one answer, and none of them is a wish.
     fn menu_key(&mut self, now: Instant, key: char) {
-        match self.playbook.by_key(key) {
+        let is_in_run = self.timers.is_armed(Timer::WrongKeys);
+        match self.playbook.by_key(key).filter(|_| !is_in_run) {
             Some(intent) => {
                 let reaction = self.dialogue.choose(intent);
                 self.react(now, reaction);
             }
-            None => {
-                let keypad = vec![self.playbook.prompts().keypad.clone()];
-                let _ = self.say(now, keypad, true, Purpose::Reprompt);
-            }
+            None => self.timers.set(Timer::WrongKeys, now + RUN),
         }
+    }
+
+    /// The keys that mean nothing have ended.
+    pub(super) fn explain_keys(&mut self, now: Instant) {
+        let keypad = vec![self.playbook.prompts().keypad.clone()];
+        let _ = self.say(now, keypad, true, Purpose::Reprompt);
     }
 
     pub(super) fn submit_keys(&mut self, now: Instant) {
@@ -78,5 +86,6 @@ impl Conversation {
     pub(super) fn forget_keys(&mut self) {
         self.keys = Private::new(String::new());
         self.timers.cancel(Timer::KeyPause);
+        self.timers.cancel(Timer::WrongKeys);
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Timer {
     LengthWarning,
     LengthEnd,
     KeyPause,
+    /// Keys that mean nothing have ended.
+    WrongKeys,
     HangUp,
     /// The caller waits for the model and hears nothing.
     Lull,
@@ -42,6 +44,7 @@ impl Conversation {
                 (Phase::Transferring(..), Timer::LengthEnd) => self.put_off_end(now),
                 (Phase::Transferring(..), Timer::HangUp) => self.transfer_expired(now),
                 (Phase::Talking, Timer::KeyPause) => self.submit_keys(now),
+                (Phase::Talking, Timer::WrongKeys) => self.explain_keys(now),
                 (Phase::Talking, Timer::Lull) => self.lull(now),
                 (Phase::Talking, Timer::Held) => self.go_on(now),
                 (Phase::Talking, Timer::LookUp) => self.look_up_takes_long(now),
@@ -53,6 +56,7 @@ impl Conversation {
                     Timer::Silence
                     | Timer::LengthWarning
                     | Timer::KeyPause
+                    | Timer::WrongKeys
                     | Timer::Lull
                     | Timer::LookUp
                     | Timer::Held,

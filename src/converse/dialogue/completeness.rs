@@ -102,7 +102,7 @@ impl Dialogue {
         if let (Some(_), Found::Value(digits) | Found::Partial(digits)) =
             (slot.kind.count(), &found)
         {
-            let judged = counted(form.partial.length() + digits.length(), slot, voice);
+            let judged = counted((form.partial.length(), digits.length()), slot, voice);
             let dangles = judged != Completeness::Complete && !ends_well(tokens);
             return Some(if dangles { Completeness::Incomplete } else { judged });
         }
@@ -125,7 +125,7 @@ impl Dialogue {
         for (slot, found) in intent.slots.iter().zip(&guess.values) {
             match (slot.kind.count(), found) {
                 (Some(_), Found::Value(digits) | Found::Partial(digits)) => {
-                    return counted(digits.length(), slot, voice);
+                    return counted((0, digits.length()), slot, voice);
                 }
                 (None, _) | (_, Found::Nothing) => {}
             }
@@ -200,11 +200,15 @@ fn short_answer(tokens: &[Token]) -> Option<Answer> {
     yes_no(tokens).filter(|_| ends_well(tokens) && tokens.len() <= SHORT_ANSWER)
 }
 
-/// Judges so many digits or characters of a slot that takes these one by one.
-fn counted(digits: usize, slot: &Slot, voice: Voice) -> Completeness {
+/// Judges so many digits or characters, of earlier turns and of this one, of a slot that takes these
+/// one by one.
+fn counted((kept, new): (usize, usize), slot: &Slot, voice: Voice) -> Completeness {
     let (min, max) = slot.kind.count().unwrap_or_default();
+    let digits = kept + new;
+    // Who gave a part of a number gives the rest in parts, too: the voice tells less of its end.
+    let is_in_parts = kept > 0;
     let goes_on = voice.goes_on(NUMBER_GOES_ON);
-    let is_told = voice.0.is_some();
+    let is_told = voice.0.is_some() && !is_in_parts;
     if digits >= max {
         Completeness::Complete
     } else if slot.usual.contains(&digits) {
@@ -213,6 +217,8 @@ fn counted(digits: usize, slot: &Slot, voice: Voice) -> Completeness {
         Completeness::Incomplete
     } else if slot.usual.iter().any(|usual| digits < *usual) {
         if is_told { Completeness::Unknown } else { Completeness::Incomplete }
+    } else if is_in_parts {
+        Completeness::Doubtful
     } else if is_told {
         Completeness::Probable
     } else {

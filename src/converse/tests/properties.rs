@@ -203,8 +203,8 @@ fn a_preview_is_what_is_said_and_changes_nothing() {
 
 #[test]
 fn thoughts_are_judged_complete_or_not() {
-    use Completeness::{Complete, Incomplete, Probable, Unknown};
-    let table: [(&[&str], &str, Completeness); 58] = [
+    use Completeness::{Complete, Doubtful, Incomplete, Probable, Unknown};
+    let table: [(&[&str], &str, Completeness); 59] = [
         (&[], "What are your opening hours?", Complete),
         (&[], "Where is my parcel?", Complete),
         (&[], "Goodbye.", Complete),
@@ -239,6 +239,7 @@ fn thoughts_are_judged_complete_or_not() {
         (&["Track my order."], "I don't know.", Probable),
         (&["My order number is 47"], "29", Probable),
         (&["My order number is 47"], "2", Incomplete),
+        (&["I want to leave a message.", "Anna.", "555"], "01", Doubtful),
         (&["I want to leave a message.", "Anna."], "555", Incomplete),
         (&["I want to leave a message.", "Anna."], "555 0123", Unknown),
         (&["I want to leave a message.", "Anna."], "No.", Complete),
@@ -286,6 +287,7 @@ fn judged(before: &[&str], speech: Speech) -> Completeness {
 fn a_voice_that_goes_on_or_has_ended_tells_what_words_do_not() {
     use Completeness::{Complete, Doubtful, Incomplete, Probable, Unknown};
     let order: &[&str] = &["Track my order."];
+    let part: &[&str] = &["Track my order.", "62"];
     let question: &[&str] = &["Track order 4729."];
     let dictated: &[&str] = &["I want to speak to a person."];
     // With a voice that surely ended, may go on, goes on, and surely does.
@@ -303,6 +305,10 @@ fn a_voice_that_goes_on_or_has_ended_tells_what_words_do_not() {
         (order, "4729", [Probable, Probable, Doubtful, Doubtful]),
         (order, "472912", [Probable, Probable, Incomplete, Incomplete]),
         (order, "472912472912", [Complete; 4]),
+        // Of a number that comes in parts the rest does, too.
+        (part, "5", [Incomplete; 4]),
+        (part, "51", [Probable, Probable, Doubtful, Doubtful]),
+        (part, "514", [Doubtful, Doubtful, Incomplete, Incomplete]),
     ];
     for (before, text, expected) in table {
         let judged = [0.1, 0.4, 0.65, 0.8].map(|goes_on| {

@@ -151,6 +151,34 @@ fn a_reply_and_a_key_stop_what_is_being_said() {
 }
 
 #[test]
+fn a_run_of_keys_that_mean_nothing_gets_one_answer() {
+    let mut desk = Desk::new();
+    desk.give(Input::Connected);
+    desk.play();
+    let press = |desk: &mut Desk, keys: &str| {
+        for key in keys.chars() {
+            desk.give(Input::Digit(key));
+            desk.wait(Duration::from_millis(200));
+        }
+    };
+    // The 0 in it is no wish for a person.
+    press(&mut desk, "*#06#");
+    assert_eq!(desk.play(), Vec::<String>::new());
+    desk.wait(seconds(1));
+    let said = desk.play();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with("You can use the keys."));
+    // A key of the menu is answered at once, and who speaks meanwhile is answered instead.
+    desk.give(Input::Digit('2'));
+    assert!(desk.play()[0].starts_with("You find us at"));
+    press(&mut desk, "8");
+    desk.hear("What are your opening hours?");
+    assert!(desk.play()[0].starts_with("We are open"));
+    desk.wait(seconds(2));
+    assert_eq!(desk.play(), Vec::<String>::new());
+}
+
+#[test]
 fn a_lost_recogniser_is_announced_and_keys_still_work() {
     let mut desk = Desk::new();
     desk.give(Input::Connected);

@@ -267,6 +267,7 @@ fn keys_choose_from_the_menu_give_digits_and_answer_questions() {
          keys: 9
          desk: I have noted order 5810. I cannot see its status from here. Shall a colleague call you back about it?
          keys: 8
+         wait: 1
          desk: You can use the keys. Press 1 for our opening hours, 2 for our address, 3 to track an order, or 0 to leave a message.
          keys: x",
     );

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    End, FAREWELL, Output, REPLY, Reading, Script, State, Timer, Verdict, WORDS, What, When,
+    End, FAREWELL, Output, REPLY, REST, Reading, Script, State, Timer, Verdict, WORDS, What, When,
 };
 use crate::cli::call::scenario::Turn;
 use crate::cli::call::talk::Mark;
@@ -40,11 +40,12 @@ impl Script<'_> {
     }
 
     pub(super) fn ended(&mut self, now: Instant, mark: Mark) {
-        // What we hear of a stretch that began before our own words were over is no reply.
-        let is_older = self.talking.take().is_some_and(|from| {
-            let began = self.exchange().began;
-            began.is_some_and(|began| from.arrived < began)
-        });
+        let from = self.talking.take().map(|from| from.arrived);
+        let is_before =
+            |then: Option<Instant>| from.zip(then).is_some_and(|(from, then)| from < then);
+        // What we hear of a stretch that began before we did is no reply.
+        let is_older = is_before(self.exchange().began);
+        let is_to_part = !is_older && is_before(self.exchange().spoken);
         if is_older {
             self.exchange().stopped.get_or_insert(mark);
         }
@@ -56,7 +57,8 @@ impl Script<'_> {
             State::Listening { hears: true } => {
                 self.exchange().reply_to = Some(mark);
                 // Who has begun to answer may go on as late as who has not.
-                self.reply_by = Some(now + REPLY);
+                self.reply_by = Some(now + if is_to_part { REST } else { REPLY });
+                self.was_cut_off = is_to_part;
                 self.reply_over(now);
             }
             State::Judging(_) => self.exchange().reply_to = Some(mark),
@@ -97,6 +99,14 @@ impl Script<'_> {
                 (false, None) => self.judge(now, Reading::Silence),
             };
         }
+        // They have something to add: hear it out.
+        if self.talking.is_some() && !self.is_as_expected() {
+            return self.hear();
+        }
+        let is_early = self.reply_by.is_some_and(|by| now < by);
+        if self.was_cut_off && is_early && !self.is_as_expected() {
+            return self.listen_on(now);
+        }
         if let Some(reflex) = self.reflex() {
             if let Some(left) = self.reflexes.get_mut(reflex) {
                 *left -= 1;
@@ -113,7 +123,7 @@ impl Script<'_> {
             };
         }
         let has_reply = self.exchange().reply_from.is_some();
-        if !has_reply && self.reply_by.is_some_and(|by| now < by) {
+        if !has_reply && is_early {
             return self.listen_on(now);
         }
         match self.turn {

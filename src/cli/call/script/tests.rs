@@ -213,6 +213,68 @@ fn a_reply_that_is_not_as_expected_has_the_turn_made_again_until_the_caller_give
     assert_eq!(from, ["Hello.".len(), "Hello. Sorry?".len()]);
 }
 
+/// A caller who was cut off by "41, is that right?" from 2,400 to 4,300 and has ended at 3,000.
+fn cut_off(scenario: &Scenario) -> Call<'_> {
+    let mut call = Call::judged(scenario);
+    call.at(0, Input::Connected);
+    call.hears(10, 2_000, "Hello.");
+    call.at(2_100, Input::Audible);
+    call.began(2_400);
+    call.at(3_000, Input::Spoken);
+    call.ended(5_000);
+    call.at(5_010, Input::Words("Hello. 4 1, is that right?"));
+    call
+}
+
+#[test]
+fn who_was_cut_off_waits_for_the_reply_to_the_rest() {
+    let reflex = Reflex {
+        hears: pattern("is that right").unwrap(),
+        unless: vec![pattern("4 7").unwrap()],
+        act: Act::Press("2".to_owned()),
+        pause: Duration::ZERO,
+        times: 1,
+    };
+    let number = || expecting(silence(0, "1"), "4 7", 3);
+    let scenario = Scenario { turns: vec![number()], whenever: vec![reflex], ..turns(&[]) };
+    let read = (5_000, Output::Read);
+    let mut call = cut_off(&scenario);
+    assert_eq!(call.said, [(2_000, turn(0)), read]);
+    call.hears(5_900, 8_000, "Hello. 4 1, is that right? 4 7, is that right?");
+    call.at(8_500, Input::Closed);
+    assert_eq!(call.said, [(2_000, turn(0)), read]);
+    assert_eq!(call.script.verdict(), Some(Verdict::Complete));
+    assert_eq!(call.gaps(), [Some(-600)]);
+    // The rest was lost, and nothing comes to it.
+    let mut call = cut_off(&scenario);
+    call.at(7_000, Input::Timeout);
+    call.at(7_010, Input::Words("Hello. 4 1, is that right?"));
+    let no = Output::Perform(What::Whenever(0));
+    assert_eq!(call.said[2..], [(7_000, Output::Read), (7_010, no)]);
+    let alone = Scenario { turns: vec![number()], ..turns(&[]) };
+    let mut call = cut_off(&alone);
+    call.at(7_010, Input::Words("Hello. 4 1, is that right?"));
+    assert_eq!(call.said[2..], [(7_000, Output::Read), (7_010, turn(0))]);
+}
+
+#[test]
+fn what_comes_while_words_are_read_is_heard_out() {
+    let again = expecting(silence(0, "1"), "open", 2);
+    let scenario = Scenario { turns: vec![again], ..Scenario::default() };
+    let mut call = Call::judged(&scenario);
+    call.at(0, Input::Connected);
+    call.hears(10, 2_000, "Hello.");
+    call.says(2_100, 3_000);
+    call.began(3_200);
+    call.ended(5_000);
+    call.began(5_005);
+    call.at(5_010, Input::Words("Hello. One moment."));
+    assert_eq!(call.said, [(2_000, turn(0)), (5_000, Output::Read)]);
+    call.ended(7_000);
+    call.at(7_010, Input::Words("Hello. One moment. We are open."));
+    assert_eq!(call.said, [(2_000, turn(0)), (5_000, Output::Read), (7_000, Output::Read)]);
+}
+
 #[test]
 fn a_greeting_that_is_not_as_expected_ends_the_call_and_a_good_one_begins_it() {
     let greeting = vec![pattern("northgate").unwrap()];
