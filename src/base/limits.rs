@@ -198,16 +198,19 @@ pub const LLM_NOTES: usize = 16;
 /// Bytes of a playbook's instructions for a model: about 1,500 tokens, read anew with every call
 /// that finds no prompt cache.
 pub const LLM_INSTRUCTIONS_BYTES: usize = 6_000;
-/// Silence after which a caller who waits for a model's answer is told so.
+/// Silence after the caller's last word after which a caller who waits is told so: with the way to the
+/// caller's ear it stays below a second.
 pub const LLM_FILLER_AFTER: Duration = Duration::from_millis(800);
-/// Silence after that until the playbook takes over: together with the filler about five seconds,
-/// beyond which callers ask whether anybody is there.
-pub const LLM_PATIENCE: Duration = Duration::from_millis(2_500);
+/// The same after our own words, whose sound has 0.14 s of silence at its end: until the second filler,
+/// and until the playbook takes over. All together about four seconds, beyond which callers ask whether
+/// anybody is there.
+pub const LLM_AGAIN_AFTER: Duration = Duration::from_millis(700);
 /// A model's server that takes no connection within this time is not there.
 pub const LLM_CONNECT: Duration = Duration::from_secs(2);
 /// Time of a server for the first words of an answer, all attempts together. Shorter than the
-/// conversation waits (`LLM_FILLER_AFTER` and `LLM_PATIENCE`), for it cancels then, and what is
-/// cancelled speaks against no server: one that hangs would never be left alone.
+/// conversation waits (`LLM_FILLER_AFTER`, two fillers of half a second and more, `LLM_AGAIN_AFTER` after
+/// each), for it cancels then, and what is cancelled speaks against no server: one that hangs would
+/// never be left alone.
 pub const LLM_FIRST_TOKEN: Duration = Duration::from_secs(3);
 /// The same while it may load a model from a slow disk.
 pub const LLM_COLD: Duration = Duration::from_secs(300);
@@ -232,9 +235,11 @@ pub const LOOK_UPS_PER_CALL: u32 = 20;
 /// Questions to the owner's systems at once, all calls together; the others wait for their turn
 /// within their own time.
 pub const LOOK_UPS_AT_ONCE: usize = 8;
-/// How long a caller who was told that it takes a while waits for the owner's system: longer than
-/// any `timeout_ms`, so that it is there for a shell that says nothing.
-pub const LOOK_UP_PATIENCE: Duration = Duration::from_secs(12);
+/// A caller who waits for the owner's system is told so again after so long.
+pub const LOOK_UP_AGAIN: Duration = Duration::from_secs(3);
+/// Times that it is told, until the answer is that it failed: longer than any `timeout_ms`, so that it
+/// is there for a shell that says nothing.
+pub const LOOK_UP_TOLD: u32 = 4;
 /// Bytes of an answer of the owner's systems: a field of a record is looked for, not a list.
 pub const LOOK_UP_BYTES: usize = 64 * 1024;
 /// Characters of one field that is spoken or told to a model.

@@ -58,6 +58,8 @@ struct Desk {
     texts: VecDeque<&'static str>,
     /// Frames of each utterance that the caller heard.
     played: Vec<(UtteranceId, u32)>,
+    /// When something could be heard.
+    sounded: Vec<Instant>,
     engine: Engine,
     /// What the model takes the next utterances for.
     detected: Option<(LanguageCode, f32)>,
@@ -153,6 +155,7 @@ impl Desk {
             deadline: None,
             texts: VecDeque::new(),
             played: Vec::new(),
+            sounded: Vec::new(),
             engine: Engine::Up,
             detected: None,
             doubted: "",
@@ -308,6 +311,9 @@ impl Desk {
                 continue;
             }
             let utterance = frame.utterance;
+            if frame.frame.level_dbfs() > media::AUDIBLE_DBFS {
+                self.sounded.push(self.now);
+            }
             match self.played.last_mut() {
                 Some((last, frames)) if *last == utterance => *frames += 1,
                 _ => {

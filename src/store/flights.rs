@@ -52,10 +52,18 @@ impl FlightLog {
             _ => (),
         }
         retain(&settings)?;
-        let (sender, receiver) = mpsc::sync_channel(WAITING);
+        let mut writer = Writer { settings, files: HashMap::new() };
+        Self::start(WAITING, move |call, piece| writer.take(call, piece))
+    }
+
+    fn start(
+        waiting: usize,
+        mut take: impl FnMut(CallId, Piece) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (sender, receiver): (_, Receiver<(CallId, Piece)>) = mpsc::sync_channel(waiting);
         let thread = std::thread::Builder::new()
             .name("flights".to_owned())
-            .spawn(move || Writer { settings, files: HashMap::new() }.run(&receiver))?;
+            .spawn(move || receiver.into_iter().for_each(|(call, piece)| take(call, piece)))?;
         Ok(Self { sender: Some(sender), thread: Some(thread) })
     }
 
@@ -87,14 +95,12 @@ struct Open {
 }
 
 impl Writer {
-    fn run(mut self, receiver: &Receiver<(CallId, Piece)>) {
-        for (call, piece) in receiver {
-            if let Err(error) = self.write(call, piece) {
-                self.files.remove(&call);
-                tracing::error!(call = %call, %error, "a flight record ends: it cannot be written");
-            }
-            self.files.retain(|_, open| open.written.elapsed() < FORGOTTEN_AFTER);
+    fn take(&mut self, call: CallId, piece: Piece) {
+        if let Err(error) = self.write(call, piece) {
+            self.files.remove(&call);
+            tracing::error!(call = %call, %error, "a flight record ends: it cannot be written");
         }
+        self.files.retain(|_, open| open.written.elapsed() < FORGOTTEN_AFTER);
     }
 
     fn write(&mut self, call: CallId, piece: Piece) -> io::Result<()> {
@@ -186,6 +192,31 @@ mod tests {
         drop(FlightLog::open(settings(3, 150)).unwrap());
         assert_eq!(names(&folder), ["0-notes.txt", "3-c3.flight"]);
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_hangs_ends_the_record_and_nobody_waits_for_it() {
+        let (go_on, wait) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let log = FlightLog::start(2, move |call, piece| {
+            // Until the disk comes back, for which nobody may wait.
+            let _ = wait.recv();
+            let _ = tell.send((call, piece.into_bytes()));
+        })
+        .unwrap();
+        let mut taken = Vec::new();
+        for number in 0..=u8::MAX {
+            if !log.write(CallId(1), Piece::Block(vec![number])) {
+                break;
+            }
+            taken.push(number);
+        }
+        // Two wait, and the thread may have one in hand.
+        assert!((2..=3).contains(&taken.len()), "{taken:?}");
+        drop(go_on);
+        drop(log);
+        let written: Vec<u8> = told.into_iter().flat_map(|(_, bytes)| bytes).collect();
+        assert_eq!(written, taken, "what was taken is written, in its order and without a hole");
     }
 
     #[test]

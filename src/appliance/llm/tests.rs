@@ -242,7 +242,8 @@ async fn a_server_that_is_silent_is_left_and_told_apart_by_where_it_stopped() {
 
 #[test]
 fn a_server_is_late_before_the_conversation_cancels() {
-    let conversation = limits::LLM_FILLER_AFTER + limits::LLM_PATIENCE;
+    let filler = Duration::from_millis(500);
+    let conversation = limits::LLM_FILLER_AFTER + 2 * (filler + limits::LLM_AGAIN_AFTER);
     assert!(Patience::default().first_token < conversation);
     assert!(Patience::default().between_tokens < conversation);
 }

@@ -148,6 +148,17 @@ impl Head {
         Ok(Self { program, settings, opened, shelf: Arc::new(whole) })
     }
 
+    /// As of a box whose voice is another one.
+    #[cfg(test)]
+    pub(in crate::call) fn change_shelf(&mut self) {
+        let mut other = Shelf::default();
+        for (language, phrase, sound) in self.shelf.iter() {
+            let sound = sound.iter().map(|sample| sample.wrapping_add(1)).collect();
+            other.put(language, phrase.to_owned(), sound);
+        }
+        self.shelf = Arc::new(other);
+    }
+
     /// When the call came: Unix milliseconds.
     pub fn unix_ms(&self) -> u64 {
         self.opened.unix_ms

@@ -225,10 +225,12 @@ impl<'a> Anew<'a> {
                     self.coming.push((self.now + after, Input::Work(result)));
                 }
             }
-            // What the owner's system would have said is not known.
-            Work::LookUp { id, .. } => {
-                let result = WorkResult::LookedUp { id, outcome: LookedUp::Failed };
-                self.coming.push((self.now, Input::Work(result)));
+            Work::LookUp { id, asked } => {
+                let found = self.world.look_up(self.now, &asked);
+                let (took, outcome) =
+                    self.found(found).unwrap_or((Duration::ZERO, LookedUp::Failed));
+                let result = WorkResult::LookedUp { id, outcome };
+                self.coming.push((self.now + took, Input::Work(result)));
             }
             Work::Cancel { id } => self.coming.retain(|(_, input)| !is_of(input, id)),
         }

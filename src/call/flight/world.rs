@@ -1,5 +1,5 @@
 //! What the recorded call says about the world around it: what the engine heard, how long the voice
-//! took, what the model answered.
+//! took, what the model and the owner's system answered.
 //!
 //! A recognition is known for the very sound that it was made of. For other sound it is put together
 //! from recognitions of the same stretch of the caller's time, which is an estimate, or not known.
@@ -17,6 +17,7 @@ use crate::call::media::{HeardFrame, MediaEvent};
 use crate::call::state::{Input, Output};
 use crate::call::work::{Work, WorkResult};
 use crate::converse::llm::{self, Chat};
+use crate::converse::lookup::{LookUp, LookedUp};
 use crate::listen::{Recognition, WordSpan};
 use crate::sip;
 
@@ -79,6 +80,15 @@ struct Thought {
     events: Vec<(Duration, llm::Event)>,
 }
 
+/// What came of a question to the owner's system.
+#[derive(Clone, Debug)]
+struct Answered {
+    asked: LookUp,
+    at: Instant,
+    took: Duration,
+    outcome: LookedUp,
+}
+
 /// An answer that is looked up.
 #[derive(Debug)]
 pub(super) struct Found<T> {
@@ -96,6 +106,7 @@ pub(super) struct World {
     decoded: Vec<Decoded>,
     spoken: HashMap<(LanguageCode, String), Spoken>,
     thoughts: Vec<Thought>,
+    answered: Vec<Answered>,
     pub(super) replayed: Replayed,
 }
 
@@ -107,6 +118,7 @@ enum Asked {
     Decode { span: Option<(usize, usize)>, print: u64 },
     Speak { key: (LanguageCode, String), spoken: Spoken },
     Think { print: u64, question: String, events: Vec<(Duration, llm::Event)> },
+    LookUp(LookUp),
 }
 
 impl World {
@@ -156,7 +168,7 @@ impl World {
                 let (print, question) = (chat_print(chat), question(chat));
                 (*id, Asked::Think { print, question, events: Vec::new() })
             }
-            Work::LookUp { .. } => return,
+            Work::LookUp { id, asked } => (*id, Asked::LookUp(asked.clone())),
             // What came of it before is not all of it.
             Work::Cancel { id } => return drop(open.0.remove(id)),
         };
@@ -194,7 +206,12 @@ impl World {
                     self.thoughts.push(Thought { print, question, events });
                 }
             }
-            WorkResult::LookedUp { .. } => (),
+            WorkResult::LookedUp { id, outcome } => {
+                if let Some((at, Asked::LookUp(asked))) = open.0.remove(id) {
+                    let outcome = outcome.clone();
+                    self.answered.push(Answered { asked, at, took: took(at), outcome });
+                }
+            }
             WorkResult::Failed { id } => drop(open.0.remove(id)),
         }
     }
@@ -289,6 +306,19 @@ impl World {
         // Audible throughout, so that nothing of it is trimmed as silence.
         let spoken = Spoken { chunks: vec![(first, vec![5_000; length])], took: first };
         estimated(first, spoken)
+    }
+
+    /// What the owner's system said to the very same question: of several answers the one of about
+    /// this time. Another question may have any answer.
+    pub(super) fn look_up(&self, now: Instant, asked: &LookUp) -> Option<Found<LookedUp>> {
+        let same = self.answered.iter().filter(|answered| answered.asked == *asked);
+        let apart = |answered: &&Answered| {
+            let at = answered.at;
+            now.saturating_duration_since(at).max(at.saturating_duration_since(now))
+        };
+        let Answered { took, outcome, .. } = same.min_by_key(apart)?;
+        let answer = outcome.clone();
+        Some(Found { certainty: Certainty::Recorded, took: *took, answer })
     }
 
     /// What the model answered to this, or to the same words of the caller.

@@ -284,6 +284,64 @@ fn another_playbook_replies_in_its_own_words() {
     assert_eq!(new.certainty, Certainty::Estimated);
 }
 
+/// A call about an order that is in the owner's system, which answers after 400 ms.
+fn about_an_order() -> Desk {
+    use converse::lookup::{LookedUp, Lookup, Lookups, Parameter, ParameterKind};
+    let lookups = Lookups::new(vec![Lookup {
+        name: "order_status".to_owned(),
+        description: String::new(),
+        parameters: vec![Parameter {
+            name: "number".to_owned(),
+            kind: ParameterKind::Digits { min: 3, max: 12 },
+        }],
+        fields: vec!["status".to_owned()],
+    }]);
+    let table = "lookup = { table = \"orders\", by = \"order\", found = \"Order {order:digits} {status}.\" }";
+    let remote = "lookup = { name = \"order_status\", with = { number = \"order\" }, fields = \
+        [\"status\"], found = \"It {status}.\", not_found = \"There is none.\", failed = \"I could not \
+        look.\", wait = \"One moment.\" }";
+    let text = Playbook::logistics().source().replace(table, remote);
+    let playbook = Playbook::parse(&text).unwrap().with_lookups(lookups).unwrap();
+    let settings = Settings { tongues: Tongues::only(playbook), ..settings() };
+    let mut desk = Desk::take(&settings, Some(OFFER)).unwrap();
+    desk.sip(sip::Event::Established { leg: LEG, answer: None });
+    desk.run(1_500, false);
+    says(&mut desk, "Where is my order 4729?");
+    desk.run(1_000, false);
+    desk.texts = VecDeque::from(["Yes."]);
+    desk.run(500, true);
+    desk.run(600, false);
+    let (id, _) = desk.looked_up.pop().expect("the system is asked");
+    let status = Private::new("is in Northgate".to_owned());
+    let outcome = LookedUp::Found(vec![("status".to_owned(), status)]);
+    desk.input(Input::Work(WorkResult::LookedUp { id, outcome }));
+    desk.run(1_500, false);
+    desk.sip(sip::Event::Ended { leg: LEG, cause: EndCause::ByPeer });
+    desk
+}
+
+#[test]
+fn the_owners_system_would_have_said_what_it_said_to_the_same_question() {
+    let mut desk = about_an_order();
+    let pairs = with(&mut desk, &[("listen.close_complete_ms", "240")]);
+    let mut asked = pairs.iter().filter_map(|pair| pair.now.as_ref());
+    let last = asked.rfind(|new| new.turn.caller_text.reveal() == "Yes.").unwrap();
+    assert_eq!(last.turn.reply_text.reveal().split(". ").next(), Some("It is in Northgate"));
+    assert_eq!(last.certainty, Certainty::Recorded);
+}
+
+#[test]
+fn a_sound_that_is_no_longer_the_recorded_one_is_told() {
+    let mut desk = Desk::talking();
+    desk.run(1_500, false);
+    let start = desk.start;
+    let mut flight = Flight::read(desk.flight(), start).unwrap();
+    flight.head_mut().change_shelf();
+    let difference = flight.replay().unwrap().difference.unwrap();
+    let (recorded, replayed) = (difference.recorded.reveal(), difference.replayed.reveal());
+    assert!(recorded.contains("frames to play") && recorded != replayed, "{recorded}, {replayed}");
+}
+
 #[test]
 fn a_setting_that_is_none_is_answered_with_those_there_are() {
     let mut desk = two_questions();

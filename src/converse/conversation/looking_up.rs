@@ -12,8 +12,8 @@ use crate::converse::lookup::{LookUp, LookedUp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     Fresh,
-    /// The caller was told that it takes a while.
-    Told,
+    /// The caller was told so often that it takes a while.
+    Told(u32),
 }
 
 impl Conversation {
@@ -25,7 +25,8 @@ impl Conversation {
         }
         self.look_ups += 1;
         self.outputs.push_back(Output::LookUp(asked));
-        self.timers.set(Timer::LookUp, now + limits::LLM_FILLER_AFTER);
+        let told_at = (self.waits_since(now) + limits::LLM_FILLER_AFTER).max(now);
+        self.timers.set(Timer::LookUp, told_at);
     }
 
     pub(super) fn looked_up(&mut self, now: Instant, outcome: &LookedUp) {
@@ -43,20 +44,20 @@ impl Conversation {
 
     /// The playbook's question takes long. A model has its own filler.
     pub(super) fn look_up_takes_long(&mut self, now: Instant) {
-        match self.looking {
-            Some(Wait::Fresh) => {
-                self.looking = Some(Wait::Told);
-                self.timers.set(Timer::LookUp, now + limits::LOOK_UP_PATIENCE);
-                let wait = self.dialogue.waiting();
-                if self.caller == Caller::Quiet && self.voice.is_silent() {
-                    let _ = self.say(now, wait.into_iter().collect(), true, Purpose::Reply);
-                }
-            }
-            Some(Wait::Told) => {
+        let told = match self.looking {
+            Some(Wait::Fresh) => 0,
+            Some(Wait::Told(limits::LOOK_UP_TOLD)) => {
                 self.outputs.push_back(Output::CancelLookUp);
-                self.looked_up(now, &LookedUp::Failed);
+                return self.looked_up(now, &LookedUp::Failed);
             }
-            None => (),
+            Some(Wait::Told(told)) => told,
+            None => return,
+        };
+        self.looking = Some(Wait::Told(told + 1));
+        self.timers.set(Timer::LookUp, now + limits::LOOK_UP_AGAIN);
+        let wait = self.dialogue.waiting();
+        if self.caller == Caller::Quiet && self.voice.is_silent() {
+            let _ = self.say(now, wait.into_iter().collect(), true, Purpose::Reply);
         }
     }
 

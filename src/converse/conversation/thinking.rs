@@ -5,7 +5,7 @@
 //!               │ Heard
 //!               ▼
 //!           Answering ── sentence ─▶ Say
-//!               │  ├─ silence ─▶ filler ─▶ the playbook's answer, or its offer of a message
+//!               │  ├─ silence ─▶ filler ─▶ another ─▶ the playbook's answer, or an offer of a message
 //!               │  └─ tools ─▶ policy ─▶ carried out, refused or Confirming ─▶ asked again
 //!               ▼
 //!             Idle
@@ -100,6 +100,17 @@ struct Answering {
     since_then: SinceThen,
 }
 
+impl Answering {
+    /// The caller has answered the question before a tool, and waits since then.
+    fn go_on_after_answer(&mut self, since: Instant) {
+        self.lull = Lull::Fresh;
+        self.since = since;
+        self.since_then.has_answer = true;
+        self.said.clear();
+        self.told = 0;
+    }
+}
+
 /// What has happened since the caller's words that `Answering::playbook` is for.
 #[derive(Clone, Copy, Debug, Default)]
 struct SinceThen {
@@ -115,6 +126,8 @@ enum Lull {
     Fresh,
     /// The filler was said.
     Filled,
+    /// The second one, too.
+    FilledAgain,
 }
 
 /// Without anybody's words.
@@ -170,8 +183,9 @@ impl Thinking {
 
     /// A filler is no part of an answer: a model would learn to begin with it.
     pub fn note_turn(&mut self, turn: &Turn, playbook: &Playbook) {
-        let filler = playbook.llm().map(|llm| llm.filler.as_str());
-        if turn.speaker == Speaker::Caller || filler != Some(turn.text.reveal()) {
+        let said = turn.text.reveal();
+        let is_filler = playbook.llm().is_some_and(|llm| llm.is_filler(said));
+        if turn.speaker == Speaker::Caller || !is_filler {
             self.history.turn(turn);
         }
     }

@@ -42,6 +42,11 @@ impl Dialogue {
     }
 
     pub(super) fn fall_back(&mut self) -> Reaction {
+        let playbook = Arc::clone(&self.playbook);
+        self.fall_back_to(playbook.fallback())
+    }
+
+    pub(super) fn fall_back_to(&mut self, offer: &FollowUp) -> Reaction {
         self.misses = 0;
         self.fallbacks += 1;
         let playbook = Arc::clone(&self.playbook);
@@ -52,7 +57,7 @@ impl Dialogue {
             reaction.hang_up = Some(EndCause::NotUnderstood);
             return reaction;
         }
-        let question = self.question_from(playbook.fallback());
+        let question = self.question_from(offer);
         let parts = vec![question.text.reveal().clone()];
         self.state = State::Asked(question);
         Reaction::reprompt(parts)

@@ -38,10 +38,16 @@ impl Dialogue {
         self.said(parts);
     }
 
-    /// Nobody could answer: offers what is left, a message.
+    /// Nobody could answer: offers what is left, a message, and does not say that nothing was
+    /// understood.
     pub fn give_way(&mut self) -> Reaction {
         self.state = State::Open;
-        let reaction = self.fall_back();
+        let playbook = Arc::clone(&self.playbook);
+        let offer = playbook.llm().and_then(|llm| llm.offer.clone());
+        let reaction = match offer {
+            Some(ask) => self.fall_back_to(&FollowUp { ask, ..playbook.fallback().clone() }),
+            None => self.fall_back(),
+        };
         self.settle(reaction)
     }
 

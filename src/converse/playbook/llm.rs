@@ -16,6 +16,11 @@ pub struct Llm {
     pub instructions: String,
     /// Said when its answer takes long.
     pub filler: String,
+    /// Said when it takes longer still.
+    pub filler_again: String,
+    /// The offer of a message where there is no answer, and the playbook has none either: what the
+    /// caller wanted was not misunderstood.
+    pub offer: Option<String>,
     /// What its messages to the firm are about.
     pub topic: String,
     pub policy: Policy,
@@ -38,6 +43,11 @@ pub fn llm(mut section: Section<'_>, faults: &mut Faults, context: &Context<'_>)
     let answers = s.choice(faults, "answers", &ANSWERS).unwrap_or(Answers::Missed);
     let instructions = instructions(s, faults, context);
     let filler = context.fixed(s, faults, "filler");
+    let filler_again = match s.value("filler_again").is_some() {
+        true => context.fixed(s, faults, "filler_again"),
+        false => filler.clone(),
+    };
+    let offer = s.value("offer").is_some().then(|| context.fixed(s, faults, "offer"));
     let topic = s.text(faults, "topic").unwrap_or("a call").to_owned();
     let sections = s.list(faults, "tool", TOOLS);
     let mut rules: Vec<Rule> = Vec::new();
@@ -45,7 +55,19 @@ pub fn llm(mut section: Section<'_>, faults: &mut Faults, context: &Context<'_>)
         rules.extend(rule(section, faults, context, &rules));
     }
     section.finish(faults);
-    Llm { answers, instructions, filler, topic, policy: Policy::new(rules) }
+    let policy = Policy::new(rules);
+    Llm { answers, instructions, filler, filler_again, offer, topic, policy }
+}
+
+impl Llm {
+    pub fn is_filler(&self, said: &str) -> bool {
+        [&self.filler, &self.filler_again].into_iter().any(|filler| filler == said)
+    }
+
+    /// What is said as it is.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        [&self.filler, &self.filler_again].into_iter().chain(&self.offer).map(String::as_str)
+    }
 }
 
 /// Longer than what is said, and with the playbook's variables like all texts.

@@ -399,7 +399,7 @@ fn collect_fixed(
         &prompts.keypad,
         &fallback.ask,
     ];
-    texts.extend(llm.map(|llm| llm.filler.as_str()));
+    texts.extend(llm.into_iter().flat_map(Llm::texts));
     for intent in intents {
         texts.extend(intent.reply.fixed());
         texts.extend(intent.confirm.as_ref().and_then(Template::fixed));

@@ -105,7 +105,11 @@ fn a_caller_who_waits_is_told_so_and_never_left_alone() {
     desk.hear("Okay.");
     assert_eq!(desk.play(), [WAIT], "who says nothing new waits on");
     assert_eq!(desk.look_ups_cancelled, 0);
-    desk.wait(limits::LOOK_UP_PATIENCE);
+    for _ in 1..limits::LOOK_UP_TOLD {
+        desk.wait(limits::LOOK_UP_AGAIN);
+        assert_eq!(desk.play(), [WAIT]);
+    }
+    desk.wait(limits::LOOK_UP_AGAIN);
     assert_eq!(desk.play(), [format!("I could not look that up. {FOLLOW_UP}")]);
     assert_eq!(desk.look_ups_cancelled, 1);
     desk.give(found(&[("status", "late")]));
@@ -202,13 +206,37 @@ fn a_model_asks_by_name_with_typed_values_and_is_told_data() {
 }
 
 #[test]
+fn a_question_of_a_model_that_needs_a_yes_is_asked_of_the_system_after_one() {
+    let confirmed = text()
+        .replace("name = \"lookup\"\n", "name = \"lookup\"\nconfirm = \"Shall I look that up?\"\n");
+    for (answer, asked) in [("Yes.", 1), ("No.", 0)] {
+        let playbook = Playbook::parse(&confirmed).unwrap().with_lookups(lookups()).unwrap();
+        let settings = Settings { has_model: true, ..Settings::default() };
+        let mut desk = Desk::with(playbook, settings);
+        desk.give(Input::Connected);
+        desk.play();
+        desk.hear(QUESTION);
+        call(&mut desk, "order_status", r#"{"number":"4729"}"#);
+        assert_eq!(desk.play(), ["Shall I look that up?"]);
+        desk.hear(answer);
+        assert_eq!(desk.looked_up.len(), asked, "{answer}");
+        if asked == 1 {
+            desk.give(found(&[("status", "late")]));
+            assert_eq!(last_told(&desk), "status: late");
+        }
+    }
+}
+
+#[test]
 fn a_model_whose_question_is_late_gives_way_and_a_new_turn_cancels_it() {
     let mut desk = desk();
     desk.hear(QUESTION);
     call(&mut desk, "order_status", r#"{"number":"4729"}"#);
     desk.wait(Duration::from_millis(801));
     desk.play();
-    desk.wait(Duration::from_secs(3));
+    desk.wait(Duration::from_millis(701));
+    assert_eq!(desk.play(), ["One moment, please."]);
+    desk.wait(Duration::from_millis(701));
     assert!(desk.play()[0].contains("take a message"), "the playbook goes on");
     assert_eq!(desk.look_ups_cancelled, 1);
     let mut desk = self::desk();

@@ -10,7 +10,7 @@ use crate::converse::dialogue::Understanding;
 
 impl Conversation {
     /// When the caller's last words ended, or the key was pressed that is being answered.
-    pub(super) fn waits_since(&self, now: Instant) -> Instant {
+    pub(in crate::converse::conversation) fn waits_since(&self, now: Instant) -> Instant {
         self.spoke_until.map_or(now, |since| since.min(now))
     }
 
@@ -30,8 +30,7 @@ impl Conversation {
                 Lull::Fresh if answering.said.is_empty() => {
                     answering.since + limits::LLM_FILLER_AFTER
                 }
-                Lull::Fresh => now + limits::LLM_FILLER_AFTER,
-                Lull::Filled => now + limits::LLM_PATIENCE,
+                Lull::Fresh | Lull::Filled | Lull::FilledAgain => now + limits::LLM_AGAIN_AFTER,
             };
             self.timers.set(Timer::Lull, at);
         }
@@ -43,14 +42,14 @@ impl Conversation {
         else {
             return;
         };
-        match answering.lull {
-            Lull::Fresh => {
-                answering.lull = Lull::Filled;
-                let filler = self.playbook.llm().map(|llm| llm.filler.clone());
-                let _ = self.say(now, filler.into_iter().collect(), true, Purpose::Reply);
-            }
-            Lull::Filled => self.fail(now),
-        }
+        let llm = self.playbook.llm();
+        let (lull, filler) = match answering.lull {
+            Lull::Fresh => (Lull::Filled, llm.map(|llm| llm.filler.clone())),
+            Lull::Filled => (Lull::FilledAgain, llm.map(|llm| llm.filler_again.clone())),
+            Lull::FilledAgain => return self.fail(now),
+        };
+        answering.lull = lull;
+        let _ = self.say(now, filler.into_iter().collect(), true, Purpose::Reply);
     }
 
     /// There will be no answer, or no more of it: the playbook answers, or offers what is left.
@@ -60,7 +59,6 @@ impl Conversation {
         else {
             return;
         };
-        let has_said = !answering.said.is_empty();
         let since_then = answering.since_then;
         let (dialogue, reaction) = (*answering.playbook).clone();
         self.stop_thinking();
@@ -68,7 +66,7 @@ impl Conversation {
             self.dialogue.message_left()
         } else if since_then.has_answer {
             self.dialogue.listen()
-        } else if has_said || reaction.understanding == Understanding::Missed {
+        } else if reaction.understanding == Understanding::Missed {
             self.dialogue.give_way()
         } else {
             self.dialogue = dialogue;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::{Lull, Question, State};
+use super::{Question, State};
 use crate::base::{Private, UtteranceId, limits};
 use crate::converse::alphabet::{EndCause, Message, Output, Purpose, Speech};
 use crate::converse::conversation::engine::Engine;
@@ -281,6 +281,14 @@ impl Conversation {
                     self.end_talk(now, &call, outcomes);
                     return true;
                 }
+                if let ToolCall::LookUp { asked, .. } = call {
+                    answering.go_on_after_answer(self.waits_since(now));
+                    self.thinking.state = State::Answering(*answering);
+                    self.stop(self.voice.interruptible());
+                    self.look_up(now, request, asked, outcomes);
+                    self.expect();
+                    return true;
+                }
                 answering.since_then.has_message |= call.tool() == Tool::TakeMessage;
                 self.carry_out(call)
             }
@@ -294,11 +302,7 @@ impl Conversation {
             self.expect();
             return self.think(now, speech);
         }
-        answering.lull = Lull::Fresh;
-        answering.since = self.waits_since(now);
-        answering.since_then.has_answer = true;
-        answering.said.clear();
-        answering.told = 0;
+        answering.go_on_after_answer(self.waits_since(now));
         self.thinking.state = State::Answering(*answering);
         self.stop(self.voice.interruptible());
         self.ask_again(now, outcomes);
