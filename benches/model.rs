@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::stopwatch::percentile;
 use crate::support::appliance::{Appliance, Setup};
 use crate::support::folder::Folder;
-use crate::support::model::{Manner, StandIn, open_playbook};
+use crate::support::model::{ANSWERS, Manner, StandIn, open_playbook};
 use crate::table::{Table, Target};
 
 const FIRST_TOKEN: Duration = Duration::from_millis(150);
@@ -89,9 +89,36 @@ fn gaps(table: &mut Table, appliance: &Appliance, model: &StandIn) {
     table.figure("turn gap, median", percentile(gaps.clone(), 50), "ms", Target::AtMost(500.0));
     table.figure("turn gap, 95th percentile", percentile(gaps.clone(), 95), "ms", Target::None);
     table.figure("turn gap, longest", percentile(gaps, 100), "ms", Target::AtMost(1_000.0));
+    by_answer(table, &turns);
     let fillers = turns.iter().filter(|turn| reply(turn).contains("have a look")).count();
     table.note("turns with the filler", &format!("{fillers} of {}", turns.len()));
 }
+
+/// What an answer's first words have to do with its gap, and where that went.
+fn by_answer(table: &mut Table, turns: &[Value]) {
+    for answer in ANSWERS {
+        let own = || turns.iter().filter(|turn| same_words(reply(turn), answer));
+        let median =
+            |ms: &dyn Fn(&Value) -> Option<f64>| percentile(own().filter_map(ms).collect(), 50);
+        let first = answer.split_inclusive(['.', '?', '!']).next().unwrap_or_default();
+        let words = first.split_whitespace().count();
+        let parts = PARTS.map(|part| {
+            let ms = median(&|turn| turn["far_end"]["latency"][format!("{part}_ms")].as_f64());
+            format!("{part} {:.0}", ms.unwrap_or(-1.0))
+        });
+        let what = format!("{words} words in the first sentence, {} turns", own().count());
+        table.figure(&what, median(&|turn| turn["gap_ms"].as_f64()), "ms", Target::None);
+        table.remark(format!("{first:?}: {}", parts.join(" + ")));
+    }
+}
+
+/// But for the commas that a cut adds.
+fn same_words(said: &str, answer: &str) -> bool {
+    let bare = |text: &str| text.replace(',', "");
+    bare(said).starts_with(&bare(answer))
+}
+
+const PARTS: [&str; 6] = ["jitter", "endpoint", "decode", "think", "voice", "pacing"];
 
 fn reply(turn: &Value) -> &str {
     turn["reply"].as_str().unwrap_or_default()

@@ -311,7 +311,7 @@ impl Desk {
                 continue;
             }
             let utterance = frame.utterance;
-            if frame.frame.level_dbfs() > media::AUDIBLE_DBFS {
+            if frame.frame.level_dbfs() >= media::SOUND_DBFS {
                 self.sounded.push(self.now);
             }
             match self.played.last_mut() {

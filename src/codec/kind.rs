@@ -42,6 +42,16 @@ impl Codec {
         }
     }
 
+    /// Samples at 16 kHz by which sound comes out of our decoder later than it went into our encoder,
+    /// resampling included: what of a packet's sound is heard with the next.
+    pub const fn delay_samples(self) -> usize {
+        match self {
+            Self::Pcmu | Self::Pcma => 46,
+            Self::G722 => 22,
+            Self::Opus => 104,
+        }
+    }
+
     /// The static payload type of RFC 3551, if it has one.
     pub const fn static_payload_type(self) -> Option<u8> {
         match self {

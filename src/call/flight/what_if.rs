@@ -13,7 +13,7 @@ use super::head::Head;
 use super::replay::Flight;
 use super::world::{Certainty, Found, Outside, World};
 use crate::base::{Private, UtteranceId};
-use crate::call::media::{AUDIBLE_DBFS, MediaEvent};
+use crate::call::media::{MediaEvent, SOUND_DBFS};
 use crate::call::record::Turn;
 use crate::call::state::{Call, Input, Output};
 use crate::call::work::{Work, WorkResult};
@@ -250,7 +250,7 @@ impl<'a> Anew<'a> {
         let utterance = frame.utterance;
         let played = self.playing.filter(|(of, _)| *of == utterance).map_or(0, |(_, n)| n);
         self.playing = Some((utterance, played + 1));
-        if self.audible != Some(utterance) && frame.frame.level_dbfs() > AUDIBLE_DBFS {
+        if self.audible != Some(utterance) && frame.frame.level_dbfs() >= SOUND_DBFS {
             self.audible = Some(utterance);
             let peer_spoke = self.spoke;
             let event = MediaEvent::UtteranceAudible { utterance, at, peer_spoke };

@@ -13,6 +13,7 @@
 
 mod control;
 mod fade;
+mod loudness;
 mod plan;
 mod report;
 mod rx;
@@ -24,9 +25,9 @@ mod tx;
 mod tests;
 
 pub use fade::fade;
+pub use loudness::{SOUND_DBFS, will_sound};
 pub use plan::{DtmfPlan, PayloadTypes, Plan};
 pub use report::{HeardFrame, MediaEvent, Origin, Report};
-pub use tx::AUDIBLE_DBFS;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

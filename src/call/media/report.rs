@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use super::loudness::SOUND_DBFS;
+
 use crate::base::UtteranceId;
 use crate::base::pcm::Frame;
 use crate::listen::VadScore;
@@ -55,8 +57,8 @@ pub struct HeardFrame {
     pub frame: Frame,
     pub score: VadScore,
     pub origin: Origin,
-    /// When the packet came that the youngest received sound of this frame is from; the tick's
-    /// time where nothing was received.
+    /// When the packet came that most of this frame's received sound is from; the tick's time where
+    /// nothing was received.
     pub arrived: Instant,
     /// The tick that played it.
     pub at: Instant,
@@ -77,9 +79,6 @@ pub enum Origin {
 
 /// From this probability on a frame may be the peer's speech.
 const SPEECH: f32 = 0.5;
-/// And from this loudness on: far above the silence of a codec, far below a voice on a telephone. The
-/// detector goes on hearing speech for up to 0.1 s after its end; a gap begins with its end.
-const SOUND_DBFS: f32 = -45.0;
 
 impl HeardFrame {
     /// The peer's speech, as far as a gap is measured from it. RT safe.

@@ -251,10 +251,12 @@ impl Rx {
 
     /// The next 20 ms of the peer.
     pub(super) fn play(&mut self, plan: &Plan, codecs: &mut CodecSet, now: Instant) -> HeardFrame {
-        let mut source = match self.sound.in_hand.len() {
-            0 => Source::NOTHING,
-            _ => self.sound.newest,
+        // Of the packet before, whose sound is in hand.
+        let (carried, older) = match self.sound.in_hand.len() {
+            0 => (0, Source::NOTHING),
+            carried => (carried, self.sound.newest),
         };
+        let mut source = older;
         for _ in 0..POLLS {
             if self.sound.in_hand.len() >= FRAME_SAMPLES {
                 break;
@@ -273,7 +275,7 @@ impl Rx {
         if before < 1.0 || gain < 1.0 {
             fade(&mut frame, before, gain);
         }
-        let arrived = source.arrived.unwrap_or(now);
+        let arrived = louder(&frame, carried, older, source).arrived.unwrap_or(now);
         let heard = HeardFrame { frame, score, origin: source.origin, arrived, at: now };
         if heard.is_speech() {
             self.peer_spoke = Some(arrived);
@@ -319,6 +321,15 @@ impl Rx {
         };
         self.jitter.corrected(by_us);
     }
+}
+
+/// Which of the two a frame's sound is from, of which the older has the first samples.
+fn louder(frame: &Frame, carried: usize, older: Source, newer: Source) -> Source {
+    let energy = |samples: &[i16]| -> i64 {
+        samples.iter().map(|sample| i64::from(*sample) * i64::from(*sample)).sum()
+    };
+    let (first, rest) = frame.0.split_at(carried.min(FRAME_SAMPLES));
+    if older.arrived.is_some() && energy(first) > energy(rest) { older } else { newer }
 }
 
 impl Sound {

@@ -1,3 +1,4 @@
+mod gap;
 mod line;
 
 use super::*;

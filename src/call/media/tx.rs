@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::loudness::will_sound;
 use super::plan::Plan;
 use super::report::MediaEvent;
 use super::{Path, Played, Playout, Sink};
@@ -16,8 +17,6 @@ use crate::rtp::packet::{HEADER_BYTES, Header};
 use crate::rtp::telephone_event::{EventPacket, Turn};
 use crate::rtp::{EventSender, Packetizer, Sender};
 
-/// A frame louder than this can be heard: the first one makes an utterance audible.
-pub const AUDIBLE_DBFS: f32 = -50.0;
 const TICK: Duration = Duration::from_millis(FRAME_MS);
 
 /// Sends to one peer.
@@ -96,7 +95,7 @@ impl Tx {
         playout: &mut impl Playout,
         sink: &mut impl Sink,
     ) -> Option<UtteranceId> {
-        self.played = Frame::SILENCE;
+        let before = std::mem::replace(&mut self.played, Frame::SILENCE);
         let tick_units = plan.codec.clock_rate_hz() / 50;
         if !plan.sends || to.ip().is_unspecified() || to.port() == 0 {
             self.drop_held(plan.codec);
@@ -119,7 +118,7 @@ impl Tx {
                 let mut frame = Frame::SILENCE;
                 if let Played::Voice(utterance) = playout.next(&mut frame)
                     && self.audible != Some(utterance)
-                    && frame.level_dbfs() > AUDIBLE_DBFS
+                    && will_sound(plan.codec, &before, &frame)
                 {
                     self.audible = Some(utterance);
                     self.beginning = Some(utterance);

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::noise::{self, Kind};
 use super::scenario::{self, Act, Background, Manner, Piece, Scenario, Speech};
-use super::talk::SOUND_DBFS;
 use crate::base::pcm::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ, level_dbfs, ms_to_samples};
 use crate::base::{Entropy, limits};
+use crate::call::media::SOUND_DBFS;
 use crate::cli::wav::{self, Channel, WavError};
 use crate::codec::Resampler;
 use crate::speech::espeak::{Espeak, EspeakError};

@@ -8,10 +8,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::call::media::{HeardFrame, Origin};
+use crate::call::media::{HeardFrame, Origin, SOUND_DBFS};
 
-/// Louder than this is sound: far above the silence of a codec, far below a voice on a telephone.
-pub(super) const SOUND_DBFS: f32 = -45.0;
 /// A pause as long as this ends what the far end has to say.
 pub(super) const SILENCE: Duration = Duration::from_millis(700);
 /// The voice detector's word for speech.

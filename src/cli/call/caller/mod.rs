@@ -372,7 +372,8 @@ impl<'a> Caller<'a> {
         if matches!(self.mouth.sound_of(what), Some(Ready::Keys(_))) && !takes_keys {
             return self.fail(now, Closing::NoKeys);
         }
-        self.mouth.perform(what, &mut self.places, self.place);
+        let codec = self.plan.as_ref().map_or(Codec::Pcmu, |plan| plan.codec);
+        self.mouth.perform(what, codec, &mut self.places, self.place);
     }
 
     /// Asks for the far end's words.

@@ -6,9 +6,10 @@ use crate::appliance::places::Places;
 use crate::appliance::rings::Place;
 use crate::base::UtteranceId;
 use crate::base::pcm::{FRAME_SAMPLES, Frame};
-use crate::call::media::AUDIBLE_DBFS;
+use crate::call::media::will_sound;
 use crate::cli::call::script::What;
 use crate::cli::call::sound::{Ready, Rehearsed, Spoken};
+use crate::codec::Codec;
 use crate::speak::PlayoutFrame;
 
 const KEY: Duration = Duration::from_millis(100);
@@ -87,14 +88,15 @@ impl Mouth {
         }
     }
 
-    pub(super) fn perform(&mut self, what: What, places: &mut Places, place: Place) {
+    /// In this codec.
+    pub(super) fn perform(&mut self, what: What, codec: Codec, places: &mut Places, place: Place) {
         match self.sound_of(what).cloned() {
             Some(Ready::Sound(spoken)) => {
                 // Noise that was given away before would delay the words by what the ring holds.
                 places.silence(place, self.utterance);
                 self.utterance = self.utterance.next();
                 self.given = 0;
-                let mixed = self.mix(&spoken);
+                let mixed = self.mix(&spoken, codec);
                 self.making = Making::Speaking { mixed, audible_at: None, is_told: false };
                 self.fill(places, place);
             }
@@ -168,7 +170,19 @@ impl Mouth {
         });
     }
 
-    fn mix(&mut self, spoken: &Spoken) -> Mixed {
+    /// Which of the frames have sound is judged as the far end will hear them.
+    fn mix(&mut self, spoken: &Spoken, codec: Codec) -> Mixed {
+        let noise_before = self.noise_at.checked_sub(1).and_then(|at| self.sounds.noise.get(at));
+        let noise_before = noise_before.copied().unwrap_or(Frame::SILENCE);
+        let sounding = |frames: &[Frame], mut before: Frame| -> Vec<bool> {
+            let will = frames.iter().map(|frame| {
+                let sounds = will_sound(codec, &before, frame);
+                before = *frame;
+                sounds
+            });
+            will.collect()
+        };
+        let words = sounding(&spoken.frames, Frame::SILENCE);
         let mut frames = spoken.frames.clone();
         for frame in &mut frames {
             if let Some(noise) = self.sounds.noise.get(self.noise_at) {
@@ -178,9 +192,11 @@ impl Mouth {
                 self.noise_at = (self.noise_at + 1) % self.sounds.noise.len();
             }
         }
-        let audible = frames.iter().position(|frame| frame.level_dbfs() > AUDIBLE_DBFS);
-        let Spoken { first, last, .. } = *spoken;
-        Mixed { audible: audible.unwrap_or(first), first, last, frames }
+        let is_so = |sounds: &bool| *sounds;
+        let first = words.iter().position(is_so).unwrap_or(spoken.first);
+        let last = words.iter().rposition(is_so).unwrap_or(spoken.last);
+        let audible = sounding(&frames, noise_before).iter().position(is_so).unwrap_or(first);
+        Mixed { frames, audible, first, last }
     }
 
     /// What we sent in the ticks of a call, but for the noise between.
