@@ -46,6 +46,20 @@ fn check_and_run_end_with_78_and_every_fault() {
 }
 
 #[test]
+fn a_secret_of_a_lookup_that_is_not_here_is_told_and_ends_no_image_build() {
+    let file = File::with(
+        "secret.toml",
+        "[[lookup]]\nname = \"order_status\"\ndescription = \"The status.\"\n\
+         url = \"https://erp.example.net/{order}\"\nparameters = { order = \"digits 3-12\" }\n\
+         headers = { Authorization = \"Bearer {secret}\" }\nfields = { status = \"/status\" }\n",
+    );
+    let (code, text) = with_config("check", &file);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("ATTENDANT_LOOKUP_ORDER_STATUS"), "{text}");
+    assert_eq!(with_config("run", &file).0, Some(78));
+}
+
+#[test]
 fn the_shipped_file_is_sound() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/attendant.toml");
     let output = attendant(&["check", "--config", path]);

@@ -21,7 +21,12 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let config = arguments.config.load(&Paths::here())?;
-    files(&config)
+    files(&config)?;
+    // An image is built where the secrets of its box are not: told, and no fault.
+    if let Err(missing) = front::questions(&config) {
+        eprintln!("attendant: a start here would fail: {}", with_sources(&missing));
+    }
+    Ok(())
 }
 
 /// Whether the files that the configuration names can be read, and the playbooks are sound.

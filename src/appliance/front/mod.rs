@@ -18,7 +18,7 @@ mod rendering;
 mod settings;
 mod switchboard;
 
-pub use settings::{EngineWish, engine as engine_place, own_engine, tongues};
+pub use settings::{EngineWish, engine as engine_place, own_engine, questions, tongues};
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;

@@ -105,7 +105,7 @@ pub(super) fn knowledge(config: &Config) -> Result<Option<Knowledge>, StartError
 }
 
 /// How the owner's systems are asked, with the secrets that their header fields name.
-pub(super) fn questions(config: &Config) -> Result<Vec<Question>, StartError> {
+pub fn questions(config: &Config) -> Result<Vec<Question>, StartError> {
     let question = |configured: &config::Lookup| {
         let name = &configured.asked.name;
         let secret = credentials::of_lookup(name);
