@@ -226,6 +226,9 @@ pub const VOICE_SAMPLES: usize = 60 * 48_000;
 pub const VOICE_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 /// A voice that takes longer to be read, loaded and tried is left alone: a box answers without it.
 pub const VOICE_LOAD: Duration = Duration::from_secs(60);
+/// How long a decode that is done waits for the turn model's look, which began with it: what comes
+/// later would make replies late.
+pub const TURN_WAIT: Duration = Duration::from_millis(100);
 /// Times that one caller is put through: who has reached nobody so often leaves a message.
 pub const TRANSFERS_PER_CALL: u32 = 5;
 /// People whom callers can be put through to: each has four phrases that are rendered at start.

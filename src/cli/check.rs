@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::{ConfigArgument, with_sources};
-use crate::appliance::config::Config;
+use crate::appliance::config::{Config, ModelFile};
 use crate::appliance::front;
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
-use crate::speech::neural::{self, NeuralError};
+use crate::speech::neural;
+use crate::speech::turn;
 use crate::store::trusted::{self, Untrusted};
 
 /// Check the configuration and the files that it names; exit 0, or 78 with every fault.
@@ -31,18 +32,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
 
 /// Whether the files that the configuration names can be read, and the playbooks are sound.
 fn files(config: &Config) -> Result<(), StartError> {
-    if let Some(path) = &config.speech.whisper_model {
-        let key = "speech.whisper_model";
-        readable(path).map_err(|error| StartError::BadFile {
-            key,
-            path: path.clone(),
-            reason: match &config.speech.shelved {
-                Some(shelved) if error.is_missing() => {
-                    format!("`attendant models pull {}` fetches it", shelved.name)
-                }
-                _ => with_sources(&error),
-            },
-        })?;
+    if let Some(model) = &config.speech.whisper_model {
+        let bad = bad_model("speech.whisper_model", model);
+        readable(&model.path).map_err(|error| bad(error.is_missing(), with_sources(&error)))?;
+    }
+    if let (Some(model), Some(turn)) = (&config.speech.turn_model, config.turn_model()) {
+        let bad = bad_model("speech.turn_model", model);
+        turn::check(&turn, config.speech.onnxruntime.as_deref())
+            .map_err(|error| bad(error.is_missing(), with_sources(&error)))?;
     }
     voices(config)?;
     if let Some(folder) = &config.knowledge {
@@ -55,12 +52,26 @@ fn files(config: &Config) -> Result<(), StartError> {
     front::tongues(config).map(drop)
 }
 
+/// The fault of a model's file, with the command that fetches one of the shelf.
+fn bad_model(key: &'static str, model: &ModelFile) -> impl Fn(bool, String) -> StartError {
+    move |is_missing, reason| StartError::BadFile {
+        key,
+        path: model.path.clone(),
+        reason: match &model.shelved {
+            Some(shelved) if is_missing => {
+                format!("`attendant models pull {}` fetches it", shelved.name)
+            }
+            _ => reason,
+        },
+    }
+}
+
 /// Whether the neural voices are there and have the speakers that are named.
 fn voices(config: &Config) -> Result<(), StartError> {
     for (key, voice) in config.neural() {
         neural::check(&voice, config.speech.onnxruntime.as_deref()).map_err(|error| {
-            let missing = matches!(&error, NeuralError::File(error) if error.is_missing());
-            let pull = match missing.then(|| config.shelved_voice(&voice.name)).flatten() {
+            let pull = match error.is_missing().then(|| config.shelved_voice(&voice.name)).flatten()
+            {
                 Some(name) => format!("; `attendant models pull {name}` fetches it"),
                 None => String::new(),
             };

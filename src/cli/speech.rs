@@ -31,9 +31,9 @@ pub(super) struct Arguments {
     /// of what the configuration says.
     #[arg(long, value_name = "FILE|starter")]
     model: Option<PathBuf>,
-    /// Do not load the neural voices that the configuration names.
+    /// Load nothing that needs ONNX Runtime: no neural voice and no turn model.
     #[arg(long)]
-    plain_voices: bool,
+    without_onnx: bool,
     /// Threads of one decode.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
@@ -72,8 +72,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
         settings.decode_threads = config.threads() / settings.decode_workers;
     }
     settings.phrases = config.kept_phrases(paths.state());
-    if arguments.plain_voices {
-        settings.without_neural = Some("the engine was told to, as after two that failed in a row");
+    if arguments.without_onnx {
+        settings.without_onnx = Some("the engine was told to, as after two that failed in a row");
     }
     settings.decode_threads = arguments.threads.unwrap_or(settings.decode_threads);
     Ok(speech::run(&settings)?)

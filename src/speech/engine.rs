@@ -18,12 +18,14 @@ use super::espeak::Espeak;
 use super::flite::{Flite, Flow};
 use super::model::Model;
 use super::protocol::{Failure, FromEngine, Phrase, Ready, RequestId};
+use super::turn::asking::TurnWatch;
 use super::voice::Voices;
 use super::whisper::{Decoded, DeviceWish, Recogniser, RecogniserError, Whisper};
 use super::{EngineError, EngineSettings};
 use crate::base::pcm;
 
 mod speaking;
+mod turning;
 
 use speaking::Speakers;
 
@@ -51,6 +53,7 @@ struct Shared {
     /// One state for each lane, and the last for partial texts. The desk gives one to one worker at
     /// a time.
     lanes: Vec<Mutex<WhisperState>>,
+    turns: Option<TurnWatch>,
     voices: Voices,
 }
 
@@ -59,6 +62,7 @@ impl Engine {
     pub fn start(settings: &EngineSettings) -> Result<(Self, Receiver<Reply>), EngineError> {
         let begun = Instant::now();
         let loading = speaking::begin_loading(settings);
+        let turns = turning::begin_loading(settings);
         let model = settings.model.read()?;
         let flite = Flite::open()?;
         let espeak = Espeak::find();
@@ -68,6 +72,7 @@ impl Engine {
         lanes.push(partials);
         let hearers = usize::from(settings.decode_workers.max(1));
         let (neural, voices_loaded) = loading.finish(settings);
+        let turns = turns.finish(settings)?;
         let voices =
             Voices { english: settings.english_voice, has_espeak: espeak.is_some(), neural };
         let ready = Ready {
@@ -79,6 +84,7 @@ impl Engine {
             voices: voices.names(),
             languages: whisper.heard_of(&settings.languages),
             neural: voices.neural.reports(),
+            turn: turns.as_ref().map(TurnWatch::report),
             load_ms: millis_since(begun).saturating_sub(warm_ms),
             warm_ms,
         };
@@ -88,6 +94,7 @@ impl Engine {
             work: Condvar::new(),
             replies,
             lanes: lanes.into_iter().map(Mutex::new).collect(),
+            turns,
             voices,
         });
         shared.employ(settings, whisper)?;
@@ -98,7 +105,12 @@ impl Engine {
     /// What the engine has now.
     pub fn ready(&self) -> Ready {
         let neural = &self.shared.voices.neural;
-        Ready { voices: self.shared.voices.names(), neural: neural.reports(), ..self.ready.clone() }
+        Ready {
+            voices: self.shared.voices.names(),
+            neural: neural.reports(),
+            turn: self.shared.turns.as_ref().map(TurnWatch::report),
+            ..self.ready.clone()
+        }
     }
 
     /// A request of `connection`. What cannot be done is answered at once.
@@ -205,14 +217,33 @@ impl Shared {
             return self.fail(&job.ticket, Failure::NoSuchLane);
         };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is only shown while the caller speaks is judged by nobody, and a model that was taught
+        // to hear the end hears it better.
+        let is_wanted = !job.work.is_partial() && !recogniser.tells_the_end();
+        let turns = self.turns.as_ref().filter(|_| is_wanted);
+        let asked = turns.and_then(|turns| turns.ask(audio.reveal()));
         let decoded = recogniser.decode_in(&mut state, audio.reveal(), wish, &job.ticket.cancelled);
         drop(state);
         let message = match decoded {
-            Decoded::Text(transcript) => FromEngine::Text { request, transcript },
+            Decoded::Text(mut transcript) => {
+                let recognition = &mut transcript.recognition;
+                if let Some(asked) = asked.filter(|_| !recognition.words.is_empty()) {
+                    recognition.goes_on = asked.wait().map(|complete| 1.0 - complete);
+                }
+                FromEngine::Text { request, transcript }
+            }
             Decoded::Cancelled => FromEngine::Cancelled { request },
             Decoded::Failed(failure) => FromEngine::Failed { request, failure },
         };
         self.reply(job.ticket.connection, message);
+        if let Some(report) = self.turns.as_ref().and_then(TurnWatch::news) {
+            tracing::error!(
+                model = report.name,
+                fault = report.fault,
+                "the turn model is left alone"
+            );
+            self.reply(job.ticket.connection, FromEngine::Turn(report));
+        }
     }
 
     fn fail(&self, ticket: &Ticket, failure: Failure) {

@@ -20,6 +20,7 @@ pub mod espeak;
 pub mod flite;
 pub mod gate;
 pub mod ggml;
+pub mod graph_file;
 pub mod model;
 pub mod neural;
 pub mod onnx;
@@ -27,6 +28,7 @@ pub mod protocol;
 pub mod resample;
 pub mod socket;
 pub mod starter;
+pub mod turn;
 pub mod vits;
 pub mod voice;
 pub mod whisper;
@@ -58,8 +60,10 @@ pub struct EngineSettings {
     pub prompt: bool,
     pub english_voice: EnglishVoice,
     pub neural: Vec<neural::NeuralSettings>,
-    /// Why the neural voices are not loaded, if they are not to be.
-    pub without_neural: Option<&'static str>,
+    /// What tells the end of a turn by the voice, besides a model that was taught to.
+    pub turn: Option<turn::TurnSettings>,
+    /// Why nothing that needs ONNX Runtime is loaded, if nothing is to be.
+    pub without_onnx: Option<&'static str>,
     /// The file of ONNX Runtime; `None`: where it usually is.
     pub onnxruntime: Option<PathBuf>,
     /// Where rendered phrases are kept, and how many bytes of them at most.
@@ -82,7 +86,8 @@ impl EngineSettings {
             prompt: false,
             english_voice: EnglishVoice::Slt,
             neural: Vec::new(),
-            without_neural: None,
+            turn: None,
+            without_onnx: None,
             onnxruntime: None,
             phrases: None,
         }

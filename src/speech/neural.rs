@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::espeak::Espeak;
 use super::flite::Flow;
+use super::graph_file::{self, GraphFileError};
 use super::model::{Hash, ModelError, verified};
 use super::onnx::{self, OnnxError};
 use super::protocol::{Phrase, VoiceReport};
@@ -23,7 +24,6 @@ use super::vits::{Files, Speaking, Vits, VitsError};
 use super::{DeviceWish, EngineSettings};
 use crate::base::{limits, pcm};
 use crate::store::phrases::{PhraseKey, Phrases};
-use crate::store::shelf::onnx as walk;
 
 /// Coqui's own names for the files beside a voice.
 const COQUI_CONFIG: &str = "config.json";
@@ -57,10 +57,8 @@ pub enum NeuralError {
     File(#[from] ModelError),
     #[error("{} is no text", .0.display())]
     NotText(PathBuf),
-    #[error("voice {} is refused: {source}", path.display())]
-    Graph { path: PathBuf, source: walk::OnnxError },
-    #[error("voice {} is refused: it keeps data in another file, {other:?}", path.display())]
-    InParts { path: PathBuf, other: String },
+    #[error(transparent)]
+    Graph(#[from] GraphFileError),
     #[error("voice {}: {source}", path.display())]
     Vits { path: PathBuf, source: VitsError },
     #[error(transparent)]
@@ -69,6 +67,17 @@ pub enum NeuralError {
     Slow,
     #[error("it is left alone: {0}")]
     LeftAlone(&'static str),
+}
+
+impl NeuralError {
+    /// One of its files is not there, or may not be read.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::File(error) => error.is_missing(),
+            Self::Graph(error) => error.is_missing(),
+            _ => false,
+        }
+    }
 }
 
 /// The text files of a voice, verified.
@@ -117,21 +126,9 @@ pub fn check(settings: &NeuralSettings, library: Option<&Path>) -> Result<(), Ne
     let texts = Texts::read(settings)?;
     let parsed = Recipe::parse(&texts.config, &texts.maps()).map_err(recipe)?;
     parsed.speakers.number(settings.speaker.as_deref()).map_err(recipe)?;
-    read_graph(settings)?;
+    graph_file::read(&settings.graph, settings.graph_hash)?;
     onnx::is_there(library)?;
     Ok(())
-}
-
-fn read_graph(settings: &NeuralSettings) -> Result<(Vec<u8>, [u8; 32]), NeuralError> {
-    let path = || settings.graph.clone();
-    let (graph, sha256) = verified(&settings.graph, settings.graph_hash, limits::ONNX_BYTES)?;
-    // What is given to the runtime is memory; no other file may be opened for it.
-    let others = walk::external_files(&graph)
-        .map_err(|source| NeuralError::Graph { path: path(), source })?;
-    match others.into_iter().next() {
-        Some(other) => Err(NeuralError::InParts { path: path(), other }),
-        None => Ok((graph, sha256)),
-    }
 }
 
 /// A voice that is loaded and warm.
@@ -149,7 +146,7 @@ pub fn load(
     device: (DeviceWish, usize),
 ) -> Result<Loaded, NeuralError> {
     let texts = Texts::read(settings)?;
-    let (graph, sha256) = read_graph(settings)?;
+    let (graph, sha256) = graph_file::read(&settings.graph, settings.graph_hash)?;
     let environment = onnx::runtime(library)?;
     let files = Files { graph: &graph, config: &texts.config, maps: texts.maps() };
     let speaking = Speaking { speaker: settings.speaker.as_deref(), language: &settings.language };

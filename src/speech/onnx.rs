@@ -59,6 +59,8 @@ pub enum OnnxError {
     Run(String),
     #[error("the graph took longer than {} s", limits::VOICE_TIMEOUT.as_secs())]
     TimedOut,
+    #[error("the graph gives nothing")]
+    NoOutput,
     #[error("the graph gave no sound")]
     NoSound,
     #[error("the graph gave more than a minute of sound")]
@@ -67,12 +69,12 @@ pub enum OnnxError {
     Cancelled,
 }
 
-fn refused(error: impl Into<ort::Error>) -> OnnxError {
+pub(super) fn refused(error: impl Into<ort::Error>) -> OnnxError {
     OnnxError::Graph(short(&error.into().to_string()))
 }
 
 /// The runtime's messages may have hundreds of lines.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
 }
 
@@ -265,7 +267,8 @@ fn short_reason(error: &OnnxError) -> String {
     text.chars().take(120).collect()
 }
 
-fn session(
+/// A graph with threads of its own that do not wait by spinning.
+pub(super) fn session(
     environment: &Environment,
     bytes: &[u8],
     threads: usize,

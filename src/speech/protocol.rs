@@ -12,11 +12,11 @@ use crate::listen::{DecodeWish, Hint, Recognition, Urgency, WordSpan};
 
 mod ready;
 
-pub use ready::{Ready, VoiceReport};
+pub use ready::{Ready, TurnReport, VoiceReport};
 
 /// Both sides must speak the same version; they come from one binary, but a unit may still be
 /// running the one from before an upgrade.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 /// Stands for a probability that the model does not tell.
 const UNTOLD: f32 = -1.0;
 
@@ -112,6 +112,8 @@ pub enum FromEngine {
     },
     /// The neural voices are not as `Ready` said any more.
     Voices(Vec<VoiceReport>),
+    /// Nor is the turn model.
+    Turn(TurnReport),
 }
 
 /// What was heard in one utterance.
@@ -556,6 +558,10 @@ impl Message for FromEngine {
                 out.u8(137);
                 out.reports(reports);
             }
+            Self::Turn(report) => {
+                out.u8(138);
+                out.turn(report);
+            }
         }
     }
 
@@ -581,6 +587,7 @@ impl Message for FromEngine {
             135 => Self::Cancelled { request: fields.request()? },
             136 => Self::Pong { nonce: fields.u64()?, waiting: fields.u32()? },
             137 => Self::Voices(fields.reports()?),
+            138 => Self::Turn(fields.turn()?),
             kind => return Err(ProtocolError::UnknownKind(kind)),
         })
     }

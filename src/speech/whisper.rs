@@ -99,6 +99,12 @@ impl Whisper {
         Ok(Self { context, device, on_gpu: false, audio_context, remarks, is_multilingual })
     }
 
+    /// `models/train` makes models with a window of their own and teaches them to tell whether the
+    /// voice goes on.
+    const fn tells_the_end(&self) -> bool {
+        self.audio_context < LARGE_WINDOW
+    }
+
     pub const fn is_on_gpu(&self) -> bool {
         self.on_gpu
     }
@@ -199,6 +205,10 @@ pub struct Recogniser<'a> {
 }
 
 impl Recogniser<'_> {
+    pub const fn tells_the_end(&self) -> bool {
+        self.whisper.tells_the_end()
+    }
+
     #[must_use]
     pub fn with_prompts(self, prompts: bool) -> Self {
         Self { prompts, ..self }
@@ -433,9 +443,7 @@ fn read(whisper: &Whisper, state: &WhisperState, first_look: &FirstLook<'_>) -> 
             }
         }
     }
-    // `models/train` makes models with a window of their own and teaches them to tell.
-    let tells = whisper.audio_context < LARGE_WINDOW;
-    words::recognition(&tokens, ending, no_speech, tells)
+    words::recognition(&tokens, ending, no_speech, whisper.tells_the_end())
 }
 
 /// The tokens with which the model begins to tell of the sound rather than what was said:

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
 use crate::call::record::CallRecord;
-use crate::speech::protocol::VoiceReport;
+use crate::speech::protocol::{TurnReport, VoiceReport};
 
 /// Whether the box takes calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub struct Hearing {
     pub model: String,
     /// The neural voices, whether they speak or not.
     pub voices: Vec<VoiceReport>,
+    /// The turn model, if one is configured.
+    pub turn: Option<TurnReport>,
 }
 
 /// Written by the call shells and the supervisor, read by the web thread.

@@ -111,7 +111,7 @@ fn health_shows_where_the_engine_hears_while_there_is_one() {
     let page = Page::open();
     assert_eq!(page.ask("/health").1["engine"], Value::Null);
     let (device, model) = ("cpu (no GPU)".to_owned(), "starter-en".to_owned());
-    page.board.set_hearing(Some(Hearing { device, model, voices: Vec::new() }));
+    page.board.set_hearing(Some(Hearing { device, model, voices: Vec::new(), turn: None }));
     let engine = page.ask("/health").1["engine"].take();
     assert_eq!(
         (&engine["device"], &engine["model"]),

@@ -32,6 +32,7 @@ fn engine(hearing: &Hearing) -> Value {
         "device": hearing.device,
         "model": hearing.model,
         "voices": hearing.voices.iter().map(voice).collect::<Vec<_>>(),
+        "turn_model": hearing.turn.as_ref().map(|turn| json!({ "name": turn.name, "fault": turn.fault })),
     })
 }
 

@@ -14,5 +14,6 @@ pub mod model;
 pub mod peers;
 pub mod sipp;
 pub mod sound;
+pub mod turn;
 pub mod vits;
 pub mod wait;

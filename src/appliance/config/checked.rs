@@ -12,6 +12,7 @@ use super::file::{self, File};
 use super::languages::{Language, default_language, language_or_auto, languages};
 use super::llm::{Llm, llm};
 use super::lookups::{Lookup, lookups};
+use super::model_file::ModelFile;
 use super::people::people;
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
@@ -21,7 +22,7 @@ use crate::base::LanguageCode;
 use crate::call::admission::WhenFull;
 use crate::codec::Codec;
 use crate::converse::people::People;
-use crate::store::shelf::manifest::{Kind, Manifest};
+use crate::store::shelf::manifest::Kind;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,11 +86,9 @@ pub struct Media {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Speech {
     /// `None`: the model inside the program.
-    pub whisper_model: Option<PathBuf>,
-    /// Set if `whisper_model` was named as the shelf names it.
-    pub shelved: Option<Shelved>,
-    /// Whether `whisper_model` is a file on the shelf, however it was named.
-    pub is_on_shelf: bool,
+    pub whisper_model: Option<ModelFile>,
+    /// `None`: words alone tell the end of a turn, and the voice where the model was taught to hear it.
+    pub turn_model: Option<ModelFile>,
     pub voice: Voice,
     /// `None`: the model finds out.
     pub language: Option<LanguageCode>,
@@ -103,14 +102,6 @@ pub struct Speech {
     /// `None`: where it usually is.
     pub onnxruntime: Option<PathBuf>,
     pub phrases_mb: u32,
-}
-
-/// A model of the shelf.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shelved {
-    pub name: String,
-    /// What the manifest says; `None`: what is pinned beside the file.
-    pub sha256: Option<[u8; 32]>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -136,11 +127,11 @@ impl Config {
     /// Relative paths count from `folder`.
     pub(super) fn resolve(&mut self, folder: &Path) {
         self.neural_voices_mut().for_each(|voice| voice.resolve(folder));
-        let Speech { whisper_model, shelved, socket, onnxruntime, .. } = &mut self.speech;
-        let named = whisper_model.as_mut().filter(|_| shelved.is_none());
+        let Speech { whisper_model, turn_model, socket, onnxruntime, .. } = &mut self.speech;
+        [whisper_model, turn_model].into_iter().flatten().for_each(|model| model.resolve(folder));
         let playbook = self.converse.playbook.as_mut();
         let knowledge = self.knowledge.as_mut();
-        let paths = [named, socket.as_mut(), onnxruntime.as_mut(), playbook, knowledge];
+        let paths = [socket.as_mut(), onnxruntime.as_mut(), playbook, knowledge];
         let playbooks = self.languages.iter_mut().map(|language| language.playbook.as_mut());
         for path in paths.into_iter().chain(playbooks).flatten() {
             *path = folder.join(&*path);
@@ -150,25 +141,16 @@ impl Config {
     /// A model of the shelf is a file in the folder `shelf`.
     pub fn take_from(&mut self, shelf: &Path) {
         self.neural_voices_mut().for_each(|voice| voice.take_from(shelf));
-        self.take_model_from(shelf);
-    }
-
-    fn take_model_from(&mut self, shelf: &Path) {
-        let Speech { whisper_model: Some(path), shelved, is_on_shelf, .. } = &mut self.speech
-        else {
-            return;
-        };
-        if shelved.is_some() {
-            *path = shelf.join(&*path);
-        }
-        *is_on_shelf = path.parent() == Some(shelf);
+        let Speech { whisper_model, turn_model, .. } = &mut self.speech;
+        [whisper_model, turn_model].into_iter().flatten().for_each(|model| model.take_from(shelf));
     }
 
     /// Instead of the model that the file names: this one, or the one inside the program.
     pub fn hear_with(&mut self, model: Option<PathBuf>, shelf: &Path) {
-        self.speech.whisper_model = model;
-        self.speech.shelved = None;
-        self.take_model_from(shelf);
+        self.speech.whisper_model = model.map(ModelFile::of_path);
+        if let Some(model) = &mut self.speech.whisper_model {
+            model.take_from(shelf);
+        }
     }
 }
 
@@ -335,11 +317,11 @@ fn speech(file: &file::Speech, check: &mut Check<'_>) -> Option<Speech> {
     let threads = check.take("speech.threads", file.threads, threads);
     let phrases_mb = within(file.phrases_mb, 0, 100_000);
     let phrases_mb = check.take("speech.phrases_mb", file.phrases_mb, phrases_mb);
-    let (whisper_model, shelved) = whisper_model(&file.whisper_model);
+    let turn_model = ModelFile::turn_model(&file.turn_model);
+    let turn_model = check.take("speech.turn_model", &file.turn_model, turn_model);
     Some(Speech {
-        whisper_model,
-        shelved,
-        is_on_shelf: false,
+        whisper_model: ModelFile::named(&file.whisper_model, Kind::Whisper),
+        turn_model: turn_model?,
         voice: voice?,
         language: language?,
         device: device?,
@@ -350,18 +332,6 @@ fn speech(file: &file::Speech, check: &mut Check<'_>) -> Option<Speech> {
         onnxruntime: path(&file.onnxruntime),
         phrases_mb: phrases_mb?,
     })
-}
-
-/// A name of the shelf wins over a file of that name; `./NAME` is the file.
-fn whisper_model(text: &str) -> (Option<PathBuf>, Option<Shelved>) {
-    let known = Manifest::known().find(text).filter(|model| model.kind == Kind::Whisper);
-    match known.and_then(|model| model.files.first()) {
-        Some(file) => {
-            let shelved = Shelved { name: text.to_owned(), sha256: file.sha256 };
-            (path(&file.name), Some(shelved))
-        }
-        None => (path(text), None),
-    }
 }
 
 fn converse(file: &file::Converse, check: &mut Check<'_>) -> Option<Converse> {

@@ -8,7 +8,7 @@ use crate::call::admission;
 use crate::converse;
 use crate::listen;
 use crate::sdp::Offering;
-use crate::speech::model::Hash;
+use crate::speech::turn::TurnSettings;
 use crate::speech::{DeviceWish, EngineSettings, EnglishVoice, ModelSource};
 
 impl Config {
@@ -50,14 +50,8 @@ impl Config {
         if let Some(threads) = self.speech.threads {
             settings.decode_workers = u16::from(threads).min(lanes);
         }
-        if let Some(path) = &self.speech.whisper_model {
-            let known = self.speech.shelved.as_ref().and_then(|shelved| shelved.sha256);
-            let hash = match known {
-                Some(sha256) => Hash::Known(sha256),
-                None if self.speech.is_on_shelf => Hash::Pinned,
-                None => Hash::PinnedIfAny,
-            };
-            settings.model = ModelSource::File { path: path.clone(), hash };
+        if let Some(model) = &self.speech.whisper_model {
+            settings.model = ModelSource::File { path: model.path.clone(), hash: model.hash() };
             settings.prompt = self.speech.prompt;
             settings.decode_threads = self.threads() / settings.decode_workers;
         }
@@ -72,9 +66,17 @@ impl Config {
             Voice::Slt | Voice::Neural(_) => EnglishVoice::Slt,
             Voice::Espeak { .. } => EnglishVoice::Espeak,
         };
+        settings.turn = self.turn_model();
         settings.neural = self.neural().into_iter().map(|(_, voice)| voice).collect();
         settings.onnxruntime.clone_from(&self.speech.onnxruntime);
         settings
+    }
+
+    /// The turn model for the engine.
+    pub fn turn_model(&self) -> Option<TurnSettings> {
+        let model = self.speech.turn_model.as_ref()?;
+        let (name, graph) = (model.name(), model.path.clone());
+        Some(TurnSettings { name, graph, hash: model.hash() })
     }
 
     /// Threads for a model that gains from more than one; the starter model does not.

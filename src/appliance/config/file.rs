@@ -134,6 +134,10 @@ pub struct Speech {
     /// format (with a folder, or `./`, in front of a name that is also on the list). Empty: the
     /// small English model inside the program.
     pub whisper_model: String,
+    /// A turn model, which tells by the voice whether the caller has finished: a name of `attendant
+    /// models list`, as in `smart-turn-v3.2`, or such a file, `FILE.onnx`. Empty: none. It needs ONNX
+    /// Runtime.
+    pub turn_model: String,
     /// The voice of the default language: `slt` (American English, inside the program),
     /// `espeak:LANGUAGE`, as in `espeak:de`, a voice of `attendant models list`, or a Piper or Coqui
     /// VITS file of one's own, `FILE.onnx`; of several speakers one by name, `VOICE:SPEAKER`.
@@ -155,7 +159,7 @@ pub struct Speech {
     /// Tell the model what the caller is likely to say. The small model inside the program takes no
     /// such hints and gets none.
     pub prompt: bool,
-    /// The file of ONNX Runtime, `libonnxruntime.so...`, which neural voices need. Empty: where
+    /// The file of ONNX Runtime, `libonnxruntime.so...`, which neural voices and a turn model need. Empty: where
     /// packages put it.
     pub onnxruntime: String,
     /// Megabytes of rendered phrases of neural voices that are kept in the state folder, 0 to 100000.
@@ -166,6 +170,7 @@ impl Default for Speech {
     fn default() -> Self {
         Self {
             whisper_model: String::new(),
+            turn_model: String::new(),
             voice: "slt".to_owned(),
             language: "en".to_owned(),
             device: "auto".to_owned(),

@@ -13,16 +13,18 @@ mod file;
 mod languages;
 mod llm;
 mod lookups;
+mod model_file;
 mod parse;
 mod people;
 mod values;
 mod voices;
 
-pub use checked::{Calls, Config, Converse, Log, Media, Shelved, Sip, Speech, Web};
+pub use checked::{Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use languages::Language;
 pub use llm::Llm;
 pub use lookups::Lookup;
+pub use model_file::{ModelFile, Shelved};
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Transport,
     Voice,

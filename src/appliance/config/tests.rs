@@ -102,7 +102,10 @@ fn values_arrive_as_written() {
     assert_eq!(config.speech.language, None);
     assert_eq!(config.speech.device, Device::Cuda);
     assert_eq!(config.speech.threads, Some(3));
-    assert_eq!(config.speech.whisper_model.as_deref(), Some(Path::new("/m.bin")));
+    assert_eq!(
+        config.speech.whisper_model.map(|model| model.path).as_deref(),
+        Some(Path::new("/m.bin"))
+    );
 }
 
 #[test]

@@ -57,6 +57,7 @@ impl Scripted {
             window_ms: 10_240,
             lanes: 16,
             voices: vec!["tone".to_owned()],
+            turn: None,
             languages: vec![LanguageCode::ENGLISH],
             neural: Vec::new(),
             load_ms: 0,

@@ -219,6 +219,14 @@ impl LinkThread {
                             false
                         });
                     }
+                    FromEngine::Turn(report) => {
+                        self.state.send_if_modified(|state| {
+                            if let EngineState::Ready(ready) = state {
+                                ready.turn = Some(report);
+                            }
+                            false
+                        });
+                    }
                     message => {
                         let event = self.requests.answer(message);
                         self.deliver(event).await;

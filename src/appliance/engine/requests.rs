@@ -160,7 +160,8 @@ impl Requests {
             FromEngine::Ready(_)
             | FromEngine::Mismatch { .. }
             | FromEngine::Pong { .. }
-            | FromEngine::Voices(_) => None,
+            | FromEngine::Voices(_)
+            | FromEngine::Turn(_) => None,
         }
     }
 

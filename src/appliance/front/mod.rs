@@ -149,7 +149,7 @@ pub fn run(
         detects,
         mute: Vec::new(),
         model_fault: None,
-        voices: Vec::new(),
+        shown: net::Shown::default(),
     };
     let sources = Sources { wake, arrivals, engine, answers, thoughts, looked_up, model, shutdown };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });

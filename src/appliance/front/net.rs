@@ -25,7 +25,7 @@ use crate::call::Cause;
 use crate::call::admission::Readiness;
 use crate::call::language::Abilities;
 use crate::converse::llm::Fault;
-use crate::speech::protocol::{Ready, VoiceReport};
+use crate::speech::protocol::{Ready, TurnReport, VoiceReport};
 use crate::store::messages::{Left, MessageLog};
 use crate::web::{Board, Health, Hearing};
 
@@ -70,8 +70,15 @@ pub struct Net {
     /// Those without a voice.
     pub mute: Vec<LanguageCode>,
     pub model_fault: Option<Fault>,
-    /// The neural voices as they were last shown.
-    pub voices: Vec<VoiceReport>,
+    /// What was last shown of the engine's neural voices and its turn model.
+    pub shown: Shown,
+}
+
+/// What the owner has been shown of the parts that need ONNX Runtime.
+#[derive(Debug, Default)]
+pub struct Shown {
+    voices: Vec<VoiceReport>,
+    turn: Option<TurnReport>,
 }
 
 pub fn now() -> Instant {
@@ -105,7 +112,7 @@ impl Net {
                 () = sleep_until(self.switchboard.deadline()) => self.switchboard.timeout(now()),
             }
             self.keep_messages();
-            self.look_at_voices(sources.engine.as_ref());
+            self.look_at_parts(sources.engine.as_ref());
         }
         self.farewell(&mut sources).await;
         Ok(())
@@ -171,16 +178,17 @@ impl Net {
         Ok(())
     }
 
-    /// A voice may fail at any time; that is told once.
-    fn look_at_voices(&mut self, engine: &dyn Engine) {
+    /// A voice or the turn model may fail at any time; that is told once.
+    fn look_at_parts(&mut self, engine: &dyn Engine) {
         let state = engine.state();
         let state = state.borrow();
         let EngineState::Ready(ready) = &*state else { return };
-        if ready.neural == self.voices {
+        if ready.neural == self.shown.voices && ready.turn == self.shown.turn {
             return;
         }
         voice_faults(ready).iter().for_each(|text| tracing::error!("{text}"));
-        self.voices.clone_from(&ready.neural);
+        turn_fault(ready).iter().for_each(|text| tracing::error!("{text}"));
+        self.shown = Shown { voices: ready.neural.clone(), turn: ready.turn.clone() };
         self.board.set_hearing(Some(hearing(ready)));
         if self.rendering.is_finished() {
             self.show(ready);
@@ -225,6 +233,7 @@ impl Net {
             .chain(without_gpu)
             .chain(unheard)
             .chain(voice_faults(ready))
+            .chain(turn_fault(ready))
             .chain(model)
             .collect();
         let health = match reasons.is_empty() {
@@ -278,6 +287,7 @@ fn hearing(ready: &Ready) -> Hearing {
         device: ready.device.clone(),
         model: ready.model.clone(),
         voices: ready.neural.clone(),
+        turn: ready.turn.clone(),
     }
 }
 
@@ -289,6 +299,13 @@ fn voice_faults(ready: &Ready) -> Vec<String> {
         Some(format!("voice {name}: it does not speak, a plain voice does: {fault}"))
     };
     ready.neural.iter().filter_map(told).collect()
+}
+
+/// The same of the turn model.
+fn turn_fault(ready: &Ready) -> Option<String> {
+    let TurnReport { name, fault } = ready.turn.as_ref()?;
+    let fault = fault.as_ref()?;
+    Some(format!("speech.turn_model: {name} tells nothing, words alone do: {fault}"))
 }
 
 /// What to tell the owner whose language model does not answer.

@@ -276,8 +276,8 @@ pub fn engine(
     if let Some(path) = config_path {
         arguments.extend(["--config".into(), path.into()]);
     }
-    // A graph of a neural voice may be what they failed of, too.
-    let cautious = vec!["--cpu".into(), "--plain-voices".into()];
+    // A graph of a voice or a turn model may be what they failed of, too.
+    let cautious = vec!["--cpu".into(), "--without-onnx".into()];
     Ok(EnginePlace::Child { program, arguments, cautious, socket })
 }
 
@@ -301,7 +301,7 @@ pub fn own_engine(
     config.speech.socket = None;
     let mut place = engine(&config, config_path, paths)?;
     if let EnginePlace::Child { arguments, .. } = &mut place {
-        arguments.push("--plain-voices".into());
+        arguments.push("--without-onnx".into());
         if let Some(model) = &wish.model {
             arguments.extend(["--model".into(), model.into()]);
         }
@@ -323,9 +323,9 @@ pub(super) fn wants_gpu(config: &Config) -> bool {
 
 /// A missing model file is told before anything starts; whether it is sound, the engine finds out.
 pub(super) fn check_model(config: &Config) -> Result<(), StartError> {
-    let Some(path) = &config.speech.whisper_model else { return Ok(()) };
-    let path = || path.clone();
-    trusted::open(&path()).map(drop).map_err(|error| match (error, &config.speech.shelved) {
+    let Some(model) = &config.speech.whisper_model else { return Ok(()) };
+    let path = || model.path.clone();
+    trusted::open(&path()).map(drop).map_err(|error| match (error, &model.shelved) {
         (error, Some(shelved)) if error.is_missing() => {
             StartError::NotPulled { name: shelved.name.clone(), path: path() }
         }

@@ -78,18 +78,23 @@ pub(super) fn run(arguments: &Arguments, shelf: &Shelf) -> Result<Exit, NoModel>
 
 /// What the owner does with it next.
 fn use_of(model: &Model, manifest: &Manifest, shelf: &Shelf) -> String {
-    match (model.kind, model.files.first()) {
-        (Kind::Whisper, Some(file)) => {
-            let known = Manifest::known().find(&model.name).is_some();
-            let own = !known || manifest != Manifest::known();
-            let value = match own {
-                true => shelf.path().join(&file.name).display().to_string(),
-                false => model.name.clone(),
-            };
-            format!("; to use it: whisper_model = {value:?} under [speech]")
-        }
-        _ => "; this version cannot load it yet".to_owned(),
+    let key = match model.kind {
+        Kind::Whisper => "whisper_model",
+        Kind::Voice => "voice",
+        Kind::Turn => "turn_model",
+        Kind::Llm => return String::new(),
+    };
+    let Some(file) = model.files.first() else { return String::new() };
+    if model.kind == Kind::Voice && !file.name.ends_with(".onnx") {
+        return "; this version cannot load it: it is no ONNX file".to_owned();
     }
+    let known = Manifest::known().find(&model.name).is_some();
+    let own = !known || manifest != Manifest::known();
+    let value = match own {
+        true => shelf.path().join(&file.name).display().to_string(),
+        false => model.name.clone(),
+    };
+    format!("; to use it: {key} = {value:?} under [speech]")
 }
 
 fn exit_of(error: &PullError) -> Exit {

@@ -1,21 +1,24 @@
 //! `attendant models warm`: loads each model as the engine would, and times it.
 
+use std::path::Path;
+
 use super::verify::on_shelf;
 use super::{ManifestArgument, NoModel, bytes_in_words, named};
-use crate::appliance::config::{Config, Voice};
+use crate::appliance::config::{Config, ModelFile, Voice};
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
 use crate::cli::exit::Exit;
 use crate::cli::{ConfigArgument, with_sources};
 use crate::speech::engine::{self, Warmth};
 use crate::speech::neural::{self, NeuralError};
+use crate::speech::turn::{self, TurnError};
 use crate::speech::{ModelSource, starter};
 use crate::store::shelf::Shelf;
 use crate::store::shelf::manifest::{Kind, Model};
 
 /// Load each model as a call would have it, let it hear or say a sentence, and print the times.
 ///
-/// Without names, the model inside the program and every Whisper model and voice on the shelf. speech.device
+/// Without names, the model inside the program and every Whisper model, voice and turn model on the shelf. speech.device
 /// and speech.threads of the configuration count. Exit code 2 if a model is named that this version
 /// cannot load.
 #[derive(Debug, clap::Args)]
@@ -58,6 +61,7 @@ pub(super) fn run(arguments: &Arguments, shelf: &Shelf) -> Result<Exit, NoModel>
         worse(match (model.kind, shelf.source(model)) {
             (Kind::Whisper, Some(source)) => warm(&model.name, source, &config),
             (Kind::Voice, Some(_)) => warm_voice(model, &config, shelf),
+            (Kind::Turn, Some(_)) => warm_turn_model(model, &config, shelf),
             _ => not_loaded(model, !names.is_empty()),
         });
     }
@@ -68,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, shelf: &Shelf) -> Result<Exit, NoModel>
 fn not_loaded(model: &Model, is_named: bool) -> Exit {
     let why = match model.kind {
         Kind::Llm => "kept and loaded by Ollama",
-        _ => "this version cannot load it yet",
+        _ => "this version cannot load it: it is no ONNX file",
     };
     match is_named {
         true => eprintln!("attendant: {}: not loaded: {why}", model.name),
@@ -80,10 +84,11 @@ fn not_loaded(model: &Model, is_named: bool) -> Exit {
 /// A voice as `speech.voice` would have it.
 fn warm_voice(model: &Model, config: &Config, shelf: &Shelf) -> Exit {
     let mut config = config.clone();
-    let voice = match Voice::try_from(model.name.as_str()) {
-        Ok(voice) => voice,
-        Err(_) => return not_loaded(model, true),
-    };
+    let file = model.files.first().map(|file| shelf.path().join(&file.name));
+    let file = file.as_deref().and_then(Path::to_str).unwrap_or_default();
+    // One of the owner's own manifest is named by its file.
+    let named = Voice::try_from(model.name.as_str()).or_else(|_| Voice::try_from(file));
+    let Ok(voice) = named else { return not_loaded(model, true) };
     config.speech.voice = voice;
     config.take_from(shelf.path());
     let settings = config.engine(std::path::PathBuf::new(), None);
@@ -96,8 +101,31 @@ fn warm_voice(model: &Model, config: &Config, shelf: &Shelf) -> Exit {
         Err(error) => {
             eprintln!("attendant: {}: {}", model.name, with_sources(&error));
             match error {
-                NeuralError::File(error) if error.is_missing() => Exit::ModelMissing,
+                error if error.is_missing() => Exit::ModelMissing,
                 NeuralError::Runtime(_) => Exit::EngineFailed,
+                _ => Exit::ModelCorrupt,
+            }
+        }
+    }
+}
+
+/// A turn model as `speech.turn_model` would have it.
+fn warm_turn_model(model: &Model, config: &Config, shelf: &Shelf) -> Exit {
+    let Some(file) = model.files.first() else { return not_loaded(model, true) };
+    let mut config = config.clone();
+    config.speech.turn_model = Some(ModelFile::of_path(shelf.path().join(&file.name)));
+    config.take_from(shelf.path());
+    let Some(turn) = config.turn_model() else { return not_loaded(model, true) };
+    match turn::warm(&turn, config.speech.onnxruntime.as_deref()) {
+        Ok(turn::Warmth { load_ms, look_ms }) => {
+            println!("{}: loaded in {load_ms} ms, {look_ms} ms for a look", model.name);
+            Exit::Done
+        }
+        Err(error) => {
+            eprintln!("attendant: {}: {}", model.name, with_sources(&error));
+            match error {
+                error if error.is_missing() => Exit::ModelMissing,
+                TurnError::Runtime(_) => Exit::EngineFailed,
                 _ => Exit::ModelCorrupt,
             }
         }

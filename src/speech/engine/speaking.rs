@@ -62,7 +62,7 @@ pub(super) fn begin_loading(settings: &EngineSettings) -> Loading {
             // Nobody waits any more for one that was too slow.
             let _ = done.send(neural::load(&voice_too, engine.onnxruntime.as_deref(), device));
         };
-        if settings.without_neural.is_none()
+        if settings.without_onnx.is_none()
             && let Err(error) = employ("voice load", load)
         {
             tracing::error!(%error, "a voice cannot be loaded");
@@ -82,7 +82,7 @@ impl Loading {
         let mut workers = Vec::new();
         for (index, (voice, loaded)) in self.voices.into_iter().enumerate() {
             let left = limits::VOICE_LOAD.saturating_sub(self.begun.elapsed());
-            let loaded = match settings.without_neural {
+            let loaded = match settings.without_onnx {
                 Some(why) => Err(NeuralError::LeftAlone(why)),
                 None => loaded.recv_timeout(left).unwrap_or(Err(NeuralError::Slow)),
             };

@@ -23,6 +23,8 @@ pub struct Ready {
     pub languages: Vec<LanguageCode>,
     /// The neural voices that are configured, whether they speak or not.
     pub neural: Vec<VoiceReport>,
+    /// The turn model, if one is configured, whether it tells anything or not.
+    pub turn: Option<TurnReport>,
     pub load_ms: u32,
     pub warm_ms: u32,
 }
@@ -35,6 +37,15 @@ pub struct VoiceReport {
     /// Where it runs, in words; empty while it does not speak.
     pub device: String,
     /// Why it does not speak, and who does instead.
+    pub fault: Option<String>,
+}
+
+/// How the turn model is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnReport {
+    /// As the configuration names it.
+    pub name: String,
+    /// Why it tells nothing.
     pub fault: Option<String>,
 }
 
@@ -52,6 +63,10 @@ impl Ready {
         }
         out.languages(&self.languages);
         out.reports(&self.neural);
+        out.u8(u8::from(self.turn.is_some()));
+        if let Some(turn) = &self.turn {
+            out.turn(turn);
+        }
         out.u32(self.load_ms);
         out.u32(self.warm_ms);
     }
@@ -69,6 +84,7 @@ impl Ready {
         let voices = (0..count).map(|_| fields.text(NAME_BYTES)).collect::<Result<_, _>>()?;
         let languages = fields.languages()?;
         let neural = fields.reports()?;
+        let turn = if fields.flag()? { Some(fields.turn()?) } else { None };
         let (load_ms, warm_ms) = (fields.u32()?, fields.u32()?);
         Ok(Self {
             device,
@@ -79,6 +95,7 @@ impl Ready {
             voices,
             languages,
             neural,
+            turn,
             load_ms,
             warm_ms,
         })
@@ -92,9 +109,18 @@ impl Writer<'_> {
         for VoiceReport { name, device, fault } in reports {
             self.text(name, NAME_BYTES);
             self.text(device, NAME_BYTES);
-            self.u8(u8::from(fault.is_some()));
-            self.text(fault.as_deref().unwrap_or_default(), FAULT_BYTES);
+            self.fault(fault.as_deref());
         }
+    }
+
+    pub(super) fn turn(&mut self, TurnReport { name, fault }: &TurnReport) {
+        self.text(name, NAME_BYTES);
+        self.fault(fault.as_deref());
+    }
+
+    fn fault(&mut self, fault: Option<&str>) {
+        self.u8(u8::from(fault.is_some()));
+        self.text(fault.unwrap_or_default(), FAULT_BYTES);
     }
 }
 
@@ -106,10 +132,18 @@ impl Reader<'_> {
         }
         let one = |_| {
             let (name, device) = (self.text(NAME_BYTES)?, self.text(NAME_BYTES)?);
-            let (is_faulty, text) = (self.flag()?, self.text(FAULT_BYTES)?);
-            Ok(VoiceReport { name, device, fault: is_faulty.then_some(text) })
+            Ok(VoiceReport { name, device, fault: self.fault()? })
         };
         (0..count).map(one).collect()
+    }
+
+    pub(super) fn turn(&mut self) -> Result<TurnReport, ProtocolError> {
+        Ok(TurnReport { name: self.text(NAME_BYTES)?, fault: self.fault()? })
+    }
+
+    fn fault(&mut self) -> Result<Option<String>, ProtocolError> {
+        let (is_faulty, text) = (self.flag()?, self.text(FAULT_BYTES)?);
+        Ok(is_faulty.then_some(text))
     }
 
     pub(super) fn flag(&mut self) -> Result<bool, ProtocolError> {
@@ -121,5 +155,5 @@ impl Reader<'_> {
     }
 }
 
-/// Bytes of the reason why a voice does not speak.
+/// Bytes of the reason why a voice or a turn model does not work.
 const FAULT_BYTES: usize = 1_024;

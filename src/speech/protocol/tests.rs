@@ -33,6 +33,10 @@ fn to_engine() -> Vec<ToEngine> {
     ]
 }
 
+fn turn_report() -> TurnReport {
+    TurnReport { name: "smart-turn-v3.2".to_owned(), fault: Some("no library".to_owned()) }
+}
+
 fn reports() -> Vec<VoiceReport> {
     let report = |name: &str, device: &str, fault: Option<&str>| VoiceReport {
         name: name.to_owned(),
@@ -63,6 +67,7 @@ fn from_engine() -> Vec<FromEngine> {
         voices: vec!["slt".to_owned(), "espeak".to_owned()],
         languages: vec![LanguageCode::ENGLISH],
         neural: reports(),
+        turn: Some(turn_report()),
         load_ms: 40,
         warm_ms: 200,
     };
@@ -75,6 +80,7 @@ fn from_engine() -> Vec<FromEngine> {
         FromEngine::Cancelled { request },
         FromEngine::Pong { nonce: 1, waiting: 4 },
         FromEngine::Voices(reports()),
+        FromEngine::Turn(turn_report()),
     ];
     all.extend(FAILURES.map(|(_, failure)| FromEngine::Failed { request, failure }));
     all
