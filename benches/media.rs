@@ -11,7 +11,7 @@ use attendant::call::media::{
     Datagram, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout, Settings, Sink,
 };
 use attendant::codec::Codec;
-use attendant::listen::Vad;
+use attendant::listen::{Ours, Vad};
 use attendant::rtp::jitter::{Arrival, JitterBuffer, Kind};
 use attendant::rtp::sequence::RtpTime;
 
@@ -43,7 +43,7 @@ pub fn measure(table: &mut Table) {
     let mut vad = Vad::new();
     let mut frames = speech.iter().cycle();
     let vad_ns = nanoseconds(|| {
-        black_box(frames.next().map(|frame| vad.score(frame)));
+        black_box(frames.next().map(|frame| vad.score(frame, Ours::NONE)));
     });
     table.figure("of which voice detection", Some(vad_ns / 1_000.0), "us", Target::None);
     table.figure("jitter buffer, insert and poll", Some(jitter_ns()), "ns", Target::None);

@@ -12,7 +12,7 @@ use attendant::call::{Call, Input, LocalMedia, Opening, Output, Shelf, Start, Wo
 use attendant::codec::Codec;
 use attendant::converse::people::WeekMinute;
 use attendant::converse::{self, Playbook, fixed_phrases};
-use attendant::listen::{self, Urgency, Vad};
+use attendant::listen::{self, Ours, Urgency, Vad};
 use attendant::sdp::Offering;
 use attendant::sip::{self, Flow, LegId};
 
@@ -174,7 +174,7 @@ impl Desk {
         for (_, answer) in answers {
             self.input(Input::Work(answer), ears);
         }
-        let score = self.vad.score(&frame);
+        let score = self.vad.score(&frame, Ours::NONE);
         let (arrived, at) = (self.now, self.now);
         let heard = HeardFrame { frame, score, origin: Origin::Received, arrived, at };
         self.input(Input::Heard(&heard), ears);

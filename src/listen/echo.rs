@@ -189,7 +189,7 @@ impl EchoDetector {
         let low = self.low_of_heard.take(&narrow);
         self.heard.copy_within(NARROW.., 0);
         self.heard[WINDOW - NARROW..].copy_from_slice(&narrow);
-        if self.silent_frames > REACH_FRAMES {
+        if !self.is_about() {
             self.rest();
             return Voices::Theirs;
         }
@@ -205,6 +205,11 @@ impl EchoDetector {
             Some(path) => self.compare(path),
             None => self.compare_unknown(power),
         }
+    }
+
+    /// We speak, or have so lately that it may still come back. RT safe.
+    pub const fn is_about(&self) -> bool {
+        self.silent_frames <= REACH_FRAMES
     }
 
     /// Nothing of ours is on the way; what is known of the path stays.

@@ -6,8 +6,8 @@
 //!           score      |                                           |
 //!                      +-- Closed, Cut --> Assembly <- transcript <+ Recognition
 //! ```
-//! [`Vad`] scores each frame inside the tick, and [`EchoDetector`] tells the caller's voice from our
-//! own that comes back. [`Ear`] decides where an utterance starts, pauses and
+//! [`Vad`] scores each frame inside the tick: [`EchoDetector`] tells the caller's voice from our own
+//! that comes back, `near` from people who talk around. [`Ear`] decides where an utterance starts, pauses and
 //! ends, and asks for a decode at each pause: the last one asked for is the final one, so that
 //! nothing is left to compute when the turn closes. [`transcript`] reads what came back,
 //! [`confidence`] says how far it can be believed, and
@@ -20,6 +20,7 @@ pub mod confidence;
 pub mod ear;
 pub mod echo;
 pub mod endpoint;
+mod near;
 pub mod partial;
 pub mod recognizer;
 mod recording;
@@ -34,7 +35,7 @@ pub use echo::{EchoDetector, Voices};
 pub use partial::{PartialText, Partials};
 pub use recognizer::{DecodeWish, Hint, Recognition, Transcribe, Urgency, WordSpan};
 pub use transcript::{Guard, Guards, Heard, Reading, Word};
-pub use vad::{Vad, VadScore};
+pub use vad::{Ours, Vad, VadScore};
 
 /// One piece of an utterance, numbered from 1 in its call. An utterance has more than one only when
 /// it is longer than the recogniser's window.

@@ -1,10 +1,13 @@
 //! Voice activity: a number for each frame, inside the audio tick.
 //!
-//! earshot's network hears the voice; a guard takes out tones, which it half believes, and a level
-//! gate takes out what lies in the noise of the line.
+//! earshot's network hears the voice; a guard takes out tones, which it half believes, a level gate
+//! what lies in the noise of the line, the echo detector what is our own, and `near` those who talk
+//! around the caller.
 
 use earshot::Detector;
 
+use super::echo::Voices;
+use super::near::{Nearness, Sound};
 use super::tone::ToneGuard;
 use crate::base::pcm::Frame;
 
@@ -25,10 +28,23 @@ const FIRST_FLOOR_DBFS: f32 = -70.0;
 /// What the detector thinks of one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct VadScore {
-    /// Probability that somebody speaks, 0 to 1.
+    /// Probability that the caller speaks, 0 to 1: not our echo, nobody far off.
     pub speech: f32,
     /// The frame is a tone (DTMF, ringback, busy, a beep), whatever `speech` says.
     pub tonal: bool,
+}
+
+/// Our own voice in a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Ours {
+    pub voices: Voices,
+    /// We speak, or have so lately that it may still come back.
+    pub is_about: bool,
+}
+
+impl Ours {
+    /// We are silent.
+    pub const NONE: Self = Self { voices: Voices::Theirs, is_about: false };
 }
 
 /// The voice detector of one incoming leg.
@@ -40,6 +56,7 @@ pub struct Vad {
     last: f32,
     tones: ToneGuard,
     floor: NoiseFloor,
+    nearness: Nearness,
 }
 
 impl Default for Vad {
@@ -57,6 +74,7 @@ impl Vad {
             last: 0.0,
             tones: ToneGuard::new(),
             floor: NoiseFloor::new(),
+            nearness: Nearness::new(),
         }
     }
 
@@ -67,17 +85,28 @@ impl Vad {
         self.last = 0.0;
         self.tones = ToneGuard::new();
         self.floor = NoiseFloor::new();
+        self.nearness = Nearness::new();
     }
 
     /// Scores the next frame; frames come in order and without holes. RT safe.
-    pub fn score(&mut self, frame: &Frame) -> VadScore {
+    pub fn score(&mut self, frame: &Frame, ours: Ours) -> VadScore {
         let heard = self.detect(&frame.0);
         let tonal = self.tones.is_tonal(frame);
         let level_dbfs = frame.level_dbfs();
         let floor_dbfs = self.floor.track(level_dbfs);
-        let stands_out =
-            level_dbfs > QUIETEST_SPEECH_DBFS && level_dbfs > floor_dbfs + ABOVE_NOISE_DB;
-        VadScore { speech: if stands_out { heard } else { 0.0 }, tonal }
+        let is_theirs = ours.voices == Voices::Theirs;
+        let is_loud = level_dbfs > QUIETEST_SPEECH_DBFS;
+        let stands_out = is_theirs && is_loud && level_dbfs > floor_dbfs + ABOVE_NOISE_DB;
+        let is_voice = is_theirs && is_loud && !tonal;
+        let near = self.nearness.weigh(&Sound {
+            level_dbfs,
+            speech: if stands_out && !tonal { heard } else { 0.0 },
+            likeness: if is_voice { heard } else { 0.0 },
+            we_speak: ours.is_about,
+        });
+        // A tone is told by `tonal`, whatever the detector thinks of it.
+        let speech = if stands_out && tonal { heard } else { near };
+        VadScore { speech, tonal }
     }
 
     /// The highest score of the blocks that this frame completes.

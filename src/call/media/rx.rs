@@ -10,7 +10,7 @@ use super::stretch::{ENOUGH_TO_SHORTEN, InHand};
 use super::{Datagram, Sink};
 use crate::base::pcm::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 use crate::codec::{Codec, CodecSet, ComfortNoise, MAX_PACKET_SAMPLES, Resampler, rtp_time_in};
-use crate::listen::{EchoDetector, Vad, Voices};
+use crate::listen::{EchoDetector, Ours, Vad, Voices};
 use crate::rtp::jitter::{Arrival, Correction, Due, Kind, Played};
 use crate::rtp::{Admission, EventReceiver, JitterBuffer, Latch, Packet, Reception, Verdict};
 
@@ -265,11 +265,9 @@ impl Rx {
         }
         self.correct(plan, codecs, now);
         let mut frame = self.sound.in_hand.take();
-        let mut score = self.vad.score(&frame);
         let voices = self.echo.judge(&frame);
-        if voices != Voices::Theirs {
-            score.speech = 0.0;
-        }
+        let ours = Ours { voices, is_about: self.echo.is_about() };
+        let score = self.vad.score(&frame, ours);
         let gain = if voices == Voices::Ours { ECHO_GAIN } else { 1.0 };
         let before = std::mem::replace(&mut self.gain, gain);
         if before < 1.0 || gain < 1.0 {

@@ -6,7 +6,7 @@ use super::arguments::WayArguments;
 use super::line::Line;
 use super::recording::Recording;
 use crate::base::pcm::{FRAME_MS, Frame};
-use crate::listen::{Ear, Expectation, Input, Output, Settings, Transcribe, Vad};
+use crate::listen::{Ear, Expectation, Input, Ours, Output, Settings, Transcribe, Vad};
 
 /// Silence after the file: more than the longest pause and a jitter buffer's delay.
 const TAIL_FRAMES: usize = 125;
@@ -66,7 +66,7 @@ impl Way {
         self.now += FRAME;
         let input = match &mut self.medium {
             Medium::Air(vad) => {
-                Input::Frame { frame: *frame, score: vad.score(frame), lost: false }
+                Input::Frame { frame: *frame, score: vad.score(frame, Ours::NONE), lost: false }
             }
             Medium::Line(line) => {
                 let heard = line.carry(self.now, frame);

@@ -4,7 +4,7 @@ use super::*;
 use crate::base::pcm::samples_to_ms;
 use crate::codec::g711::Law;
 use crate::codec::{Resampler, signal};
-use crate::listen::Vad;
+use crate::listen::{Ours, Vad};
 
 /// A score for each kind of frame.
 const SPEECH: VadScore = VadScore { speech: 0.9, tonal: false };
@@ -529,7 +529,7 @@ fn listen(pcm: &[i16]) -> Trial {
     let (mut trial, mut vad) = (Trial::new(), Vad::new());
     for samples in through_the_telephone(pcm).as_chunks::<FRAME_SAMPLES>().0 {
         let frame = Frame(*samples);
-        let score = vad.score(&frame);
+        let score = vad.score(&frame, Ours::NONE);
         trial.frame(frame, score, false);
     }
     trial
