@@ -101,13 +101,8 @@ fn a_wrong_speaker_is_found_by_the_check_and_a_box_answers_with_a_plain_voice() 
     let (voice, told) = report(&appliance);
     assert!(voice["fault"].as_str().unwrap().contains("carl"), "{voice}");
     assert!(told.len() == 1 && told[0].contains("anna, bert"), "{told:?}");
-    let checked = Command::new(env!("CARGO_BIN_EXE_attendant"))
-        .args(["check", "--config"])
-        .arg(appliance.config())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&checked.stderr);
-    assert_eq!(checked.status.code(), Some(78), "{text}");
+    let (code, text) = appliance.check();
+    assert_eq!(code, Some(78), "{text}");
     assert!(text.contains("speech.voice") && text.contains("carl"), "{text}");
 }
 

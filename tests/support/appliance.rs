@@ -154,6 +154,16 @@ impl Appliance {
         self.folder.at("attendant.toml")
     }
 
+    /// What `attendant check` says of its configuration: exit code and standard error.
+    pub fn check(&self) -> (Option<i32>, String) {
+        let checked = Command::new(env!("CARGO_BIN_EXE_attendant"))
+            .args(["check", "--config"])
+            .arg(self.config())
+            .output()
+            .unwrap();
+        (checked.status.code(), String::from_utf8_lossy(&checked.stderr).into_owned())
+    }
+
     /// The speech engine's process, if there is one just now.
     pub fn engine_pid(&self) -> Option<u32> {
         counters::children(self.pid(), "speech").first().copied()
