@@ -126,7 +126,7 @@ impl Default for Config {
 impl Config {
     /// Relative paths count from `folder`.
     pub(super) fn resolve(&mut self, folder: &Path) {
-        self.neural_voices_mut().for_each(|voice| voice.resolve(folder));
+        self.neural_voices_mut().for_each(|voice| voice.graph.resolve(folder));
         let Speech { whisper_model, turn_model, socket, onnxruntime, .. } = &mut self.speech;
         [whisper_model, turn_model].into_iter().flatten().for_each(|model| model.resolve(folder));
         let playbook = self.converse.playbook.as_mut();
@@ -140,7 +140,7 @@ impl Config {
 
     /// A model of the shelf is a file in the folder `shelf`.
     pub fn take_from(&mut self, shelf: &Path) {
-        self.neural_voices_mut().for_each(|voice| voice.take_from(shelf));
+        self.neural_voices_mut().for_each(|voice| voice.graph.take_from(shelf));
         let Speech { whisper_model, turn_model, .. } = &mut self.speech;
         [whisper_model, turn_model].into_iter().flatten().for_each(|model| model.take_from(shelf));
     }

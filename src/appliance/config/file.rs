@@ -159,8 +159,8 @@ pub struct Speech {
     /// Tell the model what the caller is likely to say. The small model inside the program takes no
     /// such hints and gets none.
     pub prompt: bool,
-    /// The file of ONNX Runtime, `libonnxruntime.so...`, which neural voices and a turn model need. Empty: where
-    /// packages put it.
+    /// The file of ONNX Runtime, `libonnxruntime.so...`, which neural voices and a turn model need.
+    /// Empty: where packages put it.
     pub onnxruntime: String,
     /// Megabytes of rendered phrases of neural voices that are kept in the state folder, 0 to 100000.
     pub phrases_mb: i64,

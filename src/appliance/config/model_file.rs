@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::values::{Allowed, allowed};
 use crate::speech::model::Hash;
-use crate::store::shelf::manifest::{Kind, Manifest};
+use crate::store::shelf::manifest::{self, Kind, Manifest};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelFile {
@@ -28,19 +28,20 @@ impl ModelFile {
         Self { path, shelved: None, is_on_shelf: false }
     }
 
+    /// The file of the model that the shelf calls `name`.
+    pub(super) fn shelved(name: &str, file: &manifest::ModelFile) -> Self {
+        let shelved = Shelved { name: name.to_owned(), sha256: file.sha256 };
+        Self { shelved: Some(shelved), ..Self::of_path((&file.name).into()) }
+    }
+
     /// A name of the shelf wins over a file of that name; `./NAME` is the file. Empty is `None`.
     pub(super) fn named(text: &str, kind: Kind) -> Option<Self> {
         if text.is_empty() {
             return None;
         }
         let known = Manifest::known().find(text).filter(|model| model.kind == kind);
-        Some(match known.and_then(|model| model.files.first()) {
-            Some(file) => {
-                let shelved = Shelved { name: text.to_owned(), sha256: file.sha256 };
-                Self { shelved: Some(shelved), ..Self::of_path((&file.name).into()) }
-            }
-            None => Self::of_path(text.into()),
-        })
+        let shelved = known.and_then(|model| Some(Self::shelved(text, model.files.first()?)));
+        Some(shelved.unwrap_or_else(|| Self::of_path(text.into())))
     }
 
     /// A turn model: an ONNX file.
@@ -76,7 +77,12 @@ impl ModelFile {
 
     /// Which hash it must have.
     pub(super) fn hash(&self) -> Hash {
-        match self.shelved.as_ref().and_then(|shelved| shelved.sha256) {
+        self.hash_beside(self.shelved.as_ref().and_then(|shelved| shelved.sha256))
+    }
+
+    /// Which hash a file beside it must have, of which the manifest says this.
+    pub(super) fn hash_beside(&self, known: Option<[u8; 32]>) -> Hash {
+        match known {
             Some(sha256) => Hash::Known(sha256),
             None if self.is_on_shelf => Hash::Pinned,
             None => Hash::PinnedIfAny,

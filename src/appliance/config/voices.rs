@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::checked::Config;
+use super::model_file::ModelFile;
 use super::values::{Allowed, Voice, allowed};
-use crate::speech::model::Hash;
 use crate::speech::neural::NeuralSettings;
 use crate::store::shelf::manifest::{Kind, Manifest};
 
@@ -19,20 +19,11 @@ const SPEAKER_CHARS: usize = 64;
 pub struct NeuralVoice {
     /// As it was written, which is its name everywhere.
     pub written: String,
-    pub graph: PathBuf,
+    pub graph: ModelFile,
     pub speaker: Option<String>,
-    /// Set if it was named as the shelf names it.
-    pub shelved: Option<ShelvedVoice>,
-    /// Whether its file is on the shelf, however it was named.
-    is_on_shelf: bool,
-}
-
-/// A voice of the shelf; hashes of `None` are pinned beside the files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShelvedVoice {
-    pub name: String,
-    pub languages: Vec<String>,
-    graph_sha256: Option<[u8; 32]>,
+    /// What the shelf says that it speaks; `None`: nobody knows.
+    languages: Option<Vec<String>>,
+    /// What the manifest says of the file beside the graph.
     config_sha256: Option<[u8; 32]>,
 }
 
@@ -79,62 +70,38 @@ fn neural(text: &str) -> Option<NeuralVoice> {
     if !speaker.is_none_or(is_speaker) {
         return None;
     }
-    let of = |graph: PathBuf, speaker: Option<&str>, shelved| NeuralVoice {
+    let own = NeuralVoice {
         written: text.to_owned(),
-        graph,
+        graph: ModelFile::of_path(voice.into()),
         speaker: speaker.map(str::to_owned),
-        shelved,
-        is_on_shelf: false,
+        languages: None,
+        config_sha256: None,
     };
     let known = Manifest::known().find(voice).filter(|model| model.kind == Kind::Voice);
-    let Some(model) = known else {
-        return voice.ends_with(GRAPH).then(|| of(voice.into(), speaker, None));
-    };
+    let Some(model) = known else { return voice.ends_with(GRAPH).then_some(own) };
     let [graph, config] = model.files.as_slice() else { return None };
-    let shelved = ShelvedVoice {
-        name: model.name.clone(),
-        languages: model.languages.clone(),
-        graph_sha256: graph.sha256,
+    graph.name.ends_with(GRAPH).then(|| NeuralVoice {
+        graph: ModelFile::shelved(&model.name, graph),
+        speaker: own.speaker.or_else(|| model.speaker.clone()),
+        languages: Some(model.languages.clone()),
         config_sha256: config.sha256,
-    };
-    let speaker = speaker.or(model.speaker.as_deref());
-    graph.name.ends_with(GRAPH).then(|| of((&graph.name).into(), speaker, Some(shelved)))
+        written: own.written,
+    })
 }
 
 impl NeuralVoice {
-    /// A relative path counts from `folder`.
-    pub(super) fn resolve(&mut self, folder: &Path) {
-        if self.shelved.is_none() {
-            self.graph = folder.join(&self.graph);
-        }
-    }
-
-    /// A voice of the shelf is a file in the folder `shelf`.
-    pub(super) fn take_from(&mut self, shelf: &Path) {
-        if self.shelved.is_some() {
-            self.graph = shelf.join(&self.graph);
-        }
-        self.is_on_shelf = self.graph.parent() == Some(shelf);
-    }
-
     /// Whether the shelf says that it speaks this language; nobody knows it of other files.
     pub(super) fn may_speak(&self, code: &str) -> bool {
-        let languages = self.shelved.as_ref().map(|shelved| &shelved.languages);
+        let languages = self.languages.as_ref();
         languages.is_none_or(|languages| languages.iter().any(|known| known == code))
     }
 
     fn settings(&self, language: &str) -> NeuralSettings {
-        let hash = |known: Option<[u8; 32]>| match known {
-            Some(sha256) => Hash::Known(sha256),
-            None if self.is_on_shelf => Hash::Pinned,
-            None => Hash::PinnedIfAny,
-        };
-        let shelved = self.shelved.as_ref();
         NeuralSettings {
             name: self.written.clone(),
-            graph: self.graph.clone(),
-            graph_hash: hash(shelved.and_then(|shelved| shelved.graph_sha256)),
-            config_hash: hash(shelved.and_then(|shelved| shelved.config_sha256)),
+            graph: self.graph.path.clone(),
+            graph_hash: self.graph.hash(),
+            config_hash: self.graph.hash_beside(self.config_sha256),
             speaker: self.speaker.clone(),
             language: language.to_owned(),
         }
@@ -177,7 +144,7 @@ impl Config {
         let others = self.languages.iter().filter_map(|language| language.voice.as_ref());
         std::iter::once(&self.speech.voice).chain(others).find_map(|voice| match voice {
             Voice::Neural(voice) if voice.written == written => {
-                voice.shelved.as_ref().map(|shelved| shelved.name.as_str())
+                voice.graph.shelved.as_ref().map(|shelved| shelved.name.as_str())
             }
             _ => None,
         })
@@ -199,6 +166,7 @@ impl Voice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::speech::model::Hash;
 
     fn neural_of(text: &str) -> Option<NeuralVoice> {
         match Voice::try_from(text) {
@@ -219,7 +187,10 @@ mod tests {
         ];
         for (text, graph, speaker) in table {
             let voice = neural_of(text).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((voice.graph.to_str(), voice.speaker.as_deref()), (Some(graph), speaker));
+            assert_eq!(
+                (voice.graph.path.to_str(), voice.speaker.as_deref()),
+                (Some(graph), speaker)
+            );
             assert_eq!(voice.written, text);
         }
         // An archive of PyTorch weights is no graph; neither is a model that hears.
@@ -232,8 +203,8 @@ mod tests {
     #[test]
     fn the_shelf_and_relative_paths_and_hashes_are_resolved() {
         let mut voice = neural_of("en_US-joe-medium").unwrap();
-        voice.resolve("/etc/attendant".as_ref());
-        voice.take_from("/state/models".as_ref());
+        voice.graph.resolve("/etc/attendant".as_ref());
+        voice.graph.take_from("/state/models".as_ref());
         let settings = voice.settings("en");
         assert_eq!(settings.graph, Path::new("/state/models/en_US-joe-medium.onnx"));
         assert!(matches!(
@@ -243,12 +214,12 @@ mod tests {
         assert!(voice.may_speak("en") && !voice.may_speak("de"));
 
         let mut vctk = neural_of("en_GB-vctk-medium").unwrap();
-        vctk.take_from("/state/models".as_ref());
+        vctk.graph.take_from("/state/models".as_ref());
         assert_eq!(vctk.settings("en").graph_hash, Hash::Pinned);
 
         let mut own = neural_of("firm.onnx").unwrap();
-        own.resolve("/etc/attendant".as_ref());
-        own.take_from("/state/models".as_ref());
+        own.graph.resolve("/etc/attendant".as_ref());
+        own.graph.take_from("/state/models".as_ref());
         let settings = own.settings("en");
         assert_eq!(settings.graph, Path::new("/etc/attendant/firm.onnx"));
         assert_eq!(settings.graph_hash, Hash::PinnedIfAny);

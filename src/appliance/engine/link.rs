@@ -30,7 +30,7 @@ use super::{Answer, Asker, Engine, EngineEvent, EngineState, Failure, Phrase, Re
 use crate::appliance::credentials;
 use crate::base::{Private, limits};
 use crate::listen::DecodeWish;
-use crate::speech::protocol::{FromEngine, ToEngine, VERSION};
+use crate::speech::protocol::{FromEngine, Ready, ToEngine, VERSION};
 
 /// Room for events: a few seconds of five calls' sound.
 const EVENTS: usize = 1_024;
@@ -209,24 +209,8 @@ impl LinkThread {
                         self.state.send_replace(EngineState::Ready(ready));
                     }
                     FromEngine::Mismatch { version } => return Err(End::Mismatch(version)),
-                    // Not a change of the engine's state, after which calls would be told that it
-                    // is back: who shows it looks by itself.
-                    FromEngine::Voices(reports) => {
-                        self.state.send_if_modified(|state| {
-                            if let EngineState::Ready(ready) = state {
-                                ready.neural = reports;
-                            }
-                            false
-                        });
-                    }
-                    FromEngine::Turn(report) => {
-                        self.state.send_if_modified(|state| {
-                            if let EngineState::Ready(ready) = state {
-                                ready.turn = Some(report);
-                            }
-                            false
-                        });
-                    }
+                    FromEngine::Voices(reports) => self.amend(|ready| ready.neural = reports),
+                    FromEngine::Turn(report) => self.amend(|ready| ready.turn = Some(report)),
                     message => {
                         let event = self.requests.answer(message);
                         self.deliver(event).await;
@@ -237,6 +221,17 @@ impl LinkThread {
                 self.requests.send().for_each(|message| wire.send(&message));
             }
         }
+    }
+
+    /// What a ready engine says of a part of it. Not a change of the engine's state, after which calls
+    /// would be told that it is back: who shows it looks by itself.
+    fn amend(&self, change: impl FnOnce(&mut Ready)) {
+        self.state.send_if_modified(|state| {
+            if let EngineState::Ready(ready) = state {
+                change(ready);
+            }
+            false
+        });
     }
 
     /// Sends a ping that is due; says when to look again.

@@ -6,9 +6,10 @@
 //! ```
 //! After each act the reply is waited for: [`REPLY`] for it to begin, then until the far end is
 //! silent. A reply that began before our act had ended counts, with a negative gap: we were cut
-//! off, and unless it is as expected the reply to the rest of what we said is waited for. Where the far end's words are known during the call they are judged then: a reply that is
-//! not as expected has the turn made again, and the caller gives up after its last try. Without
-//! words nothing is judged here, and turn follows turn.
+//! off, and unless it is as expected the reply to the rest of what we said is waited for. Where the far
+//! end's words are known during the call they are judged then: a reply that is not as expected has the
+//! turn made again, and the caller gives up after its last try. Without words nothing is judged here,
+//! and turn follows turn.
 
 mod follow;
 

@@ -1,26 +1,27 @@
 //! `attendant models warm`: loads each model as the engine would, and times it.
 
+use std::error::Error;
 use std::path::Path;
 
 use super::verify::on_shelf;
 use super::{ManifestArgument, NoModel, bytes_in_words, named};
-use crate::appliance::config::{Config, ModelFile, Voice};
+use crate::appliance::config::{Config, Voice};
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
 use crate::cli::exit::Exit;
 use crate::cli::{ConfigArgument, with_sources};
 use crate::speech::engine::{self, Warmth};
 use crate::speech::neural::{self, NeuralError};
-use crate::speech::turn::{self, TurnError};
+use crate::speech::turn::{self, TurnError, TurnSettings};
 use crate::speech::{ModelSource, starter};
 use crate::store::shelf::Shelf;
 use crate::store::shelf::manifest::{Kind, Model};
 
 /// Load each model as a call would have it, let it hear or say a sentence, and print the times.
 ///
-/// Without names, the model inside the program and every Whisper model, voice and turn model on the shelf. speech.device
-/// and speech.threads of the configuration count. Exit code 2 if a model is named that this version
-/// cannot load.
+/// Without names, the model inside the program and every Whisper model, voice and turn model on the
+/// shelf. speech.device and speech.threads of the configuration count. Exit code 2 if a model is named
+/// that this version cannot load.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Names as `attendant models list` shows them.
@@ -61,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, shelf: &Shelf) -> Result<Exit, NoModel>
         worse(match (model.kind, shelf.source(model)) {
             (Kind::Whisper, Some(source)) => warm(&model.name, source, &config),
             (Kind::Voice, Some(_)) => warm_voice(model, &config, shelf),
-            (Kind::Turn, Some(_)) => warm_turn_model(model, &config, shelf),
+            (Kind::Turn, Some(source)) => warm_turn_model(model, source, &config),
             _ => not_loaded(model, !names.is_empty()),
         });
     }
@@ -99,36 +100,35 @@ fn warm_voice(model: &Model, config: &Config, shelf: &Shelf) -> Exit {
             Exit::Done
         }
         Err(error) => {
-            eprintln!("attendant: {}: {}", model.name, with_sources(&error));
-            match error {
-                error if error.is_missing() => Exit::ModelMissing,
-                NeuralError::Runtime(_) => Exit::EngineFailed,
-                _ => Exit::ModelCorrupt,
-            }
+            let of_runtime = matches!(error, NeuralError::Runtime(_));
+            not_warm(model, &error, error.is_missing(), of_runtime)
         }
     }
 }
 
 /// A turn model as `speech.turn_model` would have it.
-fn warm_turn_model(model: &Model, config: &Config, shelf: &Shelf) -> Exit {
-    let Some(file) = model.files.first() else { return not_loaded(model, true) };
-    let mut config = config.clone();
-    config.speech.turn_model = Some(ModelFile::of_path(shelf.path().join(&file.name)));
-    config.take_from(shelf.path());
-    let Some(turn) = config.turn_model() else { return not_loaded(model, true) };
+fn warm_turn_model(model: &Model, source: ModelSource, config: &Config) -> Exit {
+    let ModelSource::File { path: graph, hash } = source else { return not_loaded(model, true) };
+    let turn = TurnSettings { name: model.name.clone(), graph, hash };
     match turn::warm(&turn, config.speech.onnxruntime.as_deref()) {
         Ok(turn::Warmth { load_ms, look_ms }) => {
             println!("{}: loaded in {load_ms} ms, {look_ms} ms for a look", model.name);
             Exit::Done
         }
         Err(error) => {
-            eprintln!("attendant: {}: {}", model.name, with_sources(&error));
-            match error {
-                error if error.is_missing() => Exit::ModelMissing,
-                TurnError::Runtime(_) => Exit::EngineFailed,
-                _ => Exit::ModelCorrupt,
-            }
+            let of_runtime = matches!(error, TurnError::Runtime(_));
+            not_warm(model, &error, error.is_missing(), of_runtime)
         }
+    }
+}
+
+/// What ONNX Runtime was to load, and why it did not.
+fn not_warm(model: &Model, error: &dyn Error, is_missing: bool, of_runtime: bool) -> Exit {
+    eprintln!("attendant: {}: {}", model.name, with_sources(error));
+    match (is_missing, of_runtime) {
+        (true, _) => Exit::ModelMissing,
+        (false, true) => Exit::EngineFailed,
+        (false, false) => Exit::ModelCorrupt,
     }
 }
 

@@ -226,15 +226,20 @@ fn cut_off(scenario: &Scenario) -> Call<'_> {
     call
 }
 
-#[test]
-fn who_was_cut_off_waits_for_the_reply_to_the_rest() {
-    let reflex = Reflex {
+/// Says no to a number that is not 47.
+fn another_number() -> Reflex {
+    Reflex {
         hears: pattern("is that right").unwrap(),
         unless: vec![pattern("4 7").unwrap()],
         act: Act::Press("2".to_owned()),
         pause: Duration::ZERO,
         times: 1,
-    };
+    }
+}
+
+#[test]
+fn who_was_cut_off_waits_for_the_reply_to_the_rest() {
+    let reflex = another_number();
     let number = || expecting(silence(0, "1"), "4 7", 3);
     let scenario = Scenario { turns: vec![number()], whenever: vec![reflex], ..turns(&[]) };
     let read = (5_000, Output::Read);
@@ -289,13 +294,7 @@ fn a_greeting_that_is_not_as_expected_ends_the_call_and_a_good_one_begins_it() {
 
 #[test]
 fn whenever_something_is_heard_the_caller_does_their_part_and_the_turn_goes_on() {
-    let reflex = Reflex {
-        hears: pattern("is that right").unwrap(),
-        unless: vec![pattern("4 7").unwrap()],
-        act: Act::Press("2".to_owned()),
-        pause: Duration::ZERO,
-        times: 1,
-    };
+    let reflex = another_number();
     let number = expecting(silence(0, "1"), "4 7", 3);
     let scenario = Scenario { turns: vec![number], whenever: vec![reflex], ..Scenario::default() };
     let mut call = Call::judged(&scenario);
