@@ -165,3 +165,21 @@ fn look(mut model: TurnModel, asked: &Receiver<Question>, standing: &Mutex<Stand
 fn locked(standing: &Mutex<Standing>) -> MutexGuard<'_, Standing> {
     standing.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_late_twenty_times_in_a_row_is_left_alone() {
+        let mut standing = Standing::Looks { failures: 0, late: 0 };
+        let late = |standing: &mut Standing, times| (0..times).for_each(|_| standing.was(true));
+        late(&mut standing, LATE - 1);
+        standing.was(false);
+        late(&mut standing, LATE - 1);
+        assert!(standing.looks(), "one in time begins the row anew");
+        late(&mut standing, 1);
+        assert!(matches!(&standing, Standing::Off { reason, is_told: false }
+            if reason.contains("20 looks") && reason.contains("100 ms")));
+    }
+}
