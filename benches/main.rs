@@ -9,6 +9,7 @@
 //! | `life` | start, and the engine's death |
 //! | `pauses` | the pause corpus: gap and false cut-offs, by our rule and by plain ones |
 //! | `barge` | barge-in: on RTP, over an echo, and by what is not meant |
+//! | `room` | a caller in steady noise, and among people |
 //! | `talk` | conversations with `attendant call`, alone and five at once: `talk` of fixed turns, `callers` of the scenarios |
 //! | `voices` | neural voices: first sound, real-time factor |
 //! | `model` | a language model at a small one's pace, and each fault of its server |
@@ -28,6 +29,7 @@ mod media;
 mod meter;
 mod model;
 mod pauses;
+mod room;
 mod signalling;
 mod stopwatch;
 mod table;
@@ -42,13 +44,14 @@ use table::Table;
 
 type Part = (&'static str, fn(&mut Table, &Asked));
 
-const PARTS: [Part; 13] = [
+const PARTS: [Part; 14] = [
     ("media", |table, _| media::measure(table)),
     ("signalling", |table, _| signalling::measure(table)),
     ("words", |table, _| words::measure(table)),
     ("life", |table, _| life::measure(table)),
     ("pauses", |table, _| pauses::measure(table)),
     ("barge", |table, _| barge::measure(table)),
+    ("room", |table, _| room::measure(table)),
     ("talk-one", |table, _| talk::measure(table, talk::Side::One)),
     ("talk-five", |table, _| talk::measure(table, talk::Side::Five)),
     ("callers-one", |table, asked| talk::callers::measure(table, talk::Side::One, asked)),

@@ -20,8 +20,8 @@ use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, WorkId};
 use crate::converse;
 use crate::listen::{
-    Assembly, Awaited, Completeness, DecodeWish, Ear, Expectation, Guards, Heard, Hint, Input,
-    Output, PartialText, Partials, Reading, SegmentId, Settings, Transcribe, Urgency, Word,
+    Assembly, Awaited, Completeness, DecodeWish, Ear, Evidence, Expectation, Guards, Heard, Hint,
+    Input, Output, PartialText, Partials, Reading, SegmentId, Settings, Transcribe, Urgency, Word,
     transcript,
 };
 
@@ -73,7 +73,15 @@ struct Asked {
     work: WorkId,
     segment: SegmentId,
     revision: u32,
-    speech_ms: u64,
+    evidence: Evidence,
+}
+
+/// What comes beside a text.
+#[derive(Clone, Copy, Debug, Default)]
+struct Voice {
+    decode_ms: u32,
+    detected: Spoken,
+    goes_on: Option<f32>,
 }
 
 /// An utterance that has ended and whose text may be missing.
@@ -94,10 +102,8 @@ pub(super) struct Hearing {
     partial: Option<Asked>,
     /// A partial text has been given out and is not over.
     is_partial_shown: bool,
-    /// Of the text that came last.
-    decode_ms: u32,
-    detected: Spoken,
-    goes_on: Option<f32>,
+    /// Of the text that came last and counts.
+    voice: Voice,
     /// What may be spoken next.
     languages: Vec<LanguageCode>,
     /// What the last guess was made from.
@@ -122,9 +128,7 @@ impl Hearing {
             ear: Ear::new(settings),
             assembly: Assembly::default(),
             asked: Vec::new(),
-            decode_ms: 0,
-            detected: None,
-            goes_on: None,
+            voice: Voice::default(),
             languages,
             guessed: None,
             closing: None,
@@ -174,27 +178,30 @@ impl Hearing {
         self.ear.is_hearing_speech()
     }
 
+    /// The same, and there is a voice in it, not only breath.
+    pub(super) fn is_hearing_voice(&self) -> bool {
+        self.ear.is_hearing_voice()
+    }
+
     /// The engine's text for a decode.
     pub(super) fn text(&mut self, now: Instant, result: WorkResult) {
         let WorkResult::Text { id, recognition, decode_ms, detected } = result else { return };
-        if let Some(Asked { segment, speech_ms, .. }) = self.partial.take_if(|p| p.work == id) {
-            let reading = transcript::read(&recognition, Some(speech_ms));
+        if let Some(Asked { segment, evidence, .. }) = self.partial.take_if(|p| p.work == id) {
+            let reading = transcript::read(&recognition, Some(evidence));
             let heard = self.assembly.with(segment, &reading.heard);
             let text = self.partials.answered(now, &heard);
             return self.show_partial(text);
         }
-        let speech_ms = self.asked.iter().find(|asked| asked.work == id).map(|a| a.speech_ms);
-        self.decode_ms = decode_ms;
-        self.detected = detected;
-        self.goes_on = recognition.goes_on;
-        self.recognized(now, id, transcript::read(&recognition, speech_ms));
+        let evidence = self.asked.iter().find(|asked| asked.work == id).map(|a| a.evidence);
+        let voice = Voice { decode_ms, detected, goes_on: recognition.goes_on };
+        self.recognized(now, id, (transcript::read(&recognition, evidence), voice));
     }
 
     /// The engine could not decode it: speech that was not understood.
     pub(super) fn failed(&mut self, now: Instant, id: WorkId) {
         match self.partial.take_if(|partial| partial.work == id) {
             Some(_) => self.partials.dropped(now),
-            None => self.recognized(now, id, Reading::of(Heard::Unclear)),
+            None => self.recognized(now, id, (Reading::of(Heard::Unclear), Voice::default())),
         }
     }
 
@@ -240,14 +247,14 @@ impl Hearing {
     }
 
     fn decode(&mut self, ids: &mut WorkIds, request: Transcribe) {
-        let Transcribe { segment, revision, audio, speech_ms } = request;
+        let Transcribe { segment, revision, audio, evidence } = request;
         self.drop_partial();
         self.drop_asked(|asked| asked.segment == segment);
         // The caller went on before the last utterance could be answered: it is one with this.
         self.closing = self.closing.take().filter(|closing| closing.segment == segment);
         self.assembly.decoding(segment, revision);
         let work = ids.allocate();
-        self.asked.push(Asked { work, segment, revision, speech_ms });
+        self.asked.push(Asked { work, segment, revision, evidence });
         let work = self.transcribe(work, audio, Urgency::Turn);
         self.out.push_back(HearingOutput::Work(work));
     }
@@ -265,10 +272,10 @@ impl Hearing {
         if !self.partials.is_due(now) {
             return None;
         }
-        let Transcribe { segment, revision, audio, speech_ms } = self.ear.so_far()?;
+        let Transcribe { segment, revision, audio, evidence } = self.ear.so_far()?;
         let work = ids.allocate();
         self.partials.asked(now);
-        self.partial = Some(Asked { work, segment, revision, speech_ms });
+        self.partial = Some(Asked { work, segment, revision, evidence });
         Some(HearingOutput::Work(self.transcribe(work, audio, Urgency::Partial)))
     }
 
@@ -313,12 +320,13 @@ impl Hearing {
         self.out.push_back(HearingOutput::Nothing);
     }
 
-    fn recognized(&mut self, now: Instant, id: WorkId, reading: Reading) {
+    fn recognized(&mut self, now: Instant, id: WorkId, (reading, voice): (Reading, Voice)) {
         let Some(index) = self.asked.iter().position(|asked| asked.work == id) else { return };
         let Asked { segment, revision, .. } = self.asked.swap_remove(index);
         if !self.assembly.recognized(segment, revision, reading) {
             return;
         }
+        self.voice = voice;
         self.now = Some(now);
         if self.closing.is_some() {
             return self.finish();
@@ -365,8 +373,8 @@ impl Hearing {
         let Heard::Words { text, confidence, words } = heard else { return None };
         let word = |Word { range, confidence }| converse::Word { range, confidence };
         let words = words.into_iter().map(word).collect();
-        let speech = converse::Speech { text, confidence, words, goes_on: self.goes_on };
-        Some(Words { speech, decode_ms: self.decode_ms, detected: self.detected })
+        let speech = converse::Speech { text, confidence, words, goes_on: self.voice.goes_on };
+        Some(Words { speech, decode_ms: self.voice.decode_ms, detected: self.voice.detected })
     }
 
     fn drop_asked(&mut self, is_void: impl Fn(&Asked) -> bool) {

@@ -231,7 +231,8 @@ impl Desk {
         while let Some((id, event)) = self.model.due(self.now) {
             self.input(Input::Work(WorkResult::Thought { id, event }));
         }
-        let score = VadScore { speech: if speech { 0.95 } else { 0.02 }, tonal: false };
+        let score =
+            VadScore { speech: if speech { 0.95 } else { 0.02 }, tonal: false, voiced: speech };
         let frame = HeardFrame {
             frame: Frame([if speech { self.loudness } else { 3 }; FRAME_SAMPLES]),
             score,

@@ -7,6 +7,7 @@ mod backchannel;
 mod engine;
 mod keys;
 mod looking_up;
+mod question;
 mod thinking;
 mod timing;
 mod transferring;
@@ -26,7 +27,8 @@ use super::reply::{join, plain};
 use super::voice::{History, Voice};
 use crate::base::{Private, TimerTable, UtteranceId, limits};
 use engine::Engine;
-use looking_up::Wait;
+use looking_up::{Held, Wait};
+use question::Asked;
 use thinking::Thinking;
 use timing::{Patience, Timer};
 use transferring::Stage;
@@ -36,6 +38,9 @@ use transferring::Stage;
 const FAREWELL_GUARD: Duration = Duration::from_secs(20);
 /// After an interrupted farewell the caller gets this long to say why.
 const SECOND_THOUGHT: Duration = Duration::from_secs(4);
+/// A caller who speaks at the end of a farewell is waited for so long in all, and so long at a time.
+const LAST_WORDS: Duration = Duration::from_secs(15);
+const LAST_WORDS_DELAY: Duration = Duration::from_secs(1);
 /// Outputs that wait to be drained; the contract is to drain after each input.
 const OUTPUTS: usize = 256;
 
@@ -71,6 +76,14 @@ pub struct Conversation {
     recognizer: Engine,
     synthesizer: Engine,
     keys: Private<String>,
+    /// When the last key was pressed.
+    keyed_at: Option<Instant>,
+    /// When keys were taken whose rest may still come.
+    keys_taken_at: Option<Instant>,
+    /// The playbook's yes-or-no question that was said last.
+    asked: Option<Asked>,
+    /// Until when a farewell waits for a caller who speaks.
+    last_words_until: Option<Instant>,
     voice: Voice,
     history: History,
     thinking: Thinking,
@@ -78,7 +91,9 @@ pub struct Conversation {
     transfers: u32,
     /// The owner's system is being asked.
     looking: Option<Wait>,
-    /// Times that it was.
+    /// What came while the caller spoke, to be told once that is over.
+    held: Option<Held>,
+    /// Times that the owner's system was asked.
     look_ups: u32,
     timers: TimerTable<Timer>,
     awaited: Awaited,
@@ -99,10 +114,15 @@ impl Conversation {
             recognizer: Engine::Up,
             synthesizer: Engine::Up,
             keys: Private::new(String::new()),
+            keyed_at: None,
+            keys_taken_at: None,
+            asked: None,
+            last_words_until: None,
             voice: Voice::default(),
             history: History::default(),
             transfers: 0,
             looking: None,
+            held: None,
             look_ups: 0,
             timers: TimerTable::default(),
             awaited: Awaited { answer: Expectation::Anything, pause_ms: None },
@@ -143,13 +163,7 @@ impl Conversation {
             (Phase::Waiting, _) | (_, Input::Connected) => {}
             (Phase::Transferring(..), Input::Heard(speech)) => self.heard_waiting(now, &speech),
             (_, Input::Heard(speech)) => self.heard(now, &speech),
-            (Phase::Talking, Input::HeardUnclear) => {
-                self.caller = Caller::Quiet;
-                if !self.confirm_again(now) {
-                    let reaction = self.dialogue.unclear();
-                    self.react(now, reaction);
-                }
-            }
+            (Phase::Talking, Input::HeardUnclear) => self.heard_unclear(now),
             (Phase::Transferring(..), Input::HeardUnclear) => self.caller = Caller::Quiet,
             (Phase::Leaving(_), Input::HeardUnclear) => {}
             (_, Input::CallerSpeaking) => self.caller = Caller::Speaking,
@@ -159,13 +173,17 @@ impl Conversation {
             (_, Input::GoesOn) => self.forget_ahead(),
             (_, Input::Thought { ask, event }) => self.thought(now, ask, event),
             (Phase::Talking, Input::Digit(digit)) => self.digit(now, digit),
+            (Phase::Leaving(EndCause::Silence), Input::Digit(digit)) => {
+                self.stay();
+                self.digit(now, digit);
+            }
             (Phase::Leaving(_) | Phase::Transferring(..), Input::Digit(_)) => {}
-            (_, Input::LookedUp(outcome)) => self.looked_up(now, &outcome),
+            (_, Input::LookedUp(outcome)) => self.looked_up(now, outcome),
             (_, Input::NotTransferred) => self.transfer_failed(now),
             (_, Input::Finished { utterance }) => {
                 self.utterance_ended(utterance, 1.0);
                 match self.phase {
-                    Phase::Leaving(cause) if self.voice.is_silent() => self.hang_up(cause),
+                    Phase::Leaving(cause) if self.voice.is_silent() => self.part(now, cause),
                     // A model's farewell may be many sentences long.
                     Phase::Leaving(_) => self.timers.set(Timer::HangUp, now + FAREWELL_GUARD),
                     Phase::Transferring(..) => self.ask_transfer_if_heard(now),
@@ -254,20 +272,32 @@ impl Conversation {
         self.caller = Caller::Quiet;
         if let Phase::Leaving(cause) = self.phase {
             let Some(reaction) = self.second_thought(cause, speech) else { return };
-            self.phase = Phase::Talking;
-            self.timers.cancel(Timer::HangUp);
+            self.stay();
             let _ = self.dialogue.hear(speech);
             self.caller_turn(now, text);
             self.react(now, reaction);
             return;
         }
         self.patience = Patience::Fresh;
+        if self.is_keying() {
+            return;
+        }
         self.forget_keys();
         self.caller_turn(now, text);
-        if self.think(now, speech) {
+        if self.think(now, speech) || self.tell_held(now, speech) || self.ask_unheard(now, speech) {
             return;
         }
         let reaction = self.dialogue.hear(speech);
+        self.react(now, reaction);
+    }
+
+    fn heard_unclear(&mut self, now: Instant) {
+        self.caller = Caller::Quiet;
+        // Whoever waits for an answer or keys in a number has not said what is to be said again.
+        if self.is_thinking() || self.is_keying() || self.confirm_again(now) {
+            return;
+        }
+        let reaction = self.dialogue.unclear();
         self.react(now, reaction);
     }
 
@@ -306,7 +336,8 @@ impl Conversation {
         self.outputs.extend(record.map(Output::Record));
         self.outputs.extend(reaction.message.map(Output::TakeMessage));
         let interruptible = reaction.hang_up.is_none() && reaction.transfer.is_none();
-        let _ = self.say(now, reaction.parts, interruptible, reaction.purpose);
+        let said = self.say(now, reaction.parts, interruptible, reaction.purpose);
+        self.asked = self.has_asked(said);
         if let Some(cause) = reaction.hang_up {
             self.leave(now, cause);
         }
@@ -359,6 +390,22 @@ impl Conversation {
         self.timers.set(Timer::HangUp, now + FAREWELL_GUARD);
     }
 
+    /// The caller has something more to say.
+    fn stay(&mut self) {
+        self.phase = Phase::Talking;
+        self.last_words_until = None;
+        self.timers.cancel(Timer::HangUp);
+    }
+
+    /// The farewell is over. A caller who speaks at this moment is waited for, unless time is over.
+    fn part(&mut self, now: Instant, cause: EndCause) {
+        let until = *self.last_words_until.get_or_insert(now + LAST_WORDS);
+        if self.caller == Caller::Quiet || cause == EndCause::MaxDuration || now >= until {
+            return self.hang_up(cause);
+        }
+        self.timers.set(Timer::HangUp, now + LAST_WORDS_DELAY);
+    }
+
     fn hang_up(&mut self, cause: EndCause) {
         self.stop_thinking();
         self.phase = Phase::Ended;
@@ -383,6 +430,7 @@ impl Conversation {
 
     fn utterance_ended(&mut self, utterance: UtteranceId, heard_fraction: f32) {
         self.thinking.utterance_ended(utterance, heard_fraction);
+        self.question_ended(utterance, heard_fraction);
         let Some(turn) = self.voice.end(utterance, heard_fraction) else { return };
         let is_told = self.thinking.was_heard(utterance, &turn.text);
         if turn.text.reveal().is_empty() {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::SegmentId;
 pub use super::endpoint::{Awaited, Completeness, Expectation, Settings};
-use super::recognizer::Transcribe;
+use super::recognizer::{Evidence, Transcribe};
 use super::recording::Recording;
 use super::vad::VadScore;
 use crate::base::limits;
@@ -29,6 +29,8 @@ const HOLD_FRAMES: u32 = 2;
 const HOLD_LIMIT_MS: u64 = 300;
 /// The detector's memory of a tone, in which it hears speech.
 const TONE_ECHO_FRAMES: u32 = 3;
+/// Voiced frames of an utterance with a voice: every word that people say has as many, no cough has.
+const VOICED_FRAMES: u32 = 3;
 
 /// What the ear is told.
 #[derive(Debug)]
@@ -81,6 +83,8 @@ pub struct Ear {
     settings: Settings,
     state: State,
     awaited: Awaited,
+    /// The last frames, the newest in the lowest bit: 1 is voiced speech.
+    voiced: u32,
     recording: Recording,
     last_segment: u32,
     /// The longest pause after which this caller has gone on, milliseconds.
@@ -113,7 +117,8 @@ struct Utterance {
     /// Of the last decode asked for; 0 is none.
     revision: u32,
     speech_frames: u32,
-    /// Of these, what was given away with earlier segments.
+    voiced_frames: u32,
+    /// Of the speech, what was given away with earlier segments.
     given_frames: u32,
     is_continuation: bool,
     last_frame_at: Instant,
@@ -159,6 +164,7 @@ impl Ear {
             settings,
             state: State::Waiting(Onset::default()),
             awaited: Expectation::Anything.into(),
+            voiced: 0,
             last_segment: 0,
             pace_ms: 0,
             ended_at: None,
@@ -170,6 +176,7 @@ impl Ear {
     pub fn reset(&mut self) {
         self.state = State::Waiting(Onset::default());
         self.awaited = Expectation::Anything.into();
+        self.voiced = 0;
         self.recording.clear();
         self.last_segment = 0;
         self.pace_ms = 0;
@@ -181,6 +188,7 @@ impl Ear {
         match input {
             Input::Frame { frame, score, lost } => {
                 let sound = self.classify(score, lost);
+                self.voiced = mark(self.voiced, sound == Sound::Speech && score.voiced);
                 self.hear(now, &frame, sound);
             }
             Input::Hint { segment, revision, thought } => {
@@ -228,8 +236,13 @@ impl Ear {
             segment: utterance.segment,
             revision: utterance.revision,
             audio: self.recording.head(self.recording.len()),
-            speech_ms: utterance.speech_ms(),
+            evidence: utterance.evidence(),
         })
+    }
+
+    /// While the caller speaks: there is a voice in it, not only breath.
+    pub fn is_hearing_voice(&self) -> bool {
+        matches!(&self.state, State::Speaking(utterance, _) if utterance.is_voiced())
     }
 
     fn classify(&self, score: VadScore, lost: bool) -> Sound {
@@ -289,6 +302,7 @@ impl Ear {
             segment,
             revision: 0,
             speech_frames: onset.marks.count_ones(),
+            voiced_frames: self.voiced_in(since_first),
             given_frames: 0,
             is_continuation: false,
             last_frame_at: now,
@@ -301,6 +315,7 @@ impl Ear {
         let next = match sound {
             Sound::Speech => {
                 utterance.speech_frames += 1;
+                utterance.voiced_frames += self.voiced_in(1);
                 Some(Speech::default())
             }
             Sound::Tone => Some(Speech { tone_frames: speech.tone_frames + 1, ..speech }),
@@ -355,6 +370,7 @@ impl Ear {
         let pause_frames = pause.frames.saturating_sub(pause.marks.count_ones());
         self.pace_ms = self.pace_ms.max(u64::from(pause_frames) * FRAME_MS);
         utterance.speech_frames += pause.marks.count_ones();
+        utterance.voiced_frames += self.voiced_in(needed + RESUME_SLACK_FRAMES);
         utterance.last_speech_at = now;
         State::Speaking(utterance, Speech::default())
     }
@@ -369,7 +385,7 @@ impl Ear {
         let at = self.recording.quietest(limit - ms_to_samples(CUT_SEARCH_MS), limit);
         let audio = self.recording.split_head(at);
         let (segment, revision) = (utterance.segment, utterance.revision + 1);
-        let speech_ms = utterance.speech_ms();
+        let evidence = utterance.evidence();
         let kept_frames = u32::try_from(self.recording.len() / FRAME_SAMPLES).unwrap_or(u32::MAX);
         utterance.given_frames = utterance.speech_frames.saturating_sub(kept_frames);
         self.last_segment += 1;
@@ -377,7 +393,7 @@ impl Ear {
         utterance.segment = next;
         utterance.revision = 0;
         utterance.is_continuation = true;
-        self.outputs.push_back(Output::Decode(Transcribe { segment, revision, audio, speech_ms }));
+        self.outputs.push_back(Output::Decode(Transcribe { segment, revision, audio, evidence }));
         self.outputs.push_back(Output::Cut { segment, revision, next });
     }
 
@@ -394,7 +410,7 @@ impl Ear {
             segment: utterance.segment,
             revision: utterance.revision,
             audio: self.recording.head(end),
-            speech_ms: utterance.speech_ms(),
+            evidence: utterance.evidence(),
         }));
     }
 
@@ -424,7 +440,11 @@ impl Ear {
                 ended_at: utterance.last_speech_at,
             }
         });
-        self.ended_at = Some(utterance.last_speech_at);
+        if !utterance.is_too_short(&self.settings) {
+            self.ended_at = Some(utterance.last_speech_at);
+            // Callers think longer about one thing than about another.
+            self.pace_ms -= self.pace_ms / 8;
+        }
         self.recording.finish(pause.frames as usize);
         self.state = State::Waiting(Onset::default());
     }
@@ -466,6 +486,11 @@ impl Ear {
         }
     }
 
+    /// Voiced frames among the last.
+    const fn voiced_in(&self, frames: u32) -> u32 {
+        (self.voiced & low_bits(frames)).count_ones()
+    }
+
     fn next_segment(&mut self) -> SegmentId {
         self.last_segment += 1;
         SegmentId(self.last_segment)
@@ -473,9 +498,14 @@ impl Ear {
 }
 
 impl Utterance {
-    /// Speech in the segment that is going on.
-    fn speech_ms(&self) -> u64 {
-        u64::from(self.speech_frames - self.given_frames) * FRAME_MS
+    /// Of the segment that is going on.
+    fn evidence(&self) -> Evidence {
+        let speech_ms = u64::from(self.speech_frames - self.given_frames) * FRAME_MS;
+        Evidence { speech_ms, is_voiced: self.is_voiced() }
+    }
+
+    const fn is_voiced(&self) -> bool {
+        self.voiced_frames >= VOICED_FRAMES
     }
 
     /// The end of a long utterance is never too short: the rest of it has been given away.

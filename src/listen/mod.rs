@@ -28,12 +28,13 @@ mod spectrum;
 pub mod tone;
 pub mod transcript;
 pub mod vad;
+mod voicing;
 
 pub use assembly::Assembly;
 pub use ear::{Awaited, Completeness, Ear, Expectation, Input, Output, Settings};
 pub use echo::{EchoDetector, Voices};
 pub use partial::{PartialText, Partials};
-pub use recognizer::{DecodeWish, Hint, Recognition, Transcribe, Urgency, WordSpan};
+pub use recognizer::{DecodeWish, Evidence, Hint, Recognition, Transcribe, Urgency, WordSpan};
 pub use transcript::{Guard, Guards, Heard, Reading, Word};
 pub use vad::{Ours, Vad, VadScore};
 

@@ -10,21 +10,23 @@
 //! at once fill each other's gaps. So a crowd is known without a caller to compare it with, and one
 //! voice far off only beside the caller's, once it has gone on after the caller for a second. In a quiet
 //! room nothing here decides anything.
+//!
+//! Steady noise fills one voice's gaps as well. It gives itself away by its level, where it was heard
+//! before the voice, and by the voice's pitch: that of many at once is nobody's.
+
+mod levels;
+mod noise;
+
+use levels::Levels;
+use noise::Noise;
 
 /// Score from which a frame speaks at all.
 const SPEAKS: f32 = 0.45;
 /// Score from which it may be one of a crowd: noise of a line or a car reaches 0.55.
 const LIKE_A_VOICE: f32 = 0.6;
 
-/// Frames that a crowd is judged by: 2.5 s.
-const WINDOW: usize = 125;
-/// Of these so many may be like no voice.
-const UNLIKE: usize = 4;
-/// Most dB between the loud and the soft frames of a crowd (9 of 10 and 1 of 20 are below). One voice
-/// has 21 at least, four at once 14 at most.
-const CROWD_SPREAD_DB: f32 = 14.5;
-/// Most dB between its loud frames and the median: steady noise under one voice has more.
-const CROWD_PEAK_DB: f32 = 5.5;
+/// Soft frames that are no further above steady noise than this are noise, in dB.
+const SOFT_ABOVE_NOISE_DB: f32 = 3.0;
 /// The caller stands at least this far above a crowd's loud frames, in dB.
 const ABOVE_CROWD_DB: f32 = 4.0;
 /// A crowd grows louder by so much a frame at most, in dB: the caller in it must not pass for it.
@@ -71,6 +73,10 @@ pub(super) struct Sound {
     pub speech: f32,
     /// The same whatever the noise.
     pub likeness: f32,
+    /// How periodic it is, 0 to 1.
+    pub voicing: f32,
+    /// It is our own voice that comes back.
+    pub ours: bool,
     /// Our own voice may be in it.
     pub we_speak: bool,
 }
@@ -78,6 +84,7 @@ pub(super) struct Sound {
 /// What is known of who speaks near and far in one call.
 pub(super) struct Nearness {
     levels: Levels,
+    noise: Noise,
     caller: Caller,
     crowd: Option<Crowd>,
     /// The last frames, the newest in the lowest bit: 1 is near speech.
@@ -107,6 +114,7 @@ impl Nearness {
     pub(super) const fn new() -> Self {
         Self {
             levels: Levels::new(),
+            noise: Noise::new(),
             caller: Caller::new(),
             crowd: None,
             marks: 0,
@@ -121,7 +129,8 @@ impl Nearness {
     /// The frame's score where it is near, else 0. RT safe.
     pub(super) fn weigh(&mut self, sound: &Sound) -> f32 {
         let is_like_a_voice = sound.likeness >= LIKE_A_VOICE;
-        self.levels.push(sound.level_dbfs, is_like_a_voice);
+        self.levels.push(sound, is_like_a_voice);
+        self.noise.learn(sound.level_dbfs, !is_like_a_voice && !sound.ours);
         self.unlike = if is_like_a_voice { 0 } else { self.unlike.saturating_add(1) };
         self.watch_crowd();
         let speaks = sound.speech >= SPEAKS;
@@ -175,7 +184,11 @@ impl Nearness {
                 self.caller.was(crowd.loud_dbfs);
             }
         }
-        let Some(loud_dbfs) = self.levels.crowd_dbfs() else { return };
+        let Some(levels::Even { loud_dbfs, soft_dbfs }) = self.levels.even() else { return };
+        let is_noise = |noise: f32| soft_dbfs < noise + SOFT_ABOVE_NOISE_DB;
+        if self.noise.level_dbfs().is_some_and(is_noise) {
+            return;
+        }
         let below_caller_db = self.caller.level_dbfs.map(|caller| caller - loud_dbfs);
         let is_caller = |below_db: f32| below_db < CERTAIN_DB + ABOVE_CROWD_DB;
         if below_caller_db.is_some_and(is_caller) {
@@ -247,62 +260,6 @@ impl Caller {
         if self.level_dbfs.is_none() {
             *self = Self { level_dbfs: Some(dbfs), frames: SURE_FRAMES, power: 0.0 };
         }
-    }
-}
-
-/// Steps of the histogram in a dB, and its places: -96 to 0 dBFS.
-const STEPS: f32 = 2.0;
-const PLACES: usize = 193;
-
-/// The levels of the last frames.
-struct Levels {
-    /// Place of each frame in `counts`, and whether it is like a voice; the oldest is at `next`.
-    frames: [(u8, bool); WINDOW],
-    next: usize,
-    filled: usize,
-    counts: [u8; PLACES],
-    unlike: usize,
-}
-
-impl Levels {
-    const fn new() -> Self {
-        Self { frames: [(0, false); WINDOW], next: 0, filled: 0, counts: [0; PLACES], unlike: 0 }
-    }
-
-    fn push(&mut self, level_dbfs: f32, is_like_a_voice: bool) {
-        let place = ((level_dbfs + 96.0) * STEPS).clamp(0.0, (PLACES - 1) as f32) as u8;
-        let (old, was_like) =
-            std::mem::replace(&mut self.frames[self.next], (place, is_like_a_voice));
-        if self.filled == WINDOW {
-            self.counts[usize::from(old)] -= 1;
-            self.unlike -= usize::from(!was_like);
-        } else {
-            self.filled += 1;
-        }
-        self.counts[usize::from(place)] += 1;
-        self.unlike += usize::from(!is_like_a_voice);
-        self.next = (self.next + 1) % WINDOW;
-    }
-
-    /// Level of the loud frames, if all of them together are a crowd.
-    fn crowd_dbfs(&self) -> Option<f32> {
-        if self.filled < WINDOW || self.unlike > UNLIKE {
-            return None;
-        }
-        let [soft, median, loud] =
-            [WINDOW / 20, WINDOW / 2, WINDOW * 9 / 10].map(|rank| self.ranked_dbfs(rank));
-        let is_even = loud - soft <= CROWD_SPREAD_DB && loud - median <= CROWD_PEAK_DB;
-        is_even.then_some(loud)
-    }
-
-    /// The level that so many frames are below.
-    fn ranked_dbfs(&self, rank: usize) -> f32 {
-        let mut below = 0;
-        let place = self.counts.iter().position(|count| {
-            below += usize::from(*count);
-            below > rank
-        });
-        place.unwrap_or(PLACES - 1) as f32 / STEPS - 96.0
     }
 }
 

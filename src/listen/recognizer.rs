@@ -17,8 +17,16 @@ pub struct Transcribe {
     pub segment: SegmentId,
     pub revision: u32,
     pub audio: Vec<i16>,
-    /// Speech in it as the detector counts it, pauses left out: rather too much than too little.
+    pub evidence: Evidence,
+}
+
+/// What the detector found in the sound of a decode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Speech, pauses left out: rather too much than too little.
     pub speech_ms: u64,
+    /// There is a voice in the utterance so far, not only breath.
+    pub is_voiced: bool,
 }
 
 /// How an utterance is to be decoded.
@@ -141,7 +149,7 @@ mod tests {
             segment: SegmentId(3),
             revision: 2,
             audio: vec![77; 1_600],
-            speech_ms: 40,
+            evidence: Evidence { speech_ms: 40, is_voiced: true },
         };
         assert_eq!(format!("{request:?}"), "Transcribe(SegmentId(3).2, 100 ms)");
     }

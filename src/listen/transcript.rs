@@ -17,7 +17,7 @@ mod repetition;
 use std::ops::Range;
 
 use super::confidence;
-use super::recognizer::{Recognition, WordSpan};
+use super::recognizer::{Evidence, Recognition, WordSpan};
 use crate::base::{Private, limits};
 pub use guards::{Guard, Guards};
 use guards::{is_too_fast, phrase, without_captions};
@@ -99,9 +99,23 @@ impl Reading {
     }
 }
 
-/// Reads one answer of the recogniser to sound with so much speech in it; how much it was need not
-/// be known.
-pub fn read(recognition: &Recognition, speech_ms: Option<u64>) -> Reading {
+/// Reads one answer of the recogniser to sound of which this is known, if anything is.
+///
+/// Where there is no voice, one word is a cough's: a model makes words of any sound, and surely so.
+/// Several words without a voice were whispered.
+pub fn read(recognition: &Recognition, evidence: Option<Evidence>) -> Reading {
+    let reading = read_words(recognition, evidence);
+    let is_breath = evidence.is_some_and(|evidence| !evidence.is_voiced);
+    match &reading.heard {
+        Heard::Unclear if is_breath => reading.guarded(Guard::Breath, Heard::Nothing),
+        Heard::Words { words, .. } if is_breath && words.len() <= 1 => {
+            reading.guarded(Guard::Breath, Heard::Nothing)
+        }
+        Heard::Nothing | Heard::Unclear | Heard::Words { .. } => reading,
+    }
+}
+
+fn read_words(recognition: &Recognition, evidence: Option<Evidence>) -> Reading {
     let plain = without_notes(recognition.text.reveal());
     let mut chunks = chunks(&plain, &recognition.words);
     let nothing = if plain.missing.is_empty() { Heard::Nothing } else { Heard::Unclear };
@@ -138,7 +152,7 @@ pub fn read(recognition: &Recognition, speech_ms: Option<u64>) -> Reading {
         Repetition::Runaway => return reading.guarded(Guard::Loop, Heard::Unclear),
     };
     let words = chunks.iter().map(|chunk| chunk.words.len()).sum();
-    if speech_ms.is_some_and(|speech_ms| is_too_fast(words, speech_ms)) {
+    if evidence.is_some_and(|evidence| is_too_fast(words, evidence.speech_ms)) {
         return reading.guarded(Guard::Pace, Heard::Unclear);
     }
     Reading { heard: words_heard(chunks, confidence.min(most)), ..reading }

@@ -9,6 +9,7 @@ use earshot::Detector;
 use super::echo::Voices;
 use super::near::{Nearness, Sound};
 use super::tone::ToneGuard;
+use super::voicing::Voicing;
 use crate::base::pcm::Frame;
 
 /// Samples that earshot takes at once.
@@ -24,6 +25,8 @@ const FLOOR_WINDOW_FRAMES: u32 = 40;
 const LOUDEST_NOISE_DBFS: f32 = -30.0;
 /// Where the floor starts, in dBFS: too low rather than too high.
 const FIRST_FLOOR_DBFS: f32 = -70.0;
+/// A frame is voiced from this peak of its correlation on.
+const VOICED: f32 = 0.6;
 
 /// What the detector thinks of one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,6 +35,8 @@ pub struct VadScore {
     pub speech: f32,
     /// The frame is a tone (DTMF, ringback, busy, a beep), whatever `speech` says.
     pub tonal: bool,
+    /// It is periodic, as vowels are: no cough, breath or noise is for 60 ms.
+    pub voiced: bool,
 }
 
 /// Our own voice in a frame.
@@ -55,6 +60,7 @@ pub struct Vad {
     /// Of the last whole block; a frame that completes none repeats it.
     last: f32,
     tones: ToneGuard,
+    voicing: Voicing,
     floor: NoiseFloor,
     nearness: Nearness,
 }
@@ -73,6 +79,7 @@ impl Vad {
             filled: 0,
             last: 0.0,
             tones: ToneGuard::new(),
+            voicing: Voicing::new(),
             floor: NoiseFloor::new(),
             nearness: Nearness::new(),
         }
@@ -84,6 +91,7 @@ impl Vad {
         self.filled = 0;
         self.last = 0.0;
         self.tones = ToneGuard::new();
+        self.voicing = Voicing::new();
         self.floor = NoiseFloor::new();
         self.nearness = Nearness::new();
     }
@@ -92,6 +100,7 @@ impl Vad {
     pub fn score(&mut self, frame: &Frame, ours: Ours) -> VadScore {
         let heard = self.detect(&frame.0);
         let tonal = self.tones.is_tonal(frame);
+        let voicing = self.voicing.measure(frame);
         let level_dbfs = frame.level_dbfs();
         let floor_dbfs = self.floor.track(level_dbfs);
         let is_theirs = ours.voices == Voices::Theirs;
@@ -102,11 +111,13 @@ impl Vad {
             level_dbfs,
             speech: if stands_out && !tonal { heard } else { 0.0 },
             likeness: if is_voice { heard } else { 0.0 },
+            voicing,
+            ours: ours.voices == Voices::Ours,
             we_speak: ours.is_about,
         });
         // A tone is told by `tonal`, whatever the detector thinks of it.
         let speech = if stands_out && tonal { heard } else { near };
-        VadScore { speech, tonal }
+        VadScore { speech, tonal, voiced: voicing >= VOICED }
     }
 
     /// The highest score of the blocks that this frame completes.

@@ -329,14 +329,15 @@ fn write_some_moment(writer: &mut Writer, since: Instant, moment: Option<Instant
 }
 
 fn write_heard(writer: &mut Writer, now: Instant, heard: &HeardFrame) {
-    let HeardFrame { frame, score: VadScore { speech, tonal }, origin, arrived, at } = heard;
+    let HeardFrame { frame, score: VadScore { speech, tonal, voiced }, origin, arrived, at } =
+        heard;
     let origin = match origin {
         Origin::Received => 0,
         Origin::Concealed => 1,
         Origin::Pause => 2,
         Origin::Nothing => 3,
     };
-    writer.byte(origin << 1 | u8::from(*tonal));
+    writer.byte(origin << 2 | u8::from(*voiced) << 1 | u8::from(*tonal));
     writer.float(*speech);
     writer.signed(nanos(now, *arrived));
     writer.signed(nanos(now, *at));
@@ -345,14 +346,14 @@ fn write_heard(writer: &mut Writer, now: Instant, heard: &HeardFrame) {
 
 fn read_heard(reader: &mut Reader<'_>, now: Instant) -> Result<HeardFrame, FlightError> {
     let kind = reader.byte()?;
-    let origin = match kind >> 1 {
+    let origin = match kind >> 2 {
         0 => Origin::Received,
         1 => Origin::Concealed,
         2 => Origin::Pause,
         3 => Origin::Nothing,
         _ => return Err(FlightError::Malformed("a frame of an unknown origin")),
     };
-    let score = VadScore { speech: reader.float()?, tonal: kind & 1 == 1 };
+    let score = VadScore { speech: reader.float()?, tonal: kind & 1 == 1, voiced: kind & 2 == 2 };
     let (arrived, at) = (moment(reader, now)?, moment(reader, now)?);
     let samples = sound::read(reader, FRAME_SAMPLES)?;
     let samples = samples.try_into().map_err(|_| FlightError::Malformed("a frame of 20 ms"))?;

@@ -48,7 +48,7 @@ impl Floor {
     /// The caller has begun to speak for sure.
     pub(super) fn begin_overlap(&mut self, now: Instant) {
         if self.spoken.iter().any(Saying::is_under_way) {
-            let is_meant = self.is_question_open(now);
+            let is_meant = self.is_question_open(now) || self.has_just_begun(now);
             self.overlap = Some(Overlap { speech_frames: ONSET_FRAMES - 1, is_meant });
         }
     }
@@ -65,6 +65,10 @@ impl Floor {
         overlap.speech_frames = overlap.speech_frames.saturating_add(1);
         let needed = if overlap.is_meant { ANSWER_FRAMES } else { FLOOR_FRAMES };
         let speech_frames = overlap.speech_frames;
+        // Breath alone, however long, is no wish to speak; whispered words end as a turn.
+        if !self.hearing.is_hearing_voice() {
+            return;
+        }
         if speech_frames >= needed {
             self.pause_all();
         }
@@ -112,15 +116,22 @@ impl Floor {
 
     /// We wait for an answer, and the question was begun at least.
     fn is_question_open(&self, now: Instant) -> bool {
-        if self.conversation.expectation() == converse::Expectation::Anything {
-            return false;
-        }
+        let is_expected = self.conversation.expectation() != converse::Expectation::Anything;
         let mut going_on = self.spoken.iter().filter(|saying| saying.is_going_on());
         match (going_on.next(), going_on.next()) {
-            (Some(last), None) => last.has_begun_question(now, self.voice.length(last.wire)),
+            (Some(last), None) => {
+                // A model asks without saying so.
+                (is_expected || last.asks())
+                    && last.has_begun_question(now, self.voice.length(last.wire))
+            }
             // The question comes last.
             (Some(_), Some(_)) => false,
-            (None, _) => true,
+            (None, _) => is_expected,
         }
+    }
+
+    /// All that we say has begun at this moment: the caller had begun, too.
+    fn has_just_begun(&self, now: Instant) -> bool {
+        self.spoken.iter().all(|saying| saying.has_just_begun(now))
     }
 }

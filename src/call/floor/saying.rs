@@ -10,7 +10,7 @@
 //!
 //! Invariant: every utterance that the conversation said ends for it in `Finished` or `Interrupted`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Floor, FloorOutput, Phase};
 use crate::base::UtteranceId;
@@ -19,6 +19,10 @@ use crate::call::record::CallRecord;
 use crate::call::state::millis;
 use crate::converse::{self, Purpose, Say, plain};
 use crate::speak::PlayoutFrame;
+
+/// Nobody hears an utterance, and begins to speak in answer, within this time; the way to the ear and
+/// the detector's own delay are in it.
+const JUST_BEGUN: Duration = Duration::from_millis(300);
 
 /// Something that the conversation wants said and that has not ended.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(super) struct Saying {
     turn: usize,
     /// Share of its text before the last sentence: where a question would begin.
     before_last: f32,
+    /// That sentence is a question.
+    asks: bool,
     /// Frames that were given to the ring under this number.
     frames: u32,
     /// Frames before those: it was stopped and went on.
@@ -65,13 +71,15 @@ enum Then {
 
 impl Saying {
     pub(super) fn new(say: &Say, wire: UtteranceId, turn: usize) -> Self {
+        let text = plain(say.text.reveal());
         Self {
             utterance: say.utterance,
             wire,
             interruptible: say.interruptible,
             purpose: say.purpose,
             turn,
-            before_last: before_last_sentence(&plain(say.text.reveal())),
+            before_last: before_last_sentence(&text),
+            asks: text.trim_end().ends_with('?'),
             frames: 0,
             from: 0,
             heard: 0,
@@ -87,6 +95,19 @@ impl Saying {
     /// The caller hears it, or has just heard it.
     pub(super) fn is_under_way(&self) -> bool {
         self.frames > 0 || self.state != State::Going
+    }
+
+    /// Its last sentence is a question, whatever answers the conversation expects.
+    pub(super) fn asks(&self) -> bool {
+        self.asks
+    }
+
+    /// It has begun so lately that what the caller begins to say now is no answer to it.
+    pub(super) fn has_just_begun(&self, now: Instant) -> bool {
+        let since = |at| now.saturating_duration_since(at);
+        self.purpose != Purpose::Greeting
+            && self.from == 0
+            && self.audible.is_none_or(|at| since(at) < JUST_BEGUN)
     }
 
     fn is_protected(&self) -> bool {

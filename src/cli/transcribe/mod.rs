@@ -153,7 +153,7 @@ fn decode(
     for piece in pieces {
         let text = engine.hear(piece.audio, wish.clone())?;
         decode_ms += text.decode_ms;
-        let reading = transcript::read(&text.recognition, Some(piece.speech_ms));
+        let reading = transcript::read(&text.recognition, Some(piece.evidence));
         guards.add(reading.guards);
         parts.push(reading.heard);
         recognitions.push(text.recognition);

@@ -26,9 +26,10 @@ impl Conversation {
     pub(super) fn recognizer_back(&mut self, now: Instant) {
         if self.recognizer == Engine::Lost {
             self.recognizer = Engine::Up;
-            let mut parts = vec![self.playbook.prompts().engine.recognizer_back.clone()];
-            parts.extend(self.dialogue.question());
-            self.notice(now, parts);
+            let back = vec![self.playbook.prompts().engine.recognizer_back.clone()];
+            if self.phase == Phase::Talking {
+                self.ask_open(now, back, Purpose::EngineNotice);
+            }
         }
     }
 

@@ -20,6 +20,10 @@ impl Conversation {
         }
         self.patience = Patience::Fresh;
         self.spoke_until = None;
+        if self.is_rest_of_keys(now, digit) {
+            return;
+        }
+        self.keyed_at = Some(now);
         self.stop(self.voice.interruptible());
         match (self.expectation(), digit) {
             (Expectation::Digits { .. }, '*') => self.forget_keys(),
@@ -31,7 +35,7 @@ impl Conversation {
                 self.keys = Private::new(keys);
                 self.timers.set(Timer::KeyPause, now + self.settings.key_pause);
                 if full {
-                    self.submit_keys(now);
+                    self.take_keys(now);
                 }
             }
             (Expectation::YesNo, '1') => self.key_answer(now, |answers| answers.spoken_yes),
@@ -68,8 +72,30 @@ impl Conversation {
 
     /// The keys that mean nothing have ended.
     pub(super) fn explain_keys(&mut self, now: Instant) {
-        let keypad = vec![self.playbook.prompts().keypad.clone()];
-        let _ = self.say(now, keypad, true, Purpose::Reprompt);
+        // The keys of the menu are no answer to a question.
+        let question = self.question_by_keys();
+        let parts = question.unwrap_or_else(|| vec![self.playbook.prompts().keypad.clone()]);
+        self.stop(self.voice.interruptible());
+        self.say_question(now, parts, Purpose::Reprompt);
+    }
+
+    /// The keys so far, without a `#`: it and what else comes late belongs to them.
+    pub(super) fn take_keys(&mut self, now: Instant) {
+        self.keys_taken_at = Some(now);
+        self.submit_keys(now);
+    }
+
+    fn is_rest_of_keys(&mut self, now: Instant, digit: char) -> bool {
+        let within = if digit == '#' { self.settings.key_pause } else { RUN };
+        let is_rest = self.keys_taken_at.is_some_and(|at| now <= at + within);
+        self.keys_taken_at = (is_rest && digit != '#').then_some(now);
+        is_rest
+    }
+
+    /// Keys have been pressed since the caller's last words, and more will come.
+    pub(super) fn is_keying(&self) -> bool {
+        let is_newer = |at| self.spoke_until.is_none_or(|until| until <= at);
+        !self.keys.reveal().is_empty() && self.keyed_at.is_some_and(is_newer)
     }
 
     pub(super) fn submit_keys(&mut self, now: Instant) {

@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use super::{Caller, Conversation, Phase, Timer};
 use crate::base::limits;
+use crate::converse::alphabet::Speech;
 use crate::converse::alphabet::{Output, Purpose};
 use crate::converse::lookup::{LookUp, LookedUp};
+use crate::converse::people::PersonId;
 
 /// How far the wait has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +18,19 @@ pub(super) enum Wait {
     Told(u32),
 }
 
+/// News for a caller who speaks at this moment.
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    LookedUp(LookedUp),
+    NotTransferred(PersonId),
+}
+
 impl Conversation {
     /// Asks. Beyond the budget of a call the answer is that it failed.
     pub(super) fn begin_look_up(&mut self, now: Instant, asked: LookUp) {
         self.looking = Some(Wait::Fresh);
         if self.look_ups >= limits::LOOK_UPS_PER_CALL {
-            return self.looked_up(now, &LookedUp::Failed);
+            return self.looked_up(now, LookedUp::Failed);
         }
         self.look_ups += 1;
         self.outputs.push_back(Output::LookUp(asked));
@@ -29,17 +38,54 @@ impl Conversation {
         self.timers.set(Timer::LookUp, told_at);
     }
 
-    pub(super) fn looked_up(&mut self, now: Instant, outcome: &LookedUp) {
+    pub(super) fn looked_up(&mut self, now: Instant, outcome: LookedUp) {
         if self.looking.take().is_none() {
             return;
         }
         self.timers.cancel(Timer::LookUp);
         if self.thinking.is_looking_up() {
-            return self.model_looked_up(now, outcome);
+            return self.model_looked_up(now, &outcome);
         }
-        if let Some(reaction) = self.dialogue.looked_up(outcome) {
+        if self.caller == Caller::Speaking {
+            self.held = Some(Held::LookedUp(outcome));
+            return;
+        }
+        if let Some(reaction) = self.dialogue.looked_up(&outcome) {
             self.follow(now, reaction);
         }
+    }
+
+    /// The caller who spoke is silent, and it was no turn.
+    pub(super) fn tell_held_news(&mut self, now: Instant) {
+        if self.caller == Caller::Speaking {
+            return;
+        }
+        match self.held.take() {
+            Some(Held::LookedUp(outcome)) => {
+                if let Some(reaction) = self.dialogue.looked_up(&outcome) {
+                    self.follow(now, reaction);
+                }
+            }
+            Some(Held::NotTransferred(person)) => self.not_transferred(now, person),
+            None => (),
+        }
+    }
+
+    /// The caller's turn has ended, in which an answer came: it is told, unless the words make it
+    /// useless.
+    pub(super) fn tell_held(&mut self, now: Instant, speech: &Speech) -> bool {
+        if self.held.is_none() {
+            return false;
+        }
+        let mut after = self.dialogue.clone();
+        let _ = after.hear(speech);
+        if !after.is_looking_up() {
+            self.held = None;
+            return false;
+        }
+        self.stop(self.voice.interruptible());
+        self.tell_held_news(now);
+        true
     }
 
     /// The playbook's question takes long. A model has its own filler.
@@ -48,7 +94,7 @@ impl Conversation {
             Some(Wait::Fresh) => 0,
             Some(Wait::Told(limits::LOOK_UP_TOLD)) => {
                 self.outputs.push_back(Output::CancelLookUp);
-                return self.looked_up(now, &LookedUp::Failed);
+                return self.looked_up(now, LookedUp::Failed);
             }
             Some(Wait::Told(told)) => told,
             None => return,
@@ -65,6 +111,10 @@ impl Conversation {
     pub(super) fn watch_look_up(&mut self) {
         let is_wanted = self.phase == Phase::Talking
             && (self.dialogue.is_looking_up() || self.thinking.is_looking_up());
+        self.held = self.held.take().filter(|held| match held {
+            Held::LookedUp(_) => is_wanted,
+            Held::NotTransferred(_) => matches!(self.phase, Phase::Transferring(..)),
+        });
         if !is_wanted && self.looking.take().is_some() {
             self.timers.cancel(Timer::LookUp);
             self.outputs.push_back(Output::CancelLookUp);

@@ -19,6 +19,7 @@ mod tools;
 use std::fmt;
 use std::time::Instant;
 
+use super::question::HEARD;
 use super::{Caller, Conversation, Timer};
 use crate::base::{Private, UtteranceId, limits};
 use crate::converse::alphabet::{AskId, Expectation, Output, Purpose, Speaker, Speech, Turn};
@@ -28,10 +29,6 @@ use crate::converse::llm::{
 };
 use crate::converse::lookup::LookedUp;
 use crate::converse::playbook::Playbook;
-
-/// Of a question before a tool, the share that the caller must have heard: a yes to something else
-/// may come just after it has begun.
-const HEARD: f32 = 0.5;
 
 /// The part of a conversation that has to do with a model.
 pub struct Thinking {
@@ -214,6 +211,30 @@ impl Thinking {
         matches!(self.state, State::LookingUp { .. })
     }
 
+    /// The question whether a tool shall be carried out.
+    pub fn question(&self) -> Option<String> {
+        match &self.state {
+            State::Confirming { question, .. } => Some(question.text.reveal().clone()),
+            State::Idle | State::Ahead { .. } | State::Answering(_) | State::LookingUp { .. } => {
+                None
+            }
+        }
+    }
+
+    /// It was asked again, as this utterance; false if there is none.
+    pub fn asked_again(&mut self, said: Option<UtteranceId>) -> bool {
+        let State::Confirming { question, .. } = &mut self.state else { return false };
+        question.utterance = said;
+        true
+    }
+
+    /// What the caller has heard of the question counts no more.
+    pub fn forget_hearing(&mut self) {
+        if let State::Confirming { question, .. } = &mut self.state {
+            question.is_heard = false;
+        }
+    }
+
     pub fn expectation(&self) -> Option<Expectation> {
         matches!(self.state, State::Confirming { .. }).then_some(Expectation::YesNo)
     }
@@ -328,7 +349,7 @@ impl Conversation {
     pub(super) fn caller_silent(&mut self, now: Instant, since: Instant) {
         self.caller = Caller::Quiet;
         self.spoke_until = Some(since);
-        if self.thinking.is_answering() {
+        if self.thinking.is_answering() || self.held.is_some() {
             self.timers.set(Timer::Held, now);
         }
     }

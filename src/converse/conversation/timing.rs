@@ -43,14 +43,19 @@ impl Conversation {
                 (Phase::Talking | Phase::Leaving(_), Timer::LengthEnd) => self.end_of_time(now),
                 (Phase::Transferring(..), Timer::LengthEnd) => self.put_off_end(now),
                 (Phase::Transferring(..), Timer::HangUp) => self.transfer_expired(now),
-                (Phase::Talking, Timer::KeyPause) => self.submit_keys(now),
+                (Phase::Talking, Timer::KeyPause) => self.take_keys(now),
                 (Phase::Talking, Timer::WrongKeys) => self.explain_keys(now),
                 (Phase::Talking, Timer::Lull) => self.lull(now),
-                (Phase::Talking, Timer::Held) => self.go_on(now),
+                (Phase::Talking, Timer::Held) => {
+                    self.go_on(now);
+                    self.tell_held_news(now);
+                }
+                (Phase::Transferring(..), Timer::Held) => self.tell_held_news(now),
                 (Phase::Talking, Timer::LookUp) => self.look_up_takes_long(now),
-                (Phase::Leaving(cause), Timer::HangUp) => self.hang_up(cause),
+                (Phase::Leaving(cause), Timer::HangUp) => self.part(now, cause),
                 (Phase::Waiting | Phase::Ended, _)
                 | (Phase::Talking, Timer::HangUp)
+                | (Phase::Leaving(_), Timer::Held)
                 | (
                     Phase::Leaving(_) | Phase::Transferring(..),
                     Timer::Silence
@@ -58,8 +63,7 @@ impl Conversation {
                     | Timer::KeyPause
                     | Timer::WrongKeys
                     | Timer::Lull
-                    | Timer::LookUp
-                    | Timer::Held,
+                    | Timer::LookUp,
                 ) => {}
             }
         }
@@ -77,11 +81,12 @@ impl Conversation {
             }
         };
         self.patience = next;
-        let parts = match self.recognizer {
-            Engine::Up => std::iter::once(prompt).chain(self.dialogue.question()).collect(),
+        let before = match self.recognizer {
+            Engine::Up => vec![prompt],
+            Engine::Lost | Engine::Missing if self.question_by_keys().is_some() => Vec::new(),
             Engine::Lost | Engine::Missing => vec![self.playbook.prompts().keypad.clone()],
         };
-        let _ = self.say(now, parts, true, Purpose::SilencePrompt);
+        self.ask_open(now, before, Purpose::SilencePrompt);
     }
 
     fn warn(&mut self, now: Instant) {

@@ -8,7 +8,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Conversation, Phase, Timer};
+use super::looking_up::Held;
+use super::{Caller, Conversation, Phase, Timer};
 use crate::base::limits;
 use crate::converse::alphabet::{Output, Purpose, Speech};
 use crate::converse::people::PersonId;
@@ -80,12 +81,16 @@ impl Conversation {
 
     /// Nobody answered: the caller is back.
     pub(super) fn transfer_failed(&mut self, now: Instant) {
-        if let Phase::Transferring(person, Stage::Asked) = self.phase {
-            self.not_transferred(now, person);
+        match self.phase {
+            Phase::Transferring(person, Stage::Asked) if self.caller == Caller::Speaking => {
+                self.held = Some(Held::NotTransferred(person));
+            }
+            Phase::Transferring(person, Stage::Asked) => self.not_transferred(now, person),
+            _ => (),
         }
     }
 
-    fn not_transferred(&mut self, now: Instant, person: PersonId) {
+    pub(super) fn not_transferred(&mut self, now: Instant, person: PersonId) {
         self.phase = Phase::Talking;
         self.timers.cancel(Timer::HangUp);
         self.patience = super::Patience::Fresh;
@@ -96,8 +101,11 @@ impl Conversation {
     /// A caller who speaks while it rings hears that we are still there.
     pub(super) fn heard_waiting(&mut self, now: Instant, speech: &Speech) {
         let Phase::Transferring(id, stage) = self.phase else { return };
-        self.caller = super::Caller::Quiet;
+        self.caller = Caller::Quiet;
         self.caller_turn(now, super::cut(speech.text.reveal()));
+        if self.held.is_some() {
+            return self.tell_held_news(now);
+        }
         let name = self.playbook.people().get(id).map(|person| person.name.as_str());
         let said = self.playbook.transfer().zip(name);
         let waiting = said.map(|(transfer, name)| Transfer::text(&transfer.waiting, name));

@@ -225,11 +225,17 @@ impl Dialogue {
     pub fn keyed(&mut self, digits: &str) -> Reaction {
         let state = std::mem::replace(&mut self.state, State::Open);
         let reaction = match state {
-            State::Filling(mut form, slot) if self.fits(&form, slot, digits) => {
-                form.set(slot, SlotValue::Heard(Value::certain(digits.to_owned())));
-                self.misses = 0;
-                self.advance(form, Understanding::Answer)
-            }
+            State::Filling(mut form, slot) => match self.with_spoken(&form, slot, digits) {
+                Some(digits) => {
+                    form.set(slot, SlotValue::Heard(Value::certain(digits)));
+                    self.misses = 0;
+                    self.advance(form, Understanding::Answer)
+                }
+                None => {
+                    let prompt = self.playbook.prompts().miss.clone();
+                    self.missed(State::Filling(form, slot), prompt)
+                }
+            },
             state => {
                 let prompt = self.playbook.prompts().miss.clone();
                 self.missed(state, prompt)
@@ -255,9 +261,9 @@ impl Dialogue {
                 Some(SlotKind::YesNo) => Expectation::YesNo,
                 Some(SlotKind::Name | SlotKind::Text | SlotKind::Code { .. }) => Expectation::Text,
                 Some(kind) => kind.digit_count().map_or(Expectation::Anything, |(min, max)| {
-                    let heard = form.partial.text.len();
-                    let min = min.saturating_sub(heard).max(1);
-                    Expectation::Digits { min, max: max.saturating_sub(heard).max(min) }
+                    // Whoever has said a part may still key in all of it.
+                    let min = min.saturating_sub(form.partial.text.len()).max(1);
+                    Expectation::Digits { min, max }
                 }),
                 None => Expectation::Anything,
             },
@@ -267,6 +273,19 @@ impl Dialogue {
     /// The question that is open, to be asked again after an interruption.
     pub fn question(&self) -> Option<String> {
         self.question_of(&self.state)
+    }
+
+    /// The same for a caller who answers by keys; `None` where keys cannot answer it.
+    pub fn question_by_keys(&self) -> Option<Vec<String>> {
+        let yes_no = || self.playbook.prompts().keypad_yes_no.clone();
+        match (&self.state, self.expectation()) {
+            (State::Filling(form, slot), Expectation::Digits { .. }) => {
+                let slot = self.slot(form, *slot)?;
+                Some(vec![self.fill(&slot.reask, form)])
+            }
+            (state, Expectation::YesNo) => Some(vec![self.question_of(state)?, yes_no()]),
+            (_, Expectation::Digits { .. } | Expectation::Text | Expectation::Anything) => None,
+        }
     }
 
     pub fn last(&self) -> Vec<String> {
@@ -319,6 +338,17 @@ impl Dialogue {
 
     fn slot(&self, form: &Form, slot: usize) -> Option<&Slot> {
         self.playbook.intent(form.intent).slots.get(slot)
+    }
+
+    /// The number of which a part was perhaps spoken and this was keyed in, if it fits: the rest,
+    /// unless it begins as the part does, or all of it.
+    fn with_spoken(&self, form: &Form, slot: usize, digits: &str) -> Option<String> {
+        let spoken = &form.partial.text;
+        let joined = format!("{spoken}{digits}");
+        let is_again = spoken.is_empty() || digits.starts_with(spoken.as_str());
+        let candidates = if is_again { [digits, &joined] } else { [joined.as_str(), digits] };
+        let fitting = candidates.into_iter().find(|digits| self.fits(form, slot, digits));
+        fitting.map(str::to_owned)
     }
 
     fn fits(&self, form: &Form, slot: usize, digits: &str) -> bool {

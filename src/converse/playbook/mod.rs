@@ -78,6 +78,8 @@ pub struct Prompts {
     pub length: Length,
     pub engine: EnginePhrases,
     pub keypad: String,
+    /// After a yes-or-no question; empty says nothing.
+    pub keypad_yes_no: String,
 }
 
 #[derive(Clone, Debug, Default)]

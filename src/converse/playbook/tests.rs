@@ -253,15 +253,18 @@ fn an_entry_of_a_table_is_the_answer() {
     #[expect(clippy::disallowed_methods, reason = "a test's clock needs a beginning")]
     let now = std::time::Instant::now();
     conversation.handle(now, Input::Connected);
+    let mut said = Vec::new();
     for text in ["Track order 4729.", "Yes."] {
         conversation.handle(now, Input::Heard(Speech::certain(text)));
-    }
-    let mut said = Vec::new();
-    loop {
-        match conversation.poll_output() {
-            Output::Say(say) => said.push(plain(say.text.reveal())),
-            Output::Timeout(_) => break,
-            _ => {}
+        loop {
+            match conversation.poll_output() {
+                Output::Say(say) => {
+                    said.push(plain(say.text.reveal()));
+                    conversation.handle(now, Input::Finished { utterance: say.utterance });
+                }
+                Output::Timeout(_) => break,
+                _ => {}
+            }
         }
     }
     assert!(said.last().expect("a reply").starts_with("Order 4729 is on the van."), "{said:?}");

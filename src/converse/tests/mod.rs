@@ -3,6 +3,7 @@
 mod codes;
 pub mod desk;
 mod doubt;
+mod keys;
 mod likely;
 mod looking_up;
 mod model;

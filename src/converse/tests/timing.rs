@@ -86,19 +86,65 @@ fn a_farewell_that_is_never_reported_as_played_ends_the_call_anyway() {
 
 #[test]
 fn a_wish_during_the_farewell_is_answered_and_thanks_are_not() {
+    for (words, is_wish) in [("Oh, when are you open?", true), ("Thank you.", false)] {
+        // Before our last word, and over it.
+        for is_over in [false, true] {
+            let mut desk = Desk::new();
+            desk.give(Input::Connected);
+            desk.play();
+            desk.hear("Goodbye.");
+            let farewell = desk.said.remove(0);
+            assert!(!farewell.interruptible);
+            desk.give(Input::CallerSpeaking);
+            if is_over {
+                desk.give(Input::Finished { utterance: farewell.utterance });
+                desk.wait(seconds(3));
+                assert_eq!(desk.ended, None, "nobody is hung up on who speaks");
+            }
+            desk.hear(words);
+            if !is_over {
+                desk.give(Input::Finished { utterance: farewell.utterance });
+            }
+            let said = desk.play();
+            assert_eq!(
+                said.iter().any(|said| said.starts_with("We are open")),
+                is_wish,
+                "{said:?}"
+            );
+            desk.wait(seconds(1));
+            assert_eq!(desk.ended, (!is_wish).then_some(EndCause::Goodbye), "{words} {is_over}");
+        }
+    }
+}
+
+#[test]
+fn whoever_speaks_at_the_end_is_waited_for_and_not_for_ever() {
     let mut desk = Desk::new();
     desk.give(Input::Connected);
     desk.play();
     desk.hear("Goodbye.");
-    let farewell = desk.said.remove(0);
-    desk.give(Input::Interrupted { utterance: farewell.utterance, heard_fraction: 0.3 });
-    desk.hear("Oh, when are you open?");
-    assert!(desk.play()[0].starts_with("We are open"));
+    desk.give(Input::CallerSpeaking);
+    desk.play();
+    desk.wait(seconds(14));
     assert_eq!(desk.ended, None);
-    desk.hear("No.");
-    desk.hear("Thank you.");
-    assert_eq!(desk.play().len(), 1);
+    desk.wait(seconds(2));
     assert_eq!(desk.ended, Some(EndCause::Goodbye));
+}
+
+#[test]
+fn a_key_during_the_farewell_of_silence_is_an_answer() {
+    let mut desk = Desk::new();
+    desk.give(Input::Connected);
+    desk.play();
+    while desk.said.last().is_none_or(|say| say.purpose != Purpose::Farewell) {
+        desk.play();
+        desk.wait(seconds(1));
+    }
+    desk.give(Input::Digit('2'));
+    desk.said.remove(0);
+    assert!(desk.play()[0].starts_with("You find us at"));
+    desk.wait(seconds(5));
+    assert_eq!(desk.ended, None);
 }
 
 #[test]
@@ -113,7 +159,8 @@ fn what_is_said_into_the_farewell_is_believed_no_more_than_elsewhere() {
         desk.play();
         desk.hear("Goodbye.");
         let farewell = desk.said.remove(0);
-        desk.give(Input::Interrupted { utterance: farewell.utterance, heard_fraction: 0.3 });
+        desk.give(Input::CallerSpeaking);
+        desk.give(Input::Finished { utterance: farewell.utterance });
         let speech = Speech::evenly("Cancel order 4729.", confidence);
         let preview = desk.conversation.preview(&speech).reply.map(|text| plain(text.reveal()));
         assert_eq!(preview.as_deref(), Some(reply));
@@ -189,7 +236,8 @@ fn a_lost_recogniser_is_announced_and_keys_still_work() {
     desk.give(Input::RecognizerLost);
     assert_eq!(desk.play(), ["One moment, please."]);
     desk.wait(seconds(8));
-    assert!(desk.play()[0].starts_with("You can use the keys."));
+    // The menu's keys would be digits of the number.
+    assert!(desk.play()[0].starts_with("Please say your order number digit by digit, or use the"));
     "4729#".chars().for_each(|key| desk.give(Input::Digit(key)));
     assert_eq!(desk.play(), ["That is 4729. Is that right?"]);
     desk.give(Input::RecognizerBack);

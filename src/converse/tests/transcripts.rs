@@ -87,7 +87,7 @@ fn a_number_in_two_turns_is_joined() {
         "desk: Hello, this is Northgate Logistics. How can I help you?
          caller: My order number is 47
          desk: Yes, go on.
-         expect: Digits { min: 1, max: 10 }
+         expect: Digits { min: 1, max: 12 }
          caller: 29.
          desk: That is 4729. Is that right?
          caller: and 31
@@ -263,12 +263,14 @@ fn keys_choose_from_the_menu_give_digits_and_answer_questions() {
          wait: 3
          desk: That is 5810. Is that right?
          keys: 1
+         wait: 1
+         keys: 1
          desk: I have noted order 5810. I cannot see its status from here. Shall a colleague call you back about it?
          keys: 9
          desk: I have noted order 5810. I cannot see its status from here. Shall a colleague call you back about it?
          keys: 8
          wait: 1
-         desk: You can use the keys. Press 1 for our opening hours, 2 for our address, 3 to track an order, or 0 to leave a message.
+         desk: Shall a colleague call you back about it? Press 1 for yes, or 2 for no.
          keys: x",
     );
 }

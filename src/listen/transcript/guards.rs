@@ -24,10 +24,12 @@ pub enum Guard {
     Loop,
     /// More words than can be said in that much speech.
     Pace,
+    /// A word or less in sound without a voice: a cough, a breath.
+    Breath,
 }
 
 impl Guard {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Remark,
         Self::Caption,
         Self::Doubt,
@@ -35,6 +37,7 @@ impl Guard {
         Self::Repetition,
         Self::Loop,
         Self::Pace,
+        Self::Breath,
     ];
 
     /// Its name in the API.
@@ -47,6 +50,7 @@ impl Guard {
             Self::Repetition => "repetition",
             Self::Loop => "loop",
             Self::Pace => "pace",
+            Self::Breath => "breath",
         }
     }
 }

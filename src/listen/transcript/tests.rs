@@ -216,8 +216,41 @@ fn an_utterance_with_a_part_that_was_not_understood_is_never_believed_as_complet
     assert_eq!(confidence_of(&weak), 0.05);
 }
 
+const fn voiced(speech_ms: u64) -> Evidence {
+    Evidence { speech_ms, is_voiced: true }
+}
+
+#[test]
+fn one_word_without_a_voice_is_a_coughs_and_several_were_whispered() {
+    let breath = Evidence { is_voiced: false, ..voiced(600) };
+    for (text, is_heard) in [
+        ("4.", false),
+        ("yes", false),
+        ("mm (cough)", false),
+        ("47", true),
+        ("yes please", true),
+        ("", false),
+    ] {
+        let recognition = Recognition { words: spans_of(text), ..recognition(text, 0.99, 0.0) };
+        let reading = read(&recognition, Some(breath));
+        assert_eq!(matches!(reading.heard, Heard::Words { .. }), is_heard, "{text}");
+        assert!(is_heard || reading.heard == Heard::Nothing, "{text}");
+        let counts: Vec<_> = reading.guards.counts().map(|(guard, _)| guard).collect();
+        assert_eq!(counts.contains(&Guard::Breath), !is_heard && !text.is_empty(), "{text}");
+        assert_eq!(read(&recognition, None), read(&recognition, Some(voiced(600))), "{text}");
+    }
+}
+
+/// As the engine gives them: a digit is a word.
+fn spans_of(text: &str) -> Vec<WordSpan> {
+    if text.chars().all(|c| c.is_ascii_digit()) {
+        return spans(text);
+    }
+    Recognition::evenly(text, 0.99).words
+}
+
 fn guards_of(text: &str, probability: f32, no_speech: f32, speech_ms: u64) -> Vec<Guard> {
-    let reading = read(&recognition(text, probability, no_speech), Some(speech_ms));
+    let reading = read(&recognition(text, probability, no_speech), Some(voiced(speech_ms)));
     reading.guards.counts().map(|(guard, _)| guard).collect()
 }
 
@@ -282,7 +315,7 @@ fn more_words_than_can_be_said_are_not_understood() {
     ];
     for (count, speech_ms, is_possible) in table {
         let words: Vec<String> = (0..count).map(|n| format!("word{}", "x".repeat(n))).collect();
-        let reading = read(&recognition(&words.join(" "), 0.999, 0.0), Some(speech_ms));
+        let reading = read(&recognition(&words.join(" "), 0.999, 0.0), Some(voiced(speech_ms)));
         let is_heard = matches!(reading.heard, Heard::Words { .. });
         assert_eq!(is_heard, is_possible, "{count} in {speech_ms} ms");
         let expected = if is_possible { Heard::Nothing } else { Heard::Unclear };
@@ -291,8 +324,8 @@ fn more_words_than_can_be_said_are_not_understood() {
     // Each digit of a number counts.
     assert_eq!(guards_of("4729 4729", 0.99, 0.0, 300), [Guard::Repetition; 0]);
     let spelt = Recognition { words: spans("47294729"), ..recognition("47294729", 0.9, 0.0) };
-    assert_eq!(read(&spelt, Some(300)).heard, Heard::Unclear);
-    assert_ne!(read(&spelt, Some(1_600)).heard, Heard::Unclear);
+    assert_eq!(read(&spelt, Some(voiced(300))).heard, Heard::Unclear);
+    assert_ne!(read(&spelt, Some(voiced(1_600))).heard, Heard::Unclear);
 }
 
 /// A span for each character.

@@ -26,7 +26,9 @@ impl Conversation {
             return self.timers.cancel(Timer::Lull);
         }
         if !self.timers.is_armed(Timer::Lull) {
+            let is_looking_up = self.thinking.is_looking_up();
             let at = match answering.lull {
+                Lull::FilledAgain if is_looking_up => now + limits::LOOK_UP_AGAIN,
                 Lull::Fresh if answering.said.is_empty() => {
                     answering.since + limits::LLM_FILLER_AFTER
                 }
@@ -37,6 +39,7 @@ impl Conversation {
     }
 
     pub(in crate::converse::conversation) fn lull(&mut self, now: Instant) {
+        let is_looking_up = matches!(self.thinking.state, State::LookingUp { .. });
         let (State::Answering(answering) | State::LookingUp { answering, .. }) =
             &mut self.thinking.state
         else {
@@ -46,6 +49,10 @@ impl Conversation {
         let (lull, filler) = match answering.lull {
             Lull::Fresh => (Lull::Filled, llm.map(|llm| llm.filler.clone())),
             Lull::Filled => (Lull::FilledAgain, llm.map(|llm| llm.filler_again.clone())),
+            // The owner's system has a limit of its own.
+            Lull::FilledAgain if is_looking_up => {
+                (Lull::FilledAgain, llm.map(|llm| llm.filler_again.clone()))
+            }
             Lull::FilledAgain => return self.fail(now),
         };
         answering.lull = lull;

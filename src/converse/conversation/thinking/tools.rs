@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::{Question, State};
-use crate::base::{Private, UtteranceId, limits};
+use super::{Lull, Question, State};
+use crate::base::{Private, limits};
 use crate::converse::alphabet::{EndCause, Message, Output, Purpose, Speech};
-use crate::converse::conversation::engine::Engine;
 use crate::converse::conversation::{Conversation, Phase, Timer};
 use crate::converse::llm::{Decision, Rule, Said, Tool, ToolCall, ToolRequest, parse};
 use crate::converse::lookup::{LookUp, LookedUp, Lookup};
@@ -107,8 +106,9 @@ impl Conversation {
                 let State::Answering(answering) = state else { return };
                 self.timers.cancel(Timer::Lull);
                 self.dialogue.said(std::slice::from_ref(question.reveal()));
-                let utterance = self.ask_aloud(now, &question, Purpose::Reply);
-                let question = Question { text: question, utterance, is_heard: false, again: 0 };
+                let text = question.reveal().clone();
+                let question =
+                    Question { text: question, utterance: None, is_heard: false, again: 0 };
                 self.thinking.state = State::Confirming {
                     request,
                     call,
@@ -116,6 +116,7 @@ impl Conversation {
                     outcomes,
                     answering: Box::new(answering),
                 };
+                self.say_question(now, vec![text], Purpose::Reply);
                 self.expect();
             }
         }
@@ -129,17 +130,6 @@ impl Conversation {
         let refusal = Decision::Refuse("error: there are no tools");
         let decision = policy.map_or(refusal, |p| p.decide(&self.thinking.spent, &call));
         Ok((call, decision))
-    }
-
-    /// `None`: without a voice something else is said.
-    fn ask_aloud(
-        &mut self,
-        now: Instant,
-        question: &Private<String>,
-        purpose: Purpose,
-    ) -> Option<UtteranceId> {
-        let utterance = self.say(now, vec![question.reveal().clone()], true, purpose);
-        utterance.filter(|_| self.synthesizer != Engine::Lost)
     }
 
     /// The call with the person's own name: only who is configured, and there, can be named.
@@ -203,8 +193,12 @@ impl Conversation {
         outcome: &LookedUp,
     ) {
         let state = std::mem::replace(&mut self.thinking.state, State::Idle);
-        let State::LookingUp { request, mut outcomes, answering } = state else { return };
+        let State::LookingUp { request, mut outcomes, mut answering } = state else { return };
         outcomes.push((request, outcome.told()));
+        // What the model makes of it is waited for anew.
+        answering.lull = Lull::Fresh;
+        answering.since = now;
+        self.timers.cancel(Timer::Lull);
         self.thinking.state = State::Answering(answering);
         self.ask_again(now, outcomes);
     }
@@ -320,12 +314,9 @@ impl Conversation {
             return false;
         }
         question.again += 1;
-        let text = question.text.clone();
+        let text = question.text.reveal().clone();
         self.stop(self.voice.interruptible());
-        let asked = self.ask_aloud(now, &text, Purpose::Reprompt);
-        if let State::Confirming { question, .. } = &mut self.thinking.state {
-            question.utterance = asked;
-        }
+        self.say_question(now, vec![text], Purpose::Reprompt);
         true
     }
 
