@@ -51,6 +51,9 @@ pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(30);
 pub const DTMF_PER_SECOND: u32 = 20;
 /// The recogniser's window: Whisper models of ours hear 10.24 s at once; 10 s leave a margin.
 pub const UTTERANCE_MS: u64 = 10_000;
+/// Speech without an end for so long is many people's, or a television's: whoever dictates a message has
+/// paused by then.
+pub const TURN_MS: u64 = 60_000;
 /// Longest silence, in milliseconds, that a playbook may wait for within an answer: the ear keeps it.
 pub const PAUSE_MS: u64 = 2_000;
 /// Characters of recognised text taken from one utterance.

@@ -69,6 +69,8 @@ pub(super) enum FloorOutput {
 enum Timer {
     Hearing,
     Conversation,
+    /// A key is down.
+    Key,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,6 +217,9 @@ impl Floor {
 
     pub(super) fn digit(&mut self, now: Instant, digit: char) {
         self.converse(now, converse::Input::Digit(digit));
+        if self.timers.is_armed(Timer::Key) {
+            self.key_is_up(now);
+        }
     }
 
     pub(super) fn work_result(&mut self, now: Instant, result: WorkResult) {
@@ -254,6 +259,7 @@ impl Floor {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Conversation => self.converse(now, converse::Input::Timeout),
+                Timer::Key => self.key_is_up(now),
                 Timer::Hearing => {
                     self.hearing.timeout(now);
                     self.drain_hearing(now);

@@ -36,6 +36,8 @@ pub(super) struct HeardTurn {
     pub(super) endpoint_ms: u32,
     /// When the turn was taken as closed.
     pub(super) closed_at: Instant,
+    /// It had no end, and what spoke goes on.
+    pub(super) is_endless: bool,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,17 @@ pub(super) struct Words {
     pub(super) speech: converse::Speech,
     pub(super) decode_ms: u32,
     pub(super) detected: Spoken,
+}
+
+/// A word that is rather right than wrong.
+const LIKELY: f32 = 0.5;
+
+impl Words {
+    /// Most of them are, however unsure the whole.
+    pub(super) fn are_likely(&self) -> bool {
+        let words = &self.speech.words;
+        2 * words.iter().filter(|word| word.confidence >= LIKELY).count() > words.len()
+    }
 }
 
 /// The language that a text is in and how likely, where several were possible.
@@ -233,10 +246,15 @@ impl Hearing {
                 Output::Resumed { segment } => self.resumed(segment),
                 // Its text is awaited like any other; the utterance goes on.
                 Output::Cut { .. } => (),
-                Output::Closed { segment, ended_at, .. } => {
-                    let closed_at = self.now.unwrap_or(ended_at);
-                    self.closing = Some(Closing { segment, spoke_until: ended_at, closed_at });
-                    self.finish();
+                Output::Closed { segment, ended_at, is_endless, .. } => {
+                    let (spoke_until, closed_at) = (ended_at, self.now.unwrap_or(ended_at));
+                    let closing = Closing { segment, spoke_until, closed_at };
+                    if is_endless {
+                        self.give_endless(&closing);
+                    } else {
+                        self.closing = Some(closing);
+                        self.finish();
+                    }
                 }
                 Output::Dismissed { .. } => self.dismissed(),
                 Output::Timeout(at) => {
@@ -365,7 +383,21 @@ impl Hearing {
         let words = self.words(heard);
         let Closing { spoke_until, closed_at, .. } = closing;
         let endpoint_ms = millis(closed_at.saturating_duration_since(spoke_until));
-        let turn = HeardTurn { words, spoke_until, endpoint_ms, closed_at };
+        let turn = HeardTurn { words, spoke_until, endpoint_ms, closed_at, is_endless: false };
+        self.out.push_back(HearingOutput::Turn(turn));
+    }
+
+    /// What speaks goes on, so that nothing is waited for: the words of its earlier segments are all.
+    fn give_endless(&mut self, closing: &Closing) {
+        let heard = self.assembly.with(closing.segment, &Heard::Nothing);
+        self.drop_asked(|_| true);
+        self.assembly.clear();
+        self.closing = None;
+        self.guessed = None;
+        self.end_partial();
+        let Closing { spoke_until, closed_at, .. } = *closing;
+        let words = self.words(heard);
+        let turn = HeardTurn { words, spoke_until, endpoint_ms: 0, closed_at, is_endless: true };
         self.out.push_back(HearingOutput::Turn(turn));
     }
 

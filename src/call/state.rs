@@ -217,6 +217,7 @@ impl Call {
             Input::Media(MediaEvent::UtteranceAudible { utterance, at, peer_spoke }) => {
                 self.audible(utterance, at, peer_spoke);
             }
+            Input::Media(MediaEvent::DigitBegun) => self.floor.digit_begun(now),
             Input::Media(MediaEvent::Digit { digit, .. }) => self.floor.digit(now, digit),
             Input::Media(
                 MediaEvent::FirstPacket { .. }

@@ -58,6 +58,8 @@ struct Desk {
     texts: VecDeque<&'static str>,
     /// Frames of each utterance that the caller heard.
     played: Vec<(UtteranceId, u32)>,
+    /// What is spoken has no voice.
+    is_breath: bool,
     /// When something could be heard.
     sounded: Vec<Instant>,
     engine: Engine,
@@ -155,6 +157,7 @@ impl Desk {
             deadline: None,
             texts: VecDeque::new(),
             played: Vec::new(),
+            is_breath: false,
             sounded: Vec::new(),
             engine: Engine::Up,
             detected: None,
@@ -231,8 +234,8 @@ impl Desk {
         while let Some((id, event)) = self.model.due(self.now) {
             self.input(Input::Work(WorkResult::Thought { id, event }));
         }
-        let score =
-            VadScore { speech: if speech { 0.95 } else { 0.02 }, tonal: false, voiced: speech };
+        let voiced = speech && !self.is_breath;
+        let score = VadScore { speech: if speech { 0.95 } else { 0.02 }, tonal: false, voiced };
         let frame = HeardFrame {
             frame: Frame([if speech { self.loudness } else { 3 }; FRAME_SAMPLES]),
             score,

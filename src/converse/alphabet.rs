@@ -29,6 +29,8 @@ pub enum Input {
     },
     /// The caller said something that gave no words.
     HeardUnclear,
+    /// What speaks at the caller's end never ends: from here on only keys are heard.
+    TooLoud,
     /// Speech of the caller has begun (confirmed, not a click).
     CallerSpeaking,
     /// Speech of the caller has ended at this time; its text may still follow.

@@ -164,6 +164,7 @@ impl Conversation {
             (Phase::Transferring(..), Input::Heard(speech)) => self.heard_waiting(now, &speech),
             (_, Input::Heard(speech)) => self.heard(now, &speech),
             (Phase::Talking, Input::HeardUnclear) => self.heard_unclear(now),
+            (_, Input::TooLoud) => self.too_loud(now),
             (Phase::Transferring(..), Input::HeardUnclear) => self.caller = Caller::Quiet,
             (Phase::Leaving(_), Input::HeardUnclear) => {}
             (_, Input::CallerSpeaking) => self.caller = Caller::Speaking,

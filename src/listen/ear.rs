@@ -71,6 +71,8 @@ pub enum Output {
         speech_ms: u64,
         /// End of the last frame of speech.
         ended_at: Instant,
+        /// It would have gone on: no end has come within [`limits::TURN_MS`].
+        is_endless: bool,
     },
     /// It was too short to be speech, or was discarded; nothing of it counts.
     Dismissed { segment: SegmentId },
@@ -121,6 +123,7 @@ struct Utterance {
     /// Of the speech, what was given away with earlier segments.
     given_frames: u32,
     is_continuation: bool,
+    began_at: Instant,
     last_frame_at: Instant,
     /// End of the last speech.
     last_speech_at: Instant,
@@ -207,7 +210,8 @@ impl Ear {
             Input::Discard => self.discard(),
             Input::Timeout => {
                 if self.stalls_at().is_some_and(|at| at <= now) {
-                    self.close_stalled();
+                    self.close_here(false);
+                    self.recording.clear();
                 }
             }
         }
@@ -268,6 +272,7 @@ impl Ear {
                 utterance.last_frame_at = now;
                 self.state = self.speak(now, utterance, speech, sound);
                 self.cut_if_long();
+                self.close_if_endless();
             }
             State::Pausing(mut utterance, pause) => {
                 self.recording.append(frame);
@@ -305,6 +310,7 @@ impl Ear {
             voiced_frames: self.voiced_in(since_first),
             given_frames: 0,
             is_continuation: false,
+            began_at: at,
             last_frame_at: now,
             last_speech_at: now,
         };
@@ -422,12 +428,20 @@ impl Ear {
             pause.marks & low_bits(HOLD_FRAMES) != 0 && silent_ms < close_ms + HOLD_LIMIT_MS;
         let was_decoded = pause.is_decoded || utterance.is_too_short(&self.settings);
         if silent_ms >= close_ms && was_decoded && !is_held {
-            self.close();
+            self.close(false);
+        }
+    }
+
+    fn close_if_endless(&mut self) {
+        let State::Speaking(utterance, _) = &self.state else { return };
+        let length = utterance.last_frame_at.saturating_duration_since(utterance.began_at);
+        if length >= Duration::from_millis(limits::TURN_MS) {
+            self.close_here(true);
         }
     }
 
     /// Ends the utterance that pauses.
-    fn close(&mut self) {
+    fn close(&mut self, is_endless: bool) {
         let State::Pausing(utterance, pause) = &self.state else { return };
         let segment = utterance.segment;
         self.outputs.push_back(if utterance.is_too_short(&self.settings) {
@@ -438,6 +452,7 @@ impl Ear {
                 revision: utterance.revision,
                 speech_ms: u64::from(utterance.speech_frames) * FRAME_MS,
                 ended_at: utterance.last_speech_at,
+                is_endless,
             }
         });
         if !utterance.is_too_short(&self.settings) {
@@ -449,8 +464,8 @@ impl Ear {
         self.state = State::Waiting(Onset::default());
     }
 
-    /// Frames have stopped: ends the utterance with what there is.
-    fn close_stalled(&mut self) {
+    /// Ends the utterance with what there is.
+    fn close_here(&mut self, is_endless: bool) {
         if let State::Speaking(utterance, _) = self.state {
             let pause = Pause {
                 frames: 0,
@@ -465,8 +480,7 @@ impl Ear {
             pause.frames = pause.frames.max(frames(self.settings.speculate_after_ms));
         }
         self.decode_if_due();
-        self.close();
-        self.recording.clear();
+        self.close(is_endless);
     }
 
     fn discard(&mut self) {

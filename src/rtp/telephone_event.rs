@@ -60,6 +60,8 @@ impl fmt::Debug for Digit {
 pub struct EventReceiver {
     clock_hz: u32,
     pressed: Option<Press>,
+    /// A digit has been pressed and that was not asked for yet.
+    has_begun: bool,
     /// The event that ended last; packets of it, and of those before it, mean nothing new.
     ended: Option<(u32, RtpTime, u8)>,
     /// Digits to be told, oldest first.
@@ -109,6 +111,7 @@ impl EventReceiver {
         Self {
             clock_hz: clock_hz.max(1),
             pressed: None,
+            has_begun: false,
             ended: None,
             told: [None; 2],
             times: [None; limits::DTMF_PER_SECOND as usize],
@@ -149,6 +152,7 @@ impl EventReceiver {
             }
             _ => {
                 self.end(arrived);
+                self.has_begun = true;
                 self.pressed = Some(Press {
                     ssrc: header.ssrc,
                     event,
@@ -162,6 +166,12 @@ impl EventReceiver {
         if flags & END != 0 {
             self.end(arrived);
         }
+    }
+
+    /// Whether a digit has begun since this was asked last, or several have; which one is told at its
+    /// end, if it is told at all.
+    pub fn poll_begun(&mut self) -> bool {
+        std::mem::take(&mut self.has_begun)
     }
 
     /// The next digit that has ended, by word of the peer or by its silence.

@@ -382,6 +382,7 @@ fn write_media(writer: &mut Writer, now: Instant, event: &MediaEvent) {
         MediaEvent::RemoteLearnt => writer.byte(5),
         MediaEvent::SsrcChanged => writer.byte(6),
         MediaEvent::PeerLeft => writer.byte(7),
+        MediaEvent::DigitBegun => writer.byte(8),
     }
 }
 
@@ -403,6 +404,7 @@ fn read_media(reader: &mut Reader<'_>, now: Instant) -> Result<MediaEvent, Fligh
         5 => MediaEvent::RemoteLearnt,
         6 => MediaEvent::SsrcChanged,
         7 => MediaEvent::PeerLeft,
+        8 => MediaEvent::DigitBegun,
         _ => return Err(FlightError::Malformed("a media event of an unknown kind")),
     })
 }

@@ -7,10 +7,10 @@
 //!
 //! Our own echo does not come so far: it counts as silence (`listen::echo`).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::Floor;
 use super::saying::Saying;
+use super::{Floor, Phase, Timer};
 use crate::base::pcm::FRAME_MS;
 use crate::call::hearing::HeardTurn;
 use crate::converse;
@@ -31,6 +31,9 @@ const UNCLEAR_FRAMES: u32 = frames(700);
 /// Short words over our voice that are believed less than this are a cough's or a door's: a model makes
 /// words of any sound.
 const BELIEVED: f32 = 0.6;
+
+/// A key that is held down for longer, or whose end is not told, does not keep us silent.
+const KEY_DOWN: Duration = Duration::from_secs(2);
 
 const fn frames(ms: u64) -> u32 {
     (ms / FRAME_MS) as u32
@@ -74,6 +77,23 @@ impl Floor {
         }
         if speech_frames >= GIVEN_UP_FRAMES {
             self.stop_paused();
+            self.tell_unheard(now);
+        }
+    }
+
+    /// The caller presses a key: it is heard without our voice, whatever becomes of it.
+    pub(in crate::call) fn digit_begun(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Open { .. }) {
+            self.pause_all();
+            self.timers.set(Timer::Key, now + KEY_DOWN);
+        }
+    }
+
+    /// What the key has not stopped goes on.
+    pub(super) fn key_is_up(&mut self, now: Instant) {
+        self.timers.cancel(Timer::Key);
+        if self.overlap.is_none() {
+            self.resume_all();
             self.tell_unheard(now);
         }
     }

@@ -99,7 +99,7 @@ impl Saying {
 
     /// Its last sentence is a question, whatever answers the conversation expects.
     pub(super) fn asks(&self) -> bool {
-        self.asks
+        self.asks && self.purpose != Purpose::Greeting
     }
 
     /// It has begun so lately that what the caller begins to say now is no answer to it.

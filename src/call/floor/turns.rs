@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{Floor, FloorOutput, Phase, joined};
 use crate::base::UtteranceId;
-use crate::call::hearing::{HeardTurn, Spoken};
+use crate::call::hearing::{HeardTurn, Spoken, Words};
+use crate::call::language::Ears;
 use crate::call::latency::{LastSpeech, Moments};
 use crate::call::record::Turn;
 use crate::call::state::millis;
@@ -24,6 +25,9 @@ pub(super) struct Reply {
 
 impl Floor {
     pub(super) fn turn(&mut self, now: Instant, heard: HeardTurn) {
+        if heard.is_endless && !heard.words.as_ref().is_some_and(Words::are_likely) {
+            return self.too_loud(now);
+        }
         if self.is_no_turn(&heard) {
             return self.spoke_for_nothing(now);
         }
@@ -63,6 +67,17 @@ impl Floor {
             decode_ms,
             ..Turn::default()
         });
+    }
+
+    /// What speaks around the caller has no end, and would stop each of our replies: the call goes on by
+    /// keys.
+    fn too_loud(&mut self, now: Instant) {
+        self.ears = Ears::Closed;
+        self.hearing.close();
+        self.overlap = None;
+        self.stop_all();
+        self.voice.forget();
+        self.converse(now, converse::Input::TooLoud);
     }
 
     /// Where the gap begins. A voice too quiet for that measure ends where the ear heard it end.

@@ -12,6 +12,8 @@ use crate::listen::VadScore;
 /// Something that the call must know of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum MediaEvent {
+    /// The peer has pressed a key. Most often `Digit` follows, not always: keys may be too many.
+    DigitBegun,
     /// The peer pressed one of `0-9 * # A-D` and let it go after `duration`.
     Digit { digit: char, duration: Duration },
     /// The first packet that was taken from the peer since the start.
@@ -38,6 +40,7 @@ impl fmt::Debug for MediaEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Digit { duration, .. } => write!(f, "Digit({duration:?})"),
+            Self::DigitBegun => f.write_str("DigitBegun"),
             Self::FirstPacket { .. } => f.write_str("FirstPacket"),
             Self::UtteranceAudible { utterance, .. } => {
                 write!(f, "UtteranceAudible({})", utterance.0)

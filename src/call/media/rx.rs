@@ -237,8 +237,11 @@ impl Rx {
         });
     }
 
-    /// Tells the digits that have ended.
+    /// Tells the digits that have begun and those that have ended.
     pub(super) fn tell_digits(&mut self, now: Instant, sink: &mut impl Sink) {
+        if self.digits.poll_begun() {
+            sink.event(MediaEvent::DigitBegun);
+        }
         while let Some(digit) = self.digits.poll(now) {
             sink.event(MediaEvent::Digit { digit: digit.digit, duration: digit.duration });
         }

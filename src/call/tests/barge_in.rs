@@ -1,6 +1,7 @@
 //! The caller speaks over us: what stops us, what does not, and what goes on.
 
 use super::*;
+use crate::base::limits;
 
 /// A phrase of ours: long enough to be spoken over.
 const PHRASE_FRAMES: usize = 60;
@@ -153,6 +154,49 @@ fn a_key_stops_us_at_once() {
     assert!(desk.call.record().turns().len() > 1, "and is answered");
 }
 
+fn key_down(desk: &mut Desk) {
+    desk.input(Input::Media(MediaEvent::DigitBegun));
+    let &(utterance, frames) = desk.played.last().unwrap();
+    desk.input(Input::Silenced { through: desk.silenced, utterance, frames });
+}
+
+#[test]
+fn breath_does_not_stop_us_however_long_and_a_voice_does() {
+    for (is_breath, silenced) in [(true, 0), (false, 1)] {
+        let mut desk = greeting();
+        desk.is_breath = is_breath;
+        heard_as(&mut desk, "4.");
+        live(&mut desk, 660, true);
+        assert_eq!(desk.silenced, UtteranceId(silenced));
+        live(&mut desk, 600, false);
+        let spoken =
+            desk.call.record().turns().iter().filter(|t| !t.caller_text.reveal().is_empty());
+        assert_eq!(spoken.count(), usize::from(!is_breath), "a model makes words of any sound");
+    }
+}
+
+#[test]
+fn a_key_stops_us_when_it_is_pressed_and_we_go_on_if_nothing_comes_of_it() {
+    let mut desk = greeting();
+    live(&mut desk, 500, false);
+    let before = frames_played(&desk);
+    key_down(&mut desk);
+    assert_eq!(desk.silenced, UtteranceId(1), "not only when it is let go");
+    live(&mut desk, 1_900, false);
+    assert!(frames_played(&desk) <= before + 5, "{} more", frames_played(&desk) - before);
+    live(&mut desk, 1_000, false);
+    assert!(frames_played(&desk) > before + 20, "the end of the key was never told");
+    key_down(&mut desk);
+    live(&mut desk, 100, false);
+    let turns = desk.call.record().turns().len();
+    desk.input(Input::Media(MediaEvent::Digit {
+        digit: '2',
+        duration: Duration::from_millis(100),
+    }));
+    live(&mut desk, 500, false);
+    assert!(desk.call.record().turns().len() > turns, "and it is answered");
+}
+
 #[test]
 fn what_may_not_be_interrupted_is_said_to_its_end() {
     let mut desk = greeting();
@@ -176,4 +220,23 @@ fn a_caller_who_goes_on_for_a_second_is_believed_before_the_turn_is_over() {
     assert!(desk.call.record().turns()[0].interrupted);
     live(&mut desk, 2_000, false);
     assert_eq!(desk.played.len(), 1, "it does not go on");
+}
+
+#[test]
+fn speech_without_an_end_leaves_the_keys_and_stops_us_no_more() {
+    let mut desk = greeting();
+    live(&mut desk, 4_000, false);
+    heard_as(&mut desk, "");
+    live(&mut desk, limits::TURN_MS + 500, true);
+    let said = desk.replies().last().unwrap().clone();
+    assert!(said.contains("too loud") && said.contains("Press 1 for"), "{said}");
+    let (before, silenced) = (frames_played(&desk), desk.silenced);
+    live(&mut desk, 2_000, true);
+    assert_eq!((frames_played(&desk), desk.silenced), (before + 100, silenced));
+    desk.input(Input::Media(MediaEvent::Digit {
+        digit: '2',
+        duration: Duration::from_millis(100),
+    }));
+    live(&mut desk, 1_000, true);
+    assert!(desk.replies().last().unwrap().starts_with("You find us at"));
 }

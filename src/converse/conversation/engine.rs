@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Conversation, Phase};
+use super::{Caller, Conversation, Phase};
 use crate::converse::alphabet::Purpose;
 
 /// Whether a part of the engine can be used.
@@ -30,6 +30,22 @@ impl Conversation {
             if self.phase == Phase::Talking {
                 self.ask_open(now, back, Purpose::EngineNotice);
             }
+        }
+    }
+
+    /// What is around the caller drowns its words: the call is held by keys from here on.
+    pub(super) fn too_loud(&mut self, now: Instant) {
+        self.caller = Caller::Quiet;
+        self.recognizer = Engine::Missing;
+        self.dialogue.hear_keys_only();
+        if self.phase == Phase::Talking {
+            self.stop_thinking();
+            self.stop(self.voice.interruptible());
+            let prompts = self.playbook.prompts();
+            let too_loud = prompts.too_loud.clone();
+            let menu = || vec![prompts.keypad.clone()];
+            let parts = self.question_by_keys().unwrap_or_else(menu);
+            self.say_question(now, [vec![too_loud], parts].concat(), Purpose::EngineNotice);
         }
     }
 

@@ -253,6 +253,15 @@ impl Dialogue {
             };
             let found = mentioned(&slot.kind, &heard.tokens);
             match (found, &slot.kind) {
+                (Found::Value(rest), _)
+                    if said.is_none()
+                        && slot.believes(&rest)
+                        && is_rest(slot, &old, &rest)
+                        && only_numbers(heard)
+                        && !starts_again(heard) =>
+                {
+                    Some((index, SlotValue::Heard(old.then(&rest))))
+                }
                 (Found::Value(value), _) if slot.believes(&value) => Some((index, wrap(value))),
                 (
                     Found::Partial(more),
@@ -340,6 +349,13 @@ impl Heard<'_> {
 fn starts_again(heard: &Heard<'_>) -> bool {
     let says_number = heard.tokens.iter().any(|t| t.is_one_of(t.grammar.corrections.restarts));
     says_number || correction_start(&heard.tokens).is_some()
+}
+
+/// Both together are of a length that such numbers have, and the first part alone is not: a caller who
+/// was taken for finished goes on.
+fn is_rest(slot: &Slot, old: &Value, rest: &Value) -> bool {
+    let is_usual = |length: usize| slot.usual.contains(&length);
+    slot.kind.count().is_some() && is_usual(old.length() + rest.length()) && !is_usual(old.length())
 }
 
 fn only_numbers(heard: &Heard<'_>) -> bool {

@@ -180,6 +180,14 @@ impl Dialogue {
         Self { channel: Channel::KeysOnly, ..self }
     }
 
+    /// The same from here on; what is being asked is given up if keys cannot answer it.
+    pub fn hear_keys_only(&mut self) {
+        self.channel = Channel::KeysOnly;
+        if self.question_by_keys().is_none() && !self.is_looking_up() {
+            self.state = State::Open;
+        }
+    }
+
     /// The caller's words. Where they are less sure than the step demands the caller is asked again;
     /// in open talk, whether the wish was meant.
     pub fn hear(&mut self, speech: &Speech) -> Reaction {

@@ -78,6 +78,8 @@ pub struct Prompts {
     pub length: Length,
     pub engine: EnginePhrases,
     pub keypad: String,
+    /// Before the keys, to a caller who cannot be heard among others; empty says nothing.
+    pub too_loud: String,
     /// After a yes-or-no question; empty says nothing.
     pub keypad_yes_no: String,
 }

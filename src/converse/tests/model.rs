@@ -394,3 +394,25 @@ fn a_model_may_remember_and_hang_up_and_its_rounds_are_counted() {
     assert_eq!(endless.asked.len(), limits::LLM_ROUNDS as usize);
     assert!(endless.play()[0].contains(OFFER));
 }
+
+#[test]
+fn a_yes_to_are_you_still_there_allows_nothing() {
+    const ASKED: &str = "I will leave this message: Call me. Is that right?";
+    for (heard, messages) in [(0.2, 0), (0.9, 1)] {
+        let mut desk = asks();
+        desk.calls("take_message", r#"{"text":"Call me."}"#);
+        desk.done();
+        assert_eq!(desk.play(), [ASKED]);
+        desk.wait(Duration::from_secs(9));
+        let prompt = desk.said.remove(0);
+        let text = plain(prompt.text.reveal());
+        assert!(text.starts_with("Are you still there?") && text.ends_with(ASKED), "{text}");
+        desk.give(Input::CallerSpeaking);
+        desk.give(Input::Interrupted { utterance: prompt.utterance, heard_fraction: heard });
+        desk.hear("Yes.");
+        assert_eq!(desk.messages.len(), messages, "{heard}");
+        if messages == 0 {
+            assert_eq!(desk.play(), [ASKED]);
+        }
+    }
+}

@@ -1,4 +1,5 @@
-use super::desk::transcript;
+use super::desk::{Desk, run, transcript};
+use crate::converse::{Playbook, Settings, playbook};
 
 const MORE: &str = "Is there anything else I can do for you?";
 
@@ -332,4 +333,25 @@ fn cancel_drops_a_question_and_a_bare_yes_is_no_wish() {
          caller: 10 am.
          desk: Sorry, I did not understand that.",
     );
+}
+
+#[test]
+fn the_rest_of_a_number_of_the_usual_length_completes_it_and_a_correction_replaces_it() {
+    let (_, text) = playbook::SHIPPED[0];
+    let text = text.replace("usual = 4\n", "usual = 6\n");
+    for (words, number) in
+        [("123.", "456123"), ("No, 123.", "123"), ("I meant 123.", "123"), ("123456.", "123456")]
+    {
+        let mut desk = Desk::with(Playbook::parse(&text).unwrap(), Settings::default());
+        run(
+            &mut desk,
+            &format!(
+                "desk: Hello, this is Northgate Logistics. How can I help you?
+                 caller: Where is order 456?
+                 desk: That is 456. Is that right?
+                 caller: {words}
+                 desk: That is {number}. Is that right?"
+            ),
+        );
+    }
 }

@@ -213,3 +213,23 @@ fn a_model_puts_through_after_the_callers_yes_and_to_configured_people_only() {
     desk.hear("No.");
     desk.play();
 }
+
+#[test]
+fn news_of_a_transfer_waits_for_a_caller_who_speaks() {
+    for word in [None, Some("Hello? Are you there?")] {
+        let mut desk = desk();
+        desk.hear("Can I speak to Anna?");
+        desk.play();
+        desk.give(Input::CallerSpeaking);
+        desk.give(Input::NotTransferred);
+        assert!(desk.said.is_empty(), "it would be spoken over the caller");
+        desk.give(Input::CallerSilent { since: desk.now });
+        match word {
+            Some(word) => desk.give(Input::Heard(Speech::certain(word))),
+            None => desk.wait(Duration::from_millis(20)),
+        }
+        assert_eq!(desk.play(), [FAILED], "{word:?}");
+        desk.hear("Yes, please.");
+        assert_eq!(desk.play(), ["I will take a message. What is your name, please?"]);
+    }
+}

@@ -217,6 +217,7 @@ fn an_utterance_is_told_in_order_with_exact_times() {
         revision: 1,
         speech_ms: 600,
         ended_at: trial.at(1_600),
+        is_endless: false,
     };
     assert_eq!(trial.said[2].1, closed);
     // 200 ms before the first speech, the speech, 100 ms after it.
@@ -618,4 +619,21 @@ fn a_click_before_a_word_is_no_pause_of_the_caller() {
     trial.feed(QUIET, 3_000);
     assert_eq!((trial.count("dismissed"), trial.count("closed")), (1, 1));
     assert_eq!(wait_of(&mut trial, Completeness::Unknown), 500);
+}
+
+#[test]
+fn speech_without_an_end_is_closed_and_the_next_begins_anew() {
+    let mut trial = Trial::new();
+    trial.feed(QUIET, 400);
+    trial.feed(SPEECH, limits::TURN_MS + 2_000);
+    let closed = trial.said.iter().find_map(|(at_ms, output)| match output {
+        Output::Closed { is_endless, revision, .. } => Some((*at_ms, *is_endless, *revision)),
+        _ => None,
+    });
+    assert_eq!(closed, Some((400 + limits::TURN_MS, true, 1)));
+    assert_eq!(trial.count("started"), 2);
+    let decoded: usize = trial.decodes().iter().map(|decode| decode.audio.len()).sum();
+    assert!(decoded >= ms_to_samples(limits::TURN_MS - 200), "{decoded} samples");
+    trial.feed(QUIET, 3_000);
+    assert_eq!(trial.count("closed"), 2);
 }

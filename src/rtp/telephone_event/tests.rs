@@ -192,3 +192,22 @@ fn what_is_sent_is_heard_as_it_was_pressed_even_beyond_the_duration_field() {
         assert_eq!(digits, expected, "{clock_hz} Hz, {held_ms} ms");
     }
 }
+
+#[test]
+fn the_begin_of_each_digit_is_told_once() {
+    let mut receiver = EventReceiver::new(8_000);
+    let start = Instant::now();
+    let mut begun = Vec::new();
+    for (at_ms, timestamp, end) in
+        [(0, 0, false), (20, 0, false), (40, 0, true), (60, 0, true), (200, 1_600, true)]
+    {
+        let payload = [5, if end { 0x8A } else { 0x0A }, 0, 160];
+        receiver.receive(
+            &header(timestamp, at_ms == 0),
+            &payload,
+            start + Duration::from_millis(at_ms),
+        );
+        begun.push(receiver.poll_begun());
+    }
+    assert_eq!(begun, [true, false, false, false, true]);
+}

@@ -421,7 +421,8 @@ impl<'a> Caller<'a> {
                 self.places.release(self.place);
             }
             AudioEventKind::Media(
-                MediaEvent::Digit { .. }
+                MediaEvent::DigitBegun
+                | MediaEvent::Digit { .. }
                 | MediaEvent::FirstPacket { .. }
                 | MediaEvent::RemoteLearnt
                 | MediaEvent::SsrcChanged
