@@ -132,6 +132,10 @@ pub const SMALL_FILE_BYTES: u64 = 16 * 1024;
 pub const MANIFEST_BYTES: u64 = 1024 * 1024;
 /// Models in a manifest, and files of one model: far above what a shelf on one box holds.
 pub const MANIFEST_MODELS: usize = 1_000;
+/// A decode for a call that takes longer, its wait for a worker included, has failed: the longest sound,
+/// `UTTERANCE_MS`, at twice its length. A machine or a model slower than that holds no conversation, and
+/// the last silence of `converse.silence_s`, 24 s, must not come before the caller is told.
+pub const DECODE_TIMEOUT: Duration = Duration::from_secs(20);
 pub const MODEL_FILES: usize = 16;
 /// Bytes of one model file; the largest Whisper has 3.1 GB.
 pub const MODEL_BYTES: u64 = 16 * 1024 * 1024 * 1024;
