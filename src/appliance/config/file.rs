@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::listen::Listen;
+
 /// `attendant.toml`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -16,6 +18,8 @@ pub struct File {
     pub calls: Calls,
     pub media: Media,
     pub speech: Speech,
+    /// When a caller's turn begins and ends.
+    pub listen: Listen,
     pub converse: Converse,
     pub llm: Llm,
     pub knowledge: Knowledge,
