@@ -56,6 +56,38 @@ pub const UTTERANCE_MS: u64 = 10_000;
 pub const TURN_MS: u64 = 60_000;
 /// Longest silence, in milliseconds, that a playbook may wait for within an answer: the ear keeps it.
 pub const PAUSE_MS: u64 = 2_000;
+/// What each of the ear's settings, `listen::Settings`, may be: its name, the least and the most, both
+/// included; milliseconds, but for the threshold. The ear takes memory for the longest silence and for
+/// the preroll at the start of a call: at their most some 190 KiB.
+pub const LISTEN_RANGES: [(&str, f64, f64); 21] = [
+    // At 0 everything is speech and no turn ends, at 1 nothing is.
+    ("speech_threshold", 0.05, 0.95),
+    // The ear remembers 32 frames of 20 ms; without any, a silence would be an utterance.
+    ("onset_ms", 20.0, 400.0),
+    ("preroll_ms", 0.0, 1_000.0),
+    ("resume_ms", 20.0, 400.0),
+    ("speculate_after_ms", 20.0, 1_000.0),
+    // With it and the 2 s in which a cut is looked for, an utterance must stay within `UTTERANCE_MS`.
+    ("tail_ms", 0.0, 1_000.0),
+    ("shortest_speech_ms", 0.0, 1_000.0),
+    // 20 ms are one frame; after 5 s of silence a caller asks whether anybody is there.
+    ("close_complete_ms", 20.0, 5_000.0),
+    ("close_probable_ms", 20.0, 5_000.0),
+    ("close_yes_no_ms", 20.0, 5_000.0),
+    ("close_unknown_ms", 20.0, 5_000.0),
+    ("close_doubtful_ms", 20.0, 5_000.0),
+    ("close_incomplete_ms", 20.0, 5_000.0),
+    ("close_digits_ms", 20.0, 5_000.0),
+    ("close_digits_incomplete_ms", 20.0, 5_000.0),
+    ("longest_pace_ms", 0.0, 5_000.0),
+    ("cut_off_within_ms", 0.0, 5_000.0),
+    ("held_vowel_ms", 0.0, 5_000.0),
+    ("lost_speech_ms", 0.0, 5_000.0),
+    // Frames come every 20 ms, and a tick may be late.
+    ("stalled_ms", 100.0, 10_000.0),
+    // 0: never.
+    ("partial_every_ms", 0.0, 60_000.0),
+];
 /// Characters of recognised text taken from one utterance.
 pub const TRANSCRIPT_CHARS: usize = 1_000;
 /// Words of one recognised text: 10 s have 136 tokens at most, and a token hardly two digits.
@@ -103,6 +135,10 @@ pub const ENGINE_REQUESTS: usize = 256;
 pub const VOICE_BYTES: usize = 60 * 22_050 * 2;
 /// A voice that runs as a child is killed when a phrase takes longer.
 pub const VOICE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A decode for a call that takes longer, its wait for a worker included, has failed: the longest sound,
+/// `UTTERANCE_MS`, at twice its length. A machine or a model slower than that holds no conversation, and
+/// the last silence of `converse.silence_s`, 24 s, must not come before the caller is told.
+pub const DECODE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of a request that may begin a call: a browser's offer beside long identity tokens has
 /// half of it. Keeps 4,096 calls that wait for an answer small.
 pub const SIP_NEW_CALL_BYTES: usize = 32_768;

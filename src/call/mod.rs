@@ -23,6 +23,7 @@ pub mod latency;
 pub mod media;
 pub mod record;
 mod state;
+pub mod tuning;
 mod voice;
 mod work;
 

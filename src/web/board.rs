@@ -10,6 +10,7 @@ use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
 use crate::call::record::CallRecord;
 use crate::speech::protocol::{TurnReport, VoiceReport};
+use crate::store::knowledge;
 
 /// Whether the box takes calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,8 @@ struct Shown {
     audio: AudioFigures,
     /// `None` while no engine is ready.
     hearing: Option<Hearing>,
+    /// `None` without a folder of knowledge, and until it has been read.
+    knowledge: Option<knowledge::Report>,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -99,6 +102,7 @@ impl Default for Board {
                 health: Health::Starting { waiting_for: vec!["the speech engine".to_owned()] },
                 audio: AudioFigures::default(),
                 hearing: None,
+                knowledge: None,
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
             }),
@@ -129,6 +133,14 @@ impl Board {
 
     pub fn hearing(&self) -> Option<Hearing> {
         self.lock().hearing.clone()
+    }
+
+    pub fn set_knowledge(&self, report: knowledge::Report) {
+        self.lock().knowledge = Some(report);
+    }
+
+    pub fn knowledge(&self) -> Option<knowledge::Report> {
+        self.lock().knowledge.clone()
     }
 
     /// Shows the call as it is now; once it has ended it stays until newer ones push it out.

@@ -11,6 +11,7 @@ use crate::call::latency::Latency;
 use crate::call::record::{CallRecord, Direction, Progress, Turn};
 use crate::converse::Message;
 use crate::listen::{Guard, PartialText};
+use crate::store::knowledge::{LeftOut, Report};
 
 struct Page {
     board: Arc<Board>,
@@ -119,6 +120,23 @@ fn health_shows_where_the_engine_hears_while_there_is_one() {
     );
     page.board.set_hearing(None);
     assert_eq!(page.ask("/health").1["engine"], Value::Null);
+}
+
+#[test]
+fn health_counts_the_files_of_knowledge_that_are_left_out() {
+    let page = Page::open();
+    assert_eq!(page.ask("/health").1["knowledge"], Value::Null);
+    let left_out = [(LeftOut::TooLong, 1), (LeftOut::NotText, 2)].into();
+    page.board.set_knowledge(Report { files: 3, passages: 12, left_out });
+    let shown = serde_json::json!({
+        "files": 3,
+        "passages": 12,
+        "left_out": [
+            { "reason": "longer than 256 KiB", "files": 1 },
+            { "reason": "no text in UTF-8", "files": 2 },
+        ],
+    });
+    assert_eq!(page.ask("/health").1["knowledge"], shown);
 }
 
 #[test]

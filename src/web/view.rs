@@ -12,6 +12,7 @@ use crate::call::record::{CallRecord, Direction, Progress, RtpReport, Turn};
 use crate::converse::Message;
 use crate::listen::PartialText;
 use crate::speech::protocol::VoiceReport;
+use crate::store::knowledge;
 
 pub(super) fn health(board: &Board) -> Value {
     let health = board.health();
@@ -22,6 +23,7 @@ pub(super) fn health(board: &Board) -> Value {
         "live_calls": board.live_calls(),
         "engine": board.hearing().as_ref().map(engine),
         "audio": audio(&board.audio()),
+        "knowledge": board.knowledge().as_ref().map(knowledge),
         "version": env!("CARGO_PKG_VERSION"),
     })
 }
@@ -33,6 +35,16 @@ fn engine(hearing: &Hearing) -> Value {
         "model": hearing.model,
         "voices": hearing.voices.iter().map(voice).collect::<Vec<_>>(),
         "turn_model": hearing.turn.as_ref().map(|turn| json!({ "name": turn.name, "fault": turn.fault })),
+    })
+}
+
+fn knowledge(report: &knowledge::Report) -> Value {
+    let left_out = report.left_out.iter();
+    let left_out = left_out.map(|(why, files)| json!({ "reason": why.reason(), "files": files }));
+    json!({
+        "files": report.files,
+        "passages": report.passages,
+        "left_out": left_out.collect::<Vec<_>>(),
     })
 }
 

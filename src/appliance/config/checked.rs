@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::file::{self, File};
 use super::languages::{Language, default_language, language_or_auto, languages};
+use super::listen::listen as listening;
 use super::llm::{Llm, llm};
 use super::lookups::{Lookup, lookups};
 use super::model_file::ModelFile;
@@ -22,6 +23,7 @@ use crate::base::LanguageCode;
 use crate::call::admission::WhenFull;
 use crate::codec::Codec;
 use crate::converse::people::People;
+use crate::listen;
 use crate::store::shelf::manifest::Kind;
 
 /// The whole configuration.
@@ -32,6 +34,8 @@ pub struct Config {
     pub calls: Calls,
     pub media: Media,
     pub speech: Speech,
+    /// Without what `speech.partials` says.
+    pub listen: listen::Settings,
     pub converse: Converse,
     /// `None`: the playbook answers alone.
     pub llm: Option<Llm>,
@@ -187,6 +191,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let calls = calls(&file.calls, &mut check);
     let media = media(&file.media, &mut check);
     let speech = speech(&file.speech, &mut check);
+    let listen = listening(&file.listen, &mut check);
     let converse = converse(&file.converse, &mut check);
     let llm = llm(&file.llm, &mut check);
     let level = check.take("log.level", &file.log.level, file.log.level.as_str().try_into());
@@ -211,6 +216,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         calls,
         media,
         speech: speech?,
+        listen: listen?,
         converse: converse?,
         llm: llm?,
         languages: languages?,

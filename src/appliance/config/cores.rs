@@ -38,9 +38,9 @@ impl Config {
     }
 
     pub fn listening(&self) -> listen::Settings {
-        let default = listen::Settings::default();
-        let partial_every_ms = if self.speech.partials { default.partial_every_ms } else { 0 };
-        listen::Settings { partial_every_ms, ..default }
+        let listen = self.listen.clone();
+        let partial_every_ms = if self.speech.partials { listen.partial_every_ms } else { 0 };
+        listen::Settings { partial_every_ms, ..listen }
     }
 
     /// The engine at `socket`, which ends with its `parent` if it has one.

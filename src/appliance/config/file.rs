@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::listen::Listen;
+
 /// `attendant.toml`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -16,6 +18,8 @@ pub struct File {
     pub calls: Calls,
     pub media: Media,
     pub speech: Speech,
+    /// When a caller's turn begins and ends.
+    pub listen: Listen,
     pub converse: Converse,
     pub llm: Llm,
     pub knowledge: Knowledge,
@@ -78,7 +82,8 @@ pub struct Calls {
     pub answer_after_ms: i64,
     /// Each call is recorded for `attendant replay`, with its sound and its words.
     pub flight_record: bool,
-    /// Records that are kept, 1 to 10000; the oldest go first.
+    /// Records that there are at most, 1 to 10000, those that are being written included; the oldest
+    /// that is not being written goes first.
     pub flight_files: i64,
     /// Room for all of them in MB, 1 to 1000000.
     pub flight_mb: i64,

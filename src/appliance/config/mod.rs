@@ -11,6 +11,7 @@ mod cores;
 mod fault;
 mod file;
 mod languages;
+mod listen;
 mod llm;
 mod lookups;
 mod model_file;

@@ -126,6 +126,7 @@ fn type_of(default: &Value) -> String {
         },
         Value::String(_) => "a text in quotes".to_owned(),
         Value::Integer(_) => "a whole number".to_owned(),
+        Value::Float(_) => "a number".to_owned(),
         Value::Boolean(_) => "true or false".to_owned(),
         other => format!("a {}", other.type_str()),
     }

@@ -62,6 +62,13 @@ fn one_wrong_value_in_each_key_is_found() {
         ("[speech]\nlanguage = \"English\"", "speech.language"),
         ("[speech]\ndevice = \"gpu\"", "speech.device"),
         ("[speech]\nthreads = 65", "speech.threads"),
+        ("[listen]\nspeech_threshold = 1", "listen.speech_threshold"),
+        ("[listen]\nspeech_threshold = nan", "listen.speech_threshold"),
+        ("[listen]\nonset_ms = 2.5", "listen.onset_ms"),
+        ("[listen]\npreroll_ms = 1001", "listen.preroll_ms"),
+        ("[listen]\nclose_complete_ms = -1", "listen.close_complete_ms"),
+        ("[listen]\nclose_complete = 200", "listen.close_complete"),
+        ("[listen]\nstalled_ms = 500", "listen.stalled_ms"),
         ("[converse]\nsilence_s = [16, 8, 24]", "converse.silence_s"),
         ("[converse]\nsilence_s = [8, 16]", "converse.silence_s"),
         ("[log]\nlevel = \"loud\"", "log.level"),
@@ -132,6 +139,24 @@ fn relative_paths_count_from_the_files_folder() {
     assert_eq!(config.speech.whisper_model, None);
     assert!(config.speech.partials && !config.speech.prompt);
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn the_ear_gets_what_the_section_listen_says_and_else_its_defaults() {
+    use crate::listen::Settings;
+    let config = |text: &str| from_text(text).unwrap().listening();
+    assert_eq!(config(""), Settings::default());
+    let written = "[listen]\nclose_complete_ms = 200\nonset_ms = 100\nspeech_threshold = 0.6\n";
+    let changed = Settings {
+        close_complete_ms: 200,
+        onset_ms: 100,
+        speech_threshold: 0.6,
+        ..Settings::default()
+    };
+    assert_eq!(config(written), changed);
+    let found = faults("[listen]\nclose_complete_ms = 5001\nonset_ms = 0\n");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.contains(&"listen.onset_ms = 0: allowed: 20 to 400".to_owned()), "{found:?}");
 }
 
 #[test]

@@ -212,13 +212,17 @@ impl LinkThread {
                     FromEngine::Voices(reports) => self.amend(|ready| ready.neural = reports),
                     FromEngine::Turn(report) => self.amend(|ready| ready.turn = Some(report)),
                     message => {
-                        let event = self.requests.answer(message);
+                        let event = self.requests.answer(Instant::now(), message);
                         self.deliver(event).await;
                     }
                 }
             }
+            if self.requests.is_stuck() {
+                return Err(End::Stuck);
+            }
             if health.is_some() {
-                self.requests.send().for_each(|message| wire.send(&message));
+                self.requests.given_up().for_each(|message| wire.send(&message));
+                self.requests.send(Instant::now()).for_each(|message| wire.send(&message));
             }
         }
     }

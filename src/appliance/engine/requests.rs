@@ -2,7 +2,11 @@
 //!
 //! Requests outlive the engine: those that it took with it are sent to the next one, once. Sound
 //! that was already delivered is not delivered again. Invariant: each request leaves by exactly one
-//! end.
+//! end, and a call's decode by its deadline.
+//!
+//! A decode that is late says that the engine is stuck, though its socket still answers, unless decodes
+//! are only slow: unless, since this one was sent, earlier ones were answered and no later one. The
+//! engine begins them in their order, so that only a lane that hangs is passed.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -46,15 +50,57 @@ enum Place {
     Here {
         until: Instant,
     },
-    AtEngine,
+    AtEngine(Sent),
     /// The engine has it and has been told to stop.
-    Stopping,
+    Stopping(Sent),
+}
+
+/// When the engine was given it.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    at: Instant,
+    /// A call's decode fails then. Others have all the time: voices have a limit of their own in the
+    /// engine, and a file that is transcribed waits for as long as its model takes.
+    until: Option<Instant>,
+}
+
+impl Place {
+    fn sent(&self) -> Option<Sent> {
+        match *self {
+            Self::Here { .. } => None,
+            Self::AtEngine(sent) | Self::Stopping(sent) => Some(sent),
+        }
+    }
+
+    fn until(&self) -> Option<Instant> {
+        match *self {
+            Self::Here { until } => Some(until),
+            Self::AtEngine(sent) | Self::Stopping(sent) => sent.until,
+        }
+    }
+}
+
+impl Pending {
+    fn is_decode(&self) -> bool {
+        matches!(self.work, Work::Transcribe { .. })
+    }
+
+    /// By when an engine that gets it at `now` must have ended it.
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let is_calls = matches!(self.asker, Asker::Call(_));
+        (is_calls && self.is_decode()).then(|| now + limits::DECODE_TIMEOUT)
+    }
 }
 
 /// All requests without an end.
 #[derive(Debug, Default)]
 pub struct Requests {
     pending: BTreeMap<RequestId, Pending>,
+    /// When this engine last ended a decode, and the latest request for one that it has ended.
+    decoded: Option<(Instant, RequestId)>,
+    /// What this engine is to be told to stop: nobody waits for it any more.
+    given_up: Vec<RequestId>,
+    is_stuck: bool,
 }
 
 impl Requests {
@@ -79,8 +125,8 @@ impl Requests {
         let pending = self.pending.get_mut(&request)?;
         match pending.place {
             Place::Here { .. } => self.end(request, Answer::Cancelled),
-            Place::AtEngine | Place::Stopping => {
-                pending.place = Place::Stopping;
+            Place::AtEngine(sent) | Place::Stopping(sent) => {
+                pending.place = Place::Stopping(sent);
                 None
             }
         }
@@ -88,15 +134,14 @@ impl Requests {
 
     /// The engine has this request, so that a cancellation must be sent to it.
     pub fn is_at_engine(&self, request: RequestId) -> bool {
-        let place = self.pending.get(&request).map(|pending| &pending.place);
-        place.is_some_and(|place| !matches!(place, Place::Here { .. }))
+        self.pending.get(&request).is_some_and(|pending| pending.place.sent().is_some())
     }
 
     /// What an engine that is ready must be sent, oldest first; it has it from here on.
-    pub fn send(&mut self) -> impl Iterator<Item = ToEngine> + '_ {
-        self.pending.iter_mut().filter_map(|(request, pending)| {
+    pub fn send(&mut self, now: Instant) -> impl Iterator<Item = ToEngine> + '_ {
+        self.pending.iter_mut().filter_map(move |(request, pending)| {
             let Place::Here { .. } = pending.place else { return None };
-            pending.place = Place::AtEngine;
+            pending.place = Place::AtEngine(Sent { at: now, until: pending.deadline(now) });
             let request = *request;
             Some(match pending.work.clone() {
                 Work::Transcribe { lane, wish, audio } => {
@@ -110,15 +155,17 @@ impl Requests {
     /// The engine is gone. Returns what ends with it.
     pub fn lose_engine(&mut self, now: Instant) -> Vec<EngineEvent> {
         let mut ends = Vec::new();
+        (self.decoded, self.is_stuck) = (None, false);
+        self.given_up.clear();
         for (request, pending) in &mut self.pending {
             match pending.place {
                 Place::Here { .. } => {}
-                Place::Stopping => ends.push((*request, Answer::Cancelled)),
+                Place::Stopping(_) => ends.push((*request, Answer::Cancelled)),
                 // It may be what the engine dies of.
-                Place::AtEngine if pending.lost > 0 || pending.work.is_partial() => {
+                Place::AtEngine(_) if pending.lost > 0 || pending.work.is_partial() => {
                     ends.push((*request, Answer::Failed(Failure::EngineDown)));
                 }
-                Place::AtEngine => {
+                Place::AtEngine(_) => {
                     pending.lost += 1;
                     pending.place = Place::Here { until: now + WITHOUT_ENGINE };
                 }
@@ -127,30 +174,55 @@ impl Requests {
         ends.into_iter().filter_map(|(request, answer)| self.end(request, answer)).collect()
     }
 
-    /// What has waited too long for an engine.
+    /// What has waited too long for an engine, or for its text.
     pub fn expire(&mut self, now: Instant) -> Vec<EngineEvent> {
-        let is_due =
-            |pending: &Pending| matches!(pending.place, Place::Here { until } if until <= now);
+        let is_due = |pending: &Pending| pending.place.until().is_some_and(|until| until <= now);
         let due = self.pending.iter().filter(|(_, pending)| is_due(pending));
         let due: Vec<RequestId> = due.map(|(request, _)| *request).collect();
-        let failed = Answer::Failed(Failure::EngineDown);
-        due.into_iter().filter_map(|request| self.end(request, failed.clone())).collect()
+        due.into_iter().filter_map(|request| self.give_up(request)).collect()
+    }
+
+    fn give_up(&mut self, request: RequestId) -> Option<EngineEvent> {
+        let pending = self.pending.get(&request)?;
+        let place = &pending.place;
+        let answer = match place {
+            Place::Here { .. } => Answer::Failed(Failure::EngineDown),
+            Place::AtEngine(_) => Answer::Failed(Failure::Recogniser),
+            Place::Stopping(_) => Answer::Cancelled,
+        };
+        if let Some(sent) = place.sent() {
+            let is_slow =
+                self.decoded.is_some_and(|(at, latest)| at >= sent.at && latest < request);
+            // A partial text waits until no turn does.
+            self.is_stuck |= !is_slow && !pending.work.is_partial();
+            self.given_up.push(request);
+        }
+        self.end(request, answer)
+    }
+
+    /// A decode has shown that this engine is stuck.
+    pub fn is_stuck(&self) -> bool {
+        self.is_stuck
+    }
+
+    /// What the engine must be told to stop.
+    pub fn given_up(&mut self) -> impl Iterator<Item = ToEngine> + '_ {
+        self.given_up.drain(..).map(|request| ToEngine::Cancel { request })
     }
 
     /// When the next request has waited too long.
     pub fn next_expiry(&self) -> Option<Instant> {
-        let until = |pending: &Pending| match pending.place {
-            Place::Here { until } => Some(until),
-            Place::AtEngine | Place::Stopping => None,
-        };
-        self.pending.values().filter_map(until).min()
+        self.pending.values().filter_map(|pending| pending.place.until()).min()
     }
 
     /// What a message of the engine means for whoever asked. Answers to requests that have ended
     /// mean nothing.
-    pub fn answer(&mut self, message: FromEngine) -> Option<EngineEvent> {
+    pub fn answer(&mut self, now: Instant, message: FromEngine) -> Option<EngineEvent> {
         match message {
-            FromEngine::Text { request, transcript } => self.end(request, Answer::Text(transcript)),
+            FromEngine::Text { request, transcript } => {
+                self.note_decoded(now, request);
+                self.end(request, Answer::Text(transcript))
+            }
             FromEngine::Audio { request, offset, samples } => {
                 self.sound(request, offset, samples.into_revealed())
             }
@@ -167,7 +239,13 @@ impl Requests {
 
     /// An engine works on something.
     pub fn is_busy(&self) -> bool {
-        self.pending.values().any(|pending| !matches!(pending.place, Place::Here { .. }))
+        self.pending.values().any(|pending| pending.place.sent().is_some())
+    }
+
+    /// The engine has ended a decode. What ended without a text may never have been begun.
+    fn note_decoded(&mut self, now: Instant, request: RequestId) {
+        let latest = self.decoded.map_or(request, |(_, latest)| latest.max(request));
+        self.decoded = Some((now, latest));
     }
 
     fn sound(
@@ -179,7 +257,7 @@ impl Requests {
         let pending = self.pending.get_mut(&request)?;
         let known = pending.delivered.checked_sub(offset)? as usize;
         samples.drain(..known.min(samples.len()));
-        if samples.is_empty() || matches!(pending.place, Place::Stopping) {
+        if samples.is_empty() || matches!(pending.place, Place::Stopping(_)) {
             return None;
         }
         let length = u32::try_from(samples.len()).unwrap_or(u32::MAX);
@@ -245,12 +323,12 @@ mod tests {
     fn a_request_is_sent_once_and_again_to_the_next_engine_but_no_third_time() {
         let now = Instant::now();
         let mut requests = asked(now, [hear()]);
-        assert_eq!(requests.send().count(), 1);
-        assert_eq!(requests.send().count(), 0);
+        assert_eq!(requests.send(now).count(), 1);
+        assert_eq!(requests.send(now).count(), 0);
         assert_eq!(requests.lose_engine(now), []);
-        assert_eq!(requests.send().count(), 1);
+        assert_eq!(requests.send(now).count(), 1);
         assert_eq!(requests.lose_engine(now), [event(1, DOWN)]);
-        assert_eq!(requests.send().count(), 0);
+        assert_eq!(requests.send(now).count(), 0);
     }
 
     #[test]
@@ -259,26 +337,26 @@ mod tests {
         let wish = DecodeWish { urgency: Urgency::Partial, ..DecodeWish::default() };
         let audio = Private::new(vec![1]);
         let mut requests = asked(now, [Work::Transcribe { lane: 0, wish, audio }, hear()]);
-        assert_eq!(requests.send().count(), 2);
+        assert_eq!(requests.send(now).count(), 2);
         assert_eq!(requests.lose_engine(now), [event(1, DOWN)]);
-        assert_eq!(requests.send().count(), 1);
+        assert_eq!(requests.send(now).count(), 1);
     }
 
     #[test]
     fn the_next_engine_speaks_on_where_the_last_one_stopped() {
         let now = Instant::now();
         let mut requests = asked(now, [say()]);
-        requests.send().for_each(drop);
+        requests.send(now).for_each(drop);
         let audio = |samples: &[i16]| Some(event(1, Answer::Audio(Private::new(samples.to_vec()))));
-        assert_eq!(requests.answer(chunk(0, &[1, 2, 3])), audio(&[1, 2, 3]));
+        assert_eq!(requests.answer(now, chunk(0, &[1, 2, 3])), audio(&[1, 2, 3]));
         requests.lose_engine(now);
-        requests.send().for_each(drop);
-        assert_eq!(requests.answer(chunk(0, &[1, 2])), None);
-        assert_eq!(requests.answer(chunk(2, &[3, 4])), audio(&[4]));
-        assert_eq!(requests.answer(chunk(4, &[5])), audio(&[5]));
+        requests.send(now).for_each(drop);
+        assert_eq!(requests.answer(now, chunk(0, &[1, 2])), None);
+        assert_eq!(requests.answer(now, chunk(2, &[3, 4])), audio(&[4]));
+        assert_eq!(requests.answer(now, chunk(4, &[5])), audio(&[5]));
         let spoken = FromEngine::Spoken { request: RequestId(1), samples: 5 };
-        assert_eq!(requests.answer(spoken.clone()), Some(event(1, Answer::Spoken)));
-        assert_eq!(requests.answer(spoken), None);
+        assert_eq!(requests.answer(now, spoken.clone()), Some(event(1, Answer::Spoken)));
+        assert_eq!(requests.answer(now, spoken), None);
     }
 
     #[test]
@@ -293,14 +371,71 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_works_has_all_the_time() {
+    fn an_engine_that_speaks_or_transcribes_a_file_has_all_the_time() {
         let now = Instant::now();
-        let mut requests = asked(now, [hear()]);
-        requests.send().for_each(drop);
+        let mut requests = asked(now, [say()]);
+        requests.ask(now, (RequestId(2), Asker::Appliance), hear()).unwrap();
+        requests.send(now).for_each(drop);
         assert!(requests.is_busy());
-        assert_eq!(requests.expire(now + 9 * WITHOUT_ENGINE), []);
-        assert_eq!(requests.answer(text(1)).unwrap().asker, ASKER);
-        assert!(!requests.is_busy());
+        assert_eq!(requests.next_expiry(), None);
+        assert_eq!(requests.expire(now + 9 * limits::DECODE_TIMEOUT), []);
+        assert!(!requests.is_stuck());
+        assert_eq!(requests.answer(now, text(2)).unwrap().asker, Asker::Appliance);
+    }
+
+    #[test]
+    fn a_decode_that_hangs_fails_in_time_and_shows_that_the_engine_is_stuck() {
+        let now = Instant::now();
+        let late = now + limits::DECODE_TIMEOUT;
+        let mut requests = asked(now, [hear(), hear()]);
+        requests.send(now).for_each(drop);
+        // What nobody waits for can hang, too.
+        requests.cancel(RequestId(2));
+        assert_eq!(requests.next_expiry(), Some(late));
+        assert_eq!(requests.expire(late - Duration::from_millis(1)), []);
+        assert!(!requests.is_stuck());
+        let failed = Answer::Failed(Failure::Recogniser);
+        assert_eq!(requests.expire(late), [event(1, failed), event(2, Answer::Cancelled)]);
+        assert!(requests.is_stuck() && !requests.is_busy());
+        let cancels = [1, 2].map(|n| ToEngine::Cancel { request: RequestId(n) });
+        assert_eq!(requests.given_up().collect::<Vec<_>>(), cancels);
+        // Its text comes after all, and the next engine begins with nothing against it.
+        assert_eq!(requests.answer(late, text(1)), None);
+        requests.lose_engine(late);
+        assert!(!requests.is_stuck());
+    }
+
+    #[test]
+    fn decodes_that_wait_for_others_fail_in_time_and_the_engine_is_left_alone() {
+        let now = Instant::now();
+        let late = now + limits::DECODE_TIMEOUT;
+        let mut requests = asked(now, [hear(), hear()]);
+        requests.send(now).for_each(drop);
+        requests.answer(now + Duration::from_secs(19), text(1)).unwrap();
+        assert_eq!(requests.expire(late), [event(2, Answer::Failed(Failure::Recogniser))]);
+        assert!(!requests.is_stuck());
+        assert_eq!(requests.given_up().count(), 1);
+    }
+
+    #[test]
+    fn a_partial_text_that_waits_for_turns_says_nothing_of_the_engine() {
+        let now = Instant::now();
+        let wish = DecodeWish { urgency: Urgency::Partial, ..DecodeWish::default() };
+        let audio = Private::new(vec![1]);
+        let mut requests = asked(now, [Work::Transcribe { lane: 0, wish, audio }]);
+        requests.send(now).for_each(drop);
+        assert_eq!(requests.expire(now + limits::DECODE_TIMEOUT).len(), 1);
+        assert!(!requests.is_stuck());
+    }
+
+    #[test]
+    fn a_decode_that_later_ones_have_passed_hangs_although_the_engine_decodes() {
+        let now = Instant::now();
+        let mut requests = asked(now, [hear(), hear()]);
+        requests.send(now).for_each(drop);
+        requests.answer(now + Duration::from_secs(19), text(2)).unwrap();
+        requests.expire(now + limits::DECODE_TIMEOUT);
+        assert!(requests.is_stuck());
     }
 
     #[test]
@@ -308,12 +443,12 @@ mod tests {
         let now = Instant::now();
         let mut requests = asked(now, [hear(), say(), hear()]);
         assert_eq!(requests.cancel(RequestId(1)), Some(event(1, Answer::Cancelled)));
-        assert_eq!(requests.send().count(), 2);
+        assert_eq!(requests.send(now).count(), 2);
         assert_eq!(requests.cancel(RequestId(2)), None);
         assert!(requests.is_at_engine(RequestId(2)));
         // Its text was on the way.
         assert_eq!(requests.cancel(RequestId(3)), None);
-        assert!(matches!(requests.answer(text(3)).unwrap().answer, Answer::Text(_)));
+        assert!(matches!(requests.answer(now, text(3)).unwrap().answer, Answer::Text(_)));
         assert_eq!(requests.lose_engine(now), [event(2, Answer::Cancelled)]);
         assert_eq!(requests.cancel(RequestId(2)), None);
     }
@@ -322,10 +457,10 @@ mod tests {
     fn sound_after_a_cancellation_or_with_a_gap_is_not_delivered() {
         let now = Instant::now();
         let mut requests = asked(now, [say()]);
-        requests.send().for_each(drop);
-        assert_eq!(requests.answer(chunk(10, &[1])), None);
+        requests.send(now).for_each(drop);
+        assert_eq!(requests.answer(now, chunk(10, &[1])), None);
         requests.cancel(RequestId(1));
-        assert_eq!(requests.answer(chunk(0, &[1])), None);
+        assert_eq!(requests.answer(now, chunk(0, &[1])), None);
     }
 
     #[test]

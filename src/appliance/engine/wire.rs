@@ -48,6 +48,8 @@ pub enum End {
     Closed,
     #[error("it does not answer")]
     Silent,
+    #[error("a decode takes longer than {} s", crate::base::limits::DECODE_TIMEOUT.as_secs())]
+    Stuck,
     #[error("it does not speak our protocol: {0}")]
     Protocol(#[from] ProtocolError),
     #[error("it speaks version {0} of the protocol")]

@@ -115,7 +115,8 @@ pub fn run(
         start_model(config, &call.tongues, &mut standing)?
     };
     let (look_ups, looked_up) = {
-        let (questions, knowledge) = (settings::questions(config)?, settings::knowledge(config)?);
+        let (questions, knowledge) =
+            (settings::questions(config)?, settings::knowledge(config, &board)?);
         let roots = settings::roots(questions.iter().any(|question| question.address.tls))?;
         LookUps::new(questions, &roots, knowledge)
     };

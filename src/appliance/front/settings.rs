@@ -26,6 +26,7 @@ use crate::store::bounded;
 use crate::store::knowledge::Knowledge;
 use crate::store::shelf::{self, proxy};
 use crate::store::trusted::{self, Untrusted};
+use crate::web::Board;
 
 use super::errands::{Speaker, Speakers};
 
@@ -92,8 +93,11 @@ pub(super) fn llm_warnings(
     key.into_iter().chain(proxy).map(str::to_owned).collect()
 }
 
-/// The owner's folder of knowledge, if there is one.
-pub(super) fn knowledge(config: &Config) -> Result<Option<Knowledge>, StartError> {
+/// The owner's folder of knowledge, if there is one; the board shows what was read of it.
+pub(super) fn knowledge(
+    config: &Config,
+    board: &Arc<Board>,
+) -> Result<Option<Knowledge>, StartError> {
     let Some(folder) = &config.knowledge else { return Ok(None) };
     let language = config.speech.language.unwrap_or(LanguageCode::ENGLISH);
     let bad = |error: std::io::Error| StartError::BadFile {
@@ -101,7 +105,9 @@ pub(super) fn knowledge(config: &Config) -> Result<Option<Knowledge>, StartError
         path: folder.clone(),
         reason: error.to_string(),
     };
-    Knowledge::open(folder, language).map(Some).map_err(bad)
+    let board = Arc::clone(board);
+    let tell = move |report| board.set_knowledge(report);
+    Knowledge::open(folder, language, tell).map(Some).map_err(bad)
 }
 
 /// How the owner's systems are asked, with the secrets that their header fields name.

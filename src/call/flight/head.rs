@@ -12,6 +12,7 @@ use crate::base::{CallId, LanguageCode, serial};
 use crate::call::agreement::LocalMedia;
 use crate::call::language::{Manner, Tongue, Tongues};
 use crate::call::state::{Opening, Settings, Start};
+use crate::call::tuning;
 use crate::call::voice::Shelf;
 use crate::converse::lookup::{Lookup, Lookups};
 use crate::converse::people::{People, Person, WeekMinute};
@@ -125,6 +126,9 @@ impl Head {
         let written: Written = serde_json::from_slice(block)
             .map_err(|_| FlightError::Malformed("its settings cannot be read"))?;
         let Written { program, settings, opened, playbooks, people, lookups, shelf } = written;
+        if tuning::first_fault(&settings.listen).is_some() {
+            return Err(FlightError::Malformed("a setting of its ear is out of its range"));
+        }
         let (people, lookups) = (People::new(people), Lookups::new(lookups));
         let mut tongues = Vec::new();
         for (code, text) in playbooks {
@@ -195,6 +199,10 @@ impl Head {
             reason: error.to_string(),
         };
         let changed: Knobs = serde_json::from_value(all).map_err(wrong)?;
+        if let Some((_, allowed)) = tuning::first_fault(&changed.listen) {
+            let reason = format!("{value} is out of its range, which is {allowed}");
+            return Err(SetError::Value { key: key.to_owned(), reason });
+        }
         self.settings = with_knobs(changed, self.settings.tongues.clone());
         Ok(())
     }

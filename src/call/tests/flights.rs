@@ -270,6 +270,32 @@ fn what_the_record_does_not_say_is_told_as_unknown() {
 }
 
 #[test]
+fn a_setting_of_the_ear_that_is_out_of_its_range_is_refused_with_the_range() {
+    let mut desk = two_questions();
+    let start = desk.start;
+    let file = desk.flight().to_vec();
+    let mut head = Flight::read(&file, start).unwrap().head().clone();
+    for (key, value, range) in [
+        ("listen.preroll_ms", "18000000000000000000", "0 to 1000"),
+        ("listen.tail_ms", "10001", "0 to 1000"),
+        ("listen.onset_ms", "0", "20 to 400"),
+        ("listen.speech_threshold", "1.5", "0.05 to 0.95"),
+    ] {
+        let refused = head.set(key, value).unwrap_err().to_string();
+        assert!(refused.contains(key) && refused.contains(range), "{refused}");
+    }
+    head.set("listen.tail_ms", "1000").unwrap();
+    // Nor is one taken from a file.
+    let forged = crate::call::flight::forged(&file, |number, payload| {
+        if number == 0 {
+            let head = String::from_utf8(payload.clone()).unwrap();
+            *payload = head.replace("\"tail_ms\":100,", "\"tail_ms\":10001,").into_bytes();
+        }
+    });
+    assert!(Flight::read(&forged, start).is_err());
+}
+
+#[test]
 fn another_playbook_replies_in_its_own_words() {
     let mut desk = two_questions();
     let start = desk.start;

@@ -1,23 +1,30 @@
 //! What the owner has written down: a folder of Markdown files, searched by the words of callers.
 //!
 //! A thread of its own holds the index, answers searches one by one and looks each minute whether the
-//! folder has changed. The net thread hands a search over without waiting; where too many wait, it is
-//! refused. Files that cannot be taken are left out and told by name; the others are searched.
+//! folder has changed, however many searches come. The net thread hands a search over without waiting;
+//! where too many wait, it is refused. Files that cannot be taken are left out, told by name in the log
+//! and counted in a [`Report`]; the others are searched.
+
+// A thread of its own: it asks for the time itself.
+#![allow(clippy::disallowed_methods)]
 
 mod index;
 mod passages;
+mod report;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::bounded;
+use super::bounded::{self, ReadError};
 use crate::base::{LanguageCode, Private, limits};
 pub use index::{Found, Index};
 pub use passages::{Passage, first_sentence};
+pub use report::{LeftOut, Report};
 
 /// Searches that wait.
 const WAITING: usize = 32;
@@ -47,13 +54,18 @@ impl fmt::Debug for Knowledge {
 }
 
 impl Knowledge {
+    /// `tell` is called on the thread of the index with what has been read, after each change.
+    ///
     /// # Errors
     /// The folder cannot be read, or there is no thread to be had.
-    pub fn open(folder: &Path, language: LanguageCode) -> io::Result<Self> {
+    pub fn open(
+        folder: &Path,
+        language: LanguageCode,
+        tell: impl Fn(Report) + Send + 'static,
+    ) -> io::Result<Self> {
         fs::read_dir(folder)?;
         let (searches, receiver) = sync_channel(WAITING);
-        let mut reader =
-            Reader { folder: folder.to_owned(), language, state: Vec::new(), index: None };
+        let mut reader = Reader::new(folder.to_owned(), language, Box::new(tell));
         std::thread::Builder::new()
             .name("knowledge".to_owned())
             .spawn(move || reader.run(&receiver))?;
@@ -74,87 +86,130 @@ impl Knowledge {
 /// A file by what changes when it does.
 type Seen = (PathBuf, u64, Option<SystemTime>);
 
+/// The folder as one look finds it.
+#[derive(Debug, Default, PartialEq)]
+struct Listing {
+    files: Vec<Seen>,
+    left_out: BTreeMap<LeftOut, usize>,
+}
+
 struct Reader {
     folder: PathBuf,
     language: LanguageCode,
-    state: Vec<Seen>,
+    state: Listing,
     index: Option<Index>,
+    tell: Box<dyn Fn(Report) + Send>,
 }
 
 impl Reader {
+    fn new(folder: PathBuf, language: LanguageCode, tell: Box<dyn Fn(Report) + Send>) -> Self {
+        Self { folder, language, state: Listing::default(), index: None, tell }
+    }
+
     fn run(&mut self, searches: &Receiver<Search>) {
-        self.look();
+        let mut look_at = Instant::now();
         loop {
-            match searches.recv_timeout(LOOK) {
-                Ok(Search { words, answer }) => {
-                    let found = self.index.as_ref().and_then(|i| i.search(words.reveal()).ok());
-                    answer(found);
-                }
-                Err(RecvTimeoutError::Timeout) => self.look(),
+            look_at = self.look_if_due(Instant::now(), look_at);
+            match searches.recv_timeout(look_at.saturating_duration_since(Instant::now())) {
+                Ok(search) => self.answer(search),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
+    /// Looks at the folder if it is time, and says when the next look is due. No search puts it off.
+    fn look_if_due(&mut self, now: Instant, look_at: Instant) -> Instant {
+        if now < look_at {
+            return look_at;
+        }
+        self.look();
+        now + LOOK
+    }
+
+    fn answer(&self, Search { words, answer }: Search) {
+        answer(self.index.as_ref().and_then(|index| index.search(words.reveal()).ok()));
+    }
+
     /// Builds the index anew if the folder is not as it was.
     fn look(&mut self) {
-        let mut files = Vec::new();
-        list(&self.folder, 0, &mut files);
-        files.sort();
-        if self.index.is_some() && files == self.state {
+        let mut listing = Listing::default();
+        list(&self.folder, 0, &mut listing);
+        listing.files.sort();
+        if self.index.is_some() && listing == self.state {
             return;
         }
-        let (passages, faults) = read(&self.folder, &files);
-        for fault in faults {
-            tracing::warn!("knowledge: {fault}");
+        let mut left_out = listing.left_out.clone();
+        for (why, count) in &left_out {
+            tracing::warn!("knowledge: {count} files are left out: {}", why.reason());
         }
+        let (passages, faults) = read(&self.folder, &listing.files);
+        for (why, name) in &faults {
+            tracing::warn!("knowledge: {} is left out: {}", name.display(), why.reason());
+            *left_out.entry(*why).or_default() += 1;
+        }
+        let files = listing.files.len() - faults.len();
         match Index::build(&passages, self.language) {
             Ok(index) => {
-                tracing::info!(files = files.len(), passages = passages.len(), "knowledge is read");
+                tracing::info!(files, passages = passages.len(), "knowledge is read");
                 self.index = Some(index);
+                (self.tell)(Report { files, passages: passages.len(), left_out });
             }
             Err(error) => tracing::warn!(%error, "knowledge cannot be indexed"),
         }
-        self.state = files;
+        self.state = listing;
     }
 }
 
 /// Every Markdown file, no links followed: what is elsewhere was not put into this folder.
-fn list(folder: &Path, depth: usize, files: &mut Vec<Seen>) {
+fn list(folder: &Path, depth: usize, listing: &mut Listing) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries {
         let path = entry.path();
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
         let is_markdown = path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("md"));
-        if metadata.is_dir() && !is_hidden && depth < DEPTH {
-            list(&path, depth + 1, files);
-        } else if metadata.is_file() && is_markdown && files.len() < limits::KNOWLEDGE_FILES {
-            files.push((path, metadata.len(), metadata.modified().ok()));
+        if metadata.is_dir() {
+            if !is_hidden && depth < DEPTH {
+                list(&path, depth + 1, listing);
+            }
+        } else if is_markdown {
+            let why = match metadata.is_file() {
+                true if listing.files.len() < limits::KNOWLEDGE_FILES => {
+                    listing.files.push((path, metadata.len(), metadata.modified().ok()));
+                    continue;
+                }
+                true => LeftOut::TooMany,
+                false => LeftOut::NotPlain,
+            };
+            *listing.left_out.entry(why).or_default() += 1;
         }
     }
 }
 
 /// The passages of these files, and what is wrong with the others.
-fn read(folder: &Path, files: &[Seen]) -> (Vec<Passage>, Vec<String>) {
+fn read(folder: &Path, files: &[Seen]) -> (Vec<Passage>, Vec<(LeftOut, PathBuf)>) {
     let (mut all, mut faults) = (Vec::new(), Vec::new());
-    if files.len() >= limits::KNOWLEDGE_FILES {
-        faults.push(format!("only {} files are read", limits::KNOWLEDGE_FILES));
-    }
     let mut left = limits::KNOWLEDGE_BYTES;
     for (path, ..) in files {
         let most = limits::KNOWLEDGE_FILE_BYTES.min(left);
         let name = path.strip_prefix(folder).unwrap_or(path).with_extension("");
-        match bounded::text(path, most) {
+        let why = match bounded::text(path, most) {
             Ok(text) => {
                 left -= text.len() as u64;
                 all.extend(passages::cut(
                     &name.to_string_lossy().replace(['/', '_', '-'], " "),
                     &text,
                 ));
+                continue;
             }
-            Err(error) => faults.push(format!("{} is left out: {error}", path.display())),
-        }
+            Err(ReadError::TooLong(most)) if most < limits::KNOWLEDGE_FILE_BYTES => LeftOut::NoRoom,
+            Err(ReadError::TooLong(_)) => LeftOut::TooLong,
+            Err(ReadError::NotText) => LeftOut::NotText,
+            Err(ReadError::NotAFile) => LeftOut::NotPlain,
+            Err(ReadError::Unreadable(_)) => LeftOut::Unreadable,
+        };
+        faults.push((why, path.clone()));
     }
     (all, faults)
 }
@@ -176,11 +231,18 @@ mod tests {
             Self(path)
         }
 
-        fn read(&self) -> (Vec<Passage>, Vec<String>) {
-            let mut files = Vec::new();
-            list(&self.0, 0, &mut files);
-            files.sort();
-            read(&self.0, &files)
+        fn read(&self) -> (Vec<Passage>, Vec<(LeftOut, PathBuf)>) {
+            let mut listing = Listing::default();
+            list(&self.0, 0, &mut listing);
+            listing.files.sort();
+            read(&self.0, &listing.files)
+        }
+
+        /// A reader of this folder, and what it tells.
+        fn reader(&self) -> (Reader, Receiver<Report>) {
+            let (tell, told) = channel();
+            let tell = Box::new(move |report| tell.send(report).unwrap());
+            (Reader::new(self.0.clone(), LanguageCode::ENGLISH, tell), told)
         }
     }
 
@@ -206,8 +268,15 @@ mod tests {
         let (passages, faults) = folder.read();
         let titles: Vec<&str> = passages.iter().map(|passage| passage.title.as_str()).collect();
         assert_eq!(titles, ["deep er price list", "returns, Returns"]);
-        assert_eq!(faults.len(), 2, "{faults:?}");
-        assert!(faults[0].contains("bad.md") && faults[1].contains("long.md"), "{faults:?}");
+        let faults: Vec<_> = faults.iter().map(|(why, path)| (*why, path.as_path())).collect();
+        let (bad, long) = (at("bad.md"), at("long.md"));
+        assert_eq!(faults, [(LeftOut::NotText, &*bad), (LeftOut::TooLong, &*long)]);
+
+        let (mut reader, told) = folder.reader();
+        reader.look();
+        let left_out =
+            [(LeftOut::TooLong, 1), (LeftOut::NotText, 1), (LeftOut::NotPlain, 2)].into();
+        assert_eq!(told.recv().unwrap(), Report { files: 2, passages: 2, left_out });
     }
 
     #[test]
@@ -215,13 +284,7 @@ mod tests {
         let folder = Folder::new("attendant-knowledge-change");
         let file = folder.0.join("a.md");
         fs::write(&file, "Lorries park behind the hall.").unwrap();
-        let path = folder.0.clone();
-        let mut reader = Reader {
-            folder: path,
-            language: LanguageCode::ENGLISH,
-            state: Vec::new(),
-            index: None,
-        };
+        let (mut reader, _told) = folder.reader();
         let finds = |reader: &Reader, word: &str| {
             !reader.index.as_ref().unwrap().search(word).unwrap().is_empty()
         };
@@ -236,11 +299,29 @@ mod tests {
     }
 
     #[test]
+    fn searches_one_after_the_other_do_not_put_off_the_look() {
+        let folder = Folder::new("attendant-knowledge-busy");
+        let file = folder.0.join("a.md");
+        fs::write(&file, "Lorries park behind the hall.").unwrap();
+        let (mut reader, told) = folder.reader();
+        let start = Instant::now();
+        let mut look_at = reader.look_if_due(start, start);
+        assert_eq!(told.try_iter().count(), 1);
+        fs::write(&file, "Lorries park at the ramp, in front.").unwrap();
+        for second in 1..=60 {
+            reader.answer(Search { words: Private::new("ramp".into()), answer: Box::new(drop) });
+            look_at = reader.look_if_due(start + Duration::from_secs(second), look_at);
+            assert_eq!(told.try_iter().count(), usize::from(second == 60), "{second}");
+        }
+        assert_eq!(look_at, start + 2 * LOOK);
+    }
+
+    #[test]
     fn searches_are_answered_elsewhere_and_a_missing_folder_is_told() {
-        assert!(Knowledge::open(Path::new("/nonexistent/x"), LanguageCode::ENGLISH).is_err());
+        assert!(Knowledge::open(Path::new("/nonexistent/x"), LanguageCode::ENGLISH, drop).is_err());
         let folder = Folder::new("attendant-knowledge-thread");
         fs::write(folder.0.join("a.md"), "# Pallets\nUp to 800 kilograms.").unwrap();
-        let knowledge = Knowledge::open(&folder.0, LanguageCode::ENGLISH).unwrap();
+        let knowledge = Knowledge::open(&folder.0, LanguageCode::ENGLISH, drop).unwrap();
         let (sender, receiver) = channel();
         let words = Private::new("How heavy is a pallet?".to_owned());
         knowledge.search(words, Box::new(move |found| sender.send(found).unwrap()));
