@@ -22,6 +22,8 @@ pub enum Protocol {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
     System(Private<String>),
+    /// A summary of what came before the next message.
+    Earlier(Private<String>),
     Caller(Private<String>),
     /// What the caller heard of us.
     Desk(Private<String>),
@@ -207,7 +209,8 @@ fn written(protocol: Protocol, message: &Message) -> Written<'_> {
     };
     match message {
         Message::System(text) => plain("system", text.reveal()),
-        Message::Caller(text) => plain("user", text.reveal()),
+        // Of the ranks that both protocols and all models know, the caller's is the lowest.
+        Message::Earlier(text) | Message::Caller(text) => plain("user", text.reveal()),
         Message::Desk(text) => plain("assistant", text.reveal()),
         Message::Calls { said, calls } => Written {
             tool_calls: calls.iter().map(|call| written_call(protocol, call)).collect(),

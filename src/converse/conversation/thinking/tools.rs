@@ -171,10 +171,10 @@ impl Conversation {
                 self.outputs.push_back(Output::SendDigits(digits));
                 "done: the keys are pressed"
             }
-            ToolCall::Remember { name, value } => {
-                self.thinking.history.note(name, value);
-                "done"
-            }
+            ToolCall::Remember { name, value } => match self.thinking.history.note(name, value) {
+                true => "done",
+                false => "not done: there is no room for more facts",
+            },
             ToolCall::Transfer { .. } => "done: the caller is being put through",
             // It was carried out, and is asked of the owner's system by whoever has allowed it.
             ToolCall::LookUp { .. } | ToolCall::HangUp => "done",
