@@ -85,6 +85,7 @@ fn lookups() -> Lookups {
         description: String::new(),
         parameters: vec![Parameter { name: parameter.to_owned(), kind }],
         fields: vec!["said".to_owned()],
+        changes: false,
     };
     Lookups::new(vec![
         lookup("order_status", "number", ParameterKind::Digits { min: 3, max: 12 }),
