@@ -69,6 +69,7 @@ fn what_callers_and_tools_said_earlier_never_gets_the_rank_of_the_system() {
         thinks: false,
         may_think: false,
         switch: Switch::Both,
+        fields: Fields::default(),
         calls_tools: true,
     };
     for protocol in [Protocol::OpenAi, Protocol::Ollama] {
