@@ -27,6 +27,9 @@ pub struct Lookup {
     pub parameters: Vec<Parameter>,
     /// The names of what comes back.
     pub fields: Vec<String>,
+    /// Asking may change something there, which cannot be undone: a model must have the caller's yes.
+    #[serde(default)]
+    pub changes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,6 +234,7 @@ mod tests {
                 parameter("place", ParameterKind::Text),
             ],
             fields: vec!["status".to_owned()],
+            changes: false,
         }])
     }
 

@@ -314,6 +314,8 @@ pub struct Lookup {
     pub url: String,
     /// `GET`, or `POST` with the values that are not in the address as JSON.
     pub method: String,
+    /// A `POST` that leaves everything as it is: a model may ask it without the caller's yes.
+    pub changes_nothing: bool,
     /// The type of each value: `digits`, `digits 3-12` or `text`.
     pub parameters: BTreeMap<String, String>,
     /// Header fields; `{secret}` is the credential `lookup_NAME`.
@@ -331,6 +333,7 @@ impl Default for Lookup {
             description: String::new(),
             url: String::new(),
             method: "GET".to_owned(),
+            changes_nothing: false,
             parameters: BTreeMap::new(),
             headers: BTreeMap::new(),
             fields: BTreeMap::new(),

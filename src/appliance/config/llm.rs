@@ -6,7 +6,7 @@ use super::checked::Check;
 use super::file;
 use super::values::{Allowed, allowed, within};
 use crate::appliance::llm::Address;
-use crate::converse::llm::{Model, Protocol, Switch};
+use crate::converse::llm::{Fields, Model, Protocol, Switch};
 
 /// The server that is named.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +71,7 @@ pub(super) fn llm(file: &file::Llm, check: &mut Check<'_>) -> Option<Option<Llm>
         thinks: false,
         may_think: may_think?,
         switch: Switch::Both,
+        fields: Fields::default(),
         calls_tools: true,
     };
     Some(address.map(|address| Llm { address, model, at_once }))

@@ -73,6 +73,7 @@ fn one(section: &file::Lookup, check: &mut Check<'_>) -> Option<Lookup> {
         _ => allowed("GET or POST"),
     };
     let method = check.take(&key("method"), &section.method, method);
+    let changes = method == Some(Method::Post) && !section.changes_nothing;
     let parameters = entries(&section.parameters, |name, kind| {
         let kind = kind_of(kind).filter(|_| is_name(name))?;
         Some(Parameter { name: name.to_owned(), kind })
@@ -114,6 +115,7 @@ fn one(section: &file::Lookup, check: &mut Check<'_>) -> Option<Lookup> {
             description: description?,
             parameters: parameters?,
             fields: fields.iter().map(|(name, _)| name.clone()).collect(),
+            changes,
         },
         address,
         method: method?,

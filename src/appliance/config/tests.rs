@@ -277,6 +277,7 @@ fn one_wrong_value_in_each_key_of_a_lookup_is_found() {
         (order.replace("\"/status\"", "\"status\""), "lookup.order.fields"),
         (order.replace("{ status = \"/status\" }", "{}"), "lookup.order.fields"),
         (format!("{order}method = \"DELETE\""), "lookup.order.method"),
+        (format!("{order}changes_nothing = 1"), "lookup.order.changes_nothing"),
         (format!("{order}headers = {{ Host = \"x\" }}"), "lookup.order.headers"),
         (format!("{order}timeout_ms = 60000"), "lookup.order.timeout_ms"),
         (format!("{order}redirects = true"), "lookup.order.redirects"),
@@ -285,6 +286,22 @@ fn one_wrong_value_in_each_key_of_a_lookup_is_found() {
         let found = faults(&text);
         assert_eq!(found.len(), 1, "{text}: {found:?}");
         assert!(found[0].starts_with(&format!("{key} = ")), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn a_post_may_change_something_unless_its_owner_says_that_it_does_not() {
+    let order = "[[lookup]]\nname = \"order\"\ndescription = \"An order.\"\n\
+        url = \"https://erp.example.net/o\"\nfields = { status = \"/status\" }\n";
+    for (more, changes) in [
+        ("", false),
+        ("method = \"GET\"", false),
+        ("method = \"POST\"", true),
+        ("method = \"POST\"\nchanges_nothing = false", true),
+        ("method = \"POST\"\nchanges_nothing = true", false),
+    ] {
+        let config = from_text(&format!("{order}{more}")).unwrap();
+        assert_eq!(config.lookups[0].asked.changes, changes, "{more}");
     }
 }
 

@@ -198,7 +198,7 @@ mod tests {
     async fn a_models_answer_finds_its_call_and_a_cancelled_one_nobody() {
         use crate::appliance::llm::stand_in::{self, StandIn};
         use crate::appliance::llm::{Address, Patience, Settings};
-        use crate::converse::llm::{Chat, Event, Model, Protocol, Switch};
+        use crate::converse::llm::{Chat, Event, Fields, Model, Protocol, Switch};
         let says = stand_in::says("Yes.");
         let server = StandIn::start(move |_, _| stand_in::parts([&says, stand_in::DONE])).await;
         let (host, port) = (server.address.ip().to_string(), server.address.port());
@@ -210,6 +210,7 @@ mod tests {
             thinks: false,
             may_think: false,
             switch: Switch::Both,
+            fields: Fields::default(),
             calls_tools: true,
         };
         let settings = Settings {

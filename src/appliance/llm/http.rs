@@ -110,7 +110,25 @@ impl Connection<'_> {
         self.send(Method::GET, path, Vec::new()).await
     }
 
-    async fn send(mut self, method: Method, path: &str, body: Vec<u8>) -> Result<Answer, Fault> {
+    async fn send(self, method: Method, path: &str, body: Vec<u8>) -> Result<Answer, Fault> {
+        let answer = self.send_for_any(method, path, body).await?;
+        match answer.status {
+            200 => Ok(answer),
+            status => Err(Fault::of_status(status)),
+        }
+    }
+
+    /// Posts a request; the answer may have any status.
+    pub async fn ask(self, path: &str, body: Vec<u8>) -> Result<Answer, Fault> {
+        self.send_for_any(Method::POST, path, body).await
+    }
+
+    async fn send_for_any(
+        self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Answer, Fault> {
         let Address { host, port, prefix, .. } = &self.server.address;
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let mut request = Request::builder()
@@ -127,15 +145,9 @@ impl Connection<'_> {
             request = request.header(AUTHORIZATION, value);
         }
         let request = request.body(Full::new(Bytes::from(body))).map_err(|_| Fault::Unreachable)?;
-        let response = self.sender.send_request(request).await.map_err(|_| Fault::Unreachable)?;
-        match response.status().as_u16() {
-            200 => Ok(Answer { status: 200, body: response.into_body(), _driver: self.driver }),
-            status => Err(Fault::of_status(status)),
-        }
+        self.exchange(request).await
     }
-}
 
-impl Connection<'_> {
     /// Sends a request as it is; the answer may have any status.
     pub async fn exchange(mut self, request: Request<Full<Bytes>>) -> Result<Answer, Fault> {
         let response = self.sender.send_request(request).await.map_err(|_| Fault::Unreachable)?;

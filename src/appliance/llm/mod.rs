@@ -27,9 +27,9 @@ use tokio::task::AbortHandle;
 
 use crate::appliance::open_work::OpenWork;
 use crate::base::{CallId, Private, WorkId, limits};
-use crate::converse::llm::{Chat, Event, Fault, Model, Protocol, Reader, body};
+use crate::converse::llm::{Chat, Event, Fault, Fields, Model, Protocol, Reader, body};
 use breaker::Breaker;
-use http::Server;
+use http::{Answer, Server};
 use trust::Roots;
 
 /// Events that wait for the net thread: it takes them at once.
@@ -127,6 +127,14 @@ enum Asker {
 struct Broken {
     fault: Fault,
     has_begun: bool,
+    /// The server has refused a field by name: what it may take in its place.
+    instead: Option<Fields>,
+}
+
+impl Broken {
+    const fn new(fault: Fault, has_begun: bool) -> Self {
+        Self { fault, has_begun, instead: None }
+    }
 }
 
 impl Llm {
@@ -233,13 +241,32 @@ impl Shared {
         }
     }
 
-    /// One attempt, whose first words must come before `until`. Its `Failed` is the error, not an
-    /// event.
+    /// One attempt, and others at once where the server refuses a field by name: it is remembered what
+    /// the server takes, unless it did not help.
     async fn once(&self, chat: &Chat, until: Instant, asker: Asker) -> Result<(), Broken> {
-        let before = |fault| Broken { fault, has_begun: false };
-        let (protocol, body) = {
+        let known = lock(&self.model).fields;
+        // Each field is given up once.
+        loop {
+            let Err(broken) = self.attempt(chat, until, asker).await else { return Ok(()) };
+            match broken.instead {
+                Some(fields) => lock(&self.model).fields = fields,
+                None => {
+                    if matches!(broken.fault, Fault::Refused(_)) {
+                        lock(&self.model).fields = known;
+                    }
+                    return Err(broken);
+                }
+            }
+        }
+    }
+
+    /// One request, whose first words must come before `until`. Its `Failed` is the error, not an
+    /// event.
+    async fn attempt(&self, chat: &Chat, until: Instant, asker: Asker) -> Result<(), Broken> {
+        let before = |fault| Broken::new(fault, false);
+        let (protocol, fields, body) = {
             let model = lock(&self.model);
-            (model.protocol, body(&model, chat))
+            (model.protocol, model.fields, body(&model, chat))
         };
         let path = match protocol {
             Protocol::Ollama => "/api/chat",
@@ -248,9 +275,12 @@ impl Shared {
         let left = until.saturating_duration_since(Instant::now());
         let connect = self.patience.connect.min(left);
         let connection = self.server.connect(connect).await.map_err(before)?;
-        let asked = connection.post(path, body);
+        let asked = connection.ask(path, body);
         let answer = tokio::time::timeout_at(until.into(), asked).await;
         let mut answer = answer.map_err(|_| before(Fault::Late))?.map_err(before)?;
+        if answer.status() != 200 {
+            return Err(self.refused(answer, fields, until).await);
+        }
         let mut reader = Reader::new(protocol);
         let mut events = Vec::new();
         let mut has_begun = false;
@@ -261,13 +291,13 @@ impl Shared {
             let part = tokio::time::timeout_at(patience.into(), answer.next()).await;
             let late = if has_begun { Fault::Stalled } else { Fault::Late };
             match part {
-                Err(_) => return Err(Broken { fault: late, has_begun }),
+                Err(_) => return Err(Broken::new(late, has_begun)),
                 Ok(Some(Ok(bytes))) => reader.push(&bytes, &mut events),
                 Ok(None | Some(Err(_))) => reader.end(&mut events),
             }
             for event in events.drain(..) {
                 match event {
-                    Event::Failed(fault) => return Err(Broken { fault, has_begun }),
+                    Event::Failed(fault) => return Err(Broken::new(fault, has_begun)),
                     Event::Done(_) => {
                         self.give(asker, event).await;
                         return Ok(());
@@ -282,6 +312,19 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// What the server says of its refusal is looked through for names of fields and not kept: it may
+    /// quote the request.
+    async fn refused(&self, answer: Answer, sent: Fields, until: Instant) -> Broken {
+        let status = answer.status();
+        let mut broken = Broken::new(Fault::of_status(status), false);
+        if matches!(status, 400 | 422) && lock(&self.model).protocol == Protocol::OpenAi {
+            let until = until.min(Instant::now() + self.patience.between_tokens);
+            let told = tokio::time::timeout_at(until.into(), answer.whole()).await;
+            broken.instead = told.ok().and_then(Result::ok).and_then(|text| sent.after(&text));
+        }
+        broken
     }
 
     fn succeeded(&self) {

@@ -14,6 +14,8 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub enum Reply {
     Status(u16),
+    /// A status with this body.
+    Refusal(u16, String),
     /// Parts of a body, each after a pause, and then the end of the connection.
     Parts(Vec<(Duration, String)>),
     /// Parts, and then nothing while the client stays.
@@ -96,11 +98,8 @@ async fn serve(
     };
     let (parts, stalls) = match reply {
         Reply::Closed => return Ok(()),
-        Reply::Status(status) => {
-            let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: 13\r\n\r\n");
-            stream.write_all(format!("{head}{{\"error\":\"x\"}}").as_bytes()).await?;
-            return stream.shutdown().await;
-        }
+        Reply::Status(status) => return refuse(&mut stream, status, "{\"error\":\"x\"}").await,
+        Reply::Refusal(status, body) => return refuse(&mut stream, status, &body).await,
         Reply::Parts(parts) => (parts, false),
         Reply::Stalls(parts) => (parts, true),
     };
@@ -116,6 +115,12 @@ async fn serve(
     if stalls {
         wait(&mut stream, Duration::from_secs(3_600)).await?;
     }
+    stream.shutdown().await
+}
+
+async fn refuse(stream: &mut TcpStream, status: u16, body: &str) -> std::io::Result<()> {
+    let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(format!("{head}{body}").as_bytes()).await?;
     stream.shutdown().await
 }
 

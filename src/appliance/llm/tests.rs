@@ -5,7 +5,7 @@ mod warming;
 
 use super::stand_in::{Asked, DONE, Reply, StandIn, parts, says, warmed};
 use super::*;
-use crate::converse::llm::{Finish, Message, Switch};
+use crate::converse::llm::{Fields, Finish, Message, Switch};
 
 const CALL: CallId = CallId(1);
 /// A test that waits for longer has failed.
@@ -26,6 +26,7 @@ fn settings(stand_in: &StandIn, protocol: Protocol) -> Settings {
             thinks: false,
             may_think: false,
             switch: Switch::Both,
+            fields: Fields::default(),
             calls_tools: true,
         },
         at_once: 1,

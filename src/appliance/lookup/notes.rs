@@ -30,6 +30,7 @@ pub fn search_knowledge() -> Lookup {
         description: description.to_owned(),
         parameters: vec![Parameter { name: WORDS.to_owned(), kind: ParameterKind::Words }],
         fields: vec![PASSAGES.to_owned(), SENTENCE.to_owned()],
+        changes: false,
     }
 }
 

@@ -69,6 +69,7 @@ fn asked(order: &'static str, place: &'static str) -> LookUp {
             parameter("place", ParameterKind::Text),
         ],
         fields: Vec::new(),
+        changes: false,
     }]);
     lookups.ask(LookupId(0), |name| Some(if name == "order" { order } else { place })).unwrap()
 }

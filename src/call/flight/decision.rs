@@ -113,6 +113,7 @@ pub(super) fn chat_print(chat: &Chat) -> u64 {
 fn chat_message(message: &llm::Message) -> String {
     match message {
         llm::Message::System(text) => format!("system {}", text.reveal()),
+        llm::Message::Earlier(text) => format!("earlier {}", text.reveal()),
         llm::Message::Caller(text) => format!("caller {}", text.reveal()),
         llm::Message::Desk(text) => format!("desk {}", text.reveal()),
         llm::Message::Calls { said, calls } => {

@@ -321,6 +321,7 @@ fn about_an_order() -> Desk {
             kind: ParameterKind::Digits { min: 3, max: 12 },
         }],
         fields: vec!["status".to_owned()],
+        changes: false,
     }]);
     let table = "lookup = { table = \"orders\", by = \"order\", found = \"Order {order:digits} {status}.\" }";
     let remote = "lookup = { name = \"order_status\", with = { number = \"order\" }, fields = \

@@ -6,6 +6,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::fields::Fields;
 use super::tools::ToolRequest;
 use crate::base::Private;
 
@@ -22,6 +23,8 @@ pub enum Protocol {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
     System(Private<String>),
+    /// A summary of what came before the next message.
+    Earlier(Private<String>),
     Caller(Private<String>),
     /// What the caller heard of us.
     Desk(Private<String>),
@@ -63,6 +66,8 @@ pub struct Model {
     pub may_think: bool,
     /// How the other protocol's server is told not to.
     pub switch: Switch,
+    /// How the other protocol's server takes what is asked of every model.
+    pub fields: Fields,
     /// The model can call tools; to others none are offered.
     pub calls_tools: bool,
 }
@@ -121,8 +126,12 @@ struct OpenAiBody<'a> {
     model: &'a str,
     messages: Vec<Written<'a>>,
     stream: bool,
-    max_tokens: u32,
-    temperature: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_effort: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,8 +192,9 @@ pub fn body(model: &Model, chat: &Chat) -> Vec<u8> {
             model: &model.name,
             messages,
             stream: true,
-            max_tokens: chat.most_tokens,
-            temperature: TEMPERATURE,
+            max_tokens: (!model.fields.has_new_limit).then_some(chat.most_tokens),
+            max_completion_tokens: model.fields.has_new_limit.then_some(chat.most_tokens),
+            temperature: (!model.fields.has_own_temperature).then_some(TEMPERATURE),
             reasoning_effort: (!model.may_think
                 && matches!(model.switch, Switch::Both | Switch::Effort))
             .then_some("none"),
@@ -207,7 +217,8 @@ fn written(protocol: Protocol, message: &Message) -> Written<'_> {
     };
     match message {
         Message::System(text) => plain("system", text.reveal()),
-        Message::Caller(text) => plain("user", text.reveal()),
+        // Of the ranks that both protocols and all models know, the caller's is the lowest.
+        Message::Earlier(text) | Message::Caller(text) => plain("user", text.reveal()),
         Message::Desk(text) => plain("assistant", text.reveal()),
         Message::Calls { said, calls } => Written {
             tool_calls: calls.iter().map(|call| written_call(protocol, call)).collect(),
@@ -249,6 +260,7 @@ mod tests {
             thinks: true,
             may_think: false,
             switch: Switch::Both,
+            fields: Fields::default(),
             calls_tools: true,
         }
     }
@@ -326,6 +338,19 @@ mod tests {
             let model = Model { may_think: true, ..self::model(protocol) };
             assert_eq!(fields(&model), [null; 3]);
         }
+    }
+
+    #[test]
+    fn fields_that_were_refused_are_not_sent() {
+        let neither = Fields { has_new_limit: true, has_own_temperature: true };
+        let body_of = |fields| -> Value {
+            let model = Model { fields, ..model(Protocol::OpenAi) };
+            serde_json::from_slice(&body(&model, &chat())).unwrap()
+        };
+        let body = body_of(neither);
+        assert_eq!(body["max_completion_tokens"], 200);
+        assert!(body.get("max_tokens").is_none() && body.get("temperature").is_none());
+        assert!(body_of(Fields::default()).get("max_completion_tokens").is_none());
     }
 
     #[test]

@@ -12,6 +12,7 @@
 mod answer;
 mod chat;
 mod fault;
+mod fields;
 mod history;
 mod lines;
 mod policy;
@@ -26,6 +27,7 @@ mod tests;
 pub use answer::{Answer, Stage};
 pub use chat::{Chat, Message, Model, Protocol, Switch, body};
 pub use fault::Fault;
+pub use fields::Fields;
 pub use history::{History, Said, for_model, system_text};
 pub use policy::{Decision, Policy, Rule, Spent};
 pub use reader::{Event, Finish, Reader};

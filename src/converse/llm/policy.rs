@@ -15,7 +15,8 @@ pub struct Rule {
     /// model's; `{text}` and the other arguments stand for what would be done.
     pub confirm: Option<Template>,
     /// Of `send_dtmf`: the only sequences that may be sent. Of `transfer`: the only people, if any
-    /// are named; of `lookup`, the only questions, if any are named.
+    /// are named; of `lookup`, the questions that the rule is for: without any, those that no other
+    /// rule names.
     pub allowed: Vec<String>,
 }
 
@@ -28,7 +29,8 @@ pub struct Policy {
 /// What was carried out in one call.
 #[derive(Clone, Debug, Default)]
 pub struct Spent {
-    tools: Vec<Tool>,
+    /// Of `lookup`, with the question's name.
+    tools: Vec<(Tool, Option<String>)>,
 }
 
 /// What becomes of a tool call.
@@ -51,13 +53,18 @@ impl Rule {
 impl Spent {
     /// The tool was carried out.
     pub fn note(&mut self, tool: Tool) {
-        if self.tools.len() < limits::LLM_TOOLS_PER_CALL {
-            self.tools.push(tool);
-        }
+        self.push(tool, None);
     }
 
-    fn of(&self, tool: Tool) -> usize {
-        self.tools.iter().filter(|spent| **spent == tool).count()
+    /// The question of this name was asked.
+    pub fn note_lookup(&mut self, name: &str) {
+        self.push(Tool::LookUp, Some(name.to_owned()));
+    }
+
+    fn push(&mut self, tool: Tool, name: Option<String>) {
+        if self.tools.len() < limits::LLM_TOOLS_PER_CALL {
+            self.tools.push((tool, name));
+        }
     }
 }
 
@@ -94,12 +101,38 @@ impl Policy {
         rules.flat_map(|rule| rule.allowed.iter().map(String::as_str))
     }
 
+    /// The rule for a question to the owner's systems: the one that names it, else the one that
+    /// names none.
+    pub fn of_lookup(&self, name: &str) -> Option<&Rule> {
+        let rules = || self.rules.iter().filter(|rule| rule.tool == Tool::LookUp);
+        let named = rules().find(|rule| !rule.allowed.is_empty() && rule.may_name(name));
+        named.or_else(|| rules().find(|rule| rule.allowed.is_empty()))
+    }
+
+    fn rule_of(&self, tool: Tool, lookup: Option<&str>) -> Option<&Rule> {
+        match lookup {
+            Some(name) => self.of_lookup(name),
+            None => self.rules.iter().find(|rule| rule.tool == tool),
+        }
+    }
+
+    /// Times that tools under this rule were carried out.
+    fn spent_of(&self, spent: &Spent, rule: &Rule) -> usize {
+        let rules =
+            spent.tools.iter().filter_map(|(tool, name)| self.rule_of(*tool, name.as_deref()));
+        rules.filter(|other| std::ptr::eq(*other, rule)).count()
+    }
+
     pub fn decide(&self, spent: &Spent, call: &ToolCall) -> Decision {
-        let Some(rule) = self.rules.iter().find(|rule| rule.tool == call.tool()) else {
+        let lookup = match call {
+            ToolCall::LookUp { name, .. } => Some(name.as_str()),
+            _ => None,
+        };
+        let Some(rule) = self.rule_of(call.tool(), lookup) else {
             return Decision::Refuse("error: this tool is not allowed here");
         };
         if spent.tools.len() >= limits::LLM_TOOLS_PER_CALL
-            || spent.of(rule.tool) >= rule.most as usize
+            || self.spent_of(spent, rule) >= rule.most as usize
         {
             return Decision::Refuse("error: this tool was used too often in this call");
         }
@@ -108,11 +141,6 @@ impl Policy {
         {
             return Decision::Refuse("error: these keys are not allowed");
         }
-        if let ToolCall::LookUp { name, .. } = call
-            && !rule.may_name(name)
-        {
-            return Decision::Refuse("error: this tool is not allowed here");
-        }
         if let ToolCall::Transfer { person } = call
             && !rule.may_name(person)
         {
@@ -120,9 +148,8 @@ impl Policy {
         }
         match &rule.confirm {
             Some(question) => {
-                let names = call.tool().arguments().iter();
                 let said: Vec<(&str, String)> =
-                    names.map(|name| (*name, aloud(call, name))).collect();
+                    question.names().map(|name| (name, aloud(call, name))).collect();
                 let value = |name: &str| {
                     said.iter().find(|(known, _)| *known == name).map(|(_, said)| said.as_str())
                 };

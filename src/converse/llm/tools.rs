@@ -107,7 +107,7 @@ impl Tool {
         Self::ALL.into_iter().find(|tool| tool.name() == name)
     }
 
-    /// The arguments that a playbook's text may name.
+    /// The arguments that a playbook's text may name; those of a lookup are its own parameters.
     pub const fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::TakeMessage => &["name", "number", "text"],
@@ -191,6 +191,7 @@ impl ToolCall {
             (Self::Remember { name, .. }, "name") => Some(name),
             (Self::Remember { value, .. }, "value") => Some(value.reveal()),
             (Self::Transfer { person }, "person") => Some(person),
+            (Self::LookUp { asked, .. }, parameter) => asked.value(parameter),
             _ => None,
         }
     }

@@ -38,6 +38,24 @@ impl Context<'_> {
         name: &'static str,
         known: &[&str],
     ) -> Option<Template> {
+        let template = self.open_template(section, faults, name)?;
+        let unknown: Vec<&str> = template.names().filter(|n| !known.contains(n)).collect();
+        for unknown in unknown {
+            let mut names: Vec<&str> = self.variables.keys().copied().collect();
+            names.extend(known);
+            let allowed = format!("{{{unknown}}} is unknown; known are: {}", names.join(", "));
+            section.fault(faults, name, allowed);
+        }
+        Some(template)
+    }
+
+    /// A text whose values are known later.
+    pub fn open_template(
+        &self,
+        section: &mut Section<'_>,
+        faults: &mut Faults,
+        name: &'static str,
+    ) -> Option<Template> {
         let text = section.text(faults, name)?;
         if text.trim().is_empty() || text.chars().count() > limits::REPLY_CHARS {
             let most = limits::REPLY_CHARS;
@@ -46,17 +64,7 @@ impl Context<'_> {
         }
         let fixed = |name: &str| self.variables.get(name).map(|value| (*value).to_owned());
         match Template::parse(text, fixed) {
-            Ok(template) => {
-                let unknown: Vec<&str> = template.names().filter(|n| !known.contains(n)).collect();
-                for unknown in unknown {
-                    let mut names: Vec<&str> = self.variables.keys().copied().collect();
-                    names.extend(known);
-                    let allowed =
-                        format!("{{{unknown}}} is unknown; known are: {}", names.join(", "));
-                    section.fault(faults, name, allowed);
-                }
-                Some(template)
-            }
+            Ok(template) => Some(template),
             Err(fault) => {
                 section.fault(faults, name, fault);
                 None

@@ -5,7 +5,8 @@ use super::reader::{Faults, Section};
 use crate::base::limits;
 use crate::converse::llm::{Policy, Rule, Tool};
 
-const TOOLS: usize = 16;
+/// One for each question to the owner's systems, and the other tools.
+const TOOLS: usize = 24;
 const SEQUENCES: usize = 32;
 
 /// How a model takes part in conversations by this playbook.
@@ -24,6 +25,8 @@ pub struct Llm {
     /// What its messages to the firm are about.
     pub topic: String,
     pub policy: Policy,
+    /// Names that stand for the playbook's own texts in every question.
+    pub(super) variables: Vec<String>,
 }
 
 /// What of open talk a model answers; questions, forms and keys are always the playbook's.
@@ -56,7 +59,8 @@ pub fn llm(mut section: Section<'_>, faults: &mut Faults, context: &Context<'_>)
     }
     section.finish(faults);
     let policy = Policy::new(rules);
-    Llm { answers, instructions, filler, filler_again, offer, topic, policy }
+    let variables = context.variables.keys().map(|name| (*name).to_owned()).collect();
+    Llm { answers, instructions, filler, filler_again, offer, topic, policy, variables }
 }
 
 impl Llm {
@@ -97,14 +101,19 @@ fn rule(
             let names: Vec<&str> = Tool::ALL.iter().map(|tool| tool.name()).collect();
             s.fault(faults, "name", format!("must be one of: {}", names.join(", ")));
         }
-        Some(tool) if others.iter().any(|rule| rule.tool == tool) => {
+        // Each question to the owner's systems may have a rule of its own.
+        Some(tool) if tool != Tool::LookUp && others.iter().any(|rule| rule.tool == tool) => {
             s.fault(faults, "name", "is there already");
         }
         Some(_) => (),
     }
     let most = s.number(faults, "most", 1..=limits::LLM_TOOLS_PER_CALL as u64, 3);
     let known = tool.map(Tool::arguments).unwrap_or_default();
-    let confirm = context.template(s, faults, "confirm", known);
+    let confirm = match tool {
+        // Which parameters there are is known once the owner's systems are.
+        Some(Tool::LookUp) => context.open_template(s, faults, "confirm"),
+        _ => context.template(s, faults, "confirm", known),
+    };
     let allowed = s.texts(faults, "allowed", SEQUENCES);
     let is_keys =
         |text: &&str| !text.is_empty() && text.chars().all(|c| matches!(c, '0'..='9' | '*' | '#'));
@@ -116,7 +125,8 @@ fn rule(
                 "must list the keys that may be sent, as in [\"1\", \"9#\"]",
             );
         }
-        Some(Tool::SendDigits | Tool::Transfer | Tool::LookUp) => (),
+        Some(Tool::LookUp) => lookup_rule(s, faults, &allowed, others),
+        Some(Tool::SendDigits | Tool::Transfer) => (),
         _ if !allowed.is_empty() => {
             s.fault(faults, "allowed", "is for send_dtmf, transfer and lookup only");
         }
@@ -125,4 +135,21 @@ fn rule(
     section.finish(faults);
     let allowed = allowed.into_iter().map(str::to_owned).collect();
     Some(Rule { tool: tool?, most: u32::try_from(most).unwrap_or(u32::MAX), confirm, allowed })
+}
+
+/// Of several sections for lookups each names others, and one may name none: it is for the rest.
+fn lookup_rule(section: &Section<'_>, faults: &mut Faults, allowed: &[&str], others: &[Rule]) {
+    let mut rules = others.iter().filter(|rule| rule.tool == Tool::LookUp);
+    if allowed.is_empty() {
+        if rules.any(|rule| rule.allowed.is_empty()) {
+            section.fault(faults, "name", "is there already; name other lookups in `allowed`");
+        }
+        return;
+    }
+    for rule in rules.filter(|rule| !rule.allowed.is_empty()) {
+        for name in allowed.iter().filter(|name| rule.may_name(name)) {
+            let fault = format!("{name:?} stands in another section for lookups already");
+            section.fault(faults, "allowed", fault);
+        }
+    }
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::checks::Context;
+use super::llm::Llm;
 use super::reader::{Faults, Section};
 use super::{Fault, Lookup, Playbook, Remote, Source};
-use crate::converse::lookup::Lookups;
+use crate::converse::lookup::{self, Lookups};
+use crate::converse::reply::Template;
 
 const FIELDS: usize = 16;
 
@@ -115,7 +117,8 @@ impl Playbook {
     /// The same playbook with what can be asked of the owner's systems.
     ///
     /// # Errors
-    /// Questions that it names and that are none, or with other parameters and fields.
+    /// Questions that it names and that are none, or with other parameters and fields; those that
+    /// may change something and that its model could ask without the caller's yes.
     pub fn with_lookups(mut self, lookups: Lookups) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::default();
         for intent in &self.intents {
@@ -150,7 +153,47 @@ impl Playbook {
             let known = format!("must name a [[lookup]] of attendant.toml: {}", known.join(", "));
             faults.note("llm.tool.lookup.allowed".to_owned(), format!("{name:?}"), known);
         }
+        for (_, lookup) in lookups.iter() {
+            self.llm.iter().for_each(|llm| of_model(llm, lookup, &mut faults));
+        }
         self.lookups = lookups;
         faults.into_result(self)
+    }
+}
+
+/// Whether a model may ask this as the playbook lets it.
+fn of_model(llm: &Llm, lookup: &lookup::Lookup, faults: &mut Faults) {
+    let key = || "llm.tool.lookup.confirm".to_owned();
+    let name = &lookup.name;
+    match llm.policy.of_lookup(name).map(|rule| rule.confirm.as_ref()) {
+        None => (),
+        Some(None) if lookup.changes => {
+            let allowed = format!(
+                "is missing for {name}: a POST may change what cannot be changed back, so the caller \
+                 must be asked first; or `changes_nothing = true` in that [[lookup]] of attendant.toml"
+            );
+            faults.note(key(), String::new(), allowed);
+        }
+        Some(None) => (),
+        Some(Some(question)) => asked_first(llm, lookup, question, faults),
+    }
+}
+
+/// The question says what would be asked: a value is one of the lookup's own.
+fn asked_first(llm: &Llm, lookup: &lookup::Lookup, question: &Template, faults: &mut Faults) {
+    let key = || "llm.tool.lookup.confirm".to_owned();
+    let parameters: Vec<&str> = lookup.parameters.iter().map(|p| p.name.as_str()).collect();
+    for unknown in question.names().filter(|name| !parameters.contains(name)) {
+        let (name, known) = (&lookup.name, parameters.join(", "));
+        let allowed = format!("is no parameter of {name}; its parameters are: {known}");
+        faults.note(key(), format!("{{{unknown}}}"), allowed);
+    }
+    let is_hidden = |name: &&&str| llm.variables.iter().any(|variable| variable == **name);
+    for hidden in parameters.iter().filter(is_hidden) {
+        let allowed = format!(
+            "stands for the variable of this name and not for the parameter of {}: rename one",
+            lookup.name
+        );
+        faults.note(key(), format!("{{{hidden}}}"), allowed);
     }
 }

@@ -19,6 +19,7 @@ fn lookups() -> Lookups {
             kind: ParameterKind::Digits { min: 3, max: 12 },
         }],
         fields: vec!["status".to_owned(), "eta".to_owned()],
+        changes: false,
     }])
 }
 
@@ -225,6 +226,106 @@ fn a_question_of_a_model_that_needs_a_yes_is_asked_of_the_system_after_one() {
             assert_eq!(last_told(&desk), "status: late");
         }
     }
+}
+
+const ANY: &str = "[[llm.tool]]\nname = \"lookup\"\nmost = 20\n";
+const KNOWLEDGE: &str = "search_knowledge";
+
+/// The shipped desk with other sections for the tool `lookup`, the folder of knowledge, and a system
+/// in which something may be changed.
+fn with_rules(rules: &str) -> Result<Playbook, Vec<String>> {
+    let told = |faults: &[playbook::Fault]| faults.iter().map(ToString::to_string).collect();
+    let text = text();
+    assert!(text.contains(ANY));
+    let playbook = match Playbook::parse(&text.replace(ANY, rules)) {
+        Ok(playbook) => playbook,
+        Err(PlaybookError::Faults(faults)) => return Err(told(&faults)),
+        Err(other) => panic!("{other}"),
+    };
+    let mut known: Vec<Lookup> = lookups().iter().map(|(_, lookup)| lookup.clone()).collect();
+    known[0].changes = true;
+    known.push(Lookup {
+        name: KNOWLEDGE.to_owned(),
+        description: String::new(),
+        parameters: vec![Parameter { name: "words".to_owned(), kind: ParameterKind::Words }],
+        fields: vec!["passages".to_owned()],
+        changes: false,
+    });
+    playbook.with_lookups(Lookups::new(known)).map_err(|faults| told(&faults))
+}
+
+fn rule(more: &str) -> String {
+    format!("[[llm.tool]]\nname = \"lookup\"\n{more}\n")
+}
+
+const CONFIRM: &str = "confirm = \"Shall I move order {number:digits}?\"";
+
+#[test]
+fn a_yes_is_to_the_value_that_was_said_and_only_what_needs_one_is_asked() {
+    let own = rule(&format!("most = 1\nallowed = [\"order_status\"]\n{CONFIRM}"));
+    let settings = || Settings { has_model: true, ..Settings::default() };
+    for rules in [format!("{own}{ANY}"), format!("{ANY}{own}")] {
+        let mut desk = Desk::with(with_rules(&rules).unwrap(), settings());
+        desk.give(Input::Connected);
+        desk.play();
+        desk.hear(QUESTION);
+        let offered: Vec<String> = desk.asked[0].1.tools.iter().map(ToString::to_string).collect();
+        for name in ["order_status", KNOWLEDGE] {
+            let name = format!("\"{name}\"");
+            assert_eq!(offered.iter().filter(|tool| tool.contains(&name)).count(), 1, "{name}");
+        }
+        call(&mut desk, KNOWLEDGE, r#"{"words":"prices"}"#);
+        assert_eq!(desk.looked_up.len(), 1, "it is asked without a question");
+        desk.give(found(&[("passages", "none")]));
+        call(&mut desk, "order_status", r#"{"number":"4729"}"#);
+        assert_eq!(desk.play(), ["Shall I move order 4729?"]);
+        assert_eq!(desk.looked_up.len(), 1);
+        desk.hear("Yes.");
+        assert_eq!(desk.looked_up.len(), 2);
+        desk.give(found(&[("status", "moved")]));
+        call(&mut desk, "order_status", r#"{"number":"4730"}"#);
+        assert!(last_told(&desk).contains("too often"), "{}", last_told(&desk));
+        desk.hear(QUESTION);
+        call(&mut desk, KNOWLEDGE, r#"{"words":"areas"}"#);
+        assert_eq!(desk.looked_up.len(), 3, "what is counted of one is not of the other");
+    }
+}
+
+#[test]
+fn what_could_change_something_without_a_yes_is_a_fault_and_so_is_a_rule_that_is_unclear() {
+    let only = |name: &str| format!("allowed = [\"{name}\"]\n");
+    for sound in
+        [rule("confirm = \"Shall I look that up?\""), rule(&only(KNOWLEDGE)), String::new()]
+    {
+        assert!(with_rules(&sound).is_ok(), "{sound}: {:?}", with_rules(&sound));
+    }
+    let own = rule(&format!("{}{CONFIRM}", only("order_status")));
+    for (wrong, fault) in [
+        (ANY.to_owned(), "llm.tool.lookup.confirm: is missing for order_status"),
+        (rule(&only("order_status")), "llm.tool.lookup.confirm: is missing for order_status"),
+        (
+            rule("confirm = \"Shall I move order {order}?\"\nallowed = [\"order_status\"]"),
+            "llm.tool.lookup.confirm = {order}: is no parameter of order_status",
+        ),
+        (rule(CONFIRM), "llm.tool.lookup.confirm = {number}: is no parameter of search_knowledge"),
+        (format!("{ANY}{ANY}"), "llm.tool.lookup.name = \"lookup\": is there already"),
+        (format!("{own}{own}"), "llm.tool.lookup.allowed = "),
+    ] {
+        let faults = with_rules(&wrong).map(|_| ()).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].starts_with(fault), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_parameter_that_a_variable_hides_in_the_question_is_a_fault() {
+    let confirmed = text().replace(ANY, &rule("confirm = \"Shall I send it to {address}?\""));
+    let mut hidden = lookups().iter().next().unwrap().1.clone();
+    hidden.parameters[0].name = "address".to_owned();
+    let playbook = Playbook::parse(&confirmed).unwrap().with_lookups(Lookups::new(vec![hidden]));
+    let faults: Vec<String> = playbook.unwrap_err().iter().map(ToString::to_string).collect();
+    let fault = "llm.tool.lookup.confirm = {address}: stands for the variable";
+    assert!(faults.iter().any(|told| told.starts_with(fault)), "{faults:?}");
 }
 
 #[test]

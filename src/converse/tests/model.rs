@@ -59,6 +59,7 @@ impl Desk {
 fn words(chat: &Chat) -> Vec<String> {
     let words = |told: &Told| match told {
         Told::System(_) => "system".to_owned(),
+        Told::Earlier(text) => format!("earlier: {}", text.reveal()),
         Told::Caller(text) => format!("caller: {}", text.reveal()),
         Told::Desk(text) => format!("desk: {}", text.reveal()),
         Told::Calls { said, calls } if said.reveal().is_empty() => {

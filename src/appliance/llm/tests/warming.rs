@@ -141,6 +141,67 @@ async fn a_server_that_refuses_one_switch_for_thinking_is_told_by_another() {
     assert_eq!(lock(&desk.llm.shared.model).switch, Switch::Both);
 }
 
+const OPENAI_DONE: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+
+/// A server that names the field that it does not take, as OpenAI's and others do.
+fn takes_new_fields_only(asked: &Asked) -> Reply {
+    if asked.body.contains("\"max_tokens\"") {
+        let told = r#"{"error":{"message":"Use 'max_completion_tokens'.","param":"max_tokens"}}"#;
+        return Reply::Refusal(400, told.to_owned());
+    }
+    if asked.body.contains("\"temperature\"") {
+        let told = r#"{"error":{"message":"temperature: only 1 is supported"}}"#;
+        return Reply::Refusal(400, told.to_owned());
+    }
+    parts([OPENAI_DONE])
+}
+
+const NEW: Fields = Fields { has_new_limit: true, has_own_temperature: true };
+
+#[tokio::test]
+async fn a_field_that_a_server_refuses_by_name_is_sent_otherwise_from_then_on() {
+    let stand_in = StandIn::start(|asked, _| takes_new_fields_only(asked)).await;
+    let (llm, events) = Llm::start(settings(&stand_in, Protocol::OpenAi), chat());
+    let mut desk = Desk { llm, events, stand_in };
+    desk.until(|desk| desk.stand_in.asked().len() == 3).await;
+    desk.until(|desk| desk.llm.shared.slots.available_permits() > 0).await;
+    assert_eq!(desk.asks(1).await, [Event::Done(Finish::Stop)]);
+    assert_eq!(lock(&desk.llm.shared.model).fields, NEW);
+    assert_eq!(lock(&desk.llm.shared.model).switch, Switch::Both, "it was none of the others");
+    let asked = desk.stand_in.asked();
+    assert_eq!(asked.len(), 4, "it is not tried again");
+    assert!(asked[3].body.contains("\"max_completion_tokens\":20"), "{}", asked[3].body);
+    desk.knows(None).await;
+    // A server that changes while calls are made.
+    let stand_in = StandIn::start(|asked, number| match number {
+        0 => parts([OPENAI_DONE]),
+        _ => takes_new_fields_only(asked),
+    })
+    .await;
+    let (llm, events) = Llm::start(settings(&stand_in, Protocol::OpenAi), chat());
+    let mut desk = Desk { llm, events, stand_in };
+    desk.is_warmed().await;
+    for work in 1..3 {
+        assert_eq!(desk.asks(work).await, [Event::Done(Finish::Stop)]);
+    }
+    assert_eq!(desk.stand_in.asked().len(), 1 + 3 + 1);
+}
+
+#[tokio::test]
+async fn a_field_whose_change_does_not_help_is_sent_as_before() {
+    let stand_in = StandIn::start(|_, number| match number {
+        0 => parts([OPENAI_DONE]),
+        _ => Reply::Refusal(400, r#"{"error":"max_tokens, temperature"}"#.to_owned()),
+    })
+    .await;
+    let (llm, events) = Llm::start(settings(&stand_in, Protocol::OpenAi), chat());
+    let mut desk = Desk { llm, events, stand_in };
+    desk.is_warmed().await;
+    assert_eq!(desk.asks(1).await, failed(Fault::Refused(400)));
+    assert_eq!(desk.stand_in.asked().len(), 1 + 3);
+    assert_eq!(lock(&desk.llm.shared.model).fields, Fields::default());
+}
+
 // Made for these tests: `openssl req -x509` for the authority, `openssl x509 -req` for a server that
 // is 127.0.0.1, valid for a hundred years.
 const AUTHORITY: &str = "\

@@ -30,7 +30,7 @@ enum Outcome {
 
 /// What a model is told of the tools that it may use.
 pub(super) fn offered(playbook: &Playbook) -> Vec<Value> {
-    let rules = playbook.llm().map(|llm| llm.policy.rules()).unwrap_or_default();
+    let Some(policy) = playbook.llm().map(|llm| &llm.policy) else { return Vec::new() };
     let schema = |rule: &Rule| {
         let people = playbook.transfer().map(|_| playbook.people().iter());
         let names = people.into_iter().flatten().map(|(_, person)| person.name.as_str());
@@ -40,13 +40,14 @@ pub(super) fn offered(playbook: &Playbook) -> Vec<Value> {
     };
     let questions = |rule: &Rule| {
         let lookups = playbook.lookups().iter().map(|(_, lookup)| lookup);
-        lookups.filter(|lookup| rule.may_name(&lookup.name)).map(Lookup::schema).collect()
+        let is_its = |lookup: &&Lookup| policy.of_lookup(&lookup.name) == Some(rule);
+        lookups.filter(is_its).map(Lookup::schema).collect()
     };
     let offer = |rule: &Rule| match rule.tool {
         Tool::LookUp => questions(rule),
         _ => schema(rule).into_iter().collect::<Vec<_>>(),
     };
-    rules.iter().flat_map(offer).collect()
+    policy.rules().iter().flat_map(offer).collect()
 }
 
 impl Conversation {
@@ -161,10 +162,10 @@ impl Conversation {
                 self.outputs.push_back(Output::SendDigits(digits));
                 "done: the keys are pressed"
             }
-            ToolCall::Remember { name, value } => {
-                self.thinking.history.note(name, value);
-                "done"
-            }
+            ToolCall::Remember { name, value } => match self.thinking.history.note(name, value) {
+                true => "done",
+                false => "not done: there is no room for more facts",
+            },
             ToolCall::Transfer { .. } => "done: the caller is being put through",
             // It was carried out, and is asked of the owner's system by whoever has allowed it.
             ToolCall::LookUp { .. } | ToolCall::HangUp => "done",
@@ -181,7 +182,7 @@ impl Conversation {
     ) {
         let state = std::mem::replace(&mut self.thinking.state, State::Idle);
         let State::Answering(answering) = state else { return };
-        self.thinking.spent.note(Tool::LookUp);
+        self.thinking.spent.note_lookup(&request.name);
         self.thinking.state = State::LookingUp { request, outcomes, answering };
         self.begin_look_up(now, asked);
     }
