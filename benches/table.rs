@@ -38,6 +38,7 @@ impl Table {
             Target::AtMost(limit) => (format!("<= {}", number(limit)), Some(limit)),
             Target::AtLeast(limit) => (format!(">= {}", number(limit)), Some(limit)),
         };
+        let limit = limit.filter(|limit| *limit > 0.0);
         let ratio = limit.zip(figure).map(|(limit, figure)| format!("{:.2}", figure / limit));
         let figure = figure.map_or("none".to_owned(), |value| format!("{} {unit}", number(value)));
         self.rows.push([format!("  {what}"), wanted, figure, ratio.unwrap_or_default()]);

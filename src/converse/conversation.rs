@@ -70,6 +70,8 @@ pub struct Conversation {
     dialogue: Dialogue,
     phase: Phase,
     caller: Caller,
+    /// The caller has paused after digits of the utterance that is being said.
+    has_paused_in_number: bool,
     /// When the caller's last words ended, if they were spoken.
     spoke_until: Option<Instant>,
     patience: Patience,
@@ -109,6 +111,7 @@ impl Conversation {
             settings,
             phase: Phase::Waiting,
             caller: Caller::Quiet,
+            has_paused_in_number: false,
             spoke_until: None,
             patience: Patience::Fresh,
             recognizer: Engine::Up,
@@ -167,9 +170,15 @@ impl Conversation {
             (_, Input::TooLoud) => self.too_loud(now),
             (Phase::Transferring(..), Input::HeardUnclear) => self.caller = Caller::Quiet,
             (Phase::Leaving(_), Input::HeardUnclear) => {}
-            (_, Input::CallerSpeaking) => self.caller = Caller::Speaking,
+            (_, Input::CallerSpeaking) => {
+                self.caller = Caller::Speaking;
+                self.has_paused_in_number = false;
+            }
             (_, Input::CallerSilent { since }) => self.caller_silent(now, since),
-            (Phase::Talking, Input::Guessed(speech)) => self.think_ahead(now, &speech),
+            (Phase::Talking, Input::Guessed(speech)) => {
+                self.has_paused_in_number |= self.dialogue.has_numbers(&speech);
+                self.think_ahead(now, &speech);
+            }
             (Phase::Leaving(_) | Phase::Transferring(..), Input::Guessed(_)) => {}
             (_, Input::GoesOn) => self.forget_ahead(),
             (_, Input::Thought { ask, event }) => self.thought(now, ask, event),
@@ -225,7 +234,8 @@ impl Conversation {
         };
         let reply = reply.and_then(|reaction| self.sayable(&reaction.parts));
         let reply = reply.or_else(|| self.thinking.first_piece(text));
-        Preview { completeness: self.dialogue.completeness(speech), reply: reply.map(Private::new) }
+        let completeness = self.dialogue.completeness(speech, self.has_paused_in_number);
+        Preview { completeness, reply: reply.map(Private::new) }
     }
 
     /// What was said and heard so far, oldest first.

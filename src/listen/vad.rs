@@ -27,6 +27,8 @@ const LOUDEST_NOISE_DBFS: f32 = -30.0;
 const FIRST_FLOOR_DBFS: f32 = -70.0;
 /// A frame is voiced from this peak of its correlation on.
 const VOICED: f32 = 0.6;
+/// The same while our own voice may be in it: what is left of it is periodic, too.
+const VOICED_BESIDE_OURS: f32 = 0.75;
 
 /// What the detector thinks of one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -117,7 +119,8 @@ impl Vad {
         });
         // A tone is told by `tonal`, whatever the detector thinks of it.
         let speech = if stands_out && tonal { heard } else { near };
-        VadScore { speech, tonal, voiced: voicing >= VOICED }
+        let voiced = voicing >= if ours.is_about { VOICED_BESIDE_OURS } else { VOICED };
+        VadScore { speech, tonal, voiced }
     }
 
     /// The highest score of the blocks that this frame completes.

@@ -4,6 +4,7 @@ use super::*;
 use crate::converse::alphabet::Completeness;
 use crate::converse::matching::answers::do_not_know;
 use crate::converse::matching::grammar::is_one_of;
+use crate::converse::matching::numbers;
 use crate::converse::matching::slots::answer;
 use crate::converse::matching::tokens::joined;
 use crate::converse::understanding::stops_before_slot;
@@ -22,14 +23,21 @@ impl Dialogue {
     /// Judges `speech` as what was heard so far in this turn.
     ///
     /// The words and the voice both tell, and where they disagree the caller is waited for. A voice
-    /// that surely ended makes of words that fit nothing a thought that is probably whole.
-    pub fn completeness(&self, speech: &Speech) -> Completeness {
+    /// that surely ended makes of words that fit nothing a thought that is probably whole. Of a number
+    /// the voice tells less where the caller has not paused in it: who says as many digits as there
+    /// usually are in one go has said all of them. `has_paused` is whether it did.
+    pub fn completeness(&self, speech: &Speech, has_paused: bool) -> Completeness {
         let text = speech.text.reveal();
         let tokens = self.playbook.lexicon().tokenise(text);
         if tokens.is_empty() {
             return self.wordless(text);
         }
-        self.judged(&tokens, Voice::of(speech))
+        self.judged(&tokens, Voice { has_paused, ..Voice::of(speech) })
+    }
+
+    /// There are numbers in it.
+    pub fn has_numbers(&self, speech: &Speech) -> bool {
+        !numbers::runs(&self.playbook.lexicon().tokenise(speech.text.reveal())).is_empty()
     }
 
     /// Nothing but "um": the caller thinks. To a question "mm" may be all there is.
@@ -139,19 +147,24 @@ impl Dialogue {
 
 /// How likely the voice goes on after the last word, where the recogniser tells.
 #[derive(Clone, Copy, Debug)]
-struct Voice(Option<f32>);
+struct Voice {
+    told: Option<f32>,
+    /// In the number that is being said.
+    has_paused: bool,
+}
 
 impl Voice {
     fn of(speech: &Speech) -> Self {
-        if trails_off(speech.text.reveal()) { Self(Some(1.0)) } else { Self(speech.goes_on) }
+        let told = if trails_off(speech.text.reveal()) { Some(1.0) } else { speech.goes_on };
+        Self { told, has_paused: true }
     }
 
     fn goes_on(self, at_least: f32) -> bool {
-        self.0.is_some_and(|goes_on| goes_on >= at_least)
+        self.told.is_some_and(|goes_on| goes_on >= at_least)
     }
 
     fn has_ended(self) -> bool {
-        self.0.is_some_and(|goes_on| goes_on < MAY_GO_ON)
+        self.told.is_some_and(|goes_on| goes_on < MAY_GO_ON)
     }
 
     /// The same of an answer: it is all that was asked for, but a wish may follow.
@@ -208,11 +221,12 @@ fn counted((kept, new): (usize, usize), slot: &Slot, voice: Voice) -> Completene
     // Who gave a part of a number gives the rest in parts, too: the voice tells less of its end.
     let is_in_parts = kept > 0;
     let goes_on = voice.goes_on(NUMBER_GOES_ON);
-    let is_told = voice.0.is_some() && !is_in_parts;
+    let is_told = voice.told.is_some() && !is_in_parts;
     if digits >= max {
         Completeness::Complete
     } else if slot.usual.contains(&digits) {
-        if goes_on { Completeness::Doubtful } else { Completeness::Probable }
+        let has_paused = is_in_parts || voice.has_paused;
+        if goes_on && has_paused { Completeness::Doubtful } else { Completeness::Probable }
     } else if digits < min || goes_on {
         Completeness::Incomplete
     } else if slot.usual.iter().any(|usual| digits < *usual) {

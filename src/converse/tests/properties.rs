@@ -302,7 +302,8 @@ fn a_voice_that_goes_on_or_has_ended_tells_what_words_do_not() {
         (question, "Yes", [Complete, Complete, Probable, Probable]),
         (order, "47", [Incomplete; 4]),
         (order, "472", [Unknown, Unknown, Incomplete, Incomplete]),
-        (order, "4729", [Probable, Probable, Doubtful, Doubtful]),
+        // In one go; a caller who has paused in it is another case.
+        (order, "4729", [Probable; 4]),
         (order, "472912", [Probable, Probable, Incomplete, Incomplete]),
         (order, "472912472912", [Complete; 4]),
         // Of a number that comes in parts the rest does, too.
@@ -315,6 +316,31 @@ fn a_voice_that_goes_on_or_has_ended_tells_what_words_do_not() {
             judged(before, Speech { goes_on: Some(goes_on), ..Speech::certain(text) })
         });
         assert_eq!(judged, expected, "{before:?} {text}");
+    }
+}
+
+#[test]
+fn a_number_of_the_usual_length_is_waited_for_where_the_caller_has_paused_in_it() {
+    use Completeness::{Doubtful, Probable};
+    let goes_on = |text: &str| Speech { goes_on: Some(0.8), ..Speech::certain(text) };
+    for (before, expected) in
+        [(None, Probable), (Some("My order number is"), Probable), (Some("It is 47"), Doubtful)]
+    {
+        let mut desk = Desk::new();
+        desk.give(Input::Connected);
+        desk.play();
+        desk.hear("Track my order.");
+        desk.play();
+        desk.give(Input::CallerSpeaking);
+        if let Some(before) = before {
+            desk.give(Input::Guessed(goes_on(before)));
+            desk.give(Input::GoesOn);
+        }
+        let judged = |desk: &Desk| desk.conversation.preview(&goes_on("It is 4729")).completeness;
+        assert_eq!(judged(&desk), expected, "{before:?}");
+        // A pause of the utterance before says nothing of this one.
+        desk.give(Input::CallerSpeaking);
+        assert_eq!(judged(&desk), Probable, "{before:?}");
     }
 }
 
