@@ -20,6 +20,8 @@ use support::peers;
 
 /// Calls side by side: what two cores hear in time in a debug build.
 const AT_ONCE: usize = 6;
+/// Scenarios that may fail beside the others, for want of processor time.
+const AGAIN: usize = 3;
 /// No caller is on the line for longer, whatever the box does.
 const LONGEST_S: &str = "150";
 /// The desk inside the program.
@@ -96,16 +98,20 @@ fn every_caller_of_the_library_comes_out_as_their_script_says() {
     let appliance = Setup::default().calls_max(8).start();
     let mut played = play_all(&appliance, &scripts);
     // What fails beside five others may have failed for want of processor time: once more, alone.
+    let mut again = 0;
     for (one, script) in played.iter_mut().filter_map(|one| {
         let script = scripts.iter().find(|s| s.file_stem().is_some_and(|n| *n == *one.name))?;
         (one.code != Some(0)).then_some((one, script))
     }) {
+        again += 1;
         println!("again, alone: {} ({:?})\n{}", one.name, one.code, one.text);
         *one = play(&appliance, script);
     }
     for Played { name, code, took, .. } in &played {
         println!("{name}: {code:?} after {:.0} s", took.as_secs_f64());
     }
+    // More than that is a fault of calls that are held at once.
+    assert!(again <= AGAIN, "{again} of {} only came out alone", scripts.len());
     let failed: Vec<String> = played
         .iter()
         .filter(|one| one.code != Some(0))

@@ -47,6 +47,9 @@ pub(super) struct Words {
     pub(super) detected: Spoken,
 }
 
+/// The voice goes on rather than not.
+const GOES_ON: f32 = 0.5;
+
 /// A word that is rather right than wrong.
 const LIKELY: f32 = 0.5;
 
@@ -94,6 +97,7 @@ struct Asked {
 struct Voice {
     decode_ms: u32,
     detected: Spoken,
+    /// As `Recognition::goes_on`.
     goes_on: Option<f32>,
 }
 
@@ -351,7 +355,12 @@ impl Hearing {
         }
         let Some((segment, revision, heard)) = self.assembly.text() else { return };
         if heard == Heard::Unclear {
-            let thought = Completeness::Doubtful;
+            // What was not understood is whole where the voice has ended.
+            let thought = match self.voice.goes_on {
+                Some(goes_on) if goes_on >= GOES_ON => Completeness::Doubtful,
+                Some(_) => Completeness::Probable,
+                None => Completeness::Unknown,
+            };
             self.ear.handle(now, Input::Hint { segment, revision, thought });
         }
         let partial = self.partials.hypothesis(&heard);

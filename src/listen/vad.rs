@@ -28,7 +28,7 @@ const FIRST_FLOOR_DBFS: f32 = -70.0;
 /// A frame is voiced from this peak of its correlation on.
 const VOICED: f32 = 0.6;
 /// The same while our own voice may be in it: what is left of it is periodic, too.
-const VOICED_BESIDE_OURS: f32 = 0.75;
+const VOICED_BESIDE_OURS: f32 = 0.8;
 
 /// What the detector thinks of one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -7,8 +7,11 @@ use crate::converse::matching::grammar::is_one_of;
 use crate::converse::matching::numbers;
 use crate::converse::matching::slots::answer;
 use crate::converse::matching::tokens::joined;
+use crate::converse::playbook::Scope;
 use crate::converse::understanding::stops_before_slot;
 
+/// A wish in the playbook's own words.
+const EXACT: f32 = 0.985;
 /// Words of a bare answer to a yes-or-no question.
 const SHORT_ANSWER: usize = 4;
 /// The voice hardly goes on below this.
@@ -61,7 +64,7 @@ impl Dialogue {
             return judged;
         }
         let guess = guess(&self.playbook, tokens, self.floor());
-        let exact = guess.as_ref().is_some_and(|guess| guess.score > 0.985);
+        let exact = guess.as_ref().is_some_and(|guess| guess.score > EXACT);
         let dangles = !ends_well(tokens);
         let slot_follows = stops_before_slot(&self.playbook, tokens);
         let fits = guess.as_ref().is_some_and(|guess| guess.score >= STRONG);
@@ -140,8 +143,9 @@ impl Dialogue {
         }
         // A greeting is often only the start of a sentence.
         let judged = if intent.weak { Completeness::Probable } else { Completeness::Complete };
-        // Of one word the voice tells little.
-        if tokens.len() == 1 { voice.answers(judged) } else { voice.bends(judged) }
+        // Of one word the voice tells little, and of a command that is said in full, such as to repeat.
+        let is_command = guess.score > EXACT && intent.scope != Scope::Open && !intent.weak;
+        if tokens.len() == 1 || is_command { voice.answers(judged) } else { voice.bends(judged) }
     }
 }
 

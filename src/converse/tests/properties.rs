@@ -293,6 +293,7 @@ fn a_voice_that_goes_on_or_has_ended_tells_what_words_do_not() {
     // With a voice that surely ended, may go on, goes on, and surely does.
     let table = [
         (&[][..], "What are your opening hours", [Complete, Complete, Doubtful, Incomplete]),
+        (&[], "Can you repeat that", [Complete, Complete, Probable, Probable]),
         (&[], "What are your", [Incomplete; 4]),
         (&[], "Hello", [Probable, Probable, Doubtful, Doubtful]),
         (&[], "Sorry", [Complete, Complete, Probable, Probable]),

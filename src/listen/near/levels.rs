@@ -13,9 +13,9 @@ const SPREAD_DB: f32 = 14.5;
 const PEAK_DB: f32 = 5.5;
 /// Periodic as only one voice is.
 const ONE_VOICE: f32 = 0.8;
-/// Frames of one voice that a crowd has at most: of six people 1 in 20, of four 1 in 6, and of one in
-/// noise 6 dB below 1 in 3 (medians).
-const OF_ONE_VOICE: usize = WINDOW / 4;
+/// Frames of one voice that a crowd has at most: of six people 1 in 20, of four 1 in 6 to 1 in 3, and of
+/// one in noise 9 dB below half.
+const OF_ONE_VOICE: usize = WINDOW / 3;
 
 /// Steps of the histogram in a dB, and its places: -96 to 0 dBFS.
 const STEPS: f32 = 2.0;
