@@ -6,6 +6,7 @@
 mod backchannel;
 mod engine;
 mod keys;
+mod leaving;
 mod looking_up;
 mod question;
 mod thinking;
@@ -14,7 +15,7 @@ mod transferring;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::alphabet::{
     Awaited, EndCause, Expectation, Input, Output, Preview, Purpose, Record, Say, Settings,
@@ -27,20 +28,13 @@ use super::reply::{join, plain};
 use super::voice::{History, Voice};
 use crate::base::{Private, TimerTable, UtteranceId, limits};
 use engine::Engine;
+use leaving::{FAREWELL_GUARD, SECOND_THOUGHT};
 use looking_up::{Held, Wait};
 use question::Asked;
 use thinking::Thinking;
 use timing::{Patience, Timer};
 use transferring::Stage;
 
-/// A part of a farewell whose end is not reported within this time is taken as played: no call hangs
-/// on it.
-const FAREWELL_GUARD: Duration = Duration::from_secs(20);
-/// After an interrupted farewell the caller gets this long to say why.
-const SECOND_THOUGHT: Duration = Duration::from_secs(4);
-/// A caller who speaks at the end of a farewell is waited for so long in all, and so long at a time.
-const LAST_WORDS: Duration = Duration::from_secs(15);
-const LAST_WORDS_DELAY: Duration = Duration::from_secs(1);
 /// Outputs that wait to be drained; the contract is to drain after each input.
 const OUTPUTS: usize = 256;
 
@@ -312,22 +306,6 @@ impl Conversation {
         self.react(now, reaction);
     }
 
-    /// What a caller who speaks into the farewell gets: an answer, if there is something to answer.
-    /// It is believed no more than elsewhere, or a noise at the end would be acted upon.
-    fn second_thought(&self, cause: EndCause, speech: &Speech) -> Option<Reaction> {
-        let reaction = self.dialogue.clone().hear(speech);
-        let wish = match reaction.understanding {
-            Understanding::Intent { id, .. } => !self.playbook.intent(id).weak,
-            Understanding::Answer | Understanding::Missed => false,
-        };
-        let resumes = match cause {
-            EndCause::Goodbye => wish,
-            EndCause::Silence => true,
-            EndCause::MaxDuration | EndCause::NotUnderstood => false,
-        };
-        (resumes && reaction.hang_up.is_none()).then_some(reaction)
-    }
-
     fn react(&mut self, now: Instant, reaction: Reaction) {
         self.stop_thinking();
         self.stop(self.voice.interruptible());
@@ -392,36 +370,6 @@ impl Conversation {
 
     fn stop(&mut self, utterances: Vec<UtteranceId>) {
         self.outputs.extend(utterances.into_iter().map(Output::Stop));
-    }
-
-    fn leave(&mut self, now: Instant, cause: EndCause) {
-        self.stop_thinking();
-        self.phase = Phase::Leaving(cause);
-        self.forget_keys();
-        self.timers.set(Timer::HangUp, now + FAREWELL_GUARD);
-    }
-
-    /// The caller has something more to say.
-    fn stay(&mut self) {
-        self.phase = Phase::Talking;
-        self.last_words_until = None;
-        self.timers.cancel(Timer::HangUp);
-    }
-
-    /// The farewell is over. A caller who speaks at this moment is waited for, unless time is over.
-    fn part(&mut self, now: Instant, cause: EndCause) {
-        let until = *self.last_words_until.get_or_insert(now + LAST_WORDS);
-        if self.caller == Caller::Quiet || cause == EndCause::MaxDuration || now >= until {
-            return self.hang_up(cause);
-        }
-        self.timers.set(Timer::HangUp, now + LAST_WORDS_DELAY);
-    }
-
-    fn hang_up(&mut self, cause: EndCause) {
-        self.stop_thinking();
-        self.phase = Phase::Ended;
-        self.timers.clear();
-        self.outputs.push_back(Output::HangUp(cause));
     }
 
     fn expect(&mut self) {

@@ -8,6 +8,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::leaving::FAREWELL_GUARD;
 use super::looking_up::Held;
 use super::{Caller, Conversation, Phase, Timer};
 use crate::base::limits;
@@ -39,7 +40,7 @@ impl Conversation {
         self.transfers += 1;
         self.forget_keys();
         self.phase = Phase::Transferring(person, Stage::Announced);
-        self.timers.set(Timer::HangUp, now + super::FAREWELL_GUARD);
+        self.timers.set(Timer::HangUp, now + FAREWELL_GUARD);
         self.ask_transfer_if_heard(now);
     }
 
