@@ -285,9 +285,12 @@ impl Floor {
                         self.guess(now, &words.speech);
                     }
                 }
-                HearingOutput::GoesOn => {
+                HearingOutput::GoesOn { was_heard } => {
                     self.voice.forget();
                     self.converse(now, converse::Input::GoesOn);
+                    if !was_heard {
+                        self.converse(now, converse::Input::PausedUnheard);
+                    }
                 }
                 HearingOutput::Turn(turn) => self.turn(now, turn),
                 HearingOutput::Nothing => self.spoke_for_nothing(now),

@@ -70,8 +70,11 @@ pub(super) enum HearingOutput {
     Speaking,
     /// The caller pauses and has said this so far; answer by [`Hearing::hint`].
     Guess(Words),
-    /// The last guess is void: the caller goes on.
-    GoesOn,
+    /// The last guess is void: the caller goes on. What was said before the pause is known if there was
+    /// one.
+    GoesOn {
+        was_heard: bool,
+    },
     /// What the caller seems to have said so far; `None` once that is over.
     Partial(Option<PartialText>),
     /// What was kept from being taken for words of the utterance that ends here.
@@ -327,8 +330,8 @@ impl Hearing {
     fn resumed(&mut self, segment: SegmentId) {
         self.drop_asked(|asked| asked.segment == segment);
         self.assembly.resumed(segment);
-        self.guessed = None;
-        self.out.push_back(HearingOutput::GoesOn);
+        let was_heard = self.guessed.take().is_some();
+        self.out.push_back(HearingOutput::GoesOn { was_heard });
     }
 
     /// A cough after an utterance whose text is still awaited changes nothing.
@@ -355,12 +358,8 @@ impl Hearing {
         }
         let Some((segment, revision, heard)) = self.assembly.text() else { return };
         if heard == Heard::Unclear {
-            // What was not understood is whole where the voice has ended.
-            let thought = match self.voice.goes_on {
-                Some(goes_on) if goes_on >= GOES_ON => Completeness::Doubtful,
-                Some(_) => Completeness::Probable,
-                None => Completeness::Unknown,
-            };
+            let goes_on = self.voice.goes_on.is_some_and(|goes_on| goes_on >= GOES_ON);
+            let thought = if goes_on { Completeness::Doubtful } else { Completeness::Unknown };
             self.ear.handle(now, Input::Hint { segment, revision, thought });
         }
         let partial = self.partials.hypothesis(&heard);
@@ -399,6 +398,10 @@ impl Hearing {
     /// What speaks goes on, so that nothing is waited for: the words of its earlier segments are all.
     fn give_endless(&mut self, closing: &Closing) {
         let heard = self.assembly.with(closing.segment, &Heard::Nothing);
+        let guards = self.assembly.guards();
+        if !guards.is_empty() {
+            self.out.push_back(HearingOutput::Guarded(guards));
+        }
         self.drop_asked(|_| true);
         self.assembly.clear();
         self.closing = None;

@@ -31,6 +31,13 @@ pub enum Input {
     HeardUnclear,
     /// What speaks at the caller's end never ends: from here on only keys are heard.
     TooLoud,
+    /// The caller has paused for a moment, and what was said before is not known.
+    PausedUnheard,
+    /// This share of an utterance has been heard; it is silent now, and may go on.
+    HeardPart {
+        utterance: UtteranceId,
+        heard_fraction: f32,
+    },
     /// Speech of the caller has begun (confirmed, not a click).
     CallerSpeaking,
     /// Speech of the caller has ended at this time; its text may still follow.

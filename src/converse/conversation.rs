@@ -144,6 +144,9 @@ impl Conversation {
     pub fn switch(&mut self, playbook: Arc<Playbook>) {
         self.stop_thinking();
         self.stop(self.voice.interruptible());
+        self.forget_keys();
+        self.asked = None;
+        self.held = None;
         self.thinking.switch(&playbook);
         self.dialogue = Dialogue::new(Arc::clone(&playbook)).beginning(self.settings.began);
         self.playbook = playbook;
@@ -205,6 +208,10 @@ impl Conversation {
                     _ => (),
                 }
             }
+            (_, Input::HeardPart { utterance, heard_fraction }) => {
+                self.utterance_heard(utterance, heard_fraction);
+            }
+            (_, Input::PausedUnheard) => self.has_paused_in_number = true,
             (_, Input::Timeout) => self.expire(now),
         }
         self.watch_look_up();
@@ -289,7 +296,11 @@ impl Conversation {
         }
         self.forget_keys();
         self.caller_turn(now, text);
-        if self.think(now, speech) || self.tell_held(now, speech) || self.ask_unheard(now, speech) {
+        if self.wait_on(now, speech)
+            || self.think(now, speech)
+            || self.tell_held(now, speech)
+            || self.ask_unheard(now, speech)
+        {
             return;
         }
         let reaction = self.dialogue.hear(speech);
@@ -299,6 +310,9 @@ impl Conversation {
     fn heard_unclear(&mut self, now: Instant) {
         self.caller = Caller::Quiet;
         // Whoever waits for an answer or keys in a number has not said what is to be said again.
+        if self.held.is_some() {
+            return self.tell_held_news(now);
+        }
         if self.is_thinking() || self.is_keying() || self.confirm_again(now) {
             return;
         }
@@ -376,6 +390,12 @@ impl Conversation {
         let awaited = self.awaited();
         if awaited != self.awaited {
             self.awaited = awaited;
+            // Half a number is no answer to anything else.
+            if !matches!(awaited.answer, Expectation::Digits { .. })
+                && !self.keys.reveal().is_empty()
+            {
+                self.forget_keys();
+            }
             self.outputs.push_back(Output::Expect(awaited));
         }
     }
@@ -388,8 +408,7 @@ impl Conversation {
     }
 
     fn utterance_ended(&mut self, utterance: UtteranceId, heard_fraction: f32) {
-        self.thinking.utterance_ended(utterance, heard_fraction);
-        self.question_ended(utterance, heard_fraction);
+        self.utterance_heard(utterance, heard_fraction);
         let Some(turn) = self.voice.end(utterance, heard_fraction) else { return };
         let is_told = self.thinking.was_heard(utterance, &turn.text);
         if turn.text.reveal().is_empty() {

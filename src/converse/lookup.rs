@@ -204,9 +204,13 @@ impl LookUp {
     }
 }
 
+/// Told of a question without an answer that may have been carried out all the same.
+const NOT_KNOWN: &str =
+    "not known: it may have been done; do not do it again, and tell the caller so";
+
 impl LookedUp {
-    /// For a model: data, line by line.
-    pub fn told(&self) -> String {
+    /// For a model: data, line by line. `changes`: what was asked may have changed something.
+    pub fn told(&self, changes: bool) -> String {
         match self {
             Self::Found(fields) => {
                 let line = |(name, value): &(String, Private<String>)| {
@@ -215,6 +219,7 @@ impl LookedUp {
                 fields.iter().map(line).collect::<Vec<_>>().join("\n")
             }
             Self::NotFound => "not found".to_owned(),
+            Self::Failed if changes => NOT_KNOWN.to_owned(),
             Self::Failed => "error: could not look it up".to_owned(),
         }
     }
@@ -286,7 +291,11 @@ mod tests {
         assert_eq!(schema["function"]["name"], "order_status");
         assert_eq!(schema["function"]["parameters"]["required"][0], "order");
         let value = Private::new("shipped".to_owned());
-        assert_eq!(LookedUp::Found(vec![("status".to_owned(), value)]).told(), "status: shipped");
-        assert!(LookedUp::Failed.told().starts_with("error"));
+        assert_eq!(
+            LookedUp::Found(vec![("status".to_owned(), value)]).told(true),
+            "status: shipped"
+        );
+        assert!(LookedUp::Failed.told(false).starts_with("error"));
+        assert!(LookedUp::Failed.told(true).contains("do not do it again"));
     }
 }

@@ -45,7 +45,7 @@ pub enum Input {
     Hint { segment: SegmentId, revision: u32, thought: Completeness },
     /// What is asked for from now on.
     Expect(Awaited),
-    /// Forget the utterance: it was our own echo, or the caller has pressed a key instead.
+    /// Forget the utterance.
     Discard,
     /// The deadline of `Output::Timeout` has come.
     Timeout,

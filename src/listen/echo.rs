@@ -110,6 +110,8 @@ pub struct EchoDetector {
     speaking_frames: usize,
     /// The last frames, the newest in the lowest bit: 1 is somebody else beside a known path.
     theirs: u32,
+    /// Of the frame that was judged last, the share of the power that may be our echo.
+    share: f32,
     /// Expected echo of the frame before, by band.
     tail: [f32; BANDS],
     /// The line's noise by band, as mean squares, and that of all together.
@@ -149,6 +151,7 @@ impl EchoDetector {
             silent_frames: REACH_FRAMES + 1,
             speaking_frames: 0,
             theirs: 0,
+            share: 0.0,
             tail: [0.0; BANDS],
             noise: [LOUDEST_NOISE; BANDS],
             floor: LOUDEST_FLOOR,
@@ -212,8 +215,14 @@ impl EchoDetector {
         self.silent_frames <= REACH_FRAMES
     }
 
+    /// Of the frame that was judged last, the share of the power that may be our echo, 0 to 1. RT safe.
+    pub const fn share(&self) -> f32 {
+        self.share
+    }
+
     /// Nothing of ours is on the way; what is known of the path stays.
     fn rest(&mut self) {
+        self.share = 0.0;
         self.speaking_frames = 0;
         self.theirs = 0;
         self.tail = [0.0; BANDS];
@@ -307,6 +316,7 @@ impl EchoDetector {
                 path.gain_db[band] = (path.gain_db[band] + step_db).clamp(LOWEST_DB, HIGHEST_DB);
             }
         }
+        self.share = (echo / whole.max(1.0)).min(1.0);
         path.frames = path.frames.saturating_add(1);
         self.path = Some(path);
         let is_theirs = unexplained > UNEXPLAINED * whole;
@@ -334,6 +344,7 @@ impl EchoDetector {
         let frames = self.played.chunks_exact(NARROW);
         let loudest = frames.map(|frame| dot(frame, frame)).fold(0.0, f32::max) / NARROW as f32;
         let excess_db = to_db(power.max(1.0) / loudest.max(QUIET)) - self.unknown_db;
+        self.share = from_db(-excess_db).min(1.0);
         // Loud and like nothing that we played; or what we played has had the time to come back.
         if self.weight >= DISBELIEF {
             self.unknown_db -= DISBELIEF_DB;

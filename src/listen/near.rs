@@ -75,8 +75,8 @@ pub(super) struct Sound {
     pub likeness: f32,
     /// How periodic it is, 0 to 1.
     pub voicing: f32,
-    /// It is our own voice that comes back.
-    pub ours: bool,
+    /// It is neither a tone nor our own voice that comes back.
+    pub may_be_noise: bool,
     /// Our own voice may be in it.
     pub we_speak: bool,
 }
@@ -130,7 +130,7 @@ impl Nearness {
     pub(super) fn weigh(&mut self, sound: &Sound) -> f32 {
         let is_like_a_voice = sound.likeness >= LIKE_A_VOICE;
         self.levels.push(sound, is_like_a_voice);
-        self.noise.learn(sound.level_dbfs, !is_like_a_voice && !sound.ours);
+        self.noise.learn(sound.level_dbfs, !is_like_a_voice && sound.may_be_noise);
         self.unlike = if is_like_a_voice { 0 } else { self.unlike.saturating_add(1) };
         self.watch_crowd();
         let speaks = sound.speech >= SPEAKS;

@@ -27,8 +27,6 @@ const LOUDEST_NOISE_DBFS: f32 = -30.0;
 const FIRST_FLOOR_DBFS: f32 = -70.0;
 /// A frame is voiced from this peak of its correlation on.
 const VOICED: f32 = 0.6;
-/// The same while our own voice may be in it: what is left of it is periodic, too.
-const VOICED_BESIDE_OURS: f32 = 0.8;
 
 /// What the detector thinks of one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,11 +45,13 @@ pub struct Ours {
     pub voices: Voices,
     /// We speak, or have so lately that it may still come back.
     pub is_about: bool,
+    /// Of the frame's power, the share that may be our echo, 0 to 1.
+    pub share: f32,
 }
 
 impl Ours {
     /// We are silent.
-    pub const NONE: Self = Self { voices: Voices::Theirs, is_about: false };
+    pub const NONE: Self = Self { voices: Voices::Theirs, is_about: false, share: 0.0 };
 }
 
 /// The voice detector of one incoming leg.
@@ -114,13 +114,14 @@ impl Vad {
             speech: if stands_out && !tonal { heard } else { 0.0 },
             likeness: if is_voice { heard } else { 0.0 },
             voicing,
-            ours: ours.voices == Voices::Ours,
+            may_be_noise: !tonal && ours.voices != Voices::Ours,
             we_speak: ours.is_about,
         });
         // A tone is told by `tonal`, whatever the detector thinks of it.
         let speech = if stands_out && tonal { heard } else { near };
-        let voiced = voicing >= if ours.is_about { VOICED_BESIDE_OURS } else { VOICED };
-        VadScore { speech, tonal, voiced }
+        // So much of what is periodic may be ours.
+        let least = VOICED + (1.0 - VOICED) * (2.0 * ours.share).min(1.0);
+        VadScore { speech, tonal, voiced: voicing >= least }
     }
 
     /// The highest score of the blocks that this frame completes.

@@ -61,7 +61,8 @@ impl Voicing {
         for (index, alike) in alike.iter_mut().enumerate() {
             let start = LONGEST - SHORTEST - index;
             let shifted = &self.recent[start..start + WINDOW];
-            if energy > 0.0 {
+            // Less is what is left of a running sum.
+            if energy > 1e-5 * power {
                 *alike = dot(window, shifted) / (power * energy).sqrt();
             }
             if start > 0 {
@@ -89,7 +90,9 @@ impl Voicing {
                 sum + tap * (around[middle - far] + around[middle + far])
             });
             let (input, output) = self.before;
-            *sample = low - input + HIGHPASS * output;
+            let high = low - input + HIGHPASS * output;
+            // What decays without an end becomes numbers that are slow to reckon with.
+            *sample = if high.abs() < 1e-3 { 0.0 } else { high };
             self.before = (low, *sample);
         }
     }

@@ -128,8 +128,18 @@ impl Saying {
     }
 
     fn interrupted(&self, whole: u32) -> converse::Input {
-        let heard_fraction = (self.heard as f32 / whole.max(1) as f32).min(1.0);
+        let heard_fraction = self.heard_fraction(whole);
         converse::Input::Interrupted { utterance: self.utterance, heard_fraction }
+    }
+
+    fn heard_part(&self, whole: u32) -> converse::Input {
+        let heard_fraction = self.heard_fraction(whole);
+        converse::Input::HeardPart { utterance: self.utterance, heard_fraction }
+    }
+
+    /// Of so many frames.
+    fn heard_fraction(&self, whole: u32) -> f32 {
+        (self.heard as f32 / whole.max(1) as f32).min(1.0)
     }
 }
 
@@ -187,6 +197,8 @@ impl Floor {
                 State::Falling(Then::Pause | Then::GoOn) => {
                     goes_on |= saying.state == State::Falling(Then::GoOn);
                     saying.state = State::Paused;
+                    let whole = self.voice.length(saying.wire).unwrap_or(u32::MAX);
+                    self.unheard.push_back(saying.heard_part(whole));
                     self.spoken.push(saying);
                 }
                 State::Falling(Then::End { whole }) => {

@@ -72,9 +72,14 @@ impl Floor {
     /// What speaks around the caller has no end, and would stop each of our replies: the call goes on by
     /// keys.
     fn too_loud(&mut self, now: Instant) {
+        // Without a recogniser nobody's words are understood.
+        if !self.conversation.hears_words() {
+            return;
+        }
         self.ears = Ears::Closed;
         self.hearing.close();
         self.overlap = None;
+        self.open_turn = None;
         self.stop_all();
         self.voice.forget();
         self.converse(now, converse::Input::TooLoud);

@@ -269,7 +269,7 @@ impl Rx {
         self.correct(plan, codecs, now);
         let mut frame = self.sound.in_hand.take();
         let voices = self.echo.judge(&frame);
-        let ours = Ours { voices, is_about: self.echo.is_about() };
+        let ours = Ours { voices, is_about: self.echo.is_about(), share: self.echo.share() };
         let score = self.vad.score(&frame, ours);
         let gain = if voices == Voices::Ours { ECHO_GAIN } else { 1.0 };
         let before = std::mem::replace(&mut self.gain, gain);

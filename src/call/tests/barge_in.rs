@@ -223,6 +223,29 @@ fn a_caller_who_goes_on_for_a_second_is_believed_before_the_turn_is_over() {
 }
 
 #[test]
+fn a_key_tells_how_much_of_a_question_was_heard() {
+    for (share, is_confirmed) in [(0.2, false), (0.9, true)] {
+        let mut desk = greeting();
+        live(&mut desk, 4_000, false);
+        heard_as(&mut desk, "Cancel order 4729.");
+        live(&mut desk, 800, true);
+        live(&mut desk, 400, false);
+        let whole = 60.0 * desk.replies().last().unwrap().matches(['.', '?']).count() as f32;
+        let played = |desk: &Desk| desk.played.last().unwrap().1;
+        while (played(&desk) as f32) < share * whole {
+            live(&mut desk, FRAME_MS, false);
+        }
+        key_down(&mut desk);
+        live(&mut desk, 100, false);
+        let duration = Duration::from_millis(100);
+        desk.input(Input::Media(MediaEvent::Digit { digit: '1', duration }));
+        live(&mut desk, 100, false);
+        let reply = desk.replies().last().unwrap().clone();
+        assert_eq!(reply.contains("noted"), is_confirmed, "{share}: {reply}");
+    }
+}
+
+#[test]
 fn speech_without_an_end_leaves_the_keys_and_stops_us_no_more() {
     let mut desk = greeting();
     live(&mut desk, 4_000, false);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Caller, Conversation, Phase};
+use super::{Caller, Conversation, Patience, Phase};
 use crate::converse::alphabet::Purpose;
 
 /// Whether a part of the engine can be used.
@@ -37,6 +37,7 @@ impl Conversation {
     pub(super) fn too_loud(&mut self, now: Instant) {
         self.caller = Caller::Quiet;
         self.recognizer = Engine::Missing;
+        self.patience = Patience::Fresh;
         self.dialogue.hear_keys_only();
         if self.phase == Phase::Talking {
             self.stop_thinking();
@@ -47,6 +48,12 @@ impl Conversation {
             let parts = self.question_by_keys().unwrap_or_else(menu);
             self.say_question(now, [vec![too_loud], parts].concat(), Purpose::EngineNotice);
         }
+        self.tell_held_news(now);
+    }
+
+    /// Words can be understood.
+    pub fn hears_words(&self) -> bool {
+        self.recognizer == Engine::Up
     }
 
     fn notice(&mut self, now: Instant, parts: Vec<String>) {

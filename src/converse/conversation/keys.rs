@@ -53,6 +53,9 @@ impl Conversation {
         if self.think(now, &speech) {
             return;
         }
+        if self.ask_unheard(now, &speech) {
+            return;
+        }
         let reaction = self.dialogue.hear(&speech);
         self.react(now, reaction);
     }

@@ -29,7 +29,9 @@ impl Conversation {
         Some(Asked { utterance, is_heard: false, again: false })
     }
 
-    pub(super) fn question_ended(&mut self, utterance: UtteranceId, heard_fraction: f32) {
+    /// The caller has heard this share of an utterance.
+    pub(super) fn utterance_heard(&mut self, utterance: UtteranceId, heard_fraction: f32) {
+        self.thinking.utterance_heard(utterance, heard_fraction);
         if let Some(asked) = self.asked.as_mut().filter(|asked| asked.utterance == utterance) {
             asked.is_heard |= heard_fraction >= HEARD;
         }

@@ -23,7 +23,7 @@ use super::question::HEARD;
 use super::{Caller, Conversation, Timer};
 use crate::base::{Private, UtteranceId, limits};
 use crate::converse::alphabet::{AskId, Expectation, Output, Purpose, Speaker, Speech, Turn};
-use crate::converse::dialogue::{Dialogue, Reaction};
+use crate::converse::dialogue::{Dialogue, Reaction, Understanding};
 use crate::converse::llm::{
     Answer, Chat, Event, History, Spent, Stage, ToolCall, ToolRequest, system_text,
 };
@@ -187,8 +187,8 @@ impl Thinking {
         }
     }
 
-    /// The end of an utterance, of which the caller has heard this share.
-    pub fn utterance_ended(&mut self, utterance: UtteranceId, heard_fraction: f32) {
+    /// The caller has heard this share of an utterance.
+    pub fn utterance_heard(&mut self, utterance: UtteranceId, heard_fraction: f32) {
         if let State::Confirming { question, .. } = &mut self.state
             && question.utterance == Some(utterance)
         {
@@ -378,11 +378,35 @@ impl Conversation {
                 self.thinking.history.tools(answering.asked.at, Vec::new(), outcomes);
             }
             State::LookingUp { request, mut outcomes, answering } => {
-                outcomes.push((request, LookedUp::Failed.told()));
+                let told = LookedUp::Failed.told(self.changes_by(&request));
+                outcomes.push((request, told));
                 self.thinking.history.tools(answering.asked.at, Vec::new(), outcomes);
             }
             State::Idle => (),
         }
+    }
+
+    /// The question that this asks may change something.
+    fn changes_by(&self, request: &ToolRequest) -> bool {
+        self.playbook.lookups().find(&request.name).is_none_or(|(_, lookup)| lookup.changes)
+    }
+
+    /// A caller who waits for the owner's system says something that is no wish: it is waited on, for
+    /// what was asked may not be undone.
+    pub(super) fn wait_on(&mut self, now: Instant, speech: &Speech) -> bool {
+        if !self.thinking.is_looking_up() {
+            return false;
+        }
+        let understanding = self.dialogue.clone().hear(speech).understanding;
+        if let Understanding::Intent { id, .. } = understanding
+            && !self.playbook.intent(id).weak
+        {
+            return false;
+        }
+        self.stop(self.voice.interruptible());
+        let filler = self.playbook.llm().map(|llm| llm.filler_again.clone());
+        let _ = self.say(now, filler.into_iter().collect(), true, Purpose::Reply);
+        true
     }
 
     fn ask(&mut self, now: Instant, saying: Option<&str>) -> Asked {

@@ -3,6 +3,8 @@
 //! The bytes of a body depend on the chat alone and keep their order, so that a chat that goes on
 //! begins with the same bytes as before and the server's prompt cache holds.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -148,7 +150,7 @@ struct TemplateArguments {
 #[derive(Serialize)]
 struct Written<'a> {
     role: &'static str,
-    content: &'a str,
+    content: Cow<'a, str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<WrittenCall<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,7 +174,8 @@ struct WrittenFunction<'a> {
 
 /// The body of a request that asks for an answer in parts.
 pub fn body(model: &Model, chat: &Chat) -> Vec<u8> {
-    let messages = chat.messages.iter().map(|message| written(model.protocol, message)).collect();
+    let messages =
+        alternating(chat.messages.iter().map(|message| written(model.protocol, message)));
     let tools = if model.calls_tools { chat.tools.clone() } else { Vec::new() };
     let written = match model.protocol {
         Protocol::Ollama => serde_json::to_vec(&OllamaBody {
@@ -207,10 +210,22 @@ pub fn body(model: &Model, chat: &Chat) -> Vec<u8> {
     written.expect("texts, numbers and lists can always be written")
 }
 
-fn written(protocol: Protocol, message: &Message) -> Written<'_> {
-    let plain = |role, content| Written {
+/// Templates of some models refuse two messages of the user's in a row.
+fn alternating<'a>(messages: impl Iterator<Item = Written<'a>>) -> Vec<Written<'a>> {
+    let mut all: Vec<Written<'a>> = Vec::new();
+    for message in messages {
+        match all.last_mut().filter(|last| last.role == "user" && message.role == "user") {
+            Some(last) => last.content = format!("{}\n\n{}", last.content, message.content).into(),
+            None => all.push(message),
+        }
+    }
+    all
+}
+
+fn written<'a>(protocol: Protocol, message: &'a Message) -> Written<'a> {
+    let plain = |role, content: &'a str| Written {
         role,
-        content,
+        content: Cow::Borrowed(content),
         tool_calls: Vec::new(),
         tool_name: None,
         tool_call_id: None,

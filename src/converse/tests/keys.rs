@@ -110,6 +110,14 @@ fn a_yes_before_the_question_was_heard_has_it_said_once_more() {
         desk.give(Input::Interrupted { utterance, heard_fraction: heard });
         desk.hear("Yes.");
         assert_eq!(desk.messages.len(), messages, "{heard}");
+        let mut by_key = Desk::new();
+        by_key.give(Input::Connected);
+        by_key.play();
+        by_key.hear("Cancel order 4729.");
+        let utterance = by_key.said.remove(0).utterance;
+        by_key.give(Input::HeardPart { utterance, heard_fraction: heard });
+        press(&mut by_key, "1");
+        assert_eq!(by_key.messages.len(), messages, "{heard}");
         if messages == 0 {
             assert_eq!(desk.play(), ["You want to cancel order 4729. Is that right?"]);
             desk.hear("Yes.");

@@ -364,19 +364,25 @@ fn a_model_whose_question_is_late_waits_as_long_as_the_playbook_and_a_new_turn_c
 fn an_answer_that_comes_while_the_caller_speaks_is_told_afterwards() {
     let answer = || found(&[("status", "is on the van"), ("eta", "noon")]);
     const TOLD: &str = "Order 4729 is on the van, noon.";
-    // A cough, or a word that wants nothing.
-    for word in [None, Some("Hello?")] {
+    // A cough, what is not understood, a word that wants nothing, or no end at all.
+    let ends: [fn(&mut Desk); 4] = [
+        |desk| desk.wait(Duration::from_millis(20)),
+        |desk| desk.give(Input::HeardUnclear),
+        |desk| desk.give(Input::Heard(Speech::certain("Hello?"))),
+        |desk| desk.give(Input::TooLoud),
+    ];
+    for (index, end) in ends.into_iter().enumerate() {
         let mut desk = asks("Track order 4729.");
         desk.give(Input::CallerSpeaking);
         desk.give(answer());
         assert!(desk.said.is_empty(), "it would be spoken over the caller");
-        desk.give(Input::CallerSilent { since: desk.now });
-        match word {
-            Some(word) => desk.give(Input::Heard(Speech::certain(word))),
-            None => desk.wait(Duration::from_millis(20)),
+        if index < 3 {
+            desk.give(Input::CallerSilent { since: desk.now });
         }
+        end(&mut desk);
         let said = desk.play();
-        assert!(said.len() == 1 && said[0].starts_with(TOLD), "{word:?}: {said:?}");
+        assert!(said.last().is_some_and(|said| said.starts_with(TOLD)), "{index}: {said:?}");
+        assert_eq!(said.len(), if index < 3 { 1 } else { 2 }, "{said:?}");
     }
     // Another wish takes its place.
     let mut desk = asks("Track order 4729.");
@@ -386,4 +392,16 @@ fn an_answer_that_comes_while_the_caller_speaks_is_told_afterwards() {
     assert!(desk.play()[0].contains("8 am"));
     desk.wait(Duration::from_secs(1));
     assert_eq!(desk.play(), Vec::<String>::new());
+}
+
+#[test]
+fn words_without_a_wish_do_not_cancel_what_a_model_has_asked_the_system() {
+    let mut desk = desk();
+    desk.hear(QUESTION);
+    call(&mut desk, "order_status", r#"{"number":"4729"}"#);
+    desk.hear("Hello?");
+    assert_eq!(desk.play(), ["One moment, please."]);
+    assert_eq!((desk.look_ups_cancelled, desk.asked.len()), (0, 1));
+    desk.give(found(&[("status", "late")]));
+    assert_eq!(last_told(&desk), "status: late");
 }

@@ -417,3 +417,17 @@ fn a_yes_to_are_you_still_there_allows_nothing() {
         }
     }
 }
+
+#[test]
+fn the_key_of_yes_counts_from_where_the_question_was_heard() {
+    for (heard_fraction, messages) in [(0.2, 0), (0.8, 1)] {
+        let mut desk = asks();
+        desk.calls("take_message", r#"{"text":"Call me."}"#);
+        desk.done();
+        let utterance = desk.said.remove(0).utterance;
+        // The key silences us first.
+        desk.give(Input::HeardPart { utterance, heard_fraction });
+        desk.give(Input::Digit('1'));
+        assert_eq!(desk.messages.len(), messages, "{heard_fraction}");
+    }
+}

@@ -80,7 +80,14 @@ fn hear(nearness: &mut Nearness, levels: &[f32], we_speak: bool) -> Vec<bool> {
 
 /// A frame in which nobody speaks.
 const fn silent(level_dbfs: f32) -> Sound {
-    Sound { level_dbfs, speech: 0.0, likeness: 0.0, voicing: 0.0, ours: false, we_speak: false }
+    Sound {
+        level_dbfs,
+        speech: 0.0,
+        likeness: 0.0,
+        voicing: 0.0,
+        may_be_noise: true,
+        we_speak: false,
+    }
 }
 
 /// Frames until 0.5 s of silence begin.

@@ -195,7 +195,8 @@ impl Conversation {
     ) {
         let state = std::mem::replace(&mut self.thinking.state, State::Idle);
         let State::LookingUp { request, mut outcomes, mut answering } = state else { return };
-        outcomes.push((request, outcome.told()));
+        let told = outcome.told(self.changes_by(&request));
+        outcomes.push((request, told));
         // What the model makes of it is waited for anew.
         answering.lull = Lull::Fresh;
         answering.since = now;
