@@ -73,11 +73,14 @@ mod tests {
 
     #[test]
     fn an_ear_at_either_end_of_every_range_hears_an_utterance_out() {
-        let ends: [fn(&(&str, f64, f64)) -> f64; 2] = [|range| range.1, |range| range.2];
-        for end in ends {
-            let value = |range: &(&str, f64, f64)| match range.0 {
-                "speech_threshold" => Value::from(end(range)),
-                _ => Value::from(end(range) as u64),
+        for is_highest in [false, true] {
+            let value = |range: &(&str, f64, f64)| {
+                let end = if is_highest { range.2 } else { range.1 };
+                if range.0 == "speech_threshold" {
+                    Value::from(end)
+                } else {
+                    Value::from(end as u64)
+                }
             };
             let changes = limits::LISTEN_RANGES.iter();
             let settings = with(changes.map(|range| (range.0.to_owned(), value(range)))).unwrap();
