@@ -47,6 +47,9 @@ pub(super) struct Words {
     pub(super) detected: Spoken,
 }
 
+/// Words have such pauses inside, before a "t" or a "k".
+const SHORT_PAUSE_MS: u64 = 200;
+
 /// The voice goes on rather than not.
 const GOES_ON: f32 = 0.5;
 
@@ -70,8 +73,8 @@ pub(super) enum HearingOutput {
     Speaking,
     /// The caller pauses and has said this so far; answer by [`Hearing::hint`].
     Guess(Words),
-    /// The last guess is void: the caller goes on. What was said before the pause is known if there was
-    /// one.
+    /// The last guess is void: the caller goes on. What was said before a pause that matters is known if
+    /// there was one.
     GoesOn {
         was_heard: bool,
     },
@@ -250,7 +253,7 @@ impl Hearing {
             match self.ear.poll_output() {
                 Output::SpeechStarted { .. } => return HearingOutput::Speaking,
                 Output::Decode(request) => self.decode(ids, request),
-                Output::Resumed { segment } => self.resumed(segment),
+                Output::Resumed { segment, pause_ms } => self.resumed(segment, pause_ms),
                 // Its text is awaited like any other; the utterance goes on.
                 Output::Cut { .. } => (),
                 Output::Closed { segment, ended_at, is_endless, .. } => {
@@ -327,10 +330,10 @@ impl Hearing {
         }
     }
 
-    fn resumed(&mut self, segment: SegmentId) {
+    fn resumed(&mut self, segment: SegmentId, pause_ms: u64) {
         self.drop_asked(|asked| asked.segment == segment);
         self.assembly.resumed(segment);
-        let was_heard = self.guessed.take().is_some();
+        let was_heard = self.guessed.take().is_some() || pause_ms < SHORT_PAUSE_MS;
         self.out.push_back(HearingOutput::GoesOn { was_heard });
     }
 

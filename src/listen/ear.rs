@@ -58,8 +58,8 @@ pub enum Output {
     SpeechStarted { segment: SegmentId, at: Instant },
     /// Decode this; it replaces the segment's earlier revisions.
     Decode(Transcribe),
-    /// The caller goes on: what was made of this segment's text is void.
-    Resumed { segment: SegmentId },
+    /// The caller goes on after so long: what was made of this segment's text is void.
+    Resumed { segment: SegmentId, pause_ms: u64 },
     /// The utterance is longer than the recogniser's window: this revision of the segment is final
     /// and the utterance goes on in `next`, without a gap.
     Cut { segment: SegmentId, revision: u32, next: SegmentId },
@@ -370,11 +370,12 @@ impl Ear {
         if pause.marks.count_ones() < needed {
             return State::Pausing(utterance, pause);
         }
-        if pause.is_decoded {
-            self.outputs.push_back(Output::Resumed { segment: utterance.segment });
-        }
         let pause_frames = pause.frames.saturating_sub(pause.marks.count_ones());
-        self.pace_ms = self.pace_ms.max(u64::from(pause_frames) * FRAME_MS);
+        let pause_ms = u64::from(pause_frames) * FRAME_MS;
+        self.pace_ms = self.pace_ms.max(pause_ms);
+        if pause.is_decoded {
+            self.outputs.push_back(Output::Resumed { segment: utterance.segment, pause_ms });
+        }
         utterance.speech_frames += pause.marks.count_ones();
         utterance.voiced_frames += self.voiced_in(needed + RESUME_SLACK_FRAMES);
         utterance.last_speech_at = now;

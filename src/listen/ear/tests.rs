@@ -496,7 +496,7 @@ fn random_scores_never_break_the_order_of_outputs() {
                 assert!(samples_to_ms(request.audio.len()) <= limits::UTTERANCE_MS);
                 (revision, decoded_now) = (request.revision, true);
             }
-            Output::Resumed { segment } => {
+            Output::Resumed { segment, .. } => {
                 assert_eq!((open, decoded_now), (Some(*segment), true));
                 decoded_now = false;
             }
