@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use super::Conversation;
 use super::engine::Engine;
-use super::{Conversation, Expectation};
 use crate::base::UtteranceId;
 use crate::converse::alphabet::{Purpose, Speech};
 use crate::converse::matching::answers::Answer;
@@ -12,7 +12,7 @@ use crate::converse::matching::answers::Answer;
 /// after it has begun.
 pub(super) const HEARD: f32 = 0.5;
 
-/// The playbook's question.
+/// The playbook's question whether what it has understood is right.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     utterance: UtteranceId,
@@ -22,10 +22,9 @@ pub(super) struct Asked {
 }
 
 impl Conversation {
-    /// What was said as this utterance, if it ended in the playbook's question.
+    /// What was said as this utterance, if the playbook reads back in it what it has understood.
     pub(super) fn has_asked(&self, said: Option<UtteranceId>) -> Option<Asked> {
-        let asks = self.dialogue.expectation() == Expectation::YesNo;
-        let utterance = said.filter(|_| asks)?;
+        let utterance = said.filter(|_| self.dialogue.is_confirming())?;
         Some(Asked { utterance, is_heard: false, again: false })
     }
 
@@ -40,7 +39,7 @@ impl Conversation {
     /// A yes to the playbook's question that came before it could be heard: it is asked once more.
     pub(super) fn ask_unheard(&mut self, now: Instant, speech: &Speech) -> bool {
         let is_early = self.asked.is_some_and(|asked| !asked.is_heard && !asked.again)
-            && self.dialogue.expectation() == Expectation::YesNo
+            && self.dialogue.is_confirming()
             && self.dialogue.yes_or_no(speech) == Some(Answer::Yes);
         if !is_early {
             return false;

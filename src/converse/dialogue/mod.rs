@@ -242,6 +242,11 @@ impl Dialogue {
         }
     }
 
+    /// What was understood is being read back; a yes acts on it.
+    pub const fn is_confirming(&self) -> bool {
+        matches!(self.state, State::Confirming(..))
+    }
+
     /// The question that is open, to be asked again after an interruption.
     pub fn question(&self) -> Option<String> {
         self.question_of(&self.state)
