@@ -234,14 +234,6 @@ impl Desk {
             Work::Transcribe { id, audio, .. } => {
                 let (recognition, took) = ears.hear(audio.reveal());
                 let decode_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
-                if std::env::var_os("TRACE").is_some() {
-                    eprintln!(
-                        "TR {:?} {:?} {:?}",
-                        recognition.text.reveal(),
-                        recognition.goes_on,
-                        recognition.ending
-                    );
-                }
                 let text = WorkResult::Text { id, recognition, decode_ms, detected: None };
                 self.pending.push((self.now + took, text));
             }
