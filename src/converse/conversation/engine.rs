@@ -42,11 +42,9 @@ impl Conversation {
         if self.phase == Phase::Talking {
             self.stop_thinking();
             self.stop(self.voice.interruptible());
-            let prompts = self.playbook.prompts();
-            let too_loud = prompts.too_loud.clone();
-            let menu = || vec![prompts.keypad.clone()];
-            let parts = self.question_by_keys().unwrap_or_else(menu);
-            self.say_question(now, [vec![too_loud], parts].concat(), Purpose::EngineNotice);
+            let too_loud = vec![self.playbook.prompts().too_loud.clone()];
+            let parts = [too_loud, self.question_or_menu()].concat();
+            self.say_question(now, parts, Purpose::EngineNotice);
         }
         self.tell_held_news(now);
     }

@@ -76,8 +76,7 @@ impl Conversation {
     /// The keys that mean nothing have ended.
     pub(super) fn explain_keys(&mut self, now: Instant) {
         // The keys of the menu are no answer to a question.
-        let question = self.question_by_keys();
-        let parts = question.unwrap_or_else(|| vec![self.playbook.prompts().keypad.clone()]);
+        let parts = self.question_or_menu();
         self.stop(self.voice.interruptible());
         self.say_question(now, parts, Purpose::Reprompt);
     }

@@ -82,6 +82,12 @@ impl Conversation {
         question.map(|question| vec![question])
     }
 
+    /// What the keys of a caller can answer: the question that is open, or the menu.
+    pub(super) fn question_or_menu(&self) -> Vec<String> {
+        let menu = || vec![self.playbook.prompts().keypad.clone()];
+        self.question_by_keys().unwrap_or_else(menu)
+    }
+
     /// `None` where keys cannot answer it.
     pub(super) fn question_by_keys(&self) -> Option<Vec<String>> {
         match self.thinking.question() {
