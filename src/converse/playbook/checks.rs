@@ -143,6 +143,19 @@ impl Context<'_> {
         template.and_then(|template| template.fixed().map(str::to_owned)).unwrap_or_default()
     }
 
+    /// The same of a text that may be left out: then nothing is said.
+    pub fn fixed_or_none(
+        &self,
+        section: &mut Section<'_>,
+        faults: &mut Faults,
+        name: &'static str,
+    ) -> String {
+        match section.value(name) {
+            Some(_) => self.fixed(section, faults, name),
+            None => String::new(),
+        }
+    }
+
     pub fn intent(&self, name: &str) -> Option<IntentId> {
         self.names.iter().position(|known| *known == name).map(IntentId)
     }

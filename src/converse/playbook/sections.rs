@@ -212,14 +212,8 @@ fn prompts(root: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -
             synthesizer_lost: context.fixed(s, faults, "synthesizer_lost"),
         },
         keypad: context.fixed(s, faults, "keypad"),
-        too_loud: match s.value("too_loud") {
-            Some(_) => context.fixed(s, faults, "too_loud"),
-            None => String::new(),
-        },
-        keypad_yes_no: match s.value("keypad_yes_no") {
-            Some(_) => context.fixed(s, faults, "keypad_yes_no"),
-            None => String::new(),
-        },
+        too_loud: context.fixed_or_none(s, faults, "too_loud"),
+        keypad_yes_no: context.fixed_or_none(s, faults, "keypad_yes_no"),
     };
     section.finish(faults);
     prompts
