@@ -8,6 +8,7 @@
 //! ```
 
 mod barge_in;
+mod din;
 mod saying;
 mod thinking;
 mod turns;
@@ -30,6 +31,7 @@ use crate::converse::people::{Address, WeekMinute};
 use crate::converse::{self, AskId, Conversation, EndCause, Say, plain};
 use crate::listen::{Guards, Hint, PartialText};
 use barge_in::Overlap;
+use din::Din;
 use saying::Saying;
 use thinking::OpenTurn;
 use turns::Reply;
@@ -106,6 +108,8 @@ pub(super) struct Floor {
     last_wire: UtteranceId,
     /// The caller speaks over us.
     overlap: Option<Overlap>,
+    /// What is around the caller drowns its words.
+    din: Option<Din>,
     /// What the conversation has yet to be told of utterances that were stopped unheard.
     unheard: VecDeque<converse::Input>,
     awaited_reply: Option<Reply>,
@@ -150,6 +154,7 @@ impl Floor {
             spoken: Vec::new(),
             last_wire: UtteranceId::default(),
             overlap: None,
+            din: None,
             unheard: VecDeque::new(),
             awaited_reply: None,
             open_turn: None,
@@ -206,6 +211,9 @@ impl Floor {
 
     pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {
         if matches!(self.phase, Phase::Open { .. }) && self.ears != Ears::Closed {
+            if self.is_drowned(now, frame) {
+                return;
+            }
             if frame.is_speech() {
                 self.spoke = Some(LastSpeech { arrived: frame.arrived, played: frame.at });
             }
@@ -370,7 +378,8 @@ impl Floor {
                     self.last_wire = self.last_wire.next();
                     self.voice.say(&mut self.ids, self.last_wire, say.text.reveal());
                     let turn = self.open_turn.as_ref().map_or(self.turns, |open| open.turn);
-                    self.spoken.push(Saying::new(&say, self.last_wire, turn));
+                    let saying = Saying::new(&say, self.last_wire, turn);
+                    self.say_after_all(saying);
                     said.push(say);
                 }
                 converse::Output::Stop(utterance) => drop(self.stop(utterance)),

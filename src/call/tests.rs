@@ -462,7 +462,7 @@ fn the_caller_stops_our_reply_by_speaking_and_a_cough_does_not() {
     let manner = Manner::plain(LanguageCode::ENGLISH);
     let mut desk = Desk::take_with(&settings(), manner, Some(OFFER), 60).unwrap();
     desk.sip(sip::Event::Established { leg: LEG, answer: None });
-    desk.run(40, false);
+    desk.run(600, false);
     desk.texts.push_back("What is your address?");
     desk.run(460, true);
     assert_eq!(desk.silenced, UtteranceId(1));

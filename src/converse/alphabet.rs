@@ -29,8 +29,10 @@ pub enum Input {
     },
     /// The caller said something that gave no words.
     HeardUnclear,
-    /// What speaks at the caller's end never ends: from here on only keys are heard.
+    /// What speaks at the caller's end never ends: only keys are heard.
     TooLoud,
+    /// It has ended: words are heard again.
+    QuietAgain,
     /// The caller has paused for a moment, and what was said before is not known.
     PausedUnheard,
     /// This share of an utterance has been heard; it is silent now, and may go on.

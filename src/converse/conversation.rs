@@ -165,6 +165,7 @@ impl Conversation {
             (_, Input::Heard(speech)) => self.heard(now, &speech),
             (Phase::Talking, Input::HeardUnclear) => self.heard_unclear(now),
             (_, Input::TooLoud) => self.too_loud(now),
+            (_, Input::QuietAgain) => self.quiet_again(now),
             (Phase::Transferring(..), Input::HeardUnclear) => self.caller = Caller::Quiet,
             (Phase::Leaving(_), Input::HeardUnclear) => {}
             (_, Input::CallerSpeaking) => {
@@ -273,7 +274,9 @@ impl Conversation {
         let prompts = self.playbook.prompts();
         let greeting = match self.recognizer {
             Engine::Up | Engine::Lost => vec![prompts.greeting.clone()],
-            Engine::Missing => vec![prompts.keys_greeting.clone(), prompts.keypad.clone()],
+            Engine::Missing | Engine::Drowned => {
+                vec![prompts.keys_greeting.clone(), prompts.keypad.clone()]
+            }
         };
         self.dialogue.said(&greeting);
         let _ = self.say(now, greeting, true, Purpose::Greeting);

@@ -45,8 +45,6 @@ pub enum Input {
     Hint { segment: SegmentId, revision: u32, thought: Completeness },
     /// What is asked for from now on.
     Expect(Awaited),
-    /// Forget the utterance.
-    Discard,
     /// The deadline of `Output::Timeout` has come.
     Timeout,
 }
@@ -74,7 +72,7 @@ pub enum Output {
         /// It would have gone on: no end has come within [`limits::TURN_MS`].
         is_endless: bool,
     },
-    /// It was too short to be speech, or was discarded; nothing of it counts.
+    /// It was too short to be speech; nothing of it counts.
     Dismissed { segment: SegmentId },
     /// All is said. Call again at this time if no frame comes before.
     Timeout(Option<Instant>),
@@ -207,7 +205,6 @@ impl Ear {
                 self.awaited = awaited;
                 self.close_if_over();
             }
-            Input::Discard => self.discard(),
             Input::Timeout => {
                 if self.stalls_at().is_some_and(|at| at <= now) {
                     self.close_here(false);
@@ -482,14 +479,6 @@ impl Ear {
         }
         self.decode_if_due();
         self.close(is_endless);
-    }
-
-    fn discard(&mut self) {
-        if let State::Speaking(utterance, _) | State::Pausing(utterance, _) = &self.state {
-            self.outputs.push_back(Output::Dismissed { segment: utterance.segment });
-        }
-        self.recording.clear();
-        self.state = State::Waiting(Onset::default());
     }
 
     fn stalls_at(&self) -> Option<Instant> {

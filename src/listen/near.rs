@@ -79,6 +79,8 @@ pub(super) struct Sound {
     pub may_be_noise: bool,
     /// Our own voice may be in it.
     pub we_speak: bool,
+    /// It may hide somebody under our own voice: of those around it says nothing.
+    pub is_masked: bool,
 }
 
 /// What is known of who speaks near and far in one call.
@@ -129,10 +131,12 @@ impl Nearness {
     /// The frame's score where it is near, else 0. RT safe.
     pub(super) fn weigh(&mut self, sound: &Sound) -> f32 {
         let is_like_a_voice = sound.likeness >= LIKE_A_VOICE;
-        self.levels.push(sound, is_like_a_voice);
         self.noise.learn(sound.level_dbfs, !is_like_a_voice && sound.may_be_noise);
-        self.unlike = if is_like_a_voice { 0 } else { self.unlike.saturating_add(1) };
-        self.watch_crowd();
+        if !sound.is_masked {
+            self.levels.push(sound, is_like_a_voice);
+            self.unlike = if is_like_a_voice { 0 } else { self.unlike.saturating_add(1) };
+            self.watch_crowd();
+        }
         let speaks = sound.speech >= SPEAKS;
         let is_near = speaks && self.nearest_far_dbfs().is_none_or(|far| sound.level_dbfs >= far);
         self.marks = ((self.marks << 1) | u32::from(is_near)) & FIRM_MASK;

@@ -116,6 +116,7 @@ impl Vad {
             voicing,
             may_be_noise: !tonal && ours.voices != Voices::Ours,
             we_speak: ours.is_about,
+            is_masked: is_loud && !is_theirs,
         });
         // A tone is told by `tonal`, whatever the detector thinks of it.
         let speech = if stands_out && tonal { heard } else { near };

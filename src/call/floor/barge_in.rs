@@ -27,6 +27,12 @@ const FLOOR_FRAMES: u32 = frames(400);
 const GIVEN_UP_FRAMES: u32 = frames(1_000);
 /// Sound over our voice that was not understood is taken for no words at all up to this length.
 const UNCLEAR_FRAMES: u32 = frames(700);
+/// What speaks so soon after the call was connected was there before it: a caller who has dialled listens
+/// for somebody to answer, a room full of people does not.
+const FROM_THE_START: Duration = Duration::from_millis(500);
+/// Speech after which that is a caller nevertheless: many people at once are known for what they are by
+/// then (`listen::near`).
+const KNOWN_FRAMES: u32 = frames(2_800);
 
 /// Short words over our voice that are believed less than this are a cough's or a door's: a model makes
 /// words of any sound.
@@ -43,16 +49,51 @@ const fn frames(ms: u64) -> u32 {
 #[derive(Debug)]
 pub(super) struct Overlap {
     speech_frames: u32,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
     /// It began after our question, or before we did: it is meant for us.
-    is_meant: bool,
+    Meant,
+    /// While we tell something.
+    Aside,
+    /// It was there before the call was.
+    Around,
+}
+
+impl Overlap {
+    /// Speech that takes the floor.
+    const fn needed_frames(&self) -> u32 {
+        match self.kind {
+            Kind::Meant => ANSWER_FRAMES,
+            Kind::Aside => FLOOR_FRAMES,
+            Kind::Around => KNOWN_FRAMES,
+        }
+    }
+
+    /// What is not understood may be no words at all.
+    const fn is_short(&self) -> bool {
+        let longest = match self.kind {
+            Kind::Meant | Kind::Aside => UNCLEAR_FRAMES,
+            Kind::Around => KNOWN_FRAMES,
+        };
+        self.speech_frames < longest
+    }
 }
 
 impl Floor {
     /// The caller has begun to speak for sure.
     pub(super) fn begin_overlap(&mut self, now: Instant) {
         if self.spoken.iter().any(Saying::is_under_way) {
-            let is_meant = self.is_question_open(now) || self.has_just_begun(now);
-            self.overlap = Some(Overlap { speech_frames: ONSET_FRAMES - 1, is_meant });
+            let kind = if self.was_there_before(now) {
+                Kind::Around
+            } else if self.is_question_open(now) || self.has_just_begun(now) {
+                Kind::Meant
+            } else {
+                Kind::Aside
+            };
+            self.overlap = Some(Overlap { speech_frames: ONSET_FRAMES - 1, kind });
         }
     }
 
@@ -62,11 +103,12 @@ impl Floor {
             return;
         }
         if self.overlap.is_none() && self.spoken.iter().any(Saying::is_going_on) {
-            self.overlap = Some(Overlap { speech_frames: 0, is_meant: true });
+            let kind = if self.was_there_before(now) { Kind::Around } else { Kind::Meant };
+            self.overlap = Some(Overlap { speech_frames: 0, kind });
         }
         let Some(overlap) = &mut self.overlap else { return };
         overlap.speech_frames = overlap.speech_frames.saturating_add(1);
-        let needed = if overlap.is_meant { ANSWER_FRAMES } else { FLOOR_FRAMES };
+        let needed = overlap.needed_frames();
         let speech_frames = overlap.speech_frames;
         // Breath alone, however long, is no wish to speak; whispered words end as a turn.
         if !self.hearing.is_hearing_voice() {
@@ -100,13 +142,13 @@ impl Floor {
 
     /// "Mm-hm" over our voice while no question is open.
     pub(super) fn is_backchannel(&self, speech: &converse::Speech) -> bool {
-        self.overlap.as_ref().is_some_and(|overlap| !overlap.is_meant)
+        self.overlap.as_ref().is_some_and(|overlap| overlap.kind != Kind::Meant)
             && self.conversation.is_backchannel(speech)
     }
 
     /// Something short over our voice while no question is open, in which words are hardly believed.
     pub(super) fn is_noise(&self, speech: &converse::Speech) -> bool {
-        let is_light = |o: &Overlap| !o.is_meant && o.speech_frames < UNCLEAR_FRAMES;
+        let is_light = |o: &Overlap| o.kind != Kind::Meant && o.is_short();
         speech.confidence < BELIEVED
             && !self.spoken.is_empty()
             && self.overlap.as_ref().is_some_and(is_light)
@@ -117,10 +159,7 @@ impl Floor {
         match &heard.words {
             Some(words) => self.is_backchannel(&words.speech) || self.is_noise(&words.speech),
             // Once we have ended it may be the reply to what we said.
-            None => {
-                let is_short = |o: &Overlap| o.speech_frames < UNCLEAR_FRAMES;
-                !self.spoken.is_empty() && self.overlap.as_ref().is_some_and(is_short)
-            }
+            None => !self.spoken.is_empty() && self.overlap.as_ref().is_some_and(Overlap::is_short),
         }
     }
 
@@ -148,6 +187,12 @@ impl Floor {
             (Some(_), Some(_)) => false,
             (None, _) => is_expected,
         }
+    }
+
+    /// The call has just been connected.
+    fn was_there_before(&self, now: Instant) -> bool {
+        let Phase::Open { since } = self.phase else { return false };
+        now.saturating_duration_since(since) < FROM_THE_START
     }
 
     /// All that we say has begun at this moment: the caller had begun, too.

@@ -110,6 +110,11 @@ impl Saying {
             && self.audible.is_none_or(|at| since(at) < JUST_BEGUN)
     }
 
+    /// It waits for the caller, or will as soon as it is silent.
+    fn is_paused(&self) -> bool {
+        matches!(self.state, State::Paused | State::Falling(Then::Pause | Then::GoOn))
+    }
+
     fn is_protected(&self) -> bool {
         !self.interruptible && self.state == State::Going
     }
@@ -246,11 +251,23 @@ impl Floor {
         }
     }
 
+    /// What comes after something that is paused waits with it.
+    pub(super) fn say_after_all(&mut self, mut saying: Saying) {
+        if saying.interruptible && self.spoken.iter().any(Saying::is_paused) {
+            self.voice.pause(saying.wire);
+            saying.state = State::Paused;
+        }
+        self.spoken.push(saying);
+    }
+
     /// The caller has taken the floor, perhaps: silence, from which we can go on. What may not be
     /// interrupted protects what follows it, too: silencing is always up to an utterance.
     pub(super) fn pause_all(&mut self) {
         let mut through = None;
         for saying in self.spoken.iter_mut().take_while(|saying| !saying.is_protected()) {
+            if saying.state == State::Falling(Then::GoOn) {
+                saying.state = State::Falling(Then::Pause);
+            }
             if saying.state != State::Going {
                 continue;
             }
@@ -265,16 +282,21 @@ impl Floor {
         self.out.extend(through.map(FloorOutput::Silence));
     }
 
-    /// The caller did not mean it: everything goes on where it was.
+    /// The caller did not mean it: everything goes on where it was, in its order, as soon as it is silent.
     pub(super) fn resume_all(&mut self) {
+        let mut is_falling = false;
+        for saying in &mut self.spoken {
+            if matches!(saying.state, State::Falling(Then::Pause | Then::GoOn)) {
+                saying.state = State::Falling(Then::GoOn);
+                is_falling = true;
+            }
+        }
+        if is_falling {
+            return;
+        }
         let (paused, others): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.spoken).into_iter().partition(|s| s.state == State::Paused);
         self.spoken = others;
-        for saying in &mut self.spoken {
-            if saying.state == State::Falling(Then::Pause) {
-                saying.state = State::Falling(Then::GoOn);
-            }
-        }
         for mut saying in paused {
             self.last_wire = self.last_wire.next();
             match self.voice.resume(saying.wire, self.last_wire, saying.heard) {
@@ -296,10 +318,7 @@ impl Floor {
 
     /// What was paused does not go on.
     pub(super) fn stop_paused(&mut self) {
-        self.stop_where(|saying| {
-            let is_falling = matches!(saying.state, State::Falling(Then::Pause | Then::GoOn));
-            is_falling || saying.state == State::Paused
-        });
+        self.stop_where(Saying::is_paused);
     }
 
     fn stop_where(&mut self, is_meant: impl Fn(&Saying) -> bool) {

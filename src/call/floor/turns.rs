@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::{Floor, FloorOutput, Phase, joined};
 use crate::base::UtteranceId;
 use crate::call::hearing::{HeardTurn, Spoken, Words};
-use crate::call::language::Ears;
 use crate::call::latency::{LastSpeech, Moments};
 use crate::call::record::Turn;
 use crate::call::state::millis;
@@ -67,22 +66,6 @@ impl Floor {
             decode_ms,
             ..Turn::default()
         });
-    }
-
-    /// What speaks around the caller has no end, and would stop each of our replies: the call goes on by
-    /// keys.
-    fn too_loud(&mut self, now: Instant) {
-        // Without a recogniser nobody's words are understood.
-        if !self.conversation.hears_words() {
-            return;
-        }
-        self.ears = Ears::Closed;
-        self.hearing.close();
-        self.overlap = None;
-        self.open_turn = None;
-        self.stop_all();
-        self.voice.forget();
-        self.converse(now, converse::Input::TooLoud);
     }
 
     /// Where the gap begins. A voice too quiet for that measure ends where the ear heard it end.

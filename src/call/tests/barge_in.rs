@@ -146,6 +146,72 @@ fn once_a_question_is_being_asked_a_short_answer_stops_us_and_before_it_does_not
 }
 
 #[test]
+fn what_a_model_says_meanwhile_waits_with_what_a_key_has_stopped() {
+    let mut settings = settings();
+    settings.converse.has_model = true;
+    let manner = Manner::plain(LanguageCode::ENGLISH);
+    let mut desk = Desk::take_with(&settings, manner, Some(OFFER), PHRASE_FRAMES).unwrap();
+    let second = "The moon is far away and it is cold there at this time of the year.";
+    desk.model.script = vec![model::tokens(&format!("Not that I know of, I am afraid. {second}"))];
+    desk.sip(sip::Event::Established { leg: LEG, answer: None });
+    live(&mut desk, 6_000, false);
+    heard_as(&mut desk, model::QUESTION);
+    live(&mut desk, 600, true);
+    let greeting = desk.played.len();
+    while desk.played.len() == greeting {
+        live(&mut desk, FRAME_MS, false);
+    }
+    let first = desk.played.last().unwrap().0;
+    key_down(&mut desk);
+    live(&mut desk, 200, false);
+    assert_eq!(desk.silenced, first, "it stopped us");
+    let frames = frames_played(&desk);
+    live(&mut desk, 1_500, false);
+    assert_eq!(frames_played(&desk), frames, "nothing is said while it is down");
+    assert!(desk.replies().last().unwrap().ends_with(second), "{:?}", desk.replies());
+    live(&mut desk, 9_000, false);
+    let after: Vec<UtteranceId> = desk.played[greeting..].iter().map(|(of, _)| *of).collect();
+    let (pieces, again) = (after.len() as u32 - 1, after[1].0);
+    let in_order = again..again + pieces;
+    assert!(pieces > 1 && after[1..].iter().map(|of| of.0).eq(in_order), "{first:?} {after:?}");
+}
+
+/// A call in which somebody speaks from its first moment on.
+fn spoken_into(ms: u64) -> Desk {
+    let manner = Manner::plain(LanguageCode::ENGLISH);
+    let mut desk = Desk::take_with(&settings(), manner, Some(OFFER), 3 * PHRASE_FRAMES).unwrap();
+    desk.sip(sip::Event::Established { leg: LEG, answer: None });
+    live(&mut desk, ms, true);
+    desk
+}
+
+#[test]
+fn what_was_there_before_the_call_does_not_stop_the_greeting_until_it_is_a_caller_for_sure() {
+    assert_eq!(spoken_into(2_700).silenced, UtteranceId(0));
+    assert_eq!(spoken_into(3_000).silenced, UtteranceId(1));
+}
+
+#[test]
+fn what_was_there_before_the_call_and_is_not_understood_is_no_turn() {
+    let mut desk = spoken_into(0);
+    heard_as(&mut desk, "Purple");
+    desk.doubted = "Purple";
+    live(&mut desk, 2_500, true);
+    live(&mut desk, 6_000, false);
+    assert_eq!(desk.silenced, UtteranceId(0));
+    assert_eq!(desk.replies().len(), 1, "{:?}", desk.replies());
+}
+
+#[test]
+fn who_greets_us_first_is_answered() {
+    let mut desk = spoken_into(0);
+    heard_as(&mut desk, "What is your address?");
+    live(&mut desk, 900, true);
+    live(&mut desk, 1_600, false);
+    assert!(desk.replies().last().unwrap().contains("Harbour Road"), "{:?}", desk.replies());
+}
+
+#[test]
 fn a_key_stops_us_at_once() {
     let mut desk = greeting();
     let duration = Duration::from_millis(100);
@@ -262,4 +328,23 @@ fn speech_without_an_end_leaves_the_keys_and_stops_us_no_more() {
     }));
     live(&mut desk, 1_000, true);
     assert!(desk.replies().last().unwrap().starts_with("You find us at"));
+}
+
+#[test]
+fn once_what_had_no_end_is_over_words_are_heard_again() {
+    let mut desk = greeting();
+    live(&mut desk, 4_000, false);
+    heard_as(&mut desk, "");
+    live(&mut desk, limits::TURN_MS + 500, true);
+    // Until the keys are told, and somebody breathes in between.
+    live(&mut desk, 1_900, false);
+    live(&mut desk, 8_000, true);
+    assert!(!desk.replies().last().unwrap().contains("again"), "{:?}", desk.replies());
+    live(&mut desk, 2_100, false);
+    assert!(desk.replies().last().unwrap().contains("hear you again"), "{:?}", desk.replies());
+    live(&mut desk, 4_000, false);
+    heard_as(&mut desk, "What is your address?");
+    live(&mut desk, 600, true);
+    live(&mut desk, 1_600, false);
+    assert!(desk.replies().last().unwrap().contains("Harbour Road"), "{:?}", desk.replies());
 }

@@ -12,6 +12,8 @@ pub(super) enum Engine {
     Lost,
     /// It was never there: the model does not know the language.
     Missing,
+    /// Nothing can be heard for the noise around the caller.
+    Drowned,
 }
 
 impl Conversation {
@@ -33,10 +35,10 @@ impl Conversation {
         }
     }
 
-    /// What is around the caller drowns its words: the call is held by keys from here on.
+    /// What is around the caller drowns its words: the call is held by keys.
     pub(super) fn too_loud(&mut self, now: Instant) {
         self.caller = Caller::Quiet;
-        self.recognizer = Engine::Missing;
+        self.recognizer = Engine::Drowned;
         self.patience = Patience::Fresh;
         self.dialogue.hear_keys_only();
         if self.phase == Phase::Talking {
@@ -47,6 +49,20 @@ impl Conversation {
             self.say_question(now, parts, Purpose::EngineNotice);
         }
         self.tell_held_news(now);
+    }
+
+    /// The noise around the caller is over.
+    pub(super) fn quiet_again(&mut self, now: Instant) {
+        if self.recognizer != Engine::Drowned {
+            return;
+        }
+        self.recognizer = Engine::Up;
+        self.dialogue.hear_words();
+        // Whoever answers by keys meanwhile is not talked over.
+        if self.phase == Phase::Talking && self.voice.is_silent() && !self.is_keying() {
+            let again = self.playbook.prompts().quiet_again.clone();
+            self.ask_open(now, vec![again], Purpose::EngineNotice);
+        }
     }
 
     /// Words can be understood.

@@ -83,8 +83,11 @@ impl Conversation {
         self.patience = next;
         let before = match self.recognizer {
             Engine::Up => vec![prompt],
-            Engine::Lost | Engine::Missing if self.question_by_keys().is_some() => Vec::new(),
-            Engine::Lost | Engine::Missing => vec![self.playbook.prompts().keypad.clone()],
+            Engine::Lost | Engine::Missing | Engine::Drowned => {
+                let has_question = self.question_by_keys().is_some();
+                let menu = || self.playbook.prompts().keypad.clone();
+                if has_question { Vec::new() } else { vec![menu()] }
+            }
         };
         self.ask_open(now, before, Purpose::SilencePrompt);
     }

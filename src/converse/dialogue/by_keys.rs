@@ -17,6 +17,11 @@ impl Dialogue {
         }
     }
 
+    /// Words are heard again.
+    pub fn hear_words(&mut self) {
+        self.channel = Channel::WordsAndKeys;
+    }
+
     /// Digits were keyed in for the slot that is asked for.
     pub fn keyed(&mut self, digits: &str) -> Reaction {
         let state = std::mem::replace(&mut self.state, State::Open);

@@ -80,6 +80,8 @@ pub struct Prompts {
     pub keypad: String,
     /// Before the keys, to a caller who cannot be heard among others; empty says nothing.
     pub too_loud: String,
+    /// Once that is over; empty says nothing.
+    pub quiet_again: String,
     /// After a yes-or-no question; empty says nothing.
     pub keypad_yes_no: String,
 }

@@ -213,6 +213,7 @@ fn prompts(root: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -
         },
         keypad: context.fixed(s, faults, "keypad"),
         too_loud: context.fixed_or_none(s, faults, "too_loud"),
+        quiet_again: context.fixed_or_none(s, faults, "quiet_again"),
         keypad_yes_no: context.fixed_or_none(s, faults, "keypad_yes_no"),
     };
     section.finish(faults);

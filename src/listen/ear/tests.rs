@@ -417,27 +417,6 @@ fn tones_do_not_start_an_utterance_but_a_held_vowel_does_not_end_one() {
 }
 
 #[test]
-fn a_discarded_utterance_is_dismissed_and_the_next_one_is_clean() {
-    let mut trial = Trial::new();
-    trial.handle(Input::Discard);
-    assert_eq!(trial.told(), []);
-    trial.feed(SPEECH, 400);
-    assert!(trial.ear.is_in_utterance());
-    trial.handle(Input::Discard);
-    assert!(!trial.ear.is_in_utterance());
-    trial.feed(QUIET, 40);
-    trial.feed(SPEECH, 400);
-    trial.feed(QUIET, 100);
-    let names: Vec<_> = trial.told().iter().map(|(_, name)| *name).collect();
-    assert_eq!(names, ["started", "dismissed", "started", "decode"]);
-    assert_eq!(trial.decodes()[0].audio[0], 20);
-    trial.ear.reset();
-    trial.said.clear();
-    trial.feed(SPEECH, 80);
-    assert!(matches!(trial.said[0].1, Output::SpeechStarted { segment: SegmentId(1), .. }));
-}
-
-#[test]
 fn when_frames_stop_the_utterance_is_closed_with_what_there_is() {
     for pause_ms in [0, 60, 200] {
         let mut trial = Trial::new();
@@ -477,7 +456,6 @@ fn random_scores_never_break_the_order_of_outputs() {
             }
             2 if !trial.decodes().is_empty() => trial.hint(Completeness::Complete),
             3 if !trial.decodes().is_empty() => trial.hint(Completeness::Incomplete),
-            4 if random(8) == 0 => trial.handle(Input::Discard),
             5 => trial.frame(Frame::SILENCE, SPEECH, true),
             _ => {}
         }

@@ -87,6 +87,7 @@ const fn silent(level_dbfs: f32) -> Sound {
         voicing: 0.0,
         may_be_noise: true,
         we_speak: false,
+        is_masked: false,
     }
 }
 
@@ -232,6 +233,24 @@ fn a_pitch_tells_a_caller_in_noise_from_a_crowd() {
         let heard = near.count() as f32 / levels.len() as f32;
         assert!(wanted.contains(&heard), "one voice {is_one}: {heard}");
     }
+}
+
+#[test]
+fn a_crowd_behind_our_own_voice_is_not_forgotten() {
+    let mut nearness = Nearness::new();
+    let around = crowd(-30.0, 12 * SECOND);
+    hear(&mut nearness, &around[..4 * SECOND], false);
+    // Our reply, above which now and then one of them is heard.
+    let over = around[4 * SECOND..8 * SECOND].iter().enumerate().filter(|(frame, dbfs)| {
+        let is_masked = frame % 30 < 25;
+        let speech = if is_masked { 0.0 } else { 0.9 };
+        let sound = Sound { speech, likeness: speech, we_speak: true, is_masked, ..silent(**dbfs) };
+        nearness.weigh(&sound) > SPEAKS
+    });
+    let over = over.count();
+    assert!(over <= 2, "{over} frames over our reply");
+    let later = share(&mut nearness, &around[8 * SECOND..]);
+    assert!(later < 0.05, "{later}");
 }
 
 #[test]

@@ -154,16 +154,18 @@ impl Reader {
                 tracing::info!(files, passages = passages.len(), "knowledge is read");
                 self.index = Some(index);
                 (self.tell)(Report { files, passages: passages.len(), left_out });
+                self.state = listing;
             }
             Err(error) => tracing::warn!(%error, "knowledge cannot be indexed"),
         }
-        self.state = listing;
     }
 }
 
 /// Every Markdown file, no links followed: what is elsewhere was not put into this folder.
 fn list(folder: &Path, depth: usize, listing: &mut Listing) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut entries: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().collect();
+    // Where there are too many the same are left out each time.
+    entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
