@@ -1,7 +1,7 @@
 //! Endpointing: where an utterance starts, pauses and ends, and what of it is to be decoded when.
 //!
 //! Fed one frame every 20 ms with its score, the conversation's opinion of the words so far, and
-//! what the last question asked for. Every pause of 100 ms gives the utterance so far to the
+//! what the last question asked for. Every pause of 60 ms gives the utterance so far to the
 //! recogniser; the silence that ends it depends on what comes back. Invariants: each frame from
 //! 200 ms before the first speech to the end of the last is in exactly one segment; `Closed` names
 //! the last decode that was asked for, so that its text is final.

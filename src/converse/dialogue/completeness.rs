@@ -231,6 +231,9 @@ fn counted((kept, new): (usize, usize), slot: &Slot, voice: Voice) -> Completene
     } else if slot.usual.contains(&digits) {
         let has_paused = is_in_parts || voice.has_paused;
         if goes_on && has_paused { Completeness::Doubtful } else { Completeness::Probable }
+    } else if digits < min && voice.has_ended() && !is_in_parts {
+        // Perhaps it is all that the caller knows; the rest can be asked for.
+        Completeness::Unknown
     } else if digits < min || goes_on {
         Completeness::Incomplete
     } else if slot.usual.iter().any(|usual| digits < *usual) {

@@ -301,7 +301,7 @@ fn a_voice_that_goes_on_or_has_ended_tells_what_words_do_not() {
         (&[], "Purple dragons swim", [Probable, Unknown, Incomplete, Incomplete]),
         (dictated, "My parcel is damaged", [Unknown, Unknown, Incomplete, Incomplete]),
         (question, "Yes", [Complete, Complete, Probable, Probable]),
-        (order, "47", [Incomplete; 4]),
+        (order, "47", [Unknown, Incomplete, Incomplete, Incomplete]),
         (order, "472", [Unknown, Unknown, Incomplete, Incomplete]),
         // In one go; a caller who has paused in it is another case.
         (order, "4729", [Probable; 4]),
