@@ -1,0 +1,416 @@
+//! Registering with a registrar (RFC 3261 section 10.2), and asking whether it is still there.
+//!
+//! Here is what one REGISTER leads to: credentials where they are wanted, a longer time where 423
+//! asks for one, and a word on what came of it. When to register is for the owner of the accounts.
+//!
+//! Invariants: a binding set keeps its Call-ID, and its CSeq rises with every request, also one that
+//! is sent again with credentials; at most one REGISTER of a set is out; credentials go to nobody
+//! but the address that the REGISTER was sent to, in answer to a response from there.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::UserAgent;
+use super::authentication::{Authentication, Unanswered};
+use super::compose::{ALLOW, SDP, retry_after_s};
+use super::registration::{Register, RegistrationFailure, RegistrationId, RegistrationNews};
+use super::stack::Stack;
+use crate::sip::dialog::contact_for;
+use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
+use crate::sip::transaction::TransactionId;
+use crate::sip::transport::{ConnectionId, Flow, Way};
+
+/// The longest time that is asked for or believed: a day.
+const LONGEST_S: u32 = 86_400;
+
+/// A binding set.
+pub(super) struct Registration {
+    register: Register,
+    call_id: String,
+    tag: String,
+    cseq: u32,
+    authentication: Authentication,
+    /// Our Contact as the registrar may have it: one that has changed is taken away.
+    bound: Option<Uri>,
+    pending: Option<Pending>,
+    ping: Option<TransactionId>,
+    /// What calls come over, kept open.
+    connection: Option<ConnectionId>,
+}
+
+/// A REGISTER that is out.
+struct Pending {
+    transaction: TransactionId,
+    request: Request,
+    /// 0 takes the binding away.
+    expires_s: u32,
+    /// 423 was obeyed.
+    is_longer: bool,
+}
+
+impl UserAgent {
+    pub(super) fn register(&mut self, now: Instant, id: RegistrationId, register: Register) {
+        let expires_s = register.expires_s.clamp(1, LONGEST_S);
+        let stack = &mut self.stack;
+        let registration = self
+            .registrations
+            .entry(id)
+            .or_insert_with(|| Registration::new(register.clone(), stack));
+        registration.take(register);
+        if let Err(news) = registration.ask(now, stack, id, expires_s) {
+            stack.news.push_back((id, news));
+        }
+    }
+
+    pub(super) fn unregister(&mut self, now: Instant, id: RegistrationId) {
+        let asked = match self.registrations.get_mut(&id) {
+            Some(registration) => registration.ask(now, &mut self.stack, id, 0),
+            None => Err(RegistrationNews::Unregistered),
+        };
+        if let Err(news) = asked {
+            self.forget_registration(now, id);
+            self.stack.news.push_back((id, news));
+        }
+    }
+
+    /// OPTIONS along the way of a registration: any answer says that somebody is there, and keeps
+    /// what lies between open (RFC 3261 section 11).
+    pub(super) fn ping(&mut self, now: Instant, id: RegistrationId) {
+        let Some(registration) = self.registrations.get_mut(&id) else { return };
+        if registration.ping.is_none() && registration.ping(now, &mut self.stack, id).is_none() {
+            self.stack.news.push_back((id, RegistrationNews::Silent));
+        }
+    }
+
+    /// A response to a REGISTER or a ping of ours; false if its transaction is none of these.
+    pub(super) fn registrar_answered(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        response: &Response,
+        flow: Flow,
+    ) -> bool {
+        let Some(id) = self.stack.registration_of(transaction) else { return false };
+        let Some(registration) = self.registrations.get_mut(&id) else { return true };
+        if !response.is_final() {
+            return true;
+        }
+        if registration.ping == Some(transaction) {
+            registration.ping = None;
+            let seen = registration.seen(response);
+            self.stack.news.push_back((id, RegistrationNews::Alive { seen }));
+            return true;
+        }
+        let Some(pending) = registration.pending.take_if(|p| p.transaction == transaction) else {
+            return true;
+        };
+        let is_last = pending.expires_s == 0;
+        let news = registration.answered(now, &mut self.stack, id, pending, response, flow);
+        if let Some(news) = news {
+            if is_last {
+                self.forget_registration(now, id);
+            }
+            self.stack.news.push_back((id, news));
+        }
+        true
+    }
+
+    /// A REGISTER or a ping of ours had no answer; false if the transaction is none of these.
+    pub(super) fn registrar_silent(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        status: u16,
+    ) -> bool {
+        let Some(id) = self.stack.registration_of(transaction) else { return false };
+        let Some(registration) = self.registrations.get_mut(&id) else { return true };
+        if registration.ping == Some(transaction) {
+            registration.ping = None;
+            self.stack.news.push_back((id, RegistrationNews::Silent));
+        } else if let Some(pending) = registration.pending.take_if(|p| p.transaction == transaction)
+        {
+            let failure = match status {
+                503 => RegistrationFailure::Unreachable,
+                _ => RegistrationFailure::Unanswered,
+            };
+            if pending.expires_s == 0 {
+                self.forget_registration(now, id);
+            }
+            let news = RegistrationNews::Failed { failure, retry_after_s: None };
+            self.stack.news.push_back((id, news));
+        }
+        true
+    }
+
+    /// A connection is gone. What is out over it is told by its transaction.
+    pub(super) fn registrations_lost(&mut self, connection: ConnectionId) {
+        for (id, registration) in &mut self.registrations {
+            if registration.connection.take_if(|own| *own == connection).is_some()
+                && registration.pending.is_none()
+            {
+                self.stack.news.push_back((*id, RegistrationNews::FlowLost));
+            }
+        }
+    }
+
+    fn forget_registration(&mut self, now: Instant, id: RegistrationId) {
+        let Some(gone) = self.registrations.remove(&id) else { return };
+        if let Some(connection) = gone.connection {
+            self.stack.connections.release(now, connection);
+        }
+    }
+}
+
+impl Registration {
+    fn new(register: Register, stack: &mut Stack) -> Self {
+        let destination = register.flow.peer.ip();
+        Self {
+            authentication: Authentication::new(register.credentials.clone(), destination),
+            register,
+            call_id: stack.entropy.token() + &stack.entropy.token(),
+            tag: stack.entropy.token(),
+            cseq: 0,
+            bound: None,
+            pending: None,
+            ping: None,
+            connection: None,
+        }
+    }
+
+    /// What is to be said from now on. Another server's nonces mean nothing to this one.
+    fn take(&mut self, register: Register) {
+        let destination = register.flow.peer.ip();
+        if destination != self.authentication.destination() {
+            self.authentication = Authentication::new(register.credentials.clone(), destination);
+        }
+        self.register = register;
+    }
+
+    /// Sends a REGISTER in place of the one that may be out.
+    fn ask(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        id: RegistrationId,
+        expires_s: u32,
+    ) -> Result<(), RegistrationNews> {
+        if let Some(before) = self.pending.take() {
+            stack.transactions.abandon(before.transaction);
+        }
+        self.authentication.begin_request();
+        let request = self.compose(stack, expires_s);
+        let Some(mut request) = request else {
+            let failure = RegistrationFailure::Refused(400);
+            return Err(RegistrationNews::Failed { failure, retry_after_s: None });
+        };
+        self.authentication.answer_ahead(&mut request, &mut stack.entropy);
+        self.send(now, stack, id, request, expires_s, false)
+    }
+
+    fn send(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        id: RegistrationId,
+        mut request: Request,
+        expires_s: u32,
+        is_longer: bool,
+    ) -> Result<(), RegistrationNews> {
+        self.cseq += 1;
+        request.set_header("CSeq", format!("{} REGISTER", self.cseq));
+        let sent = stack.request(now, request.clone(), self.way(), None);
+        let Some(transaction) = sent else {
+            let failure = RegistrationFailure::Unreachable;
+            return Err(RegistrationNews::Failed { failure, retry_after_s: None });
+        };
+        stack.set_registration(transaction, id);
+        self.pending = Some(Pending { transaction, request, expires_s, is_longer });
+        Ok(())
+    }
+
+    fn way(&self) -> Way {
+        let flow = self.register.flow;
+        Way::to_peer(Flow { connection: flow.connection.or(self.connection), ..flow })
+    }
+
+    fn contact(&self) -> NameAddr {
+        let Register { flow, contact, contact_user, .. } = &self.register;
+        let flow = contact.map_or(*flow, |local| Flow { local, ..*flow });
+        contact_for(flow, contact_user.reveal())
+    }
+
+    /// A REGISTER without Via and CSeq; `None` if a URI of the command is none.
+    fn compose(&self, stack: &Stack, expires_s: u32) -> Option<Request> {
+        let registrar = Uri::parse(self.register.registrar.reveal()).filter(Uri::is_sip)?;
+        let mut request = Request::new(Method::Register, registrar.for_request());
+        let whose = NameAddr::new(Uri::parse(self.register.address_of_record.reveal())?);
+        request.push_header("Max-Forwards", "70");
+        request.push_header("From", whose.clone().with_tag(&self.tag).to_string());
+        request.push_header("To", whose.to_string());
+        request.push_header("Call-ID", &self.call_id);
+        request.push_header("CSeq", "0 REGISTER");
+        let contact = self.contact();
+        request.push_header("Contact", format!("{contact};expires={expires_s}"));
+        // The binding of our address before this one would lead calls nowhere (section 10.2.2).
+        let before = self.bound.as_ref().filter(|before| !is_same(before, &contact.uri));
+        if let Some(before) = before {
+            request.push_header("Contact", format!("<{before}>;expires=0"));
+        }
+        request.push_header("Expires", expires_s.to_string());
+        request.push_header("Allow", ALLOW);
+        request.push_header("Supported", "path");
+        request.push_header("User-Agent", &stack.settings.product);
+        Some(request)
+    }
+
+    fn ping(&mut self, now: Instant, stack: &mut Stack, id: RegistrationId) -> Option<()> {
+        let target = Uri::parse(self.register.registrar.reveal())?;
+        let whose = NameAddr::new(Uri::parse(self.register.address_of_record.reveal())?);
+        let mut options = Request::new(Method::Options, target.clone().for_request());
+        options.push_header("Max-Forwards", "70");
+        options.push_header("From", whose.with_tag(&stack.entropy.token()).to_string());
+        options.push_header("To", NameAddr::new(target).to_string());
+        options.push_header("Call-ID", stack.entropy.token() + &stack.entropy.token());
+        options.push_header("CSeq", "1 OPTIONS");
+        options.push_header("Contact", self.contact().to_string());
+        options.push_header("Accept", SDP);
+        options.push_header("User-Agent", &stack.settings.product);
+        let transaction = stack.request(now, options, self.way(), None)?;
+        stack.set_registration(transaction, id);
+        self.ping = Some(transaction);
+        Some(())
+    }
+
+    /// A final response to a REGISTER. `None`: it was asked again.
+    fn answered(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        id: RegistrationId,
+        pending: Pending,
+        response: &Response,
+        flow: Flow,
+    ) -> Option<RegistrationNews> {
+        let status = response.status();
+        let retry_after_s = retry_after_s(response);
+        let failed = |failure| Some(RegistrationNews::Failed { failure, retry_after_s });
+        let again = match status {
+            200..=299 => return Some(self.accepted(now, stack, &pending, response, flow)),
+            401 | 407 => self.with_credentials(stack, &pending, response, flow),
+            423 => {
+                return match self.longer(&pending, response) {
+                    Some(expires_s) => {
+                        self.authentication.begin_request();
+                        let mut request = self.compose(stack, expires_s)?;
+                        self.authentication.answer_ahead(&mut request, &mut stack.entropy);
+                        self.send(now, stack, id, request, expires_s, true).err()
+                    }
+                    None => failed(RegistrationFailure::Refused(status)),
+                };
+            }
+            _ => return failed(RegistrationFailure::Refused(status)),
+        };
+        match again {
+            Ok(request) => {
+                self.send(now, stack, id, request, pending.expires_s, pending.is_longer).err()
+            }
+            Err(Unanswered::Disbelieved) => failed(RegistrationFailure::Disbelieved),
+            Err(Unanswered::NotForUs) => failed(RegistrationFailure::NotForUs),
+        }
+    }
+
+    fn with_credentials(
+        &mut self,
+        stack: &mut Stack,
+        pending: &Pending,
+        response: &Response,
+        flow: Flow,
+    ) -> Result<Request, Unanswered> {
+        let mut request = pending.request.clone();
+        // Who answered, and not only whom we asked.
+        let peer = flow.peer.ip();
+        self.authentication.answer(response, &mut request, peer, &mut stack.entropy)?;
+        Ok(request)
+    }
+
+    /// The time that a 423 wants, if it may have it.
+    fn longer(&self, pending: &Pending, response: &Response) -> Option<u32> {
+        let wanted: u32 = response.header("Min-Expires")?.trim().parse().ok()?;
+        let is_longer = wanted > pending.expires_s && pending.expires_s > 0;
+        (is_longer && wanted <= LONGEST_S && !pending.is_longer).then_some(wanted)
+    }
+
+    fn accepted(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        pending: &Pending,
+        ok: &Response,
+        flow: Flow,
+    ) -> RegistrationNews {
+        self.authentication.accepted(ok);
+        if pending.expires_s == 0 {
+            return RegistrationNews::Unregistered;
+        }
+        let contact = self.contact().uri;
+        let granted = granted(ok, &contact, pending.expires_s);
+        self.bound = Some(contact);
+        self.keep_open(now, stack, flow);
+        match granted {
+            0 => {
+                let failure = RegistrationFailure::NotKept;
+                RegistrationNews::Failed { failure, retry_after_s: None }
+            }
+            expires_s => {
+                let expires_s = expires_s.min(LONGEST_S);
+                RegistrationNews::Registered { expires_s, seen: self.seen(ok) }
+            }
+        }
+    }
+
+    fn keep_open(&mut self, now: Instant, stack: &mut Stack, flow: Flow) {
+        if self.connection == flow.connection {
+            return;
+        }
+        if let Some(connection) = flow.connection {
+            stack.connections.retain(connection);
+        }
+        if let Some(before) = std::mem::replace(&mut self.connection, flow.connection) {
+            stack.connections.release(now, before);
+        }
+    }
+
+    /// Our address as `received` and `rport` of our Via tell it (RFC 3581), where it is not that of
+    /// our Contact. Over a stream that we made the port is that of one connection, and ours would be
+    /// right if the address is.
+    fn seen(&self, response: &Response) -> Option<SocketAddr> {
+        let via = response.top_via()?;
+        let Register { flow, contact, .. } = &self.register;
+        let stated = contact.unwrap_or(flow.local);
+        let ip = via.received().or_else(|| via.host.ip())?;
+        let seen = SocketAddr::new(ip, via.rport().unwrap_or(flow.local.port()));
+        let is_so = match flow.transport.is_reliable() && contact.is_none() {
+            true => seen.ip() == stated.ip(),
+            false => seen == stated,
+        };
+        (!is_so).then_some(seen)
+    }
+}
+
+/// Seconds that our binding is kept (section 10.2.4): as its Contact says, else as the response
+/// does, else as was asked. A registrar may write our address in another way.
+fn granted(ok: &Response, ours: &Uri, asked_s: u32) -> u32 {
+    let all = ok.contacts();
+    let own = all.iter().find(|contact| is_same(&contact.uri, ours));
+    let stated = own.and_then(|contact| contact.params.value("expires")?.parse().ok());
+    stated.or_else(|| ok.expires()).unwrap_or(asked_s)
+}
+
+/// RFC 3261 section 19.1.4, but that a port which goes without saying is the same said, and that
+/// parameters of the registrar's do not count.
+fn is_same(a: &Uri, b: &Uri) -> bool {
+    let hosts = matches!((a.host(), b.host()), (Some(a), Some(b)) if a.same(b));
+    let port = |uri: &Uri| uri.port().unwrap_or(5060);
+    let transport = |uri: &Uri| uri.transport().unwrap_or("udp").to_ascii_lowercase();
+    hosts && port(a) == port(b) && transport(a) == transport(b) && a.user() == b.user()
+}
