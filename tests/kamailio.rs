@@ -58,7 +58,7 @@ fn it_registers_and_is_called_through_the_registrar() {
         assert!(server.has("1001"), "{transport}");
         let called = Command::new(env!("CARGO_BIN_EXE_attendant"))
             .args(["call", &format!("sip:1001@{}", server.address), "--max-seconds", "60"])
-            .args(["--expect", "how can i help"])
+            .args(["--transcribe", "--expect", "how can i help"])
             .output()
             .unwrap();
         let told = String::from_utf8_lossy(&[called.stdout, called.stderr].concat()).into_owned();

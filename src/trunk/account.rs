@@ -11,9 +11,14 @@
 //! Invariants: between two REGISTERs that are wanted here lies a second; what is waited for, and
 //! how often, is bounded; once `Over`, nothing is wanted any more.
 
+mod api;
+
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+pub use api::{Input, Output, Settings, Status};
 
 use super::reason::Reason;
 use crate::base::{Entropy, TimerTable};
@@ -42,61 +47,6 @@ const REBIND: Duration = Duration::from_secs(30);
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Between pings.
-    pub keep_alive: Duration,
-}
-
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// Calls can be taken.
-    Start,
-    /// The addresses behind the names of its servers, the first to be tried first; empty: none was
-    /// found.
-    Servers(Vec<SocketAddr>),
-    News(RegistrationNews),
-    /// Our own address on the way to the server has changed.
-    AddressChanged,
-    Stop,
-    Timeout,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Ask for the addresses of its servers.
-    Resolve,
-    Register {
-        server: SocketAddr,
-        /// Where we are reached, if not at the address that the REGISTER is sent from.
-        contact: Option<SocketAddr>,
-    },
-    Ping {
-        server: SocketAddr,
-    },
-    Unregister,
-    /// [`Account::status`] has changed.
-    Changed,
-    /// Nothing more before this time.
-    Timeout(Option<Instant>),
-}
-
-/// What the owner sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Not begun, or on the way to be registered for the first time.
-    Registering,
-    Registered {
-        until: Instant,
-    },
-    Failing {
-        since: Instant,
-        reason: Reason,
-    },
-    /// Given up in the end.
-    Left,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Idle,
     /// No address is known yet.
@@ -119,8 +69,7 @@ enum Timer {
     Left,
 }
 
-/// See the module.
-#[derive(Debug)]
+/// See the module. `Debug` shows no address.
 pub struct Account {
     settings: Settings,
     entropy: Entropy,
@@ -142,6 +91,12 @@ pub struct Account {
     is_bound: bool,
     timers: TimerTable<Timer>,
     outputs: VecDeque<Output>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Account({:?}, {} servers)", self.phase, self.servers.len())
+    }
 }
 
 impl Account {
@@ -217,8 +172,11 @@ impl Account {
     }
 
     fn resolved(&mut self, now: Instant, servers: Vec<SocketAddr>) {
-        // An address that was right is better than none: names fail more often than servers.
-        if !servers.is_empty() && servers != self.servers {
+        // An address that was right is better than none: names fail more often than servers. And among
+        // equals the order is chance: the one that was stays.
+        let is_other = servers.len() != self.servers.len()
+            || servers.iter().any(|server| !self.servers.contains(server));
+        if !servers.is_empty() && is_other {
             let current = self.servers.get(self.at).copied();
             self.servers = servers;
             self.tried = self.tried.min(self.servers.len());

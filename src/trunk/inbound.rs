@@ -1,6 +1,7 @@
 //! Who may call: anyone, the servers of the accounts, or networks that the owner names.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::sip::{Network, Sources};
@@ -9,13 +10,20 @@ use crate::sip::{Network, Sources};
 const ADDRESSES: usize = 64;
 
 /// The list of `[inbound]`, with the addresses of the accounts as they become known.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Callers {
     anyone: bool,
     accounts: bool,
     networks: Vec<Network>,
     /// By account, the newest last.
     addresses: BTreeMap<usize, Vec<IpAddr>>,
+}
+
+impl fmt::Debug for Callers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { anyone, accounts, networks, .. } = self;
+        write!(f, "Callers(anyone {anyone}, accounts {accounts}, {} networks)", networks.len())
+    }
 }
 
 impl Callers {

@@ -47,7 +47,7 @@ impl Desk {
             keep_alive: Duration::from_secs(25),
             places: vec![Place { host: Host::Ip(address.ip()), port: Some(address.port()) }],
         };
-        let (resolver, answers) = Resolver::new();
+        let (resolver, answers) = Resolver::new(entropy.fork());
         let callers = Callers::new(false, true, Vec::new());
         let accounts = Accounts::new(vec![plan], callers, resolver, &mut entropy);
         let sip = SipLine::new(agent, sockets);

@@ -123,7 +123,7 @@ pub fn run(
         let roots = settings::roots(questions.iter().any(|question| question.address.tls))?;
         LookUps::new(questions, &roots, knowledge)
     };
-    let (resolver, resolved) = Resolver::new();
+    let (resolver, resolved) = Resolver::new(entropy.fork());
     let callers = settings::callers(config);
     let accounts = Accounts::new(plans, callers, resolver, &mut entropy);
     let agent = UserAgent::new(settings::agent(sockets.listening()), entropy.fork());

@@ -9,6 +9,7 @@
 
 mod api;
 mod authentication;
+mod binding;
 mod calling;
 mod compose;
 mod ending;

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::UserAgent;
 use super::authentication::{Authentication, Unanswered};
+use super::binding::{granted_s, is_same};
 use super::compose::{ALLOW, SDP, retry_after_s};
 use super::registration::{Register, RegistrationFailure, RegistrationId, RegistrationNews};
 use super::stack::Stack;
@@ -353,7 +354,7 @@ impl Registration {
             return RegistrationNews::Unregistered;
         }
         let contact = self.contact().uri;
-        let granted = granted(ok, &contact, pending.expires_s);
+        let granted = granted_s(ok, &contact, pending.expires_s);
         self.bound = Some(contact);
         self.keep_open(now, stack, flow);
         match granted {
@@ -395,22 +396,4 @@ impl Registration {
         };
         (!is_so).then_some(seen)
     }
-}
-
-/// Seconds that our binding is kept (section 10.2.4): as its Contact says, else as the response
-/// does, else as was asked. A registrar may write our address in another way.
-fn granted(ok: &Response, ours: &Uri, asked_s: u32) -> u32 {
-    let all = ok.contacts();
-    let own = all.iter().find(|contact| is_same(&contact.uri, ours));
-    let stated = own.and_then(|contact| contact.params.value("expires")?.parse().ok());
-    stated.or_else(|| ok.expires()).unwrap_or(asked_s)
-}
-
-/// RFC 3261 section 19.1.4, but that a port which goes without saying is the same said, and that
-/// parameters of the registrar's do not count.
-fn is_same(a: &Uri, b: &Uri) -> bool {
-    let hosts = matches!((a.host(), b.host()), (Some(a), Some(b)) if a.same(b));
-    let port = |uri: &Uri| uri.port().unwrap_or(5060);
-    let transport = |uri: &Uri| uri.transport().unwrap_or("udp").to_ascii_lowercase();
-    hosts && port(a) == port(b) && transport(a) == transport(b) && a.user() == b.user()
 }

@@ -303,7 +303,10 @@ fn another_address_or_a_lost_way_registers_at_once() {
     desk.pass(seconds(5));
     desk.input(Input::Servers(vec![server(7), server(1)]));
     desk.input(Input::Servers(Vec::new()));
+    desk.input(Input::Servers(vec![server(1), server(7)]));
     assert_eq!(desk.asked.len(), 1, "the one in use is still right");
+    desk.until_asked();
+    assert_eq!(desk.last_server(), server(1));
 }
 
 #[test]
