@@ -381,6 +381,21 @@ fn the_connection_of_a_registration_is_kept_and_its_loss_is_told() {
     let invite = Script::new("INVITE").tcp().body(SDP);
     bench.receive_over(flow, &invite.text());
     assert_eq!(bench.said(), ["Incoming"]);
+    bench.take();
+    // Another server is reached by a connection of its own.
+    let peer = "192.0.2.51:5060".parse().unwrap();
+    let elsewhere = Flow { peer, connection: None, ..flow };
+    let register_there = Register { flow: elsewhere, ..register() };
+    bench.command(Command::Register { id: ID, register: Box::new(register_there) });
+    let asked = matches!(bench.actions[..], [Output::Connect { peer: there, .. }] if there == peer);
+    assert!(asked && bench.sent.is_empty(), "{:?}", bench.actions);
+    bench.actions.clear();
+    bench.input(Input::ConnectFailed { connection: ConnectionId::Dialled(2) });
+    assert_eq!(bench.fails_with(), RegistrationFailure::Unreachable);
+    let back = Register { flow: Flow { connection: None, ..flow }, ..register() };
+    let sent = bench.registers(back);
+    bench.receive_over(flow, &reply(&sent, 200, "r", &[], ""));
+    assert_eq!(bench.told(), [registered(300)]);
     bench.input(Input::StreamClosed { connection });
     assert_eq!(bench.told(), [RegistrationNews::FlowLost]);
     // With a request out the loss is told by that.
@@ -390,7 +405,7 @@ fn the_connection_of_a_registration_is_kept_and_its_loss_is_told() {
         register: Box::new(Register { flow: Flow { connection: None, ..flow }, ..register() }),
     });
     bench.actions.clear();
-    bench.input(Input::ConnectFailed { connection: ConnectionId::Dialled(2) });
+    bench.input(Input::ConnectFailed { connection: ConnectionId::Dialled(3) });
     assert_eq!(bench.fails_with(), RegistrationFailure::Unreachable);
 }
 

@@ -57,7 +57,7 @@ impl UserAgent {
             .registrations
             .entry(id)
             .or_insert_with(|| Registration::new(register.clone(), stack));
-        registration.take(register);
+        registration.take(now, stack, register);
         if let Err(news) = registration.ask(now, stack, id, expires_s) {
             stack.news.push_back((id, news));
         }
@@ -178,8 +178,14 @@ impl Registration {
         }
     }
 
-    /// What is to be said from now on. Another server's nonces mean nothing to this one.
-    fn take(&mut self, register: Register) {
+    /// What is to be said from now on. Another server's nonces mean nothing to this one, and its
+    /// connection leads elsewhere.
+    fn take(&mut self, now: Instant, stack: &mut Stack, register: Register) {
+        if register.flow.peer != self.register.flow.peer
+            && let Some(before) = self.connection.take()
+        {
+            stack.connections.release(now, before);
+        }
         let destination = register.flow.peer.ip();
         if destination != self.authentication.destination() {
             self.authentication = Authentication::new(register.credentials.clone(), destination);
