@@ -6,9 +6,11 @@
 
 mod plan;
 mod resolver;
+mod shown;
 
 pub use plan::{Plan, plans};
 pub use resolver::{Resolved, Resolver};
+pub use shown::Shown;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,27 +20,6 @@ use super::sip_line::SipLine;
 use crate::base::Entropy;
 use crate::sip::{self, Flow, RegistrationFailure, RegistrationId, RegistrationNews};
 use crate::trunk::{Account, Callers, Input, Output, Settings, Status};
-
-/// What the owner is shown of one account. Times are those of the net thread's clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
-    pub name: String,
-    pub status: Status,
-}
-
-impl Shown {
-    /// What is wrong, as a sentence.
-    pub fn fault(&self) -> Option<String> {
-        let name = &self.name;
-        match self.status {
-            Status::Failing { reason, .. } => {
-                Some(format!("account {name}: it is not registered: {reason}"))
-            }
-            Status::Registering => Some(format!("account {name}: it is not registered yet")),
-            Status::Registered { .. } | Status::Left => None,
-        }
-    }
-}
 
 struct Held {
     plan: Plan,
@@ -50,6 +31,8 @@ struct Held {
     is_resolving: bool,
     /// When to ask for the names again.
     resolve_at: Option<Instant>,
+    /// The log has said that it is registered.
+    is_logged: bool,
 }
 
 /// See the module. `Debug` shows no address.
@@ -77,7 +60,15 @@ impl Accounts {
             let settings = Settings { keep_alive: plan.keep_alive };
             let machine = Account::new(settings, entropy.fork());
             let (deadline, local, resolve_at) = (None, None, None);
-            Held { plan, machine, deadline, local, is_resolving: false, resolve_at }
+            Held {
+                plan,
+                machine,
+                deadline,
+                local,
+                is_resolving: false,
+                resolve_at,
+                is_logged: false,
+            }
         });
         Self { all: all.collect(), callers, resolver, has_changed: true }
     }
@@ -234,16 +225,20 @@ impl Plan {
 }
 
 impl Held {
-    fn log(&self, now: Instant) {
+    /// A registration that is renewed is no news.
+    fn log(&mut self, now: Instant) {
         let account = &self.plan.name;
-        match self.machine.status() {
-            Status::Registered { until } => {
+        let status = self.machine.status();
+        let was_logged =
+            std::mem::replace(&mut self.is_logged, matches!(status, Status::Registered { .. }));
+        match status {
+            Status::Registered { until } if !was_logged => {
                 let seconds = until.saturating_duration_since(now).as_secs();
                 tracing::info!(account, seconds, "registered");
             }
             Status::Failing { reason, .. } => tracing::warn!(account, %reason, "not registered"),
             Status::Left => tracing::info!(account, "registration ended"),
-            Status::Registering => {}
+            Status::Registered { .. } | Status::Registering => {}
         }
     }
 }

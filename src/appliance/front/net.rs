@@ -28,8 +28,7 @@ use crate::call::language::Abilities;
 use crate::converse::llm::Fault;
 use crate::speech::protocol::{Ready, TurnReport, VoiceReport};
 use crate::store::messages::{Left, MessageLog};
-use crate::trunk::Status;
-use crate::web::{AccountReport, Board, Health, Hearing};
+use crate::web::{Board, Health, Hearing};
 
 /// The loop turns at least this often: several times between two looks of the watchdog.
 const HEARTBEAT: Duration = Duration::from_millis(250);
@@ -204,7 +203,8 @@ impl Net {
 
     fn look_at_accounts(&mut self, engine: &dyn Engine) {
         let Some(accounts) = self.switchboard.take_accounts() else { return };
-        self.board.set_accounts(accounts.iter().map(|shown| report(now(), shown)).collect());
+        self.board
+            .set_accounts(accounts.iter().map(|shown| shown.report(now(), unix_ms())).collect());
         self.accounts = accounts;
         self.show_health(engine);
     }
@@ -300,24 +300,6 @@ fn without_gpu(device: &str) -> Option<String> {
         device => device,
     };
     Some(format!("speech.device: the speech engine hears without the GPU: {reason}"))
-}
-
-/// What the page shows of an account, with the times of the wall clock.
-fn report(now: Instant, shown: &AccountShown) -> AccountReport {
-    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let (state, since_ms, until_ms, reason) = match shown.status {
-        Status::Registering => ("registering", None, None, None),
-        Status::Registered { until } => {
-            let left = until.saturating_duration_since(now);
-            ("registered", None, Some(unix_ms() + ms(left)), None)
-        }
-        Status::Failing { since, reason } => {
-            let ago = now.saturating_duration_since(since);
-            ("failing", Some(unix_ms().saturating_sub(ms(ago))), None, Some(reason.to_string()))
-        }
-        Status::Left => ("ended", None, None, None),
-    };
-    AccountReport { name: shown.name.clone(), state, since_ms, until_ms, reason }
 }
 
 fn hearing(ready: &Ready) -> Hearing {

@@ -320,6 +320,8 @@ fn a_newer_wish_replaces_the_request_that_is_out() {
     let first = bench.registers(register());
     let second = bench.registers(register());
     assert_eq!(seq(&second), seq(&first) + 1);
+    bench.pass(seconds(4));
+    assert!(bench.take().iter().all(|sent| sent.branch() == second.branch()), "one is out");
     bench.receive(&reply(&first, 200, "r", &[CONTACT], ""));
     assert!(bench.told().is_empty());
     bench.receive(&reply(&second, 200, "r", &[CONTACT], ""));

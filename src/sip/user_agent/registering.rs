@@ -137,8 +137,7 @@ impl UserAgent {
             if pending.expires_s == 0 {
                 self.forget_registration(now, id);
             }
-            let news = RegistrationNews::Failed { failure, retry_after_s: None };
-            self.stack.news.push_back((id, news));
+            self.stack.news.push_back((id, failed(failure)));
         }
         true
     }
@@ -205,10 +204,8 @@ impl Registration {
             stack.transactions.abandon(before.transaction);
         }
         self.authentication.begin_request();
-        let request = self.compose(stack, expires_s);
-        let Some(mut request) = request else {
-            let failure = RegistrationFailure::Refused(400);
-            return Err(RegistrationNews::Failed { failure, retry_after_s: None });
+        let Some(mut request) = self.compose(stack, expires_s) else {
+            return Err(failed(RegistrationFailure::Refused(400)));
         };
         self.authentication.answer_ahead(&mut request, &mut stack.entropy);
         self.send(now, stack, id, request, expires_s, false)
@@ -227,8 +224,7 @@ impl Registration {
         request.set_header("CSeq", format!("{} REGISTER", self.cseq));
         let sent = stack.request(now, request.clone(), self.way(), None);
         let Some(transaction) = sent else {
-            let failure = RegistrationFailure::Unreachable;
-            return Err(RegistrationNews::Failed { failure, retry_after_s: None });
+            return Err(failed(RegistrationFailure::Unreachable));
         };
         stack.set_registration(transaction, id);
         self.pending = Some(Pending { transaction, request, expires_s, is_longer });
@@ -300,7 +296,7 @@ impl Registration {
     ) -> Option<RegistrationNews> {
         let status = response.status();
         let retry_after_s = retry_after_s(response);
-        let failed = |failure| Some(RegistrationNews::Failed { failure, retry_after_s });
+        let refused = |failure| Some(RegistrationNews::Failed { failure, retry_after_s });
         let again = match status {
             200..=299 => return Some(self.accepted(now, stack, &pending, response, flow)),
             401 | 407 => self.with_credentials(stack, &pending, response, flow),
@@ -312,17 +308,17 @@ impl Registration {
                         self.authentication.answer_ahead(&mut request, &mut stack.entropy);
                         self.send(now, stack, id, request, expires_s, true).err()
                     }
-                    None => failed(RegistrationFailure::Refused(status)),
+                    None => refused(RegistrationFailure::Refused(status)),
                 };
             }
-            _ => return failed(RegistrationFailure::Refused(status)),
+            _ => return refused(RegistrationFailure::Refused(status)),
         };
         match again {
             Ok(request) => {
                 self.send(now, stack, id, request, pending.expires_s, pending.is_longer).err()
             }
-            Err(Unanswered::Disbelieved) => failed(RegistrationFailure::Disbelieved),
-            Err(Unanswered::NotForUs) => failed(RegistrationFailure::NotForUs),
+            Err(Unanswered::Disbelieved) => refused(RegistrationFailure::Disbelieved),
+            Err(Unanswered::NotForUs) => refused(RegistrationFailure::NotForUs),
         }
     }
 
@@ -364,10 +360,7 @@ impl Registration {
         self.bound = Some(contact);
         self.keep_open(now, stack, flow);
         match granted {
-            0 => {
-                let failure = RegistrationFailure::NotKept;
-                RegistrationNews::Failed { failure, retry_after_s: None }
-            }
+            0 => failed(RegistrationFailure::NotKept),
             expires_s => {
                 let expires_s = expires_s.min(LONGEST_S);
                 RegistrationNews::Registered { expires_s, seen: self.seen(ok) }
@@ -402,4 +395,8 @@ impl Registration {
         };
         (!is_so).then_some(seen)
     }
+}
+
+const fn failed(failure: RegistrationFailure) -> RegistrationNews {
+    RegistrationNews::Failed { failure, retry_after_s: None }
 }
