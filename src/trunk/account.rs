@@ -248,7 +248,7 @@ impl Account {
         self.with_server_since.get_or_insert(now);
         let expires = Duration::from_secs(expires_s.max(1).into());
         // Half of it leaves time for the other servers and for one that is restarted.
-        let refresh = self.jittered(expires / 2, 0.8).max(APART);
+        let refresh = self.jittered(expires / 2, 0.8);
         self.timers.set(Timer::Register, now + refresh);
         let ping = self.jittered(self.settings.keep_alive, 0.8);
         self.timers.set(Timer::Ping, now + ping);

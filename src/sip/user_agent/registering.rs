@@ -1,7 +1,6 @@
 //! Registering with a registrar (RFC 3261 section 10.2), and asking whether it is still there.
 //!
-//! Here is what one REGISTER leads to: credentials where they are wanted, a longer time where 423
-//! asks for one, and a word on what came of it. When to register is for the owner of the accounts.
+//! Here is what one REGISTER leads to. When to register is for the owner of the accounts.
 //!
 //! Invariants: a binding set keeps its Call-ID, and its CSeq rises with every request, also one that
 //! is sent again with credentials; at most one REGISTER of a set is out; credentials go to nobody
@@ -26,6 +25,7 @@ const LONGEST_S: u32 = 86_400;
 
 /// A binding set.
 pub(super) struct Registration {
+    id: RegistrationId,
     register: Register,
     call_id: String,
     tag: String,
@@ -56,16 +56,16 @@ impl UserAgent {
         let registration = self
             .registrations
             .entry(id)
-            .or_insert_with(|| Registration::new(register.clone(), stack));
+            .or_insert_with(|| Registration::new(id, register.clone(), stack));
         registration.take(now, stack, register);
-        if let Err(news) = registration.ask(now, stack, id, expires_s) {
+        if let Err(news) = registration.ask(now, stack, expires_s) {
             stack.news.push_back((id, news));
         }
     }
 
     pub(super) fn unregister(&mut self, now: Instant, id: RegistrationId) {
         let asked = match self.registrations.get_mut(&id) {
-            Some(registration) => registration.ask(now, &mut self.stack, id, 0),
+            Some(registration) => registration.ask(now, &mut self.stack, 0),
             None => Err(RegistrationNews::Unregistered),
         };
         if let Err(news) = asked {
@@ -78,7 +78,7 @@ impl UserAgent {
     /// what lies between open (RFC 3261 section 11).
     pub(super) fn ping(&mut self, now: Instant, id: RegistrationId) {
         let Some(registration) = self.registrations.get_mut(&id) else { return };
-        if registration.ping.is_none() && registration.ping(now, &mut self.stack, id).is_none() {
+        if registration.ping.is_none() && registration.ping(now, &mut self.stack).is_none() {
             self.stack.news.push_back((id, RegistrationNews::Silent));
         }
     }
@@ -106,7 +106,7 @@ impl UserAgent {
             return true;
         };
         let is_last = pending.expires_s == 0;
-        let news = registration.answered(now, &mut self.stack, id, pending, response, flow);
+        let news = registration.answered(now, &mut self.stack, pending, response, flow);
         if let Some(news) = news {
             if is_last {
                 self.forget_registration(now, id);
@@ -162,9 +162,10 @@ impl UserAgent {
 }
 
 impl Registration {
-    fn new(register: Register, stack: &mut Stack) -> Self {
+    fn new(id: RegistrationId, register: Register, stack: &mut Stack) -> Self {
         let destination = register.flow.peer.ip();
         Self {
+            id,
             authentication: Authentication::new(register.credentials.clone(), destination),
             register,
             call_id: stack.entropy.token() + &stack.entropy.token(),
@@ -197,7 +198,6 @@ impl Registration {
         &mut self,
         now: Instant,
         stack: &mut Stack,
-        id: RegistrationId,
         expires_s: u32,
     ) -> Result<(), RegistrationNews> {
         if let Some(before) = self.pending.take() {
@@ -208,14 +208,13 @@ impl Registration {
             return Err(failed(RegistrationFailure::Refused(400)));
         };
         self.authentication.answer_ahead(&mut request, &mut stack.entropy);
-        self.send(now, stack, id, request, expires_s, false)
+        self.send(now, stack, request, expires_s, false)
     }
 
     fn send(
         &mut self,
         now: Instant,
         stack: &mut Stack,
-        id: RegistrationId,
         mut request: Request,
         expires_s: u32,
         is_longer: bool,
@@ -226,7 +225,7 @@ impl Registration {
         let Some(transaction) = sent else {
             return Err(failed(RegistrationFailure::Unreachable));
         };
-        stack.set_registration(transaction, id);
+        stack.set_registration(transaction, self.id);
         self.pending = Some(Pending { transaction, request, expires_s, is_longer });
         Ok(())
     }
@@ -266,7 +265,7 @@ impl Registration {
         Some(request)
     }
 
-    fn ping(&mut self, now: Instant, stack: &mut Stack, id: RegistrationId) -> Option<()> {
+    fn ping(&mut self, now: Instant, stack: &mut Stack) -> Option<()> {
         let target = Uri::parse(self.register.registrar.reveal())?;
         let whose = NameAddr::new(Uri::parse(self.register.address_of_record.reveal())?);
         let mut options = Request::new(Method::Options, target.clone().for_request());
@@ -279,7 +278,7 @@ impl Registration {
         options.push_header("Accept", SDP);
         options.push_header("User-Agent", &stack.settings.product);
         let transaction = stack.request(now, options, self.way(), None)?;
-        stack.set_registration(transaction, id);
+        stack.set_registration(transaction, self.id);
         self.ping = Some(transaction);
         Some(())
     }
@@ -289,7 +288,6 @@ impl Registration {
         &mut self,
         now: Instant,
         stack: &mut Stack,
-        id: RegistrationId,
         pending: Pending,
         response: &Response,
         flow: Flow,
@@ -306,7 +304,7 @@ impl Registration {
                         self.authentication.begin_request();
                         let mut request = self.compose(stack, expires_s)?;
                         self.authentication.answer_ahead(&mut request, &mut stack.entropy);
-                        self.send(now, stack, id, request, expires_s, true).err()
+                        self.send(now, stack, request, expires_s, true).err()
                     }
                     None => refused(RegistrationFailure::Refused(status)),
                 };
@@ -315,7 +313,7 @@ impl Registration {
         };
         match again {
             Ok(request) => {
-                self.send(now, stack, id, request, pending.expires_s, pending.is_longer).err()
+                self.send(now, stack, request, pending.expires_s, pending.is_longer).err()
             }
             Err(Unanswered::Disbelieved) => refused(RegistrationFailure::Disbelieved),
             Err(Unanswered::NotForUs) => refused(RegistrationFailure::NotForUs),

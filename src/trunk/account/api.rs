@@ -39,7 +39,7 @@ pub enum Output {
         server: SocketAddr,
     },
     Unregister,
-    /// [`Account::status`] has changed.
+    /// The status of the account has changed.
     Changed,
     /// Nothing more before this time.
     Timeout(Option<Instant>),
