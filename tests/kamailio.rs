@@ -58,11 +58,14 @@ fn it_registers_and_is_called_through_the_registrar() {
         assert!(server.has("1001"), "{transport}");
         let called = Command::new(env!("CARGO_BIN_EXE_attendant"))
             .args(["call", &format!("sip:1001@{}", server.address), "--max-seconds", "60"])
-            .args(["--transcribe", "--expect", "how can i help"])
+            .args(["--api", &format!("http://{}", appliance.web), "--json"])
+            .args(["--expect", "how can i help"])
             .output()
             .unwrap();
         let told = String::from_utf8_lossy(&[called.stdout, called.stderr].concat()).into_owned();
-        assert!(called.status.success(), "{transport}: {told}");
+        let call: Value = serde_json::from_str(&told).unwrap_or_else(|_| panic!("{told}"));
+        assert_eq!(call["as_expected"], true, "{transport}: {call}");
+        assert!(call["greeting_delay_ms"].is_i64(), "the greeting was heard: {call}");
         // Who calls from elsewhere than the account's server hears nothing.
         assert_eq!(options(Ipv4Addr::new(127, 0, 0, 2), appliance.sip, "1001"), None);
         assert_eq!(options(Ipv4Addr::LOCALHOST, appliance.sip, "1001"), Some(200));

@@ -38,6 +38,9 @@ const RETRY_AFTER_MOST: Duration = Duration::from_secs(3_600);
 const TRY_WITHIN: Duration = Duration::from_secs(10);
 /// How long an answer to a ping is waited for: sent four times by then.
 const ALIVE_WITHIN: Duration = Duration::from_secs(8);
+/// Pings in a row that a server has not answered, though it has the REGISTER right after: it answers
+/// none. They go on, for the routers between, and are no longer waited for.
+const IGNORED: u8 = 2;
 /// A server further back is left for the first one after this, with the next refresh.
 const BACK_TO_FIRST: Duration = Duration::from_secs(300);
 /// Between two changes of our Contact to where we are seen: a network address translator that has
@@ -87,6 +90,9 @@ pub struct Account {
     asked_at: Option<Instant>,
     /// When the server in use was registered with first.
     with_server_since: Option<Instant>,
+    /// Pings that were ignored so far, and whether the last one was not answered.
+    ignored: u8,
+    is_ping_missed: bool,
     /// A registrar has had our binding.
     is_bound: bool,
     timers: TimerTable<Timer>,
@@ -114,6 +120,8 @@ impl Account {
             rebound_at: None,
             asked_at: None,
             with_server_since: None,
+            ignored: 0,
+            is_ping_missed: false,
             is_bound: false,
             timers: TimerTable::default(),
             outputs: VecDeque::new(),
@@ -231,11 +239,11 @@ impl Account {
             }
             (Phase::Registered, RegistrationNews::Alive { seen }) => {
                 self.timers.cancel(Timer::NotAlive);
+                self.ignored = 0;
                 self.be_seen(now, seen);
             }
-            (Phase::Registered, RegistrationNews::Silent | RegistrationNews::FlowLost) => {
-                self.register_anew(now);
-            }
+            (Phase::Registered, RegistrationNews::Silent) => self.not_alive(now),
+            (Phase::Registered, RegistrationNews::FlowLost) => self.register_anew(now),
             _ => {}
         }
     }
@@ -244,6 +252,8 @@ impl Account {
         self.phase = Phase::Registered;
         self.is_bound = true;
         self.timers.clear();
+        let is_ignored = std::mem::take(&mut self.is_ping_missed);
+        self.ignored = self.ignored.saturating_add(is_ignored.into());
         (self.tried, self.failures) = (0, 0);
         self.with_server_since.get_or_insert(now);
         let expires = Duration::from_secs(expires_s.max(1).into());
@@ -277,6 +287,7 @@ impl Account {
     fn try_next(&mut self, now: Instant) {
         self.at = (self.at + 1) % self.servers.len().max(1);
         self.with_server_since = None;
+        (self.ignored, self.is_ping_missed) = (0, false);
         self.attempt(now);
     }
 
@@ -295,6 +306,7 @@ impl Account {
         self.phase = Phase::Waiting;
         (self.tried, self.at) = (0, 0);
         self.with_server_since = None;
+        (self.ignored, self.is_ping_missed) = (0, false);
         self.timers.clear();
         self.timers.set(Timer::Register, now + wait);
         let since = match self.status {
@@ -322,15 +334,24 @@ impl Account {
             (Phase::Trying, Timer::NextServer) => self.try_next(now),
             (Phase::Registered, Timer::Ping) => {
                 if let Some(server) = self.servers.get(self.at).copied() {
-                    self.timers.set(Timer::NotAlive, now + ALIVE_WITHIN);
+                    if self.ignored < IGNORED {
+                        self.timers.set(Timer::NotAlive, now + ALIVE_WITHIN);
+                    }
                     self.outputs.push_back(Output::Ping { server });
                 }
                 let next = self.jittered(self.settings.keep_alive, 0.8);
                 self.timers.set(Timer::Ping, now + next.max(ALIVE_WITHIN + APART));
             }
-            (Phase::Registered, Timer::NotAlive) => self.register_anew(now),
+            (Phase::Registered, Timer::NotAlive) => self.not_alive(now),
             (Phase::Leaving, Timer::Left) => self.leave(),
             _ => {}
+        }
+    }
+
+    fn not_alive(&mut self, now: Instant) {
+        if self.ignored < IGNORED {
+            self.is_ping_missed = true;
+            self.register_anew(now);
         }
     }
 

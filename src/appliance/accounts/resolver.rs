@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::appliance::config::Place;
 use crate::base::{Entropy, limits};
@@ -26,8 +27,9 @@ const RESOLV_CONF_BYTES: u64 = 64 * 1024;
 const NAME_SERVERS: usize = 3;
 const ROUNDS: usize = 2;
 const NAME_SERVER_PATIENCE: Duration = Duration::from_millis(1_500);
-/// How long one name of a machine may take.
+/// How long one name of a machine may take, and after which time no further one is asked for.
 const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE_IN_ALL: Duration = Duration::from_secs(20);
 /// How long addresses are taken for right where nothing says so, and the bounds where a record does.
 const VALID: Duration = Duration::from_secs(300);
 const VALID_S: std::ops::RangeInclusive<u32> = 30..=3_600;
@@ -65,6 +67,7 @@ impl Resolver {
             entropy: self.entropy.fork(),
             name_servers: self.name_servers.clone(),
             transport,
+            until: Instant::now() + PATIENCE_IN_ALL,
             servers: Vec::new(),
             valid: VALID,
         };
@@ -84,6 +87,7 @@ struct Search {
     entropy: Entropy,
     name_servers: Option<Vec<SocketAddr>>,
     transport: Transport,
+    until: Instant,
     servers: Vec<SocketAddr>,
     valid: Duration,
 }
@@ -121,6 +125,9 @@ impl Search {
     }
 
     async fn machine(&mut self, name: &str, port: u16) {
+        if Instant::now() >= self.until {
+            return;
+        }
         let asked = tokio::net::lookup_host((name, port));
         if let Ok(Ok(found)) = tokio::time::timeout(PATIENCE, asked).await {
             self.found(found);

@@ -360,6 +360,15 @@ fn any_answer_to_a_ping_is_a_sign_of_life() {
     assert!(bench.sent.is_empty(), "one at a time");
     bench.pass(seconds(32));
     assert_eq!(bench.told(), [RegistrationNews::Silent]);
+    // A REGISTER asks the same, and is the one that is answered for.
+    bench.take();
+    bench.command(Command::Ping { id: ID });
+    bench.take();
+    let sent = bench.registers(register());
+    bench.receive(&reply(&sent, 200, "r", &[CONTACT], ""));
+    assert_eq!(bench.told(), [registered(300)]);
+    bench.pass(seconds(40));
+    assert!(bench.told().is_empty() && bench.sent.is_empty());
 }
 
 #[test]

@@ -106,8 +106,7 @@ impl UserAgent {
             return true;
         };
         let is_last = pending.expires_s == 0;
-        let news = registration.answered(now, &mut self.stack, pending, response, flow);
-        if let Some(news) = news {
+        if let Some(news) = registration.answered(now, &mut self.stack, pending, response, flow) {
             if is_last {
                 self.forget_registration(now, id);
             }
@@ -193,15 +192,16 @@ impl Registration {
         self.register = register;
     }
 
-    /// Sends a REGISTER in place of the one that may be out.
+    /// Sends a REGISTER in place of the one, or the ping, that may be out.
     fn ask(
         &mut self,
         now: Instant,
         stack: &mut Stack,
         expires_s: u32,
     ) -> Result<(), RegistrationNews> {
-        if let Some(before) = self.pending.take() {
-            stack.transactions.abandon(before.transaction);
+        let before = self.pending.take().map(|before| before.transaction);
+        for before in before.into_iter().chain(self.ping.take()) {
+            stack.transactions.abandon(before);
         }
         self.authentication.begin_request();
         let Some(mut request) = self.compose(stack, expires_s) else {

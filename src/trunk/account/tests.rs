@@ -356,6 +356,27 @@ fn a_registered_account_that_hears_nothing_is_found_out() {
 }
 
 #[test]
+fn a_server_that_answers_no_ping_is_left_in_peace() {
+    let mut desk = Desk::registered(&[1]);
+    desk.is_deaf = true;
+    for _ in 0..2 {
+        let wait = desk.until_asked();
+        assert!(wait <= seconds(25 + 8), "{wait:?}");
+        desk.accept(300);
+    }
+    desk.take();
+    let wait = desk.until_asked();
+    assert!(wait >= seconds(120), "the renewal: {wait:?}");
+    let pings = desk.take().iter().filter(|out| matches!(out, Output::Ping { .. })).count();
+    assert!(pings >= 4, "routers still see them: {pings}");
+    // One that has answered since is believed again.
+    desk.accept(300);
+    desk.input(Input::News(RegistrationNews::Alive { seen: None }));
+    let wait = desk.until_asked();
+    assert!(wait <= seconds(25 + 8), "{wait:?}");
+}
+
+#[test]
 fn without_an_address_it_asks_again_and_says_so() {
     let mut desk = Desk::new(1);
     desk.input(Input::Start);
