@@ -35,7 +35,7 @@ pub fn plans(config: &Config) -> Result<Vec<Plan>, StartError> {
 }
 
 fn plan(account: &config::Account) -> Result<Plan, StartError> {
-    let config::Account { name, server, user, .. } = account;
+    let name = &account.name;
     let password = credentials::of_account(name).map_err(|source| StartError::System {
         what: "cannot read the credential of an account",
         source,
@@ -48,13 +48,18 @@ fn plan(account: &config::Account) -> Result<Plan, StartError> {
             credentials::account_variable(name)
         ),
     })?;
+    Ok(with_password(account, password))
+}
+
+fn with_password(account: &config::Account, password: Private<String>) -> Plan {
+    let config::Account { name, server, user, .. } = account;
     let registrar = Uri::sip(None, server.host.clone(), server.port);
     let address_of_record = Uri::sip(Some(user.reveal()), server.host.clone(), None);
     let places = match account.proxies.is_empty() {
         true => vec![server.clone()],
         false => account.proxies.clone(),
     };
-    Ok(Plan {
+    Plan {
         name: name.clone(),
         transport: match account.transport {
             config::Transport::Udp => Transport::Udp,
@@ -71,5 +76,34 @@ fn plan(account: &config::Account) -> Result<Plan, StartError> {
         expires_s: account.expires_s,
         keep_alive: account.keep_alive,
         places,
-    })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::appliance::config::from_text;
+
+    #[test]
+    fn an_account_becomes_what_a_register_says() {
+        let section =
+            "[[accounts]]\nname = \"office\"\nserver = \"pbx.example.net:5070\"\nuser = \"1001\"\n";
+        let plan = |rest: &str| {
+            let config = from_text(&format!("{section}{rest}")).unwrap();
+            with_password(&config.accounts[0], Private::new("hush".to_owned()))
+        };
+        let plain = plan("");
+        assert_eq!(plain.registrar.reveal(), "sip:pbx.example.net:5070");
+        assert_eq!(plain.address_of_record.reveal(), "sip:1001@pbx.example.net");
+        assert_eq!(plain.credentials.username.reveal(), "1001");
+        assert_eq!(plain.places[0].port, Some(5070));
+        let other =
+            plan("auth_user = \"box\"\ntransport = \"tcp\"\nproxies = [\"p1\", \"p2:5080\"]\n");
+        assert_eq!(other.credentials.username.reveal(), "box");
+        assert_eq!(other.registrar.reveal(), "sip:pbx.example.net:5070");
+        assert_eq!((other.transport, other.places.len()), (Transport::Tcp, 2));
+        assert_eq!((other.places[0].port, other.places[1].port), (None, Some(5080)));
+        let shown = format!("{other:?}");
+        assert!(!shown.contains("hush") && !shown.contains("1001") && !shown.contains("box"));
+    }
 }

@@ -307,6 +307,11 @@ fn another_address_or_a_lost_way_registers_at_once() {
     assert_eq!(desk.asked.len(), 1, "the one in use is still right");
     desk.until_asked();
     assert_eq!(desk.last_server(), server(1));
+    for _ in 0..2 {
+        desk.accept(300);
+        desk.until_asked();
+    }
+    assert_eq!(desk.last_server(), server(7), "another order of the same is none");
 }
 
 #[test]
