@@ -50,8 +50,8 @@ fn it_registers_and_is_called_through_the_registrar() {
     if !is_installed() {
         return;
     }
-    for transport in ["udp", "tcp"] {
-        let server = Kamailio::start();
+    for (transport, algorithm) in [("udp", "MD5"), ("tcp", "SHA-256")] {
+        let server = Kamailio::start(algorithm);
         let mut appliance = with_account(&server, transport, PASSWORD);
         let shown = becomes(&appliance, "registered", SOON);
         assert!(shown["registered_until_ms"].is_u64(), "{shown}");
@@ -80,7 +80,7 @@ fn a_wrong_password_is_told_and_not_tried_again_and_again() {
     if !is_installed() {
         return;
     }
-    let server = Kamailio::start();
+    let server = Kamailio::start("MD5");
     let appliance = with_account(&server, "udp", "wrong");
     let shown = becomes(&appliance, "failing", SOON);
     assert!(shown["failing_since_ms"].is_u64(), "{shown}");
@@ -103,7 +103,7 @@ fn a_registrar_that_is_restarted_is_registered_with_again() {
         return;
     }
     for transport in ["udp", "tcp"] {
-        let mut server = Kamailio::start();
+        let mut server = Kamailio::start("MD5");
         let appliance = with_account(&server, transport, PASSWORD);
         becomes(&appliance, "registered", SOON);
         server.stop();

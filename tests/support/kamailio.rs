@@ -27,11 +27,12 @@ pub struct Kamailio {
 }
 
 impl Kamailio {
-    pub fn start() -> Self {
+    /// It asks for digests by this algorithm.
+    pub fn start(algorithm: &str) -> Self {
         let loopback = Ipv4Addr::LOCALHOST.into();
         let address = SocketAddr::new(loopback, peers::free_port(loopback));
         let folder = Folder::new("kamailio");
-        folder.write("kamailio.cfg", config(address));
+        folder.write("kamailio.cfg", config(address, algorithm));
         let mut kamailio = Self { child: None, folder, address };
         kamailio.start_again();
         kamailio
@@ -107,7 +108,7 @@ impl Drop for Kamailio {
     }
 }
 
-fn config(address: SocketAddr) -> String {
+fn config(address: SocketAddr, algorithm: &str) -> String {
     let modules =
         ["tm", "sl", "rr", "pv", "maxfwd", "usrloc", "registrar", "textops", "siputils", "auth"];
     let modules: String =
@@ -118,6 +119,7 @@ fn config(address: SocketAddr) -> String {
          listen=udp:{address}\nlisten=tcp:{address}\n\
          {modules}\
          modparam(\"registrar\", \"min_expires\", 60)\n\
+         modparam(\"auth\", \"algorithm\", \"{algorithm}\")\n\
          request_route {{\n\
          if (!mf_process_maxfwd_header(\"10\")) {{ sl_send_reply(\"483\", \"Too Many Hops\"); exit; }}\n\
          if (is_method(\"CANCEL\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
