@@ -23,6 +23,7 @@
 //! | [`converse`] | playbook and conversation |
 //! | [`speak`] | text for speech, phrases, playout |
 //! | [`call`] | one call: joins all of the above |
+//! | [`trunk`] | SIP accounts: when each registers; who may call |
 //! | [`speech`] | the engine process: Whisper, flite, espeak-ng |
 //! | [`store`] | what outlives a call |
 //! | [`appliance`] | configuration, threads, rings, sockets, the engine's supervisor |
@@ -49,4 +50,5 @@ pub mod speak;
 #[allow(unsafe_code)] // Bindings to flite and whisper.cpp.
 pub mod speech;
 pub mod store;
+pub mod trunk;
 pub mod web;

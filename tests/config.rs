@@ -60,6 +60,19 @@ fn a_secret_of_a_lookup_that_is_not_here_is_told_and_ends_no_image_build() {
 }
 
 #[test]
+fn a_password_of_an_account_that_is_not_here_is_told_and_ends_no_image_build() {
+    let file = File::with(
+        "account.toml",
+        "[[accounts]]\nname = \"front_desk\"\nserver = \"sip.example.net\"\nuser = \"1001\"\n",
+    );
+    let (code, text) = with_config("check", &file);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("ATTENDANT_ACCOUNT_FRONT_DESK"), "{text}");
+    assert!(text.contains("the credential account_front_desk"), "{text}");
+    assert_eq!(with_config("run", &file).0, Some(78));
+}
+
+#[test]
 fn the_shipped_file_is_sound() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/attendant.toml");
     let output = attendant(&["check", "--config", path]);

@@ -11,10 +11,11 @@ use std::path::Path;
 
 /// The arrows: a module and what it may import of ours besides itself. `call` and the shells
 /// stand in `ANYTHING`.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("base", &[]),
     ("codec", &["base"]),
     ("sip", &["base"]),
+    ("trunk", &["base", "sip"]),
     ("sdp", &["base", "codec"]),
     ("rtp", &["base", "codec"]),
     ("listen", &["base", "codec"]),

@@ -12,6 +12,8 @@ pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
 
 /// The variables of lookups begin with this.
 const LOOKUP: &str = "ATTENDANT_LOOKUP_";
+/// Those of accounts.
+const ACCOUNT: &str = "ATTENDANT_ACCOUNT_";
 
 /// The variable that holds the secret of the lookup of this name.
 pub fn lookup_variable(name: &str) -> String {
@@ -23,11 +25,24 @@ pub fn of_lookup(name: &str) -> io::Result<Option<Private<String>>> {
     secret(&format!("lookup_{name}"), &lookup_variable(name))
 }
 
+/// The variable that holds the password of the account of this name.
+pub fn account_variable(name: &str) -> String {
+    format!("{ACCOUNT}{}", name.to_ascii_uppercase())
+}
+
+/// The password of the account of this name: the credential `account_NAME`, else its variable.
+pub fn of_account(name: &str) -> io::Result<Option<Private<String>>> {
+    secret(&format!("account_{name}"), &account_variable(name))
+}
+
 /// Every variable of the environment that holds a secret.
 pub fn variables() -> Vec<OsString> {
-    let of_lookups = std::env::vars_os().map(|(name, _)| name);
-    let of_lookups = of_lookups.filter(|name| name.to_string_lossy().starts_with(LOOKUP));
-    VARIABLES.iter().map(OsString::from).chain(of_lookups).collect()
+    let is_secret = |name: &OsString| {
+        let name = name.to_string_lossy();
+        [LOOKUP, ACCOUNT].iter().any(|prefix| name.starts_with(prefix))
+    };
+    let named = std::env::vars_os().map(|(name, _)| name).filter(is_secret);
+    VARIABLES.iter().map(OsString::from).chain(named).collect()
 }
 
 /// The secret that systemd calls `name`, else the environment variable `variable`, trimmed.

@@ -5,6 +5,7 @@
 // The shells are who asks for the time.
 #![allow(clippy::disallowed_methods)]
 
+pub mod accounts;
 pub mod audio;
 pub mod chance;
 pub mod config;

@@ -4,16 +4,19 @@
 //! Used by the front and by `attendant call` alike. Invariant: after [`SipLine::event`] has
 //! returned `None` the core is drained and [`SipLine::deadline`] is its next one.
 
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::sip_socket::{Arrival, SipSockets};
-use crate::sip::{self, Flow, LegId, UserAgent};
+use crate::sip::{self, Flow, LegId, RegistrationId, RegistrationNews, Transport, UserAgent};
 
 /// See the module.
 pub struct SipLine {
     agent: UserAgent,
     sockets: SipSockets,
     deadline: Option<Instant>,
+    registrations: VecDeque<(RegistrationId, RegistrationNews)>,
 }
 
 impl std::fmt::Debug for SipLine {
@@ -24,7 +27,7 @@ impl std::fmt::Debug for SipLine {
 
 impl SipLine {
     pub const fn new(agent: UserAgent, sockets: SipSockets) -> Self {
-        Self { agent, sockets, deadline: None }
+        Self { agent, sockets, deadline: None, registrations: VecDeque::new() }
     }
 
     /// The id for a call that we make.
@@ -40,6 +43,18 @@ impl SipLine {
     /// The flow with the address that the peer sees, where we listen on all of ours.
     pub fn with_local_address(&mut self, flow: Flow) -> Flow {
         self.sockets.with_local_address(flow)
+    }
+
+    /// The way to a peer from where we listen, as the routes are now; `None` where we do not listen
+    /// for this transport and kind of address.
+    pub fn flow_towards(&mut self, transport: Transport, peer: SocketAddr) -> Option<Flow> {
+        self.sockets.flow_towards(transport, peer)
+    }
+
+    /// What is new of registrations. Nothing comes after [`Self::event`] has returned `None` until the
+    /// next input.
+    pub fn registration(&mut self) -> Option<(RegistrationId, RegistrationNews)> {
+        self.registrations.pop_front()
     }
 
     /// Takes something from the network; drain [`Self::event`] afterwards.
@@ -94,6 +109,7 @@ impl SipLine {
                 }
                 sip::Output::Close { connection } => self.sockets.close(connection),
                 sip::Output::Event(event) => return Some(event),
+                sip::Output::Registration { id, news } => self.registrations.push_back((id, news)),
                 sip::Output::Timeout(at) => {
                     self.deadline = at;
                     return None;

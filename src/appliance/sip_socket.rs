@@ -198,6 +198,17 @@ impl SipSockets {
         let ip = self.routes.local_towards(flow.peer);
         Flow { local: SocketAddr::new(ip, flow.local.port()), ..flow }
     }
+
+    /// The way to a peer from an address that is listened on. The route is asked for anew: it changes
+    /// when a network comes or goes.
+    pub fn flow_towards(&mut self, transport: Transport, peer: SocketAddr) -> Option<Flow> {
+        let fits = |listen: &&Listen| {
+            listen.transport == transport && listen.address.is_ipv4() == peer.is_ipv4()
+        };
+        let local = self.listening.iter().find(fits)?.address;
+        self.routes.forget(peer);
+        Some(self.with_local_address(Flow { transport, local, peer, connection: None }))
+    }
 }
 
 async fn read_datagrams(socket: Arc<UdpSocket>, arrivals: mpsc::Sender<Arrival>) {
@@ -289,6 +300,10 @@ async fn write_stream(
 struct Routes(HashMap<IpAddr, IpAddr>);
 
 impl Routes {
+    fn forget(&mut self, peer: SocketAddr) {
+        self.0.remove(&peer.ip());
+    }
+
     fn local_towards(&mut self, peer: SocketAddr) -> IpAddr {
         if let Some(local) = self.0.get(&peer.ip()) {
             return *local;

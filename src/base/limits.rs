@@ -272,6 +272,10 @@ pub const TURN_WAIT: Duration = Duration::from_millis(100);
 pub const TRANSFERS_PER_CALL: u32 = 5;
 /// People whom callers can be put through to: each has four phrases that are rendered at start.
 pub const PEOPLE: usize = 32;
+/// Accounts that the box registers with.
+pub const ACCOUNTS: usize = 16;
+/// Addresses of one account's servers.
+pub const ACCOUNT_SERVERS: usize = 16;
 /// Questions to the owner's systems in one call, of the playbook and of a model together.
 pub const LOOK_UPS_PER_CALL: u32 = 20;
 /// Questions to the owner's systems at once, all calls together; the others wait for their turn

@@ -1,14 +1,95 @@
-//! How much one source address, or one call, may ask for: token buckets, those of addresses in a
-//! bounded table.
+//! Who may ask for something, and how much one source address, or one call, may ask for: token
+//! buckets, those of addresses in a bounded table.
 //!
 //! A source above its share is dropped without an answer, so that a forged source is not flooded by
 //! us.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::base::limits;
+
+/// Addresses that begin with the same bits, as `192.0.2.0/24` writes them (RFC 4632 section 3.1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// `None` with more bits than an address has, or with bits set behind them.
+    pub fn new(address: IpAddr, bits: u8) -> Option<Self> {
+        let network = Self { address, bits };
+        let is_sound = bits <= width(address) && network.cut(address) == number(address);
+        is_sound.then_some(network)
+    }
+
+    /// This address alone.
+    pub const fn one(address: IpAddr) -> Self {
+        Self { address, bits: width(address) }
+    }
+
+    /// Reads `ADDRESS` or `ADDRESS/BITS`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once('/') {
+            Some((address, bits)) => {
+                let is_plain = bits.bytes().all(|byte| byte.is_ascii_digit());
+                Self::new(address.parse().ok()?, is_plain.then(|| bits.parse().ok()).flatten()?)
+            }
+            None => Some(Self::one(text.parse().ok()?)),
+        }
+    }
+
+    pub fn holds(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4() == self.address.is_ipv4() && self.cut(address) == number(self.address)
+    }
+
+    /// The bits that count, in their places.
+    fn cut(&self, address: IpAddr) -> u128 {
+        let free = u32::from(width(address) - self.bits.min(width(address)));
+        let mask = u128::MAX.checked_shl(free).unwrap_or(0);
+        number(address) & mask
+    }
+}
+
+const fn width(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(_) => 32,
+        IpAddr::V6(_) => 128,
+    }
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u32::from(v4).into(),
+        IpAddr::V6(v6) => v6.into(),
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Network(/{})", self.bits)
+    }
+}
+
+/// Whose new requests are looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sources {
+    Anyone,
+    Of(Vec<Network>),
+}
+
+impl Sources {
+    pub fn admit(&self, source: IpAddr) -> bool {
+        match self {
+            Self::Anyone => true,
+            Self::Of(networks) => networks.iter().any(|network| network.holds(source)),
+        }
+    }
+}
 
 /// How fast a [`TokenBucket`] fills, and how much it holds.
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +259,28 @@ mod tests {
         let now = start + Duration::from_millis(5);
         assert!(!limiter.admit(now, address(3)), "still known");
         assert!(limiter.admit(now, address(0)), "forgotten, so its bucket is full");
+    }
+
+    #[test]
+    fn a_network_holds_the_addresses_that_begin_as_it_does() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        for (network, inside, outside) in [
+            ("192.0.2.0/24", "192.0.2.255", "192.0.3.0"),
+            ("192.0.2.7", "192.0.2.7", "192.0.2.6"),
+            ("192.0.2.7", "::ffff:192.0.2.7", "::7"),
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
+            ("0.0.0.0/0", "203.0.113.9", "2001:db8::1"),
+            ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
+            ("::/0", "2001:db8::1", "192.0.2.1"),
+        ] {
+            let network = Network::parse(network).unwrap();
+            assert!(network.holds(ip(inside)), "{inside}");
+            assert!(!network.holds(ip(outside)), "{outside}");
+        }
+        for wrong in ["", "192.0.2.1/24", "192.0.2.0/33", "2001:db8::/129", "host/8", "1.2.3.4/"] {
+            assert_eq!(Network::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(Network::parse("1.2.3.4/+8"), None);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum Dropped {
     TransactionsFull,
     /// The dialog table is full.
     DialogsFull,
+    /// Something new from an address that may begin nothing here.
+    Stranger,
     /// A known scanner's User-Agent.
     Scanner,
     /// A connection beyond the limits.

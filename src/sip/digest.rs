@@ -5,7 +5,7 @@
 //! CSeq and takes a new branch. Password and user name are private and stand in no `Debug` text.
 
 use md5::Md5;
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512_256};
 
 use crate::base::{Entropy, Private};
 use crate::sip::message::{Method, Response, quote, split_outside};
@@ -26,11 +26,21 @@ pub enum Algorithm {
     Md5Sess,
     Sha256,
     Sha256Sess,
+    /// SHA-512/256 of FIPS 180-4, whose start values are its own: no SHA-512 cut short.
+    Sha512Trunc256,
+    Sha512Trunc256Sess,
 }
 
 impl Algorithm {
     fn parse(name: &str) -> Option<Self> {
-        let all = [Self::Md5, Self::Md5Sess, Self::Sha256, Self::Sha256Sess];
+        let all = [
+            Self::Md5,
+            Self::Md5Sess,
+            Self::Sha256,
+            Self::Sha256Sess,
+            Self::Sha512Trunc256,
+            Self::Sha512Trunc256Sess,
+        ];
         all.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
     }
 
@@ -40,17 +50,20 @@ impl Algorithm {
             Self::Md5Sess => "MD5-sess",
             Self::Sha256 => "SHA-256",
             Self::Sha256Sess => "SHA-256-sess",
+            Self::Sha512Trunc256 => "SHA-512-256",
+            Self::Sha512Trunc256Sess => "SHA-512-256-sess",
         }
     }
 
     const fn is_session(self) -> bool {
-        matches!(self, Self::Md5Sess | Self::Sha256Sess)
+        matches!(self, Self::Md5Sess | Self::Sha256Sess | Self::Sha512Trunc256Sess)
     }
 
     fn hash(self, text: &str) -> String {
         match self {
             Self::Md5 | Self::Md5Sess => hex(&Md5::digest(text)),
             Self::Sha256 | Self::Sha256Sess => hex(&Sha256::digest(text)),
+            Self::Sha512Trunc256 | Self::Sha512Trunc256Sess => hex(&Sha512_256::digest(text)),
         }
     }
 }
@@ -146,12 +159,36 @@ impl Challenge {
         &self.realm
     }
 
+    pub fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
+    /// The challenge that the server would make for the next request, by its `nextnonce`.
+    #[must_use]
+    pub fn with_nonce(self, nonce: String) -> Self {
+        Self { nonce, is_stale: false, ..self }
+    }
+
     /// True if answering makes sense after `answered` was tried for the same request: the first
     /// time, or when the server says that only the nonce was old and gives another. Everything else
     /// is a wrong password, and a loop.
     pub fn is_worth_answering(&self, answered: Option<&Self>) -> bool {
         answered.is_none_or(|before| self.is_stale && self.nonce != before.nonce)
     }
+}
+
+/// The nonce that whoever asked wants used from now on (RFC 7616 section 3.5).
+pub fn next_nonce(response: &Response, asker: Asker) -> Option<String> {
+    let name = match asker {
+        Asker::Server => "Authentication-Info",
+        Asker::Proxy => "Proxy-Authentication-Info",
+    };
+    let parts = response.headers(name).filter_map(|value| split_outside(value, ',')).flatten();
+    let mut fields = parts.filter_map(|part| part.split_once('='));
+    let (_, nonce) = fields.find(|(name, _)| name.trim().eq_ignore_ascii_case("nextnonce"))?;
+    // It is written into a header of ours again, between quotes.
+    let nonce = bare(nonce.trim());
+    (!nonce.is_empty() && !nonce.contains('"')).then(|| nonce.to_owned())
 }
 
 /// What of a request goes into the hash.
@@ -274,6 +311,32 @@ mod tests {
     }
 
     #[test]
+    fn sha_512_256_is_that_of_fips_180_4() {
+        // RFC 7616 section 3.9.2, with the response of its erratum 4897.
+        let challenge = Challenge::parse(
+            "Digest realm=\"api@example.org\", qop=\"auth\", algorithm=SHA-512-256, \
+             nonce=\"5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK\", charset=UTF-8",
+        )
+        .unwrap();
+        let method = Method::parse("GET").unwrap();
+        let attempt = Attempt { method: &method, uri: "/doe.json", nonce_count: 1 };
+        let who = credentials("J\u{e4}s\u{f8}n Doe", "Secret, or not?");
+        let cnonce = "NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v";
+        let value = answer_with(&challenge, &who, attempt, cnonce);
+        let expected = "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5";
+        assert!(value.contains(expected), "{value}");
+    }
+
+    #[test]
+    fn the_next_nonce_is_read_from_whoever_asked() {
+        let mut ok = Response::new(200, "OK");
+        ok.push_header("Authentication-Info", "qop=auth, nextnonce=\"a,b=\", nc=00000001");
+        ok.push_header("Proxy-Authentication-Info", "rspauth=\"x\"");
+        assert_eq!(next_nonce(&ok, Asker::Server).as_deref(), Some("a,b="));
+        assert_eq!(next_nonce(&ok, Asker::Proxy), None);
+    }
+
+    #[test]
     fn without_qop_the_old_hash_is_used_and_nothing_is_counted() {
         let challenge = Challenge::parse("digest nonce=\"n\",realm=\"r\" , opaque=\"o\"").unwrap();
         let attempt = Attempt { method: &Method::Register, uri: "sip:h", nonce_count: 1 };
@@ -290,8 +353,11 @@ mod tests {
     #[test]
     fn session_variants_hash_the_cnonce_into_the_key() {
         let attempt = Attempt { method: &Method::Invite, uri: "sip:h", nonce_count: 2 };
-        for (name, algorithm) in [("MD5-sess", Algorithm::Md5), ("sha-256-SESS", Algorithm::Sha256)]
-        {
+        for (name, algorithm) in [
+            ("MD5-sess", Algorithm::Md5),
+            ("sha-256-SESS", Algorithm::Sha256),
+            ("SHA-512-256-sess", Algorithm::Sha512Trunc256),
+        ] {
             let text = format!("Digest realm=\"r\",nonce=\"n\",qop=auth,algorithm={name}");
             let challenge = Challenge::parse(&text).unwrap();
             let value = answer_with(&challenge, &credentials("u", "p"), attempt, "c");
@@ -307,7 +373,7 @@ mod tests {
         let mut response = Response::new(407, "x");
         for value in [
             "Basic realm=\"r\"",
-            "Digest realm=\"r\", nonce=\"1\", algorithm=SHA-512-256",
+            "Digest realm=\"r\", nonce=\"1\", algorithm=SHA3-512",
             "Digest realm=\"r\", nonce=\"2\", qop=\"auth-int\"",
             "Digest realm=\"r\", nonce=\"3\", algorithm=SHA-256, qop=\"auth\"",
             "Digest realm=\"r\", nonce=\"4\", algorithm=MD5, qop=\"auth\"",

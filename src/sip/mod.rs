@@ -4,7 +4,7 @@
 //!            shell: sockets, clock                         call::Call
 //!     Datagram StreamBytes │ ▲ Transmit Connect      Command │ ▲ Event
 //!  ┌───────────────────────▼─┴───────────────────────────────▼─┴──────┐
-//!  │ user_agent   UAS rules, UAC, offers, endings: the TU of the RFC  │
+//!  │ user_agent   UAS rules, UAC, offers, endings, registering         │
 //!  ├──────────────┬───────────────────────────────────────────────────┤
 //!  │ dialog       │ route set, remote target, CSeq, who may speak      │
 //!  ├──────────────┴───────────────────────────────────────────────────┤
@@ -38,9 +38,11 @@ pub mod user_agent;
 #[cfg(test)]
 mod tests;
 
+pub use admission::{Network, Sources};
 pub use counters::Counters;
 pub use transport::{ConnectionId, Flow, Transport};
 pub use user_agent::{
     Admission, Command, EndCause, Event, Incoming, Input, Invite, LegId, OfferBy, Output,
-    ReferNews, ReferTo, Settings, UserAgent, Warning,
+    ReferNews, ReferTo, Register, RegistrationFailure, RegistrationId, RegistrationNews, Settings,
+    UserAgent, Warning,
 };

@@ -76,6 +76,20 @@ pub struct Hearing {
     pub turn: Option<TurnReport>,
 }
 
+/// Whether an account is registered. Times are Unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountReport {
+    pub name: String,
+    /// `registering`, `registered`, `failing` or `ended`.
+    pub state: &'static str,
+    /// Since when it is failing.
+    pub since_ms: Option<u64>,
+    /// How long the registration is good without a renewal.
+    pub until_ms: Option<u64>,
+    /// Why it is failing, in words.
+    pub reason: Option<String>,
+}
+
 /// Written by the call shells and the supervisor, read by the web thread.
 #[derive(Debug)]
 pub struct Board {
@@ -90,6 +104,7 @@ struct Shown {
     hearing: Option<Hearing>,
     /// `None` without a folder of knowledge, and until it has been read.
     knowledge: Option<knowledge::Report>,
+    accounts: Vec<AccountReport>,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -103,6 +118,7 @@ impl Default for Board {
                 audio: AudioFigures::default(),
                 hearing: None,
                 knowledge: None,
+                accounts: Vec::new(),
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
             }),
@@ -141,6 +157,14 @@ impl Board {
 
     pub fn knowledge(&self) -> Option<knowledge::Report> {
         self.lock().knowledge.clone()
+    }
+
+    pub fn set_accounts(&self, accounts: Vec<AccountReport>) {
+        self.lock().accounts = accounts;
+    }
+
+    pub fn accounts(&self) -> Vec<AccountReport> {
+        self.lock().accounts.clone()
     }
 
     /// Shows the call as it is now; once it has ended it stays until newer ones push it out.

@@ -10,7 +10,7 @@ mod view;
 
 pub mod board;
 
-pub use board::{AudioFigures, Board, Health, Hearing};
+pub use board::{AccountReport, AudioFigures, Board, Health, Hearing};
 pub use serve::{WebThread, bind, start};
 
 #[cfg(test)]

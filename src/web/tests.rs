@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{AudioFigures, Board, Health, Hearing, WebThread, bind, start};
+use super::{AccountReport, AudioFigures, Board, Health, Hearing, WebThread, bind, start};
 use crate::base::{CallId, Private};
 use crate::call::ending::Cause;
 use crate::call::latency::Latency;
@@ -120,6 +120,27 @@ fn health_shows_where_the_engine_hears_while_there_is_one() {
     );
     page.board.set_hearing(None);
     assert_eq!(page.ask("/health").1["engine"], Value::Null);
+}
+
+#[test]
+fn health_shows_how_each_account_is() {
+    let page = Page::open();
+    assert_eq!(page.ask("/health").1["accounts"], serde_json::json!([]));
+    page.board.set_accounts(vec![AccountReport {
+        name: "office".to_owned(),
+        state: "failing",
+        since_ms: Some(7),
+        until_ms: None,
+        reason: Some("its server does not answer".to_owned()),
+    }]);
+    let shown = serde_json::json!([{
+        "name": "office",
+        "state": "failing",
+        "failing_since_ms": 7,
+        "registered_until_ms": null,
+        "reason": "its server does not answer",
+    }]);
+    assert_eq!(page.ask("/health").1["accounts"], shown);
 }
 
 #[test]

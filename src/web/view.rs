@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::board::{AudioFigures, Board, Hearing};
+use super::board::{AccountReport, AudioFigures, Board, Hearing};
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::Private;
 use crate::call::latency::Latency;
@@ -24,6 +24,7 @@ pub(super) fn health(board: &Board) -> Value {
         "engine": board.hearing().as_ref().map(engine),
         "audio": audio(&board.audio()),
         "knowledge": board.knowledge().as_ref().map(knowledge),
+        "accounts": board.accounts().iter().map(account).collect::<Vec<_>>(),
         "version": env!("CARGO_PKG_VERSION"),
     })
 }
@@ -45,6 +46,16 @@ fn knowledge(report: &knowledge::Report) -> Value {
         "files": report.files,
         "passages": report.passages,
         "left_out": left_out.collect::<Vec<_>>(),
+    })
+}
+
+fn account(report: &AccountReport) -> Value {
+    json!({
+        "name": report.name,
+        "state": report.state,
+        "failing_since_ms": report.since_ms,
+        "registered_until_ms": report.until_ms,
+        "reason": report.reason,
     })
 }
 

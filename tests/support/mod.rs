@@ -10,6 +10,7 @@ pub mod appliance;
 pub mod baresip;
 pub mod counters;
 pub mod folder;
+pub mod kamailio;
 pub mod model;
 pub mod peers;
 pub mod sipp;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::accounts::{Account, Inbound, accounts, inbound};
 use super::fault::Fault;
 use super::file::{self, File};
 use super::languages::{Language, default_language, language_or_auto, languages};
@@ -45,6 +46,8 @@ pub struct Config {
     pub lookups: Vec<Lookup>,
     /// The folder of knowledge; `None`: there is none.
     pub knowledge: Option<PathBuf>,
+    pub accounts: Vec<Account>,
+    pub inbound: Inbound,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -198,6 +201,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let languages = languages(file, sip.as_ref(), &mut check);
     let people = people(&file.person, &mut check);
     let lookups = lookups(&file.lookup, &mut check);
+    let accounts = accounts(&file.accounts, sip.as_ref(), &mut check);
+    let inbound = inbound(&file.inbound, !file.accounts.is_empty(), &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
     }
@@ -223,6 +228,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         people: people?,
         lookups: lookups?,
         knowledge: path(&file.knowledge.folder),
+        accounts: accounts?,
+        inbound: inbound?,
         log: Log { level: level? },
     })
 }

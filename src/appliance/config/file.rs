@@ -23,6 +23,7 @@ pub struct File {
     pub converse: Converse,
     pub llm: Llm,
     pub knowledge: Knowledge,
+    pub inbound: Inbound,
     pub log: Log,
     /// The languages besides `speech.language`, and which calls are held in which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -33,6 +34,9 @@ pub struct File {
     /// What can be asked of the owner's own systems.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lookup: Vec<Lookup>,
+    /// Where the box registers, to be called there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<Account>,
 }
 
 /// How the telephone network reaches the box.
@@ -338,6 +342,61 @@ impl Default for Lookup {
             headers: BTreeMap::new(),
             fields: BTreeMap::new(),
             timeout_ms: 3_000,
+        }
+    }
+}
+
+/// Who may call.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Inbound {
+    /// `anyone`; or any of `accounts` (the servers of the accounts), IP addresses, and networks as in
+    /// `192.0.2.0/24`. What others begin is dropped without an answer.
+    pub from: Vec<String>,
+}
+
+impl Default for Inbound {
+    fn default() -> Self {
+        Self { from: vec!["anyone".to_owned()] }
+    }
+}
+
+/// An account with a provider or a telephone system.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Account {
+    /// As the page, the log and the password's credential call it.
+    pub name: String,
+    /// `HOST` or `HOST:PORT` of the registrar; the host is the account's domain.
+    pub server: String,
+    /// `udp` or `tcp`.
+    pub transport: String,
+    /// What stands before the `@` of the account's address.
+    pub user: String,
+    /// The user name that goes with the password. Empty: `user`.
+    pub auth_user: String,
+    /// The only realm that the password is used for. Empty: any that the server names.
+    pub realm: String,
+    /// Servers that requests go to in place of `server`, the first to be tried first.
+    pub proxies: Vec<String>,
+    /// Seconds that a registration shall last, 60 to 86400.
+    pub expires_s: i64,
+    /// Seconds between two questions whether the server is still there, 10 to 300.
+    pub keep_alive_s: i64,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            server: String::new(),
+            transport: "udp".to_owned(),
+            user: String::new(),
+            auth_user: String::new(),
+            realm: String::new(),
+            proxies: Vec::new(),
+            expires_s: 300,
+            keep_alive_s: 25,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! `cores`. Every fault is reported at once.
 //! No file at all is a working configuration.
 
+mod accounts;
 mod checked;
 mod cores;
 mod fault;
@@ -20,6 +21,7 @@ mod people;
 mod values;
 mod voices;
 
+pub use accounts::{Account, Inbound, Place};
 pub use checked::{Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use languages::Language;

@@ -18,6 +18,7 @@ mod rendering;
 mod settings;
 mod switchboard;
 
+pub use super::accounts::plans as accounts;
 pub use settings::{EngineWish, engine as engine_place, own_engine, questions, tongues};
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -31,6 +32,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc as mpsc_async, watch};
 
+use super::accounts::{Accounts, Resolver};
 use super::audio::{self, AudioThread};
 use super::chance;
 use super::config::Config;
@@ -76,6 +78,7 @@ pub fn run(
     let mut ports = settings::ports(config);
     check_ports(config, &mut ports)?;
     settings::check_model(config)?;
+    let plans = accounts(config)?;
     let web = web::bind(config.web.listen)
         .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
     let runtime = runtime()?;
@@ -120,6 +123,9 @@ pub fn run(
         let roots = settings::roots(questions.iter().any(|question| question.address.tls))?;
         LookUps::new(questions, &roots, knowledge)
     };
+    let (resolver, resolved) = Resolver::new(entropy.fork());
+    let callers = settings::callers(config);
+    let accounts = Accounts::new(plans, callers, resolver, &mut entropy);
     let agent = UserAgent::new(settings::agent(sockets.listening()), entropy.fork());
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
@@ -128,6 +134,7 @@ pub fn run(
         errands: Errands::new(Arc::clone(&engine), speakers.clone())
             .with_model(llm)
             .with_look_ups(look_ups),
+        accounts,
         board: Arc::clone(&board),
         entropy,
         call,
@@ -150,9 +157,11 @@ pub fn run(
         detects,
         mute: Vec::new(),
         model_fault: None,
+        accounts: Vec::new(),
         shown: net::Shown::default(),
     };
-    let sources = Sources { wake, arrivals, engine, answers, thoughts, looked_up, model, shutdown };
+    let sources =
+        Sources { wake, arrivals, engine, answers, thoughts, looked_up, resolved, model, shutdown };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
     drop::<AudioThread>(audio);
     outcome

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
+use crate::appliance::accounts::{Resolved, Shown as AccountShown};
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
@@ -45,6 +46,7 @@ pub struct Sources {
     /// Nothing comes where there is no model.
     pub thoughts: mpsc::Receiver<ModelEvent>,
     pub looked_up: mpsc::Receiver<LookUpAnswer>,
+    pub resolved: mpsc::Receiver<Resolved>,
     /// What is wrong with the model's server.
     pub model: watch::Receiver<Option<Fault>>,
     pub shutdown: Shutdown,
@@ -70,6 +72,8 @@ pub struct Net {
     /// Those without a voice.
     pub mute: Vec<LanguageCode>,
     pub model_fault: Option<Fault>,
+    /// As they were shown last.
+    pub accounts: Vec<AccountShown>,
     /// What was last shown of the engine's neural voices and its turn model.
     pub shown: Shown,
 }
@@ -104,6 +108,7 @@ impl Net {
                 }
                 Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
                 Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
+                Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
                 Ok(()) = sources.model.changed() => {
                     self.model_fault = *sources.model.borrow_and_update();
                     self.show_health(sources.engine.as_ref());
@@ -113,6 +118,7 @@ impl Net {
             }
             self.keep_messages();
             self.look_at_parts(sources.engine.as_ref());
+            self.look_at_accounts(sources.engine.as_ref());
         }
         self.farewell(&mut sources).await;
         Ok(())
@@ -195,6 +201,14 @@ impl Net {
         }
     }
 
+    fn look_at_accounts(&mut self, engine: &dyn Engine) {
+        let Some(accounts) = self.switchboard.take_accounts() else { return };
+        self.board
+            .set_accounts(accounts.iter().map(|shown| shown.report(now(), unix_ms())).collect());
+        self.accounts = accounts;
+        self.show_health(engine);
+    }
+
     fn engine_lost(&mut self, reason: &str) {
         self.switchboard.engine_is(now(), false);
         self.switchboard.set_readiness(now(), Readiness::Starting);
@@ -207,6 +221,7 @@ impl Net {
         let abilities = Abilities { heard: ready.languages.clone(), mute: self.mute.clone() };
         self.switchboard.set_abilities(abilities);
         self.switchboard.set_readiness(now(), Readiness::Ready);
+        self.switchboard.start_accounts(now());
         let unheard = unheard(ready, &self.languages, self.detects);
         unheard.iter().for_each(|text| tracing::warn!("{text}"));
         let without_gpu = self.wants_gpu.then(|| without_gpu(&ready.device)).flatten();
@@ -235,6 +250,7 @@ impl Net {
             .chain(voice_faults(ready))
             .chain(turn_fault(ready))
             .chain(model)
+            .chain(self.accounts.iter().filter_map(AccountShown::fault))
             .collect();
         let health = match reasons.is_empty() {
             true => Health::Ready,
@@ -249,14 +265,18 @@ impl Net {
         }
     }
 
-    /// Ends all calls and waits for their ends to be acknowledged.
+    /// Ends all calls and registrations and waits for that to be acknowledged.
     async fn farewell(&mut self, sources: &mut Sources) {
         notify::stopping();
         self.board.set_health(Health::Stopping);
         self.switchboard.set_readiness(now(), Readiness::Draining);
+        self.switchboard.stop_accounts(now());
         self.switchboard.hang_up_all(now(), Cause::ShuttingDown);
         let end = now() + FAREWELL;
-        while self.switchboard.calls() > 0 && now() < end {
+        let is_busy = |switchboard: &Switchboard| {
+            switchboard.calls() > 0 || switchboard.are_accounts_leaving()
+        };
+        while is_busy(&self.switchboard) && now() < end {
             let deadline = self.switchboard.deadline().map_or(end, |at| at.min(end));
             tokio::select! {
                 Ok(()) = sources.wake.readable() => {

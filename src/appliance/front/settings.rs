@@ -26,6 +26,7 @@ use crate::store::bounded;
 use crate::store::knowledge::Knowledge;
 use crate::store::shelf::{self, proxy};
 use crate::store::trusted::{self, Untrusted};
+use crate::trunk::Callers;
 use crate::web::Board;
 
 use super::errands::{Speaker, Speakers};
@@ -256,6 +257,12 @@ pub(super) fn listen(address: &ListenAddress) -> Listen {
         Transport::Tcp => sip::Transport::Tcp,
     };
     Listen { transport, address: address.address }
+}
+
+/// Who may call.
+pub(super) fn callers(config: &Config) -> Callers {
+    let config::Inbound { anyone, accounts, networks } = &config.inbound;
+    Callers::new(*anyone, *accounts, networks.clone())
 }
 
 pub(super) fn agent(listening: &[Listen]) -> sip::Settings {

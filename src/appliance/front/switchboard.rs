@@ -9,6 +9,7 @@
 //! Decides nothing about a call but whether it is taken. Invariant: after each public function all
 //! machines are drained and `deadline` is theirs.
 
+mod accounts;
 mod taking;
 
 use std::collections::{HashMap, VecDeque};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::errands::Errands;
+use crate::appliance::accounts::Accounts;
 use crate::appliance::engine::EngineEvent;
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
@@ -44,6 +46,7 @@ pub struct Parts {
     pub places: Places,
     pub ports: PortRange,
     pub errands: Errands,
+    pub accounts: Accounts,
     pub board: Arc<Board>,
     pub entropy: Entropy,
     pub call: call::Settings,
@@ -119,6 +122,7 @@ impl Switchboard {
             commands: VecDeque::new(),
             messages: Vec::new(),
         };
+        switchboard.commands.push_back(switchboard.parts.accounts.open());
         switchboard.admit();
         switchboard.settle(now);
         switchboard
@@ -127,7 +131,8 @@ impl Switchboard {
     /// The soonest deadline of all machines.
     pub fn deadline(&self) -> Option<Instant> {
         let lines = self.lines.values().filter_map(|line| line.deadline);
-        lines.chain(self.parts.sip.deadline()).min()
+        let others = [self.parts.sip.deadline(), self.parts.accounts.deadline()];
+        lines.chain(others.into_iter().flatten()).min()
     }
 
     pub fn calls(&self) -> usize {
@@ -213,6 +218,7 @@ impl Switchboard {
     pub fn timeout(&mut self, now: Instant) {
         let due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         self.parts.sip.timeout(now);
+        self.parts.accounts.timeout(now, &mut self.parts.sip);
         self.signals(now);
         let ids = self.lines.iter().filter(|(_, line)| due(line.deadline)).map(|(id, _)| *id);
         for id in ids.collect::<Vec<_>>() {
@@ -238,10 +244,14 @@ impl Switchboard {
         }
     }
 
-    /// What the user agent has for the calls.
+    /// What the user agent has for the calls and the accounts.
     fn signals(&mut self, now: Instant) {
-        while let Some(event) = self.parts.sip.event() {
-            self.sip_event(now, event);
+        loop {
+            while let Some(event) = self.parts.sip.event() {
+                self.sip_event(now, event);
+            }
+            let Some((id, news)) = self.parts.sip.registration() else { return };
+            self.parts.accounts.news(now, id, news, &mut self.parts.sip);
         }
     }
 

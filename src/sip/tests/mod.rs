@@ -7,6 +7,7 @@ mod offers;
 mod outgoing;
 mod referring;
 mod refusals;
+mod registering;
 mod streams;
 
 use std::net::SocketAddr;

@@ -120,6 +120,7 @@ impl Network {
                     }
                 }
                 Output::Event(event) => self.react(end, event),
+                Output::Registration { .. } => panic!("nobody registers here"),
                 Output::Timeout(at) => {
                     self.ends[end].deadline = at;
                     return;

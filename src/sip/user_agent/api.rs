@@ -23,7 +23,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::registration::{Register, RegistrationId, RegistrationNews};
 use crate::base::{Private, serial};
+use crate::sip::admission::Sources;
 use crate::sip::digest::Credentials;
 use crate::sip::transport::{ConnectionId, Flow, Transport};
 
@@ -103,6 +105,10 @@ pub enum Output {
         connection: ConnectionId,
     },
     Event(Event),
+    Registration {
+        id: RegistrationId,
+        news: RegistrationNews,
+    },
     /// Nothing more to do before this time; `None`: nothing until the next input.
     Timeout(Option<Instant>),
 }
@@ -220,6 +226,22 @@ pub enum Command {
     },
     /// What new calls get from now on.
     Admit(Admission),
+    /// Who may begin something from now on; of the others everything new is dropped unread.
+    LetIn(Sources),
+    /// Sends a REGISTER; what comes of it is told by one `Registered` or `Failed`, or by that of the
+    /// next one where one is given before.
+    Register {
+        id: RegistrationId,
+        register: Box<Register>,
+    },
+    /// Takes our binding away; `Unregistered` or `Failed` tells the end.
+    Unregister {
+        id: RegistrationId,
+    },
+    /// Asks the registrar whether it is still there: `Alive` or `Silent`.
+    Ping {
+        id: RegistrationId,
+    },
     /// Ends every leg: BYE, CANCEL or 503. Give `Admit(Closed)` first to let no new one in.
     EndAll {
         retry_after_s: Option<u32>,
@@ -412,6 +434,7 @@ impl fmt::Debug for Output {
             Self::Connect { connection, .. } => write!(f, "Connect({connection:?})"),
             Self::Close { connection } => write!(f, "Close({connection:?})"),
             Self::Event(event) => write!(f, "Event({event:?})"),
+            Self::Registration { id, news } => write!(f, "Registration({}, {news:?})", id.0),
             Self::Timeout(at) => write!(f, "Timeout({at:?})"),
         }
     }

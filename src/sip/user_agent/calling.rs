@@ -165,7 +165,7 @@ impl Leg {
         let Some(authentication) = &mut self.authentication else { return false };
         let mut invite = calling.invite.clone();
         let peer = calling.flow.peer.ip();
-        if !authentication.answer(response, &mut invite, peer, &mut stack.entropy) {
+        if authentication.answer(response, &mut invite, peer, &mut stack.entropy).is_err() {
             return false;
         }
         let number = invite.cseq().map_or(0, |cseq| cseq.number) + 1;

@@ -86,7 +86,7 @@ impl Leg {
             let way = ending.dialog.way();
             let answered = self.authentication.as_mut().is_some_and(|authentication| {
                 let peer = way.flow.peer.ip();
-                authentication.answer(response, &mut bye, peer, &mut stack.entropy)
+                authentication.answer(response, &mut bye, peer, &mut stack.entropy).is_ok()
             });
             let serves = Use { leg: self.id, purpose: Purpose::Bye };
             let sent = if answered { stack.request(now, bye, way, Some(serves)) } else { None };

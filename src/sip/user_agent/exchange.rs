@@ -305,7 +305,7 @@ impl Leg {
             carry_over(&before, &mut invite);
             let authentication = self.authentication.as_mut();
             authentication.is_some_and(|a| {
-                a.answer(response, &mut invite, way.flow.peer.ip(), &mut stack.entropy)
+                a.answer(response, &mut invite, way.flow.peer.ip(), &mut stack.entropy).is_ok()
             })
         });
         let serves = Use { leg: self.id, purpose: Purpose::Reoffer };

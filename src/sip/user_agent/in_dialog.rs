@@ -19,6 +19,9 @@ impl UserAgent {
     /// A request with a To tag that no transaction knows.
     pub(super) fn request_in_dialog(&mut self, now: Instant, flow: Flow, request: Request) {
         let Some(leg) = self.leg_of(flow, &request) else {
+            if self.is_stranger(flow) {
+                return self.stack.drop_one(Dropped::Stranger);
+            }
             if self.hears(now, flow, concerns_a_call(&request)) {
                 refuse(&mut self.stack, now, flow, &request, Refusal::new(481));
             }
@@ -67,6 +70,9 @@ impl UserAgent {
             }
             return;
         };
+        if self.registrar_answered(now, id, response, flow) {
+            return;
+        }
         let is_invite = response.cseq().is_some_and(|cseq| cseq.method == Method::Invite);
         if is_invite && response.is_success() && self.stack.acknowledge_again(now, id, response) {
             return;

@@ -9,6 +9,7 @@
 
 mod api;
 mod authentication;
+mod binding;
 mod calling;
 mod compose;
 mod ending;
@@ -18,6 +19,8 @@ mod inspect;
 mod leg;
 mod offered;
 mod referring;
+mod registering;
+mod registration;
 mod stack;
 mod uas;
 
@@ -29,9 +32,10 @@ pub use api::{
     Admission, Command, EndCause, Event, HEADERS_OF_INTEREST, Incoming, Input, Invite, LegId,
     OfferBy, Output, ReferNews, ReferTo, Settings, Warning,
 };
+pub use registration::{Register, RegistrationFailure, RegistrationId, RegistrationNews};
 
 use crate::base::{Entropy, limits};
-use crate::sip::admission::{Rate, RateLimiter};
+use crate::sip::admission::{Rate, RateLimiter, Sources};
 use crate::sip::connections::{Action, Brought};
 use crate::sip::counters::{Counters, Dropped};
 use crate::sip::deadlines::Deadlines;
@@ -39,6 +43,7 @@ use crate::sip::message::{Carriage, Message, Method, Request, parse};
 use crate::sip::transaction::{Received, Report, TransactionId};
 use crate::sip::transport::{ConnectionId, Flow};
 use leg::{Leg, State};
+use registering::Registration;
 use stack::Stack;
 
 /// New calls that get a 503 while the house is full; the others are dropped unread.
@@ -50,6 +55,7 @@ const EVERYBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 pub struct UserAgent {
     stack: Stack,
     legs: HashMap<LegId, Leg>,
+    registrations: HashMap<RegistrationId, Registration>,
     leg_deadlines: Deadlines<LegId>,
     /// Who asks for calls, or for calls that we do not know.
     limiter: RateLimiter,
@@ -58,6 +64,8 @@ pub struct UserAgent {
     /// How many are told that the house is full.
     overload: RateLimiter,
     admission: Admission,
+    /// Whose new requests are looked at.
+    callers: Sources,
     next_leg: u64,
 }
 
@@ -80,11 +88,13 @@ impl UserAgent {
         Self {
             stack: Stack::new(settings, entropy),
             legs: HashMap::new(),
+            registrations: HashMap::new(),
             leg_deadlines: Deadlines::default(),
             limiter: RateLimiter::of_calls(),
             probes: RateLimiter::of_probes(),
             overload: RateLimiter::new(REFUSALS, 1),
             admission: Admission::Open,
+            callers: Sources::Anyone,
             next_leg: 1,
         }
     }
@@ -130,7 +140,7 @@ impl UserAgent {
             Input::StreamBytes { connection, bytes } => self.stream_bytes(now, connection, bytes),
             Input::StreamClosed { connection } | Input::ConnectFailed { connection } => {
                 self.stack.connections.closed(connection);
-                self.stack.transactions.lost(now, connection);
+                self.connection_lost(now, connection);
             }
             Input::Command(command) => self.command(now, command),
             Input::Timeout => self.run_due(now),
@@ -154,6 +164,9 @@ impl UserAgent {
         }
         if let Some(event) = self.stack.events.pop_front() {
             return Output::Event(event);
+        }
+        if let Some((id, news)) = self.stack.news.pop_front() {
+            return Output::Registration { id, news };
         }
         let deadlines = [
             self.stack.transactions.next_deadline(),
@@ -190,11 +203,19 @@ impl UserAgent {
         }
         // What it brought may have ended it.
         if !self.stack.connections.has(connection) {
-            self.stack.transactions.lost(now, connection);
+            self.connection_lost(now, connection);
         }
     }
 
+    fn connection_lost(&mut self, now: Instant, connection: ConnectionId) {
+        self.stack.transactions.lost(now, connection);
+        self.registrations_lost(connection);
+    }
+
     fn message(&mut self, now: Instant, flow: Flow, bytes: &[u8], carriage: Carriage) {
+        if self.is_stranger(flow) && inspect::begins_a_call(bytes) {
+            return self.stack.drop_one(Dropped::Stranger);
+        }
         if self.is_beyond_us(now, bytes) {
             return;
         }
@@ -206,6 +227,11 @@ impl UserAgent {
             }
             Err(fault) => self.malformed(now, flow, &fault),
         }
+    }
+
+    /// Whether nothing new is taken from where a message came from: it gets no answer.
+    pub(super) fn is_stranger(&self, flow: Flow) -> bool {
+        !self.callers.admit(flow.peer.ip())
     }
 
     /// Whether a message is not worth reading: a new call for a house that is full and has said so
@@ -282,6 +308,10 @@ impl UserAgent {
             }
             Command::Invite { leg, invite } => self.invite(now, leg, *invite),
             Command::Admit(admission) => self.admission = admission,
+            Command::LetIn(callers) => self.callers = callers,
+            Command::Register { id, register } => self.register(now, id, *register),
+            Command::Unregister { id } => self.unregister(now, id),
+            Command::Ping { id } => self.ping(now, id),
             Command::EndAll { retry_after_s } => self.end_all(now, retry_after_s),
         }
     }
@@ -318,7 +348,7 @@ impl UserAgent {
     fn run_due(&mut self, now: Instant) {
         self.stack.transactions.run_due(now);
         for connection in self.stack.connections.run_due(now) {
-            self.stack.transactions.lost(now, connection);
+            self.connection_lost(now, connection);
         }
         while let Some(leg) = self.leg_deadlines.pop_due(now) {
             self.with_leg(now, leg, |leg, stack| leg.run_due(now, stack));
@@ -349,6 +379,9 @@ impl UserAgent {
     }
 
     fn unanswered(&mut self, now: Instant, id: TransactionId, status: u16) {
+        if self.registrar_silent(now, id, status) {
+            return;
+        }
         if let Some(serves) = self.stack.use_of(id) {
             self.with_leg(now, serves.leg, |leg, stack| {
                 leg.unanswered(now, stack, serves.purpose, id, status);

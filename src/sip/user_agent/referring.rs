@@ -104,7 +104,8 @@ impl Leg {
                 self.send_refer(now, stack, to, |leg, stack, request| {
                     let authentication = leg.authentication.as_mut();
                     let entropy = &mut stack.entropy;
-                    authentication.is_some_and(|a| a.answer(response, request, peer, entropy))
+                    authentication
+                        .is_some_and(|a| a.answer(response, request, peer, entropy).is_ok())
                 });
             }
             (200..=299, _) => (),

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::api::{Event, LegId, Settings};
 use super::compose::{ALLOW, SDP};
+use super::registration::{RegistrationId, RegistrationNews};
 use crate::base::Entropy;
 use crate::sip::connections::Connections;
 use crate::sip::counters::{Counters, Dropped};
@@ -56,8 +57,10 @@ pub(super) struct Stack {
     pub connections: Connections,
     pub dialogs: DialogTable<LegId>,
     pub events: VecDeque<Event>,
+    pub news: VecDeque<(RegistrationId, RegistrationNews)>,
     uses: HashMap<TransactionId, Use>,
     acks: HashMap<TransactionId, Vec<SentAck>>,
+    registrations: HashMap<TransactionId, RegistrationId>,
     /// Makes the To tags of stateless answers, the same for each copy of a request.
     tag_secret: u64,
 }
@@ -73,8 +76,10 @@ impl Stack {
             connections: Connections::default(),
             dialogs: DialogTable::default(),
             events: VecDeque::new(),
+            news: VecDeque::new(),
             uses: HashMap::new(),
             acks: HashMap::new(),
+            registrations: HashMap::new(),
             tag_secret,
         }
     }
@@ -96,15 +101,25 @@ impl Stack {
         self.uses.insert(id, Use { leg, purpose });
     }
 
+    /// The registration that a transaction serves.
+    pub fn registration_of(&self, id: TransactionId) -> Option<RegistrationId> {
+        self.registrations.get(&id).copied()
+    }
+
+    pub fn set_registration(&mut self, id: TransactionId, registration: RegistrationId) {
+        self.registrations.insert(id, registration);
+    }
+
     /// Transactions that something is remembered about, for tests and metrics.
     pub fn remembered(&self) -> usize {
-        self.uses.len().max(self.acks.len())
+        self.uses.len().max(self.acks.len()).max(self.registrations.len())
     }
 
     /// A transaction is over.
     pub fn forget(&mut self, id: TransactionId) {
         self.uses.remove(&id);
         self.acks.remove(&id);
+        self.registrations.remove(&id);
     }
 
     /// A server transaction for `request`.

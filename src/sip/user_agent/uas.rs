@@ -22,6 +22,9 @@ const SCANNERS: [&str; 5] =
 impl UserAgent {
     /// A request without a To tag that no transaction knows.
     pub(super) fn new_request(&mut self, now: Instant, flow: Flow, request: &Request, size: usize) {
+        if self.is_stranger(flow) {
+            return self.stack.drop_one(Dropped::Stranger);
+        }
         if is_scanner(request) {
             return self.stack.drop_one(Dropped::Scanner);
         }
@@ -126,6 +129,9 @@ impl UserAgent {
             if found.is_some() {
                 self.stack.drop_one(Dropped::Spoofed);
             }
+            if self.is_stranger(flow) {
+                return self.stack.drop_one(Dropped::Stranger);
+            }
             if self.hears(now, flow, false) {
                 refuse(&mut self.stack, now, flow, cancel, Refusal::new(481));
             }
@@ -145,6 +151,9 @@ impl UserAgent {
 
     /// A request that could not be parsed.
     pub(super) fn malformed(&mut self, now: Instant, flow: Flow, fault: &ParseFault) {
+        if self.is_stranger(flow) {
+            return self.stack.drop_one(Dropped::Stranger);
+        }
         self.stack.drop_one(Dropped::Malformed);
         let Some(response) = fault.response() else { return };
         if self.hears(now, flow, false) {

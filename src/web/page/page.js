@@ -38,6 +38,20 @@ function showHealth(health) {
   }));
 }
 
+// What is wrong with an account stands among the reasons.
+function showAccounts(accounts) {
+  byId("accounts").replaceChildren(...accounts.map((account) => {
+    const item = document.createElement("li");
+    const time = (ms) => new Date(ms).toLocaleTimeString();
+    item.textContent = account.state === "registered"
+      ? `account ${account.name}: registered until ${time(account.registered_until_ms)}`
+      : account.state === "failing"
+        ? `account ${account.name}: not registered since ${time(account.failing_since_ms)}`
+        : `account ${account.name}: ${account.state}`;
+    return item;
+  }));
+}
+
 function showCalls(calls) {
   byId("none").hidden = calls.length > 0;
   byId("calls").hidden = calls.length === 0;
@@ -94,7 +108,9 @@ async function refresh() {
   clearTimeout(next);
   let wait = 2000;
   try {
-    showHealth(await ask("/health"));
+    const health = await ask("/health");
+    showHealth(health);
+    showAccounts(health.accounts);
     const { calls } = await ask("/api/calls");
     showCalls(calls);
     const chosen = calls.some((call) => call.id === shown) ? shown : calls[0]?.id;

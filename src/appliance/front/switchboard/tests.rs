@@ -47,6 +47,7 @@ impl Desk {
             places: Places::new(rings.net),
             ports: PortRange::new(ports..=ports + 19),
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
+            accounts: crate::appliance::accounts::Accounts::none(),
             board: Arc::default(),
             entropy: entropy(2),
             call: call::Settings {

@@ -1,0 +1,247 @@
+//! The accounts: their state machines joined with the SIP line, the resolver and the board.
+//!
+//! Everything is done on the net thread but the asking for names. Invariant: after each public
+//! function all machines are drained; what they wanted of the SIP core is in it, and the caller
+//! takes what comes of that.
+
+mod plan;
+mod resolver;
+mod shown;
+
+pub use plan::{Plan, plans};
+pub use resolver::{Resolved, Resolver};
+pub use shown::Shown;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::sip_line::SipLine;
+use crate::base::Entropy;
+use crate::sip::{self, Flow, RegistrationFailure, RegistrationId, RegistrationNews};
+use crate::trunk::{Account, Callers, Input, Output, Settings, Status};
+
+struct Held {
+    plan: Plan,
+    machine: Account,
+    deadline: Option<Instant>,
+    /// Our address on the way to its server when it was registered last.
+    local: Option<SocketAddr>,
+    /// The names have been asked for.
+    is_resolving: bool,
+    /// When to ask for the names again.
+    resolve_at: Option<Instant>,
+    /// The log has said that it is registered.
+    is_logged: bool,
+}
+
+/// See the module. `Debug` shows no address.
+pub struct Accounts {
+    all: Vec<Held>,
+    callers: Callers,
+    resolver: Resolver,
+    has_changed: bool,
+}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Accounts({}, {:?})", self.all.len(), self.callers)
+    }
+}
+
+impl Accounts {
+    pub fn new(
+        plans: Vec<Plan>,
+        callers: Callers,
+        resolver: Resolver,
+        entropy: &mut Entropy,
+    ) -> Self {
+        let all = plans.into_iter().map(|plan| {
+            let settings = Settings { keep_alive: plan.keep_alive };
+            let machine = Account::new(settings, entropy.fork());
+            let (deadline, local, resolve_at) = (None, None, None);
+            Held {
+                plan,
+                machine,
+                deadline,
+                local,
+                is_resolving: false,
+                resolve_at,
+                is_logged: false,
+            }
+        });
+        Self { all: all.collect(), callers, resolver, has_changed: true }
+    }
+
+    /// No account, and anyone may call.
+    #[cfg(test)]
+    pub fn none() -> Self {
+        let mut entropy = Entropy::new([0; 32]);
+        let (resolver, _) = Resolver::new(entropy.fork());
+        Self::new(Vec::new(), Callers::anyone(), resolver, &mut entropy)
+    }
+
+    /// Who may call before any name is known.
+    pub fn open(&self) -> sip::Command {
+        sip::Command::LetIn(self.callers.sources())
+    }
+
+    /// The soonest deadline of all.
+    pub fn deadline(&self) -> Option<Instant> {
+        let times = self.all.iter().flat_map(|held| [held.deadline, held.resolve_at]);
+        times.flatten().min()
+    }
+
+    /// Whether the end of some is still to be waited for.
+    pub fn are_leaving(&self) -> bool {
+        self.all.iter().any(|held| held.machine.is_leaving())
+    }
+
+    /// All accounts, if anything has changed since the last time.
+    pub fn take_change(&mut self) -> Option<Vec<Shown>> {
+        std::mem::take(&mut self.has_changed).then(|| {
+            let shown =
+                |held: &Held| Shown { name: held.plan.name.clone(), status: held.machine.status() };
+            self.all.iter().map(shown).collect()
+        })
+    }
+
+    /// Gives every account the same.
+    pub fn all(&mut self, now: Instant, input: &Input, sip: &mut SipLine) {
+        for index in 0..self.all.len() {
+            self.give(now, index, input.clone(), sip);
+        }
+    }
+
+    pub fn resolved(&mut self, now: Instant, answer: Resolved, sip: &mut SipLine) {
+        let Resolved { account, servers, valid } = answer;
+        let Some(held) = self.all.get_mut(account) else { return };
+        held.is_resolving = false;
+        held.resolve_at = Some(now + valid);
+        self.callers.learn(account, servers.iter().map(SocketAddr::ip));
+        sip.command(now, self.open());
+        self.give(now, account, Input::Servers(servers), sip);
+    }
+
+    pub fn news(
+        &mut self,
+        now: Instant,
+        id: RegistrationId,
+        news: RegistrationNews,
+        sip: &mut SipLine,
+    ) {
+        self.give(now, id.0 as usize, Input::News(news), sip);
+    }
+
+    pub fn timeout(&mut self, now: Instant, sip: &mut SipLine) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        for index in 0..self.all.len() {
+            if self.all.get(index).is_some_and(|held| due(held.resolve_at)) {
+                self.resolve(index);
+            }
+            if self.all.get(index).is_some_and(|held| due(held.deadline)) {
+                self.give(now, index, Input::Timeout, sip);
+            }
+        }
+    }
+
+    fn resolve(&mut self, index: usize) {
+        let Some(held) = self.all.get_mut(index) else { return };
+        held.resolve_at = None;
+        if !std::mem::replace(&mut held.is_resolving, true) {
+            self.resolver.ask(index, held.plan.places.clone(), held.plan.transport);
+        }
+    }
+
+    fn give(&mut self, now: Instant, index: usize, input: Input, sip: &mut SipLine) {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            let Some(held) = self.all.get_mut(index) else { return };
+            held.machine.handle(now, input);
+            while let Some(held) = self.all.get_mut(index) {
+                match held.machine.poll_output() {
+                    Output::Timeout(at) => {
+                        held.deadline = at;
+                        break;
+                    }
+                    output => inputs.extend(self.carry_out(now, index, output, sip)),
+                }
+            }
+        }
+    }
+
+    /// What an account wants; gives what it is to be told of that at once.
+    fn carry_out(
+        &mut self,
+        now: Instant,
+        index: usize,
+        output: Output,
+        sip: &mut SipLine,
+    ) -> Option<Input> {
+        let held = self.all.get_mut(index)?;
+        let id = RegistrationId(u32::try_from(index).ok()?);
+        match output {
+            Output::Resolve => self.resolve(index),
+            Output::Register { server, contact } => {
+                let Some(flow) = sip.flow_towards(held.plan.transport, server) else {
+                    let failure = RegistrationFailure::Unreachable;
+                    let failed = RegistrationNews::Failed { failure, retry_after_s: None };
+                    return Some(Input::News(failed));
+                };
+                held.local = Some(flow.local);
+                let register = Box::new(held.plan.register(flow, contact));
+                sip.command(now, sip::Command::Register { id, register });
+            }
+            Output::Ping { server } => {
+                let flow = sip.flow_towards(held.plan.transport, server);
+                if flow.is_some_and(|flow| held.local != Some(flow.local)) {
+                    return Some(Input::AddressChanged);
+                }
+                sip.command(now, sip::Command::Ping { id });
+            }
+            Output::Unregister => sip.command(now, sip::Command::Unregister { id }),
+            Output::Changed => {
+                self.has_changed = true;
+                held.log(now);
+            }
+            Output::Timeout(_) => {}
+        }
+        None
+    }
+}
+
+impl Plan {
+    fn register(&self, flow: Flow, contact: Option<SocketAddr>) -> sip::Register {
+        sip::Register {
+            flow,
+            registrar: self.registrar.clone(),
+            address_of_record: self.address_of_record.clone(),
+            contact_user: self.user.clone(),
+            contact,
+            expires_s: self.expires_s,
+            credentials: self.credentials.clone(),
+        }
+    }
+}
+
+impl Held {
+    /// A registration that is renewed is no news.
+    fn log(&mut self, now: Instant) {
+        let account = &self.plan.name;
+        let status = self.machine.status();
+        let was_logged =
+            std::mem::replace(&mut self.is_logged, matches!(status, Status::Registered { .. }));
+        match status {
+            Status::Registered { until } if !was_logged => {
+                let seconds = until.saturating_duration_since(now).as_secs();
+                tracing::info!(account, seconds, "registered");
+            }
+            Status::Failing { reason, .. } => tracing::warn!(account, %reason, "not registered"),
+            Status::Left => tracing::info!(account, "registration ended"),
+            Status::Registered { .. } | Status::Registering => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

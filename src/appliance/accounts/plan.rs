@@ -1,0 +1,109 @@
+//! What the configuration and the credentials say of one account.
+
+use std::time::Duration;
+
+use crate::appliance::config::{self, Config, Place};
+use crate::appliance::credentials;
+use crate::appliance::start_error::StartError;
+use crate::base::Private;
+use crate::sip::Transport;
+use crate::sip::digest::Credentials;
+use crate::sip::message::Uri;
+
+/// One account, ready to register.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub name: String,
+    pub transport: Transport,
+    /// The Request-URI of its REGISTERs.
+    pub registrar: Private<String>,
+    pub address_of_record: Private<String>,
+    pub user: Private<String>,
+    pub credentials: Credentials,
+    pub expires_s: u32,
+    pub keep_alive: Duration,
+    /// Where its requests go, the first to be tried first.
+    pub places: Vec<Place>,
+}
+
+/// The accounts with their passwords.
+///
+/// # Errors
+/// If a password is missing, or its credential cannot be read.
+pub fn plans(config: &Config) -> Result<Vec<Plan>, StartError> {
+    config.accounts.iter().map(plan).collect()
+}
+
+fn plan(account: &config::Account) -> Result<Plan, StartError> {
+    let name = &account.name;
+    let password = credentials::of_account(name).map_err(|source| StartError::System {
+        what: "cannot read the credential of an account",
+        source,
+    })?;
+    let password = password.ok_or_else(|| StartError::BadFile {
+        key: "accounts",
+        path: "(the configuration)".into(),
+        reason: format!(
+            "the password of {name} is neither the credential account_{name} nor in {}",
+            credentials::account_variable(name)
+        ),
+    })?;
+    Ok(with_password(account, password))
+}
+
+fn with_password(account: &config::Account, password: Private<String>) -> Plan {
+    let config::Account { name, server, user, .. } = account;
+    let registrar = Uri::sip(None, server.host.clone(), server.port);
+    let address_of_record = Uri::sip(Some(user.reveal()), server.host.clone(), None);
+    let places = match account.proxies.is_empty() {
+        true => vec![server.clone()],
+        false => account.proxies.clone(),
+    };
+    Plan {
+        name: name.clone(),
+        transport: match account.transport {
+            config::Transport::Udp => Transport::Udp,
+            config::Transport::Tcp => Transport::Tcp,
+        },
+        registrar: Private::new(registrar.to_string()),
+        address_of_record: Private::new(address_of_record.to_string()),
+        user: user.clone(),
+        credentials: Credentials {
+            username: account.auth_user.clone().unwrap_or_else(|| user.clone()),
+            password,
+            realm: account.realm.clone(),
+        },
+        expires_s: account.expires_s,
+        keep_alive: account.keep_alive,
+        places,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::appliance::config::from_text;
+
+    #[test]
+    fn an_account_becomes_what_a_register_says() {
+        let section =
+            "[[accounts]]\nname = \"office\"\nserver = \"pbx.example.net:5070\"\nuser = \"1001\"\n";
+        let plan = |rest: &str| {
+            let config = from_text(&format!("{section}{rest}")).unwrap();
+            with_password(&config.accounts[0], Private::new("hush".to_owned()))
+        };
+        let plain = plan("");
+        assert_eq!(plain.registrar.reveal(), "sip:pbx.example.net:5070");
+        assert_eq!(plain.address_of_record.reveal(), "sip:1001@pbx.example.net");
+        assert_eq!(plain.credentials.username.reveal(), "1001");
+        assert_eq!(plain.places[0].port, Some(5070));
+        let other =
+            plan("auth_user = \"box\"\ntransport = \"tcp\"\nproxies = [\"p1\", \"p2:5080\"]\n");
+        assert_eq!(other.credentials.username.reveal(), "box");
+        assert_eq!(other.registrar.reveal(), "sip:pbx.example.net:5070");
+        assert_eq!((other.transport, other.places.len()), (Transport::Tcp, 2));
+        assert_eq!((other.places[0].port, other.places[1].port), (None, Some(5080)));
+        let shown = format!("{other:?}");
+        assert!(!shown.contains("hush") && !shown.contains("1001") && !shown.contains("box"));
+    }
+}

@@ -1,0 +1,99 @@
+//! What a registration is asked for by, and what is told of it.
+//!
+//! ```text
+//! Register ──▶ Registered ──Register──▶ … ──Unregister──▶ Unregistered
+//!     └──────▶ Failed                          └────────▶ Failed
+//! in between  Ping ──▶ Alive | Silent;  FlowLost
+//! ```
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::base::Private;
+use crate::sip::digest::Credentials;
+use crate::sip::transport::Flow;
+
+/// One binding set (RFC 3261 section 10.2): an address of record and our Contact for it. Numbered
+/// by who owns the accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RegistrationId(pub u32);
+
+/// A REGISTER to send. The next one with the same id is the next of the same binding set.
+#[derive(Clone)]
+pub struct Register {
+    /// Where it goes: the registrar or the proxy before it. For a stream without `connection` the
+    /// user agent finds or asks for one.
+    pub flow: Flow,
+    /// The Request-URI, which names the domain alone (section 10.2).
+    pub registrar: Private<String>,
+    /// From and To.
+    pub address_of_record: Private<String>,
+    /// User part of our Contact: the Request-URI of the calls that come.
+    pub contact_user: Private<String>,
+    /// The address in our Contact, where it is not that of `flow`.
+    pub contact: Option<SocketAddr>,
+    /// Seconds, 1 at least.
+    pub expires_s: u32,
+    /// Used for challenges from `flow.peer`'s address only.
+    pub credentials: Credentials,
+}
+
+/// What became of a registration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum RegistrationNews {
+    Registered {
+        /// For how long, as the registrar says.
+        expires_s: u32,
+        /// The address that it sees, where that is not the one of our Contact.
+        seen: Option<SocketAddr>,
+    },
+    Unregistered,
+    Failed {
+        failure: RegistrationFailure,
+        retry_after_s: Option<u32>,
+    },
+    /// A ping was answered.
+    Alive {
+        /// As with `Registered`.
+        seen: Option<SocketAddr>,
+    },
+    /// A ping was not answered.
+    Silent,
+    /// The connection that calls would come over is gone.
+    FlowLost,
+}
+
+/// Why a REGISTER did not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationFailure {
+    /// With this status, a redirection among them: it is not followed.
+    Refused(u16),
+    /// The credentials were given and not believed.
+    Disbelieved,
+    /// Credentials are wanted by somebody, for a realm or in a way that they are not meant for.
+    NotForUs,
+    /// It was let through, and our binding is not kept.
+    NotKept,
+    /// Nothing came in 64*T1.
+    Unanswered,
+    /// There is no way to the registrar.
+    Unreachable,
+}
+
+impl fmt::Debug for RegistrationNews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let elsewhere = |seen: &Option<SocketAddr>| if seen.is_some() { ", elsewhere" } else { "" };
+        match self {
+            Self::Registered { expires_s, seen } => {
+                write!(f, "Registered({expires_s}{})", elsewhere(seen))
+            }
+            Self::Unregistered => f.write_str("Unregistered"),
+            Self::Failed { failure, retry_after_s } => {
+                write!(f, "Failed({failure:?}, {retry_after_s:?})")
+            }
+            Self::Alive { seen } => write!(f, "Alive({})", elsewhere(seen)),
+            Self::Silent => f.write_str("Silent"),
+            Self::FlowLost => f.write_str("FlowLost"),
+        }
+    }
+}

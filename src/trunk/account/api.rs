@@ -1,0 +1,62 @@
+//! What goes into an account and what comes out of it.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::sip::RegistrationNews;
+use crate::trunk::reason::Reason;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Between pings.
+    pub keep_alive: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Calls can be taken.
+    Start,
+    /// The addresses behind the names of its servers, the first to be tried first; empty: none was
+    /// found.
+    Servers(Vec<SocketAddr>),
+    News(RegistrationNews),
+    /// Our own address on the way to the server has changed.
+    AddressChanged,
+    Stop,
+    Timeout,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Ask for the addresses of its servers.
+    Resolve,
+    Register {
+        server: SocketAddr,
+        /// Where we are reached, if not at the address that the REGISTER is sent from.
+        contact: Option<SocketAddr>,
+    },
+    Ping {
+        server: SocketAddr,
+    },
+    Unregister,
+    /// The status of the account has changed.
+    Changed,
+    /// Nothing more before this time.
+    Timeout(Option<Instant>),
+}
+
+/// What the owner sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Not begun, or on the way to be registered for the first time.
+    Registering,
+    Registered {
+        until: Instant,
+    },
+    Failing {
+        since: Instant,
+        reason: Reason,
+    },
+    /// Given up in the end.
+    Left,
+}

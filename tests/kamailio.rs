@@ -1,0 +1,117 @@
+//! A box registers with Kamailio and is called through it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
+#![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
+
+mod support;
+
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use support::appliance::{Appliance, Setup};
+use support::kamailio::{Kamailio, PASSWORD, REALM, options};
+use support::{peers, wait};
+
+/// Of a REGISTER with credentials, on a busy machine.
+const SOON: Duration = Duration::from_secs(15);
+/// A ping, its patience, the registration after it, and the wait that follows.
+const NOTICED: Duration = Duration::from_secs(10 + 8 + 32 + 10);
+const VARIABLE: &str = "ATTENDANT_ACCOUNT_OFFICE";
+
+fn is_installed() -> bool {
+    peers::is_installed("kamailio", "kamailio") && peers::is_installed("espeak-ng", "espeak-ng")
+}
+
+fn with_account(server: &Kamailio, transport: &str, password: &'static str) -> Appliance {
+    let account = format!(
+        "name = \"office\"\nserver = \"{}\"\ntransport = \"{transport}\"\nuser = \"1001\"\n\
+         realm = \"{REALM}\"\nkeep_alive_s = 10\n",
+        server.address
+    );
+    Setup::default()
+        .with("[accounts]", &account)
+        .with("inbound", "from = [\"accounts\"]")
+        .env(VARIABLE, password)
+        .start()
+}
+
+fn account(appliance: &Appliance) -> Value {
+    appliance.api("/health")["accounts"][0].clone()
+}
+
+fn becomes(appliance: &Appliance, state: &str, within: Duration) -> Value {
+    wait::until(state, within, || Some(account(appliance)).filter(|one| one["state"] == state))
+}
+
+#[test]
+fn it_registers_and_is_called_through_the_registrar() {
+    if !is_installed() {
+        return;
+    }
+    for (transport, algorithm) in [("udp", "MD5"), ("tcp", "SHA-256")] {
+        let server = Kamailio::start(algorithm);
+        let mut appliance = with_account(&server, transport, PASSWORD);
+        let shown = becomes(&appliance, "registered", SOON);
+        assert!(shown["registered_until_ms"].is_u64(), "{shown}");
+        assert!(server.has("1001"), "{transport}");
+        let called = Command::new(env!("CARGO_BIN_EXE_attendant"))
+            .args(["call", &format!("sip:1001@{}", server.address), "--max-seconds", "60"])
+            .args(["--api", &format!("http://{}", appliance.web), "--json"])
+            .args(["--expect", "how can i help"])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&[called.stdout, called.stderr].concat()).into_owned();
+        let call: Value = serde_json::from_str(&told).unwrap_or_else(|_| panic!("{told}"));
+        assert_eq!(call["as_expected"], true, "{transport}: {call}");
+        assert!(call["greeting_delay_ms"].is_i64(), "the greeting was heard: {call}");
+        // Who calls from elsewhere than the account's server hears nothing.
+        assert_eq!(options(Ipv4Addr::new(127, 0, 0, 2), appliance.sip, "1001"), None);
+        assert_eq!(options(Ipv4Addr::LOCALHOST, appliance.sip, "1001"), Some(200));
+        assert!(appliance.stop().success());
+        assert!(!server.has("1001"), "{transport}: the registration is taken away");
+        assert!(!appliance.log().contains("1001"), "no number stands in the log");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_told_and_not_tried_again_and_again() {
+    if !is_installed() {
+        return;
+    }
+    let server = Kamailio::start("MD5");
+    let appliance = with_account(&server, "udp", "wrong");
+    let shown = becomes(&appliance, "failing", SOON);
+    assert!(shown["failing_since_ms"].is_u64(), "{shown}");
+    let health = appliance.api("/health");
+    assert_eq!(health["state"], "degraded");
+    let expected =
+        "account office: it is not registered: its server does not accept the user or the password";
+    let reasons = health["reasons"].as_array().unwrap();
+    assert!(reasons.iter().any(|reason| reason == expected), "{health}");
+    assert!(!server.has("1001"));
+    std::thread::sleep(Duration::from_secs(5));
+    let refused = appliance.log().matches("not registered").count();
+    assert_eq!(refused, 1, "{}", appliance.log());
+    assert!(!appliance.log().contains("wrong"), "no password stands in the log");
+}
+
+#[test]
+fn a_registrar_that_is_restarted_is_registered_with_again() {
+    if !is_installed() {
+        return;
+    }
+    for transport in ["udp", "tcp"] {
+        let mut server = Kamailio::start("MD5");
+        let appliance = with_account(&server, transport, PASSWORD);
+        becomes(&appliance, "registered", SOON);
+        server.stop();
+        let shown = becomes(&appliance, "failing", NOTICED);
+        println!("{transport}: noticed, {shown}");
+        assert_eq!(appliance.api("/health")["state"], "degraded");
+        server.start_again();
+        becomes(&appliance, "registered", NOTICED);
+        wait::until("the registrar has it again", SOON, || server.has("1001").then_some(()));
+    }
+}
