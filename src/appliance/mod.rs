@@ -27,3 +27,4 @@ pub mod shutdown;
 pub mod sip_line;
 pub mod sip_socket;
 pub mod start_error;
+pub mod trust;

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use tokio_rustls::rustls::pki_types::ServerName;
+
 use super::sip_socket::{Arrival, SipSockets};
 use crate::sip::{self, Flow, LegId, RegistrationId, RegistrationNews, Transport, UserAgent};
 
@@ -55,6 +57,11 @@ impl SipLine {
     /// next input.
     pub fn registration(&mut self) -> Option<(RegistrationId, RegistrationNews)> {
         self.registrations.pop_front()
+    }
+
+    /// As [`SipSockets::know`].
+    pub fn know(&mut self, peer: SocketAddr, name: ServerName<'static>) {
+        self.sockets.know(peer, name);
     }
 
     /// Takes something from the network; drain [`Self::event`] afterwards.
@@ -134,8 +141,9 @@ mod tests {
     use tokio::net::{TcpSocket, TcpStream};
     use tokio::sync::mpsc::Receiver;
 
-    use super::super::sip_socket::Listen;
+    use super::super::sip_socket::{Listen, Tls};
     use super::*;
+    use crate::appliance::trust::Roots;
     use crate::base::{Entropy, limits};
     use crate::sip::{Settings, Transport};
 
@@ -172,7 +180,8 @@ mod tests {
         setrlimit(NOFILE, hard, hard).unwrap();
         let listen =
             Listen { transport: Transport::Tcp, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
-        let (sockets, mut arrivals) = SipSockets::open(&[listen]).await.unwrap();
+        let (sockets, mut arrivals) =
+            SipSockets::open(&[listen], Tls::client(Roots::default())).await.unwrap();
         let server = sockets.listening()[0].address;
         let agent = UserAgent::new(Settings::default(), Entropy::new([1; 32]));
         let mut line = SipLine::new(agent, sockets);

@@ -206,7 +206,7 @@ impl RateLimiter {
 }
 
 /// Whoever holds an IPv6 address holds its /64, so that is what counts as one source.
-pub(super) fn network_of(source: IpAddr) -> IpAddr {
+pub fn network_of(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
         v4 => v4,

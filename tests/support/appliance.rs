@@ -29,12 +29,19 @@ pub struct Setup {
     calls_max: u16,
     sections: Vec<(&'static str, String)>,
     variables: Vec<(&'static str, &'static str)>,
+    is_secure: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let address = Ipv4Addr::LOCALHOST.into();
-        Self { address, calls_max: 5, sections: Vec::new(), variables: Vec::new() }
+        Self {
+            address,
+            calls_max: 5,
+            sections: Vec::new(),
+            variables: Vec::new(),
+            is_secure: false,
+        }
     }
 }
 
@@ -59,10 +66,21 @@ impl Setup {
         self
     }
 
-    fn text(&self, sip: SocketAddr, web: SocketAddr) -> String {
+    /// It listens by TLS, too, with a certificate made out to its address.
+    pub fn secure(self) -> Self {
+        Self { is_secure: true, ..self }
+    }
+
+    fn text(&self, sip: SocketAddr, web: SocketAddr, tls: Option<SocketAddr>) -> String {
         let media = free_media_ports(4 * self.calls_max);
         let mut sections = vec![
-            ("sip", format!("listen = [\"udp:{sip}\", \"tcp:{sip}\"]")),
+            (
+                "sip",
+                match tls {
+                    None => format!("listen = [\"udp:{sip}\", \"tcp:{sip}\"]"),
+                    Some(tls) => format!("listen = [\"udp:{sip}\", \"tcp:{sip}\", \"tls:{tls}\"]"),
+                },
+            ),
             ("web", format!("listen = \"{web}\"")),
             ("calls", format!("max = {}", self.calls_max)),
             ("media", format!("ports = \"{}-{}\"", media.start, media.end - 1)),
@@ -96,7 +114,18 @@ impl Setup {
         let sip = SocketAddr::new(self.address, peers::free_port(self.address));
         let loopback = Ipv4Addr::LOCALHOST.into();
         let web = SocketAddr::new(loopback, peers::free_port(loopback));
-        let config = folder.write("attendant.toml", self.text(sip, web));
+        let tls = self.is_secure.then(|| {
+            let names = [self.address.to_string()];
+            let made = rcgen::generate_simple_self_signed(names).unwrap();
+            folder.write("box.crt", made.cert.pem());
+            folder.write("box.key", made.signing_key.serialize_pem());
+            SocketAddr::new(self.address, peers::free_port(self.address))
+        });
+        let mut text = self.text(sip, web, tls);
+        if tls.is_some() {
+            text += "[sip.tls]\ncertificate = \"box.crt\"\nkey = \"box.key\"\n";
+        }
+        let config = folder.write("attendant.toml", text);
         let log = folder.at("log");
         let child = Command::new(env!("CARGO_BIN_EXE_attendant"))
             .arg("run")
@@ -108,7 +137,7 @@ impl Setup {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        Appliance { child, folder, log, sip, web }
+        Appliance { child, folder, log, sip, web, tls }
     }
 }
 
@@ -120,6 +149,7 @@ pub struct Appliance {
     log: PathBuf,
     pub sip: SocketAddr,
     pub web: SocketAddr,
+    pub tls: Option<SocketAddr>,
 }
 
 impl Appliance {
@@ -138,6 +168,16 @@ impl Appliance {
     /// The address that callers dial.
     pub fn uri(&self) -> String {
         format!("sip:desk@{}", self.sip)
+    }
+
+    /// The same by TLS.
+    pub fn secure_uri(&self) -> String {
+        format!("sip:desk@{};transport=tls", self.tls.expect("it is secure"))
+    }
+
+    /// The certificate of a secure box.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.at("box.crt")
     }
 
     /// The state folder.

@@ -42,6 +42,16 @@ pub struct Baresip {
 impl Baresip {
     /// `user` is the caller's name; `codec` the only one it offers.
     pub fn start(user: &str, address: IpAddr, transport: &str, codec: &str) -> Self {
+        Self::start_with(user, address, (transport, codec), "")
+    }
+
+    /// The same with more lines of configuration.
+    pub fn start_with(
+        user: &str,
+        address: IpAddr,
+        (transport, codec): (&str, &str),
+        lines: &str,
+    ) -> Self {
         let folder = Folder::new(user);
         let port = peers::free_port(address);
         let host = match address {
@@ -64,6 +74,7 @@ impl Baresip {
             quiet.display(),
             folder.path().display(),
         );
+        config += lines;
         for module in ["g711", "g722", "opus", "aufile", "sndfile"] {
             config += &format!("module {module}.so\n");
         }

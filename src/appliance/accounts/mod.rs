@@ -16,6 +16,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use tokio_rustls::rustls::pki_types::ServerName;
+
 use super::sip_line::SipLine;
 use crate::base::Entropy;
 use crate::sip::{self, Flow, RegistrationFailure, RegistrationId, RegistrationNews};
@@ -114,10 +116,15 @@ impl Accounts {
     }
 
     pub fn resolved(&mut self, now: Instant, answer: Resolved, sip: &mut SipLine) {
-        let Resolved { account, servers, valid } = answer;
+        let Resolved { account, servers, names, valid } = answer;
         let Some(held) = self.all.get_mut(account) else { return };
         held.is_resolving = false;
         held.resolve_at = Some(now + valid);
+        for (server, name) in names {
+            if let Ok(name) = ServerName::try_from(name) {
+                sip.know(server, name);
+            }
+        }
         self.callers.learn(account, servers.iter().map(SocketAddr::ip));
         sip.command(now, self.open());
         self.give(now, account, Input::Servers(servers), sip);

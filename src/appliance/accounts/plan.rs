@@ -61,10 +61,7 @@ fn with_password(account: &config::Account, password: Private<String>) -> Plan {
     };
     Plan {
         name: name.clone(),
-        transport: match account.transport {
-            config::Transport::Udp => Transport::Udp,
-            config::Transport::Tcp => Transport::Tcp,
-        },
+        transport: account.transport,
         registrar: Private::new(registrar.to_string()),
         address_of_record: Private::new(address_of_record.to_string()),
         user: user.clone(),

@@ -42,6 +42,9 @@ pub struct Resolved {
     pub account: usize,
     /// In the order in which they are to be tried; empty: none was found.
     pub servers: Vec<SocketAddr>,
+    /// What the certificate of a server must be made out to: the name that the owner wrote, not one
+    /// that a name server gave for it (RFC 5922 section 7.1).
+    pub names: Vec<(SocketAddr, String)>,
     /// When to ask again.
     pub valid: Duration,
 }
@@ -69,15 +72,16 @@ impl Resolver {
             transport,
             until: Instant::now() + PATIENCE_IN_ALL,
             servers: Vec::new(),
+            names: Vec::new(),
             valid: VALID,
         };
         tokio::spawn(async move {
             for place in places {
                 search.place(&place).await;
             }
-            let Search { servers, valid, .. } = search;
+            let Search { servers, names, valid, .. } = search;
             // The net loop ends before its queue does, at shutdown only.
-            let _ = answers.send(Resolved { account, servers, valid }).await;
+            let _ = answers.send(Resolved { account, servers, names, valid }).await;
         });
     }
 }
@@ -89,11 +93,21 @@ struct Search {
     transport: Transport,
     until: Instant,
     servers: Vec<SocketAddr>,
+    names: Vec<(SocketAddr, String)>,
     valid: Duration,
 }
 
 impl Search {
     async fn place(&mut self, place: &Place) {
+        let before = self.servers.len();
+        self.addresses(place).await;
+        if let Host::Name(name) = &place.host {
+            let found = self.servers.iter().skip(before);
+            self.names.extend(found.map(|server| (*server, name.clone())));
+        }
+    }
+
+    async fn addresses(&mut self, place: &Place) {
         let port = place.port.unwrap_or(self.transport.default_port());
         let name = match &place.host {
             Host::Ip(address) => return self.found([SocketAddr::new(*address, port)].into_iter()),
@@ -136,7 +150,10 @@ impl Search {
 
     /// The SRV records of the name; `None` if there are none or nobody says.
     async fn service(&mut self, name: &str) -> Option<Answer> {
-        let name = format!("_sip._{}.{name}", self.transport.uri_token());
+        let name = match self.transport {
+            Transport::Tls => format!("_sips._tcp.{name}"),
+            other => format!("_sip._{}.{name}", other.uri_token()),
+        };
         let servers = self.name_servers.clone().unwrap_or_else(system_name_servers);
         for server in servers.iter().cycle().take(servers.len() * ROUNDS) {
             let id = self.entropy.next_u16();

@@ -8,7 +8,8 @@ use tokio::sync::mpsc::Receiver;
 
 use super::*;
 use crate::appliance::config::Place;
-use crate::appliance::sip_socket::{Arrival, Listen, SipSockets};
+use crate::appliance::sip_socket::{Arrival, Listen, SipSockets, Tls};
+use crate::appliance::trust::Roots;
 use crate::base::Private;
 use crate::sip::digest::Credentials;
 use crate::sip::message::Host;
@@ -26,7 +27,8 @@ impl Desk {
     async fn open(transport: Transport) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = [Listen { transport: Transport::Udp, address: any }];
-        let (sockets, arrivals) = SipSockets::open(&listen).await.unwrap();
+        let (sockets, arrivals) =
+            SipSockets::open(&listen, Tls::client(Roots::default())).await.unwrap();
         let mut entropy = Entropy::new([1; 32]);
         let agent = UserAgent::new(sip::Settings::default(), entropy.fork());
         let registrar = UdpSocket::bind(any).await.unwrap();

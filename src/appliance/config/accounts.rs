@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::checked::{Check, Sip};
 use super::file;
-use super::values::{Allowed, Transport, allowed, within};
+use super::values::{Allowed, allowed, within};
 use crate::base::{Private, limits};
-use crate::sip::Network;
 use crate::sip::message::{Host, host_and_port};
+use crate::sip::{Network, Transport};
 
 const NAME_CHARS: usize = 40;
 const USER_CHARS: usize = 64;
@@ -124,12 +124,14 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
     })
 }
 
-/// An answer comes to an address that is listened on, and so do the calls.
+/// An answer comes to an address that is listened on, and so do the calls; by TLS they come over our
+/// own connection.
 fn transport(text: &str, sip: Option<&Sip>) -> Result<Transport, Allowed> {
     let transport = match text {
         "udp" => Transport::Udp,
         "tcp" => Transport::Tcp,
-        _ => return allowed("udp or tcp"),
+        "tls" => return Ok(Transport::Tls),
+        _ => return allowed("udp, tcp or tls"),
     };
     let is_there =
         sip.is_none_or(|sip| sip.listen.iter().any(|listen| listen.transport == transport));
@@ -227,7 +229,7 @@ mod tests {
     #[test]
     fn one_wrong_value_in_each_key_of_an_account_is_found() {
         for (rest, key) in [
-            ("transport = \"tls\"", "transport"),
+            ("transport = \"ws\"", "transport"),
             ("auth_user = \"a\\nb\"", "auth_user"),
             ("realm = \"a\\\"b\"", "realm"),
             ("proxies = [\"a b\"]", "proxies"),

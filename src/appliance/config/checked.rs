@@ -16,6 +16,7 @@ use super::llm::{Llm, llm};
 use super::lookups::{Lookup, lookups};
 use super::model_file::ModelFile;
 use super::people::people;
+use super::tls::{Tls, tls};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
@@ -25,6 +26,7 @@ use crate::call::admission::WhenFull;
 use crate::codec::Codec;
 use crate::converse::people::People;
 use crate::listen;
+use crate::sip::Transport;
 use crate::store::shelf::manifest::Kind;
 
 /// The whole configuration.
@@ -53,6 +55,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sip {
     pub listen: Vec<ListenAddress>,
+    pub tls: Tls,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -133,6 +136,7 @@ impl Default for Config {
 impl Config {
     /// Relative paths count from `folder`.
     pub(super) fn resolve(&mut self, folder: &Path) {
+        self.sip.tls.resolve(folder);
         self.neural_voices_mut().for_each(|voice| voice.graph.resolve(folder));
         let Speech { whisper_model, turn_model, socket, onnxruntime, .. } = &mut self.speech;
         [whisper_model, turn_model].into_iter().flatten().for_each(|model| model.resolve(folder));
@@ -248,7 +252,9 @@ fn sip(file: &file::Sip, check: &mut Check<'_>) -> Option<Sip> {
         });
         listen.extend(check.take("sip.listen", text, outcome));
     }
-    (listen.len() == file.listen.len() && !listen.is_empty()).then_some(Sip { listen })
+    let is_secure = listen.iter().any(|listen| listen.transport == Transport::Tls);
+    let tls = tls(&file.tls, is_secure, check)?;
+    (listen.len() == file.listen.len() && !listen.is_empty()).then_some(Sip { listen, tls })
 }
 
 fn web(file: &file::Web, check: &mut Check<'_>) -> Option<Web> {

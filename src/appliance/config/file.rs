@@ -43,14 +43,30 @@ pub struct File {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sip {
-    /// Addresses that take SIP, each `udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`; an IPv6 address
-    /// stands in brackets. Port 0 lets the system choose.
+    /// Addresses that take SIP, each `udp:ADDRESS:PORT`, `tcp:ADDRESS:PORT` or `tls:ADDRESS:PORT`; an
+    /// IPv6 address stands in brackets. Port 0 lets the system choose.
     pub listen: Vec<String>,
+    pub tls: SipTls,
+}
+
+/// TLS under SIP.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SipTls {
+    /// Our certificate in PEM, followed by those that vouch for it. Read again when it changes.
+    pub certificate: String,
+    /// Its private key in PEM, without a password.
+    pub key: String,
+    /// The authorities in PEM that may vouch for a server. Empty: those inside the program.
+    pub authorities: String,
 }
 
 impl Default for Sip {
     fn default() -> Self {
-        Self { listen: vec!["udp:0.0.0.0:5060".to_owned(), "tcp:0.0.0.0:5060".to_owned()] }
+        Self {
+            listen: vec!["udp:0.0.0.0:5060".to_owned(), "tcp:0.0.0.0:5060".to_owned()],
+            tls: SipTls::default(),
+        }
     }
 }
 
@@ -369,7 +385,7 @@ pub struct Account {
     pub name: String,
     /// `HOST` or `HOST:PORT` of the registrar; the host is the account's domain.
     pub server: String,
-    /// `udp` or `tcp`.
+    /// `udp`, `tcp` or `tls`.
     pub transport: String,
     /// What stands before the `@` of the account's address.
     pub user: String,

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use super::checked::{Check, Config, Converse, Sip, Speech, path};
 use super::file::{self, File};
-use super::values::{Allowed, ListenAddress, Transport, Voice, allowed};
+use super::values::{Allowed, ListenAddress, Voice, allowed};
 use crate::base::LanguageCode;
 use crate::call::language::{Choice, Rules};
 use crate::converse::playbook::SHIPPED;
-use crate::sip;
 
 /// Sections at most: each renders its phrases at start.
 const SECTIONS: usize = 16;
@@ -42,13 +41,8 @@ impl Config {
             let choice = section.code.map_or(Choice::Detect, Choice::Language);
             rules.called.extend(section.called.iter().map(|user| (user.clone(), choice)));
             rules.callers.extend(section.callers.iter().map(|prefix| (prefix.clone(), choice)));
-            rules.listen.extend(section.listen.iter().map(|listen| {
-                let transport = match listen.transport {
-                    Transport::Udp => sip::Transport::Udp,
-                    Transport::Tcp => sip::Transport::Tcp,
-                };
-                (transport, listen.address, choice)
-            }));
+            let listen = section.listen.iter();
+            rules.listen.extend(listen.map(|listen| (listen.transport, listen.address, choice)));
         }
         rules
     }

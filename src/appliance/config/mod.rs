@@ -18,6 +18,7 @@ mod lookups;
 mod model_file;
 mod parse;
 mod people;
+mod tls;
 mod values;
 mod voices;
 
@@ -28,9 +29,9 @@ pub use languages::Language;
 pub use llm::Llm;
 pub use lookups::Lookup;
 pub use model_file::{ModelFile, Shelved};
+pub use tls::CertificateFiles;
 pub use values::{
-    Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Transport,
-    Voice,
+    Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,
 };
 pub use voices::NeuralVoice;
 

@@ -9,12 +9,7 @@ use std::time::Duration;
 
 use super::voices::NeuralVoice;
 use crate::call::admission::WhenFull;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    Udp,
-    Tcp,
-}
+use crate::sip::Transport;
 
 /// One address that takes SIP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,22 +131,23 @@ impl TryFrom<&str> for WhenFull {
     }
 }
 
+impl ListenAddress {
+    /// What may be listened on.
+    const TRANSPORTS: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
+}
+
 impl TryFrom<&str> for ListenAddress {
     type Error = Allowed;
 
     fn try_from(text: &str) -> Result<Self, Allowed> {
         let parsed = text.split_once(':').and_then(|(transport, address)| {
-            let transport = match transport {
-                "udp" => Transport::Udp,
-                "tcp" => Transport::Tcp,
-                _ => return None,
-            };
+            let transport = Self::TRANSPORTS.into_iter().find(|of| of.uri_token() == transport)?;
             Some(Self { transport, address: address.parse().ok()? })
         });
         parsed.map_or_else(
             || {
                 allowed(
-                    "udp:ADDRESS:PORT or tcp:ADDRESS:PORT, as in udp:0.0.0.0:5060 or udp:[::]:5060",
+                    "udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT, as in udp:[::]:5060",
                 )
             },
             Ok,
@@ -161,11 +157,7 @@ impl TryFrom<&str> for ListenAddress {
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport = match self.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        };
-        write!(f, "{transport}:{}", self.address)
+        write!(f, "{}:{}", self.transport.uri_token(), self.address)
     }
 }
 

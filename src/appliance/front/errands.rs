@@ -216,7 +216,7 @@ mod tests {
         let settings = Settings {
             address: Address { tls: false, host, port, prefix: String::new() },
             key: None,
-            roots: crate::appliance::llm::trust::Roots::default(),
+            roots: crate::appliance::trust::Roots::default(),
             model,
             at_once: 2,
             patience: Patience::default(),

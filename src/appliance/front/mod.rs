@@ -83,7 +83,12 @@ pub fn run(
         .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
     let runtime = runtime()?;
     let listen: Vec<_> = config.sip.listen.iter().map(settings::listen).collect();
-    let (sockets, arrivals) = runtime.block_on(SipSockets::open(&listen)).map_err(start_error)?;
+    let tls = {
+        let _context = runtime.enter();
+        settings::tls(config)?
+    };
+    let opened = runtime.block_on(SipSockets::open(&listen, tls));
+    let (sockets, arrivals) = opened.map_err(start_error)?;
     let messages = open_messages(paths)?;
     let flights = open_flights(config, paths)?;
 

@@ -4,16 +4,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::appliance::config::{self, Config, Device, ListenAddress, Transport, Voice};
+use crate::appliance::config::{self, Config, Device, ListenAddress, Voice};
 use crate::appliance::credentials;
 use crate::appliance::engine::link::EnginePlace;
-use crate::appliance::llm::trust::{CERTIFICATES, Roots};
 use crate::appliance::llm::{self, Address};
 use crate::appliance::lookup::{Question, search_knowledge};
 use crate::appliance::paths::Paths;
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_socket::Listen;
+use crate::appliance::sip_socket::Tls;
 use crate::appliance::start_error::StartError;
+use crate::appliance::trust::{CERTIFICATES, Roots};
 use crate::base::{LanguageCode, Private, limits};
 use crate::call;
 use crate::call::language::{Tongue, Tongues};
@@ -50,6 +51,25 @@ pub(super) fn roots(tls: bool) -> Result<Roots, StartError> {
             reason: error.to_string(),
         }),
         false => Ok(Roots::default()),
+    }
+}
+
+/// TLS under SIP. Within a tokio runtime.
+pub(super) fn tls(config: &Config) -> Result<Tls, StartError> {
+    let bad = |key, path: &Path, reason: String| StartError::BadFile {
+        key,
+        path: path.to_owned(),
+        reason,
+    };
+    let roots = match &config.sip.tls.authorities {
+        Some(path) => Roots::of_file(path)
+            .map_err(|error| bad("sip.tls.authorities", path, error.to_string()))?,
+        None => Roots::default(),
+    };
+    match &config.sip.tls.own {
+        Some(files) => Tls::with_certificate(roots, files.clone())
+            .map_err(|error| bad("sip.tls.certificate", &files.certificate, error.to_string())),
+        None => Ok(Tls::client(roots)),
     }
 }
 
@@ -252,11 +272,8 @@ pub(super) fn ports(config: &Config) -> PortRange {
 }
 
 pub(super) fn listen(address: &ListenAddress) -> Listen {
-    let transport = match address.transport {
-        Transport::Udp => sip::Transport::Udp,
-        Transport::Tcp => sip::Transport::Tcp,
-    };
-    Listen { transport, address: address.address }
+    let ListenAddress { transport, address } = *address;
+    Listen { transport, address }
 }
 
 /// Who may call.

@@ -20,7 +20,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::Address;
-use super::trust::Roots;
+use crate::appliance::trust::Roots;
 use crate::base::{Private, limits};
 use crate::converse::llm::Fault;
 

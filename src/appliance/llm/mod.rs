@@ -15,7 +15,6 @@ pub mod http;
 pub mod stand_in;
 #[cfg(test)]
 mod tests;
-pub mod trust;
 mod warm;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,11 +25,11 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::AbortHandle;
 
 use crate::appliance::open_work::OpenWork;
+use crate::appliance::trust::Roots;
 use crate::base::{CallId, Private, WorkId, limits};
 use crate::converse::llm::{Chat, Event, Fault, Fields, Model, Protocol, Reader, body};
 use breaker::Breaker;
 use http::{Answer, Server};
-use trust::Roots;
 
 /// Events that wait for the net thread: it takes them at once.
 const EVENTS: usize = 1_024;

@@ -25,8 +25,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::appliance::llm::Address;
 use crate::appliance::llm::http::{Answer, Server};
-use crate::appliance::llm::trust::Roots;
 use crate::appliance::open_work::OpenWork;
+use crate::appliance::trust::Roots;
 use crate::base::{CallId, Private, WorkId, limits};
 use crate::converse::lookup::{LookUp, LookedUp};
 use crate::store::knowledge::Knowledge;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use regex::Regex;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::scenario::{Act, Manner, Speech, Turn, When};
 use crate::cli::ConfigArgument;
@@ -93,14 +94,20 @@ impl Target {
         let transport = match uri.transport() {
             None => Transport::Udp,
             Some(name) => Transport::from_token(name)
-                .filter(|transport| matches!(transport, Transport::Udp | Transport::Tcp))
-                .ok_or("the transport is udp or tcp")?,
+                .filter(|transport| !matches!(transport, Transport::Ws | Transport::Wss))
+                .ok_or("the transport is udp, tcp or tls")?,
         };
         let host = uri.host().ok_or("no host")?;
         // What is called goes into a message as it stands; where it goes is resolved.
         let host = host.ip().map_or_else(|| host.to_string(), |ip| ip.to_string());
         let port = uri.port().unwrap_or(transport.default_port());
         Ok(Self { uri: text.to_owned(), transport, host, port })
+    }
+
+    /// What the host's certificate must be made out to; `None` where it has none.
+    pub(super) fn name(&self) -> Option<ServerName<'static>> {
+        let is_secure = self.transport == Transport::Tls;
+        is_secure.then(|| ServerName::try_from(self.host.clone()).ok()).flatten()
     }
 
     /// The address of the host, IPv4 where it has both.
@@ -295,6 +302,7 @@ mod tests {
             ("sip:desk@127.0.0.1", Transport::Udp, "127.0.0.1:5060"),
             ("sip:desk@127.0.0.1:5070;transport=tcp", Transport::Tcp, "127.0.0.1:5070"),
             ("sip:[::1]:5071", Transport::Udp, "[::1]:5071"),
+            ("sip:desk@127.0.0.1;transport=tls", Transport::Tls, "127.0.0.1:5061"),
         ] {
             let target = Target::parse(text).unwrap();
             let resolved = target.resolve().unwrap();

@@ -10,7 +10,8 @@ use crate::appliance::engine::double::Scripted;
 use crate::appliance::front::errands::{Speaker, Speakers};
 use crate::appliance::rings::{self, AudioCommand, AudioSide};
 use crate::appliance::rtp_socket::RtpSockets;
-use crate::appliance::sip_socket::{Listen, SipSockets};
+use crate::appliance::sip_socket::{Listen, SipSockets, Tls};
+use crate::appliance::trust::Roots;
 use crate::call::admission::WhenFull;
 use crate::call::media::Report;
 use crate::codec::Codec;
@@ -33,7 +34,7 @@ impl Desk {
         let now = Instant::now();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = [Listen { transport: Transport::Udp, address: any }];
-        let (sockets, _) = SipSockets::open(&listen).await.unwrap();
+        let (sockets, _) = SipSockets::open(&listen, Tls::client(Roots::default())).await.unwrap();
         let local = sockets.listening()[0].address;
         let phone = tokio::net::UdpSocket::bind(any).await.unwrap();
         let flow = Flow::udp(local, phone.local_addr().unwrap());

@@ -283,7 +283,7 @@ async fn an_authority_of_the_owners_vouches_for_the_server_in_place_of_the_progr
         }
     }
     let empty = file("nothing", "no certificate");
-    assert!(matches!(Roots::of_file(&empty), Err(trust::NoCertificates::None)));
+    assert!(matches!(Roots::of_file(&empty), Err(crate::appliance::trust::NoCertificates::None)));
     std::fs::remove_file(empty).unwrap();
     assert!(Roots::of_file(std::path::Path::new("/nonexistent")).is_err());
 }

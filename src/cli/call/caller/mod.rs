@@ -12,6 +12,7 @@ mod mouth;
 mod reader;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
@@ -28,7 +29,8 @@ use crate::appliance::places::Places;
 use crate::appliance::rings::{self, AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::{PortRange, PortsExhausted};
 use crate::appliance::sip_line::SipLine;
-use crate::appliance::sip_socket::{Arrival, Listen, ListenError, SipSockets};
+use crate::appliance::sip_socket::{Arrival, Listen, ListenError, SipSockets, Tls};
+use crate::appliance::trust::{CERTIFICATES, Roots};
 use crate::appliance::{audio, chance};
 use crate::base::pcm::Frame;
 use crate::base::{CallId, Private, limits};
@@ -36,7 +38,7 @@ use crate::call::media::{self, HeardFrame, MediaEvent, Plan};
 use crate::call::{Agreement, LocalMedia};
 use crate::codec::Codec;
 use crate::sdp::Offering;
-use crate::sip::{self, EndCause, Flow, LegId, UserAgent};
+use crate::sip::{self, EndCause, Flow, LegId, Transport, UserAgent};
 use mouth::{Done, Mouth};
 
 /// Our only call.
@@ -106,6 +108,8 @@ pub(super) enum CallError {
     System { what: &'static str, source: std::io::Error },
     #[error("cannot open a SIP socket")]
     Listen(#[from] ListenError),
+    #[error("{CERTIFICATES}: {}: {reason}", path.display())]
+    Certificates { path: PathBuf, reason: String },
     #[error("no free ports for sound")]
     Ports(#[from] PortsExhausted),
 }
@@ -132,8 +136,17 @@ pub(super) fn make(dial: Dial<'_>) -> Result<CallLog, CallError> {
             SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         let transport = dial.target.transport;
-        let listen = Listen { transport, address: SocketAddr::new(any, 0) };
-        let (sockets, arrivals) = SipSockets::open(&[listen]).await?;
+        // By TLS the other end comes back over our connection: it cannot make one to us.
+        let own = if transport == Transport::Tls { Transport::Tcp } else { transport };
+        let listen = Listen { transport: own, address: SocketAddr::new(any, 0) };
+        let roots = Roots::here().map_err(|(path, error)| {
+            let reason = error.to_string();
+            CallError::Certificates { path, reason }
+        })?;
+        let (mut sockets, arrivals) = SipSockets::open(&[listen], Tls::client(roots)).await?;
+        if let Some(name) = dial.target.name() {
+            sockets.know(dial.peer, name);
+        }
         let local = sockets.listening().first().map_or(listen.address, |listen| listen.address);
         let agent = sip::Settings { contact_user: "caller".to_owned(), ..sip::Settings::default() };
         let mut line = SipLine::new(UserAgent::new(agent, entropy.fork()), sockets);

@@ -1,4 +1,4 @@
-//! Who may vouch for a model's server: the authorities inside the program, or the owner's own.
+//! Who may vouch for a server: the authorities inside the program, or the owner's own.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ impl Roots {
         if added == 0 { Err(NoCertificates::None) } else { Ok(Self(Some(store))) }
     }
 
-    pub(super) fn store(self) -> RootCertStore {
+    pub fn store(self) -> RootCertStore {
         let own = || RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         self.0.unwrap_or_else(own)
     }

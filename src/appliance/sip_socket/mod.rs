@@ -1,0 +1,234 @@
+//! The network under the SIP core: UDP sockets, TCP and TLS listeners and connections.
+//!
+//! | file | what |
+//! |---|---|
+//! | `streams` | accepting, making, reading, writing and closing one stream |
+//! | `tls` | our certificate and whom we believe |
+//! | `routes` | which of our addresses a peer sees |
+//!
+//! Reader tasks put what arrives into one bounded queue; the net loop takes it from there into the
+//! core and sends what the core gives out. A full queue leaves datagrams in the kernel, which drops
+//! them, and stops reading from streams, which slows their peers down: memory stays bounded.
+
+mod routes;
+mod streams;
+pub mod tls;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::mpsc;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::base::limits::{SIP_CONNECTIONS, SIP_CONNECTIONS_HEADROOM, SIP_MESSAGE_BYTES};
+use crate::sip::{ConnectionId, Flow, Transport};
+use routes::Routes;
+pub use streams::StreamWriter;
+use streams::{Door, Hall};
+pub use tls::Tls;
+
+/// Peers whose names are known.
+const NAMES: usize = 256;
+
+/// Arrivals waiting for the net loop: 100 ms of a flood at 10,000 datagrams a second.
+const ARRIVALS: usize = 1_024;
+
+/// Something that came from the network.
+#[derive(Debug)]
+pub enum Arrival {
+    Datagram { flow: Flow, bytes: Vec<u8> },
+    Opened { flow: Flow, writer: StreamWriter },
+    Bytes { flow: Flow, bytes: Vec<u8> },
+    Closed { flow: Flow },
+    ConnectFailed { connection: ConnectionId },
+}
+
+/// One address to listen on, as in `[sip] listen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    pub transport: Transport,
+    pub address: SocketAddr,
+}
+
+/// An address of `[sip] listen` that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("sip.listen {}:{}: {source}", .listen.transport.uri_token(), .listen.address)]
+pub struct ListenError {
+    pub listen: Listen,
+    pub source: io::Error,
+}
+
+/// All SIP sockets of the process.
+#[derive(Debug)]
+pub struct SipSockets {
+    udp: Vec<Arc<UdpSocket>>,
+    streams: HashMap<ConnectionId, StreamWriter>,
+    listening: Vec<Listen>,
+    hall: Hall,
+    arrivals: mpsc::Sender<Arrival>,
+    routes: Routes,
+    tls: Tls,
+    /// What the certificate of whoever is at an address must be made out to.
+    names: HashMap<SocketAddr, ServerName<'static>>,
+}
+
+impl SipSockets {
+    /// Binds every address and starts reading. Must be called within a tokio runtime.
+    pub async fn open(
+        listen: &[Listen],
+        tls: Tls,
+    ) -> Result<(Self, mpsc::Receiver<Arrival>), ListenError> {
+        let (arrivals, receiver) = mpsc::channel(ARRIVALS);
+        let mut sockets = Self {
+            udp: Vec::new(),
+            streams: HashMap::new(),
+            listening: Vec::new(),
+            hall: Hall::new(SIP_CONNECTIONS + SIP_CONNECTIONS_HEADROOM),
+            arrivals,
+            routes: Routes::default(),
+            tls,
+            names: HashMap::new(),
+        };
+        for &wanted in listen {
+            let bound = sockets.listen(wanted).await;
+            let address = bound.map_err(|source| ListenError { listen: wanted, source })?;
+            sockets.listening.push(Listen { address, ..wanted });
+        }
+        Ok((sockets, receiver))
+    }
+
+    /// What is listened on, with the ports that the kernel chose where 0 was asked for.
+    pub fn listening(&self) -> &[Listen] {
+        &self.listening
+    }
+
+    async fn listen(&mut self, listen: Listen) -> io::Result<SocketAddr> {
+        match listen.transport {
+            Transport::Udp => {
+                let socket = Arc::new(UdpSocket::bind(listen.address).await?);
+                // A socket that tokio has not yet seen ready refuses its first message.
+                socket.writable().await?;
+                let address = socket.local_addr()?;
+                tokio::spawn(read_datagrams(Arc::clone(&socket), self.arrivals.clone()));
+                self.udp.push(socket);
+                Ok(address)
+            }
+            Transport::Tcp => self.listen_for_streams(listen, Door::plain()).await,
+            Transport::Tls => {
+                let acceptor = self.tls.acceptor().ok_or_else(|| {
+                    io::Error::new(io::ErrorKind::InvalidInput, "it needs sip.tls.certificate")
+                })?;
+                self.listen_for_streams(listen, Door::tls(acceptor)).await
+            }
+            Transport::Ws | Transport::Wss => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "only udp, tcp and tls are spoken"))
+            }
+        }
+    }
+
+    async fn listen_for_streams(&self, listen: Listen, door: Door) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind(listen.address).await?;
+        let address = listener.local_addr()?;
+        tokio::spawn(streams::accept(listener, door, self.hall.clone(), self.arrivals.clone()));
+        Ok(address)
+    }
+
+    /// Who is at `peer`: a TLS connection to it is one only if its certificate says so. Of a peer that
+    /// nobody named the certificate must name the address.
+    pub fn know(&mut self, peer: SocketAddr, name: ServerName<'static>) {
+        if self.names.len() >= NAMES {
+            self.names.clear();
+        }
+        self.names.insert(peer, name);
+    }
+
+    /// Sends a message on a flow. Loss is the transport's business: the core retransmits or learns
+    /// of the closed stream. A stream whose peer does not read fast enough is cut off, for it may not
+    /// lose one message and go on.
+    pub fn transmit(&mut self, flow: &Flow, bytes: Vec<u8>) {
+        match flow.connection {
+            Some(connection) => {
+                let Some(writer) = self.streams.get(&connection) else { return };
+                if writer.messages.try_send(bytes).is_err() {
+                    writer.cut.notify_one();
+                    self.streams.remove(&connection);
+                }
+            }
+            None => {
+                if let Some(socket) = self.udp_towards(flow) {
+                    let _ = socket.try_send_to(&bytes, flow.peer);
+                }
+            }
+        }
+    }
+
+    fn udp_towards(&self, flow: &Flow) -> Option<&Arc<UdpSocket>> {
+        let sends_from = |socket: &&Arc<UdpSocket>| {
+            socket.local_addr().is_ok_and(|own| {
+                own.port() == flow.local.port()
+                    && own.is_ipv4() == flow.peer.is_ipv4()
+                    && (own.ip() == flow.local.ip() || own.ip().is_unspecified())
+            })
+        };
+        self.udp.iter().find(sends_from)
+    }
+
+    /// Opens a stream under the name that the core gave it.
+    pub fn connect(&self, transport: Transport, peer: SocketAddr, connection: ConnectionId) {
+        let by_address = || ServerName::IpAddress(peer.ip().into());
+        let name = self.names.get(&peer).cloned().unwrap_or_else(by_address);
+        let tls = (transport == Transport::Tls).then(|| (self.tls.connector(), name));
+        let flow = move |local| Flow::stream(transport, local, peer, connection);
+        tokio::spawn(streams::connect(peer, tls, connection, flow, self.arrivals.clone()));
+    }
+
+    /// Takes over the writing side of a stream that [`Arrival::Opened`] brought.
+    pub fn adopt(&mut self, connection: ConnectionId, writer: StreamWriter) {
+        self.streams.insert(connection, writer);
+    }
+
+    /// Closes a stream once what is waiting for it is written.
+    pub fn close(&mut self, connection: ConnectionId) {
+        self.streams.remove(&connection);
+    }
+
+    /// Fills in the address that the peer sees where we listen on all of them.
+    pub fn with_local_address(&mut self, flow: Flow) -> Flow {
+        if !flow.local.ip().is_unspecified() {
+            return flow;
+        }
+        let ip = self.routes.local_towards(flow.peer);
+        Flow { local: SocketAddr::new(ip, flow.local.port()), ..flow }
+    }
+
+    /// The way to a peer from an address that is listened on; by TLS from any, since what comes back
+    /// takes our own connection. The route is asked for anew: it changes when a network comes or goes.
+    pub fn flow_towards(&mut self, transport: Transport, peer: SocketAddr) -> Option<Flow> {
+        let is_same_kind = |listen: &&Listen| listen.address.is_ipv4() == peer.is_ipv4();
+        let mut all = self.listening.iter().filter(is_same_kind);
+        let own = all.clone().find(|listen| listen.transport == transport);
+        let local = own.or_else(|| all.find(|_| transport == Transport::Tls))?.address;
+        self.routes.forget(peer);
+        Some(self.with_local_address(Flow { transport, local, peer, connection: None }))
+    }
+}
+
+async fn read_datagrams(socket: Arc<UdpSocket>, arrivals: mpsc::Sender<Arrival>) {
+    let mut buffer = vec![0; SIP_MESSAGE_BYTES];
+    let Ok(local) = socket.local_addr() else { return };
+    loop {
+        // An error here is an ICMP answer to something that we sent: the next datagram may be fine.
+        let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
+        let bytes = buffer.get(..length).unwrap_or_default().to_vec();
+        let flow = Flow::udp(local, peer);
+        if arrivals.send(Arrival::Datagram { flow, bytes }).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

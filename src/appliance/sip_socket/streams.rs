@@ -1,0 +1,267 @@
+//! One stream: accepted or made, read, written and closed.
+//!
+//! Each has a task of its own, so that a slow one holds up no other. A handshake is bounded in time, and
+//! those from one network in number: they come before the core has a say.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::Arrival;
+use crate::base::limits::SIP_CONNECTIONS_PER_SOURCE;
+use crate::sip::admission::network_of;
+use crate::sip::{ConnectionId, Flow, Transport};
+
+/// Messages waiting to be written to one stream; a peer that reads slower than this is cut off.
+pub(super) const WRITES: usize = 64;
+/// A stream that cannot be opened in this time counts as failed (half of timer B).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(16);
+/// A peer that has not shaken hands in this time is sent away.
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes read from a stream at once.
+const READ_BYTES: usize = 8_192;
+/// A peer that takes nothing for this long is cut off; what is left when its stream is closed must
+/// go in this time altogether.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Wait before the next attempt to accept when descriptors have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The writing side of a stream; dropping it closes the stream once what waits is written.
+#[derive(Debug)]
+pub struct StreamWriter {
+    pub(super) messages: mpsc::Sender<Vec<u8>>,
+    /// Ends the stream at once.
+    pub(super) cut: Arc<Notify>,
+}
+
+/// How a newcomer at one listener comes in.
+#[derive(Clone)]
+pub(super) struct Door {
+    tls: Option<TlsAcceptor>,
+    /// By source as [`network_of`] counts them.
+    shaking: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Door {
+    pub(super) fn plain() -> Self {
+        Self { tls: None, shaking: Arc::default() }
+    }
+
+    pub(super) fn tls(acceptor: TlsAcceptor) -> Self {
+        Self { tls: Some(acceptor), shaking: Arc::default() }
+    }
+
+    const fn transport(&self) -> Transport {
+        match self.tls {
+            Some(_) => Transport::Tls,
+            None => Transport::Tcp,
+        }
+    }
+
+    /// A place among the handshakes of this peer's network; `None` if there are too many.
+    fn place(&self, peer: IpAddr) -> Option<Shaking> {
+        let source = network_of(peer);
+        let mut shaking = self.shaking.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = shaking.entry(source).or_default();
+        if *count >= SIP_CONNECTIONS_PER_SOURCE {
+            return None;
+        }
+        *count += 1;
+        Some(Shaking { all: Arc::clone(&self.shaking), source })
+    }
+
+    async fn let_in(self, stream: TcpStream, flow: Flow, arrivals: mpsc::Sender<Arrival>) {
+        let Some(tls) = &self.tls else { return run_plain(stream, flow, arrivals).await };
+        let Some(place) = self.place(flow.peer.ip()) else { return };
+        let _ = stream.set_nodelay(true);
+        let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
+        drop(place);
+        if let Ok(Ok(stream)) = shaken {
+            let (reader, writer) = tokio::io::split(stream);
+            run_stream(reader, writer, flow, arrivals).await;
+        }
+    }
+}
+
+/// A handshake that goes on.
+struct Shaking {
+    all: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    source: IpAddr,
+}
+
+impl Drop for Shaking {
+    fn drop(&mut self) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.source) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.source);
+            }
+        }
+    }
+}
+
+/// What all listeners have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Hall {
+    /// Accepted streams that there may be at once. More than the core keeps: it is the core that chooses
+    /// which idle one goes for a newcomer.
+    room: Arc<Semaphore>,
+    /// The number of the next one.
+    next: Arc<AtomicU64>,
+}
+
+impl Hall {
+    pub(super) fn new(room: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(room)), next: Arc::new(AtomicU64::new(1)) }
+    }
+}
+
+pub(super) async fn accept(
+    listener: TcpListener,
+    door: Door,
+    hall: Hall,
+    arrivals: mpsc::Sender<Arrival>,
+) {
+    loop {
+        let Ok(permit) = Arc::clone(&hall.room).acquire_owned().await else { return };
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            // Out of descriptors: waiting for one to come free beats spinning.
+            Err(_) => {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(local) = stream.local_addr() else { continue };
+        let connection = ConnectionId::Accepted(hall.next.fetch_add(1, Ordering::Relaxed));
+        let flow = Flow::stream(door.transport(), local, peer, connection);
+        let come_in = door.clone().let_in(stream, flow, arrivals.clone());
+        tokio::spawn(async move {
+            come_in.await;
+            drop(permit);
+        });
+    }
+}
+
+/// Makes a stream to `peer`, with TLS if its certificate is made out to the name.
+pub(super) async fn connect(
+    peer: SocketAddr,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    connection: ConnectionId,
+    flow: impl FnOnce(SocketAddr) -> Flow,
+    arrivals: mpsc::Sender<Arrival>,
+) {
+    let opened = tokio::time::timeout(CONNECT_TIMEOUT, open(peer, tls)).await;
+    match opened.map_err(io::Error::from).and_then(|opened| opened) {
+        Ok((local, Opened::Plain(stream))) => run_plain(stream, flow(local), arrivals).await,
+        Ok((local, Opened::Tls(stream))) => {
+            let (reader, writer) = tokio::io::split(*stream);
+            run_stream(reader, writer, flow(local), arrivals).await;
+        }
+        Err(error) => {
+            tracing::debug!(kind = ?error.kind(), "a stream could not be opened");
+            // The net loop ends before its queue does, at shutdown only.
+            let _ = arrivals.send(Arrival::ConnectFailed { connection }).await;
+        }
+    }
+}
+
+enum Opened {
+    Plain(TcpStream),
+    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+async fn open(
+    peer: SocketAddr,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+) -> io::Result<(SocketAddr, Opened)> {
+    let stream = TcpStream::connect(peer).await?;
+    let local = stream.local_addr()?;
+    // Small messages must not wait for more to come.
+    let _ = stream.set_nodelay(true);
+    Ok((
+        local,
+        match tls {
+            Some((connector, name)) => {
+                Opened::Tls(Box::new(connector.connect(name, stream).await?))
+            }
+            None => Opened::Plain(stream),
+        },
+    ))
+}
+
+async fn run_plain(stream: TcpStream, flow: Flow, arrivals: mpsc::Sender<Arrival>) {
+    let _ = stream.set_nodelay(true);
+    let (reader, writer) = stream.into_split();
+    run_stream(reader, writer, flow, arrivals).await;
+}
+
+/// Lives as long as the stream: announces it, reads it, writes what the net loop gives, and says
+/// that it is closed.
+async fn run_stream(
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+    flow: Flow,
+    arrivals: mpsc::Sender<Arrival>,
+) {
+    let (messages, writes) = mpsc::channel(WRITES);
+    let cut = Arc::new(Notify::new());
+    let sender = StreamWriter { messages, cut: Arc::clone(&cut) };
+    if arrivals.send(Arrival::Opened { flow, writer: sender }).await.is_err() {
+        return;
+    }
+    tokio::select! {
+        () = read_stream(reader, flow, &arrivals) => (),
+        () = write_stream(writer, writes, WRITE_TIMEOUT) => (),
+        () = cut.notified() => (),
+    }
+    let _ = arrivals.send(Arrival::Closed { flow }).await;
+}
+
+async fn read_stream(
+    mut reader: impl AsyncRead + Unpin,
+    flow: Flow,
+    arrivals: &mpsc::Sender<Arrival>,
+) {
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let Ok(length @ 1..) = reader.read(&mut buffer).await else { return };
+        let bytes = buffer.get(..length).unwrap_or_default().to_vec();
+        if arrivals.send(Arrival::Bytes { flow, bytes }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Each message within `limit`; once the stream is being closed, all that is left within `limit`.
+pub(super) async fn write_stream(
+    mut writer: impl AsyncWrite + Unpin,
+    mut writes: mpsc::Receiver<Vec<u8>>,
+    limit: Duration,
+) {
+    let mut close_by = None;
+    while let Some(bytes) = writes.recv().await {
+        let end = Instant::now() + limit;
+        let end = if writes.is_closed() { *close_by.get_or_insert(end) } else { end };
+        // What TLS has taken is not on the wire yet.
+        let written = tokio::time::timeout_at(end, async {
+            writer.write_all(&bytes).await?;
+            writer.flush().await
+        });
+        if !matches!(written.await, Ok(Ok(()))) {
+            return;
+        }
+    }
+    let _ = tokio::time::timeout(limit, writer.shutdown()).await;
+}
