@@ -25,12 +25,13 @@ fn is_installed() -> bool {
 }
 
 fn with_account(server: &Kamailio, transport: &str, password: &'static str) -> Appliance {
+    let address = if transport == "tls" { server.secure } else { server.address };
     let account = format!(
-        "name = \"office\"\nserver = \"{}\"\ntransport = \"{transport}\"\nuser = \"1001\"\n\
-         realm = \"{REALM}\"\nkeep_alive_s = 10\n",
-        server.address
+        "name = \"office\"\nserver = \"{address}\"\ntransport = \"{transport}\"\nuser = \"1001\"\n\
+         realm = \"{REALM}\"\nkeep_alive_s = 10\n"
     );
     Setup::default()
+        .with("sip.tls", &format!("authorities = \"{}\"", server.certificate().display()))
         .with("[accounts]", &account)
         .with("inbound", "from = [\"accounts\"]")
         .env(VARIABLE, password)
@@ -50,7 +51,7 @@ fn it_registers_and_is_called_through_the_registrar() {
     if !is_installed() {
         return;
     }
-    for (transport, algorithm) in [("udp", "MD5"), ("tcp", "SHA-256")] {
+    for (transport, algorithm) in [("udp", "MD5"), ("tcp", "SHA-256"), ("tls", "SHA-256")] {
         let server = Kamailio::start(algorithm);
         let mut appliance = with_account(&server, transport, PASSWORD);
         let shown = becomes(&appliance, "registered", SOON);
@@ -102,7 +103,7 @@ fn a_registrar_that_is_restarted_is_registered_with_again() {
     if !is_installed() {
         return;
     }
-    for transport in ["udp", "tcp"] {
+    for transport in ["udp", "tcp", "tls"] {
         let mut server = Kamailio::start("MD5");
         let appliance = with_account(&server, transport, PASSWORD);
         becomes(&appliance, "registered", SOON);

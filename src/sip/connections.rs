@@ -143,6 +143,10 @@ impl Connections {
         if let Some(connection) = self.table.get_mut(&id) {
             let open = State::Open { framer: StreamFramer::new() };
             let state = std::mem::replace(&mut connection.state, open);
+            if flow.transport == Transport::Tls {
+                // What comes back takes this connection: its port is ours.
+                connection.flow.local = flow.local;
+            }
             connection.active_at = now;
             if let State::Connecting { queue, .. } = state {
                 let flow = connection.flow;

@@ -240,7 +240,7 @@ impl Account {
             (Phase::Registered, RegistrationNews::Alive { seen }) => {
                 self.timers.cancel(Timer::NotAlive);
                 self.ignored = 0;
-                self.be_seen(now, seen);
+                let _ = self.be_seen(now, seen);
             }
             (Phase::Registered, RegistrationNews::Silent) => self.not_alive(now),
             (Phase::Registered, RegistrationNews::FlowLost) => self.register_anew(now),
@@ -262,18 +262,22 @@ impl Account {
         self.timers.set(Timer::Register, now + refresh);
         let ping = self.jittered(self.settings.keep_alive, 0.8);
         self.timers.set(Timer::Ping, now + ping);
-        self.show(Status::Registered { until: now + expires });
-        self.be_seen(now, seen);
+        // Under a Contact that leads nowhere nobody can call.
+        if !self.be_seen(now, seen) {
+            self.show(Status::Registered { until: now + expires });
+        }
     }
 
-    /// Puts the address that the registrar sees into our Contact.
-    fn be_seen(&mut self, now: Instant, seen: Option<SocketAddr>) {
+    /// Puts the address that the registrar sees into our Contact; true if that is to be told to it.
+    fn be_seen(&mut self, now: Instant, seen: Option<SocketAddr>) -> bool {
         let may_rebind = self.rebound_at.is_none_or(|at| now >= at + REBIND);
         if let Some(seen) = seen.filter(|seen| may_rebind && self.contact != Some(*seen)) {
             self.contact = Some(seen);
             self.rebound_at = Some(now);
             self.register_anew(now);
+            return true;
         }
+        false
     }
 
     fn failed(&mut self, now: Instant, failure: RegistrationFailure, retry_after_s: Option<u32>) {

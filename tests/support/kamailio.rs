@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -24,16 +25,29 @@ pub struct Kamailio {
     child: Option<Child>,
     folder: Folder,
     pub address: SocketAddr,
+    /// By TLS, with a certificate made out to its address.
+    pub secure: SocketAddr,
 }
 
 impl Kamailio {
     /// It asks for digests by this algorithm.
     pub fn start(algorithm: &str) -> Self {
         let loopback = Ipv4Addr::LOCALHOST.into();
-        let address = SocketAddr::new(loopback, peers::free_port(loopback));
+        let [address, secure] =
+            [0, 1].map(|_| SocketAddr::new(loopback, peers::free_port(loopback)));
         let folder = Folder::new("kamailio");
-        folder.write("kamailio.cfg", config(address, algorithm));
-        let mut kamailio = Self { child: None, folder, address };
+        let made = rcgen::generate_simple_self_signed([loopback.to_string()]).unwrap();
+        folder.write("server.crt", made.cert.pem());
+        folder.write("server.key", made.signing_key.serialize_pem());
+        let at = folder.path().display();
+        let tls = format!(
+            "enable_tls=yes\nlisten=tls:{secure}\nloadmodule \"tls.so\"\n\
+             modparam(\"tls\", \"certificate\", \"{at}/server.crt\")\n\
+             modparam(\"tls\", \"tls_method\", \"TLSv1.2+\")\n\
+             modparam(\"tls\", \"private_key\", \"{at}/server.key\")\n"
+        );
+        folder.write("kamailio.cfg", config(address, algorithm, &tls));
+        let mut kamailio = Self { child: None, folder, address, secure };
         kamailio.start_again();
         kamailio
     }
@@ -42,7 +56,7 @@ impl Kamailio {
     pub fn start_again(&mut self) {
         let log = File::create(self.folder.at("log")).unwrap();
         let child = Command::new("kamailio")
-            .args(["-DD", "-E", "-m", "16", "-M", "4", "-f", "kamailio.cfg", "-P", "pid"])
+            .args(["-DD", "-E", "-m", "16", "-M", "4", "-f", "kamailio.cfg"])
             .arg("-Y")
             .arg(self.folder.path())
             .current_dir(self.folder.path())
@@ -64,6 +78,11 @@ impl Kamailio {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// What vouches for it by TLS.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.at("server.crt")
     }
 
     pub fn log(&self) -> String {
@@ -108,7 +127,7 @@ impl Drop for Kamailio {
     }
 }
 
-fn config(address: SocketAddr, algorithm: &str) -> String {
+fn config(address: SocketAddr, algorithm: &str, tls: &str) -> String {
     let modules =
         ["tm", "sl", "rr", "pv", "maxfwd", "usrloc", "registrar", "textops", "siputils", "auth"];
     let modules: String =
@@ -117,7 +136,7 @@ fn config(address: SocketAddr, algorithm: &str) -> String {
         "#!KAMAILIO\n\
          debug=1\nlog_stderror=yes\nchildren=2\ntcp_children=2\nauto_aliases=no\n\
          listen=udp:{address}\nlisten=tcp:{address}\n\
-         {modules}\
+         {tls}{modules}\
          modparam(\"registrar\", \"min_expires\", 60)\n\
          modparam(\"auth\", \"algorithm\", \"{algorithm}\")\n\
          request_route {{\n\

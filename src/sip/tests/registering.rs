@@ -372,6 +372,33 @@ fn any_answer_to_a_ping_is_a_sign_of_life() {
 }
 
 #[test]
+fn by_tls_the_port_of_our_connection_is_ours_and_calls_come_over_it() {
+    let mut bench = bench();
+    let flow = Flow { transport: Transport::Tls, ..Flow::udp(us(), registrar()) };
+    bench
+        .command(Command::Register { id: ID, register: Box::new(Register { flow, ..register() }) });
+    bench.actions.clear();
+    let connection = Some(ConnectionId::Dialled(1));
+    let flow = Flow { connection, local: SocketAddr::new(us().ip(), 40_001), ..flow };
+    bench.input(Input::StreamOpened { flow });
+    let sent = bench.one();
+    bench.receive_over(flow, &reply(&sent, 200, "r", &[], "").replace("rport", "rport=40001"));
+    let seen = Some(SocketAddr::new(us().ip(), 40_001));
+    assert_eq!(bench.told(), [RegistrationNews::Registered { expires_s: 300, seen }]);
+    let invite = Script::new("INVITE").tcp().body(SDP);
+    bench.receive_over(flow, &invite.text());
+    assert_eq!(bench.said(), ["Incoming"]);
+    bench.take();
+    bench.command(Command::Answer { leg: LegId(1), sdp: SDP.into() });
+    let answer = bench.one();
+    assert!(
+        answer.header("Contact").contains(":40001;transport=tls"),
+        "{}",
+        answer.header("Contact")
+    );
+}
+
+#[test]
 fn the_connection_of_a_registration_is_kept_and_its_loss_is_told() {
     let mut bench = bench();
     let flow = Flow { transport: Transport::Tcp, ..Flow::udp(us(), registrar()) };

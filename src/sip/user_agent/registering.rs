@@ -18,7 +18,7 @@ use super::stack::Stack;
 use crate::sip::dialog::contact_for;
 use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
 use crate::sip::transaction::TransactionId;
-use crate::sip::transport::{ConnectionId, Flow, Way};
+use crate::sip::transport::{ConnectionId, Flow, Transport, Way};
 
 /// The longest time that is asked for or believed: a day.
 const LONGEST_S: u32 = 86_400;
@@ -379,15 +379,16 @@ impl Registration {
     }
 
     /// Our address as `received` and `rport` of our Via tell it (RFC 3581), where it is not that of
-    /// our Contact. Over a stream that we made the port is that of one connection, and ours would be
-    /// right if the address is.
+    /// our Contact. Over TCP the port is that of one connection, and ours would be right if the address
+    /// is; by TLS it is right, since calls come over that connection (RFC 5923).
     fn seen(&self, response: &Response) -> Option<SocketAddr> {
         let via = response.top_via()?;
         let Register { flow, contact, .. } = &self.register;
         let stated = contact.unwrap_or(flow.local);
         let ip = via.received().or_else(|| via.host.ip())?;
         let seen = SocketAddr::new(ip, via.rport().unwrap_or(flow.local.port()));
-        let is_so = match flow.transport.is_reliable() && contact.is_none() {
+        let is_tcp = flow.transport.is_reliable() && flow.transport != Transport::Tls;
+        let is_so = match is_tcp && contact.is_none() {
             true => seen.ip() == stated.ip(),
             false => seen == stated,
         };
