@@ -38,7 +38,7 @@ impl Network {
                 let is_plain = bits.bytes().all(|byte| byte.is_ascii_digit());
                 Self::new(address.parse().ok()?, is_plain.then(|| bits.parse().ok()).flatten()?)
             }
-            None => Some(Self::one(text.parse().ok()?)),
+            None => Some(Self::one(text.parse::<IpAddr>().ok()?.to_canonical())),
         }
     }
 
@@ -268,6 +268,7 @@ mod tests {
             ("192.0.2.0/24", "192.0.2.255", "192.0.3.0"),
             ("192.0.2.7", "192.0.2.7", "192.0.2.6"),
             ("192.0.2.7", "::ffff:192.0.2.7", "::7"),
+            ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.6"),
             ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
             ("0.0.0.0/0", "203.0.113.9", "2001:db8::1"),
             ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),

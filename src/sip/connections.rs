@@ -86,7 +86,7 @@ struct Connection {
 /// The connections.
 pub struct Connections {
     table: HashMap<ConnectionId, Connection>,
-    /// The newest connection to a peer.
+    /// The newest connection to a peer; by TLS of those that we made.
     by_peer: HashMap<(Transport, SocketAddr), ConnectionId>,
     /// By source as [`network_of`] counts them.
     accepted_from: HashMap<IpAddr, usize>,
@@ -294,7 +294,12 @@ impl Connections {
     }
 
     fn insert(&mut self, id: ConnectionId, flow: Flow, state: State, now: Instant) {
-        self.by_peer.insert((flow.transport, flow.peer), id);
+        // By TLS only whom we have connected to has shown who it is: what is meant for a server does not
+        // go to somebody who came to us from its address.
+        let is_known = flow.transport != Transport::Tls || matches!(id, ConnectionId::Dialled(_));
+        if is_known {
+            self.by_peer.insert((flow.transport, flow.peer), id);
+        }
         self.table.insert(id, Connection { flow, state, active_at: now, dialogs: 0 });
         self.schedule(id);
     }

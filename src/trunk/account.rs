@@ -243,7 +243,11 @@ impl Account {
                 let _ = self.be_seen(now, seen);
             }
             (Phase::Registered, RegistrationNews::Silent) => self.not_alive(now),
-            (Phase::Registered, RegistrationNews::FlowLost) => self.register_anew(now),
+            (Phase::Registered, RegistrationNews::FlowLost) => {
+                // Where we were seen was the end of that connection.
+                (self.contact, self.rebound_at) = (None, None);
+                self.register_anew(now);
+            }
             _ => {}
         }
     }

@@ -9,6 +9,8 @@ use crate::base::{Private, limits};
 use crate::sip::message::{Host, host_and_port};
 use crate::sip::{Network, Transport};
 
+/// Often a telephone number, and a fault goes to the log.
+const HIDDEN: &str = "(not shown)";
 const NAME_CHARS: usize = 40;
 const USER_CHARS: usize = 64;
 const REALM_CHARS: usize = 255;
@@ -84,7 +86,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
     let server = check.take(&key("server"), &section.server, place(&section.server));
     let transport = transport(&section.transport, sip);
     let transport = check.take(&key("transport"), &section.transport, transport);
-    let user = check.take(&key("user"), &section.user, user(&section.user));
+    let user = check.take(&key("user"), HIDDEN, user(&section.user));
     let auth_user = match section.auth_user.as_str() {
         "" => Ok(None),
         text if text.len() <= USER_CHARS && !text.chars().any(char::is_control) => {
@@ -92,7 +94,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         }
         _ => allowed(format!("at most {USER_CHARS} bytes")),
     };
-    let auth_user = check.take(&key("auth_user"), &section.auth_user, auth_user);
+    let auth_user = check.take(&key("auth_user"), HIDDEN, auth_user);
     let realm = match section.realm.as_str() {
         "" => Ok(None),
         text if text.len() <= REALM_CHARS && !text.contains(['"', '\\', '\r', '\n']) => {

@@ -16,7 +16,7 @@ pub mod tls;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UdpSocket};
@@ -139,7 +139,7 @@ impl SipSockets {
     /// Who is at `peer`: a TLS connection to it is one only if its certificate says so. Of a peer that
     /// nobody named the certificate must name the address.
     pub fn know(&mut self, peer: SocketAddr, name: ServerName<'static>) {
-        if self.names.len() >= NAMES {
+        if self.names.len() >= NAMES && !self.names.contains_key(&peer) {
             self.names.clear();
         }
         self.names.insert(peer, name);
@@ -207,11 +207,20 @@ impl SipSockets {
     /// The way to a peer from an address that is listened on; by TLS from any, since what comes back
     /// takes our own connection. The route is asked for anew: it changes when a network comes or goes.
     pub fn flow_towards(&mut self, transport: Transport, peer: SocketAddr) -> Option<Flow> {
+        let ip = self.routes.ask_again(peer)?;
         let is_same_kind = |listen: &&Listen| listen.address.is_ipv4() == peer.is_ipv4();
-        let mut all = self.listening.iter().filter(is_same_kind);
-        let own = all.clone().find(|listen| listen.transport == transport);
-        let local = own.or_else(|| all.find(|_| transport == Transport::Tls))?.address;
-        self.routes.forget(peer);
+        let all: Vec<Listen> = self.listening.iter().filter(is_same_kind).copied().collect();
+        // On the way to the peer, or on all ways; else where the peer may be reached at all.
+        let best = |fits: &dyn Fn(&Listen) -> bool| {
+            let of = |on: &dyn Fn(IpAddr) -> bool| {
+                all.iter().find(|listen| fits(listen) && on(listen.address.ip()))
+            };
+            of(&|own| own == ip)
+                .or_else(|| of(&|own| own.is_unspecified()))
+                .or_else(|| of(&|own| own.is_loopback() == peer.ip().is_loopback()))
+        };
+        let own = best(&|listen| listen.transport == transport);
+        let local = own.or_else(|| best(&|_| transport == Transport::Tls))?.address;
         Some(self.with_local_address(Flow { transport, local, peer, connection: None }))
     }
 }

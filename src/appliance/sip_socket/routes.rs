@@ -12,8 +12,12 @@ const ROUTES: usize = 1_024;
 pub(super) struct Routes(HashMap<IpAddr, IpAddr>);
 
 impl Routes {
-    pub(super) fn forget(&mut self, peer: SocketAddr) {
+    /// As the kernel chooses now; `None`: there is no way to the peer.
+    pub(super) fn ask_again(&mut self, peer: SocketAddr) -> Option<IpAddr> {
         self.0.remove(&peer.ip());
+        let local = route(peer).ok()?;
+        self.0.insert(peer.ip(), local);
+        Some(local)
     }
 
     pub(super) fn local_towards(&mut self, peer: SocketAddr) -> IpAddr {

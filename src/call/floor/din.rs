@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Floor;
 use crate::base::pcm::FRAME_MS;
-use crate::call::media::HeardFrame;
+use crate::call::media::{HeardFrame, Origin};
 use crate::converse;
 
 /// Quiet in which the din is over: music and crowds have no such pause, and a caller who waits for us to
@@ -36,7 +36,12 @@ impl Floor {
 
     /// Whether this frame is one of the din, or of the quiet that ends it.
     pub(super) fn is_drowned(&mut self, now: Instant, frame: &HeardFrame) -> bool {
+        let is_ours = !self.spoken.is_empty();
         let Some(din) = &mut self.din else { return false };
+        // Under our own voice, and where nothing comes, it may go on.
+        if is_ours || frame.origin != Origin::Received {
+            return true;
+        }
         din.quiet_frames = if frame.is_speech() { 0 } else { din.quiet_frames + 1 };
         if din.quiet_frames == QUIET_FRAMES {
             self.din = None;

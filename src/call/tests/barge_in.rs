@@ -336,9 +336,11 @@ fn once_what_had_no_end_is_over_words_are_heard_again() {
     live(&mut desk, 4_000, false);
     heard_as(&mut desk, "");
     live(&mut desk, limits::TURN_MS + 500, true);
-    // Until the keys are told, and somebody breathes in between.
-    live(&mut desk, 1_900, false);
+    // While the keys are told nobody knows, and later somebody breathes in between.
+    live(&mut desk, 15_000, false);
     live(&mut desk, 8_000, true);
+    live(&mut desk, 1_900, false);
+    live(&mut desk, 400, true);
     assert!(!desk.replies().last().unwrap().contains("again"), "{:?}", desk.replies());
     live(&mut desk, 2_100, false);
     assert!(desk.replies().last().unwrap().contains("hear you again"), "{:?}", desk.replies());

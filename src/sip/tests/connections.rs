@@ -30,6 +30,24 @@ fn a_message_takes_the_connection_that_is_open() {
 }
 
 #[test]
+fn by_tls_what_is_for_a_server_does_not_go_to_who_came_from_its_address() {
+    let now = Instant::now();
+    let mut connections = Connections::default();
+    let peer = address(7, 5061);
+    let stranger = Flow { transport: Transport::Tls, ..accepted(1, peer) };
+    assert!(connections.opened(now, stranger));
+    let way = Way::to_peer(Flow { connection: None, ..stranger });
+    connections.send(now, way, b"secret".to_vec()).unwrap();
+    let connection = ConnectionId::Dialled(1);
+    let connect = Action::Connect { connection, transport: Transport::Tls, peer };
+    assert_eq!(actions(&mut connections), [connect]);
+    // An answer goes back the way that its request came.
+    connections.send(now, Way::to_peer(stranger), b"200".to_vec()).unwrap();
+    let answer = Action::Transmit { flow: stranger, bytes: b"200".to_vec() };
+    assert_eq!(actions(&mut connections), [answer]);
+}
+
+#[test]
 fn a_new_connection_is_made_once_and_what_waits_is_sent_in_order() {
     let now = Instant::now();
     let mut connections = Connections::default();

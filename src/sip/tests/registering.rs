@@ -258,6 +258,14 @@ fn our_own_binding_says_how_long_it_is_kept() {
         (vec![other, "Expires: 93"], 93),
         (vec![], 300),
         (vec!["Contact: <sip:1001@192.0.2.1>;expires=999999"], 86_400),
+        // As a registrar writes it that mends addresses; the second with another telephone beside it.
+        (vec!["Contact: <sip:1001@203.0.113.9:4711>;expires=60"], 60),
+        (
+            vec![
+                "Contact: <sip:1001@203.0.113.9:4711>;expires=90, <sip:1001@203.0.113.8>;expires=2",
+            ],
+            60,
+        ),
     ] {
         let mut bench = bench();
         let sent = bench.registers(register());
@@ -269,6 +277,22 @@ fn our_own_binding_says_how_long_it_is_kept() {
     let none = "Contact: <sip:1001@192.0.2.1:5060>;expires=0";
     bench.receive(&reply(&sent, 200, "r", &[none], ""));
     assert_eq!(bench.fails_with(), RegistrationFailure::NotKept);
+}
+
+#[test]
+fn a_registrar_that_takes_one_contact_only_is_given_one() {
+    let mut bench = bench();
+    let sent = bench.registers(register());
+    bench.receive(&reply(&sent, 200, "r", &[CONTACT], ""));
+    bench.told();
+    let public = Some("203.0.113.9:40001".parse().unwrap());
+    let sent = bench.registers(Register { contact: public, ..register() });
+    assert_eq!(sent.headers("Contact").len(), 2);
+    bench.receive(&reply(&sent, 400, "r", &[], ""));
+    let again = bench.one();
+    assert_eq!(again.headers("Contact"), ["<sip:1001@203.0.113.9:40001>;expires=300"]);
+    bench.receive(&reply(&again, 400, "r", &[], ""));
+    assert_eq!(bench.fails_with(), RegistrationFailure::Refused(400));
 }
 
 #[test]

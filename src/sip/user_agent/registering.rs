@@ -309,7 +309,17 @@ impl Registration {
                     None => refused(RegistrationFailure::Refused(status)),
                 };
             }
-            _ => return refused(RegistrationFailure::Refused(status)),
+            _ => {
+                // A registrar that takes one Contact only keeps the one before until it runs out.
+                let had_two = pending.request.headers("Contact").count() > 1;
+                if !had_two || pending.expires_s == 0 || self.bound.take().is_none() {
+                    return refused(RegistrationFailure::Refused(status));
+                }
+                self.authentication.begin_request();
+                let mut request = self.compose(stack, pending.expires_s)?;
+                self.authentication.answer_ahead(&mut request, &mut stack.entropy);
+                return self.send(now, stack, request, pending.expires_s, pending.is_longer).err();
+            }
         };
         match again {
             Ok(request) => {

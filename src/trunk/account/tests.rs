@@ -340,6 +340,24 @@ fn where_we_are_seen_becomes_our_contact_but_not_every_second() {
 }
 
 #[test]
+fn after_a_lost_connection_the_port_of_the_new_one_is_told_at_once() {
+    let mut desk = Desk::with(1, &[1]);
+    desk.pass(seconds(5));
+    desk.take();
+    let seen = |n| Some(SocketAddr::from(([203, 0, 113, 9], n)));
+    desk.input(Input::News(RegistrationNews::Registered { expires_s: 300, seen: seen(1) }));
+    desk.accept(300);
+    desk.pass(seconds(5));
+    desk.take();
+    desk.input(Input::News(RegistrationNews::FlowLost));
+    assert_eq!(desk.take(), [Output::Register { server: server(1), contact: None }]);
+    desk.input(Input::News(RegistrationNews::Registered { expires_s: 300, seen: seen(2) }));
+    desk.pass(seconds(2));
+    let wanted = Output::Register { server: server(1), contact: seen(2) };
+    assert!(desk.take().contains(&wanted));
+}
+
+#[test]
 fn a_registered_account_that_hears_nothing_is_found_out() {
     let mut desk = Desk::registered(&[1]);
     desk.is_deaf = true;
