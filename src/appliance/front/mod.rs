@@ -48,7 +48,7 @@ use super::rings::{self, Shared};
 use super::rtp_socket::{PortRange, RtpSockets};
 use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
-use super::sip_socket::{ListenError, SipSockets};
+use super::sip_socket::{Arrival, ListenError, SipSockets};
 use super::start_error::StartError;
 use crate::base::{LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
@@ -82,13 +82,7 @@ pub fn run(
     let web = web::bind(config.web.listen)
         .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
     let runtime = runtime()?;
-    let listen: Vec<_> = config.sip.listen.iter().map(settings::listen).collect();
-    let tls = {
-        let _context = runtime.enter();
-        settings::tls(config)?
-    };
-    let opened = runtime.block_on(SipSockets::open(&listen, tls));
-    let (sockets, arrivals) = opened.map_err(start_error)?;
+    let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
     let messages = open_messages(paths)?;
     let flights = open_flights(config, paths)?;
 
@@ -170,6 +164,15 @@ pub fn run(
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
     drop::<AudioThread>(audio);
     outcome
+}
+
+/// The sockets of `sip.listen`, with TLS under those that want it.
+async fn open_sip(
+    config: &Config,
+) -> Result<(SipSockets, mpsc_async::Receiver<Arrival>), StartError> {
+    let listen: Vec<_> = config.sip.listen.iter().map(settings::listen).collect();
+    let opened = SipSockets::open(&listen, settings::tls(config)?);
+    opened.await.map_err(start_error)
 }
 
 /// The model's server, what comes from it, and what is wrong with it; without one nothing comes.
