@@ -83,7 +83,6 @@ impl Door {
     async fn let_in(self, stream: TcpStream, flow: Flow, arrivals: mpsc::Sender<Arrival>) {
         let Some(tls) = &self.tls else { return run_plain(stream, flow, arrivals).await };
         let Some(place) = self.place(flow.peer.ip()) else { return };
-        let _ = stream.set_nodelay(true);
         let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
         drop(place);
         if let Ok(Ok(stream)) = shaken {
@@ -144,6 +143,8 @@ pub(super) async fn accept(
             }
         };
         let Ok(local) = stream.local_addr() else { continue };
+        // Small messages must not wait for more to come.
+        let _ = stream.set_nodelay(true);
         let connection = ConnectionId::Accepted(hall.next.fetch_add(1, Ordering::Relaxed));
         let flow = Flow::stream(door.transport(), local, peer, connection);
         let come_in = door.clone().let_in(stream, flow, arrivals.clone());
@@ -202,7 +203,6 @@ async fn open(
 }
 
 async fn run_plain(stream: TcpStream, flow: Flow, arrivals: mpsc::Sender<Arrival>) {
-    let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
     run_stream(reader, writer, flow, arrivals).await;
 }

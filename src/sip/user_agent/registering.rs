@@ -203,12 +203,23 @@ impl Registration {
         for before in before.into_iter().chain(self.ping.take()) {
             stack.transactions.abandon(before);
         }
+        self.send_anew(now, stack, expires_s, false)
+    }
+
+    /// A REGISTER that is no repetition: credentials may be refused once more.
+    fn send_anew(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        expires_s: u32,
+        is_longer: bool,
+    ) -> Result<(), RegistrationNews> {
         self.authentication.begin_request();
         let Some(mut request) = self.compose(stack, expires_s) else {
             return Err(failed(RegistrationFailure::Refused(400)));
         };
         self.authentication.answer_ahead(&mut request, &mut stack.entropy);
-        self.send(now, stack, request, expires_s, false)
+        self.send(now, stack, request, expires_s, is_longer)
     }
 
     fn send(
@@ -300,12 +311,7 @@ impl Registration {
             401 | 407 => self.with_credentials(stack, &pending, response, flow),
             423 => {
                 return match self.longer(&pending, response) {
-                    Some(expires_s) => {
-                        self.authentication.begin_request();
-                        let mut request = self.compose(stack, expires_s)?;
-                        self.authentication.answer_ahead(&mut request, &mut stack.entropy);
-                        self.send(now, stack, request, expires_s, true).err()
-                    }
+                    Some(expires_s) => self.send_anew(now, stack, expires_s, true).err(),
                     None => refused(RegistrationFailure::Refused(status)),
                 };
             }
@@ -315,10 +321,7 @@ impl Registration {
                 if !had_two || pending.expires_s == 0 || self.bound.take().is_none() {
                     return refused(RegistrationFailure::Refused(status));
                 }
-                self.authentication.begin_request();
-                let mut request = self.compose(stack, pending.expires_s)?;
-                self.authentication.answer_ahead(&mut request, &mut stack.entropy);
-                return self.send(now, stack, request, pending.expires_s, pending.is_longer).err();
+                return self.send_anew(now, stack, pending.expires_s, pending.is_longer).err();
             }
         };
         match again {
