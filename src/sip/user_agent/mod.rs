@@ -21,6 +21,8 @@ mod offered;
 mod referring;
 mod registering;
 mod registration;
+mod reliable;
+mod session;
 mod stack;
 mod uas;
 

@@ -6,7 +6,7 @@
 //! is sent again with credentials; at most one REGISTER of a set is out; credentials go to nobody
 //! but the address that the REGISTER was sent to, in answer to a response from there.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::UserAgent;
@@ -152,8 +152,19 @@ impl UserAgent {
         }
     }
 
+    /// The credentials of our account with a server that calls us: it may ask for them later in the
+    /// call. Of several accounts there that of the called user.
+    pub(super) fn account_at(&self, server: IpAddr, user: Option<&str>) -> Option<Authentication> {
+        let mut all: Vec<_> = self.registrations.values().collect();
+        all.retain(|registration| registration.authentication.destination() == server);
+        let is_called = |r: &&&Registration| user == Some(r.register.contact_user.reveal());
+        let found = all.iter().find(is_called).or(all.first())?;
+        Some(Authentication::new(found.register.credentials.clone(), server))
+    }
+
     fn forget_registration(&mut self, now: Instant, id: RegistrationId) {
         let Some(gone) = self.registrations.remove(&id) else { return };
+        self.stack.set_public(gone.register.flow, None);
         if let Some(connection) = gone.connection {
             self.stack.connections.release(now, connection);
         }
@@ -189,6 +200,8 @@ impl Registration {
         if destination != self.authentication.destination() {
             self.authentication = Authentication::new(register.credentials.clone(), destination);
         }
+        stack.set_public(self.register.flow, None);
+        stack.set_public(register.flow, register.contact);
         self.register = register;
     }
 
