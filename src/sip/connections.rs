@@ -168,6 +168,13 @@ impl Connections {
         true
     }
 
+    /// A connection was accepted that nobody wants.
+    pub fn refuse(&mut self, flow: Flow) {
+        if let Some(connection) = flow.connection {
+            self.actions.push_back(Action::Close { connection });
+        }
+    }
+
     /// Takes what a connection brought; then ask [`Self::next_brought`] until `None`.
     pub fn received(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) {
         let Some(connection) = self.table.get_mut(&id) else { return };

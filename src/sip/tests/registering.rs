@@ -532,3 +532,23 @@ fn the_registrar_may_ask_for_our_credentials_within_a_call_of_its_own() {
     // The BYE went to the caller's Contact, which is somebody else: nothing is given away.
     assert_eq!(again.flow.peer.ip(), bye.flow.peer.ip());
 }
+
+#[test]
+fn a_stranger_that_connects_is_sent_away_unless_we_talk_to_it() {
+    let mut bench = Bench::new();
+    bench.up();
+    let network = crate::sip::Network::parse("192.0.2.50").unwrap();
+    bench.command(Command::LetIn(crate::sip::Sources::Of(vec![network])));
+    let connected = |bench: &mut Bench, peer: SocketAddr, n| {
+        let connection = ConnectionId::Accepted(n);
+        bench.input(Input::StreamOpened {
+            flow: Flow::stream(Transport::Tcp, us(), peer, connection),
+        });
+        let closed = std::mem::take(&mut bench.actions);
+        matches!(closed[..], [Output::Close { connection: id }] if id == connection)
+    };
+    assert!(connected(&mut bench, "192.0.2.99:4000".parse().unwrap(), 1));
+    assert!(!connected(&mut bench, registrar(), 2));
+    assert!(!connected(&mut bench, caller(), 3), "the other end of our call");
+    assert_eq!(bench.agent.occupancy().connections, 2);
+}

@@ -9,6 +9,7 @@
 //! The files beside this one hold what a leg does in each state: `offered`, `calling`, `exchange`,
 //! `ending`. Invariant: a leg that is `Over` has said so by its one last event.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::api::{Event, LegId, OfferBy};
@@ -246,6 +247,20 @@ impl Leg {
                 early.find(|dialog| dialog.id() == id)
             }
             State::Over => None,
+        }
+    }
+
+    /// Whether something of this call may come from this address.
+    pub fn may_come_from(&self, source: IpAddr) -> bool {
+        match &self.state {
+            State::Offered(offered) => offered.dialog.may_come_from(source),
+            State::Up(up) => up.dialog.may_come_from(source),
+            State::Ending(ending) => ending.dialog.may_come_from(source),
+            State::Calling(calling) => {
+                let mut early = calling.early.iter();
+                calling.flow.peer.ip() == source || early.any(|e| e.dialog.may_come_from(source))
+            }
+            State::Over => false,
         }
     }
 

@@ -134,11 +134,7 @@ impl UserAgent {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Datagram { flow, bytes } => self.datagram(now, flow, bytes),
-            Input::StreamOpened { flow } => {
-                if !self.stack.connections.opened(now, flow) {
-                    self.stack.drop_one(Dropped::ConnectionRefused);
-                }
-            }
+            Input::StreamOpened { flow } => self.stream_opened(now, flow),
             Input::StreamBytes { connection, bytes } => self.stream_bytes(now, connection, bytes),
             Input::StreamClosed { connection } | Input::ConnectFailed { connection } => {
                 self.stack.connections.closed(connection);
@@ -189,6 +185,21 @@ impl UserAgent {
             return;
         }
         self.message(now, flow, bytes, Carriage::Datagram);
+    }
+
+    /// Strangers are sent away before they say anything, but for whom we are in a call with.
+    fn stream_opened(&mut self, now: Instant, flow: Flow) {
+        let source = flow.peer.ip();
+        let is_accepted = matches!(flow.connection, Some(ConnectionId::Accepted(_)));
+        let is_unwanted = is_accepted
+            && self.is_stranger(flow)
+            && !self.legs.values().any(|leg| leg.may_come_from(source));
+        if is_unwanted {
+            self.stack.connections.refuse(flow);
+            self.stack.drop_one(Dropped::Stranger);
+        } else if !self.stack.connections.opened(now, flow) {
+            self.stack.drop_one(Dropped::ConnectionRefused);
+        }
     }
 
     fn stream_bytes(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
