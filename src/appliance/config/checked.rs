@@ -26,7 +26,6 @@ use crate::call::admission::WhenFull;
 use crate::codec::Codec;
 use crate::converse::people::People;
 use crate::listen;
-use crate::sip::Transport;
 use crate::store::shelf::manifest::Kind;
 
 /// The whole configuration.
@@ -254,7 +253,7 @@ fn sip(file: &file::Sip, check: &mut Check<'_>) -> Option<Sip> {
         });
         listen.extend(check.take("sip.listen", text, outcome));
     }
-    let is_secure = listen.iter().any(|listen| listen.transport == Transport::Tls);
+    let is_secure = listen.iter().any(|listen| listen.transport.is_secure());
     let session = match file.session_expires_s {
         0 => Ok(None),
         seconds => {

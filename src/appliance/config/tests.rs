@@ -27,7 +27,7 @@ fn all_faults_come_at_once_with_key_value_and_what_is_allowed() {
         "calls.max = 0: allowed: 1 to 100",
         "calls.max_duration = 60: allowed: no such key; did you mean calls.max_duration_s?",
         "calls.when_full = \"later\": allowed: busy or unavailable",
-        "sip.listen = \"udp:0.0.0.0\": allowed: udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls",
+        "sip.listen = \"udp:0.0.0.0\": allowed: udp, tcp, tls, ws or wss, then",
         "web.listen = \"0.0.0.0:8080\": allowed: ADDRESS:PORT with a loopback address",
         "spech = ...: allowed: no such section; did you mean [speech]?",
     ] {

@@ -80,6 +80,11 @@ pub enum Input<'a> {
         connection: ConnectionId,
         bytes: &'a [u8],
     },
+    /// One message, from a stream that keeps them apart (RFC 7118).
+    StreamMessage {
+        connection: ConnectionId,
+        bytes: &'a [u8],
+    },
     StreamClosed {
         connection: ConnectionId,
     },

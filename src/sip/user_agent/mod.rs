@@ -136,6 +136,9 @@ impl UserAgent {
             Input::Datagram { flow, bytes } => self.datagram(now, flow, bytes),
             Input::StreamOpened { flow } => self.stream_opened(now, flow),
             Input::StreamBytes { connection, bytes } => self.stream_bytes(now, connection, bytes),
+            Input::StreamMessage { connection, bytes } => {
+                self.stream_message(now, connection, bytes);
+            }
             Input::StreamClosed { connection } | Input::ConnectFailed { connection } => {
                 self.stack.connections.closed(connection);
                 self.connection_lost(now, connection);
@@ -217,6 +220,19 @@ impl UserAgent {
         // What it brought may have ended it.
         if !self.stack.connections.has(connection) {
             self.connection_lost(now, connection);
+        }
+    }
+
+    /// In a frame a message needs no Content-Length.
+    fn stream_message(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
+        self.stack.counters.stream_reads += 1;
+        match self.stack.connections.message(now, connection, bytes) {
+            Some(Brought::Message { flow, bytes }) if bytes.len() <= limits::SIP_MESSAGE_BYTES => {
+                self.message(now, flow, &bytes, Carriage::Datagram);
+            }
+            Some(Brought::Message { .. }) => self.stack.drop_one(Dropped::TooLarge),
+            Some(Brought::KeepAlive) => self.stack.counters.keep_alives += 1,
+            None => {}
         }
     }
 

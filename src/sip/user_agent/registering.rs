@@ -18,7 +18,7 @@ use super::stack::Stack;
 use crate::sip::dialog::contact_for;
 use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
 use crate::sip::transaction::TransactionId;
-use crate::sip::transport::{ConnectionId, Flow, Transport, Way};
+use crate::sip::transport::{ConnectionId, Flow, Way};
 
 /// The longest time that is asked for or believed: a day.
 const LONGEST_S: u32 = 86_400;
@@ -406,14 +406,14 @@ impl Registration {
 
     /// Our address as `received` and `rport` of our Via tell it (RFC 3581), where it is not that of
     /// our Contact. Over TCP the port is that of one connection, and ours would be right if the address
-    /// is; by TLS it is right, since calls come over that connection (RFC 5923).
+    /// is; by TLS and WebSocket it is right, since calls come over that connection.
     fn seen(&self, response: &Response) -> Option<SocketAddr> {
         let via = response.top_via()?;
         let Register { flow, contact, .. } = &self.register;
         let stated = contact.unwrap_or(flow.local);
         let ip = via.received().or_else(|| via.host.ip())?;
         let seen = SocketAddr::new(ip, via.rport().unwrap_or(flow.local.port()));
-        let is_tcp = flow.transport.is_reliable() && flow.transport != Transport::Tls;
+        let is_tcp = flow.transport.is_reliable() && !flow.transport.comes_back();
         let is_so = match is_tcp && contact.is_none() {
             true => seen.ip() == stated.ip(),
             false => seen == stated,
