@@ -96,6 +96,7 @@ fn health_shows_how_the_audio_thread_keeps_time() {
     let late_counts = [90, 0, 9, 0, 0, 0, 0, 0, 0, 1];
     page.board.set_audio(AudioFigures {
         late_counts,
+        late_sum_us: 6_900,
         late_p50_us: Some(50),
         late_p999_us: None,
         dropped: 3,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::board::{AccountReport, AudioFigures, Board, Hearing};
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::Private;
+use crate::call::Mos;
 use crate::call::latency::Latency;
 use crate::call::record::{CallRecord, Direction, Progress, RtpReport, Turn};
 use crate::converse::Message;
@@ -92,6 +93,9 @@ fn summary(record: &CallRecord) -> Value {
         Progress::Ended { ended_at_ms, .. } => Some(ended_at_ms),
         Progress::Ringing | Progress::Active { .. } => None,
     };
+    let one_way = record.one_way.map(|found| {
+        json!({ "side": found.side.name(), "why": found.why.name(), "text": found.why.page() })
+    });
     let ending = record.progress.ending().map(|ending| {
         let wording = ending.cause.wording();
         json!({ "by": ending.by.name(), "cause": wording.name, "text": wording.page })
@@ -116,6 +120,11 @@ fn summary(record: &CallRecord) -> Value {
         "language": record.language.map(|language| language.to_string()),
         "answer_delay_ms": record.answer_delay_ms,
         "greeting_delay_ms": record.greeting_delay_ms,
+        "mos": {
+            "incoming": record.rtp.mos_incoming.map(mos),
+            "outgoing": record.rtp.mos_outgoing.map(mos),
+        },
+        "one_way": one_way,
         "turn_count": record.turns().len(),
         "ending": ending,
     })
@@ -161,6 +170,12 @@ fn message(message: &Message) -> Value {
     })
 }
 
+/// To hundredths: the model is no finer.
+fn mos(mos: Mos) -> Value {
+    let rounded = |value: f32| (f64::from(value) * 100.0).round() / 100.0;
+    json!({ "last": rounded(mos.last), "worst": rounded(mos.worst) })
+}
+
 fn rtp(report: &RtpReport) -> Value {
     json!({
         "packets_sent": report.packets_sent,
@@ -172,5 +187,7 @@ fn rtp(report: &RtpReport) -> Value {
         "concealed_ms": report.concealed_ms,
         "peer_loss": report.peer_loss,
         "round_trip_ms": report.round_trip_ms,
+        "mos_incoming": report.mos_incoming.map(mos),
+        "mos_outgoing": report.mos_outgoing.map(mos),
     })
 }
