@@ -427,10 +427,30 @@ mod tests {
         assert_eq!((about_us.cumulative_lost, about_us.jitter), (-3, 80));
         assert_eq!(a.rtt(), Some(Duration::from_millis(70)));
         assert_eq!(a.peer_loss(), Some(0.25));
+        assert_eq!(a.deaf_reports(), 0);
         // A report about a sender report that we never sent measures nothing.
         let mut c = rtcp(1, start);
         c.receive(at(1_070), report.as_bytes()).unwrap();
         assert_eq!(c.rtt(), None);
+    }
+
+    #[test]
+    fn a_peer_that_hears_nothing_says_so() {
+        let now = Instant::now();
+        let (mut a, mut b) = (rtcp(1, now), rtcp(2, now));
+        let none = b.report(now, Some(info(1)), None);
+        let all_lost = b.report(now, None, Some(ReportBlock { fraction_lost: 255, ..block(1) }));
+        let of_another = b.report(now, None, Some(block(9)));
+        let hears = b.report(now, None, Some(block(1)));
+        for (report, deaf) in
+            [(&none, 1), (&all_lost, 2), (&of_another, 3), (&hears, 0), (&of_another, 1)]
+        {
+            a.receive(now, report.as_bytes()).unwrap();
+            assert_eq!(a.deaf_reports(), deaf);
+        }
+        // What is no report says nothing.
+        a.receive(now, &[0x81, 203, 0, 1, 0, 0, 0, 2]).unwrap();
+        assert_eq!(a.deaf_reports(), 1);
     }
 
     #[test]

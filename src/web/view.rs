@@ -187,7 +187,5 @@ fn rtp(report: &RtpReport) -> Value {
         "concealed_ms": report.concealed_ms,
         "peer_loss": report.peer_loss,
         "round_trip_ms": report.round_trip_ms,
-        "mos_incoming": report.mos_incoming.map(mos),
-        "mos_outgoing": report.mos_outgoing.map(mos),
     })
 }
