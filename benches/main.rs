@@ -8,6 +8,7 @@
 //! | `media`, `signalling`, `words` | the pure modules, in this process |
 //! | `life` | start, and the engine's death |
 //! | `pauses` | the pause corpus: gap and false cut-offs, by our rule and by plain ones |
+//! | `answered` | who answered a call of ours: people, machines and their beeps, tones |
 //! | `barge` | barge-in: on RTP, over an echo, and by what is not meant |
 //! | `room` | a caller in steady noise, and among people |
 //! | `talk` | conversations with `attendant call`, alone and five at once: `talk` of fixed turns, `callers` of the scenarios |
@@ -22,6 +23,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench lives in real time")]
 
+mod answered;
 mod barge;
 mod crowd;
 mod life;
@@ -44,12 +46,13 @@ use table::Table;
 
 type Part = (&'static str, fn(&mut Table, &Asked));
 
-const PARTS: [Part; 14] = [
+const PARTS: [Part; 15] = [
     ("media", |table, _| media::measure(table)),
     ("signalling", |table, _| signalling::measure(table)),
     ("words", |table, _| words::measure(table)),
     ("life", |table, _| life::measure(table)),
     ("pauses", |table, _| pauses::measure(table)),
+    ("answered", |table, _| answered::measure(table)),
     ("barge", |table, _| barge::measure(table)),
     ("room", |table, _| room::measure(table)),
     ("talk-one", |table, _| talk::measure(table, talk::Side::One)),

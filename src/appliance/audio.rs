@@ -249,6 +249,9 @@ impl Seat {
                 // An end that waits goes before what this tick has to tell.
                 out.tell_end(&mut voice.untold);
                 receive(sockets, moment, buffer, &mut self.media, &mut out);
+                for _ in 0..sockets.refusals(buffer) {
+                    self.media.note_refusal();
+                }
                 let (ring, silenced) = (&mut self.rings.playout, &*self.rings.silenced);
                 let mut source = Source { voice: &mut *voice, ring, silenced };
                 self.media.tick(at(moment), &mut source, &mut out);

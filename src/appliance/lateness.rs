@@ -10,6 +10,7 @@ pub const BOUNDS_US: [u64; 9] = [50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000,
 #[derive(Debug, Default)]
 pub struct Lateness {
     counts: [AtomicU64; BOUNDS_US.len() + 1],
+    sum_us: AtomicU64,
 }
 
 impl Lateness {
@@ -17,6 +18,7 @@ impl Lateness {
     pub fn record(&self, late: Duration) {
         let late_us = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS_US.partition_point(|bound| *bound < late_us);
+        self.sum_us.fetch_add(late_us, Ordering::Relaxed);
         if let Some(count) = self.counts.get(bucket) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -25,6 +27,11 @@ impl Lateness {
     /// Ticks in each bucket.
     pub fn counts(&self) -> [u64; BOUNDS_US.len() + 1] {
         std::array::from_fn(|i| self.counts.get(i).map_or(0, |c| c.load(Ordering::Relaxed)))
+    }
+
+    /// Lateness of all ticks together, in microseconds.
+    pub fn sum_us(&self) -> u64 {
+        self.sum_us.load(Ordering::Relaxed)
     }
 
     pub fn ticks(&self) -> u64 {
@@ -57,7 +64,7 @@ mod tests {
             lateness.record(Duration::from_micros(80));
         }
         lateness.record(Duration::from_micros(900));
-        assert_eq!(lateness.ticks(), 100);
+        assert_eq!((lateness.ticks(), lateness.sum_us()), (100, 99 * 80 + 900));
         assert_eq!(lateness.quantile_us(0.5), Some(100));
         assert_eq!(lateness.quantile_us(0.999), Some(1_000));
         lateness.record(Duration::from_secs(1));

@@ -7,8 +7,10 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
 };
@@ -28,6 +30,8 @@ pub enum Channel {
 pub struct RtpSockets {
     rtp: UdpSocket,
     rtcp: UdpSocket,
+    /// The kernel has told of a datagram that could not be delivered.
+    has_refusal: AtomicBool,
 }
 
 /// A datagram as it came from the kernel.
@@ -37,6 +41,16 @@ pub struct Received<'a> {
     pub from: SocketAddr,
     pub arrived: Instant,
 }
+
+/// What the kernel says of a datagram.
+struct Head {
+    length: usize,
+    from: Option<SocketAddr>,
+    stamp: Option<Duration>,
+}
+
+/// Refusals that are taken in one tick: each of ours may bring one, and one leaves in a tick.
+const REFUSALS_PER_TICK: u32 = 8;
 
 /// Memory for one receive call, reused for all.
 #[derive(Debug)]
@@ -57,8 +71,13 @@ impl Default for ReceiveBuffer {
 impl RtpSockets {
     fn bind(address: IpAddr, port: u16) -> io::Result<Self> {
         let rtp = open(SocketAddr::new(address, port))?;
+        // Many peers have no socket for RTCP: that it cannot be delivered says nothing.
+        match address {
+            IpAddr::V4(_) => setsockopt(&rtp, sockopt::Ipv4RecvErr, &true)?,
+            IpAddr::V6(_) => setsockopt(&rtp, sockopt::Ipv6RecvErr, &true)?,
+        }
         let rtcp = open(SocketAddr::new(address, port + 1))?;
-        Ok(Self { rtp, rtcp })
+        Ok(Self { rtp, rtcp, has_refusal: AtomicBool::new(false) })
     }
 
     /// The port of RTP; RTCP has the next one.
@@ -73,30 +92,62 @@ impl RtpSockets {
         moment: &Moment,
         buffer: &'a mut ReceiveBuffer,
     ) -> Option<Received<'a>> {
-        let fd = self.socket(channel).as_raw_fd();
+        let head = match self.head(channel, buffer) {
+            // What could not be delivered is told by an error, before the next datagram.
+            Err(error) if error != Errno::EAGAIN => {
+                self.has_refusal.store(true, Ordering::Relaxed);
+                self.head(channel, buffer).ok()?
+            }
+            head => head.ok()?,
+        };
+        let arrived = head.stamp.map_or(moment.now, |stamp| moment.arrival(stamp));
+        Some(Received { bytes: buffer.datagram.get(..head.length)?, from: head.from?, arrived })
+    }
+
+    /// Fills the buffer.
+    fn head(&self, channel: Channel, buffer: &mut ReceiveBuffer) -> Result<Head, Errno> {
         let mut parts = [IoSliceMut::new(buffer.datagram.as_mut_slice())];
         let message = recvmsg::<SockaddrStorage>(
-            fd,
+            self.socket(channel).as_raw_fd(),
             &mut parts,
             Some(&mut buffer.control),
             MsgFlags::MSG_DONTWAIT,
-        )
-        .ok()?;
-        let from = message.address.as_ref().and_then(socket_address)?;
+        )?;
         let stamp = message.cmsgs().ok().and_then(|mut all| {
             all.find_map(|m| match m {
                 ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
                 _ => None,
             })
         });
-        let length = message.bytes;
-        let arrived = stamp.map_or(moment.now, |stamp| moment.arrival(stamp));
-        Some(Received { bytes: buffer.datagram.get(..length)?, from, arrived })
+        let from = message.address.as_ref().and_then(socket_address);
+        Ok(Head { length: message.bytes, from, stamp })
+    }
+
+    /// Datagrams of RTP that the network could not deliver, since the last time (ICMP, by ip(7)'s IP_RECVERR).
+    /// A system call only where there are any. RT safe.
+    pub fn refusals(&self, buffer: &mut ReceiveBuffer) -> u32 {
+        if !self.has_refusal.swap(false, Ordering::Relaxed) {
+            return 0;
+        }
+        let mut count = 0;
+        while count < REFUSALS_PER_TICK {
+            let mut parts = [IoSliceMut::new(buffer.datagram.as_mut_slice())];
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_ERRQUEUE;
+            if recvmsg::<SockaddrStorage>(self.rtp.as_raw_fd(), &mut parts, None, flags).is_err() {
+                break;
+            }
+            count += 1;
+        }
+        count
     }
 
     /// Sends without waiting; a full socket buffer loses the datagram, as a network would. RT safe.
     pub fn send(&self, channel: Channel, to: SocketAddr, bytes: &[u8]) -> bool {
-        self.socket(channel).send_to(bytes, to).is_ok()
+        let sent = self.socket(channel).send_to(bytes, to);
+        if sent.is_err() && channel == Channel::Rtp {
+            self.has_refusal.store(true, Ordering::Relaxed);
+        }
+        sent.is_ok()
     }
 
     fn socket(&self, channel: Channel) -> &UdpSocket {
@@ -200,5 +251,29 @@ mod tests {
         assert_eq!(received.bytes, b"hello");
         assert_eq!(received.from, SocketAddr::new(LOCAL, a.port()));
         assert!(received.arrived <= moment.now);
+    }
+
+    #[test]
+    fn what_cannot_be_delivered_is_counted_and_hides_no_datagram() {
+        let mut range = PortRange::new(28_320..=28_329);
+        let (a, b, gone) =
+            (range.bind(LOCAL).unwrap(), range.bind(LOCAL).unwrap(), range.bind(LOCAL).unwrap());
+        let nobody = SocketAddr::new(LOCAL, gone.port());
+        drop(gone);
+        let mut buffer = ReceiveBuffer::default();
+        let mut refusals = 0;
+        for _ in 0..3 {
+            a.send(Channel::Rtp, nobody, b"hello");
+            assert!(b.send(Channel::Rtp, SocketAddr::new(LOCAL, a.port()), b"there"));
+            let received = a.receive(Channel::Rtp, &Moment::read(), &mut buffer).unwrap();
+            assert_eq!(received.bytes, b"there");
+            assert!(a.receive(Channel::Rtp, &Moment::read(), &mut buffer).is_none());
+            refusals += a.refusals(&mut buffer);
+        }
+        assert_eq!(refusals, 3);
+        assert_eq!(a.refusals(&mut buffer), 0);
+        a.send(Channel::Rtcp, nobody, b"hello");
+        assert!(a.receive(Channel::Rtcp, &Moment::read(), &mut buffer).is_none());
+        assert_eq!(a.refusals(&mut buffer), 0);
     }
 }

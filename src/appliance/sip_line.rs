@@ -32,6 +32,11 @@ impl SipLine {
         Self { agent, sockets, deadline: None, registrations: VecDeque::new() }
     }
 
+    /// As [`UserAgent::counters`].
+    pub fn counters(&self) -> &sip::Counters {
+        self.agent.counters()
+    }
+
     /// The id for a call that we make.
     pub fn reserve_leg(&mut self) -> LegId {
         self.agent.reserve_leg()

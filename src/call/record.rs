@@ -5,6 +5,8 @@
 
 use super::ending::Ending;
 use super::latency::Latency;
+use super::one_way::OneWay;
+use super::quality::Mos;
 use crate::base::{CallId, LanguageCode, Private, limits};
 use crate::codec::Codec;
 use crate::converse::Message;
@@ -92,6 +94,10 @@ pub struct RtpReport {
     /// Share of ours that the peer lost by its last report, 0 to 1; `None` without a report.
     pub peer_loss: Option<f32>,
     pub round_trip_ms: Option<f32>,
+    /// How the peer sounds to us; `None` in the first seconds and where nothing comes.
+    pub mos_incoming: Option<Mos>,
+    /// How we sound to the peer, by its RTCP reports; `None` without one.
+    pub mos_outgoing: Option<Mos>,
 }
 
 /// One call.
@@ -115,6 +121,8 @@ pub struct CallRecord {
     /// From the ACK to the first packet of the greeting.
     pub greeting_delay_ms: Option<u32>,
     pub rtp: RtpReport,
+    /// One side heard nothing for a while; the last time that it was so.
+    pub one_way: Option<OneWay>,
     /// What the caller seems to be saying at this moment.
     pub partial: Option<PartialText>,
     /// What was kept from being taken for the caller's words.
@@ -149,6 +157,7 @@ impl CallRecord {
             answer_delay_ms: None,
             greeting_delay_ms: None,
             rtp: RtpReport::default(),
+            one_way: None,
             partial: None,
             guards: Guards::default(),
             turns: Vec::new(),

@@ -13,8 +13,9 @@ use super::ending::{Cause, Ending};
 use super::floor::{Floor, FloorOutput};
 use super::language::{Manner, Tongues};
 use super::latency::Stages;
+use super::line::Line;
 use super::media::{HeardFrame, MediaEvent, Plan, Report};
-use super::record::{CallRecord, Direction, Progress, RtpReport};
+use super::record::{CallRecord, Direction, Progress};
 use super::voice::{Shelf, Shelved};
 use super::work::{Work, WorkResult};
 use crate::base::{CallId, Private, TimerTable, UtteranceId};
@@ -138,6 +139,7 @@ pub struct Call {
     floor: Floor,
     stages: Stages,
     referral: Referral,
+    line: Line,
     record: CallRecord,
     timers: TimerTable<Timer>,
     out: VecDeque<Output>,
@@ -169,6 +171,7 @@ impl Call {
             agreement,
             floor: Floor::new(settings, start.local, manner, shelf),
             referral: Referral::None,
+            line: Line::new(incoming.flow.peer.ip()),
             stages: Stages::default(),
             record,
             timers: TimerTable::default(),
@@ -212,7 +215,7 @@ impl Call {
             Input::Sip(event) => self.signal(now, event),
             Input::HangUp(cause) => self.end(now, cause.into()),
             Input::Timeout => self.timeout(now),
-            Input::Report(report) => self.report(&report),
+            Input::Report(report) => self.report(now, &report),
             Input::Media(MediaEvent::MediaTimeout) => self.end(now, Cause::MediaTimeout.into()),
             Input::Media(MediaEvent::UtteranceAudible { utterance, at, peer_spoke }) => {
                 self.audible(utterance, at, peer_spoke);
@@ -333,12 +336,14 @@ impl Call {
     fn start_media(&mut self, now: Instant, plan: Plan) {
         self.record.codec = Some(plan.codec);
         self.floor.held(now, !plan.sends);
+        self.line.agreed(now, &plan);
         self.out.push_back(Output::StartMedia(plan));
     }
 
     fn apply_media(&mut self, now: Instant, plan: Plan) {
         self.record.codec = Some(plan.codec);
         self.floor.held(now, !plan.sends);
+        self.line.agreed(now, &plan);
         self.out.push_back(Output::ApplyMedia(plan));
         self.out.push_back(Output::Recorded);
     }
@@ -444,18 +449,8 @@ impl Call {
         self.out.push_back(Output::Recorded);
     }
 
-    fn report(&mut self, report: &Report) {
-        self.record.rtp = RtpReport {
-            packets_sent: report.sent,
-            packets_received: report.received,
-            packets_lost: report.lost,
-            packets_late: report.late,
-            packets_duplicated: report.duplicate,
-            jitter_ms: report.jitter_ms,
-            concealed_ms: report.concealed_ms,
-            peer_loss: report.peer_loss,
-            round_trip_ms: report.rtt_ms,
-        };
+    fn report(&mut self, now: Instant, report: &Report) {
+        self.line.report(now, report, &mut self.record);
         self.out.push_back(Output::Recorded);
     }
 

@@ -26,6 +26,7 @@ mod flights;
 mod hint;
 mod languages;
 mod latency;
+mod line;
 mod model;
 mod partial;
 mod transfer;

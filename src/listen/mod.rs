@@ -15,6 +15,7 @@
 //! caller speaks without a pause, [`Partials`] says when the words so far are worth a decode, and
 //! which of them have settled.
 
+pub mod answered;
 pub mod assembly;
 pub mod confidence;
 pub mod ear;
@@ -30,6 +31,7 @@ pub mod transcript;
 pub mod vad;
 mod voicing;
 
+pub use answered::Answered;
 pub use assembly::Assembly;
 pub use ear::{Awaited, Completeness, Ear, Expectation, Input, Output, Settings};
 pub use echo::{EchoDetector, Voices};

@@ -9,6 +9,8 @@ const LOG2_WINDOW: u32 = WINDOW.trailing_zeros();
 const EDGES: [usize; BANDS + 1] = [8, 12, 16, 21, 27, 34, 42, 51, 62, 76, 92, 109];
 /// Bands.
 pub const BANDS: usize = 11;
+/// Hann's window passes 3/8 of the power; both sides of the spectrum count.
+const SCALE: f32 = 2.0 / (0.375 * (WINDOW * WINDOW) as f32);
 
 /// Twiddle factors and the window.
 pub struct Spectra {
@@ -43,8 +45,8 @@ impl Spectra {
             let second = (im[bin] + im[mirror], re[mirror] - re[bin]);
             (first.0 * first.0 + first.1 * first.1, second.0 * second.0 + second.1 * second.1)
         };
-        // Hann's window passes 3/8 of the power; both sides of the spectrum count.
-        let scale = 2.0 / (4.0 * 0.375 * (WINDOW * WINDOW) as f32);
+        // Each signal's part was taken twice.
+        let scale = SCALE / 4.0;
         let mut bands = ([0.0; BANDS], [0.0; BANDS]);
         for band in 0..BANDS {
             for bin in EDGES[band]..EDGES[band + 1] {
@@ -54,6 +56,16 @@ impl Spectra {
             }
         }
         bands
+    }
+
+    /// Mean square in each bin, 31.25 Hz apart from 0 Hz on. RT safe.
+    pub fn powers(&self, signal: &[f32; WINDOW]) -> [f32; WINDOW / 2] {
+        let (mut re, mut im) = ([0.0; WINDOW], [0.0; WINDOW]);
+        for (index, (sample, window)) in signal.iter().zip(&self.window).enumerate() {
+            re[index.reverse_bits() >> (usize::BITS - LOG2_WINDOW)] = sample * window;
+        }
+        self.transform(&mut re, &mut im);
+        std::array::from_fn(|bin| SCALE * (re[bin] * re[bin] + im[bin] * im[bin]))
     }
 
     /// Decimation in time, radix 2, of values in bit-reversed order.

@@ -47,6 +47,7 @@ pub struct Latch {
     described: SocketAddr,
     state: State,
     foreign: u64,
+    other_port: u64,
 }
 
 #[derive(Clone)]
@@ -107,7 +108,7 @@ impl Candidate {
 
 impl Latch {
     pub fn new(described: SocketAddr) -> Self {
-        Self { described: plain(described), state: State::Fresh, foreign: 0 }
+        Self { described: plain(described), state: State::Fresh, foreign: 0, other_port: 0 }
     }
 
     /// A new description: another address opens the window again, the same one changes nothing.
@@ -138,6 +139,11 @@ impl Latch {
         self.foreign
     }
 
+    /// Those of them that came from the peer's address, but from another port.
+    pub fn other_port(&self) -> u64 {
+        self.other_port
+    }
+
     /// Counts a datagram that was ignored without a look at its header.
     pub fn count_foreign(&mut self) {
         self.foreign += 1;
@@ -147,6 +153,7 @@ impl Latch {
         let verdict = self.judge(now, plain(source), header);
         if verdict == Verdict::Ignore {
             self.foreign += 1;
+            self.other_port += u64::from(self.is_peer(source.ip()));
         }
         verdict
     }

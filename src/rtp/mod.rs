@@ -6,6 +6,7 @@
 pub mod jitter;
 pub mod latch;
 pub mod packet;
+pub mod quality;
 pub mod reception;
 pub mod rtcp;
 pub mod sender;

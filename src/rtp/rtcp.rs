@@ -68,6 +68,8 @@ pub struct Received {
     pub sender: Option<(u32, SenderInfo)>,
     /// What is said about the SSRC that was asked for.
     pub about_us: Option<ReportBlock>,
+    /// There is a sender's or a receiver's report in it.
+    pub is_report: bool,
     /// The first source that says BYE.
     pub bye: Option<u32>,
 }
@@ -86,6 +88,7 @@ pub fn parse(datagram: &[u8], ours: u32) -> Result<Received, RtcpError> {
         let length = usize::from(u16::from_be_bytes([high, low])) * 4;
         let (body, following) = after.split_at_checked(length).ok_or(RtcpError::Truncated)?;
         let count = first & 0x1F;
+        received.is_report |= matches!(packet_type, SENDER_REPORT | RECEIVER_REPORT);
         match packet_type {
             SENDER_REPORT => read_sender_report(body, count, ours, &mut received)?,
             RECEIVER_REPORT => {
@@ -243,6 +246,7 @@ pub struct Rtcp {
     said: [Option<(u32, Instant)>; REMEMBERED_REPORTS],
     rtt: Option<Duration>,
     peer_loss: Option<f32>,
+    deaf_reports: u32,
 }
 
 impl Rtcp {
@@ -256,6 +260,7 @@ impl Rtcp {
             said: [None; REMEMBERED_REPORTS],
             rtt: None,
             peer_loss: None,
+            deaf_reports: 0,
         }
     }
 
@@ -266,6 +271,7 @@ impl Rtcp {
         self.said = [None; REMEMBERED_REPORTS];
         self.rtt = None;
         self.peer_loss = None;
+        self.deaf_reports = 0;
         self.fill_cname();
         self.due = Some(now + self.interval() / 2);
     }
@@ -278,6 +284,12 @@ impl Rtcp {
     /// The share of our packets that the peer lost of late, 0 to 1.
     pub fn peer_loss(&self) -> Option<f32> {
         self.peer_loss
+    }
+
+    /// The peer's reports in a row that have counted no packet of ours: none of its blocks is about us, or
+    /// all since its last report was lost.
+    pub fn deaf_reports(&self) -> u32 {
+        self.deaf_reports
     }
 
     pub fn is_due(&self, now: Instant) -> bool {
@@ -320,6 +332,12 @@ impl Rtcp {
         let received = parse(datagram, self.ssrc)?;
         if let Some((_, info)) = received.sender {
             self.heard = Some((middle(info.ntp), arrived));
+        }
+        let hears = received.about_us.is_some_and(|block| block.fraction_lost < u8::MAX);
+        if hears {
+            self.deaf_reports = 0;
+        } else if received.is_report {
+            self.deaf_reports = self.deaf_reports.saturating_add(1);
         }
         if let Some(block) = received.about_us {
             self.peer_loss = Some(f32::from(block.fraction_lost) / 256.0);
@@ -409,10 +427,30 @@ mod tests {
         assert_eq!((about_us.cumulative_lost, about_us.jitter), (-3, 80));
         assert_eq!(a.rtt(), Some(Duration::from_millis(70)));
         assert_eq!(a.peer_loss(), Some(0.25));
+        assert_eq!(a.deaf_reports(), 0);
         // A report about a sender report that we never sent measures nothing.
         let mut c = rtcp(1, start);
         c.receive(at(1_070), report.as_bytes()).unwrap();
         assert_eq!(c.rtt(), None);
+    }
+
+    #[test]
+    fn a_peer_that_hears_nothing_says_so() {
+        let now = Instant::now();
+        let (mut a, mut b) = (rtcp(1, now), rtcp(2, now));
+        let none = b.report(now, Some(info(1)), None);
+        let all_lost = b.report(now, None, Some(ReportBlock { fraction_lost: 255, ..block(1) }));
+        let of_another = b.report(now, None, Some(block(9)));
+        let hears = b.report(now, None, Some(block(1)));
+        for (report, deaf) in
+            [(&none, 1), (&all_lost, 2), (&of_another, 3), (&hears, 0), (&of_another, 1)]
+        {
+            a.receive(now, report.as_bytes()).unwrap();
+            assert_eq!(a.deaf_reports(), deaf);
+        }
+        // What is no report says nothing.
+        a.receive(now, &[0x81, 203, 0, 1, 0, 0, 0, 2]).unwrap();
+        assert_eq!(a.deaf_reports(), 1);
     }
 
     #[test]

@@ -34,6 +34,27 @@ pub enum Dropped {
     Undeliverable,
 }
 
+impl Dropped {
+    /// A word for metrics, stable.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too-large",
+            Self::StrayResponse => "stray-response",
+            Self::StrayAck => "stray-ack",
+            Self::Spoofed => "spoofed",
+            Self::SourceRate => "source-rate",
+            Self::CallRate => "call-rate",
+            Self::TransactionsFull => "transactions-full",
+            Self::DialogsFull => "dialogs-full",
+            Self::Stranger => "stranger",
+            Self::Scanner => "scanner",
+            Self::ConnectionRefused => "connection-refused",
+            Self::Undeliverable => "undeliverable",
+        }
+    }
+}
+
 /// Totals since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {

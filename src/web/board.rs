@@ -9,8 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
 use crate::call::record::CallRecord;
+use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
 use crate::store::knowledge;
+
+use super::metrics::Totals;
 
 /// Whether the box takes calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +60,8 @@ impl Health {
 pub struct AudioFigures {
     /// Ticks that were late by at most each of [`BOUNDS_US`], and by more than the last of them.
     pub late_counts: [u64; BOUNDS_US.len() + 1],
+    /// Lateness of all ticks together, in microseconds.
+    pub late_sum_us: u64,
     /// In microseconds, rounded up to a bound; `None` beyond the last one.
     pub late_p50_us: Option<u64>,
     pub late_p999_us: Option<u64>,
@@ -108,6 +113,9 @@ struct Shown {
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
+    /// Of the ended calls that newer ones have pushed out.
+    forgotten: Totals,
+    sip: sip::Counters,
 }
 
 impl Default for Board {
@@ -121,6 +129,8 @@ impl Default for Board {
                 accounts: Vec::new(),
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
+                forgotten: Totals::default(),
+                sip: sip::Counters::default(),
             }),
         }
     }
@@ -174,8 +184,10 @@ impl Board {
         if record.progress.is_ended() {
             shown.live.remove(&record.id);
             shown.ended.retain(|known| known.id != record.id);
-            if shown.ended.len() == limits::ENDED_CALLS {
-                shown.ended.pop_front();
+            if shown.ended.len() == limits::ENDED_CALLS
+                && let Some(oldest) = shown.ended.pop_front()
+            {
+                shown.forgotten.add(&oldest);
             }
             shown.ended.push_back(record);
         } else {
@@ -197,6 +209,26 @@ impl Board {
         let shown = self.lock();
         let ended = || shown.ended.iter().find(|record| record.id == id);
         shown.live.get(&id).or_else(ended).cloned()
+    }
+
+    /// Sums over all calls since the start. A call's figures only grow, so that these do.
+    pub fn totals(&self) -> Totals {
+        let (mut totals, calls) = {
+            let shown = self.lock();
+            let calls = shown.live.values().chain(&shown.ended).cloned();
+            (shown.forgotten.clone(), calls.collect::<Vec<_>>())
+        };
+        calls.iter().for_each(|record| totals.add(record));
+        totals
+    }
+
+    pub fn set_sip(&self, counters: sip::Counters) {
+        self.lock().sip = counters;
+    }
+
+    /// As they were within the last second.
+    pub fn sip(&self) -> sip::Counters {
+        self.lock().sip.clone()
     }
 
     /// Calls that have not ended.
@@ -253,6 +285,8 @@ mod tests {
         assert_eq!(board.calls().len(), limits::ENDED_CALLS);
         assert!(board.call(CallId(0)).is_none());
         assert!(board.call(CallId(1)).is_some());
+        let ended: u64 = board.totals().endings().map(|(_, count)| count).sum();
+        assert_eq!(ended, limits::ENDED_CALLS as u64 + 1);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The HTTP interface and the status page, on a thread of their own at low priority.
 //!
 //! `board` is written by the rest of the program and only read here; `view` turns it into JSON,
+//! `metrics` into what Prometheus reads,
 //! `routes` serves that and the page, `listener` bounds what a peer may hold, `serve` is the thread.
 
 mod listener;
+mod metrics;
 mod routes;
 mod serve;
 mod view;

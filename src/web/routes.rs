@@ -18,7 +18,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use super::board::Board;
-use super::view;
+use super::{metrics, view};
 use crate::base::CallId;
 
 /// The page loads its own two files, asks its own API, and nothing else.
@@ -34,6 +34,7 @@ pub(super) fn router(board: Arc<Board>, own_name: Option<String>) -> Router {
         .route("/page.css", get(|| page_file("text/css", include_str!("page/page.css"))))
         .route("/page.js", get(|| page_file("text/javascript", include_str!("page/page.js"))))
         .route("/health", get(health))
+        .route("/metrics", get(metrics))
         .route("/api/calls", get(calls))
         .route("/api/calls/{id}", get(call))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "no such path") })
@@ -58,6 +59,11 @@ async fn health(State(board): State<Arc<Board>>) -> Response {
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
     json_with(status, &view::health(&board))
+}
+
+async fn metrics(State(board): State<Arc<Board>>) -> Response {
+    let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
+    ([(CONTENT_TYPE, kind)], metrics::text(&board)).into_response()
 }
 
 async fn calls(State(board): State<Arc<Board>>) -> Response {

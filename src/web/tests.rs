@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::{AccountReport, AudioFigures, Board, Health, Hearing, WebThread, bind, start};
 use crate::base::{CallId, Private};
+use crate::call::Mos;
 use crate::call::ending::Cause;
 use crate::call::latency::Latency;
+use crate::call::one_way::{OneWay, Side, Why};
 use crate::call::record::{CallRecord, Direction, Progress, Turn};
 use crate::converse::Message;
 use crate::listen::{Guard, PartialText};
@@ -61,6 +63,8 @@ fn call_with_a_turn() -> CallRecord {
         voice_ms: Some(12),
         ..Turn::default()
     });
+    record.rtp.mos_incoming = Some(Mos { last: 4.409, worst: 3.6 });
+    record.one_way = Some(OneWay { side: Side::Incoming, why: Why::Muted });
     record.push_message(Message {
         topic: "call back".into(),
         number: Some(Private::new("5550142".into())),
@@ -96,6 +100,7 @@ fn health_shows_how_the_audio_thread_keeps_time() {
     let late_counts = [90, 0, 9, 0, 0, 0, 0, 0, 0, 1];
     page.board.set_audio(AudioFigures {
         late_counts,
+        late_sum_us: 6_900,
         late_p50_us: Some(50),
         late_p999_us: None,
         dropped: 3,
@@ -184,6 +189,23 @@ fn calls_are_listed_and_shown_with_turns_gaps_and_messages() {
     assert_eq!(message["fields"]["order"], "4729");
     assert_eq!(call["ending"]["by"], "caller");
     assert_eq!(call["rtp"]["packets_lost"], 0);
+    let mos = serde_json::json!({ "incoming": { "last": 4.41, "worst": 3.6 }, "outgoing": null });
+    assert_eq!((&call["mos"], &list["calls"][0]["mos"]), (&mos, &mos));
+    assert_eq!(
+        (&call["one_way"]["side"], &call["one_way"]["why"]),
+        (&"incoming".into(), &"muted".into())
+    );
+}
+
+#[test]
+fn metrics_are_plain_text_of_the_version_that_prometheus_reads() {
+    let page = Page::open();
+    page.board.update_call(call_with_a_turn());
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let (status, head, body) = page.send(request);
+    assert_eq!(status, 200);
+    assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    assert!(body.contains("attendant_calls_ended_total"), "{body}");
 }
 
 #[test]

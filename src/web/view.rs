@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::board::{AccountReport, AudioFigures, Board, Hearing};
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::Private;
+use crate::call::Mos;
 use crate::call::latency::Latency;
 use crate::call::record::{CallRecord, Direction, Progress, RtpReport, Turn};
 use crate::converse::Message;
@@ -92,6 +93,9 @@ fn summary(record: &CallRecord) -> Value {
         Progress::Ended { ended_at_ms, .. } => Some(ended_at_ms),
         Progress::Ringing | Progress::Active { .. } => None,
     };
+    let one_way = record.one_way.map(|found| {
+        json!({ "side": found.side.name(), "why": found.why.name(), "text": found.why.page() })
+    });
     let ending = record.progress.ending().map(|ending| {
         let wording = ending.cause.wording();
         json!({ "by": ending.by.name(), "cause": wording.name, "text": wording.page })
@@ -116,6 +120,11 @@ fn summary(record: &CallRecord) -> Value {
         "language": record.language.map(|language| language.to_string()),
         "answer_delay_ms": record.answer_delay_ms,
         "greeting_delay_ms": record.greeting_delay_ms,
+        "mos": {
+            "incoming": record.rtp.mos_incoming.map(mos),
+            "outgoing": record.rtp.mos_outgoing.map(mos),
+        },
+        "one_way": one_way,
         "turn_count": record.turns().len(),
         "ending": ending,
     })
@@ -159,6 +168,12 @@ fn message(message: &Message) -> Value {
         "text": shown(&message.text),
         "fields": fields.map(|(name, value)| (name, value.into())).collect::<Map<_, _>>(),
     })
+}
+
+/// To hundredths: the model is no finer.
+fn mos(mos: Mos) -> Value {
+    let rounded = |value: f32| (f64::from(value) * 100.0).round() / 100.0;
+    json!({ "last": rounded(mos.last), "worst": rounded(mos.worst) })
 }
 
 fn rtp(report: &RtpReport) -> Value {

@@ -158,6 +158,7 @@ pub fn run(
         model_fault: None,
         accounts: Vec::new(),
         shown: net::Shown::default(),
+        counted: None,
     };
     let sources =
         Sources { wake, arrivals, engine, answers, thoughts, looked_up, resolved, model, shutdown };
@@ -255,6 +256,7 @@ impl Hearts {
         let lateness = &self.shared.lateness;
         self.board.set_audio(AudioFigures {
             late_counts: lateness.counts(),
+            late_sum_us: lateness.sum_us(),
             late_p50_us: lateness.quantile_us(0.5),
             late_p999_us: lateness.quantile_us(0.999),
             dropped: self.shared.dropped.load(Ordering::Relaxed),

@@ -36,6 +36,9 @@ const _: () = assert!(HEARTBEAT.as_millis() * 3 < super::LOOK.as_millis());
 /// Time that the ends of calls may take at shutdown: a lost BYE is sent twice more by then.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// The user agent's counters are shown this often.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
 /// What the loop listens to.
 pub struct Sources {
     /// Readable when the audio thread has left something.
@@ -76,6 +79,8 @@ pub struct Net {
     pub accounts: Vec<AccountShown>,
     /// What was last shown of the engine's neural voices and its turn model.
     pub shown: Shown,
+    /// When the user agent's counters were last shown.
+    pub counted: Option<Instant>,
 }
 
 /// What the owner has been shown of the parts that need ONNX Runtime.
@@ -117,6 +122,7 @@ impl Net {
                 () = sleep_until(self.switchboard.deadline()) => self.switchboard.timeout(now()),
             }
             self.keep_messages();
+            self.show_counters();
             self.look_at_parts(sources.engine.as_ref());
             self.look_at_accounts(sources.engine.as_ref());
         }
@@ -257,6 +263,15 @@ impl Net {
             false => Health::Degraded { reasons },
         };
         self.board.set_health(health);
+    }
+
+    /// Once a second, for the metrics.
+    fn show_counters(&mut self) {
+        let now = now();
+        if self.counted.is_none_or(|at| now.saturating_duration_since(at) >= COUNT_EVERY) {
+            self.counted = Some(now);
+            self.board.set_sip(self.switchboard.sip_counters().clone());
+        }
     }
 
     fn keep_messages(&mut self) {

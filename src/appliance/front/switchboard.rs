@@ -31,7 +31,8 @@ use crate::base::{CallId, Entropy};
 use crate::call::admission::{self, Readiness};
 use crate::call::flight::Tracked;
 use crate::call::language::{Abilities, Rules};
-use crate::call::{self, CallRecord, Cause, Shelf};
+use crate::call::one_way::Why;
+use crate::call::{self, CallRecord, Cause, OneWay, Shelf};
 use crate::converse::Message;
 use crate::sip::{self, LegId};
 use crate::store::flights::FlightLog;
@@ -87,6 +88,28 @@ struct Line {
     /// `None` once the audio thread has let go: the place may be another call's by then.
     place: Option<Place>,
     deadline: Option<Instant>,
+    /// As the log has it.
+    one_way: Option<OneWay>,
+}
+
+impl Line {
+    /// Says once that one side hears nothing, without an address.
+    fn tell_one_way(&mut self, id: CallId) {
+        let found = self.call.record().one_way;
+        if found == self.one_way {
+            return;
+        }
+        self.one_way = found;
+        match found {
+            None => (),
+            Some(OneWay { why: Why::Muted, .. }) => {
+                tracing::info!(call = %id, "the other end sends silence only");
+            }
+            Some(OneWay { side, why }) => {
+                tracing::warn!(call = %id, side = side.name(), why = why.name(), "one-way audio");
+            }
+        }
+    }
 }
 
 /// See the module.
@@ -137,6 +160,11 @@ impl Switchboard {
 
     pub fn calls(&self) -> usize {
         self.lines.len()
+    }
+
+    /// What the user agent has counted since the start.
+    pub fn sip_counters(&self) -> &sip::Counters {
+        self.parts.sip.counters()
     }
 
     /// The phrases that new calls need no engine for.
@@ -293,6 +321,7 @@ impl Switchboard {
             }
         }
         if has_changed {
+            line.tell_one_way(id);
             self.parts.board.update_call(line.call.record().clone());
         }
         let is_ended = line.call.is_ended();

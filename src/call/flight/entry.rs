@@ -417,15 +417,23 @@ fn write_report(writer: &mut Writer, now: Instant, report: &Report) {
         late,
         duplicate,
         concealed_ms,
+        gaps,
+        sound_ms,
+        deaf_reports,
         jitter_ms,
         delay_ms,
         rtt_ms,
         peer_loss,
         foreign,
+        other_port,
+        refused,
         malformed,
         peer_spoke,
     } = *report;
-    for count in [received, sent, lost, late, duplicate, concealed_ms, foreign, malformed] {
+    for count in [received, sent, lost, late, duplicate, concealed_ms, gaps, sound_ms] {
+        writer.number(count);
+    }
+    for count in [u64::from(deaf_reports), foreign, other_port, refused, malformed] {
         writer.number(count);
     }
     writer.float(jitter_ms);
@@ -443,7 +451,12 @@ fn read_report(reader: &mut Reader<'_>, now: Instant) -> Result<Report, FlightEr
         late: reader.number()?,
         duplicate: reader.number()?,
         concealed_ms: reader.number()?,
+        gaps: reader.number()?,
+        sound_ms: reader.number()?,
+        deaf_reports: reader.small()?,
         foreign: reader.number()?,
+        other_port: reader.number()?,
+        refused: reader.number()?,
         malformed: reader.number()?,
         jitter_ms: reader.float()?,
         delay_ms: reader.float()?,

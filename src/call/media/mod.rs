@@ -104,6 +104,8 @@ pub struct Media {
     control: Control,
     /// What was agreed for the call that has the place.
     plan: Option<Plan>,
+    /// Times that the network could not deliver what we sent.
+    refused: u64,
 }
 
 impl std::fmt::Debug for Media {
@@ -123,6 +125,7 @@ impl Media {
             tx: Tx::new(&mut entropy),
             control: Control::new(entropy.fork()),
             plan: None,
+            refused: 0,
             entropy,
         }
     }
@@ -135,6 +138,7 @@ impl Media {
         self.tx.start(plan, &mut self.entropy);
         self.control.start(now, self.tx.sender().ssrc());
         self.plan = Some(plan.clone());
+        self.refused = 0;
     }
 
     /// Goes on under a changed description. SSRC, sequence numbers and timestamps continue. A
@@ -193,6 +197,11 @@ impl Media {
         self.control.watch(self.settings, plan, at.now, sink);
     }
 
+    /// The network says that what was sent cannot be delivered. RT safe.
+    pub fn note_refusal(&mut self) {
+        self.refused += 1;
+    }
+
     /// Queues a digit of `0-9 * # A-D` to be sent as a telephone-event; false when the peer takes
     /// none, the digit is none, or 32 digits are waiting. RT safe.
     pub fn press(&mut self, digit: char, duration: Duration) -> bool {
@@ -211,11 +220,16 @@ impl Media {
             late: counts.late + counts.discarded,
             duplicate: counts.duplicate,
             concealed_ms: self.rx.concealed_ms(),
+            gaps: self.rx.gaps(),
+            sound_ms: self.rx.sound_ms(),
+            deaf_reports: self.control.rtcp().deaf_reports(),
             jitter_ms: reception.jitter_ms(),
             delay_ms: jitter.delay_ms(),
             rtt_ms: self.control.rtcp().rtt().map(|rtt| rtt.as_secs_f32() * 1_000.0),
             peer_loss: self.control.rtcp().peer_loss(),
             foreign: self.rx.latch().foreign(),
+            other_port: self.rx.latch().other_port(),
+            refused: self.refused,
             malformed: self.rx.malformed(),
             peer_spoke: self.rx.peer_spoke(),
         }

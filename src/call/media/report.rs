@@ -119,8 +119,18 @@ pub struct Report {
     pub rtt_ms: Option<f32>,
     /// Share of our packets that the peer says it lost, 0 to 1, if it reports.
     pub peer_loss: Option<f32>,
+    /// Stretches of such sound: each is one gap, however many packets it has.
+    pub gaps: u64,
+    /// Received sound that is louder than -66 dBFS: what a muted telephone sends is softer.
+    pub sound_ms: u64,
+    /// The peer's RTCP reports in a row that have counted no packet of ours.
+    pub deaf_reports: u32,
     /// Datagrams from a source that is not the peer; they are ignored.
     pub foreign: u64,
+    /// Those of them that came from the peer's address, but from another port.
+    pub other_port: u64,
+    /// Times that the network said that ours cannot be delivered (ICMP).
+    pub refused: u64,
     /// Datagrams that are neither RTP nor RTCP, or of a payload type that was not agreed.
     pub malformed: u64,
     /// When the last packet with the peer's speech arrived.

@@ -8,7 +8,7 @@ use super::plan::Plan;
 use super::report::{HeardFrame, MediaEvent, Origin};
 use super::stretch::{ENOUGH_TO_SHORTEN, InHand};
 use super::{Datagram, Sink};
-use crate::base::pcm::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
+use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 use crate::codec::{Codec, CodecSet, ComfortNoise, MAX_PACKET_SAMPLES, Resampler, rtp_time_in};
 use crate::listen::{EchoDetector, Ours, Vad, Voices};
 use crate::rtp::jitter::{Arrival, Correction, Due, Kind, Played};
@@ -19,6 +19,9 @@ const COMFORT_NOISE_TYPE: u8 = 13;
 /// Our own voice that comes back is lowered to this share, -30 dB, so that the recogniser does not
 /// read it before or after the caller's words.
 const ECHO_GAIN: f32 = 0.03;
+/// What is received is silence up to this level: a muted telephone sends zeros or a little noise, and
+/// a room is louder.
+const SILENT_DBFS: f32 = -66.0;
 /// Polls of the jitter buffer in one tick: the shortest step of sound is 2.5 ms.
 const POLLS: usize = 16;
 
@@ -35,6 +38,10 @@ pub(super) struct Rx {
     gain: f32,
     malformed: u64,
     concealed_samples: u64,
+    /// Stretches of concealed sound, and whether the newest goes on.
+    gaps: u64,
+    is_in_gap: bool,
+    sounding_frames: u64,
     peer_spoke: Option<Instant>,
 }
 
@@ -107,6 +114,9 @@ impl Rx {
             gain: 1.0,
             malformed: 0,
             concealed_samples: 0,
+            gaps: 0,
+            is_in_gap: false,
+            sounding_frames: 0,
             peer_spoke: None,
         }
     }
@@ -123,6 +133,9 @@ impl Rx {
         self.gain = 1.0;
         self.malformed = 0;
         self.concealed_samples = 0;
+        self.gaps = 0;
+        self.is_in_gap = false;
+        self.sounding_frames = 0;
         self.peer_spoke = None;
     }
 
@@ -167,6 +180,14 @@ impl Rx {
 
     pub(super) fn concealed_ms(&self) -> u64 {
         self.concealed_samples * 1_000 / u64::from(SAMPLE_RATE_HZ)
+    }
+
+    pub(super) fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
+    pub(super) fn sound_ms(&self) -> u64 {
+        self.sounding_frames * FRAME_MS
     }
 
     pub(super) fn peer_spoke(&self) -> Option<Instant> {
@@ -278,6 +299,8 @@ impl Rx {
         }
         let arrived = louder(&frame, carried, older, source).arrived.unwrap_or(now);
         let heard = HeardFrame { frame, score, origin: source.origin, arrived, at: now };
+        let is_sound = source.origin == Origin::Received && frame.level_dbfs() > SILENT_DBFS;
+        self.sounding_frames += u64::from(is_sound);
         if heard.is_speech() {
             self.peer_spoke = Some(arrived);
         }
@@ -302,9 +325,12 @@ impl Rx {
             Due::Waiting => self.sound.rest(Origin::Nothing),
         };
         self.sound.newest = source.0;
-        if source.0.origin == Origin::Concealed {
+        let is_concealed = source.0.origin == Origin::Concealed;
+        if is_concealed {
             self.concealed_samples += source.1 as u64;
         }
+        self.gaps += u64::from(is_concealed && !self.is_in_gap);
+        self.is_in_gap = is_concealed;
         source.0
     }
 

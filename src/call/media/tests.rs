@@ -26,6 +26,8 @@ fn tones_arrive_whole_with_every_codec_and_packet_length() {
                 let report = line.ends[end].media.report();
                 assert!(share > 0.99, "{codec:?} {ptime_ms} ms to {end}: {share} {report:?}");
                 assert_eq!((report.lost, report.late, report.concealed_ms), (0, 0, 0));
+                assert_eq!((report.gaps, report.deaf_reports), (0, 0));
+                assert!((5_000..=7_000).contains(&report.sound_ms), "{report:?}");
                 assert!(report.delay_ms < 70.0, "{codec:?} {ptime_ms} ms: {report:?}");
             }
         }
@@ -49,6 +51,7 @@ fn tones_survive_a_rough_network() {
                 let packets = 23_000 / u64::from(ptime_ms);
                 assert!((packets / 100..packets / 15).contains(&report.lost), "{report:?}");
                 assert!(report.duplicate > 0 && report.concealed_ms > 0, "{report:?}");
+                assert!(report.gaps > 0, "{report:?}");
                 assert!((50.0..200.0).contains(&report.delay_ms), "{codec:?}: {report:?}");
                 let rtt_ms = report.rtt_ms.unwrap();
                 assert!((60.0..160.0).contains(&rtt_ms), "{rtt_ms}");

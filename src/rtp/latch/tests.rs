@@ -129,6 +129,7 @@ fn the_rule_case_by_case() {
         assert_eq!(latch.destination(), address(destination), "{name}");
         let ignored = steps.iter().filter(|step| step.4 == Ignore).count();
         assert_eq!(latch.foreign(), ignored as u64, "{name}");
+        assert!(latch.other_port() <= latch.foreign(), "{name}");
     }
 }
 
@@ -163,5 +164,21 @@ fn a_spray_on_a_locked_call_changes_nothing() {
             assert_eq!(verdict, Ignore);
         }
         assert_eq!(latch.destination(), address(locked_to));
+    }
+}
+
+#[test]
+fn another_port_of_the_peer_is_counted_apart() {
+    let mut latch = Latch::new(address(PEER));
+    let own = SocketAddr::new(address(PEER).ip(), 9);
+    let begin = Instant::now();
+    for (source, counts) in [
+        (address(PEER), (0, 0)),
+        (own, (1, 1)),
+        ("203.0.113.66:9".parse().unwrap(), (2, 1)),
+        (own, (3, 2)),
+    ] {
+        latch.receive(begin, source, &header(1, 10));
+        assert_eq!((latch.foreign(), latch.other_port()), counts);
     }
 }

@@ -90,11 +90,20 @@ function showCall(call) {
     `${call.rtp.packets_received} packets in, ${call.rtp.packets_lost} lost`,
     `jitter ${call.rtp.jitter_ms.toFixed(1)} ms`,
     `${call.rtp.packets_sent} out`,
+    ...score("we hear", call.mos.incoming),
+    ...score("they hear", call.mos.outgoing),
+    ...(call.one_way === null ? [] : [call.one_way.text]),
   ].join(" · ");
   const turns = byId("call").querySelector("tbody");
   turns.replaceChildren(...call.turns.map((turn) =>
     row([turn.caller, turn.reply, turn.gap_ms === null ? "" : `${turn.gap_ms} ms`, where(turn)])));
   showPartial(call.partial);
+}
+
+// Mean opinion score, 1 to 4.5: now and at its worst.
+function score(who, mos) {
+  if (mos === null) return [];
+  return [`${who} ${mos.last.toFixed(1)} of 4.5 (worst ${mos.worst.toFixed(1)})`];
 }
 
 // Where the gap went, without the parts that took no time.

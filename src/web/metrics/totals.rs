@@ -1,0 +1,106 @@
+//! Sums over calls: what stays of a call in the metrics once it is forgotten.
+
+use std::collections::BTreeMap;
+
+use crate::call::one_way::OneWay;
+use crate::call::record::{CallRecord, Direction, Progress};
+
+/// Upper bounds of a gap's buckets, in milliseconds: around what is promised, 200 and 400.
+pub(super) const GAP_BOUNDS_MS: [u32; 10] =
+    [100, 150, 200, 300, 400, 500, 800, 1_200, 2_000, 5_000];
+/// Upper bounds of a mean opinion score's buckets: the steps of G.107 annex B, by which users are "nearly
+/// all dissatisfied" below 2.58 and "very satisfied" above 4.34.
+pub(super) const MOS_BOUNDS: [f32; 7] = [2.0, 2.58, 3.1, 3.6, 4.03, 4.34, 4.5];
+
+/// Counts in buckets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Histogram<const BUCKETS: usize> {
+    pub(super) counts: [u64; BUCKETS],
+    pub(super) sum: f64,
+}
+
+impl<const BUCKETS: usize> Default for Histogram<BUCKETS> {
+    fn default() -> Self {
+        Self { counts: [0; BUCKETS], sum: 0.0 }
+    }
+}
+
+impl<const BUCKETS: usize> Histogram<BUCKETS> {
+    fn add<T: PartialOrd + Copy + Into<f64>>(&mut self, bounds: &[T], value: T) {
+        let bucket = bounds.iter().take_while(|bound| **bound < value).count();
+        if let Some(count) = self.counts.get_mut(bucket) {
+            *count += 1;
+            self.sum += value.into();
+        }
+    }
+}
+
+/// Who dialled, who ended it, and why: words of our own tables.
+pub type EndingKey = (&'static str, &'static str, &'static str);
+
+/// Sums over calls, since the start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    endings: BTreeMap<EndingKey, u64>,
+    /// Calls now, by who dialled and how far they have come.
+    pub(super) live: BTreeMap<(&'static str, &'static str), u64>,
+    pub(super) one_way: BTreeMap<OneWay, u64>,
+    pub(super) packets_received: u64,
+    pub(super) packets_sent: u64,
+    pub(super) packets_lost: u64,
+    pub(super) packets_late: u64,
+    pub(super) concealed_ms: u64,
+    pub(super) turns: u64,
+    pub(super) interrupted: u64,
+    pub(super) gaps: Histogram<{ GAP_BOUNDS_MS.len() + 1 }>,
+    /// The worst of each call that has ended.
+    pub(super) mos_incoming: Histogram<{ MOS_BOUNDS.len() + 1 }>,
+    pub(super) mos_outgoing: Histogram<{ MOS_BOUNDS.len() + 1 }>,
+}
+
+impl Totals {
+    /// How calls have ended.
+    pub fn endings(&self) -> impl Iterator<Item = (EndingKey, u64)> {
+        self.endings.iter().map(|(key, count)| (*key, *count))
+    }
+
+    pub(in crate::web) fn add(&mut self, record: &CallRecord) {
+        let direction = direction(record.direction);
+        match record.progress {
+            Progress::Ended { ending, .. } => {
+                let key = (direction, ending.by.name(), ending.cause.wording().name);
+                *self.endings.entry(key).or_default() += 1;
+                if let Some(found) = record.one_way {
+                    *self.one_way.entry(found).or_default() += 1;
+                }
+                if let Some(mos) = record.rtp.mos_incoming {
+                    self.mos_incoming.add(&MOS_BOUNDS, mos.worst);
+                }
+                if let Some(mos) = record.rtp.mos_outgoing {
+                    self.mos_outgoing.add(&MOS_BOUNDS, mos.worst);
+                }
+            }
+            Progress::Ringing => *self.live.entry((direction, "ringing")).or_default() += 1,
+            Progress::Active { .. } => *self.live.entry((direction, "active")).or_default() += 1,
+        }
+        self.packets_received += record.rtp.packets_received;
+        self.packets_sent += record.rtp.packets_sent;
+        self.packets_lost += record.rtp.packets_lost;
+        self.packets_late += record.rtp.packets_late;
+        self.concealed_ms += record.rtp.concealed_ms;
+        self.turns += record.turns().len() as u64;
+        for turn in record.turns() {
+            self.interrupted += u64::from(turn.interrupted);
+            if let Some(gap_ms) = turn.gap_ms {
+                self.gaps.add(&GAP_BOUNDS_MS, gap_ms);
+            }
+        }
+    }
+}
+
+pub(super) const fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Inbound => "inbound",
+        Direction::Outbound => "outbound",
+    }
+}
