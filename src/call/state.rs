@@ -4,17 +4,23 @@
 //! Invariant: every call ends in `Ended`, exactly once, with the media stopped and the record
 //! complete.
 
+mod placing;
+mod telling;
+
+pub use placing::Outgoing;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::agreement::{Agreement, LocalMedia};
+use super::dialling::Dialling;
 use super::ending::{Cause, Ending};
-use super::floor::{Floor, FloorOutput};
+use super::floor::Floor;
 use super::language::{Manner, Tongues};
 use super::latency::Stages;
 use super::media::{HeardFrame, MediaEvent, Plan, Report};
-use super::record::{CallRecord, Direction, Progress, RtpReport};
+use super::record::{CallRecord, Direction, Progress};
 use super::voice::{Shelf, Shelved};
 use super::work::{Work, WorkResult};
 use crate::base::{CallId, Private, TimerTable, UtteranceId};
@@ -60,6 +66,8 @@ pub struct Opening {
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
     Sip(sip::Event),
+    /// The trunk says that a call which we make is answered.
+    PickedUp,
     Heard(&'a HeardFrame),
     Media(MediaEvent),
     /// The utterance was played to its end.
@@ -101,6 +109,8 @@ pub enum Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timer {
     Answer,
+    /// Nobody has answered our call.
+    Unanswered,
     Floor,
 }
 
@@ -115,8 +125,10 @@ enum State {
     AwaitingAck {
         has_plan: bool,
     },
+    /// We call.
+    Dialling(Dialling),
     Active,
-    /// BYE is sent.
+    /// BYE or CANCEL is sent.
     Ending(Ending),
     Ended,
 }
@@ -162,18 +174,9 @@ impl Call {
         let mut record = CallRecord::new(id, Direction::Inbound, peer, start.unix_ms);
         record.language = Some(manner.language);
         record.sip_call_id = incoming.sip_call_id.clone();
-        let mut call = Self {
-            leg,
-            start,
-            state: State::Ringing { answer, plan },
-            agreement,
-            floor: Floor::new(settings, start.local, manner, shelf),
-            referral: Referral::None,
-            stages: Stages::default(),
-            record,
-            timers: TimerTable::default(),
-            out: VecDeque::new(),
-        };
+        let floor = Floor::new(settings, start.local, manner, shelf);
+        let state = State::Ringing { answer, plan };
+        let mut call = Self::new(leg, start, state, agreement, floor, record);
         call.timers.set(Timer::Answer, start.now + settings.answer_after);
         if settings.answer_after.is_zero() {
             call.timeout(start.now);
@@ -181,6 +184,28 @@ impl Call {
             call.command(sip::Command::Ring { leg, status: 180, sdp: None });
         }
         Ok(call)
+    }
+
+    fn new(
+        leg: LegId,
+        start: Start,
+        state: State,
+        agreement: Agreement,
+        floor: Floor,
+        record: CallRecord,
+    ) -> Self {
+        Self {
+            leg,
+            start,
+            state,
+            agreement,
+            floor,
+            referral: Referral::None,
+            stages: Stages::default(),
+            record,
+            timers: TimerTable::default(),
+            out: VecDeque::new(),
+        }
     }
 
     pub fn record(&self) -> &CallRecord {
@@ -210,10 +235,11 @@ impl Call {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Sip(event) => self.signal(now, event),
+            Input::PickedUp => self.picked_up(now),
             Input::HangUp(cause) => self.end(now, cause.into()),
             Input::Timeout => self.timeout(now),
             Input::Report(report) => self.report(&report),
-            Input::Media(MediaEvent::MediaTimeout) => self.end(now, Cause::MediaTimeout.into()),
+            Input::Media(MediaEvent::MediaTimeout) => self.media_lost(now),
             Input::Media(MediaEvent::UtteranceAudible { utterance, at, peer_spoke }) => {
                 self.audible(utterance, at, peer_spoke);
             }
@@ -260,13 +286,11 @@ impl Call {
             E::Refer { news, .. } => self.referred(now, news),
             E::Cancelled { .. } => self.finish(now, Cause::Cancelled.into()),
             E::Ended { cause, .. } => self.ended(now, cause),
-            // Offers are answered at once, and the others belong to calls that we make.
-            E::Incoming { .. }
-            | E::Progress { .. }
-            | E::Answered { .. }
-            | E::Refused { .. }
-            | E::OfferFailed { .. }
-            | E::OfferWithdrawn { .. } => (),
+            E::Progress { status, sdp, .. } => self.provisional(now, status, sdp.as_deref()),
+            E::Answered { sdp, .. } => self.accepted(now, sdp.as_deref()),
+            E::Refused { status, .. } => self.refused(now, status),
+            // Offers are answered at once.
+            E::Incoming { .. } | E::OfferFailed { .. } | E::OfferWithdrawn { .. } => (),
         }
     }
 
@@ -347,6 +371,7 @@ impl Call {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Answer => self.pick_up(now),
+                Timer::Unanswered => self.end(now, Cause::NoAnswer.into()),
                 Timer::Floor => self.floor.timeout(now),
             }
         }
@@ -379,7 +404,13 @@ impl Call {
                 self.command(reject);
                 self.finish(now, ending);
             }
-            State::AwaitingAck { .. } | State::Active => {
+            State::Dialling(dialling) if !dialling.is_accepted() => {
+                self.command(sip::Command::Cancel { leg: self.leg });
+                self.stop_media();
+                self.state = State::Ending(ending);
+                self.record_end(now, ending);
+            }
+            State::AwaitingAck { .. } | State::Dialling(_) | State::Active => {
                 let reason = Some(format!("SIP;cause={}", ending.cause.wording().sip_status));
                 self.command(sip::Command::Bye { leg: self.leg, reason });
                 self.stop_media();
@@ -394,6 +425,8 @@ impl Call {
     fn ended(&mut self, now: Instant, cause: EndCause) {
         let ending = match (&self.state, cause) {
             (State::Ending(ending), _) => *ending,
+            // A 2xx that was no answer, by the trunk's word.
+            (State::Dialling(_), EndCause::ByPeer) => Cause::NoAnswer.into(),
             // Many hang up on us as soon as they call the other.
             (_, EndCause::ByPeer) if self.referral == Referral::Accepted => {
                 Cause::LeftInTransfer.into()
@@ -428,92 +461,6 @@ impl Call {
         self.record.partial = None;
         self.record.progress = Progress::Ended { answered_at_ms, ended_at_ms, ending };
         self.out.push_back(Output::Recorded);
-    }
-
-    /// `peer_spoke`: the last packet with speech, by the audio thread.
-    fn audible(&mut self, utterance: UtteranceId, at: Instant, peer_spoke: Option<Instant>) {
-        let turn = self.floor.audible(&mut self.record, utterance, at);
-        let (model_ms, voice_ms) = self.stages.take();
-        if let Some(number) = turn
-            && let Some(turn) = self.record.turn_mut(number)
-        {
-            (turn.model_ms, turn.voice_ms) = (model_ms, voice_ms);
-            turn.wire_gap_ms = peer_spoke.map(|spoke| millis(at.saturating_duration_since(spoke)));
-            self.out.push_back(Output::Replied(number));
-        }
-        self.out.push_back(Output::Recorded);
-    }
-
-    fn report(&mut self, report: &Report) {
-        self.record.rtp = RtpReport {
-            packets_sent: report.sent,
-            packets_received: report.received,
-            packets_lost: report.lost,
-            packets_late: report.late,
-            packets_duplicated: report.duplicate,
-            jitter_ms: report.jitter_ms,
-            concealed_ms: report.concealed_ms,
-            peer_loss: report.peer_loss,
-            round_trip_ms: report.rtt_ms,
-        };
-        self.out.push_back(Output::Recorded);
-    }
-
-    fn drain_floor(&mut self, now: Instant) {
-        loop {
-            match self.floor.poll_output() {
-                FloorOutput::Work(work) => {
-                    self.stages.asked(now, &work);
-                    self.out.push_back(Output::Work(work));
-                }
-                FloorOutput::Silence(through) => self.out.push_back(Output::Silence(through)),
-                FloorOutput::Message(message) => {
-                    self.record.push_message(message.clone());
-                    self.out.push_back(Output::Message(message));
-                    self.out.push_back(Output::Recorded);
-                }
-                FloorOutput::Turn(turn) => {
-                    self.record.push_turn(turn);
-                    self.out.push_back(Output::Recorded);
-                }
-                FloorOutput::Reply { turn, text } => {
-                    if let Some(turn) = self.record.turn_mut(turn) {
-                        turn.add_reply(&text);
-                        self.out.push_back(Output::Recorded);
-                    }
-                }
-                FloorOutput::SendDigits(digits) => {
-                    self.out.push_back(Output::SendDigits(digits));
-                }
-                FloorOutput::Partial(text) => {
-                    self.record.partial = text;
-                    self.out.push_back(Output::Recorded);
-                }
-                FloorOutput::Guarded(guards) => {
-                    self.record.guards.add(guards);
-                    self.out.push_back(Output::Recorded);
-                }
-                FloorOutput::Transfer { to, within } => self.refer(&to, within),
-                FloorOutput::Language(language) => {
-                    self.record.language = Some(language);
-                    self.out.push_back(Output::Recorded);
-                }
-                FloorOutput::Interrupted { turn } => {
-                    if let Some(turn) = self.record.turn_mut(turn) {
-                        turn.interrupted = true;
-                        self.out.push_back(Output::Recorded);
-                    }
-                }
-                FloorOutput::HangUp(cause) => self.end(now, cause.into()),
-                FloorOutput::Timeout(at) => {
-                    match at.filter(|_| matches!(self.state, State::Active)) {
-                        Some(at) => self.timers.set(Timer::Floor, at),
-                        None => self.timers.cancel(Timer::Floor),
-                    }
-                    return;
-                }
-            }
-        }
     }
 
     fn command(&mut self, command: sip::Command) {

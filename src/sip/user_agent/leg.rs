@@ -79,6 +79,8 @@ pub(super) struct Calling {
     /// Where to go when the stream that a large INVITE prefers cannot be made.
     pub udp_flow: Option<Flow>,
     pub early: Vec<Dialog>,
+    /// The last description that each of them has brought.
+    pub described: Vec<(DialogId, Vec<u8>)>,
     pub cancelling: Cancelling,
 }
 
