@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{AccountReport, AudioFigures, Board, Health, Hearing, WebThread, bind, start};
+use tokio::sync::mpsc;
+
+use super::{
+    AccountReport, AudioFigures, Board, Command, Health, Hearing, HungUp, NotPlaced, Placed,
+    WebThread, bind, start,
+};
 use crate::base::{CallId, Private};
 use crate::call::ending::Cause;
 use crate::call::latency::Latency;
@@ -16,14 +21,16 @@ use crate::store::knowledge::{LeftOut, Report};
 struct Page {
     board: Arc<Board>,
     web: WebThread,
+    commands: mpsc::Receiver<Command>,
 }
 
 impl Page {
     fn open() -> Self {
         let board = Arc::new(Board::default());
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let web = start(listener, Arc::clone(&board)).unwrap();
-        Self { board, web }
+        let (commander, commands) = mpsc::channel(1);
+        let web = start(listener, Arc::clone(&board), commander).unwrap();
+        Self { board, web, commands }
     }
 
     fn send(&self, request: &str) -> (u16, String, String) {

@@ -29,7 +29,7 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     pub unix_ms: u64,
-    /// Days of the local calendar since any fixed one.
+    /// A number of the local calendar's day, greater than those of all days before.
     pub day: i64,
 }
 
