@@ -279,6 +279,22 @@ pub const TRANSFERS_PER_CALL: u32 = 5;
 pub const PEOPLE: usize = 32;
 /// Accounts that the box registers with.
 pub const ACCOUNTS: usize = 16;
+/// Calls that were asked for and are under way or wait to be tried again; each is a few hundred bytes,
+/// and far more than a box can make in a day.
+pub const DIALLINGS: usize = 100;
+/// Values of one call that we make, characters of a name and of a value: they are spoken in one
+/// sentence.
+pub const DIAL_VARIABLES: usize = 16;
+pub const DIAL_VARIABLE_NAME_CHARS: usize = 32;
+pub const DIAL_VARIABLE_CHARS: usize = 200;
+/// Waits in one list of `[dial]`.
+pub const DIAL_RETRIES: usize = 10;
+/// Bytes of the body of a request to the HTTP interface: a number and its values.
+pub const API_BODY_BYTES: usize = 16 * 1024;
+/// Requests of the HTTP interface that wait for the net thread.
+pub const API_COMMANDS: usize = 32;
+/// Bytes of the file that remembers the calls we made: 600 moments and the calls under way.
+pub const LEDGER_BYTES: u64 = 64 * 1024;
 /// Addresses of one account's servers.
 pub const ACCOUNT_SERVERS: usize = 16;
 /// Questions to the owner's systems in one call, of the playbook and of a model together.

@@ -67,6 +67,10 @@ pub enum Cause {
     SignallingLost,
     /// Nobody took our call.
     NoAnswer,
+    /// Whom we called is in another call.
+    CalleeBusy,
+    /// The owner has ended it, by the interface.
+    EndedByOwner,
     /// Every port of `media.ports` is taken.
     PortsExhausted,
     /// A part of ours failed and the call could not go on.
@@ -99,7 +103,7 @@ impl From<Cause> for Ending {
 
 impl Cause {
     /// Every cause, one refusal standing for all.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::HungUp,
         Self::Cancelled,
         Self::Refused(603),
@@ -118,13 +122,19 @@ impl Cause {
         Self::MediaTimeout,
         Self::SignallingLost,
         Self::NoAnswer,
+        Self::CalleeBusy,
+        Self::EndedByOwner,
         Self::PortsExhausted,
         Self::Internal,
     ];
 
     const fn by(self) -> By {
         match self {
-            Self::HungUp | Self::Cancelled | Self::Refused(_) | Self::LeftInTransfer => By::Caller,
+            Self::HungUp
+            | Self::Cancelled
+            | Self::Refused(_)
+            | Self::LeftInTransfer
+            | Self::CalleeBusy => By::Caller,
             Self::Goodbye
             | Self::Transferred
             | Self::MaxDuration
@@ -134,6 +144,7 @@ impl Cause {
             | Self::Overloaded
             | Self::NotReady
             | Self::NoCommonCodec
+            | Self::EndedByOwner
             | Self::ShuttingDown => By::Us,
             Self::NoAck | Self::MediaTimeout | Self::SignallingLost | Self::NoAnswer => By::Network,
             Self::PortsExhausted | Self::Internal => By::Fault,
@@ -143,7 +154,7 @@ impl Cause {
     /// The table.
     pub const fn wording(self) -> Wording {
         let (sip_status, name, page) = match self {
-            Self::HungUp => (487, "hung-up", "The caller hung up."),
+            Self::HungUp => (487, "hung-up", "The other end hung up."),
             Self::Cancelled => (487, "cancelled", "The caller gave up before the answer."),
             Self::Refused(status) => (status, "refused", "The other end refused the call."),
             Self::Goodbye => (603, "goodbye", "The conversation came to its end."),
@@ -167,6 +178,8 @@ impl Cause {
             Self::MediaTimeout => (408, "media-timeout", "No sound came from the caller's side."),
             Self::SignallingLost => (408, "signalling-lost", "The other end was out of reach."),
             Self::NoAnswer => (408, "no-answer", "Nobody answered."),
+            Self::CalleeBusy => (486, "callee-busy", "The other end was busy."),
+            Self::EndedByOwner => (603, "ended-by-owner", "It was ended by the owner."),
             Self::PortsExhausted => {
                 (503, "ports-exhausted", "Every port of media.ports was taken.")
             }
@@ -199,6 +212,8 @@ mod tests {
             (Cause::Transferred, By::Us),
             (Cause::Overloaded, By::Us),
             (Cause::NotUnderstood, By::Us),
+            (Cause::CalleeBusy, By::Caller),
+            (Cause::EndedByOwner, By::Us),
             (Cause::NoAck, By::Network),
             (Cause::PortsExhausted, By::Fault),
         ] {

@@ -28,7 +28,7 @@ use super::voice::{Shelf, Shelved, Voice};
 use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, TimerTable, UtteranceId, WorkId};
 use crate::converse::people::{Address, WeekMinute};
-use crate::converse::{self, AskId, Conversation, EndCause, Say, plain};
+use crate::converse::{self, AskId, Conversation, EndCause, Say, Variables, plain};
 use crate::listen::{Guards, Hint, PartialText};
 use barge_in::Overlap;
 use din::Din;
@@ -165,6 +165,12 @@ impl Floor {
             timers: TimerTable::default(),
             out: VecDeque::new(),
         }
+    }
+
+    /// Of a call that we have made.
+    pub(super) fn dialled(mut self, variables: Variables) -> Self {
+        self.conversation = self.conversation.dialled(variables);
+        self
     }
 
     pub(super) fn connected(&mut self, now: Instant) {

@@ -14,6 +14,7 @@
 
 pub mod admission;
 mod agreement;
+mod dialling;
 pub mod ending;
 pub mod flight;
 mod floor;
@@ -38,6 +39,6 @@ pub use ending::{By, Cause, Ending};
 pub use one_way::OneWay;
 pub use quality::Mos;
 pub use record::CallRecord;
-pub use state::{Call, Input, Opening, Output, Settings, Start, warning};
+pub use state::{Call, Input, Opening, Outgoing, Output, Settings, Start, warning};
 pub use voice::{Shelf, Shelved, render_list};
 pub use work::{Work, WorkIds, WorkResult};

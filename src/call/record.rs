@@ -22,15 +22,30 @@ pub enum Direction {
 /// How far the call has come. Times are Unix milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
+    /// Our INVITE is on its way.
+    Dialling,
+    /// Here, or at the other end.
     Ringing,
-    Active { answered_at_ms: u64 },
-    Ended { answered_at_ms: Option<u64>, ended_at_ms: u64, ending: Ending },
+    /// The other end sends sound and has not answered.
+    EarlyMedia,
+    /// Nobody was reached, and we try again then.
+    Waiting {
+        until_ms: u64,
+    },
+    Active {
+        answered_at_ms: u64,
+    },
+    Ended {
+        answered_at_ms: Option<u64>,
+        ended_at_ms: u64,
+        ending: Ending,
+    },
 }
 
 impl Progress {
     pub const fn answered_at_ms(self) -> Option<u64> {
         match self {
-            Self::Ringing => None,
+            Self::Dialling | Self::Ringing | Self::EarlyMedia | Self::Waiting { .. } => None,
             Self::Active { answered_at_ms } => Some(answered_at_ms),
             Self::Ended { answered_at_ms, .. } => answered_at_ms,
         }
@@ -39,7 +54,23 @@ impl Progress {
     pub const fn ending(self) -> Option<Ending> {
         match self {
             Self::Ended { ending, .. } => Some(ending),
-            Self::Ringing | Self::Active { .. } => None,
+            Self::Dialling
+            | Self::Ringing
+            | Self::EarlyMedia
+            | Self::Waiting { .. }
+            | Self::Active { .. } => None,
+        }
+    }
+
+    /// One word for the API, stable.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dialling => "dialling",
+            Self::Ringing => "ringing",
+            Self::EarlyMedia => "early-media",
+            Self::Waiting { .. } => "waiting",
+            Self::Active { .. } => "active",
+            Self::Ended { .. } => "ended",
         }
     }
 
@@ -75,6 +106,23 @@ pub struct Turn {
     pub wire_gap_ms: Option<u32>,
     /// The caller spoke over our reply and it was stopped.
     pub interrupted: bool,
+}
+
+/// A call that we make, beyond what every call has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dialled {
+    /// The account that it goes through.
+    pub trunk: String,
+    /// Attempts before this one, which reached nobody, the oldest first.
+    pub earlier: Vec<Attempt>,
+}
+
+/// An attempt that reached nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    pub began_at_ms: u64,
+    pub ended_at_ms: u64,
+    pub ending: Ending,
 }
 
 /// The quality of both directions, from the packets and from the peer's RTCP reports.
@@ -114,9 +162,11 @@ pub struct CallRecord {
     pub progress: Progress,
     /// `None` until offer and answer are both there.
     pub codec: Option<Codec>,
-    /// In which the call is held; `None` for one that we made.
+    /// `None` for a call that came.
+    pub dialled: Option<Dialled>,
+    /// In which the call is held.
     pub language: Option<LanguageCode>,
-    /// From the INVITE to our 200.
+    /// From the INVITE to the 200.
     pub answer_delay_ms: Option<u32>,
     /// From the ACK to the first packet of the greeting.
     pub greeting_delay_ms: Option<u32>,
@@ -151,8 +201,12 @@ impl CallRecord {
             peer: Private::new(peer),
             sip_call_id: Private::default(),
             started_at_ms,
-            progress: Progress::Ringing,
+            progress: match direction {
+                Direction::Inbound => Progress::Ringing,
+                Direction::Outbound => Progress::Dialling,
+            },
             codec: None,
+            dialled: None,
             language: None,
             answer_delay_ms: None,
             greeting_delay_ms: None,

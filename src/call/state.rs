@@ -4,13 +4,19 @@
 //! Invariant: every call ends in `Ended`, exactly once, with the media stopped and the record
 //! complete.
 
+mod placing;
+mod telling;
+
+pub use placing::Outgoing;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::agreement::{Agreement, LocalMedia};
+use super::dialling::Dialling;
 use super::ending::{Cause, Ending};
-use super::floor::{Floor, FloorOutput};
+use super::floor::Floor;
 use super::language::{Manner, Tongues};
 use super::latency::Stages;
 use super::line::Line;
@@ -61,6 +67,8 @@ pub struct Opening {
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
     Sip(sip::Event),
+    /// The trunk says that a call which we make is answered.
+    PickedUp,
     Heard(&'a HeardFrame),
     Media(MediaEvent),
     /// The utterance was played to its end.
@@ -102,6 +110,8 @@ pub enum Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timer {
     Answer,
+    /// Nobody has answered our call.
+    Unanswered,
     Floor,
 }
 
@@ -116,8 +126,10 @@ enum State {
     AwaitingAck {
         has_plan: bool,
     },
+    /// We call.
+    Dialling(Dialling),
     Active,
-    /// BYE is sent.
+    /// BYE or CANCEL is sent.
     Ending(Ending),
     Ended,
 }
@@ -164,19 +176,10 @@ impl Call {
         let mut record = CallRecord::new(id, Direction::Inbound, peer, start.unix_ms);
         record.language = Some(manner.language);
         record.sip_call_id = incoming.sip_call_id.clone();
-        let mut call = Self {
-            leg,
-            start,
-            state: State::Ringing { answer, plan },
-            agreement,
-            floor: Floor::new(settings, start.local, manner, shelf),
-            referral: Referral::None,
-            line: Line::new(incoming.flow.peer.ip()),
-            stages: Stages::default(),
-            record,
-            timers: TimerTable::default(),
-            out: VecDeque::new(),
-        };
+        let floor = Floor::new(settings, start.local, manner, shelf);
+        let state = State::Ringing { answer, plan };
+        let line = Line::new(incoming.flow.peer.ip());
+        let mut call = Self::new(leg, start, state, agreement, floor, line, record);
         call.timers.set(Timer::Answer, start.now + settings.answer_after);
         if settings.answer_after.is_zero() {
             call.timeout(start.now);
@@ -184,6 +187,30 @@ impl Call {
             call.command(sip::Command::Ring { leg, status: 180, sdp: None });
         }
         Ok(call)
+    }
+
+    fn new(
+        leg: LegId,
+        start: Start,
+        state: State,
+        agreement: Agreement,
+        floor: Floor,
+        line: Line,
+        record: CallRecord,
+    ) -> Self {
+        Self {
+            leg,
+            start,
+            state,
+            agreement,
+            floor,
+            referral: Referral::None,
+            stages: Stages::default(),
+            line,
+            record,
+            timers: TimerTable::default(),
+            out: VecDeque::new(),
+        }
     }
 
     pub fn record(&self) -> &CallRecord {
@@ -213,10 +240,11 @@ impl Call {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Sip(event) => self.signal(now, event),
+            Input::PickedUp => self.picked_up(now),
             Input::HangUp(cause) => self.end(now, cause.into()),
             Input::Timeout => self.timeout(now),
             Input::Report(report) => self.report(now, &report),
-            Input::Media(MediaEvent::MediaTimeout) => self.end(now, Cause::MediaTimeout.into()),
+            Input::Media(MediaEvent::MediaTimeout) => self.media_lost(now),
             Input::Media(MediaEvent::UtteranceAudible { utterance, at, peer_spoke }) => {
                 self.audible(utterance, at, peer_spoke);
             }
@@ -263,13 +291,11 @@ impl Call {
             E::Refer { news, .. } => self.referred(now, news),
             E::Cancelled { .. } => self.finish(now, Cause::Cancelled.into()),
             E::Ended { cause, .. } => self.ended(now, cause),
-            // Offers are answered at once, and the others belong to calls that we make.
-            E::Incoming { .. }
-            | E::Progress { .. }
-            | E::Answered { .. }
-            | E::Refused { .. }
-            | E::OfferFailed { .. }
-            | E::OfferWithdrawn { .. } => (),
+            E::Progress { status, sdp, .. } => self.provisional(now, status, sdp.as_deref()),
+            E::Answered { sdp, .. } => self.accepted(now, sdp.as_deref()),
+            E::Refused { status, .. } => self.refused(now, status),
+            // Offers are answered at once.
+            E::Incoming { .. } | E::OfferFailed { .. } | E::OfferWithdrawn { .. } => (),
         }
     }
 
@@ -352,6 +378,7 @@ impl Call {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Answer => self.pick_up(now),
+                Timer::Unanswered => self.end(now, Cause::NoAnswer.into()),
                 Timer::Floor => self.floor.timeout(now),
             }
         }
@@ -384,7 +411,13 @@ impl Call {
                 self.command(reject);
                 self.finish(now, ending);
             }
-            State::AwaitingAck { .. } | State::Active => {
+            State::Dialling(dialling) if !dialling.is_accepted() => {
+                self.command(sip::Command::Cancel { leg: self.leg });
+                self.stop_media();
+                self.state = State::Ending(ending);
+                self.record_end(now, ending);
+            }
+            State::AwaitingAck { .. } | State::Dialling(_) | State::Active => {
                 let reason = Some(format!("SIP;cause={}", ending.cause.wording().sip_status));
                 self.command(sip::Command::Bye { leg: self.leg, reason });
                 self.stop_media();
@@ -399,6 +432,8 @@ impl Call {
     fn ended(&mut self, now: Instant, cause: EndCause) {
         let ending = match (&self.state, cause) {
             (State::Ending(ending), _) => *ending,
+            // A 2xx that was no answer, by the trunk's word.
+            (State::Dialling(_), EndCause::ByPeer) => Cause::NoAnswer.into(),
             // Many hang up on us as soon as they call the other.
             (_, EndCause::ByPeer) if self.referral == Referral::Accepted => {
                 Cause::LeftInTransfer.into()
@@ -433,82 +468,6 @@ impl Call {
         self.record.partial = None;
         self.record.progress = Progress::Ended { answered_at_ms, ended_at_ms, ending };
         self.out.push_back(Output::Recorded);
-    }
-
-    /// `peer_spoke`: the last packet with speech, by the audio thread.
-    fn audible(&mut self, utterance: UtteranceId, at: Instant, peer_spoke: Option<Instant>) {
-        let turn = self.floor.audible(&mut self.record, utterance, at);
-        let (model_ms, voice_ms) = self.stages.take();
-        if let Some(number) = turn
-            && let Some(turn) = self.record.turn_mut(number)
-        {
-            (turn.model_ms, turn.voice_ms) = (model_ms, voice_ms);
-            turn.wire_gap_ms = peer_spoke.map(|spoke| millis(at.saturating_duration_since(spoke)));
-            self.out.push_back(Output::Replied(number));
-        }
-        self.out.push_back(Output::Recorded);
-    }
-
-    fn report(&mut self, now: Instant, report: &Report) {
-        self.line.report(now, report, &mut self.record);
-        self.out.push_back(Output::Recorded);
-    }
-
-    fn drain_floor(&mut self, now: Instant) {
-        loop {
-            match self.floor.poll_output() {
-                FloorOutput::Work(work) => {
-                    self.stages.asked(now, &work);
-                    self.out.push_back(Output::Work(work));
-                }
-                FloorOutput::Silence(through) => self.out.push_back(Output::Silence(through)),
-                FloorOutput::Message(message) => {
-                    self.record.push_message(message.clone());
-                    self.out.push_back(Output::Message(message));
-                    self.out.push_back(Output::Recorded);
-                }
-                FloorOutput::Turn(turn) => {
-                    self.record.push_turn(turn);
-                    self.out.push_back(Output::Recorded);
-                }
-                FloorOutput::Reply { turn, text } => {
-                    if let Some(turn) = self.record.turn_mut(turn) {
-                        turn.add_reply(&text);
-                        self.out.push_back(Output::Recorded);
-                    }
-                }
-                FloorOutput::SendDigits(digits) => {
-                    self.out.push_back(Output::SendDigits(digits));
-                }
-                FloorOutput::Partial(text) => {
-                    self.record.partial = text;
-                    self.out.push_back(Output::Recorded);
-                }
-                FloorOutput::Guarded(guards) => {
-                    self.record.guards.add(guards);
-                    self.out.push_back(Output::Recorded);
-                }
-                FloorOutput::Transfer { to, within } => self.refer(&to, within),
-                FloorOutput::Language(language) => {
-                    self.record.language = Some(language);
-                    self.out.push_back(Output::Recorded);
-                }
-                FloorOutput::Interrupted { turn } => {
-                    if let Some(turn) = self.record.turn_mut(turn) {
-                        turn.interrupted = true;
-                        self.out.push_back(Output::Recorded);
-                    }
-                }
-                FloorOutput::HangUp(cause) => self.end(now, cause.into()),
-                FloorOutput::Timeout(at) => {
-                    match at.filter(|_| matches!(self.state, State::Active)) {
-                        Some(at) => self.timers.set(Timer::Floor, at),
-                        None => self.timers.cancel(Timer::Floor),
-                    }
-                    return;
-                }
-            }
-        }
     }
 
     fn command(&mut self, command: sip::Command) {

@@ -18,6 +18,9 @@ pub enum Exit {
     NotAsExpected = 4,
     DecidesOtherwise = 5,
     NoFlight = 6,
+    NotDialled = 7,
+    Busy = 8,
+    NoAnswer = 9,
     ModelCorrupt = 65,
     ModelMissing = 66,
     PullFailed = 68,
@@ -29,7 +32,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -37,6 +40,9 @@ impl Exit {
         Self::NotAsExpected,
         Self::DecidesOtherwise,
         Self::NoFlight,
+        Self::NotDialled,
+        Self::Busy,
+        Self::NoAnswer,
         Self::ModelCorrupt,
         Self::ModelMissing,
         Self::PullFailed,
@@ -63,12 +69,15 @@ impl Exit {
             Self::Done => "done as asked",
             Self::Failed => "the operating system refused something; standard error says what",
             Self::Usage => "wrong command line",
-            Self::CallFailed => "call: the call was refused, not answered, or broke off",
+            Self::CallFailed => "call, dial: the call was refused, not answered, or broke off",
             Self::NotAsExpected => {
                 "call: the call went through and was not as --expect or --script wants it"
             }
             Self::DecidesOtherwise => "replay: a decision is not the recorded one",
             Self::NoFlight => "replay: the file is missing, damaged, or no flight record",
+            Self::NotDialled => "dial: the number is not called; standard error says why",
+            Self::Busy => "dial: the other end was busy",
+            Self::NoAnswer => "dial: nobody answered",
             Self::ModelCorrupt => {
                 "a model file is damaged or not the pinned one, no Whisper model, or hears less than 10 s at once"
             }

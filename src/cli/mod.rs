@@ -3,8 +3,10 @@
 //! `--help` is the manual. Below this module every error is typed; here it becomes a line on
 //! standard error and an exit code.
 
+mod api;
 mod call;
 mod check;
+mod dial;
 mod listening;
 mod models;
 mod panic;
@@ -44,6 +46,7 @@ enum Command {
     Speech(speech::Arguments),
     Check(check::Arguments),
     Call(Box<call::Arguments>),
+    Dial(dial::Arguments),
     Transcribe(transcribe::Arguments),
     Models(models::Arguments),
     Replay(replay::Arguments),
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
             Command::Speech(arguments) => ended(speech::run(&arguments)),
             Command::Check(arguments) => ended(check::run(&arguments)),
             Command::Call(arguments) => call::run(&arguments),
+            Command::Dial(arguments) => dial::run(&arguments),
             Command::Transcribe(arguments) => transcribe::run(&arguments),
             Command::Models(arguments) => models::run(&arguments),
             Command::Replay(arguments) => replay::run(&arguments),

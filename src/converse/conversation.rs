@@ -4,6 +4,7 @@
 //! counted only while neither side speaks. The farewell is played before `HangUp` comes out.
 
 mod backchannel;
+mod beginning;
 mod engine;
 mod keys;
 mod leaving;
@@ -23,10 +24,11 @@ use super::alphabet::{
 };
 use super::dialogue::{Dialogue, Reaction, Understanding};
 use super::people::PersonId;
-use super::playbook::Playbook;
+use super::playbook::{Playbook, Variables};
 use super::reply::{join, plain};
 use super::voice::{History, Voice};
 use crate::base::{Private, TimerTable, UtteranceId, limits};
+use beginning::Beginning;
 use engine::Engine;
 use leaving::{FAREWELL_GUARD, SECOND_THOUGHT};
 use looking_up::{Held, Wait};
@@ -63,6 +65,7 @@ pub struct Conversation {
     settings: Settings,
     dialogue: Dialogue,
     phase: Phase,
+    beginning: Beginning,
     caller: Caller,
     /// The caller has paused after digits of the utterance that is being said.
     has_paused_in_number: bool,
@@ -104,6 +107,7 @@ impl Conversation {
             playbook,
             settings,
             phase: Phase::Waiting,
+            beginning: Beginning::Called,
             caller: Caller::Quiet,
             has_paused_in_number: false,
             spoke_until: None,
@@ -137,6 +141,12 @@ impl Conversation {
     #[must_use]
     pub fn by_keys(self) -> Self {
         Self { recognizer: Engine::Missing, dialogue: self.dialogue.by_keys(), ..self }
+    }
+
+    /// A conversation that we have begun: the other end is told who calls, and why.
+    #[must_use]
+    pub fn dialled(self, variables: Variables) -> Self {
+        Self { beginning: Beginning::Dialled(variables), ..self }
     }
 
     /// The caller speaks another language: from here on `playbook` counts, and nothing that was
@@ -271,15 +281,7 @@ impl Conversation {
         self.timers.set(Timer::LengthWarning, now + (longest - warning));
         self.timers.set(Timer::LengthEnd, now + longest);
         self.outputs.push_back(Output::Expect(self.awaited));
-        let prompts = self.playbook.prompts();
-        let greeting = match self.recognizer {
-            Engine::Up | Engine::Lost => vec![prompts.greeting.clone()],
-            Engine::Missing | Engine::Drowned => {
-                vec![prompts.keys_greeting.clone(), prompts.keypad.clone()]
-            }
-        };
-        self.dialogue.said(&greeting);
-        let _ = self.say(now, greeting, true, Purpose::Greeting);
+        self.greet(now);
     }
 
     fn heard(&mut self, now: Instant, speech: &Speech) {

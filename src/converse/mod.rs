@@ -25,5 +25,5 @@ pub use alphabet::{
     Record, Say, Settings, Speaker, Speech, Turn, Word,
 };
 pub use conversation::Conversation;
-pub use playbook::{Playbook, PlaybookError, fixed_phrases};
+pub use playbook::{Playbook, PlaybookError, Variables, fixed_phrases};
 pub use reply::{DIGITS_CLOSE, DIGITS_OPEN, plain};

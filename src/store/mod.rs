@@ -1,9 +1,10 @@
-//! What outlives a call: the messages that callers leave, flight records, and the shelf of models;
-//! and how files are read that others may have written.
+//! What outlives a call: the messages that callers leave, flight records, the count of the calls that
+//! we made, and the shelf of models; and how files are read that others may have written.
 
 pub mod bounded;
 pub mod flights;
 pub mod knowledge;
+pub mod ledger;
 pub mod messages;
 pub mod phrases;
 pub mod shelf;

@@ -6,6 +6,8 @@
 //!                       ▼
 //!                    Waiting ─▶ Trying from the first server on
 //! Stop  ─▶ Leaving ─▶ Over
+//!
+//! Without registration: Start ─▶ Resolve ─▶ Open
 //! ```
 //!
 //! Invariants: between two REGISTERs that are wanted here lies a second; what is waited for, and
@@ -62,6 +64,8 @@ enum Phase {
     Resolving,
     Trying,
     Registered,
+    /// Nothing to register, and the server's address is known.
+    Open,
     Waiting,
     Leaving,
     Over,
@@ -142,6 +146,14 @@ impl Account {
 
     pub const fn status(&self) -> Status {
         self.status
+    }
+
+    /// Where its calls go; `None` while that is not known to work.
+    pub fn server(&self) -> Option<SocketAddr> {
+        match self.status {
+            Status::Registered { .. } | Status::Open => self.servers.get(self.at).copied(),
+            Status::Registering | Status::Failing { .. } | Status::Left => None,
+        }
     }
 
     /// Whether it is still to be waited for in the end.
@@ -236,6 +248,10 @@ impl Account {
     fn attempt(&mut self, now: Instant) {
         let Some(server) = self.servers.get(self.at).copied() else { return self.resolve() };
         self.timers.clear();
+        if !self.settings.registers {
+            self.phase = Phase::Open;
+            return self.show(Status::Open);
+        }
         self.phase = Phase::Trying;
         let not_before = self.asked_at.map_or(now, |at| at + APART);
         if now < not_before {

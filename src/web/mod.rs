@@ -1,9 +1,12 @@
 //! The HTTP interface and the status page, on a thread of their own at low priority.
 //!
 //! `board` is written by the rest of the program and only read here; `view` turns it into JSON,
-//! `metrics` into what Prometheus reads,
-//! `routes` serves that and the page, `listener` bounds what a peer may hold, `serve` is the thread.
+//! `metrics` into what Prometheus reads, `command` is what is asked of the net thread, `dialling` the requests
+//! that do that, `routes` serves all of it and the page, `listener` bounds what a peer may hold, `serve` is the
+//! thread.
 
+mod command;
+mod dialling;
 mod listener;
 mod metrics;
 mod routes;
@@ -13,6 +16,7 @@ mod view;
 pub mod board;
 
 pub use board::{AccountReport, AudioFigures, Board, Health, Hearing};
+pub use command::{Command, DialOrder, HungUp, NotPlaced, Placed};
 pub use serve::{WebThread, bind, start};
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::board::Board;
+use super::command::Command;
 use super::listener::Bounded;
 use super::routes;
 use crate::appliance::realtime;
@@ -46,7 +47,12 @@ impl Drop for WebThread {
 }
 
 /// Starts the thread on a socket made by `bind`.
-pub fn start(listener: TcpListener, board: Arc<Board>) -> io::Result<WebThread> {
+/// What it is asked to do goes into `commands`.
+pub fn start(
+    listener: TcpListener,
+    board: Arc<Board>,
+    commands: mpsc::Sender<Command>,
+) -> io::Result<WebThread> {
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
@@ -57,7 +63,7 @@ pub fn start(listener: TcpListener, board: Arc<Board>) -> io::Result<WebThread> 
             limits::WEB_CONNECTION_IDLE,
         )
     };
-    let router = routes::router(board, own_name());
+    let router = routes::router(routes::Interface { board, commands }, own_name());
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::Builder::new().name("web".to_owned()).spawn(move || {
         realtime::become_background();

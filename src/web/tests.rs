@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{AccountReport, AudioFigures, Board, Health, Hearing, WebThread, bind, start};
+use tokio::sync::mpsc;
+
+use super::{
+    AccountReport, AudioFigures, Board, Command, Health, Hearing, HungUp, NotPlaced, Placed,
+    WebThread, bind, start,
+};
 use crate::base::{CallId, Private};
 use crate::call::Mos;
 use crate::call::ending::Cause;
 use crate::call::latency::Latency;
 use crate::call::one_way::{OneWay, Side, Why};
-use crate::call::record::{CallRecord, Direction, Progress, Turn};
+use crate::call::record::{Attempt, CallRecord, Dialled, Direction, Progress, Turn};
 use crate::converse::Message;
 use crate::listen::{Guard, PartialText};
 use crate::store::knowledge::{LeftOut, Report};
@@ -18,14 +23,16 @@ use crate::store::knowledge::{LeftOut, Report};
 struct Page {
     board: Arc<Board>,
     web: WebThread,
+    commands: mpsc::Receiver<Command>,
 }
 
 impl Page {
     fn open() -> Self {
         let board = Arc::new(Board::default());
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let web = start(listener, Arc::clone(&board)).unwrap();
-        Self { board, web }
+        let (commander, commands) = mpsc::channel(1);
+        let web = start(listener, Arc::clone(&board), commander).unwrap();
+        Self { board, web, commands }
     }
 
     fn send(&self, request: &str) -> (u16, String, String) {
@@ -283,4 +290,178 @@ fn a_taken_port_is_an_error_before_anything_starts() {
     let page = Page::open();
     let error = bind(page.web.address()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
+
+/// A request, answered by the net thread's stand-in; gives what was asked of it.
+fn commanded(
+    request: &str,
+    answer: impl FnOnce(Command) + Send + 'static,
+) -> (u16, String, String) {
+    let mut page = Page::open();
+    let mut commands = std::mem::replace(&mut page.commands, mpsc::channel(1).1);
+    let stand_in = std::thread::spawn(move || answer(commands.blocking_recv().unwrap()));
+    let host = page.web.address();
+    let answered = page.send(&request.replace("HOST", &host.to_string()));
+    stand_in.join().unwrap();
+    answered
+}
+
+fn post(headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /api/calls/dial HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n{headers}\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+#[test]
+fn a_call_is_asked_for_with_all_that_was_given() {
+    let body = r#"{"phone_number": "030 123456", "trunk": "office", "playbook": "en",
+        "variables": {"order": 4729, "day": "Monday"}}"#;
+    let (status, _, answer) = commanded(&post(JSON, body), |command| {
+        let Command::Dial { order, told } = command else { panic!() };
+        assert_eq!(order.phone_number.reveal(), "030 123456");
+        assert_eq!(
+            (order.trunk.as_deref(), order.playbook.as_deref()),
+            (Some("office"), Some("en"))
+        );
+        let values: Vec<_> =
+            order.variables.iter().map(|(n, v)| (n.as_str(), v.reveal())).collect();
+        assert_eq!(values, [("day", &"Monday".to_owned()), ("order", &"4729".to_owned())]);
+        let number = Private::new("+4930123456".to_owned());
+        told.send(Ok(Placed { call: CallId(7), number })).unwrap();
+    });
+    assert_eq!(status, 202);
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer, serde_json::json!({ "id": "c7", "phone_number": "+4930123456" }));
+}
+
+#[test]
+fn why_no_call_is_made_is_told_with_a_status() {
+    let text = || "so it is".to_owned();
+    for (why, expected, header) in [
+        (NotPlaced::Wrong(text()), 400, None),
+        (NotPlaced::Forbidden(text()), 403, None),
+        (NotPlaced::Limited(text(), Some(17)), 429, Some("retry-after: 17")),
+        (NotPlaced::Limited(text(), None), 429, None),
+        (NotPlaced::Unavailable(text()), 503, None),
+    ] {
+        let request = post(JSON, r#"{"phone_number": "030 123456"}"#);
+        let (status, head, body) = commanded(&request, move |command| {
+            let Command::Dial { told, .. } = command else { panic!() };
+            told.send(Err(why)).unwrap();
+        });
+        assert_eq!(status, expected);
+        assert!(body.contains("so it is"), "{body}");
+        assert_eq!(head.contains("retry-after"), header.is_some(), "{head}");
+        assert!(header.is_none_or(|header| head.contains(header)), "{head}");
+    }
+}
+
+#[test]
+fn a_body_that_makes_no_sense_is_refused_before_anybody_is_asked() {
+    let page = Page::open();
+    let host = page.web.address().to_string();
+    let many = (0..17).map(|n| format!("\"v{n}\": 1")).collect::<Vec<_>>().join(",");
+    let (long, huge) = ("x".repeat(201), "x".repeat(20_000));
+    for (headers, body, expected) in [
+        ("", r#"{"phone_number": "1"}"#.to_owned(), 415),
+        ("Content-Type: text/plain\r\n", r#"{"phone_number": "1"}"#.to_owned(), 415),
+        ("Content-Type: application/x-www-form-urlencoded\r\n", "phone_number=1".to_owned(), 415),
+        (JSON, String::new(), 400),
+        (JSON, "[".to_owned(), 400),
+        (JSON, "[]".to_owned(), 400),
+        (JSON, "{}".to_owned(), 400),
+        (JSON, r#"{"phone_number": 1}"#.to_owned(), 400),
+        (JSON, r#"{"phone_number": "1", "more": 1}"#.to_owned(), 400),
+        (JSON, format!(r#"{{"phone_number": "{long}"}}"#), 400),
+        (JSON, format!(r#"{{"phone_number": "1", "trunk": "{long}"}}"#), 400),
+        (JSON, format!(r#"{{"phone_number": "1", "variables": {{{many}}}}}"#), 400),
+        (JSON, format!(r#"{{"phone_number": "1", "variables": {{"a": "{long}"}}}}"#), 400),
+        (JSON, r#"{"phone_number": "1", "variables": {"a": "b\u0000"}}"#.to_owned(), 400),
+        (JSON, r#"{"phone_number": "1", "variables": {"a": " "}}"#.to_owned(), 400),
+        (JSON, r#"{"phone_number": "1", "variables": {"a": []}}"#.to_owned(), 400),
+        (JSON, r#"{"phone_number": "1", "variables": {"A b": "c"}}"#.to_owned(), 400),
+        (JSON, format!(r#"{{"phone_number": "{huge}"}}"#), 413),
+    ] {
+        let (status, _, answer) = page.send(&post(headers, &body).replace("HOST", &host));
+        assert_eq!(status, expected, "{headers}{body:.80}: {answer}");
+        assert!(answer.contains("error"), "{answer}");
+        assert!(!answer.contains("xxx"), "what was sent is not told: {answer}");
+    }
+}
+
+#[test]
+fn the_page_of_another_site_can_neither_dial_nor_hang_up() {
+    let page = Page::open();
+    let host = page.web.address().to_string();
+    for (headers, expected) in [
+        ("Origin: http://evil.example\r\n".to_owned(), 403),
+        ("Origin: null\r\n".to_owned(), 403),
+        (format!("Origin: https://{host}\r\n"), 403),
+        ("Origin: http://127.0.0.1:1\r\n".to_owned(), 403),
+        (format!("Origin: http://{host}\r\nOrigin: http://evil.example\r\n"), 403),
+        ("Sec-Fetch-Site: cross-site\r\n".to_owned(), 403),
+        ("Sec-Fetch-Site: same-site\r\n".to_owned(), 403),
+        // Ours, and what is no browser: the body is what is wrong with them.
+        (format!("Origin: http://{host}\r\nSec-Fetch-Site: same-origin\r\n"), 400),
+        (String::new(), 400),
+    ] {
+        let request = post(&format!("{JSON}{headers}"), "{}").replace("HOST", &host);
+        assert_eq!(page.send(&request).0, expected, "{headers}");
+        let request = format!(
+            "DELETE /api/calls/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n"
+        );
+        let expected = if expected == 400 { 404 } else { expected };
+        assert_eq!(page.send(&request).0, expected, "{headers}");
+    }
+    let rebound = post(JSON, "{}").replace("HOST", "evil.example");
+    assert_eq!(page.send(&rebound).0, 421);
+    // What a browser asks before it sends JSON for another site gets no permission.
+    let (status, head, _) = page.send(&format!(
+        "OPTIONS /api/calls/dial HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+         Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\n\r\n"
+    ));
+    assert!(status >= 400 && !head.contains("access-control-allow"), "{head}");
+}
+
+#[test]
+fn a_call_is_ended_once() {
+    let delete = "DELETE /api/calls/c7 HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n";
+    for (outcome, expected) in [(HungUp::Ending, 202), (HungUp::NotUp, 404)] {
+        let (status, _, _) = commanded(delete, move |command| {
+            let Command::HangUp { call, told } = command else { panic!() };
+            assert_eq!(call, CallId(7));
+            told.send(outcome).unwrap();
+        });
+        assert_eq!(status, expected);
+    }
+}
+
+#[test]
+fn a_call_that_we_make_is_shown_with_its_account_and_its_attempts() {
+    let page = Page::open();
+    let mut record = CallRecord::new(CallId(7), Direction::Outbound, "+4930123456".into(), 9_000);
+    let (ending, began_at_ms, ended_at_ms) = (Cause::CalleeBusy.into(), 1_000, 2_000);
+    let earlier = vec![Attempt { began_at_ms, ended_at_ms, ending }];
+    record.dialled = Some(Dialled { trunk: "office".into(), earlier });
+    for (progress, state, again) in [
+        (Progress::Dialling, "dialling", Value::Null),
+        (Progress::Ringing, "ringing", Value::Null),
+        (Progress::EarlyMedia, "early-media", Value::Null),
+        (Progress::Waiting { until_ms: 77 }, "waiting", 77.into()),
+    ] {
+        record.progress = progress;
+        page.board.update_call(record.clone());
+        let call = page.ask("/api/calls").1["calls"][0].take();
+        assert_eq!((&call["direction"], &call["state"]), (&"outbound".into(), &state.into()));
+        let dialled = serde_json::json!({
+            "trunk": "office",
+            "again_at_ms": again,
+            "earlier": [{ "began_at_ms": 1_000, "ended_at_ms": 2_000, "cause": "callee-busy" }],
+        });
+        assert_eq!(call["dialled"], dialled);
+    }
 }

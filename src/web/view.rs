@@ -9,7 +9,7 @@ use crate::appliance::lateness::BOUNDS_US;
 use crate::base::Private;
 use crate::call::Mos;
 use crate::call::latency::Latency;
-use crate::call::record::{CallRecord, Direction, Progress, RtpReport, Turn};
+use crate::call::record::{Attempt, CallRecord, Dialled, Direction, Progress, RtpReport, Turn};
 use crate::converse::Message;
 use crate::listen::PartialText;
 use crate::speech::protocol::VoiceReport;
@@ -91,7 +91,7 @@ pub(super) fn call(record: &CallRecord) -> Value {
 fn summary(record: &CallRecord) -> Value {
     let ended_at_ms = match record.progress {
         Progress::Ended { ended_at_ms, .. } => Some(ended_at_ms),
-        Progress::Ringing | Progress::Active { .. } => None,
+        _ => None,
     };
     let one_way = record.one_way.map(|found| {
         json!({ "side": found.side.name(), "why": found.why.name(), "text": found.why.page() })
@@ -108,11 +108,7 @@ fn summary(record: &CallRecord) -> Value {
         },
         "peer": record.peer.reveal(),
         "sip_call_id": record.sip_call_id.reveal(),
-        "state": match record.progress {
-            Progress::Ringing => "ringing",
-            Progress::Active { .. } => "active",
-            Progress::Ended { .. } => "ended",
-        },
+        "state": record.progress.name(),
         "started_at_ms": record.started_at_ms,
         "answered_at_ms": record.progress.answered_at_ms(),
         "ended_at_ms": ended_at_ms,
@@ -127,6 +123,27 @@ fn summary(record: &CallRecord) -> Value {
         "one_way": one_way,
         "turn_count": record.turns().len(),
         "ending": ending,
+        "dialled": record.dialled.as_ref().map(|dialled| self::dialled(dialled, record.progress)),
+    })
+}
+
+/// A call that we make: the account, and what became of the attempts before.
+fn dialled(dialled: &Dialled, progress: Progress) -> Value {
+    let again_at_ms = match progress {
+        Progress::Waiting { until_ms } => Some(until_ms),
+        _ => None,
+    };
+    let attempt = |attempt: &Attempt| {
+        json!({
+            "began_at_ms": attempt.began_at_ms,
+            "ended_at_ms": attempt.ended_at_ms,
+            "cause": attempt.ending.cause.wording().name,
+        })
+    };
+    json!({
+        "trunk": dialled.trunk,
+        "again_at_ms": again_at_ms,
+        "earlier": dialled.earlier.iter().map(attempt).collect::<Vec<_>>(),
     })
 }
 

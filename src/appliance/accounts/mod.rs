@@ -4,10 +4,12 @@
 //! function all machines are drained; what they wanted of the SIP core is in it, and the caller
 //! takes what comes of that.
 
+mod outgoing;
 mod plan;
 mod resolver;
 mod shown;
 
+pub use outgoing::{NoTrunk, Trunk};
 pub use plan::{Plan, plans};
 pub use resolver::{Resolved, Resolver};
 pub use shown::Shown;
@@ -59,7 +61,7 @@ impl Accounts {
         entropy: &mut Entropy,
     ) -> Self {
         let all = plans.into_iter().map(|plan| {
-            let settings = Settings { keep_alive: plan.keep_alive };
+            let settings = Settings { keep_alive: plan.keep_alive, registers: plan.registers };
             let machine = Account::new(settings, entropy.fork());
             let (deadline, local, resolve_at) = (None, None, None);
             Held {
@@ -196,7 +198,7 @@ impl Accounts {
                     return Some(Input::News(failed));
                 };
                 held.local = Some(flow.local);
-                let register = Box::new(held.plan.register(flow, contact));
+                let register = Box::new(held.plan.register(flow, contact)?);
                 sip.command(now, sip::Command::Register { id, register });
             }
             Output::Ping { server } => {
@@ -218,16 +220,17 @@ impl Accounts {
 }
 
 impl Plan {
-    fn register(&self, flow: Flow, contact: Option<SocketAddr>) -> sip::Register {
-        sip::Register {
+    /// `None` without a password: such an account does not register.
+    fn register(&self, flow: Flow, contact: Option<SocketAddr>) -> Option<sip::Register> {
+        Some(sip::Register {
             flow,
             registrar: self.registrar.clone(),
             address_of_record: self.address_of_record.clone(),
             contact_user: self.user.clone(),
             contact,
             expires_s: self.expires_s,
-            credentials: self.credentials.clone(),
-        }
+            credentials: self.credentials.clone()?,
+        })
     }
 }
 
@@ -245,7 +248,7 @@ impl Held {
             }
             Status::Failing { reason, .. } => tracing::warn!(account, %reason, "not registered"),
             Status::Left => tracing::info!(account, "registration ended"),
-            Status::Registered { .. } | Status::Registering => {}
+            Status::Registered { .. } | Status::Registering | Status::Open => {}
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::base::Private;
 use crate::sip::Transport;
 use crate::sip::digest::Credentials;
 use crate::sip::message::Uri;
+use crate::trunk::AnswerPolicy;
 
 /// One account, ready to register.
 #[derive(Clone, Debug)]
@@ -19,7 +20,15 @@ pub struct Plan {
     pub registrar: Private<String>,
     pub address_of_record: Private<String>,
     pub user: Private<String>,
-    pub credentials: Credentials,
+    /// `None` only where it does not register.
+    pub credentials: Option<Credentials>,
+    pub registers: bool,
+    /// What stands before the country code in a number that we call.
+    pub number_prefix: String,
+    /// The number that we show; `None`: the account's address.
+    pub caller_id: Option<Private<String>>,
+    /// When a call that we make through it is answered.
+    pub answer: AnswerPolicy,
     pub expires_s: u32,
     pub keep_alive: Duration,
     /// Where its requests go, the first to be tried first.
@@ -40,18 +49,20 @@ fn plan(account: &config::Account) -> Result<Plan, StartError> {
         what: "cannot read the credential of an account",
         source,
     })?;
-    let password = password.ok_or_else(|| StartError::BadFile {
-        key: "accounts",
-        path: "(the configuration)".into(),
-        reason: format!(
-            "the password of {name} is neither the credential account_{name} nor in {}",
-            credentials::account_variable(name)
-        ),
-    })?;
+    if password.is_none() && account.registers {
+        return Err(StartError::BadFile {
+            key: "accounts",
+            path: "(the configuration)".into(),
+            reason: format!(
+                "the password of {name} is neither the credential account_{name} nor in {}",
+                credentials::account_variable(name)
+            ),
+        });
+    }
     Ok(with_password(account, password))
 }
 
-fn with_password(account: &config::Account, password: Private<String>) -> Plan {
+fn with_password(account: &config::Account, password: Option<Private<String>>) -> Plan {
     let config::Account { name, server, user, .. } = account;
     let registrar = Uri::sip(None, server.host.clone(), server.port);
     let address_of_record = Uri::sip(Some(user.reveal()), server.host.clone(), None);
@@ -65,11 +76,15 @@ fn with_password(account: &config::Account, password: Private<String>) -> Plan {
         registrar: Private::new(registrar.to_string()),
         address_of_record: Private::new(address_of_record.to_string()),
         user: user.clone(),
-        credentials: Credentials {
+        credentials: password.map(|password| Credentials {
             username: account.auth_user.clone().unwrap_or_else(|| user.clone()),
             password,
             realm: account.realm.clone(),
-        },
+        }),
+        registers: account.registers,
+        number_prefix: account.number_prefix.clone(),
+        caller_id: account.caller_id.clone(),
+        answer: AnswerPolicy::default(),
         expires_s: account.expires_s,
         keep_alive: account.keep_alive,
         places,
@@ -87,16 +102,17 @@ mod tests {
             "[[accounts]]\nname = \"office\"\nserver = \"pbx.example.net:5070\"\nuser = \"1001\"\n";
         let plan = |rest: &str| {
             let config = from_text(&format!("{section}{rest}")).unwrap();
-            with_password(&config.accounts[0], Private::new("hush".to_owned()))
+            with_password(&config.accounts[0], Some(Private::new("hush".to_owned())))
         };
         let plain = plan("");
         assert_eq!(plain.registrar.reveal(), "sip:pbx.example.net:5070");
         assert_eq!(plain.address_of_record.reveal(), "sip:1001@pbx.example.net");
-        assert_eq!(plain.credentials.username.reveal(), "1001");
+        let username = |plan: &Plan| plan.credentials.as_ref().unwrap().username.reveal().clone();
+        assert_eq!(username(&plain), "1001");
         assert_eq!(plain.places[0].port, Some(5070));
         let other =
             plan("auth_user = \"box\"\ntransport = \"tcp\"\nproxies = [\"p1\", \"p2:5080\"]\n");
-        assert_eq!(other.credentials.username.reveal(), "box");
+        assert_eq!(username(&other), "box");
         assert_eq!(other.registrar.reveal(), "sip:pbx.example.net:5070");
         assert_eq!((other.transport, other.places.len()), (Transport::Tcp, 2));
         assert_eq!((other.places[0].port, other.places[1].port), (None, Some(5080)));

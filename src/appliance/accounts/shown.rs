@@ -21,7 +21,7 @@ impl Shown {
                 Some(format!("account {name}: it is not registered: {reason}"))
             }
             Status::Registering => Some(format!("account {name}: it is not registered yet")),
-            Status::Registered { .. } | Status::Left => None,
+            Status::Registered { .. } | Status::Open | Status::Left => None,
         }
     }
 
@@ -38,6 +38,7 @@ impl Shown {
                 let ago = ms(now.saturating_duration_since(since));
                 ("failing", Some(unix_ms.saturating_sub(ago)), None, Some(reason.to_string()))
             }
+            Status::Open => ("open", None, None, None),
             Status::Left => ("ended", None, None, None),
         };
         AccountReport { name: self.name.clone(), state, since_ms, until_ms, reason }
@@ -63,5 +64,6 @@ mod tests {
         assert_eq!(failing.reason, Some(reason.to_string()));
         assert_eq!(shown(Status::Registering).state, "registering");
         assert_eq!(shown(Status::Left).state, "ended");
+        assert_eq!(shown(Status::Open).state, "open");
     }
 }

@@ -40,11 +40,15 @@ impl Desk {
             registrar: private("sip:example.net"),
             address_of_record: private("sip:1001@example.net"),
             user: private("1001"),
-            credentials: Credentials {
+            credentials: Some(Credentials {
                 username: private("1001"),
                 password: private("hush"),
                 realm: None,
-            },
+            }),
+            registers: true,
+            number_prefix: "00".to_owned(),
+            caller_id: Some(private("+4930123456")),
+            answer: crate::trunk::AnswerPolicy::Sip200,
             expires_s: 300,
             keep_alive: Duration::from_secs(25),
             places: vec![Place { host: Host::Ip(address.ip()), port: Some(address.port()) }],

@@ -8,12 +8,14 @@ use super::values::{Allowed, allowed, within};
 use crate::base::{Private, limits};
 use crate::sip::message::{Host, host_and_port};
 use crate::sip::{Network, Transport};
+use crate::trunk::dialling::NumberPlan;
 
 /// Often a telephone number, and a fault goes to the log.
 const HIDDEN: &str = "(not shown)";
 const NAME_CHARS: usize = 40;
 const USER_CHARS: usize = 64;
 const REALM_CHARS: usize = 255;
+const PREFIX_CHARS: usize = 8;
 /// Servers of one account.
 const PROXIES: usize = 8;
 /// Entries of `inbound.from`.
@@ -38,6 +40,10 @@ pub struct Account {
     /// Who we are to the server, where that is not `user`.
     pub auth_user: Option<Private<String>>,
     pub realm: Option<String>,
+    pub registers: bool,
+    pub number_prefix: String,
+    /// With its plus.
+    pub caller_id: Option<Private<String>>,
     /// Where requests go in place of `server`; empty: there.
     pub proxies: Vec<Place>,
     pub expires_s: u32,
@@ -108,6 +114,17 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         _ => allowed(format!("at most {PROXIES}")),
     };
     let proxies = check.take(&key("proxies"), &section.proxies, proxies);
+    let number_prefix = match section.number_prefix.as_str() {
+        text if text.len() <= PREFIX_CHARS
+            && text.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c)) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => allowed(format!("+, digits, or empty, at most {PREFIX_CHARS} characters")),
+    };
+    let number_prefix = check.take(&key("number_prefix"), &section.number_prefix, number_prefix);
+    let caller_id = caller_id(&section.caller_id);
+    let caller_id = check.take(&key("caller_id"), HIDDEN, caller_id);
     let expires_s = within(section.expires_s, 60, 86_400);
     let expires_s = check.take(&key("expires_s"), section.expires_s, expires_s);
     let keep_alive = within(section.keep_alive_s, 10, 300);
@@ -120,6 +137,9 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         user: user?,
         auth_user: auth_user?,
         realm: realm?,
+        registers: section.registers,
+        number_prefix: number_prefix?,
+        caller_id: caller_id?,
         proxies: proxies?,
         expires_s: expires_s?,
         keep_alive: keep_alive?,
@@ -152,6 +172,19 @@ fn user(text: &str) -> Result<Private<String>, Allowed> {
         false => allowed(format!(
             "what stands before the @ of the account's address, at most {USER_CHARS} letters and digits"
         )),
+    }
+}
+
+/// As E.164 has it, for nothing else is certain to be understood everywhere.
+fn caller_id(text: &str) -> Result<Option<Private<String>>, Allowed> {
+    match text {
+        "" => Ok(None),
+        text => match NumberPlan::default().normalise(text) {
+            Ok(number) if text.starts_with('+') => {
+                Ok(Some(Private::new(number.reveal().to_owned())))
+            }
+            _ => allowed("a number with + and country code, as in +49 30 123456, or empty"),
+        },
     }
 }
 
@@ -241,6 +274,9 @@ mod tests {
             ("expires_s = 59", "expires_s"),
             ("expires_s = 86401", "expires_s"),
             ("keep_alive_s = 9", "keep_alive_s"),
+            ("number_prefix = \"+ \"", "number_prefix"),
+            ("caller_id = \"030 123456\"", "caller_id"),
+            ("registers = 1", "registers"),
             ("password = \"x\"", "password"),
         ] {
             let told = faults(&format!("{SOUND}{rest}\n"));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::accounts::{Account, Inbound, accounts, inbound};
+use super::dial::dial;
 use super::fault::Fault;
 use super::file::{self, File};
 use super::languages::{Language, default_language, language_or_auto, languages};
@@ -27,6 +28,7 @@ use crate::codec::Codec;
 use crate::converse::people::People;
 use crate::listen;
 use crate::store::shelf::manifest::Kind;
+use crate::trunk::dialling;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +51,8 @@ pub struct Config {
     pub knowledge: Option<PathBuf>,
     pub accounts: Vec<Account>,
     pub inbound: Inbound,
+    /// Whom the box may call.
+    pub dial: dialling::Settings,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -208,6 +212,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let lookups = lookups(&file.lookup, &mut check);
     let accounts = accounts(&file.accounts, sip.as_ref(), &mut check);
     let inbound = inbound(&file.inbound, !file.accounts.is_empty(), &mut check);
+    let longest = calls.as_ref().map(|calls| calls.max_duration);
+    let dial = dial(&file.dial, !file.accounts.is_empty(), longest, &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
     }
@@ -235,6 +241,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         knowledge: path(&file.knowledge.folder),
         accounts: accounts?,
         inbound: inbound?,
+        dial: dial?,
         log: Log { level: level? },
     })
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::dial::Dial;
 pub use super::listen::Listen;
 
 /// `attendant.toml`.
@@ -24,6 +25,7 @@ pub struct File {
     pub llm: Llm,
     pub knowledge: Knowledge,
     pub inbound: Inbound,
+    pub dial: Dial,
     pub log: Log,
     /// The languages besides `speech.language`, and which calls are held in which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -397,6 +399,13 @@ pub struct Account {
     pub auth_user: String,
     /// The only realm that the password is used for. Empty: any that the server names.
     pub realm: String,
+    /// false: the server knows the box by its address, and only calls go to it.
+    pub registers: bool,
+    /// What stands before the country code in a number that is called, in place of the plus.
+    pub number_prefix: String,
+    /// The number that is shown to whom we call, with plus and country code. Empty: the account's
+    /// address.
+    pub caller_id: String,
     /// Servers that requests go to in place of `server`, the first to be tried first.
     pub proxies: Vec<String>,
     /// Seconds that a registration shall last, 60 to 86400.
@@ -414,6 +423,9 @@ impl Default for Account {
             user: String::new(),
             auth_user: String::new(),
             realm: String::new(),
+            registers: true,
+            number_prefix: "+".to_owned(),
+            caller_id: String::new(),
             proxies: Vec::new(),
             expires_s: 300,
             keep_alive_s: 25,

@@ -9,6 +9,7 @@
 mod accounts;
 mod checked;
 mod cores;
+mod dial;
 mod fault;
 mod file;
 mod languages;

@@ -9,9 +9,11 @@
 //! | web | `web`: API and status page |
 //! | messages | `store::messages` |
 //! | flights | `store::flights`, where calls are recorded |
+//! | ledger | `store::ledger`, where calls may be made |
 //!
 //! A start that cannot succeed fails before anything answers, with an error that names key or file.
 
+mod dialler;
 mod errands;
 mod net;
 mod rendering;
@@ -36,10 +38,10 @@ use super::accounts::{Accounts, Resolver};
 use super::audio::{self, AudioThread};
 use super::chance;
 use super::config::Config;
-use super::engine::Engine;
 use super::engine::link::Link;
+use super::engine::{Engine, EngineEvent};
 use super::llm::{Llm, ModelEvent};
-use super::lookup::LookUps;
+use super::lookup::{LookUpAnswer, LookUps};
 use super::notify;
 use super::paths::Paths;
 use super::places::Places;
@@ -50,15 +52,17 @@ use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
 use super::sip_socket::{Arrival, ListenError, SipSockets};
 use super::start_error::StartError;
-use crate::base::{LanguageCode, limits};
+use crate::base::{Entropy, LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
 use crate::call::{media, render_list};
 use crate::converse::llm::Fault;
 use crate::converse::{Conversation, fixed_phrases};
 use crate::sip::UserAgent;
 use crate::store::flights::{self, FlightLog};
+use crate::store::ledger::LedgerFile;
 use crate::store::messages::MessageLog;
 use crate::web::{self, AudioFigures, Board, Health};
+use dialler::Dialler;
 use errands::Errands;
 use net::{Net, Sources};
 use rendering::Rendering;
@@ -96,16 +100,11 @@ pub fn run(
         let _context = runtime.enter();
         UnixStream::from_std(rings.wake).map_err(system("cannot wait for sound"))?
     };
-    let media = media::Settings { timeout: Some(limits::MEDIA_TIMEOUT), timeout_on_hold: false };
-    let (audio, refused) = audio::spawn(rings.audio, media, entropy.fork(), realtime::audio_core())
-        .map_err(system("cannot start the audio thread"))?;
-    let mut standing: Vec<String> = refused.iter().map(|r| r.text().to_owned()).collect();
-    standing.iter().for_each(|text| tracing::warn!("{text}"));
-    let _web =
-        web::start(web, Arc::clone(&board)).map_err(system("cannot start the web thread"))?;
-    let place = settings::engine(config, config_path, paths)?;
-    let (link, answers) = Link::start(place).map_err(system("cannot start the speech link"))?;
-    let engine: Arc<dyn Engine> = Arc::new(link);
+    let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
+    let (commander, commands) = mpsc_async::channel(limits::API_COMMANDS);
+    let _web = web::start(web, Arc::clone(&board), commander)
+        .map_err(system("cannot start the web thread"))?;
+    let (engine, answers) = start_engine(config, config_path, paths)?;
 
     let speakers = settings::speakers(config, &call.tongues);
     let list = rendered_phrases(&call.tongues);
@@ -116,14 +115,11 @@ pub fn run(
         let _context = runtime.enter();
         start_model(config, &call.tongues, &mut standing)?
     };
-    let (look_ups, looked_up) = {
-        let (questions, knowledge) =
-            (settings::questions(config)?, settings::knowledge(config, &board)?);
-        let roots = settings::roots(questions.iter().any(|question| question.address.tls))?;
-        LookUps::new(questions, &roots, knowledge)
-    };
+    let (look_ups, looked_up) = start_look_ups(config, &board)?;
     let (resolver, resolved) = Resolver::new(entropy.fork());
     let callers = settings::callers(config);
+    let dialler = open_dialler(config, paths, &mut standing);
+    let ledger = dialler.written();
     let accounts = Accounts::new(plans, callers, resolver, &mut entropy);
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
     let parts = Parts {
@@ -134,6 +130,7 @@ pub fn run(
             .with_model(llm)
             .with_look_ups(look_ups),
         accounts,
+        dialler,
         board: Arc::clone(&board),
         entropy,
         call,
@@ -160,11 +157,59 @@ pub fn run(
         shown: net::Shown::default(),
         counted: None,
     };
-    let sources =
-        Sources { wake, arrivals, engine, answers, thoughts, looked_up, resolved, model, shutdown };
+    let sources = Sources {
+        wake,
+        arrivals,
+        engine,
+        answers,
+        thoughts,
+        looked_up,
+        resolved,
+        model,
+        commands,
+        ledger,
+        shutdown,
+    };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
     drop::<AudioThread>(audio);
     outcome
+}
+
+/// The audio thread, and what the kernel refuses it.
+fn start_audio(
+    side: rings::AudioSide,
+    entropy: Entropy,
+) -> Result<(AudioThread, Vec<String>), StartError> {
+    let media = media::Settings { timeout: Some(limits::MEDIA_TIMEOUT), timeout_on_hold: false };
+    let (audio, refused) = audio::spawn(side, media, entropy, realtime::audio_core())
+        .map_err(system("cannot start the audio thread"))?;
+    let standing: Vec<String> = refused.iter().map(|r| r.text().to_owned()).collect();
+    standing.iter().for_each(|text| tracing::warn!("{text}"));
+    Ok((audio, standing))
+}
+
+/// The engine and what comes from it.
+type EngineParts = (Arc<dyn Engine>, mpsc_async::Receiver<EngineEvent>);
+
+fn start_engine(
+    config: &Config,
+    config_path: Option<&Path>,
+    paths: &Paths,
+) -> Result<EngineParts, StartError> {
+    let place = settings::engine(config, config_path, paths)?;
+    let (link, answers) = Link::start(place).map_err(system("cannot start the speech link"))?;
+    Ok((Arc::new(link), answers))
+}
+
+/// The owner's systems and what they answer.
+fn start_look_ups(
+    config: &Config,
+    board: &Arc<Board>,
+) -> Result<(LookUps, mpsc_async::Receiver<LookUpAnswer>), StartError> {
+    let (questions, knowledge) =
+        (settings::questions(config)?, settings::knowledge(config, board)?);
+    let roots = settings::roots(questions.iter().any(|question| question.address.tls))?;
+    Ok(LookUps::new(questions, &roots, knowledge))
 }
 
 /// The sockets of `sip.listen`, with TLS under those that want it.
@@ -306,6 +351,24 @@ fn open_flights(config: &Config, paths: &Paths) -> Result<Option<FlightLog>, Sta
     let settings = flights::Settings { folder, files: flights.files, bytes: flights.bytes };
     let opened = FlightLog::open(settings);
     opened.map(Some).map_err(system("cannot keep flight records in the state folder"))
+}
+
+/// Where calls may be made, with the count of those that were. A count that cannot be read or kept
+/// prevents these calls, and no others.
+fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> Dialler {
+    let settings = config.dial.clone();
+    if settings.permission.is_on().is_err() {
+        return Dialler::new(settings, None);
+    }
+    let path = paths.state().join("dialled.json");
+    let kept = LedgerFile::open(&path).map_err(|error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+        let cause = cause.unwrap_or_default();
+        let text = format!("dial: nobody is called: {}: {error}{cause}", path.display());
+        tracing::error!("{text}");
+        standing.push(text);
+    });
+    Dialler::new(settings, kept.ok())
 }
 
 fn runtime() -> Result<Runtime, StartError> {

@@ -27,8 +27,9 @@ use crate::call::admission::Readiness;
 use crate::call::language::Abilities;
 use crate::converse::llm::Fault;
 use crate::speech::protocol::{Ready, TurnReport, VoiceReport};
+use crate::store::ledger::Written;
 use crate::store::messages::{Left, MessageLog};
-use crate::web::{Board, Health, Hearing};
+use crate::web::{Board, Command, Health, Hearing};
 
 /// The loop turns at least this often: several times between two looks of the watchdog.
 const HEARTBEAT: Duration = Duration::from_millis(250);
@@ -52,6 +53,10 @@ pub struct Sources {
     pub resolved: mpsc::Receiver<Resolved>,
     /// What is wrong with the model's server.
     pub model: watch::Receiver<Option<Fault>>,
+    /// What the interface asks for.
+    pub commands: mpsc::Receiver<Command>,
+    /// How far the calls that we make are counted on the disk.
+    pub ledger: watch::Receiver<Written>,
     pub shutdown: Shutdown,
 }
 
@@ -114,6 +119,11 @@ impl Net {
                 Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
                 Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
                 Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
+                Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
+                Ok(()) = sources.ledger.changed() => {
+                    let written = *sources.ledger.borrow_and_update();
+                    self.switchboard.ledger_written(now(), written);
+                }
                 Ok(()) = sources.model.changed() => {
                     self.model_fault = *sources.model.borrow_and_update();
                     self.show_health(sources.engine.as_ref());

@@ -10,6 +10,7 @@
 //! machines are drained and `deadline` is theirs.
 
 mod accounts;
+mod dialling;
 mod taking;
 
 use std::collections::{HashMap, VecDeque};
@@ -17,6 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::dialler::Dialler;
 use super::errands::Errands;
 use crate::appliance::accounts::Accounts;
 use crate::appliance::engine::EngineEvent;
@@ -48,6 +50,7 @@ pub struct Parts {
     pub ports: PortRange,
     pub errands: Errands,
     pub accounts: Accounts,
+    pub dialler: Dialler,
     pub board: Arc<Board>,
     pub entropy: Entropy,
     pub call: call::Settings,
@@ -154,7 +157,8 @@ impl Switchboard {
     /// The soonest deadline of all machines.
     pub fn deadline(&self) -> Option<Instant> {
         let lines = self.lines.values().filter_map(|line| line.deadline);
-        let others = [self.parts.sip.deadline(), self.parts.accounts.deadline()];
+        let parts = &self.parts;
+        let others = [parts.sip.deadline(), parts.accounts.deadline(), parts.dialler.deadline()];
         lines.chain(others.into_iter().flatten()).min()
     }
 
@@ -252,11 +256,13 @@ impl Switchboard {
         for id in ids.collect::<Vec<_>>() {
             self.call(now, id, call::Input::Timeout);
         }
+        self.dial_again(now);
         self.settle(now);
     }
 
     /// Ends every call.
     pub fn hang_up_all(&mut self, now: Instant, cause: Cause) {
+        self.give_up_waiting(cause);
         let ids: Vec<CallId> = self.lines.keys().copied().collect();
         for id in ids {
             self.call(now, id, call::Input::HangUp(cause));
@@ -288,7 +294,7 @@ impl Switchboard {
             sip::Event::Incoming { leg, incoming } => self.incoming(now, leg, incoming),
             other => {
                 if let Some(id) = self.legs.get(&other.leg()).copied() {
-                    self.call(now, id, call::Input::Sip(other));
+                    self.leg_event(now, id, other);
                 }
             }
         }
@@ -322,7 +328,8 @@ impl Switchboard {
         }
         if has_changed {
             line.tell_one_way(id);
-            self.parts.board.update_call(line.call.record().clone());
+            let record = self.parts.dialler.show(now, line.call.record().clone());
+            self.parts.board.update_call(record);
         }
         let is_ended = line.call.is_ended();
         if let Some(place) = line.place {
@@ -369,6 +376,7 @@ impl Switchboard {
         let Some(line) = self.lines.remove(&id) else { return };
         self.legs.remove(&line.call.leg());
         self.parts.errands.cancel_all(id);
+        self.parts.dialler.forget(id);
         let ending = line.call.record().progress.ending();
         let cause = ending.map_or("unknown", |ending| ending.cause.wording().name);
         tracing::info!(call = %id, cause, "call ended");

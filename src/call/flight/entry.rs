@@ -94,6 +94,7 @@ pub struct Fetched {
 #[derive(Serialize, Deserialize)]
 enum Plain {
     Sip(sip::Event),
+    PickedUp,
     Work(WorkResult),
     EngineLost,
     EngineBack,
@@ -151,6 +152,7 @@ impl EntryWriter {
             }
             Input::Timeout => self.head(TIMEOUT, now),
             Input::Sip(event) => self.plain(now, &Plain::Sip(event.clone())),
+            Input::PickedUp => self.plain(now, &Plain::PickedUp),
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
             Input::EngineLost => self.plain(now, &Plain::EngineLost),
             Input::EngineBack => self.plain(now, &Plain::EngineBack),
@@ -258,6 +260,7 @@ impl<'a> Entries<'a> {
             TIMEOUT => Input::Timeout,
             OTHER => match serde_json::from_slice(reader.bytes()?) {
                 Ok(Plain::Sip(event)) => Input::Sip(event),
+                Ok(Plain::PickedUp) => Input::PickedUp,
                 Ok(Plain::Work(WorkResult::Text { recognition, .. }))
                     if !recognition.is_sound() =>
                 {

@@ -11,7 +11,7 @@ use super::entry::{Decided, EntryWriter, Fetched};
 use super::head::Head;
 use crate::base::limits;
 use crate::call::record::CallRecord;
-use crate::call::state::{Call, Input, Opening, Output, Settings};
+use crate::call::state::{Call, Input, Opening, Outgoing, Output, Settings};
 use crate::sdp::Refusal;
 use crate::sip::LegId;
 use crate::speak::PlayoutFrame;
@@ -67,6 +67,11 @@ impl Tracked {
             recorder
         });
         Ok(Self { call, recorder })
+    }
+
+    /// As [`Call::dial`]. It is not recorded: a record begins with the INVITE that came.
+    pub fn dial(settings: &Settings, outgoing: Outgoing) -> Self {
+        Self { call: Call::dial(settings, outgoing), recorder: None }
     }
 
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {

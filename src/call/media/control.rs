@@ -48,10 +48,8 @@ impl Control {
         if before.remote != plan.remote || before.remote_rtcp != plan.remote_rtcp {
             self.source = None;
         }
-        // A peer that was on hold has the whole time to begin again.
-        if !before.receives && plan.receives {
-            self.note_peer(now);
-        }
+        // A peer that was on hold, or has only now answered, has the whole time to begin.
+        self.note_peer(now);
     }
 
     pub(super) fn rtcp(&self) -> &Rtcp {

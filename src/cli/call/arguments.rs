@@ -56,8 +56,8 @@ pub(in crate::cli) struct Arguments {
     pub(super) codec: Option<Codec>,
     /// The other end is an Attendant with its HTTP interface here, as in http://127.0.0.1:8080:
     /// print what it heard and what it answered.
-    #[arg(long, value_name = "URL", value_parser = super::far_end::Api::parse)]
-    pub(super) api: Option<super::far_end::Api>,
+    #[arg(long, value_name = "URL", value_parser = crate::cli::api::Api::parse)]
+    pub(super) api: Option<crate::cli::api::Api>,
     /// Print what was answered as our own speech engine hears it, after the call.
     #[arg(long, conflicts_with = "api")]
     pub(super) transcribe: bool,

@@ -1,30 +1,20 @@
 //! The far end's own record of our call, read from its HTTP interface: what it heard of each turn
 //! and what it answered.
 
-use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// Each step of a request.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::cli::api::{Api, Method, Unreachable};
+
 /// The record is complete shortly after the call.
 const TRIES: u32 = 20;
 const BETWEEN: Duration = Duration::from_millis(100);
-const ANSWER_BYTES: u64 = 16 * 1024 * 1024;
-
-/// Where the interface is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Api {
-    /// `HOST:PORT`.
-    authority: String,
-}
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
-    #[error("--api: {authority} is out of reach")]
-    Unreachable { authority: String, source: std::io::Error },
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
     #[error("--api: {path} gave no answer that can be read")]
     Answer { path: String },
     #[error("--api: that end has no record of our call")]
@@ -77,74 +67,37 @@ impl FarGap {
     }
 }
 
-impl Api {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || "an address such as http://127.0.0.1:8080".to_owned();
-        let rest = text.strip_prefix("http://").ok_or_else(wrong)?;
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        let foul = |c: char| c.is_whitespace() || c.is_control() || "/?#@".contains(c);
-        let has_port = authority
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        match has_port && !authority.contains(foul) {
-            true => Ok(Self { authority: authority.to_owned() }),
-            false => Err(wrong()),
+/// The record of the call with our Call-ID, once it has ended there too.
+pub(super) fn ended(api: &Api, sip_call_id: &str) -> Result<FarCall, ApiError> {
+    let mut found = Err(ApiError::NoRecord);
+    for _ in 0..TRIES {
+        found = record(api, sip_call_id);
+        match &found {
+            Ok(record) if record["state"] == "ended" => break,
+            Ok(_) | Err(ApiError::NoRecord) => std::thread::sleep(BETWEEN),
+            Err(_) => break,
         }
     }
-
-    /// The record of the call with our Call-ID, once it has ended there too.
-    pub(super) fn ended(&self, sip_call_id: &str) -> Result<FarCall, ApiError> {
-        let mut record = Err(ApiError::NoRecord);
-        for _ in 0..TRIES {
-            record = self.record(sip_call_id);
-            match &record {
-                Ok(record) if record["state"] == "ended" => break,
-                Ok(_) | Err(ApiError::NoRecord) => std::thread::sleep(BETWEEN),
-                Err(_) => break,
-            }
-        }
-        Ok(FarCall::of(&record?))
-    }
-
-    /// The turns as they stand while the call goes on.
-    pub(super) fn turns_so_far(&self, sip_call_id: &str) -> Result<Vec<FarTurn>, ApiError> {
-        Ok(FarCall::of(&self.record(sip_call_id)?).turns)
-    }
-
-    fn record(&self, sip_call_id: &str) -> Result<Value, ApiError> {
-        let calls = self.get("/api/calls")?;
-        let ours = list(&calls, "calls").iter().find(|call| call["sip_call_id"] == sip_call_id);
-        let id = ours.and_then(|call| call["id"].as_str()).ok_or(ApiError::NoRecord)?;
-        self.get(&format!("/api/calls/{id}"))
-    }
-
-    fn get(&self, path: &str) -> Result<Value, ApiError> {
-        let unreachable =
-            |source| ApiError::Unreachable { authority: self.authority.clone(), source };
-        let answer = self.ask(path).map_err(unreachable)?;
-        parse(&answer).ok_or_else(|| ApiError::Answer { path: path.to_owned() })
-    }
-
-    fn ask(&self, path: &str) -> std::io::Result<Vec<u8>> {
-        let mut addresses = self.authority.to_socket_addrs()?;
-        let address = addresses.next().ok_or(std::io::ErrorKind::NotFound)?;
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        // Version 1.0 asks for a body that ends with the connection, in one piece.
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.authority)?;
-        let mut answer = Vec::new();
-        stream.take(ANSWER_BYTES).read_to_end(&mut answer)?;
-        Ok(answer)
-    }
+    Ok(FarCall::of(&found?))
 }
 
-/// The body of a 200.
-fn parse(answer: &[u8]) -> Option<Value> {
-    let status = answer.split(|byte| *byte == b' ').nth(1)?;
-    let head = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let body = answer.get(head + 4..)?;
-    (status == b"200").then(|| serde_json::from_slice(body).ok())?
+/// The turns as they stand while the call goes on.
+pub(super) fn turns_so_far(api: &Api, sip_call_id: &str) -> Result<Vec<FarTurn>, ApiError> {
+    Ok(FarCall::of(&record(api, sip_call_id)?).turns)
+}
+
+fn record(api: &Api, sip_call_id: &str) -> Result<Value, ApiError> {
+    let calls = get(api, "/api/calls")?;
+    let ours = list(&calls, "calls").iter().find(|call| call["sip_call_id"] == sip_call_id);
+    let id = ours.and_then(|call| call["id"].as_str()).ok_or(ApiError::NoRecord)?;
+    get(api, &format!("/api/calls/{id}"))
+}
+
+fn get(api: &Api, path: &str) -> Result<Value, ApiError> {
+    match api.ask(Method::Get, path, None)? {
+        Some((200, value)) => Ok(value),
+        _ => Err(ApiError::Answer { path: path.to_owned() }),
+    }
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
@@ -302,26 +255,5 @@ mod tests {
         let message = &call.messages[0];
         assert_eq!((message.part("order"), message.part("number")), (Some("4729"), None));
         assert_eq!(FarCall::of(&Value::Null), FarCall::default());
-    }
-
-    #[test]
-    fn only_a_200_with_json_is_an_answer() {
-        assert_eq!(parse(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n{\"a\":1}").unwrap()["a"], 1);
-        for answer in [
-            &b"HTTP/1.1 404 Not Found\r\n\r\n{}"[..],
-            b"HTTP/1.1 200 OK\r\n\r\n<html>",
-            b"HTTP/1.1 200 OK",
-            b"",
-        ] {
-            assert_eq!(parse(answer), None);
-        }
-    }
-
-    #[test]
-    fn an_address_is_http_with_a_port() {
-        assert!(Api::parse("http://127.0.0.1:8080/").is_ok());
-        for wrong in ["127.0.0.1:8080", "http://127.0.0.1", "http://a:1/x", "https://a:1"] {
-            assert!(Api::parse(wrong).is_err(), "{wrong}");
-        }
     }
 }

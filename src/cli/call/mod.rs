@@ -250,7 +250,7 @@ fn said(arguments: &Arguments, scenario: &Scenario, log: &CallLog) -> Result<Sai
             Some(OwnTurn { began_at_ms, is_mute })
         });
         let own: Vec<OwnTurn> = own.collect();
-        let far = api.ended(&log.sip_call_id)?;
+        let far = far_end::ended(api, &log.sip_call_id)?;
         let words = far_end::align(&far.turns, &own);
         said = Said { source: Source::FarEnd, words, far: Some(far) };
     } else if arguments.transcribe && log.words.is_none() {

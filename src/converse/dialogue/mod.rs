@@ -261,6 +261,11 @@ impl Dialogue {
         self.last = parts.iter().cloned().map(Private::new).collect();
     }
 
+    /// A question that we have begun the call with.
+    pub fn ask_first(&mut self, follow_up: &FollowUp) {
+        self.state = State::Asked(self.question_from(follow_up));
+    }
+
     /// The confidence that what is heard now must have.
     fn ask_again_below(&self) -> f32 {
         let slot = match &self.state {

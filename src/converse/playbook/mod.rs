@@ -4,6 +4,7 @@
 //! that nothing can fail in a call. The manual is the commented default file, `logistics.toml`.
 
 mod checks;
+pub mod dial;
 mod llm;
 mod lookups;
 pub mod phrase;
@@ -14,6 +15,7 @@ mod slots;
 mod tests;
 mod transfer;
 
+pub use dial::{Dial, Variables, VariablesError};
 pub use llm::{Answers, Llm};
 pub use transfer::Transfer;
 
@@ -54,6 +56,7 @@ pub struct Playbook {
     ask_again_below: f32,
     read_back_below: f32,
     llm: Option<Llm>,
+    dial: Option<Dial>,
     transfer: Option<Transfer>,
     names: transfer::Names,
     lookups: Lookups,
@@ -385,6 +388,7 @@ fn collect_fixed(
     intents: &[Intent],
     fallback: &FollowUp,
     llm: Option<&Llm>,
+    dial: Option<&Dial>,
 ) -> BTreeSet<String> {
     let mut texts: Vec<&str> = vec![
         &prompts.greeting,
@@ -406,6 +410,7 @@ fn collect_fixed(
         &fallback.ask,
     ];
     texts.extend(llm.into_iter().flat_map(Llm::texts));
+    texts.extend(dial.into_iter().flat_map(Dial::texts));
     for intent in intents {
         texts.extend(intent.reply.fixed());
         texts.extend(intent.confirm.as_ref().and_then(Template::fixed));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::checks::{Context, patterns};
+use super::dial::dial;
 use super::llm::llm;
 use super::lookups::lookup;
 use super::reader::{Faults, Section, shown};
@@ -63,11 +64,12 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
     let llm = root.table(&mut faults, "llm").map(|section| llm(section, &mut faults, &context));
     let transfer =
         root.table(&mut faults, "transfer").and_then(|s| transfer(s, &mut faults, &context));
+    let dial = root.table(&mut faults, "dial").map(|s| dial(s, &mut faults, &context));
     if intents.is_empty() {
         root.fault(&mut faults, "intent", "is missing: at least one [[intent]]");
     }
     root.finish(&mut faults);
-    let fixed = collect_fixed(&prompts, &intents, &fallback, llm.as_ref());
+    let fixed = collect_fixed(&prompts, &intents, &fallback, llm.as_ref(), dial.as_ref());
     let mut lexicon = context.lexicon;
     let mut phrases: Vec<_> = intents.iter_mut().map(|i| i.phrases.as_mut_slice()).collect();
     lexicon.weigh(&mut phrases);
@@ -83,6 +85,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         ask_again_below: context.ask_again_below,
         read_back_below: context.read_back_below,
         llm,
+        dial,
         transfer,
         names: Names::default(),
         lookups: Lookups::default(),
@@ -220,7 +223,7 @@ fn prompts(root: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -
     prompts
 }
 
-fn follow_up(mut section: Section<'_>, faults: &mut Faults, context: &Context<'_>) -> FollowUp {
+pub fn follow_up(mut section: Section<'_>, faults: &mut Faults, context: &Context<'_>) -> FollowUp {
     let follow_up = FollowUp {
         ask: context.fixed(&mut section, faults, "ask"),
         yes: context.reference(&mut section, faults, "yes"),

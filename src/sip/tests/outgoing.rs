@@ -420,3 +420,22 @@ fn requests_in_an_early_dialog_are_heard() {
     bench.receive(&script("INFO").number(2).branch("z9hG4bKy").text());
     assert_eq!(bench.one().status(), 500, "and it counts on in the confirmed dialog");
 }
+
+#[test]
+fn a_200_without_a_description_has_that_of_its_own_early_dialog() {
+    let eve = "Contact: <sip:eve@192.0.2.61>";
+    for (answering, description) in
+        [("bob", Some(&b"of bob again"[..])), ("eve", Some(b"of eve")), ("mia", None)]
+    {
+        let (mut bench, _, invite) = calling(invite());
+        bench.receive(&reply(&invite, 183, "bob", &[CONTACT], "of bob"));
+        bench.receive(&reply(&invite, 183, "eve", &[eve], "of eve"));
+        bench.receive(&reply(&invite, 180, "bob", &[CONTACT], ""));
+        bench.receive(&reply(&invite, 183, "bob", &[CONTACT], "of bob again"));
+        bench.take_events();
+        bench.receive(&reply(&invite, 200, answering, &[CONTACT], ""));
+        let events = bench.take_events();
+        let [Event::Answered { sdp, .. }] = events.as_slice() else { panic!("{events:?}") };
+        assert_eq!(sdp.as_deref(), description, "{answering}");
+    }
+}

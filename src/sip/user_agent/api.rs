@@ -337,7 +337,8 @@ pub enum Event {
         sdp: Option<Vec<u8>>,
     },
     /// 2xx to our INVITE. Without an offer in it the SDP is the peer's offer: `AcceptOffer`
-    /// answers it, in the ACK; `RefuseOffer` ends the call.
+    /// answers it, in the ACK; `RefuseOffer` ends the call. Where the 2xx has no description, the
+    /// last one of the same dialog's provisional responses stands.
     Answered {
         leg: LegId,
         sdp: Option<Vec<u8>>,

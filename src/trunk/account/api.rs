@@ -10,6 +10,8 @@ use crate::trunk::reason::Reason;
 pub struct Settings {
     /// Between pings.
     pub keep_alive: Duration,
+    /// False: the server knows us by our address, and only calls go to it.
+    pub registers: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +55,8 @@ pub enum Status {
     Registered {
         until: Instant,
     },
+    /// Not to be registered, and calls can be made.
+    Open,
     Failing {
         since: Instant,
         reason: Reason,

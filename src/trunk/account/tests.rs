@@ -23,7 +23,7 @@ struct Desk {
 
 impl Desk {
     fn new(seed: u8) -> Self {
-        let settings = Settings { keep_alive: seconds(25) };
+        let settings = Settings { keep_alive: seconds(25), registers: true };
         let now = Instant::now();
         Self {
             account: Account::new(settings, Entropy::new([seed; 32])),
@@ -480,4 +480,29 @@ fn at_the_end_the_binding_is_taken_away_and_that_is_waited_for_a_little() {
     refused.take();
     refused.input(Input::Stop);
     assert_eq!((refused.take(), refused.account.is_leaving()), (vec![Output::Changed], false));
+}
+
+#[test]
+fn an_account_without_registration_is_open_with_its_address_and_asks_nothing_of_the_server() {
+    let mut desk = Desk::new(1);
+    desk.account.settings.registers = false;
+    desk.input(Input::Start);
+    assert_eq!(desk.take(), [Output::Resolve]);
+    assert_eq!(desk.account.server(), None);
+    desk.input(Input::Servers(vec![server(1), server(2)]));
+    assert_eq!(desk.take(), [Output::Changed]);
+    assert_eq!((desk.account.status(), desk.account.server()), (Status::Open, Some(server(1))));
+    desk.input(Input::Servers(vec![server(3)]));
+    assert_eq!((desk.account.server(), desk.deadline), (Some(server(3)), None));
+    desk.input(Input::Stop);
+    assert_eq!(desk.account.server(), None);
+    assert!(desk.asked.is_empty() && !desk.account.is_leaving());
+}
+
+#[test]
+fn calls_go_to_the_server_that_is_registered_with() {
+    let mut desk = Desk::with(1, &[1, 2]);
+    assert_eq!(desk.account.server(), None);
+    desk.accept(300);
+    assert_eq!(desk.account.server(), Some(server(1)));
 }

@@ -80,8 +80,13 @@ impl Totals {
                     self.mos_outgoing.add(&MOS_BOUNDS, mos.worst);
                 }
             }
-            Progress::Ringing => *self.live.entry((direction, "ringing")).or_default() += 1,
-            Progress::Active { .. } => *self.live.entry((direction, "active")).or_default() += 1,
+            Progress::Dialling
+            | Progress::Ringing
+            | Progress::EarlyMedia
+            | Progress::Waiting { .. }
+            | Progress::Active { .. } => {
+                *self.live.entry((direction, record.progress.name())).or_default() += 1;
+            }
         }
         self.packets_received += record.rtp.packets_received;
         self.packets_sent += record.rtp.packets_sent;

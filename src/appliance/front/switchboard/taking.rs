@@ -110,7 +110,7 @@ fn known(incoming: &sip::Incoming) -> Known {
 }
 
 /// The hour of the week where we are, by the system's time zone.
-fn local_time() -> WeekMinute {
+pub(super) fn local_time() -> WeekMinute {
     let now = jiff::ZonedDateTime::now();
     let day = now.weekday().to_monday_zero_offset();
     let [day, hour, minute] = [day, now.hour(), now.minute()].map(|part| part.unsigned_abs());

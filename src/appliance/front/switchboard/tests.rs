@@ -49,6 +49,7 @@ impl Desk {
             ports: PortRange::new(ports..=ports + 19),
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
             accounts: crate::appliance::accounts::Accounts::none(),
+            dialler: Dialler::new(crate::appliance::config::Config::default().dial, None),
             board: Arc::default(),
             entropy: entropy(2),
             call: call::Settings {

@@ -5,8 +5,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::mpsc as answers;
 
 use crate::base::pcm::Frame;
+use crate::cli::api::Api;
 use crate::cli::call::ears;
-use crate::cli::call::far_end::Api;
+use crate::cli::call::far_end;
 use crate::cli::listening::Listening;
 
 /// Where the words are from.
@@ -94,7 +95,7 @@ fn serve(mut source: Source, asked: &Receiver<Question>, answer: &answers::Sende
         match &mut source {
             // What cannot be read now is known from before.
             Source::Record(api) => {
-                if let Ok(turns) = api.turns_so_far(&sip_call_id) {
+                if let Ok(turns) = far_end::turns_so_far(api, &sip_call_id) {
                     let replies: Vec<&str> = turns
                         .iter()
                         .map(|turn| turn.reply.as_str())

@@ -1,0 +1,100 @@
+//! A call that goes out through an account: whose address it has, and the way to its server.
+
+use super::{Accounts, Held};
+use crate::appliance::sip_line::SipLine;
+use crate::base::Private;
+use crate::sip;
+use crate::sip::message::Uri;
+use crate::trunk::AnswerPolicy;
+use crate::trunk::dialling::Number;
+
+/// RFC 3325 section 9.2: the number that we ask the provider to show.
+const IDENTITY: &str = "P-Preferred-Identity";
+
+/// An account as a call that we make needs it.
+pub struct Trunk {
+    pub name: String,
+    pub answer: AnswerPolicy,
+    /// The INVITE without its offer.
+    pub invite: sip::Invite,
+}
+
+/// Why no call goes out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoTrunk {
+    #[error("there is no account to call through")]
+    None,
+    #[error("no account is called {name}; there are: {known}")]
+    Unknown { name: String, known: String },
+    #[error("account {0} is not registered")]
+    NotReady(String),
+    #[error("there is no way to the server of account {0}")]
+    NoWay(String),
+}
+
+impl Accounts {
+    /// The account of this name, the first without one, ready for a call of this number.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn trunk(
+        &self,
+        name: Option<&str>,
+        number: &Number,
+        sip: &mut SipLine,
+    ) -> Result<Trunk, NoTrunk> {
+        let held = self.find(name)?;
+        let plan = &held.plan;
+        let not_ready = || NoTrunk::NotReady(plan.name.clone());
+        let server = held.machine.server().ok_or_else(not_ready)?;
+        let flow = sip.flow_towards(plan.transport, server);
+        let flow = flow.ok_or_else(|| NoTrunk::NoWay(plan.name.clone()))?;
+        let address = |user: &str| {
+            let user = user.replacen('+', &plan.number_prefix, 1);
+            plan.with_user(&user).map(|uri| Private::new(uri.to_string()))
+        };
+        let target = address(number.reveal()).ok_or_else(not_ready)?;
+        let shown = plan.caller_id.as_ref().and_then(|caller| address(caller.reveal()));
+        let identity =
+            shown.as_ref().map(|uri| (IDENTITY.to_owned(), format!("<{}>", uri.reveal())));
+        Ok(Trunk {
+            name: plan.name.clone(),
+            answer: plan.answer,
+            invite: sip::Invite {
+                flow,
+                target,
+                from: Some(shown.unwrap_or_else(|| plan.address_of_record.clone())),
+                display: None,
+                sdp: None,
+                credentials: plan.credentials.clone(),
+                headers: identity.into_iter().collect(),
+            },
+        })
+    }
+
+    /// Whether an account has this name, or there is one at all.
+    ///
+    /// # Errors
+    /// `None` or `Unknown`.
+    pub fn has_trunk(&self, name: Option<&str>) -> Result<(), NoTrunk> {
+        self.find(name).map(|_| ())
+    }
+
+    fn find(&self, name: Option<&str>) -> Result<&Held, NoTrunk> {
+        let Some(name) = name else { return self.all.first().ok_or(NoTrunk::None) };
+        let found = self.all.iter().find(|held| held.plan.name == name);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self.all.iter().map(|held| held.plan.name.as_str()).collect();
+            let name = name.chars().filter(|c| !c.is_control()).take(40).collect();
+            NoTrunk::Unknown { name, known: known.join(", ") }
+        })
+    }
+}
+
+impl super::Plan {
+    /// An address at the account's server.
+    fn with_user(&self, user: &str) -> Option<Uri> {
+        let registrar = Uri::parse(self.registrar.reveal())?;
+        Some(Uri::sip(Some(user), registrar.host()?.clone(), registrar.port()))
+    }
+}

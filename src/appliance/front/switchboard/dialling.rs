@@ -1,0 +1,308 @@
+//! Calls that we make: whether one is begun, through which account, and when it is tried again.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::taking::local_time;
+use super::{Line, Switchboard, unix_ms};
+use crate::appliance::accounts::{NoTrunk, Trunk};
+use crate::appliance::front::dialler::{Dialler, LATER, Order, Told, not_counted, not_placed};
+use crate::base::{CallId, LanguageCode, Private};
+use crate::call::flight::Tracked;
+use crate::call::language::{Choice, Known, Manner};
+use crate::call::record::Dialled;
+use crate::call::{self, Cause, LocalMedia, Outgoing, Start};
+use crate::sip::{self, Flow};
+use crate::store::ledger::Written;
+use crate::trunk::Sign;
+use crate::trunk::dialling::{LimitReached, Number, Refusal};
+use crate::web::{Command, DialOrder, HungUp, NotPlaced, Placed};
+
+/// The last attempt's leg is still being ended when the next is due.
+const STILL_ENDING: Duration = Duration::from_millis(250);
+
+impl Switchboard {
+    /// The interface asks for something.
+    pub fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Dial { order, told } => self.dial(order, told),
+            Command::HangUp { call, told } => {
+                let outcome = self.hang_up(now, call);
+                // Whoever asked may have gone.
+                let _ = told.send(outcome);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// A ledger is on the disk, or could not be written.
+    pub fn ledger_written(&mut self, now: Instant, written: Written) {
+        for (id, is_kept) in self.parts.dialler.on_disk(written) {
+            let begun = if is_kept { self.begin(now, id) } else { Err(not_counted()) };
+            self.tell(now, id, begun);
+        }
+        self.settle(now);
+    }
+
+    fn dial(&mut self, wanted: DialOrder, told: Told) {
+        let DialOrder { phone_number, trunk, playbook, variables } = wanted;
+        let choice = self.placeable(phone_number.reveal(), trunk.as_deref(), playbook.as_deref());
+        let checked = choice.and_then(|(number, choice)| {
+            let manner = self.abilities.manner(choice, &self.parts.call.tongues);
+            let tongue = self.parts.call.tongues.find(manner.language);
+            let fits = tongue.playbook.check_variables(&variables);
+            fits.map_err(|error| NotPlaced::Wrong(error.to_string()))?;
+            Ok((number, choice))
+        });
+        let (number, choice) = match checked {
+            Ok(checked) => checked,
+            Err(why) => return refuse(told, why),
+        };
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        let order = Order::new(number, (trunk, choice), variables, told);
+        if let Err((mut order, why)) = self.parts.dialler.reserve(id, order)
+            && let Some(told) = order.told.take()
+        {
+            let why = why.map_or_else(|why| why, |limit| not_placed(Refusal::Limit(limit)));
+            refuse(told, why);
+        }
+    }
+
+    /// The number, and the language of the call, if there could be a call at this moment.
+    fn placeable(
+        &mut self,
+        text: &str,
+        trunk: Option<&str>,
+        playbook: Option<&str>,
+    ) -> Result<(Number, Choice), NotPlaced> {
+        let number = self.parts.dialler.number(text)?;
+        let wrong = |error: NoTrunk| match error {
+            NoTrunk::None | NoTrunk::Unknown { .. } => NotPlaced::Wrong(format!("trunk: {error}")),
+            NoTrunk::NotReady(_) | NoTrunk::NoWay(_) => NotPlaced::Unavailable(error.to_string()),
+        };
+        self.parts.accounts.has_trunk(trunk).map_err(wrong)?;
+        let named = playbook.map(|name| self.playbook(name)).transpose()?;
+        self.has_room()?;
+        let ready =
+            self.parts.accounts.trunk(trunk, &number, &mut self.parts.sip).map_err(wrong)?;
+        let choice = named.unwrap_or_else(|| self.by_number(&number, ready.invite.flow));
+        Ok((number, choice))
+    }
+
+    /// A playbook is named by its language: there is one for each.
+    fn playbook(&self, name: &str) -> Result<Choice, NotPlaced> {
+        let tongues = &self.parts.call.tongues;
+        let code = LanguageCode::of_tag(name).filter(|c| tongues.iter().any(|t| t.code == *c));
+        code.map(Choice::Language).ok_or_else(|| {
+            let known: Vec<String> = tongues.iter().map(|t| t.code.to_string()).collect();
+            NotPlaced::Wrong(format!(
+                "playbook: there is none of this name; there are: {}",
+                known.join(", ")
+            ))
+        })
+    }
+
+    /// As for a caller from there.
+    fn by_number(&self, number: &Number, flow: Flow) -> Choice {
+        self.parts.languages.choose(&Known {
+            called: Private::default(),
+            caller: Private::new(Some(number.reveal().to_owned())),
+            local: (flow.transport, flow.local),
+        })
+    }
+
+    fn has_room(&self) -> Result<(), NotPlaced> {
+        let admitted = self.parts.admission.admit(self.readiness, self.parts.places.taken());
+        admitted.map_err(|refusal| {
+            NotPlaced::Unavailable(match refusal.cause {
+                Cause::Busy | Cause::Overloaded => "every line is in use".to_owned(),
+                Cause::ShuttingDown => "the program is being stopped".to_owned(),
+                _ => "the speech engine is not ready".to_owned(),
+            })
+        })
+    }
+
+    /// Begins an attempt that is counted.
+    fn begin(&mut self, now: Instant, id: CallId) -> Result<(), NotPlaced> {
+        self.has_room()?;
+        let Some(order) = self.parts.dialler.order(id) else { return Err(not_counted()) };
+        let (number, choice) = (order.number.clone(), order.choice);
+        let variables = order.variables.clone();
+        let earlier = order.dialled.earlier.clone();
+        let trunk = self.parts.accounts.trunk(order.trunk.as_deref(), &number, &mut self.parts.sip);
+        let Trunk { name, answer, invite } =
+            trunk.map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
+        let local = invite.flow.local.ip();
+        let any = match local {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let sockets = self.parts.ports.bind(any);
+        let sockets = sockets.map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
+        let address = self.parts.media_address.unwrap_or(local);
+        let media_id = self.parts.entropy.next_u32().into();
+        let media = LocalMedia { address, port: sockets.port(), id: media_id };
+        let place = self.parts.places.reserve(id, sockets);
+        let place =
+            place.ok_or_else(|| NotPlaced::Unavailable("every line is in use".to_owned()))?;
+        let dialled = Dialled { trunk: name, earlier };
+        if let Some(order) = self.parts.dialler.order_mut(id) {
+            (order.answer, order.dialled) = (answer, dialled.clone());
+        }
+        let leg = self.parts.sip.reserve_leg();
+        let manner: Manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let call = Tracked::dial(
+            &self.parts.call,
+            Outgoing {
+                id,
+                leg,
+                start: Start { now, unix_ms: unix_ms(), local: local_time() },
+                invite: Box::new(invite),
+                peer: Private::new(number.reveal().to_owned()),
+                dialled,
+                media,
+                manner,
+                shelf: Arc::clone(&self.shelf),
+                ring: self.parts.dialler.settings().ring,
+                variables,
+            },
+        );
+        tracing::info!(call = %id, "dialling");
+        self.parts.dialler.begun(id);
+        self.legs.insert(leg, id);
+        self.lines.insert(id, Line { call, place: Some(place), deadline: None, one_way: None });
+        self.drain(now, id);
+        self.settle(now);
+        self.name(now, id, leg);
+        self.admit();
+        Ok(())
+    }
+
+    /// The Call-ID is known once the INVITE is out.
+    fn name(&mut self, now: Instant, id: CallId, leg: sip::LegId) {
+        let sip_call_id = self.parts.sip.sip_call_id(leg).map(str::to_owned);
+        if let (Some(name), Some(order)) = (sip_call_id, self.parts.dialler.order_mut(id)) {
+            order.sip_call_id = Private::new(name);
+            self.show(now, id);
+        }
+    }
+
+    /// What came of beginning the first attempt goes to whoever asked; a later one waits once more.
+    fn tell(&mut self, now: Instant, id: CallId, begun: Result<(), NotPlaced>) {
+        let Some(order) = self.parts.dialler.order_mut(id) else { return };
+        let number = Private::new(order.number.reveal().to_owned());
+        let told = order.told.take();
+        match (begun, told) {
+            (Ok(()), told) => {
+                let placed = Ok(Placed { call: id, number });
+                // Whoever asked may have gone; the call goes on, and the page shows it.
+                let _ = told.map(|told| told.send(placed));
+            }
+            (Err(why), Some(told)) => {
+                self.parts.dialler.not_begun(id, None);
+                refuse(told, why);
+            }
+            (Err(_), None) => {
+                self.parts.dialler.not_begun(id, Some(now + LATER));
+                self.show_waiting(now, id);
+            }
+        }
+    }
+
+    /// Attempts that are due.
+    pub(super) fn dial_again(&mut self, now: Instant) {
+        while let Some((id, order)) = self.parts.dialler.take_due(now) {
+            if self.lines.contains_key(&id) {
+                self.parts.dialler.put_back(id, order, now + STILL_ENDING);
+                continue;
+            }
+            let trunk = order.trunk.as_deref();
+            let trunk = self.parts.accounts.trunk(trunk, &order.number, &mut self.parts.sip);
+            if trunk.is_err() || self.has_room().is_err() {
+                self.parts.dialler.put_back(id, order, now + LATER);
+                self.show_waiting(now, id);
+                continue;
+            }
+            match self.parts.dialler.reserve(id, order) {
+                Ok(()) => (),
+                Err((order, Ok(LimitReached::Minute { again_in_s }))) => {
+                    let at = now + Duration::from_secs(again_in_s.max(1).into());
+                    self.parts.dialler.put_back(id, *order, at);
+                    self.show_waiting(now, id);
+                }
+                // The limits of the day: it is over with what it had come to.
+                Err((order, _)) => {
+                    tracing::info!(call = %id, "not called again: a limit is reached");
+                    let ending = Dialler::last_ending(&order);
+                    let record = Dialler::ended(*order, ending);
+                    record.into_iter().for_each(|record| self.parts.board.update_call(record));
+                }
+            }
+        }
+    }
+
+    /// Ends a call, or gives up one that waits to be tried again.
+    fn hang_up(&mut self, now: Instant, id: CallId) -> HungUp {
+        if let Some(record) = self.parts.dialler.give_up(id, Cause::EndedByOwner) {
+            self.parts.board.update_call(record);
+            return HungUp::Ending;
+        }
+        match self.lines.get(&id) {
+            Some(line) if line.call.record().progress.is_ended() => HungUp::NotUp,
+            Some(_) => {
+                self.call(now, id, call::Input::HangUp(Cause::EndedByOwner));
+                HungUp::Ending
+            }
+            None => HungUp::NotUp,
+        }
+    }
+
+    /// Calls that wait are forgotten with the program.
+    pub(super) fn give_up_waiting(&mut self, cause: Cause) {
+        for id in self.parts.dialler.all_waiting() {
+            let record = self.parts.dialler.give_up(id, cause);
+            record.into_iter().for_each(|record| self.parts.board.update_call(record));
+        }
+    }
+
+    /// Gives a call what the user agent has of it, and the trunk's word if that is the answer.
+    pub(super) fn leg_event(&mut self, now: Instant, id: CallId, event: sip::Event) {
+        let sign = match &event {
+            sip::Event::Progress { .. } => Some(Sign::Provisional),
+            sip::Event::Answered { .. } => Some(Sign::Success),
+            _ => None,
+        };
+        self.call(now, id, call::Input::Sip(event));
+        let order = self.parts.dialler.order(id);
+        if sign.zip(order).is_some_and(|(sign, order)| order.answer.is_answered_by(sign)) {
+            self.call(now, id, call::Input::PickedUp);
+        }
+    }
+
+    /// Shows a call on the board.
+    pub(super) fn show(&mut self, now: Instant, id: CallId) {
+        if let Some(line) = self.lines.get(&id) {
+            let record = self.parts.dialler.show(now, line.call.record().clone());
+            self.parts.board.update_call(record);
+        }
+    }
+
+    fn show_waiting(&mut self, now: Instant, id: CallId) {
+        let record = self.parts.dialler.waiting(now, id);
+        record.into_iter().for_each(|record| self.parts.board.update_call(record));
+    }
+}
+
+fn refuse(told: Told, why: NotPlaced) {
+    let reason = match &why {
+        NotPlaced::Wrong(_) => "it makes no sense",
+        NotPlaced::Forbidden(_) => "it is not allowed",
+        NotPlaced::Limited(..) => "a limit is reached",
+        NotPlaced::Unavailable(_) => "it is not possible now",
+    };
+    tracing::info!(reason, "a call was not made");
+    // Whoever asked may have gone.
+    let _ = told.send(Err(why));
+}

@@ -1,0 +1,131 @@
+//! A call that we make: from the INVITE to the moment at which somebody has answered, when all is
+//! connected at once. See `call::dialling` for what is an answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Call, Output, Settings, Start, State, Timer, millis};
+use crate::base::{CallId, Private};
+use crate::call::agreement::{Agreement, LocalMedia};
+use crate::call::dialling::{Dialling, Media};
+use crate::call::ending::Cause;
+use crate::call::floor::Floor;
+use crate::call::language::Manner;
+use crate::call::line::Line;
+use crate::call::record::{CallRecord, Dialled, Direction, Progress};
+use crate::call::voice::Shelf;
+use crate::converse::Variables;
+use crate::sip::{self, LegId};
+
+/// What a call that we make is made from.
+pub struct Outgoing {
+    pub id: CallId,
+    pub leg: LegId,
+    pub start: Start,
+    /// The INVITE without its offer.
+    pub invite: Box<sip::Invite>,
+    /// The number, for the record.
+    pub peer: Private<String>,
+    pub dialled: Dialled,
+    pub media: LocalMedia,
+    pub manner: Manner,
+    pub shelf: Arc<Shelf>,
+    /// How long it may ring.
+    pub ring: Duration,
+    /// For the first words.
+    pub variables: Variables,
+}
+
+impl Call {
+    /// Begins a call of ours. Until it is answered nothing is asked of the engine or of a model: what
+    /// is said first is on the shelf.
+    pub fn dial(settings: &Settings, outgoing: Outgoing) -> Self {
+        let Outgoing { id, leg, start, mut invite, peer, dialled, media, manner, .. } = outgoing;
+        let mut agreement = Agreement::new(settings.offering.clone(), media);
+        invite.sdp = Some(agreement.offer());
+        let peer = peer.into_revealed();
+        let mut record = CallRecord::new(id, Direction::Outbound, peer, start.unix_ms);
+        record.language = Some(manner.language);
+        record.dialled = Some(dialled);
+        let floor =
+            Floor::new(settings, start.local, manner, outgoing.shelf).dialled(outgoing.variables);
+        let state = State::Dialling(Dialling::new());
+        let line = Line::new(invite.flow.peer.ip());
+        let mut call = Self::new(leg, start, state, agreement, floor, line, record);
+        call.timers.set(Timer::Unanswered, start.now + outgoing.ring);
+        call.command(sip::Command::Invite { leg, invite });
+        call.out.push_back(Output::Recorded);
+        call
+    }
+
+    pub(super) fn provisional(&mut self, now: Instant, status: u16, sdp: Option<&[u8]>) {
+        let State::Dialling(dialling) = &mut self.state else { return };
+        let media = dialling.provisional(&self.agreement, status, sdp);
+        let progress = dialling.progress();
+        if self.record.progress != progress {
+            self.record.progress = progress;
+            self.out.push_back(Output::Recorded);
+        }
+        self.follow(now, media);
+    }
+
+    pub(super) fn accepted(&mut self, now: Instant, sdp: Option<&[u8]>) {
+        let State::Dialling(dialling) = &mut self.state else { return };
+        let media = dialling.accepted(&self.agreement, sdp);
+        if media.is_none() {
+            return self.end(now, Cause::NoCommonCodec.into());
+        }
+        self.record.progress = Progress::EarlyMedia;
+        self.follow(now, media);
+        self.connect(now);
+    }
+
+    /// Somebody has answered, by the trunk's word.
+    pub(super) fn picked_up(&mut self, now: Instant) {
+        if let State::Dialling(dialling) = &mut self.state {
+            dialling.pick_up();
+            self.connect(now);
+        }
+    }
+
+    /// Connects hearing, conversation and voice, if this is the answer.
+    fn connect(&mut self, now: Instant) {
+        if !matches!(&self.state, State::Dialling(dialling) if dialling.is_answered()) {
+            return;
+        }
+        self.state = State::Active;
+        self.timers.cancel(Timer::Unanswered);
+        let delay = now.saturating_duration_since(self.start.now);
+        self.record.answer_delay_ms = Some(millis(delay));
+        self.record.progress = Progress::Active { answered_at_ms: self.unix_ms(now) };
+        self.floor.connected(now);
+        self.out.push_back(Output::Recorded);
+    }
+
+    /// Our INVITE has failed.
+    pub(super) fn refused(&mut self, now: Instant, status: u16) {
+        let ending = match &self.state {
+            State::Ending(ending) => *ending,
+            State::Dialling(dialling) => dialling.refusal(status).into(),
+            State::Ringing { .. } | State::AwaitingAck { .. } | State::Active | State::Ended => {
+                Cause::SignallingLost.into()
+            }
+        };
+        self.finish(now, ending);
+    }
+
+    /// Nothing has come for long. Before the answer that is nobody's fault: many send no early media.
+    pub(super) fn media_lost(&mut self, now: Instant) {
+        if !matches!(self.state, State::Dialling(_)) {
+            self.end(now, Cause::MediaTimeout.into());
+        }
+    }
+
+    fn follow(&mut self, now: Instant, media: Option<Media>) {
+        match media {
+            Some(Media::Start(plan)) => self.start_media(now, plan),
+            Some(Media::Apply(plan)) => self.apply_media(now, plan),
+            None => (),
+        }
+    }
+}

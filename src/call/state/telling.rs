@@ -1,0 +1,91 @@
+//! What the floor wants, and what of it stands in the record.
+
+use std::time::Instant;
+
+use super::{Call, Output, State, Timer, millis};
+use crate::base::UtteranceId;
+use crate::call::floor::FloorOutput;
+use crate::call::media::Report;
+
+impl Call {
+    /// `peer_spoke`: the last packet with speech, by the audio thread.
+    pub(super) fn audible(
+        &mut self,
+        utterance: UtteranceId,
+        at: Instant,
+        peer_spoke: Option<Instant>,
+    ) {
+        let turn = self.floor.audible(&mut self.record, utterance, at);
+        let (model_ms, voice_ms) = self.stages.take();
+        if let Some(number) = turn
+            && let Some(turn) = self.record.turn_mut(number)
+        {
+            (turn.model_ms, turn.voice_ms) = (model_ms, voice_ms);
+            turn.wire_gap_ms = peer_spoke.map(|spoke| millis(at.saturating_duration_since(spoke)));
+            self.out.push_back(Output::Replied(number));
+        }
+        self.out.push_back(Output::Recorded);
+    }
+
+    pub(super) fn report(&mut self, now: Instant, report: &Report) {
+        self.line.report(now, report, &mut self.record);
+        self.out.push_back(Output::Recorded);
+    }
+
+    pub(super) fn drain_floor(&mut self, now: Instant) {
+        loop {
+            match self.floor.poll_output() {
+                FloorOutput::Work(work) => {
+                    self.stages.asked(now, &work);
+                    self.out.push_back(Output::Work(work));
+                }
+                FloorOutput::Silence(through) => self.out.push_back(Output::Silence(through)),
+                FloorOutput::Message(message) => {
+                    self.record.push_message(message.clone());
+                    self.out.push_back(Output::Message(message));
+                    self.out.push_back(Output::Recorded);
+                }
+                FloorOutput::Turn(turn) => {
+                    self.record.push_turn(turn);
+                    self.out.push_back(Output::Recorded);
+                }
+                FloorOutput::Reply { turn, text } => {
+                    if let Some(turn) = self.record.turn_mut(turn) {
+                        turn.add_reply(&text);
+                        self.out.push_back(Output::Recorded);
+                    }
+                }
+                FloorOutput::SendDigits(digits) => {
+                    self.out.push_back(Output::SendDigits(digits));
+                }
+                FloorOutput::Partial(text) => {
+                    self.record.partial = text;
+                    self.out.push_back(Output::Recorded);
+                }
+                FloorOutput::Guarded(guards) => {
+                    self.record.guards.add(guards);
+                    self.out.push_back(Output::Recorded);
+                }
+                FloorOutput::Transfer { to, within } => self.refer(&to, within),
+                FloorOutput::Language(language) => {
+                    self.record.language = Some(language);
+                    self.out.push_back(Output::Recorded);
+                }
+                FloorOutput::Interrupted { turn } => {
+                    if let Some(turn) = self.record.turn_mut(turn) {
+                        turn.interrupted = true;
+                        self.out.push_back(Output::Recorded);
+                    }
+                }
+                FloorOutput::HangUp(cause) => self.end(now, cause.into()),
+                FloorOutput::Timeout(at) => {
+                    match at.filter(|_| matches!(self.state, State::Active)) {
+                        Some(at) => self.timers.set(Timer::Floor, at),
+                        None => self.timers.cancel(Timer::Floor),
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}

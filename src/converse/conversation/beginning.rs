@@ -1,0 +1,60 @@
+//! The first words: to a caller a greeting, to somebody whom we called who calls, and why.
+
+use std::time::Instant;
+
+use super::Conversation;
+use super::engine::Engine;
+use crate::converse::alphabet::Purpose;
+use crate::converse::playbook::Variables;
+
+/// Who has begun the call.
+#[derive(Clone, Debug)]
+pub(super) enum Beginning {
+    Called,
+    /// We have, with these values.
+    Dialled(Variables),
+}
+
+impl Conversation {
+    pub(super) fn greet(&mut self, now: Instant) {
+        let parts = match &self.beginning {
+            Beginning::Called => self.greeting(),
+            Beginning::Dialled(variables) => self.introduction(variables),
+        };
+        self.dialogue.said(&parts);
+        let _ = self.say(now, parts, true, Purpose::Greeting);
+        // To a caller who is heard by keys alone the menu was told instead.
+        if let Beginning::Dialled(_) = self.beginning
+            && matches!(self.recognizer, Engine::Up | Engine::Lost)
+            && let Some(follow_up) = self.playbook.dial().and_then(|dial| dial.follow_up.as_ref())
+        {
+            self.dialogue.ask_first(follow_up);
+            self.expect();
+        }
+    }
+
+    fn greeting(&self) -> Vec<String> {
+        let prompts = self.playbook.prompts();
+        match self.recognizer {
+            Engine::Up | Engine::Lost => vec![prompts.greeting.clone()],
+            Engine::Missing | Engine::Drowned => {
+                vec![prompts.keys_greeting.clone(), prompts.keypad.clone()]
+            }
+        }
+    }
+
+    /// The greeting, which is rendered, then the reason of the call, which is not: without a voice
+    /// that is left out. A playbook without `[dial]` makes no calls.
+    fn introduction(&self, variables: &Variables) -> Vec<String> {
+        let Some(dial) = self.playbook.dial() else { return self.greeting() };
+        let has_voice = self.synthesizer != Engine::Lost;
+        let reason = dial.reason(variables).filter(|_| has_voice);
+        let prompts = self.playbook.prompts();
+        let ask = match (self.recognizer, &dial.follow_up) {
+            (Engine::Up | Engine::Lost, Some(follow_up)) => follow_up.ask.clone(),
+            (Engine::Up | Engine::Lost, None) => prompts.listen.clone(),
+            (Engine::Missing | Engine::Drowned, _) => prompts.keypad.clone(),
+        };
+        [Some(dial.greeting.clone()), reason, Some(ask)].into_iter().flatten().collect()
+    }
+}

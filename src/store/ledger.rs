@@ -1,0 +1,208 @@
+//! The file that remembers over a restart how many calls we made and what they cost.
+//!
+//! Written by a thread of its own; the net thread hands over the whole ledger and is told when it is
+//! on the disk. A call is begun only after that, so no crash makes room for more calls than the owner
+//! allows. A file that cannot be read allows none: it is never taken for an empty one.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+
+use super::bounded::{self, ReadError};
+use crate::base::limits;
+use crate::trunk::dialling::Ledger;
+
+/// Ledgers that wait for the disk; each is whole, so more come only from a disk that hangs.
+const WAITING: usize = 64;
+
+/// Why there is no ledger to go on with.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("it cannot be read")]
+    Unreadable(#[from] ReadError),
+    #[error("it is damaged: {0}")]
+    Damaged(serde_json::Error),
+    #[error("it cannot be written")]
+    Unwritable(#[source] io::Error),
+}
+
+/// The last ledger that was written, or that could not be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Its number, and with it all before.
+    pub number: u64,
+    pub is_kept: bool,
+}
+
+/// The writing thread; it finishes what waits when this is dropped.
+#[derive(Debug)]
+pub struct LedgerFile {
+    sender: Option<SyncSender<(u64, Ledger)>>,
+    thread: Option<JoinHandle<()>>,
+    written: watch::Receiver<Written>,
+    last: u64,
+}
+
+impl LedgerFile {
+    /// What was remembered, written once more at once, so that a folder that takes nothing is known
+    /// at start.
+    ///
+    /// # Errors
+    /// For a file that is there and cannot be read or written.
+    pub fn open(path: &Path) -> Result<(Ledger, Self), LedgerError> {
+        let ledger = read(path)?.resumed();
+        write(path, &ledger).map_err(LedgerError::Unwritable)?;
+        let (sender, receiver) = mpsc::sync_channel(WAITING);
+        let (told, written) = watch::channel(Written::default());
+        let path = path.to_owned();
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || write_all(&path, &receiver, &told))
+            .map_err(LedgerError::Unwritable)?;
+        let file = Self { sender: Some(sender), thread: Some(thread), written, last: 0 };
+        Ok((ledger, file))
+    }
+
+    /// Gives a ledger to the thread without waiting; its number, by which [`Self::written`] tells
+    /// what became of it. `None`: the disk does not take it.
+    pub fn write(&mut self, ledger: &Ledger) -> Option<u64> {
+        let number = self.last + 1;
+        self.sender.as_ref()?.try_send((number, ledger.clone())).ok()?;
+        self.last = number;
+        Some(number)
+    }
+
+    pub fn written(&self) -> watch::Receiver<Written> {
+        self.written.clone()
+    }
+}
+
+impl Drop for LedgerFile {
+    fn drop(&mut self) {
+        drop(self.sender.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in there was told when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_all(path: &Path, receiver: &Receiver<(u64, Ledger)>, told: &watch::Sender<Written>) {
+    for (mut number, mut ledger) in receiver {
+        // The newest has all that those before it have.
+        while let Ok(newer) = receiver.try_recv() {
+            (number, ledger) = newer;
+        }
+        let outcome = write(path, &ledger);
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "the calls that were made cannot be remembered");
+        }
+        told.send_replace(Written { number, is_kept: outcome.is_ok() });
+    }
+}
+
+fn read(path: &Path) -> Result<Ledger, LedgerError> {
+    let bytes = match bounded::bytes(path, limits::LEDGER_BYTES) {
+        Err(ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Ledger::default());
+        }
+        read => read?,
+    };
+    serde_json::from_slice(&bytes).map_err(LedgerError::Damaged)
+}
+
+/// All of it or nothing: a name is moved to bytes that are on the disk.
+fn write(path: &Path, ledger: &Ledger) -> io::Result<()> {
+    let new: PathBuf = path.with_extension("json.new");
+    let mut file =
+        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(&serde_json::to_vec(ledger).map_err(io::Error::other)?)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::base::CallId;
+    use crate::trunk::dialling::{Clock, LimitReached, Limits, Money};
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let name = format!("attendant-ledger-{name}-{}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("dialled.json")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const NOW: Clock = Clock { unix_ms: 1_700_000_000_000, day: 20_000 };
+    const TWO: Limits = Limits { per_minute: 100, per_day: 2, budget: None };
+
+    #[test]
+    fn what_was_counted_is_there_after_a_restart_and_only_the_owner_reads_it() {
+        let folder = Folder::new("restart");
+        for id in 1..=2 {
+            let (mut ledger, mut file) = LedgerFile::open(&folder.file()).unwrap();
+            ledger.reserve(NOW, &TWO, CallId(id), Money::NONE).unwrap();
+            assert_eq!(file.write(&ledger), Some(1));
+            drop(file);
+        }
+        let mode = folder.file().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let (mut ledger, _file) = LedgerFile::open(&folder.file()).unwrap();
+        let third = ledger.reserve(NOW, &TWO, CallId(3), Money::NONE);
+        assert_eq!(third, Err(LimitReached::Day));
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_and_stays_as_it_is() {
+        let folder = Folder::new("damaged");
+        for text in ["", "{", "{\"day\":1}", "[]"] {
+            fs::write(folder.file(), text).unwrap();
+            let error = LedgerFile::open(&folder.file()).unwrap_err();
+            assert!(matches!(error, LedgerError::Damaged(_)), "{text}: {error}");
+            assert_eq!(fs::read_to_string(folder.file()).unwrap(), text);
+        }
+        fs::write(folder.file(), "x".repeat(100_000)).unwrap();
+        let error = LedgerFile::open(&folder.file()).unwrap_err();
+        assert!(matches!(error, LedgerError::Unreadable(ReadError::TooLong(_))), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_is_told() {
+        let folder = Folder::new("unwritable");
+        let (ledger, mut file) = LedgerFile::open(&folder.file()).unwrap();
+        let mut written = file.written();
+        let number = file.write(&ledger).unwrap();
+        written.wait_for(|written| written.number == number).await.unwrap();
+        assert!(written.borrow().is_kept);
+        // The name of the new file is a folder's.
+        fs::create_dir(folder.0.join("dialled.json.new")).unwrap();
+        let number = file.write(&ledger).unwrap();
+        written.wait_for(|written| written.number == number).await.unwrap();
+        assert!(!written.borrow().is_kept);
+        assert!(matches!(LedgerFile::open(&folder.file()), Err(LedgerError::Unwritable(_))));
+    }
+}

@@ -1,0 +1,56 @@
+//! What the interface asks of the thread that owns the calls, and what it is told.
+//!
+//! The channel is bounded, and nobody waits on it: a request that finds it full is refused.
+
+use tokio::sync::oneshot;
+
+use crate::base::{CallId, Private};
+use crate::converse::Variables;
+
+/// A request.
+#[derive(Debug)]
+pub enum Command {
+    Dial { order: DialOrder, told: oneshot::Sender<Result<Placed, NotPlaced>> },
+    HangUp { call: CallId, told: oneshot::Sender<HungUp> },
+}
+
+/// A call that is to be made. Nothing in it has been looked at but its length.
+#[derive(Clone, Debug)]
+pub struct DialOrder {
+    pub phone_number: Private<String>,
+    /// An account; `None`: the first.
+    pub trunk: Option<String>,
+    /// A language of calls; `None`: by the number.
+    pub playbook: Option<String>,
+    pub variables: Variables,
+}
+
+/// A call that is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    pub call: CallId,
+    /// As it is called.
+    pub number: Private<String>,
+}
+
+/// Why no call is made, in words for whoever asked; no number stands in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotPlaced {
+    /// What was asked for makes no sense here.
+    Wrong(String),
+    /// The owner does not allow it.
+    Forbidden(String),
+    /// A limit is reached. Seconds until it may not be any more, if they are known.
+    Limited(String, Option<u32>),
+    /// It may be possible later.
+    Unavailable(String),
+}
+
+/// What became of the wish to end a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HungUp {
+    /// It is being ended.
+    Ending,
+    /// There is no such call that has not ended.
+    NotUp,
+}
