@@ -133,13 +133,19 @@ impl Places {
     }
 
     /// Gives a playing call's frames to its ring until that is full or there is none.
-    pub fn fill(&mut self, place: Place, mut next: impl FnMut() -> Option<PlayoutFrame>) {
+    pub fn fill(
+        &mut self,
+        place: Place,
+        most: usize,
+        mut next: impl FnMut() -> Option<PlayoutFrame>,
+    ) {
         let index = usize::from(place.0);
         if !matches!(self.uses.get(index), Some(Use::Playing { .. })) {
             return;
         }
         let Some(ends) = self.ends.places.get_mut(index) else { return };
-        while !ends.playout.is_full() {
+        let waiting = |ring: &rtrb::Producer<PlayoutFrame>| ring.buffer().capacity() - ring.slots();
+        while !ends.playout.is_full() && waiting(&ends.playout) < most {
             let Some(frame) = next() else { return };
             // There is room: this side is the only one that fills the ring.
             let _ = ends.playout.push(frame);

@@ -9,13 +9,14 @@
 
 mod barge_in;
 mod din;
+mod joining;
 mod saying;
 mod thinking;
 mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::ending::Cause;
 use super::hearing::{Hearing, HearingOutput};
@@ -27,11 +28,12 @@ use super::state::Settings;
 use super::voice::{Shelf, Shelved, Voice};
 use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, TimerTable, UtteranceId, WorkId};
-use crate::converse::people::{Address, WeekMinute};
+use crate::converse::people::WeekMinute;
 use crate::converse::{self, AskId, Conversation, EndCause, Say, Variables, plain};
 use crate::listen::{Guards, Hint, PartialText};
 use barge_in::Overlap;
 use din::Din;
+use joining::{Relay, Ringback};
 use saying::Saying;
 use thinking::OpenTurn;
 use turns::Reply;
@@ -52,11 +54,10 @@ pub(super) enum FloorOutput {
     Partial(Option<PartialText>),
     /// What was kept from being taken for words.
     Guarded(Guards),
-    /// Have the caller call there instead; it may ring so long.
-    Transfer {
-        to: Address,
-        within: Duration,
-    },
+    /// Have the caller put through.
+    Transfer(converse::Transfer),
+    /// Whom we called takes the caller who waits.
+    Accepted,
     /// The call goes on in this language.
     Language(LanguageCode),
     /// The caller spoke over the reply of this turn, counted from 0.
@@ -88,6 +89,8 @@ enum Phase {
     Held {
         since: Instant,
     },
+    /// The sound of another call is heard, and nothing of ours.
+    Joined,
     Closed,
 }
 
@@ -106,6 +109,8 @@ pub(super) struct Floor {
     spoken: Vec<Saying>,
     /// The number of the newest utterance on the way to the caller.
     last_wire: UtteranceId,
+    ringback: Option<Ringback>,
+    relay: Option<Relay>,
     /// The caller speaks over us.
     overlap: Option<Overlap>,
     /// What is around the caller drowns its words.
@@ -153,6 +158,8 @@ impl Floor {
             ids: WorkIds::default(),
             spoken: Vec::new(),
             last_wire: UtteranceId::default(),
+            ringback: None,
+            relay: None,
             overlap: None,
             din: None,
             unheard: VecDeque::new(),
@@ -170,6 +177,12 @@ impl Floor {
     /// Of a call that we have made.
     pub(super) fn dialled(mut self, variables: Variables) -> Self {
         self.conversation = self.conversation.dialled(variables);
+        self
+    }
+
+    /// Of a call that we have made to offer somebody a caller.
+    pub(super) fn offering(mut self, offer: Private<String>) -> Self {
+        self.conversation = self.conversation.offering(offer);
         self
     }
 
@@ -193,7 +206,9 @@ impl Floor {
                 self.converse(now, converse::Input::CallerSilent { since: now });
             }
             (Phase::Waiting { .. }, is_held) => self.phase = Phase::Waiting { is_held },
-            (Phase::Closed, _) | (Phase::Open { .. }, false) | (Phase::Held { .. }, true) => (),
+            (Phase::Joined | Phase::Closed, _)
+            | (Phase::Open { .. }, false)
+            | (Phase::Held { .. }, true) => (),
         }
     }
 
@@ -364,7 +379,7 @@ impl Floor {
     /// One input and, before and after it, what was stopped unheard; gives all that is said then.
     fn conversation_says(&mut self, now: Instant, input: converse::Input) -> Vec<Say> {
         let mut said = Vec::new();
-        if self.phase == Phase::Closed {
+        if matches!(self.phase, Phase::Joined | Phase::Closed) {
             return said;
         }
         let mut inputs = std::mem::take(&mut self.unheard);
@@ -403,9 +418,10 @@ impl Floor {
                 }
                 converse::Output::LookUp(asked) => self.look_up(asked),
                 converse::Output::CancelLookUp => self.cancel_look_up(),
-                converse::Output::Transfer { to, within } => {
-                    self.out.push_back(FloorOutput::Transfer { to, within });
+                converse::Output::Transfer(transfer) => {
+                    self.out.push_back(FloorOutput::Transfer(transfer));
                 }
+                converse::Output::Accepted => self.out.push_back(FloorOutput::Accepted),
                 converse::Output::Record(_) => (),
                 converse::Output::HangUp(cause) => {
                     self.out.push_back(FloorOutput::HangUp(ending(cause)));

@@ -18,6 +18,7 @@ mod dialling;
 pub mod ending;
 pub mod flight;
 mod floor;
+mod handover;
 mod hearing;
 pub mod language;
 pub mod latency;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use agreement::{Agreement, LocalMedia};
 pub use ending::{By, Cause, Ending};
+pub use handover::PutThrough;
 pub use one_way::OneWay;
 pub use quality::Mos;
 pub use record::CallRecord;

@@ -160,6 +160,8 @@ pub struct CallRecord {
     /// Arrival of the INVITE, or its departure: Unix milliseconds.
     pub started_at_ms: u64,
     pub progress: Progress,
+    /// The caller was put through by us: the two talk, and what they say is not known here.
+    pub is_joined: bool,
     /// `None` until offer and answer are both there.
     pub codec: Option<Codec>,
     /// `None` for a call that came.
@@ -201,6 +203,7 @@ impl CallRecord {
             peer: Private::new(peer),
             sip_call_id: Private::default(),
             started_at_ms,
+            is_joined: false,
             progress: match direction {
                 Direction::Inbound => Progress::Ringing,
                 Direction::Outbound => Progress::Dialling,

@@ -4,6 +4,7 @@
 //! Invariant: every call ends in `Ended`, exactly once, with the media stopped and the record
 //! complete.
 
+mod passing;
 mod placing;
 mod telling;
 
@@ -17,6 +18,7 @@ use super::agreement::{Agreement, LocalMedia};
 use super::dialling::Dialling;
 use super::ending::{Cause, Ending};
 use super::floor::Floor;
+use super::handover::{Handover, PutThrough};
 use super::language::{Manner, Tongues};
 use super::latency::Stages;
 use super::line::Line;
@@ -24,9 +26,10 @@ use super::media::{HeardFrame, MediaEvent, Plan, Report};
 use super::record::{CallRecord, Direction, Progress};
 use super::voice::{Shelf, Shelved};
 use super::work::{Work, WorkResult};
+use crate::base::pcm::Frame;
 use crate::base::{CallId, Private, TimerTable, UtteranceId};
 use crate::converse;
-use crate::converse::people::{Address, WeekMinute};
+use crate::converse::people::WeekMinute;
 use crate::listen;
 use crate::sdp::{Offering, Refusal};
 use crate::sip::{self, EndCause, LegId, Warning};
@@ -69,6 +72,10 @@ pub enum Input<'a> {
     Sip(sip::Event),
     /// The trunk says that a call which we make is answered.
     PickedUp,
+    /// The two calls of a caller who is put through are one from here on.
+    Joined,
+    /// 20 ms of the other one.
+    Relayed(&'a Frame),
     Heard(&'a HeardFrame),
     Media(MediaEvent),
     /// The utterance was played to its end.
@@ -100,6 +107,11 @@ pub enum Output {
     Message(converse::Message),
     /// Press these keys, one after the other.
     SendDigits(Private<String>),
+    /// Call somebody for the caller, who waits; `ReferNews` tells the call if that fails, and
+    /// `Input::Joined` if they take the call.
+    PutThrough(PutThrough),
+    /// Whom we have called for a caller takes the call.
+    Accepted,
     /// The record has changed.
     Recorded,
     /// The reply to this turn of the record, counted from 0, is on the wire: its gap is known.
@@ -134,14 +146,6 @@ enum State {
     Ended,
 }
 
-/// How far the caller's side has come in calling somebody else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Referral {
-    None,
-    Asked,
-    Accepted,
-}
-
 /// One call.
 pub struct Call {
     leg: LegId,
@@ -150,7 +154,7 @@ pub struct Call {
     agreement: Agreement,
     floor: Floor,
     stages: Stages,
-    referral: Referral,
+    handover: Handover,
     line: Line,
     record: CallRecord,
     timers: TimerTable<Timer>,
@@ -204,7 +208,7 @@ impl Call {
             state,
             agreement,
             floor,
-            referral: Referral::None,
+            handover: Handover::None,
             stages: Stages::default(),
             line,
             record,
@@ -226,6 +230,11 @@ impl Call {
         self.leg
     }
 
+    /// What is said in it is another call's.
+    pub fn is_joined(&self) -> bool {
+        self.handover == Handover::Joined
+    }
+
     /// Nothing more will come of it, and it may be dropped once the media has stopped.
     pub fn is_ended(&self) -> bool {
         matches!(self.state, State::Ended)
@@ -241,6 +250,8 @@ impl Call {
         match input {
             Input::Sip(event) => self.signal(now, event),
             Input::PickedUp => self.picked_up(now),
+            Input::Joined => self.join(),
+            Input::Relayed(frame) => self.floor.relay(frame),
             Input::HangUp(cause) => self.end(now, cause.into()),
             Input::Timeout => self.timeout(now),
             Input::Report(report) => self.report(now, &report),
@@ -337,28 +348,6 @@ impl Call {
         }
     }
 
-    /// Has the caller's side call somebody else in our place.
-    fn refer(&mut self, to: &Address, within: Duration) {
-        self.referral = Referral::Asked;
-        let to = match to.clone() {
-            Address::Uri(uri) => sip::ReferTo::Uri(uri),
-            Address::Number(number) => sip::ReferTo::Number(number),
-        };
-        self.command(sip::Command::Refer { leg: self.leg, to, within });
-    }
-
-    /// A success is one also when it comes late: the caller talks to somebody else.
-    fn referred(&mut self, now: Instant, news: sip::ReferNews) {
-        match news {
-            sip::ReferNews::Accepted => self.referral = Referral::Accepted,
-            sip::ReferNews::Done => self.end(now, Cause::Transferred.into()),
-            sip::ReferNews::Failed(_) => {
-                self.referral = Referral::None;
-                self.floor.not_transferred(now);
-            }
-        }
-    }
-
     fn start_media(&mut self, now: Instant, plan: Plan) {
         self.record.codec = Some(plan.codec);
         self.floor.held(now, !plan.sends);
@@ -435,7 +424,7 @@ impl Call {
             // A 2xx that was no answer, by the trunk's word.
             (State::Dialling(_), EndCause::ByPeer) => Cause::NoAnswer.into(),
             // Many hang up on us as soon as they call the other.
-            (_, EndCause::ByPeer) if self.referral == Referral::Accepted => {
+            (_, EndCause::ByPeer) if self.handover == Handover::Accepted => {
                 Cause::LeftInTransfer.into()
             }
             (_, EndCause::ByPeer) => Cause::HungUp.into(),

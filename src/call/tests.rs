@@ -85,6 +85,8 @@ struct Desk {
     spoken: Vec<(LanguageCode, String)>,
     model: model::StandIn,
     digits: Vec<String>,
+    put_through: Option<PutThrough>,
+    is_accepted: bool,
     looked_up: Vec<(WorkId, converse::lookup::LookUp)>,
     /// How long a phrase sounds that the engine speaks.
     phrase_frames: usize,
@@ -178,6 +180,8 @@ impl Desk {
             spoken: Vec::new(),
             model: model::StandIn::default(),
             digits: Vec::new(),
+            put_through: None,
+            is_accepted: false,
             looked_up: Vec::new(),
             phrase_frames,
             jitter: Duration::ZERO,
@@ -229,6 +233,8 @@ impl Desk {
                 Output::Work(Work::Cancel { id }) if self.model.cancel(id) => (),
                 Output::Work(work) => self.work.push_back(work),
                 Output::SendDigits(digits) => self.digits.push(digits.into_revealed()),
+                Output::PutThrough(person) => self.put_through = Some(person),
+                Output::Accepted => self.is_accepted = true,
                 Output::Message(_) | Output::Recorded | Output::Replied(_) => (),
                 Output::Timeout(at) => {
                     self.deadline = at;

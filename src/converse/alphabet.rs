@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::llm::{Chat, Event};
 use super::lookup::{LookUp, LookedUp};
-use super::people::{Address, WeekMinute};
+use super::people::{Address, Way, WeekMinute};
 use crate::base::{Private, UtteranceId, serial};
 
 /// What happens to a conversation.
@@ -128,9 +128,11 @@ pub enum Output {
     LookUp(LookUp),
     /// The answer is not wanted any more; none must come.
     CancelLookUp,
-    /// Have the caller's side call there instead, and answer with `Input::NotTransferred` if that
-    /// comes to nothing within this time.
-    Transfer { to: Address, within: Duration },
+    /// Have the caller put through, and answer with `Input::NotTransferred` if that comes to nothing
+    /// within this time.
+    Transfer(Transfer),
+    /// Whom we called takes the caller who waits. The last output but `Timeout`.
+    Accepted,
     /// What the caller is likely to say next; for endpointing and the recogniser's bias.
     Expect(Awaited),
     /// A message for the firm's people.
@@ -141,6 +143,16 @@ pub enum Output {
     HangUp(EndCause),
     /// Nothing more; call again at this time with `Input::Timeout`.
     Timeout(Option<Instant>),
+}
+
+/// Whom a caller is put through to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    pub to: Address,
+    pub way: Way,
+    pub within: Duration,
+    /// What the person is told before the caller is there, where we make the call.
+    pub offer: Private<String>,
 }
 
 /// One answer that is asked of a model, numbered by the conversation.

@@ -9,6 +9,7 @@ mod engine;
 mod keys;
 mod leaving;
 mod looking_up;
+mod offering;
 mod question;
 mod thinking;
 mod timing;
@@ -47,6 +48,10 @@ enum Phase {
     Talking,
     /// The caller is being put through to somebody.
     Transferring(PersonId, Stage),
+    /// Somebody whom we have called is asked to take a caller; so often.
+    Offering {
+        asked: u8,
+    },
     /// The farewell is being said.
     Leaving(EndCause),
     Ended,
@@ -86,6 +91,8 @@ pub struct Conversation {
     voice: Voice,
     history: History,
     thinking: Thinking,
+    /// The caller's longest turn: what it has most likely called for.
+    told: Private<String>,
     /// Times that the caller was put through.
     transfers: u32,
     /// The owner's system is being asked.
@@ -121,6 +128,7 @@ impl Conversation {
             last_words_until: None,
             voice: Voice::default(),
             history: History::default(),
+            told: Private::default(),
             transfers: 0,
             looking: None,
             held: None,
@@ -149,6 +157,12 @@ impl Conversation {
         Self { beginning: Beginning::Dialled(variables), ..self }
     }
 
+    /// A conversation with somebody whom we have called to take a caller who waits.
+    #[must_use]
+    pub fn offering(self, offer: Private<String>) -> Self {
+        Self { beginning: Beginning::Offered(offer), ..self }
+    }
+
     /// The caller speaks another language: from here on `playbook` counts, and nothing that was
     /// being asked. What is being said stops.
     pub fn switch(&mut self, playbook: Arc<Playbook>) {
@@ -172,6 +186,13 @@ impl Conversation {
             (_, Input::SynthesizerBack) => self.synthesizer = Engine::Up,
             (Phase::Waiting, _) | (_, Input::Connected) => {}
             (Phase::Transferring(..), Input::Heard(speech)) => self.heard_waiting(now, &speech),
+            (Phase::Offering { .. }, Input::Heard(speech)) => self.offer_answered(now, &speech),
+            (Phase::Offering { .. }, Input::HeardUnclear) => {
+                self.caller = Caller::Quiet;
+                self.await_offer(now);
+            }
+            (Phase::Offering { .. }, Input::Digit(digit)) => self.offer_keyed(digit),
+            (Phase::Offering { .. }, Input::Guessed(_) | Input::TooLoud | Input::QuietAgain) => {}
             (_, Input::Heard(speech)) => self.heard(now, &speech),
             (Phase::Talking, Input::HeardUnclear) => self.heard_unclear(now),
             (_, Input::TooLoud) => self.too_loud(now),
@@ -205,6 +226,7 @@ impl Conversation {
                     // A model's farewell may be many sentences long.
                     Phase::Leaving(_) => self.timers.set(Timer::HangUp, now + FAREWELL_GUARD),
                     Phase::Transferring(..) => self.ask_transfer_if_heard(now),
+                    Phase::Offering { .. } => self.await_offer(now),
                     Phase::Waiting | Phase::Talking | Phase::Ended => (),
                 }
             }
@@ -216,6 +238,7 @@ impl Conversation {
                         self.timers.set(Timer::HangUp, now + SECOND_THOUGHT);
                     }
                     Phase::Transferring(..) => self.ask_transfer_if_heard(now),
+                    Phase::Offering { .. } => self.await_offer(now),
                     _ => (),
                 }
             }
@@ -242,7 +265,9 @@ impl Conversation {
             Phase::Talking if self.is_beyond_playbook(speech) => None,
             Phase::Talking => Some(self.dialogue.clone().hear(speech)),
             Phase::Leaving(cause) => self.second_thought(cause, speech),
-            Phase::Transferring(..) | Phase::Waiting | Phase::Ended => None,
+            Phase::Transferring(..) | Phase::Offering { .. } | Phase::Waiting | Phase::Ended => {
+                None
+            }
         };
         let reply = reply.and_then(|reaction| self.sayable(&reaction.parts));
         let reply = reply.or_else(|| self.thinking.first_piece(text));
@@ -275,6 +300,11 @@ impl Conversation {
     }
 
     fn connected(&mut self, now: Instant) {
+        if matches!(self.beginning, Beginning::Offered(_)) {
+            self.awaited.answer = Expectation::YesNo;
+            self.outputs.push_back(Output::Expect(self.awaited));
+            return self.offer_caller(now, 0);
+        }
         self.phase = Phase::Talking;
         let longest = self.settings.max_duration;
         let warning = self.settings.length_warning.min(longest / 4);
@@ -407,6 +437,9 @@ impl Conversation {
 
     fn caller_turn(&mut self, now: Instant, text: &str) {
         let text = Private::new(text.trim().to_owned());
+        if text.reveal().len() > self.told.reveal().len() {
+            self.told = text.clone();
+        }
         let turn = Turn { at: now, speaker: Speaker::Caller, text };
         self.thinking.note_turn(&turn, &self.playbook);
         self.turn(turn);

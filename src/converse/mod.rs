@@ -22,7 +22,7 @@ mod tests;
 
 pub use alphabet::{
     AskId, Awaited, Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose,
-    Record, Say, Settings, Speaker, Speech, Turn, Word,
+    Record, Say, Settings, Speaker, Speech, Transfer, Turn, Word,
 };
 pub use conversation::Conversation;
 pub use playbook::{Playbook, PlaybookError, Variables, fixed_phrases};

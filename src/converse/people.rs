@@ -13,7 +13,7 @@ const WEEK: u16 = 7 * DAY;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// One of [`People`] by its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PersonId(pub usize);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,9 +25,25 @@ pub struct Person {
     pub address: Address,
     /// `None`: at any time.
     pub hours: Option<Hours>,
+    /// Who makes the call there.
+    #[serde(default)]
+    pub way: Way,
+    /// Who is tried when nobody takes the call.
+    #[serde(default)]
+    pub then: Option<PersonId>,
     /// How long it rings there before the caller is taken back.
     #[serde(with = "serial::ms")]
     pub ring: Duration,
+}
+
+/// Who makes the call to a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// The caller's own side, by REFER: the call leaves the box.
+    #[default]
+    Refer,
+    /// We do, and join the two once the person has taken the caller.
+    Bridge,
 }
 
 /// Where a person is reached.
@@ -72,6 +88,20 @@ impl People {
     pub fn is_in(&self, id: PersonId, at: WeekMinute) -> bool {
         let hours = |person: &Person| person.hours.as_ref().is_none_or(|hours| hours.has(at));
         self.get(id).is_some_and(hours)
+    }
+
+    /// Who is tried after this person at this time, if anybody.
+    pub fn next_in(&self, id: PersonId, at: WeekMinute) -> Option<PersonId> {
+        let mut next = self.get(id)?.then;
+        // Who names each other in a circle is passed once.
+        for _ in 0..self.0.len() {
+            match next {
+                Some(id) if self.is_in(id, at) => return Some(id),
+                Some(id) => next = self.get(id)?.then,
+                None => return None,
+            }
+        }
+        None
     }
 
     /// For a caller who names nobody.

@@ -121,6 +121,7 @@ fn summary(record: &CallRecord) -> Value {
             "outgoing": record.rtp.mos_outgoing.map(mos),
         },
         "one_way": one_way,
+        "is_joined": record.is_joined,
         "turn_count": record.turns().len(),
         "ending": ending,
         "dialled": record.dialled.as_ref().map(|dialled| self::dialled(dialled, record.progress)),

@@ -3,6 +3,7 @@
 use super::{Accounts, Held};
 use crate::appliance::sip_line::SipLine;
 use crate::base::Private;
+use crate::converse::people::Address;
 use crate::sip;
 use crate::sip::message::Uri;
 use crate::trunk::AnswerPolicy;
@@ -44,17 +45,33 @@ impl Accounts {
         sip: &mut SipLine,
     ) -> Result<Trunk, NoTrunk> {
         let held = self.find(name)?;
+        let target = held.plan.target(number.reveal());
+        Self::through(held, target, sip)
+    }
+
+    /// The first account, ready for a call to somebody whom the owner has named; `None` if there is none,
+    /// or none that is ready.
+    pub fn trunk_to(&self, to: &Address, sip: &mut SipLine) -> Option<Trunk> {
+        let held = self.all.first()?;
+        let target = match to {
+            Address::Uri(uri) => Some(uri.clone()),
+            Address::Number(number) => held.plan.target(number.reveal()),
+        };
+        Self::through(held, target, sip).ok()
+    }
+
+    fn through(
+        held: &Held,
+        target: Option<Private<String>>,
+        sip: &mut SipLine,
+    ) -> Result<Trunk, NoTrunk> {
         let plan = &held.plan;
         let not_ready = || NoTrunk::NotReady(plan.name.clone());
         let server = held.machine.server().ok_or_else(not_ready)?;
         let flow = sip.flow_towards(plan.transport, server);
         let flow = flow.ok_or_else(|| NoTrunk::NoWay(plan.name.clone()))?;
-        let address = |user: &str| {
-            let user = user.replacen('+', &plan.number_prefix, 1);
-            plan.with_user(&user).map(|uri| Private::new(uri.to_string()))
-        };
-        let target = address(number.reveal()).ok_or_else(not_ready)?;
-        let shown = plan.caller_id.as_ref().and_then(|caller| address(caller.reveal()));
+        let target = target.ok_or_else(not_ready)?;
+        let shown = plan.caller_id.as_ref().and_then(|caller| plan.target(caller.reveal()));
         let identity =
             shown.as_ref().map(|uri| (IDENTITY.to_owned(), format!("<{}>", uri.reveal())));
         Ok(Trunk {
@@ -92,6 +109,12 @@ impl Accounts {
 }
 
 impl super::Plan {
+    /// A number as the account's server knows it.
+    fn target(&self, number: &str) -> Option<Private<String>> {
+        let user = number.replacen('+', &self.number_prefix, 1);
+        self.with_user(&user).map(|uri| Private::new(uri.to_string()))
+    }
+
     /// An address at the account's server.
     fn with_user(&self, user: &str) -> Option<Uri> {
         let registrar = Uri::parse(self.registrar.reveal())?;

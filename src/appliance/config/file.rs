@@ -314,6 +314,10 @@ pub struct Person {
     pub hours: String,
     /// Seconds that it rings there before the caller is taken back, 5 to 120.
     pub ring_s: i64,
+    /// `refer`: the caller's own side makes the call. `bridge`: the box does, and joins the two.
+    pub by: String,
+    /// The name of who is tried when nobody takes the call. Empty: nobody.
+    pub then: String,
 }
 
 impl Default for Person {
@@ -324,6 +328,8 @@ impl Default for Person {
             address: String::new(),
             hours: String::new(),
             ring_s: 30,
+            by: "refer".to_owned(),
+            then: String::new(),
         }
     }
 }

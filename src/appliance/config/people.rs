@@ -6,7 +6,7 @@ use super::checked::Check;
 use super::file;
 use super::values::{Allowed, allowed, within};
 use crate::base::{Private, limits};
-use crate::converse::people::{Address, Hours, People, Person};
+use crate::converse::people::{Address, Hours, People, Person, PersonId, Way};
 use crate::sip::message::Uri;
 
 /// Phrases of one person, and characters of one or of a name.
@@ -21,7 +21,8 @@ pub(super) fn people(sections: &[file::Person], check: &mut Check<'_>) -> Option
         let fault = allowed::<()>(format!("at most {} sections", limits::PEOPLE));
         check.take("person", sections.len(), fault);
     }
-    let people: Vec<Option<Person>> = sections.iter().map(|section| one(section, check)).collect();
+    let people: Vec<Option<Person>> =
+        sections.iter().map(|section| one(section, sections, check)).collect();
     for (index, section) in sections.iter().enumerate() {
         let is_same = |other: &file::Person| other.name.eq_ignore_ascii_case(&section.name);
         if sections.iter().take(index).any(is_same) {
@@ -32,7 +33,7 @@ pub(super) fn people(sections: &[file::Person], check: &mut Check<'_>) -> Option
     people.into_iter().collect::<Option<Vec<_>>>().map(People::new)
 }
 
-fn one(section: &file::Person, check: &mut Check<'_>) -> Option<Person> {
+fn one(section: &file::Person, all: &[file::Person], check: &mut Check<'_>) -> Option<Person> {
     let key = |name: &str| format!("person.{}.{name}", section.name);
     let speakable = |text: &str| {
         let count = text.trim().chars().count();
@@ -63,7 +64,39 @@ fn one(section: &file::Person, check: &mut Check<'_>) -> Option<Person> {
     let hours = check.take(&key("hours"), &section.hours, hours);
     let ring = within(section.ring_s, 5, 120).map(|s| Duration::from_secs(s.into()));
     let ring = check.take(&key("ring_s"), section.ring_s, ring);
-    Some(Person { name: name?, phrases: phrases?, address: address?, hours: hours?, ring: ring? })
+    let way = match section.by.as_str() {
+        "refer" => Ok(Way::Refer),
+        "bridge" => Ok(Way::Bridge),
+        _ => allowed("refer or bridge"),
+    };
+    let way = check.take(&key("by"), &section.by, way);
+    let then = then(section, all);
+    let then = check.take(&key("then"), &section.then, then);
+    Some(Person {
+        name: name?,
+        phrases: phrases?,
+        address: address?,
+        hours: hours?,
+        way: way?,
+        then: then?,
+        ring: ring?,
+    })
+}
+
+/// Who is tried next: another one of the sections.
+fn then(section: &file::Person, all: &[file::Person]) -> Result<Option<PersonId>, Allowed> {
+    let wanted = section.then.trim();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let is_wanted = |other: &file::Person| {
+        other.name.trim().eq_ignore_ascii_case(wanted)
+            && !other.name.eq_ignore_ascii_case(&section.name)
+    };
+    match all.iter().position(is_wanted) {
+        Some(index) => Ok(Some(PersonId(index))),
+        None => allowed("the name of another person"),
+    }
 }
 
 fn address(text: &str) -> Result<Address, Allowed> {

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod dialling;
+mod joining;
 mod taking;
 
 use std::collections::{HashMap, VecDeque};
@@ -39,6 +40,7 @@ use crate::converse::Message;
 use crate::sip::{self, LegId};
 use crate::store::flights::FlightLog;
 use crate::web::Board;
+use joining::{JOINED_FRAMES, Partner};
 
 /// How long a key is held that we press: twice what a receiver must take for one.
 const KEY: Duration = Duration::from_millis(100);
@@ -77,6 +79,8 @@ impl Parts {
                 }
             }
             call::Output::Sip(_)
+            | call::Output::PutThrough(_)
+            | call::Output::Accepted
             | call::Output::Message(_)
             | call::Output::Recorded
             | call::Output::Replied(_)
@@ -93,9 +97,15 @@ struct Line {
     deadline: Option<Instant>,
     /// As the log has it.
     one_way: Option<OneWay>,
+    /// The other half of a caller who is put through.
+    partner: Option<Partner>,
 }
 
 impl Line {
+    fn new(call: Tracked, place: Place) -> Self {
+        Self { call, place: Some(place), deadline: None, one_way: None, partner: None }
+    }
+
     /// Says once that one side hears nothing, without an address.
     fn tell_one_way(&mut self, id: CallId) {
         let found = self.call.record().one_way;
@@ -206,7 +216,10 @@ impl Switchboard {
         }
         for place in self.parts.places.all() {
             while let Some((id, frame)) = self.parts.places.heard(place) {
-                self.call(now, id, call::Input::Heard(&frame));
+                match self.joined_with(id) {
+                    Some(other) => self.call(now, other, call::Input::Relayed(&frame.frame)),
+                    None => self.call(now, id, call::Input::Heard(&frame)),
+                }
             }
         }
         let ids: Vec<CallId> = self.lines.keys().copied().collect();
@@ -310,12 +323,15 @@ impl Switchboard {
 
     fn drain(&mut self, now: Instant, id: CallId) {
         let mut has_changed = false;
+        let (mut wanted, mut is_accepted) = (None, false);
         let Some(line) = self.lines.get_mut(&id) else { return };
         loop {
             match (line.call.poll_output(), line.place) {
                 (call::Output::Sip(command), _) => self.commands.push_back(command),
                 (call::Output::Message(message), _) => self.messages.push((id, message)),
                 (call::Output::Recorded, _) => has_changed = true,
+                (call::Output::PutThrough(person), _) => wanted = Some(person),
+                (call::Output::Accepted, _) => is_accepted = true,
                 (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),
                 (call::Output::Timeout(at), _) => {
                     line.deadline = at;
@@ -331,6 +347,7 @@ impl Switchboard {
             let record = self.parts.dialler.show(now, line.call.record().clone());
             self.parts.board.update_call(record);
         }
+        let is_over = line.call.record().progress.is_ended();
         let is_ended = line.call.is_ended();
         if let Some(place) = line.place {
             if is_ended {
@@ -345,11 +362,19 @@ impl Switchboard {
             true => (),
             false => self.fill(now, id),
         }
+        if is_over {
+            self.part(now, id);
+        } else if let Some(person) = wanted {
+            self.put_through(now, id, person);
+        } else if is_accepted {
+            self.accepted(now, id);
+        }
     }
 
     fn fill(&mut self, now: Instant, id: CallId) {
         if let Some(Line { call, place: Some(place), .. }) = self.lines.get_mut(&id) {
-            self.parts.places.fill(*place, || call.next_frame(now));
+            let most = if call.is_joined() { JOINED_FRAMES } else { usize::MAX };
+            self.parts.places.fill(*place, most, || call.next_frame(now));
         }
         self.keep(now, id);
     }
@@ -385,6 +410,7 @@ impl Switchboard {
 
     fn audio_event(&mut self, now: Instant, event: AudioEvent) {
         let AudioEvent { place, call, kind } = event;
+        self.press_for_partner(call, &kind);
         let input = match kind {
             AudioEventKind::Media(event) => call::Input::Media(event),
             AudioEventKind::Finished { utterance } => call::Input::Finished(utterance),

@@ -7,12 +7,14 @@ use std::fmt::Write;
 
 use super::block::fingerprint;
 use crate::base::Private;
+use crate::call::handover::PutThrough;
 use crate::call::media::Plan;
 use crate::call::record::{CallRecord, Turn};
 use crate::call::state::Output;
 use crate::call::work::Work;
 use crate::converse;
 use crate::converse::llm::{self, Chat};
+use crate::converse::people::Address;
 use crate::sip::Command;
 
 /// Turns of a record that a change may be in: the newest, and those that are still being answered.
@@ -29,6 +31,13 @@ pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
         Output::Work(asked) => work(asked),
         Output::Message(left) => format!("message {}", message(left)),
         Output::SendDigits(digits) => format!("press {}", digits.reveal()),
+        Output::PutThrough(PutThrough { to, within, offer }) => {
+            let to = match to {
+                Address::Uri(to) | Address::Number(to) => to.reveal(),
+            };
+            format!("put through to {to:?} within {within:?}, saying {:?}", offer.reveal())
+        }
+        Output::Accepted => "accepted".to_owned(),
         Output::Recorded => format!("record {}", self::record(record)),
         Output::Replied(number) => {
             let turn = record.turns().get(*number);

@@ -95,6 +95,7 @@ pub struct Fetched {
 enum Plain {
     Sip(sip::Event),
     PickedUp,
+    Joined,
     Work(WorkResult),
     EngineLost,
     EngineBack,
@@ -153,6 +154,9 @@ impl EntryWriter {
             Input::Timeout => self.head(TIMEOUT, now),
             Input::Sip(event) => self.plain(now, &Plain::Sip(event.clone())),
             Input::PickedUp => self.plain(now, &Plain::PickedUp),
+            Input::Joined => self.plain(now, &Plain::Joined),
+            // A record ends where a call is joined with another.
+            Input::Relayed(_) => {}
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
             Input::EngineLost => self.plain(now, &Plain::EngineLost),
             Input::EngineBack => self.plain(now, &Plain::EngineBack),
@@ -261,6 +265,7 @@ impl<'a> Entries<'a> {
             OTHER => match serde_json::from_slice(reader.bytes()?) {
                 Ok(Plain::Sip(event)) => Input::Sip(event),
                 Ok(Plain::PickedUp) => Input::PickedUp,
+                Ok(Plain::Joined) => Input::Joined,
                 Ok(Plain::Work(WorkResult::Text { recognition, .. }))
                     if !recognition.is_sound() =>
                 {

@@ -75,24 +75,32 @@ impl Tracked {
     }
 
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = self.recording() {
             recorder.input(now, &input);
         }
         self.call.handle(now, input);
     }
 
+    /// What two people say after one was put through to the other is not recorded.
+    fn recording(&mut self) -> Option<&mut Recorder> {
+        self.recorder.as_mut().filter(|recorder| !recorder.is_over)
+    }
+
     /// Drain until `Timeout`.
     pub fn poll_output(&mut self) -> Output {
         let output = self.call.poll_output();
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = self.recorder.as_mut().filter(|recorder| !recorder.is_over) {
             recorder.output(&output, &self.call);
+            if self.call.is_joined() && matches!(output, Output::Timeout(_)) {
+                recorder.end();
+            }
         }
         output
     }
 
     pub fn next_frame(&mut self, now: Instant) -> Option<PlayoutFrame> {
         let frame = self.call.next_frame(now);
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = self.recording() {
             recorder.frame(now, frame.as_ref());
         }
         frame
@@ -100,6 +108,11 @@ impl Tracked {
 
     pub fn record(&self) -> &CallRecord {
         self.call.record()
+    }
+
+    /// As [`Call::is_joined`].
+    pub fn is_joined(&self) -> bool {
+        self.call.is_joined()
     }
 
     pub fn leg(&self) -> LegId {

@@ -160,7 +160,11 @@ impl Floor {
     /// Frames flow while the floor is open, and not while the peer holds us.
     pub(in crate::call) fn next_frame(&mut self, now: Instant) -> Option<PlayoutFrame> {
         let frame = match self.phase {
-            Phase::Open { .. } => self.voice.next_frame()?,
+            Phase::Open { .. } => match self.voice.next_frame() {
+                Some(frame) => frame,
+                None => return self.rung(),
+            },
+            Phase::Joined => return self.relayed(),
             Phase::Waiting { .. } | Phase::Held { .. } | Phase::Closed => return None,
         };
         if let Some(saying) = self.spoken.iter_mut().find(|s| s.wire == frame.utterance) {

@@ -54,7 +54,7 @@ impl Floor {
         self.keep_open(turn, moments, first.is_some());
         let since = match self.phase {
             Phase::Open { since } | Phase::Held { since } => since,
-            Phase::Waiting { .. } | Phase::Closed => now,
+            Phase::Waiting { .. } | Phase::Joined | Phase::Closed => now,
         };
         let (caller_text, decode_ms) =
             heard.words.map(|w| (w.speech.text, w.decode_ms)).unwrap_or_default();

@@ -34,6 +34,8 @@ pub struct Outgoing {
     pub ring: Duration,
     /// For the first words.
     pub variables: Variables,
+    /// A caller waits for whom we call: what is said of that, in place of any other words.
+    pub offer: Option<Private<String>>,
 }
 
 impl Call {
@@ -47,8 +49,11 @@ impl Call {
         let mut record = CallRecord::new(id, Direction::Outbound, peer, start.unix_ms);
         record.language = Some(manner.language);
         record.dialled = Some(dialled);
-        let floor =
-            Floor::new(settings, start.local, manner, outgoing.shelf).dialled(outgoing.variables);
+        let floor = Floor::new(settings, start.local, manner, outgoing.shelf);
+        let floor = match outgoing.offer {
+            Some(offer) => floor.offering(offer),
+            None => floor.dialled(outgoing.variables),
+        };
         let state = State::Dialling(Dialling::new());
         let line = Line::new(invite.flow.peer.ip());
         let mut call = Self::new(leg, start, state, agreement, floor, line, record);

@@ -66,7 +66,8 @@ impl Call {
                     self.record.guards.add(guards);
                     self.out.push_back(Output::Recorded);
                 }
-                FloorOutput::Transfer { to, within } => self.refer(&to, within),
+                FloorOutput::Transfer(transfer) => self.put_through(transfer),
+                FloorOutput::Accepted => self.out.push_back(Output::Accepted),
                 FloorOutput::Language(language) => {
                     self.record.language = Some(language);
                     self.out.push_back(Output::Recorded);

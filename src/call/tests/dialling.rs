@@ -33,6 +33,7 @@ fn dial(subject: Option<&str>) -> Desk {
         shelf: Arc::new(shelf(&settings, 10)),
         ring: RING,
         variables: subject.map(value).into_iter().collect(),
+        offer: None,
     };
     let mut desk = Desk::of(now, Tracked::dial(&settings, outgoing), 10);
     let Some(sip::Command::Invite { leg: LEG, invite }) = desk.commands.pop_front() else {

@@ -3,15 +3,21 @@
 use std::time::Duration;
 
 use super::*;
-use crate::converse::people::{Address, People, Person};
+use crate::converse::people::{Address, People, Person, Way};
 use crate::sip::ReferNews;
 
 fn desk() -> Desk {
+    desk_by(Way::Refer)
+}
+
+fn desk_by(way: Way) -> Desk {
     let person = Person {
         name: "Anna Weber".to_owned(),
         phrases: Vec::new(),
         address: Address::Number(Private::new("+4930123456".to_owned())),
         hours: None,
+        way,
+        then: None,
         ring: Duration::from_secs(30),
     };
     let playbook = Playbook::logistics().with_people(People::new(vec![person])).unwrap();
@@ -79,4 +85,67 @@ fn a_caller_who_leaves_meanwhile_has_left_meanwhile() {
         assert_eq!(desk.ending(), Some(cause), "{before:?}");
         assert!(desk.call.is_ended());
     }
+}
+
+/// The caller has been told, and hears it ring.
+fn waiting() -> Desk {
+    let mut desk = desk_by(Way::Bridge);
+    let wanted = desk.put_through.take().expect("somebody is to be called");
+    assert_eq!(wanted.to, Address::Number(Private::new("+4930123456".to_owned())));
+    assert!(wanted.offer.reveal().contains("I want to speak to a person"));
+    assert!(desk.commands.is_empty(), "no REFER");
+    desk
+}
+
+#[test]
+fn a_caller_whom_we_put_through_hears_it_ring_and_is_told_if_nobody_takes_the_call() {
+    let mut desk = waiting();
+    desk.played.clear();
+    desk.run(1_000, false);
+    let rung: u32 = desk.played.iter().map(|(_, frames)| frames).sum();
+    assert!(rung >= 45, "a second of it: {rung} frames");
+    let (tone, _) = desk.played[0];
+    news(&mut desk, ReferNews::Failed(480));
+    assert_eq!(desk.silenced, tone, "it stops at once");
+    desk.run(1_000, false);
+    let said = desk.replies();
+    assert!(said.last().unwrap().contains("I cannot reach Anna Weber"), "{said:?}");
+}
+
+#[test]
+fn joined_calls_hear_each_other_and_nothing_of_ours() {
+    let mut desk = waiting();
+    desk.run(500, false);
+    desk.input(Input::Joined);
+    assert!(desk.call.record().is_joined);
+    let before = desk.silenced;
+    let asked = desk.asked.len();
+    for sample in 1..=8 {
+        desk.input(Input::Relayed(&Frame([sample; FRAME_SAMPLES])));
+    }
+    let mut heard = Vec::new();
+    while let Some(frame) = desk.call.next_frame(desk.now) {
+        assert!(frame.utterance > before, "it is not thrown away with ours");
+        heard.push(frame.frame.0[0]);
+    }
+    assert_eq!(heard, [4, 5, 6, 7, 8], "of what comes too late the oldest is left out");
+    desk.says("I have been waiting for days.");
+    desk.run(120_000, false);
+    assert_eq!(desk.asked.len(), asked, "no word of it is recognised");
+    assert_eq!(desk.ending(), None, "and no silence or length of ours ends it");
+    desk.input(Input::HangUp(Cause::Transferred));
+    assert_eq!(desk.ending(), Some(Cause::Transferred));
+}
+
+#[test]
+fn what_two_people_say_is_not_in_the_flight_record() {
+    let mut desk = waiting();
+    desk.input(Input::Joined);
+    desk.run(2_000, false);
+    let size = desk.file.len();
+    for _ in 0..100 {
+        desk.input(Input::Relayed(&Frame([9; FRAME_SAMPLES])));
+        desk.run(20, true);
+    }
+    assert_eq!(desk.file.len(), size, "it has ended");
 }

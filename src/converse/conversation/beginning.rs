@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::Conversation;
 use super::engine::Engine;
+use crate::base::Private;
 use crate::converse::alphabet::Purpose;
 use crate::converse::playbook::Variables;
 
@@ -13,12 +14,14 @@ pub(super) enum Beginning {
     Called,
     /// We have, with these values.
     Dialled(Variables),
+    /// We have, to offer a caller who waits; what is said about that.
+    Offered(Private<String>),
 }
 
 impl Conversation {
     pub(super) fn greet(&mut self, now: Instant) {
         let parts = match &self.beginning {
-            Beginning::Called => self.greeting(),
+            Beginning::Called | Beginning::Offered(_) => self.greeting(),
             Beginning::Dialled(variables) => self.introduction(variables),
         };
         self.dialogue.said(&parts);

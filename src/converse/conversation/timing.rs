@@ -42,6 +42,7 @@ impl Conversation {
                 (Phase::Talking, Timer::LengthWarning) => self.warn(now),
                 (Phase::Talking | Phase::Leaving(_), Timer::LengthEnd) => self.end_of_time(now),
                 (Phase::Transferring(..), Timer::LengthEnd) => self.put_off_end(now),
+                (Phase::Offering { asked }, Timer::HangUp) => self.offer_caller(now, asked),
                 (Phase::Transferring(..), Timer::HangUp) => self.transfer_expired(now),
                 (Phase::Talking, Timer::KeyPause) => self.take_keys(now),
                 (Phase::Talking, Timer::WrongKeys) => self.explain_keys(now),
@@ -53,7 +54,7 @@ impl Conversation {
                 (Phase::Transferring(..), Timer::Held) => self.tell_held_news(now),
                 (Phase::Talking, Timer::LookUp) => self.look_up_takes_long(now),
                 (Phase::Leaving(cause), Timer::HangUp) => self.part(now, cause),
-                (Phase::Waiting | Phase::Ended, _)
+                (Phase::Waiting | Phase::Offering { .. } | Phase::Ended, _)
                 | (Phase::Talking, Timer::HangUp)
                 | (Phase::Leaving(_), Timer::Held)
                 | (

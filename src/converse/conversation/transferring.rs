@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use super::leaving::FAREWELL_GUARD;
 use super::looking_up::Held;
 use super::{Caller, Conversation, Phase, Timer};
-use crate::base::limits;
-use crate::converse::alphabet::{Output, Purpose, Speech};
+use crate::base::{Private, limits};
+use crate::converse::alphabet::{self, Output, Purpose, Speech};
 use crate::converse::people::PersonId;
 use crate::converse::playbook::Transfer;
 
@@ -65,10 +65,19 @@ impl Conversation {
         let Some(person) = self.playbook.people().get(id) else {
             return self.not_transferred(now, id);
         };
-        let (to, within) = (person.address.clone(), person.ring);
+        let offer = self.playbook.transfer().and_then(|transfer| transfer.offer.as_ref());
+        let words = self.told.reveal();
+        let offer = offer.map(|offer| Transfer::offer(offer, &person.name, words));
+        let transfer = alphabet::Transfer {
+            to: person.address.clone(),
+            way: person.way,
+            within: person.ring,
+            offer: Private::new(offer.unwrap_or_default()),
+        };
+        let within = transfer.within;
         self.phase = Phase::Transferring(id, Stage::Asked);
         self.timers.set(Timer::HangUp, now + within + NO_NEWS);
-        self.outputs.push_back(Output::Transfer { to, within });
+        self.outputs.push_back(Output::Transfer(transfer));
     }
 
     /// The timer that nothing may outlast has run out.
@@ -76,7 +85,11 @@ impl Conversation {
         match self.phase {
             Phase::Transferring(_, Stage::Announced) => self.ask_transfer(now),
             Phase::Transferring(person, Stage::Asked) => self.not_transferred(now, person),
-            Phase::Waiting | Phase::Talking | Phase::Leaving(_) | Phase::Ended => (),
+            Phase::Waiting
+            | Phase::Talking
+            | Phase::Offering { .. }
+            | Phase::Leaving(_)
+            | Phase::Ended => (),
         }
     }
 
@@ -91,10 +104,15 @@ impl Conversation {
         }
     }
 
+    /// Somebody else is tried, or a message is offered.
     pub(super) fn not_transferred(&mut self, now: Instant, person: PersonId) {
         self.phase = Phase::Talking;
         self.timers.cancel(Timer::HangUp);
         self.patience = super::Patience::Fresh;
+        let next = self.playbook.people().next_in(person, self.settings.began);
+        if let Some(next) = next.filter(|_| self.transfers < limits::TRANSFERS_PER_CALL) {
+            return self.announce_transfer(now, next);
+        }
         let reaction = self.dialogue.not_reached(person);
         self.follow(now, reaction);
     }

@@ -6,12 +6,16 @@ use super::reader::{Faults, Section};
 use super::{Fault, IntentId, Playbook};
 use crate::converse::matching::score::{Element, Variant};
 use crate::converse::matching::tokens::Token;
-use crate::converse::people::{People, Person, PersonId};
+use crate::converse::people::{People, Person, PersonId, Way};
 use crate::converse::reply::Template;
 
 /// The place of a person's name in texts and phrases.
 const PERSON: &str = "{person}";
 const NAME: &str = "person";
+/// The place of the caller's words in `offer`.
+const WORDS: &str = "words";
+/// Characters of the caller's words that a person is told.
+const WORDS_TOLD: usize = 160;
 const CARRIERS: usize = 20;
 /// Ways to say the wish, all people together: each is compared with every utterance.
 const VARIANTS: usize = 4_000;
@@ -29,6 +33,8 @@ pub struct Transfer {
     /// Yes-or-no questions: it did not come to anything, or it is not their time.
     pub failed: Template,
     pub closed: Template,
+    /// Said to a person whom we call, before the caller is there; a question whether they take the call.
+    pub offer: Option<Template>,
     /// What yes starts.
     pub yes: IntentId,
     /// What no starts; without it we listen on.
@@ -62,6 +68,10 @@ pub fn transfer(
     };
     let [say, waiting, failed, closed] =
         ["say", "waiting", "failed", "closed"].map(|name| text(s, name));
+    let offer = s.value("offer").is_some().then(|| {
+        let wanted = [NAME, WORDS];
+        context.template(s, faults, "offer", &wanted).unwrap_or_default()
+    });
     let yes = context.reference(s, faults, "yes");
     let no = context.reference(s, faults, "no");
     for (name, wanted) in [("intent", intent), ("yes", yes)] {
@@ -74,12 +84,23 @@ pub fn transfer(
     }
     section.finish(faults);
     let carriers = carriers.into_iter().map(str::to_owned).collect();
-    Some(Transfer { intent: intent?, carriers, say, waiting, failed, closed, yes: yes?, no })
+    let (intent, yes) = (intent?, yes?);
+    Some(Transfer { intent, carriers, say, waiting, failed, closed, offer, yes, no })
 }
 
 impl Transfer {
     pub fn text(template: &Template, name: &str) -> String {
         template.fill(|wanted| (wanted == NAME).then_some(name))
+    }
+
+    /// What a person is told of a caller who has said this.
+    pub fn offer(template: &Template, name: &str, words: &str) -> String {
+        let words: String = words.chars().take(WORDS_TOLD).collect();
+        template.fill(|wanted| match wanted {
+            NAME => Some(name),
+            WORDS => Some(&words),
+            _ => None,
+        })
     }
 }
 
@@ -139,6 +160,11 @@ impl Playbook {
             let texts = [&transfer.say, &transfer.waiting, &transfer.failed, &transfer.closed];
             let said = texts.map(|template| Transfer::text(template, &person.name));
             self.fixed.extend(said.map(|text| text.trim().to_owned()));
+        }
+        let is_bridged = people.iter().any(|(_, person)| person.way == Way::Bridge);
+        if is_bridged && transfer.offer.is_none() {
+            let wanted = "is missing: what a person whom we call is told";
+            faults.note("transfer.offer".to_owned(), String::new(), wanted);
         }
         if wishes.len() > VARIANTS {
             let most = format!("more than {VARIANTS} ways to ask for somebody");

@@ -19,6 +19,9 @@ pub struct Desk {
     pub cancelled: Vec<AskId>,
     pub digits: Vec<String>,
     pub transfers: Vec<people::Address>,
+    /// What each of them is told first.
+    pub offers: Vec<String>,
+    pub is_accepted: bool,
     pub looked_up: Vec<lookup::LookUp>,
     pub look_ups_cancelled: usize,
     pub ended: Option<EndCause>,
@@ -45,6 +48,8 @@ impl Desk {
             cancelled: Vec::new(),
             digits: Vec::new(),
             transfers: Vec::new(),
+            offers: Vec::new(),
+            is_accepted: false,
             looked_up: Vec::new(),
             look_ups_cancelled: 0,
             ended: None,
@@ -65,7 +70,11 @@ impl Desk {
                 Output::Ask { ask, chat } => self.asked.push((ask, *chat)),
                 Output::CancelAsk(ask) => self.cancelled.push(ask),
                 Output::SendDigits(digits) => self.digits.push(digits.into_revealed()),
-                Output::Transfer { to, .. } => self.transfers.push(to),
+                Output::Transfer(transfer) => {
+                    self.transfers.push(transfer.to);
+                    self.offers.push(transfer.offer.into_revealed());
+                }
+                Output::Accepted => self.is_accepted = true,
                 Output::LookUp(asked) => self.looked_up.push(asked),
                 Output::CancelLookUp => self.look_ups_cancelled += 1,
                 Output::Prepare(_) => (),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::desk::Desk;
 use crate::base::{Private, limits};
 use crate::converse::llm::{Event, Finish, ToolRequest};
-use crate::converse::people::{Address, Hours, People, Person, WeekMinute};
+use crate::converse::people::{Address, Hours, People, Person, PersonId, Way, WeekMinute};
 use crate::converse::*;
 
 const SAY: &str = "One moment, please. I am putting you through to Anna Weber.";
@@ -22,6 +22,8 @@ fn people() -> People {
         phrases: phrases.iter().map(|text| (*text).to_owned()).collect(),
         address: address(user),
         hours: Hours::parse(hours),
+        way: Way::Refer,
+        then: None,
         ring: Duration::from_secs(30),
     };
     People::new(vec![
@@ -29,6 +31,18 @@ fn people() -> People {
         person("Anna Weber", &["(anna|ann)", "sales"], "anna", ""),
         person("Bob", &["billing"], "bob", "Mon-Fri 08:00-18:00"),
     ])
+}
+
+/// The same, called by us, and each followed by the next.
+fn bridged() -> People {
+    let people: Vec<Person> = people()
+        .iter()
+        .map(|(id, person)| {
+            let then = Some(PersonId((id.0 + 1) % 3));
+            Person { way: Way::Bridge, then, ..person.clone() }
+        })
+        .collect();
+    People::new(people)
 }
 
 /// On Monday at this hour.
@@ -232,4 +246,102 @@ fn news_of_a_transfer_waits_for_a_caller_who_speaks() {
         desk.hear("Yes, please.");
         assert_eq!(desk.play(), ["I will take a message. What is your name, please?"]);
     }
+}
+
+#[test]
+fn a_person_whom_we_call_is_told_what_the_caller_has_said() {
+    let playbook = Playbook::logistics().with_people(bridged()).unwrap();
+    let mut desk = Desk::with(playbook, Settings::default());
+    desk.give(Input::Connected);
+    desk.play();
+    desk.hear("My parcel has been lying at your depot since last Tuesday.");
+    desk.play();
+    desk.hear("Can I speak to Anna?");
+    desk.play();
+    let offer = desk.offers.last().unwrap();
+    assert!(offer.contains("a caller for Anna Weber"), "{offer}");
+    assert!(offer.contains("lying at your depot since last Tuesday"), "{offer}");
+}
+
+#[test]
+fn who_does_not_take_the_call_is_followed_by_the_next_who_is_there() {
+    let playbook = Playbook::logistics().with_people(bridged()).unwrap();
+    let began = WeekMinute::new(0, 10, 0);
+    let mut desk = Desk::with(playbook, Settings { began, ..Settings::default() });
+    desk.give(Input::Connected);
+    desk.play();
+    desk.hear("Can I speak to Anna?");
+    desk.play();
+    desk.give(Input::NotTransferred);
+    assert!(desk.play()[0].ends_with("putting you through to Bob."));
+    assert_eq!(desk.transfers.last(), Some(&address("bob")));
+    // The night desk is closed: Anna again. In a circle the caller is given up after some times.
+    for _ in desk.transfers.len()..limits::TRANSFERS_PER_CALL as usize {
+        desk.give(Input::NotTransferred);
+        desk.play();
+    }
+    assert_eq!(desk.transfers.len(), limits::TRANSFERS_PER_CALL as usize);
+    assert!(!desk.transfers.contains(&address("night")));
+    desk.give(Input::NotTransferred);
+    assert!(desk.play()[0].ends_with("Shall I take a message?"));
+}
+
+#[test]
+fn without_a_text_nobody_is_called_by_us() {
+    let text = include_str!("../playbook/logistics.toml");
+    let without: Vec<&str> = text.lines().filter(|line| !line.starts_with("offer = ")).collect();
+    let playbook = Playbook::parse(&without.join("\n")).unwrap();
+    let faults = playbook.with_people(bridged()).unwrap_err();
+    assert!(faults.iter().any(|fault| fault.to_string().contains("transfer.offer")), "{faults:?}");
+}
+
+const OFFER: &str = "I have a caller for you. Press one to take the call.";
+
+/// Somebody whom we have called for a caller has answered.
+fn offered() -> Desk {
+    let mut desk = Desk::new();
+    let conversation = Conversation::new(Playbook::logistics().into(), Settings::default());
+    desk.conversation = conversation.offering(Private::new(OFFER.to_owned()));
+    desk.give(Input::Connected);
+    desk
+}
+
+#[test]
+fn one_or_yes_takes_the_caller_also_before_everything_is_said() {
+    let mut desk = offered();
+    assert_eq!(desk.awaited.answer, Expectation::YesNo);
+    desk.give(Input::Digit('1'));
+    assert!(desk.is_accepted && !desk.stopped.is_empty(), "what was being said stops");
+    let mut desk = offered();
+    assert_eq!(desk.play(), [OFFER]);
+    desk.hear("Hello?");
+    assert!(!desk.is_accepted && desk.ended.is_none());
+    desk.hear("Yes.");
+    assert!(desk.is_accepted && desk.ended.is_none());
+}
+
+#[test]
+fn another_key_or_no_leaves_the_caller_where_it_is() {
+    for key in ['2', '#'] {
+        let mut desk = offered();
+        desk.give(Input::Digit(key));
+        assert!(!desk.is_accepted);
+        assert_eq!(desk.ended, Some(EndCause::Goodbye));
+    }
+    let mut desk = offered();
+    desk.play();
+    desk.hear("No.");
+    assert_eq!(desk.ended, Some(EndCause::Goodbye));
+}
+
+/// An answering machine talks, and then waits.
+#[test]
+fn who_says_neither_is_asked_once_more_and_then_left() {
+    let mut desk = offered();
+    assert_eq!(desk.play(), [OFFER]);
+    desk.hear("This is the mailbox of Anna Weber. Please leave a message after the tone.");
+    desk.wait(Duration::from_secs(6));
+    assert_eq!(desk.play(), [OFFER]);
+    desk.wait(Duration::from_secs(6));
+    assert_eq!((desk.is_accepted, desk.ended), (false, Some(EndCause::Silence)));
 }

@@ -113,7 +113,7 @@ impl Switchboard {
         })
     }
 
-    fn has_room(&self) -> Result<(), NotPlaced> {
+    pub(super) fn has_room(&self) -> Result<(), NotPlaced> {
         let admitted = self.parts.admission.admit(self.readiness, self.parts.places.taken());
         admitted.map_err(|refusal| {
             NotPlaced::Unavailable(match refusal.cause {
@@ -167,12 +167,13 @@ impl Switchboard {
                 shelf: Arc::clone(&self.shelf),
                 ring: self.parts.dialler.settings().ring,
                 variables,
+                offer: None,
             },
         );
         tracing::info!(call = %id, "dialling");
         self.parts.dialler.begun(id);
         self.legs.insert(leg, id);
-        self.lines.insert(id, Line { call, place: Some(place), deadline: None, one_way: None });
+        self.lines.insert(id, Line::new(call, place));
         self.drain(now, id);
         self.settle(now);
         self.name(now, id, leg);

@@ -57,7 +57,7 @@ impl Switchboard {
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
         tracing::info!(call = %id, "call taken");
         self.legs.insert(leg, id);
-        self.lines.insert(id, Line { call, place: Some(place), deadline: None, one_way: None });
+        self.lines.insert(id, Line::new(call, place));
         self.drain(now, id);
         self.admit();
         Ok(())

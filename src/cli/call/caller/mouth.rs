@@ -156,7 +156,7 @@ impl Mouth {
         }
         let noise = &sounds.noise;
         let utterance = *utterance;
-        places.fill(place, || {
+        places.fill(place, usize::MAX, || {
             if let Making::Speaking { mixed, .. } = making
                 && let Some(frame) = mixed.frames.get(*given)
             {

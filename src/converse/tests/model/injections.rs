@@ -7,7 +7,7 @@
 use super::*;
 use crate::base::Entropy;
 use crate::converse::lookup::{LookedUp, Lookup, LookupId, Lookups, Parameter, ParameterKind};
-use crate::converse::people::{Address, People, Person};
+use crate::converse::people::{Address, People, Person, Way};
 
 const CALLS: u32 = 200;
 const STEPS: u32 = 24;
@@ -126,6 +126,8 @@ fn people() -> People {
         phrases: Vec::new(),
         address: address(user),
         hours: None,
+        way: Way::Refer,
+        then: None,
         ring: Duration::from_secs(30),
     };
     People::new(vec![person("the front office", "office"), person("Anna Weber", "anna")])

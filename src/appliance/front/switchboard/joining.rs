@@ -1,0 +1,182 @@
+//! Callers whom we put through ourselves: the call to the person, and the two calls that become one.
+//!
+//! ```text
+//! PutThrough ─▶ a call to the person ─ Accepted ─▶ joined: each hears the other
+//!                  │ fails, or is not taken                  └ one ends ─▶ the other, too
+//!                  └─▶ the caller is told
+//! ```
+//!
+//! Invariant: a partner's partner is the call itself, and both forget each other with the first end.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::taking::local_time;
+use super::{Line, Switchboard, unix_ms};
+use crate::appliance::rings::AudioEventKind;
+use crate::base::{CallId, Private};
+use crate::call::flight::Tracked;
+use crate::call::language::Choice;
+use crate::call::media::MediaEvent;
+use crate::call::record::Dialled;
+use crate::call::{self, Cause, LocalMedia, Outgoing, PutThrough, Start};
+use crate::converse::Variables;
+use crate::converse::people::Address;
+use crate::sip::message::Uri;
+use crate::sip::{self, ReferNews, Transport};
+
+/// Frames of a joined call in its playout ring: what waits there is delay, and one that comes with each
+/// tick needs room for the tick at hand and one that is late.
+pub(super) const JOINED_FRAMES: usize = 3;
+
+/// The other half of a caller who is put through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Partner {
+    pub call: CallId,
+    /// Whether that one is the person.
+    pub is_person: bool,
+    /// Each hears the other.
+    pub is_joined: bool,
+}
+
+impl Switchboard {
+    /// A caller wants somebody, who is to be called.
+    pub(super) fn put_through(&mut self, now: Instant, caller: CallId, wanted: PutThrough) {
+        if let Err(status) = self.call_person(now, caller, wanted) {
+            tracing::info!(call = %caller, status, "nobody could be called");
+            self.not_put_through(now, caller, status);
+        }
+    }
+
+    fn not_put_through(&mut self, now: Instant, caller: CallId, status: u16) {
+        let Some(line) = self.lines.get(&caller) else { return };
+        let leg = line.call.leg();
+        let event = sip::Event::Refer { leg, news: ReferNews::Failed(status) };
+        self.call(now, caller, call::Input::Sip(event));
+    }
+
+    fn call_person(&mut self, now: Instant, caller: CallId, wanted: PutThrough) -> Result<(), u16> {
+        let PutThrough { to, within, offer } = wanted;
+        if self.has_room().is_err() {
+            return Err(486);
+        }
+        let (trunk, invite) = self.way_to(&to).ok_or(503_u16)?;
+        let language = self.lines.get(&caller).and_then(|line| line.call.record().language);
+        let choice = language.map_or(Choice::Detect, Choice::Language);
+        let manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        let local = invite.flow.local.ip();
+        let any = match local {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let sockets = self.parts.ports.bind(any).map_err(|_| 503_u16)?;
+        let address = self.parts.media_address.unwrap_or(local);
+        let media_id = self.parts.entropy.next_u32().into();
+        let media = LocalMedia { address, port: sockets.port(), id: media_id };
+        let place = self.parts.places.reserve(id, sockets).ok_or(486_u16)?;
+        let leg = self.parts.sip.reserve_leg();
+        let (Address::Uri(peer) | Address::Number(peer)) = to;
+        let call = Tracked::dial(
+            &self.parts.call,
+            Outgoing {
+                id,
+                leg,
+                start: Start { now, unix_ms: unix_ms(), local: local_time() },
+                invite: Box::new(invite),
+                peer,
+                dialled: Dialled { trunk, earlier: Vec::new() },
+                media,
+                manner,
+                shelf: Arc::clone(&self.shelf),
+                ring: within,
+                variables: Variables::default(),
+                offer: Some(offer),
+            },
+        );
+        tracing::info!(call = %id, caller = %caller, "calling a person");
+        self.legs.insert(leg, id);
+        let partner = Partner { call: caller, is_person: false, is_joined: false };
+        self.lines.insert(id, Line { partner: Some(partner), ..Line::new(call, place) });
+        if let Some(line) = self.lines.get_mut(&caller) {
+            line.partner = Some(Partner { call: id, is_person: true, is_joined: false });
+        }
+        self.drain(now, id);
+        self.admit();
+        Ok(())
+    }
+
+    /// The INVITE to a person, without its offer: through the first account, or else straight to the
+    /// address in the URI.
+    fn way_to(&mut self, to: &Address) -> Option<(String, sip::Invite)> {
+        if let Some(trunk) = self.parts.accounts.trunk_to(to, &mut self.parts.sip) {
+            return Some((trunk.name, trunk.invite));
+        }
+        let Address::Uri(uri) = to else { return None };
+        let target = Uri::parse(uri.reveal()).filter(Uri::is_sip)?;
+        let transport = target.transport().and_then(Transport::from_token);
+        let transport = transport.unwrap_or(Transport::Udp);
+        let port = target.port().unwrap_or(transport.default_port());
+        let peer = SocketAddr::new(target.host()?.ip()?, port);
+        let flow = self.parts.sip.flow_towards(transport, peer)?;
+        let invite = sip::Invite {
+            flow,
+            target: Private::new(uri.reveal().clone()),
+            from: None,
+            display: None,
+            sdp: None,
+            credentials: None,
+            headers: Vec::new(),
+        };
+        Some((String::new(), invite))
+    }
+
+    /// The person takes the caller.
+    pub(super) fn accepted(&mut self, now: Instant, person: CallId) {
+        let partner = self.lines.get(&person).and_then(|line| line.partner);
+        let Some(caller) = partner.map(|partner| partner.call) else {
+            return self.call(now, person, call::Input::HangUp(Cause::Goodbye));
+        };
+        tracing::info!(call = %caller, person = %person, "put through");
+        for id in [caller, person] {
+            if let Some(partner) = self.lines.get_mut(&id).and_then(|line| line.partner.as_mut()) {
+                partner.is_joined = true;
+            }
+            self.call(now, id, call::Input::Joined);
+        }
+    }
+
+    /// A call has ended: what becomes of the other one.
+    pub(super) fn part(&mut self, now: Instant, id: CallId) {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        let Some(partner) = line.partner.take() else { return };
+        let status = line.call.record().progress.ending();
+        let status = status.map_or(480, |ending| ending.cause.wording().sip_status);
+        if let Some(other) = self.lines.get_mut(&partner.call) {
+            other.partner = None;
+        }
+        match (partner.is_joined, partner.is_person) {
+            (true, _) => self.call(now, partner.call, call::Input::HangUp(Cause::Transferred)),
+            // The caller has gone: the other telephone stops ringing.
+            (false, true) => self.call(now, partner.call, call::Input::HangUp(Cause::Cancelled)),
+            (false, false) => self.not_put_through(now, partner.call, status),
+        }
+    }
+
+    /// Keys travel beside the sound, not in it.
+    pub(super) fn press_for_partner(&mut self, id: CallId, kind: &AudioEventKind) {
+        let AudioEventKind::Media(MediaEvent::Digit { digit, duration }) = kind else { return };
+        let place = self.joined_with(id).and_then(|other| self.lines.get(&other)?.place);
+        if let Some(place) = place {
+            self.parts.places.press(place, *digit, *duration);
+        }
+    }
+
+    /// Whose sound a call's frames are, if it is joined with another one.
+    pub(super) fn joined_with(&self, id: CallId) -> Option<CallId> {
+        let partner = self.lines.get(&id)?.partner?;
+        partner.is_joined.then_some(partner.call)
+    }
+}

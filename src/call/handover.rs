@@ -1,0 +1,36 @@
+//! How far a caller has come on the way to a person.
+//!
+//! ```text
+//! None ─ REFER ──▶ Asked ─▶ Accepted ─▶ the call ends: the caller talks to somebody else
+//!   ▲  └ bridge ─▶ Bridging ─────────▶ Joined: the two talk through us
+//!   └── failed ──────┘
+//! ```
+
+use std::time::Duration;
+
+use crate::base::Private;
+use crate::converse::people::Address;
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handover {
+    None,
+    /// The caller's side was asked to call somebody else.
+    Asked,
+    /// It does.
+    Accepted,
+    /// We call somebody.
+    Bridging,
+    /// The two talk.
+    Joined,
+}
+
+/// Somebody whom we are to call for a caller who waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutThrough {
+    pub to: Address,
+    /// How long it may ring.
+    pub within: Duration,
+    /// What they are told first, a question.
+    pub offer: Private<String>,
+}
