@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use attendant::appliance::audio::Audio;
 use attendant::appliance::realtime;
 use attendant::appliance::rings::{self, AudioCommand, AudioEventKind, NetSide, Place, Rings};
-use attendant::appliance::rtp_socket::PortRange;
+use attendant::appliance::rtp_socket::{Channel, PortRange, ReceiveBuffer};
 use attendant::base::pcm::{FRAME_SAMPLES, Frame};
 use attendant::base::{CallId, Entropy, Private, UtteranceId};
 use attendant::call::media::{
@@ -21,6 +21,7 @@ use attendant::call::media::{
     Settings, Sink,
 };
 use attendant::codec::{Codec, EncoderSettings};
+use attendant::listen::{Answered, VadScore};
 use attendant::speak::PlayoutFrame;
 
 /// Counts what this thread asks of the system's allocator.
@@ -299,6 +300,58 @@ fn the_audio_thread_allocates_nothing_with_empty_and_with_full_rings() {
     assert_eq!(count, 0);
     assert!(frames > 1_000 && ends > 50, "{frames} frames, {ends} ends");
     assert!(shared.dropped.load(Ordering::Relaxed) > 1_000);
+}
+
+#[test]
+fn what_the_network_refuses_is_counted_without_an_allocation() {
+    let mut range = PortRange::new(28_440..=28_447);
+    let (sockets, gone) = (range.bind(LOCAL).unwrap(), range.bind(LOCAL).unwrap());
+    let nobody = SocketAddr::new(LOCAL, gone.port());
+    drop(gone);
+    let mut buffer = ReceiveBuffer::default();
+    let mut refusals = 0;
+    let count = allocations(|| {
+        for _ in 0..20 {
+            sockets.send(Channel::Rtp, nobody, &[0x80; 172]);
+            let moment = realtime::Moment::read();
+            assert!(sockets.receive(Channel::Rtp, &moment, &mut buffer).is_none());
+            refusals += sockets.refusals(&mut buffer);
+        }
+    });
+    assert_eq!((count, refusals), (0, 20));
+}
+
+#[test]
+fn who_answered_is_listened_for_without_an_allocation() {
+    let mut answered = Answered::new(Default::default());
+    let (mut now, mut verdicts) = (Instant::now(), 0);
+    let count = allocations(|| {
+        for phase in 0..2 {
+            for n in 0..1_000_u32 {
+                // Ringing, then noise that counts as speech, then a beep.
+                let stage = n * 3 / 1_000;
+                let is_on = n % 250 < 50 || stage == 2 && n % 250 > 200;
+                let hz = if stage == 0 { 425.0 } else { 1_000.0 };
+                let sample = |index: usize| {
+                    let at = n * FRAME_SAMPLES as u32 + index as u32;
+                    let wave = (std::f32::consts::TAU * hz * at as f32 / 16_000.0).sin();
+                    let noise = (at.wrapping_mul(2_654_435_761) >> 20) as f32 - 2_048.0;
+                    let sound = if stage == 1 { noise } else { 6_000.0 * wave };
+                    if is_on { sound as i16 } else { 0 }
+                };
+                let speech = if stage == 1 && is_on { 0.9 } else { 0.0 };
+                let score = VadScore { speech, tonal: false, voiced: false };
+                now += TICK;
+                let frame = Frame(std::array::from_fn(sample));
+                verdicts += u32::from(answered.frame(now, &frame, score).is_some());
+            }
+            if phase == 0 {
+                answered.connect();
+            }
+        }
+    });
+    assert_eq!(count, 0);
+    assert!(verdicts >= 3, "{verdicts}");
 }
 
 #[test]

@@ -262,8 +262,9 @@ mod tests {
     #[test]
     fn each_sign_has_its_cause() {
         use Side::{Incoming, Outgoing};
-        type Second = fn(u64, &mut Report);
-        let cases: [(&str, &str, Second, Vec<(u64, OneWay)>); 13] = [
+        /// Name, described address, what each second brings, and what is told when.
+        type Case = (&'static str, &'static str, fn(u64, &mut Report), Vec<(u64, OneWay)>);
+        let cases: [Case; 13] = [
             ("both hear", "192.0.2.1:4000", |_, report| hears(report), vec![]),
             (
                 "nothing comes",

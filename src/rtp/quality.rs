@@ -171,7 +171,7 @@ mod tests {
             (-5.0, 1.0),
         ] {
             let mos = mos(rating);
-            assert!((mos - expected).abs() <= 0.006, "R {rating}: {mos}");
+            assert!((mos - expected).abs() < 0.01, "R {rating}: {mos}");
         }
     }
 
@@ -182,13 +182,14 @@ mod tests {
         assert!((mos(rating) - 4.41).abs() < 0.01);
     }
 
-    /// Cole and Rosenbluth (2001) fit G.107 with these defaults by two lines, to within a few points.
+    /// Cole and Rosenbluth ("Voice over IP performance monitoring", 2001) fit G.107 with these defaults by two
+    /// lines, up to 300 ms.
     #[test]
     fn delay_costs_what_the_published_fit_says() {
-        for delay_ms in [25.0_f32, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0, 400.0] {
+        for delay_ms in [25.0_f32, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0] {
             let fit = 0.024 * delay_ms + 0.11 * (delay_ms - 177.3).max(0.0);
             let lost = 93.2 - rating(&path(Codec::Pcmu, delay_ms, 0.0, 1.0));
-            assert!((lost - fit).abs() < 2.5, "{delay_ms} ms: {lost}, fit {fit}");
+            assert!((lost - fit).abs() < 0.5, "{delay_ms} ms: {lost}, fit {fit}");
         }
         // Idd alone, by hand from equation (7-27).
         for (delay_ms, idd) in [(100.0, 0.0), (150.0, 0.16), (200.0, 3.04), (400.0, 24.07)] {

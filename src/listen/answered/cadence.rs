@@ -225,9 +225,12 @@ mod tests {
 
     const PAUSE: &[f32] = &[];
 
+    /// Frequencies and milliseconds.
+    type Pattern = Vec<(&'static [f32], u64)>;
+
     #[test]
     fn ringing_of_many_countries() {
-        let cases: [(&str, Vec<(&[f32], u64)>, usize); 9] = [
+        let cases: [(&str, Pattern, usize); 9] = [
             ("Germany", vec![(&[425.0], 1_000), (PAUSE, 4_000)], 900),
             ("France", vec![(&[440.0], 1_500), (PAUSE, 3_500)], 900),
             ("Russia", vec![(&[425.0], 1_000), (PAUSE, 4_000)], 900),
@@ -256,7 +259,7 @@ mod tests {
 
     #[test]
     fn busy_and_congestion_of_many_countries() {
-        let cases: [(&str, Vec<(&[f32], u64)>, Signal); 12] = [
+        let cases: [(&str, Pattern, Signal); 12] = [
             ("Germany, busy", vec![(&[425.0], 480), (PAUSE, 480)], Signal::Busy),
             ("France, busy", vec![(&[440.0], 500), (PAUSE, 500)], Signal::Busy),
             ("Britain, busy", vec![(&[400.0], 375), (PAUSE, 375)], Signal::Busy),
