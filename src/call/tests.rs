@@ -383,7 +383,10 @@ impl Drop for Desk {
             panic!("{difference:?}\nrecorded {recorded}\nreplayed {now}");
         }
         assert!(flight.is_whole && flight.cut_at.is_none());
-        assert_eq!(replayed.record.as_ref(), Some(self.call.record()));
+        // What becomes of a call that is joined with another one is not in its record.
+        if !self.call.record().is_joined {
+            assert_eq!(replayed.record.as_ref(), Some(self.call.record()));
+        }
     }
 }
 
