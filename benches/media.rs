@@ -117,6 +117,7 @@ fn plan(codec: Codec, to: SocketAddr) -> Plan {
         ptime_ms: 20,
         sends: true,
         receives: true,
+        keying: None,
     }
 }
 

@@ -129,6 +129,7 @@ fn plan(codec: Codec, ptime_ms: u32, remote: SocketAddr) -> Plan {
         ptime_ms,
         sends: true,
         receives: true,
+        keying: None,
     }
 }
 

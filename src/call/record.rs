@@ -5,7 +5,7 @@
 
 use super::ending::Ending;
 use super::latency::Latency;
-use crate::base::{CallId, LanguageCode, Private, limits};
+use crate::base::{CallId, LanguageCode, Private, SrtpSuite, limits};
 use crate::codec::Codec;
 use crate::converse::Message;
 use crate::listen::{Guards, PartialText};
@@ -92,6 +92,10 @@ pub struct RtpReport {
     /// Share of ours that the peer lost by its last report, 0 to 1; `None` without a report.
     pub peer_loss: Option<f32>,
     pub round_trip_ms: Option<f32>,
+    /// Ignored because they were not encrypted under the peer's key.
+    pub srtp_failed: u64,
+    /// Ignored because they had come before.
+    pub srtp_replayed: u64,
 }
 
 /// One call.
@@ -108,6 +112,8 @@ pub struct CallRecord {
     pub progress: Progress,
     /// `None` until offer and answer are both there.
     pub codec: Option<Codec>,
+    /// `None`: the sound is not encrypted.
+    pub srtp: Option<SrtpSuite>,
     /// In which the call is held; `None` for one that we made.
     pub language: Option<LanguageCode>,
     /// From the INVITE to our 200.
@@ -145,6 +151,7 @@ impl CallRecord {
             started_at_ms,
             progress: Progress::Ringing,
             codec: None,
+            srtp: None,
             language: None,
             answer_delay_ms: None,
             greeting_delay_ms: None,

@@ -153,7 +153,7 @@ impl Call {
     /// Takes a call that was admitted; a description that nothing fits is refused.
     pub fn answer(settings: &Settings, opening: Opening) -> Result<Self, Refusal> {
         let Opening { id, leg, start, incoming, media, manner, shelf } = opening;
-        let mut agreement = Agreement::new(settings.offering.clone(), media);
+        let mut agreement = Agreement::new(settings.offering.clone(), &media);
         let (answer, plan) = match &incoming.offer {
             Some(offer) => agreement.answer(offer).map(|(body, plan)| (body, Some(plan)))?,
             None => (agreement.offer(), None),
@@ -331,13 +331,18 @@ impl Call {
     }
 
     fn start_media(&mut self, now: Instant, plan: Plan) {
-        self.record.codec = Some(plan.codec);
+        self.record_plan(&plan);
         self.floor.held(now, !plan.sends);
         self.out.push_back(Output::StartMedia(plan));
     }
 
-    fn apply_media(&mut self, now: Instant, plan: Plan) {
+    fn record_plan(&mut self, plan: &Plan) {
         self.record.codec = Some(plan.codec);
+        self.record.srtp = plan.keying.as_ref().map(|keying| keying.suite);
+    }
+
+    fn apply_media(&mut self, now: Instant, plan: Plan) {
+        self.record_plan(&plan);
         self.floor.held(now, !plan.sends);
         self.out.push_back(Output::ApplyMedia(plan));
         self.out.push_back(Output::Recorded);
@@ -455,6 +460,8 @@ impl Call {
             concealed_ms: report.concealed_ms,
             peer_loss: report.peer_loss,
             round_trip_ms: report.rtt_ms,
+            srtp_failed: report.srtp_failed,
+            srtp_replayed: report.srtp_replayed,
         };
         self.out.push_back(Output::Recorded);
     }

@@ -6,6 +6,7 @@ use super::checked::{Check, Sip};
 use super::file;
 use super::values::{Allowed, allowed, within};
 use crate::base::{Private, limits};
+use crate::sdp::Srtp;
 use crate::sip::message::{Host, host_and_port};
 use crate::sip::{Network, Transport};
 
@@ -42,6 +43,8 @@ pub struct Account {
     pub proxies: Vec<Place>,
     pub expires_s: u32,
     pub keep_alive: Duration,
+    /// `None`: as for all calls.
+    pub srtp: Option<Srtp>,
 }
 
 /// Who may call.
@@ -113,6 +116,11 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
     let keep_alive = within(section.keep_alive_s, 10, 300);
     let keep_alive = keep_alive.map(|seconds| Duration::from_secs(seconds.into()));
     let keep_alive = check.take(&key("keep_alive_s"), section.keep_alive_s, keep_alive);
+    let srtp = match section.srtp.as_str() {
+        "" => Ok(None),
+        text => Srtp::try_from(text).map(Some),
+    };
+    let srtp = check.take(&key("srtp"), &section.srtp, srtp);
     Some(Account {
         name: name?,
         server: server?,
@@ -123,6 +131,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         proxies: proxies?,
         expires_s: expires_s?,
         keep_alive: keep_alive?,
+        srtp: srtp?,
     })
 }
 
@@ -239,6 +248,7 @@ mod tests {
             ("expires_s = 59", "expires_s"),
             ("expires_s = 86401", "expires_s"),
             ("keep_alive_s = 9", "keep_alive_s"),
+            ("srtp = \"yes\"", "srtp"),
             ("password = \"x\"", "password"),
         ] {
             let told = faults(&format!("{SOUND}{rest}\n"));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FlightError;
 use super::bytes::{Reader, Writer};
-use super::sound;
+use super::{keyless, sound};
 use crate::base::pcm::{FRAME_SAMPLES, Frame};
 use crate::base::{LanguageCode, Private, UtteranceId, WorkId, limits};
 use crate::call::ending::Cause;
@@ -150,7 +150,7 @@ impl EntryWriter {
                 sound::write(&mut self.bytes, samples.reveal());
             }
             Input::Timeout => self.head(TIMEOUT, now),
-            Input::Sip(event) => self.plain(now, &Plain::Sip(event.clone())),
+            Input::Sip(event) => self.plain(now, &Plain::Sip(keyless::event(event))),
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
             Input::EngineLost => self.plain(now, &Plain::EngineLost),
             Input::EngineBack => self.plain(now, &Plain::EngineBack),
@@ -423,9 +423,12 @@ fn write_report(writer: &mut Writer, now: Instant, report: &Report) {
         peer_loss,
         foreign,
         malformed,
+        srtp_failed,
+        srtp_replayed,
         peer_spoke,
     } = *report;
-    for count in [received, sent, lost, late, duplicate, concealed_ms, foreign, malformed] {
+    let packets = [received, sent, lost, late, duplicate, concealed_ms];
+    for count in packets.into_iter().chain([foreign, malformed, srtp_failed, srtp_replayed]) {
         writer.number(count);
     }
     writer.float(jitter_ms);
@@ -445,6 +448,8 @@ fn read_report(reader: &mut Reader<'_>, now: Instant) -> Result<Report, FlightEr
         concealed_ms: reader.number()?,
         foreign: reader.number()?,
         malformed: reader.number()?,
+        srtp_failed: reader.number()?,
+        srtp_replayed: reader.number()?,
         jitter_ms: reader.float()?,
         delay_ms: reader.float()?,
         rtt_ms: reader.some_float()?,

@@ -123,6 +123,10 @@ pub struct Report {
     pub foreign: u64,
     /// Datagrams that are neither RTP nor RTCP, or of a payload type that was not agreed.
     pub malformed: u64,
+    /// Datagrams that were not encrypted under the peer's key, and are ignored.
+    pub srtp_failed: u64,
+    /// Encrypted ones that had come before, or were too old to tell.
+    pub srtp_replayed: u64,
     /// When the last packet with the peer's speech arrived.
     pub peer_spoke: Option<Instant>,
 }

@@ -44,7 +44,13 @@ impl Switchboard {
         })?;
         let address = self.parts.media_address.unwrap_or(local);
         let media_id = self.parts.entropy.next_u32().into();
-        let media = LocalMedia { address, port: sockets.port(), id: media_id };
+        let media = LocalMedia {
+            address,
+            port: sockets.port(),
+            id: media_id,
+            srtp: self.parts.accounts.srtp_of(incoming.flow.peer.ip()),
+            seed: Private::new(self.parts.entropy.seed()),
+        };
         let start = Start { now, unix_ms: unix_ms(), local: local_time() };
         let shelf = Arc::clone(&self.shelf);
         let choice = self.parts.languages.choose(&known(&incoming));
