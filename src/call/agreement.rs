@@ -104,3 +104,55 @@ fn plan(agreed: &Negotiated) -> Plan {
         keying: agreed.keying.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Codec;
+
+    const KEY: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNk";
+
+    fn agreement(srtp: Option<Srtp>) -> Agreement {
+        let offering =
+            Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20, srtp: Srtp::Optional };
+        let address = "192.0.2.1".parse().unwrap();
+        let seed = Private::new([7; 32]);
+        Agreement::new(offering, &LocalMedia { address, port: 4_000, id: 1, srtp, seed })
+    }
+
+    fn offer(suite: Option<&str>) -> Vec<u8> {
+        let crypto = suite.map(|suite| format!("a=crypto:1 {suite} inline:{KEY}\r\n"));
+        let head = "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 RTP/AVP 0\r\n";
+        format!("{head}{}", crypto.unwrap_or_default()).into_bytes()
+    }
+
+    #[test]
+    fn our_key_stays_as_long_as_it_is_used_and_never_comes_back() {
+        let (long, short) = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32");
+        let mut agreement = agreement(None);
+        let mut key = |suite: Option<&str>| {
+            let (_, plan) = agreement.answer(&offer(suite)).unwrap();
+            plan.keying.map(|keying| keying.tx)
+        };
+        let first = key(Some(long));
+        assert!(first.is_some() && key(Some(long)) == first);
+        let other = key(Some(short));
+        let mut all = vec![first, other];
+        for suite in [Some(long), None, Some(long), Some(short), Some(long)] {
+            let next = key(suite);
+            assert_eq!(next.is_some(), suite.is_some());
+            assert!(next.is_none() || !all.contains(&next), "{suite:?}");
+            all.push(next);
+        }
+    }
+
+    #[test]
+    fn what_one_call_wants_goes_before_what_all_want() {
+        let plain = offer(None);
+        assert!(agreement(None).answer(&plain).is_ok());
+        assert_eq!(agreement(Some(Srtp::Required)).answer(&plain).unwrap_err().status, 488);
+        let crypto = offer(Some("AES_CM_128_HMAC_SHA1_80"));
+        let (_, plan) = agreement(Some(Srtp::Off)).answer(&crypto).unwrap();
+        assert_eq!(plan.keying, None);
+    }
+}

@@ -19,7 +19,9 @@ mod settings;
 mod switchboard;
 
 pub use super::accounts::plans as accounts;
-pub use settings::{EngineWish, engine as engine_place, own_engine, questions, tongues};
+pub use settings::{
+    EngineWish, engine as engine_place, own_engine, questions, srtp_warnings, tongues,
+};
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -100,6 +102,7 @@ pub fn run(
     let (audio, refused) = audio::spawn(rings.audio, media, entropy.fork(), realtime::audio_core())
         .map_err(system("cannot start the audio thread"))?;
     let mut standing: Vec<String> = refused.iter().map(|r| r.text().to_owned()).collect();
+    standing.extend(srtp_warnings(config));
     standing.iter().for_each(|text| tracing::warn!("{text}"));
     let _web =
         web::start(web, Arc::clone(&board)).map_err(system("cannot start the web thread"))?;

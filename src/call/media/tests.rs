@@ -1,5 +1,6 @@
 mod gap;
 mod line;
+mod secure;
 
 use super::*;
 use crate::base::limits;
