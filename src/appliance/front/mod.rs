@@ -128,7 +128,7 @@ pub fn run(
     let (resolver, resolved) = Resolver::new(entropy.fork());
     let callers = settings::callers(config);
     let accounts = Accounts::new(plans, callers, resolver, &mut entropy);
-    let agent = UserAgent::new(settings::agent(sockets.listening()), entropy.fork());
+    let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),

@@ -21,7 +21,7 @@ use crate::call::language::{Tongue, Tongues};
 use crate::converse::lookup::{Lookup, Lookups};
 use crate::converse::{Playbook, PlaybookError};
 use crate::sdp::Srtp;
-use crate::sip::{self, Transport};
+use crate::sip;
 use crate::speech::ModelError;
 use crate::speech::voice::{ESPEAK, SLT};
 use crate::store::bounded;
@@ -118,7 +118,7 @@ pub(super) fn llm_warnings(
 /// Keys that everybody on the way can read, although calls have to be encrypted.
 pub fn srtp_warnings(config: &Config) -> Vec<String> {
     let is_open = |listen: &&ListenAddress| {
-        listen.transport != Transport::Tls && !listen.address.ip().is_loopback()
+        !listen.transport.is_secure() && !listen.address.ip().is_loopback()
     };
     let listen = config.sip.listen.iter().find(is_open);
     let listen = listen.filter(|_| config.media.srtp == Srtp::Required).map(|listen| {
@@ -128,7 +128,7 @@ pub fn srtp_warnings(config: &Config) -> Vec<String> {
     });
     let accounts = config.accounts.iter().filter(|account| {
         let srtp = account.srtp.unwrap_or(config.media.srtp);
-        srtp == Srtp::Required && account.transport != Transport::Tls
+        srtp == Srtp::Required && !account.transport.is_secure()
     });
     let accounts = accounts.map(|account| {
         let (name, transport) = (&account.name, account.transport.uri_token());
@@ -307,9 +307,13 @@ pub(super) fn callers(config: &Config) -> Callers {
     Callers::new(*anyone, *accounts, networks.clone())
 }
 
-pub(super) fn agent(listening: &[Listen]) -> sip::Settings {
+pub(super) fn agent(config: &Config, listening: &[Listen]) -> sip::Settings {
     let tcp = listening.iter().find(|listen| listen.transport == sip::Transport::Tcp);
-    sip::Settings { tcp_local: tcp.map(|listen| listen.address), ..sip::Settings::default() }
+    sip::Settings {
+        tcp_local: tcp.map(|listen| listen.address),
+        session_expires_s: config.sip.session_expires_s,
+        ..sip::Settings::default()
+    }
 }
 
 /// The engine: one of its own, or a child that gets the same configuration.
