@@ -18,6 +18,7 @@ pub mod ending;
 pub mod flight;
 mod floor;
 mod hearing;
+mod keys;
 pub mod language;
 pub mod latency;
 pub mod media;

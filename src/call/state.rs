@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::agreement::{Agreement, LocalMedia};
 use super::ending::{Cause, Ending};
 use super::floor::{Floor, FloorOutput};
+use super::keys::Keys;
 use super::language::{Manner, Tongues};
 use super::latency::Stages;
 use super::media::{HeardFrame, MediaEvent, Plan, Report};
@@ -138,6 +139,7 @@ pub struct Call {
     floor: Floor,
     stages: Stages,
     referral: Referral,
+    keys: Keys,
     record: CallRecord,
     timers: TimerTable<Timer>,
     out: VecDeque<Output>,
@@ -169,6 +171,7 @@ impl Call {
             agreement,
             floor: Floor::new(settings, start.local, manner, shelf),
             referral: Referral::None,
+            keys: Keys::default(),
             stages: Stages::default(),
             record,
             timers: TimerTable::default(),
@@ -217,8 +220,16 @@ impl Call {
             Input::Media(MediaEvent::UtteranceAudible { utterance, at, peer_spoke }) => {
                 self.audible(utterance, at, peer_spoke);
             }
-            Input::Media(MediaEvent::DigitBegun) => self.floor.digit_begun(now),
-            Input::Media(MediaEvent::Digit { digit, .. }) => self.floor.digit(now, digit),
+            Input::Media(MediaEvent::DigitBegun) => {
+                if self.keys.begins() {
+                    self.floor.digit_begun(now);
+                }
+            }
+            Input::Media(MediaEvent::Digit { digit, .. }) => {
+                if self.keys.ends(now, digit) {
+                    self.floor.digit(now, digit);
+                }
+            }
             Input::Media(
                 MediaEvent::FirstPacket { .. }
                 | MediaEvent::DigitsSent
@@ -256,7 +267,11 @@ impl Call {
             E::Established { answer, .. } => self.established(now, answer.as_deref()),
             E::OfferReceived { offer, .. } => self.reoffered(now, offer.as_deref()),
             E::OfferAnswered { sdp, .. } => self.reanswered(now, &sdp),
-            E::Dtmf { digit, .. } => self.floor.digit(now, digit),
+            E::Dtmf { digit, .. } => {
+                if self.keys.info(now, digit) {
+                    self.floor.digit(now, digit);
+                }
+            }
             E::Refer { news, .. } => self.referred(now, news),
             E::Cancelled { .. } => self.finish(now, Cause::Cancelled.into()),
             E::Ended { cause, .. } => self.ended(now, cause),
@@ -331,18 +346,20 @@ impl Call {
     }
 
     fn start_media(&mut self, now: Instant, plan: Plan) {
-        self.record_plan(&plan);
+        self.note_plan(&plan);
         self.floor.held(now, !plan.sends);
         self.out.push_back(Output::StartMedia(plan));
     }
 
-    fn record_plan(&mut self, plan: &Plan) {
+    /// What both the record and the keys must know of it.
+    fn note_plan(&mut self, plan: &Plan) {
+        self.keys.agreed(plan.dtmf.is_some());
         self.record.codec = Some(plan.codec);
         self.record.srtp = plan.keying.as_ref().map(|keying| keying.suite);
     }
 
     fn apply_media(&mut self, now: Instant, plan: Plan) {
-        self.record_plan(&plan);
+        self.note_plan(&plan);
         self.floor.held(now, !plan.sends);
         self.out.push_back(Output::ApplyMedia(plan));
         self.out.push_back(Output::Recorded);

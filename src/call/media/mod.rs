@@ -3,7 +3,7 @@
 //! ```text
 //!  datagram ─▶ SRTP ─▶ RTCP? ─▶ latch ─▶ payload type ─▶ telephone-event ─▶ digits
 //!                                               └───────▶ jitter buffer
-//!  tick:  jitter buffer ─▶ decode, conceal, comfort noise ─▶ 20 ms ─▶ 16 kHz ─▶ VAD, echo ─▶ HeardFrame
+//!  tick:  jitter buffer ─▶ decode, conceal, comfort noise ─▶ 20 ms ─▶ 16 kHz ─▶ keys as tones, VAD, echo ─▶ HeardFrame
 //!         Playout ─▶ 20 ms at 16 kHz ─▶ codec's rate ─▶ encode ─▶ packetise ─▶ SRTP ─▶ datagrams
 //!         digits to send, RTCP when due, media timeout
 //! ```
@@ -192,7 +192,7 @@ impl Media {
     pub fn tick(&mut self, at: Moment, playout: &mut impl Playout, sink: &mut impl Sink) {
         let Some(plan) = &self.plan else { return };
         self.rx.tell_digits(at.now, sink);
-        let heard = self.rx.play(plan, &mut self.codecs, at.now);
+        let heard = self.rx.play(plan, &mut self.codecs, at.now, sink);
         sink.heard(&heard);
         let to = self.rx.latch().destination();
         let mut sealing = self.security.sealing(Protocol::Rtp, sink);

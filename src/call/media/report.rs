@@ -14,7 +14,8 @@ use crate::listen::VadScore;
 pub enum MediaEvent {
     /// The peer has pressed a key. Most often `Digit` follows, not always: keys may be too many.
     DigitBegun,
-    /// The peer pressed one of `0-9 * # A-D` and let it go after `duration`.
+    /// The peer pressed one of `0-9 * # A-D` and let it go after `duration`: a telephone-event, or a tone
+    /// where no events were agreed.
     Digit { digit: char, duration: Duration },
     /// The first packet that was taken from the peer since the start.
     FirstPacket { at: Instant },
