@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use attendant::base::pcm::{FRAME_SAMPLES, Frame};
-use attendant::base::{Entropy, Private, UtteranceId};
+use attendant::base::{Entropy, Private, SrtpKey, SrtpSuite, UtteranceId};
 use attendant::call::media::{
     Datagram, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout, Settings, Sink,
 };
@@ -14,6 +14,7 @@ use attendant::codec::Codec;
 use attendant::listen::{Ours, Vad};
 use attendant::rtp::jitter::{Arrival, JitterBuffer, Kind};
 use attendant::rtp::sequence::RtpTime;
+use attendant::rtp::srtp::{Protector, TRAILER_BYTES, Unprotector};
 
 use crate::stopwatch::{median, nanoseconds};
 use crate::support::sound;
@@ -47,6 +48,10 @@ pub fn measure(table: &mut Table) {
     });
     table.figure("of which voice detection", Some(vad_ns / 1_000.0), "us", Target::None);
     table.figure("jitter buffer, insert and poll", Some(jitter_ns()), "ns", Target::None);
+    for suite in SrtpSuite::ALL {
+        let name = format!("SRTP, protect and unprotect a packet, {}", suite.name());
+        table.figure(&name, Some(srtp_ns(suite)), "ns", Target::None);
+    }
     let mib = place_mib();
     table.figure("memory of a call's media", Some(mib), "MiB", Target::AtMost(0.5));
 }
@@ -117,6 +122,7 @@ fn plan(codec: Codec, to: SocketAddr) -> Plan {
         ptime_ms: 20,
         sends: true,
         receives: true,
+        keying: None,
     }
 }
 
@@ -182,6 +188,21 @@ fn jitter_ns() -> f64 {
         sequence += 1;
         timestamp = timestamp.wrapping_add(160);
         now += TICK;
+    })
+}
+
+/// Both ways of a packet of 20 ms of G.711, with what they cost a call: it does each once in a tick.
+fn srtp_ns(suite: SrtpSuite) -> f64 {
+    let key = SrtpKey::random(suite, &mut Entropy::new([4; 32]));
+    let (mut ours, mut theirs) = (Protector::new(suite, &key), Unprotector::new(suite, &key));
+    let (mut packet, mut sequence) = ([0; 172 + TRAILER_BYTES], 0_u16);
+    nanoseconds(|| {
+        packet.fill(0xd5);
+        packet[..2].copy_from_slice(&[0x80, 0]);
+        packet[2..4].copy_from_slice(&sequence.to_be_bytes());
+        sequence = sequence.wrapping_add(1);
+        let length = ours.protect_rtp(&mut packet, 172).expect("it has room");
+        black_box(theirs.unprotect_rtp(&mut packet[..length])).expect("it is ours");
     })
 }
 

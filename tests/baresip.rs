@@ -5,6 +5,7 @@
 mod support;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -85,25 +86,32 @@ impl Sounds {
 /// Greeting, one question, goodbye; the box hangs up.
 fn conversation(appliance: &Appliance, sounds: &Sounds, transport: &str, codec: &str) {
     let user = format!("caller-{codec}-{transport}");
-    let mut caller = dial(appliance, &user, transport, codec);
+    let caller = dial(appliance, &user, transport, codec);
+    let record = talk(appliance, sounds, caller, &user);
+    assert_eq!(record["codec"], codec, "{record:#}");
+    assert_eq!(record["srtp"], Value::Null, "{record:#}");
+}
+
+/// The same for a caller who has been answered; the record.
+fn talk(appliance: &Appliance, sounds: &Sounds, mut caller: Baresip, user: &str) -> Value {
     caller.play(&sounds.question);
-    let hours = reply_with(appliance, &user, HOURS);
+    let hours = reply_with(appliance, user, HOURS);
     assert!(hours["caller"].as_str().unwrap().contains("hours"), "{hours}");
     caller.play(&sounds.goodbye);
-    let goodbye = reply_with(appliance, &user, "Thank you for calling");
+    let goodbye = reply_with(appliance, user, "Thank you for calling");
     assert_ne!(goodbye["caller"], "");
     caller.event("CALL_CLOSED", TURN);
-    let record = ended_record(appliance, &user);
+    let record = ended_record(appliance, user);
     assert_eq!(record["ending"]["by"], "us", "{record:#}");
     assert_eq!(record["ending"]["cause"], "goodbye", "{record:#}");
-    assert_eq!(record["codec"], codec, "{record:#}");
     let heard = caller.recording().expect("baresip has recorded");
     let [first, second] = &sounds.greeting;
     let likeness = sound::likeness_of_phrases(&heard, &[first, second]);
     let level_dbfs = heard.speech_level_dbfs();
     println!("{user}: greeting heard, likeness {likeness:.3}, {level_dbfs:.1} dBFS");
-    assert!(likeness > 0.8, "the greeting, in {codec}: {likeness}");
-    assert!(level_dbfs > -35.0, "{level_dbfs} dBFS in {codec}");
+    assert!(likeness > 0.8, "{user}: the greeting: {likeness}");
+    assert!(level_dbfs > -35.0, "{user}: {level_dbfs} dBFS");
+    record
 }
 
 fn ended_record(appliance: &Appliance, user: &str) -> Value {
@@ -127,6 +135,114 @@ fn it_hears_the_greeting_and_is_understood_in_every_codec() {
         }
     });
     wait::until("no call is left", ANSWER, || (appliance.live_calls() == 0).then_some(()));
+}
+
+/// baresip with keys of its own, `srtp` where it does not insist on them and `srtp-mand` where it does.
+fn encrypting(appliance: &Appliance, user: &str, way: (&str, &str), encryption: &str) -> Baresip {
+    let lines = format!(
+        "module srtp.so\nrtcp_mux {}\nsip_cafile {}\n",
+        if way.0 == "tcp" { "no" } else { "yes" },
+        appliance.certificate().display()
+    );
+    let parameters = format!(";mediaenc={encryption}");
+    Baresip::start_as(user, appliance.sip.ip(), way, &parameters, &lines)
+}
+
+/// Its first report, to open the way, and its last one are not encrypted: it has no keys yet, or any more.
+fn is_clean(rtp: &Value) -> bool {
+    rtp["srtp_failed"].as_u64().unwrap() <= 2 && rtp["srtp_replayed"] == 0
+}
+
+/// Our own caller's offer, as baresip takes it: the suite and the packets that came.
+fn answers(transport: &str, srtp: &str, encryption: &str) -> Option<(Option<String>, u64)> {
+    let address = Ipv4Addr::LOCALHOST.into();
+    let parameters = match encryption {
+        "" => ";answermode=auto".to_owned(),
+        name => format!(";answermode=auto;mediaenc={name}"),
+    };
+    let module = if encryption.is_empty() { "" } else { "module srtp.so\n" };
+    let way = (transport, "PCMU/8000/1");
+    let callee = Baresip::start_as("callee", address, way, &parameters, module);
+    let made = Command::new(env!("CARGO_BIN_EXE_attendant"))
+        .args(["call", callee.uri(), "--json", "--max-seconds", "4", "--srtp", srtp])
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&made.stdout).unwrap();
+    if report["answered"] == false {
+        return None;
+    }
+    assert!(is_clean(&report["rtp"]), "{report}");
+    let suite = report["srtp"].as_str().map(str::to_owned);
+    Some((suite, report["rtp"]["packets_received"].as_u64().unwrap()))
+}
+
+#[test]
+fn our_offers_with_keys_are_understood_and_are_no_harm_to_who_knows_none() {
+    if !is_installed() {
+        return;
+    }
+    for (srtp, encryption, is_encrypted) in [
+        ("required", "srtp-mand", Some(true)),
+        ("required", "srtp", Some(true)),
+        ("optional", "srtp", Some(true)),
+        ("optional", "", Some(false)),
+        ("off", "srtp", Some(false)),
+        ("required", "", None),
+    ] {
+        let answered = answers("udp", srtp, encryption);
+        println!("{srtp}, {encryption:?}: {answered:?}");
+        let suites = answered.as_ref().map(|(suite, _)| suite.is_some());
+        assert_eq!(suites, is_encrypted, "{srtp} {encryption:?}");
+        assert!(answered.is_none_or(|(_, received)| received > 50), "{srtp} {encryption:?}");
+    }
+}
+
+#[test]
+fn encrypted_sound_is_understood_both_ways() {
+    if !is_installed() {
+        return;
+    }
+    let sounds = Sounds::new();
+    let appliance = Setup::default().secure().with("media", "srtp = \"required\"").start();
+    let calls = [
+        ("udp", "PCMU/8000/1", "srtp-mand"),
+        ("tls", "G722/16000/1", "srtp-mand"),
+        ("tcp", "opus/48000/2", "srtp"),
+    ];
+    std::thread::scope(|scope| {
+        for (transport, codec, encryption) in calls {
+            let (appliance, sounds) = (&appliance, &sounds);
+            scope.spawn(move || {
+                let user = format!("{encryption}-{transport}");
+                let mut caller = encrypting(appliance, &user, (transport, codec), encryption);
+                let target =
+                    if transport == "tls" { appliance.secure_uri() } else { appliance.uri() };
+                caller.command("dial", &target);
+                caller.event("CALL_ESTABLISHED", ANSWER);
+                let record = talk(appliance, sounds, caller, &user);
+                assert_eq!(record["srtp"], "AES_CM_128_HMAC_SHA1_80", "{record:#}");
+                let rtp = &record["rtp"];
+                assert!(is_clean(rtp) && rtp["packets_lost"] == 0, "{user}: {rtp}");
+            });
+        }
+    });
+}
+
+#[test]
+fn who_does_not_encrypt_where_that_is_wanted_is_refused_and_so_is_who_insists_where_it_is_not() {
+    if !is_installed() {
+        return;
+    }
+    let way = ("udp", "PCMU/8000/1");
+    for (srtp, encryption) in [("required", ""), ("off", "srtp-mand")] {
+        let setup = Setup::default().secure().with("media", &format!("srtp = \"{srtp}\""));
+        let appliance = setup.start();
+        let mut caller = encrypting(&appliance, "refused", way, encryption);
+        caller.command("dial", &appliance.uri());
+        let closed = caller.event("CALL_CLOSED", ANSWER);
+        assert!(closed["param"].as_str().unwrap().contains("488"), "{closed}");
+        assert_eq!(appliance.api("/api/calls")["calls"].as_array().unwrap().len(), 0);
+    }
 }
 
 #[test]

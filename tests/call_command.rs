@@ -68,6 +68,34 @@ fn loudness(wav: &Path) -> Vec<[u16; 2]> {
 }
 
 #[test]
+fn an_encrypted_call_is_held_and_one_that_is_not_is_refused_where_it_must_be() {
+    let suite = Some("AES_CM_128_HMAC_SHA1_80");
+    for (srtp, calls) in [
+        ("optional", [("required", Some(suite)), ("off", Some(None))]),
+        ("required", [("optional", Some(suite)), ("off", None)]),
+        ("off", [("optional", Some(None)), ("required", None)]),
+    ] {
+        let appliance = Setup::default().with("media", &format!("srtp = \"{srtp}\"")).start();
+        for (call, expected) in calls {
+            let Some(suite) = expected else {
+                let (code, text) = ended(start(&appliance.uri(), &["--srtp", call]));
+                assert_eq!(code, Some(3), "{srtp} {call}: {text}");
+                assert!(text.contains("488"), "{text}");
+                continue;
+            };
+            let keys = ["--dtmf", "2", "--expect", "harbour road", "--srtp", call];
+            let (code, report) = report(&appliance, &appliance.uri(), &keys);
+            assert_eq!(code, Some(0), "{srtp} {call}: {report}");
+            assert_eq!(report["srtp"].as_str(), suite, "{report}");
+            assert_eq!(report["rtp"]["srtp_failed"], 0, "{report}");
+            let is_ours = |record: &Value| record["sip_call_id"] == report["sip_call_id"];
+            let record = appliance.record(is_ours).unwrap();
+            assert_eq!(record["srtp"].as_str(), suite, "{record}");
+        }
+    }
+}
+
+#[test]
 fn a_conversation_is_held_measured_recorded_and_judged() {
     if !is_installed() {
         return;

@@ -15,7 +15,7 @@ use attendant::appliance::realtime;
 use attendant::appliance::rings::{self, AudioCommand, AudioEventKind, NetSide, Place, Rings};
 use attendant::appliance::rtp_socket::{Channel, PortRange, ReceiveBuffer};
 use attendant::base::pcm::{FRAME_SAMPLES, Frame};
-use attendant::base::{CallId, Entropy, Private, UtteranceId};
+use attendant::base::{CallId, Entropy, Keying, Private, SrtpKey, SrtpSuite, UtteranceId};
 use attendant::call::media::{
     Datagram, DtmfPlan, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout,
     Settings, Sink,
@@ -130,16 +130,36 @@ fn plan(codec: Codec, ptime_ms: u32, remote: SocketAddr) -> Plan {
         ptime_ms,
         sends: true,
         receives: true,
+        keying: None,
     }
+}
+
+/// The same, encrypted; `end` says whose side it is.
+fn encrypted(plan: Plan, end: usize) -> Plan {
+    let suite = SrtpSuite::ALL[plan.ptime_ms as usize / 10 % SrtpSuite::ALL.len()];
+    let mut keys = [1, 2].map(|n| SrtpKey::random(suite, &mut Entropy::new([n; 32])));
+    keys.rotate_left(end);
+    let [tx, rx] = keys;
+    Plan { keying: Some(Keying { suite, tx, rx }), ..plan }
 }
 
 /// A call of both ends with `plan_of` each: loss, disorder, strangers, garbage, digits, hold,
 /// another codec, and its end.
-fn call(ends: &mut [Media; 2], wires: &mut [Wire; 2], start: Instant, codec: Codec, ptime_ms: u32) {
+fn call(
+    ends: &mut [Media; 2],
+    wires: &mut [Wire; 2],
+    start: Instant,
+    (codec, ptime_ms): (Codec, u32),
+    is_encrypted: bool,
+) {
+    let plan = |codec, ptime_ms, remote, end| {
+        let plain = plan(codec, ptime_ms, remote);
+        if is_encrypted { encrypted(plain, end) } else { plain }
+    };
     let addresses = [4_000, 5_000].map(|port| SocketAddr::from(([192, 0, 2, 1], port)));
     let stranger = SocketAddr::from(([203, 0, 113, 9], 9));
     for (end, media) in ends.iter_mut().enumerate() {
-        media.start(start, &plan(codec, ptime_ms, addresses[1 - end]));
+        media.start(start, &plan(codec, ptime_ms, addresses[1 - end], end));
     }
     let mut buzz = Buzz(1);
     for n in 0..600_u32 {
@@ -167,9 +187,9 @@ fn call(ends: &mut [Media; 2], wires: &mut [Wire; 2], start: Instant, codec: Cod
         }
         match n {
             100 => assert!(ends[0].press('5', Duration::from_millis(200))),
-            200 => ends[0].apply(now, &plan(Codec::Pcma, 30, addresses[1])),
-            300 => ends[0].apply(now, &Plan { sends: false, ..plan(codec, 20, stranger) }),
-            400 => ends[0].apply(now, &plan(codec, ptime_ms, addresses[1])),
+            200 => ends[0].apply(now, &plan(Codec::Pcma, 30, addresses[1], 0)),
+            300 => ends[0].apply(now, &Plan { sends: false, ..plan(codec, 20, stranger, 0) }),
+            400 => ends[0].apply(now, &plan(codec, ptime_ms, addresses[1], 0)),
             _ => {}
         }
     }
@@ -188,16 +208,20 @@ fn a_whole_call_allocates_nothing_after_construction() {
     let mut start = Instant::now();
     for codec in Codec::ALL {
         for ptime_ms in [10, 20, 60] {
-            let count = allocations(|| call(&mut ends, &mut wires, start, codec, ptime_ms));
-            assert_eq!(count, 0, "{codec:?} {ptime_ms} ms");
-            start += Duration::from_secs(60);
+            for is_encrypted in [false, true] {
+                let sound = (codec, ptime_ms);
+                let count = allocations(|| call(&mut ends, &mut wires, start, sound, is_encrypted));
+                assert_eq!(count, 0, "{codec:?} {ptime_ms} ms, encrypted: {is_encrypted}");
+                start += Duration::from_secs(60);
+            }
         }
     }
     for (media, wire) in ends.iter().zip(&wires) {
         let report = media.report();
         assert!(report.received > 100 && report.sent > 100, "{report:?}");
         assert!(report.foreign > 0 && report.concealed_ms > 0, "{report:?}");
-        assert!(wire.heard == 12 * 600 && wire.events > 12);
+        assert!(report.srtp_failed > 0 && report.malformed == 0, "{report:?}");
+        assert!(wire.heard == 24 * 600 && wire.events > 12);
     }
 }
 
@@ -259,7 +283,9 @@ fn the_audio_thread_allocates_nothing_with_empty_and_with_full_rings() {
     for (n, (peer, port)) in peers.iter().zip(&mut ports).enumerate() {
         let sockets = range.bind(LOCAL).unwrap();
         *port = sockets.port();
+        // Without agreed events, so that keys are listened for in the sound.
         let plan = plan(Codec::Pcmu, 20, peer.socket.local_addr().unwrap());
+        let plan = Plan { dtmf: None, ..plan };
         let (place, call) = (Place(n as u16), CallId(n as u64));
         net.commands.push(AudioCommand::Start { place, call, sockets, plan }).unwrap();
     }

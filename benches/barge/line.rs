@@ -145,6 +145,7 @@ fn plan(to: SocketAddr) -> Plan {
         ptime_ms: 20,
         sends: true,
         receives: true,
+        keying: None,
     }
 }
 

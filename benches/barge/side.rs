@@ -16,7 +16,7 @@ use attendant::converse::people::WeekMinute;
 use attendant::converse::playbook::SHIPPED;
 use attendant::converse::{self, Playbook};
 use attendant::listen::{self, Recognition};
-use attendant::sdp::Offering;
+use attendant::sdp::{Offering, Srtp};
 use attendant::sip::{self, Flow, LegId};
 
 use crate::pauses::recogniser::Ears;
@@ -110,12 +110,23 @@ impl Side {
             leg: LEG,
             start: Start { now, unix_ms: 0, local: WeekMinute::default() },
             incoming: Box::new(incoming),
-            media: LocalMedia { address: local.ip(), port: own_port, id: 1 },
+            media: LocalMedia {
+                address: local.ip(),
+                port: own_port,
+                id: 1,
+                srtp: None,
+                seed: Private::default(),
+            },
             manner: Manner::plain(LanguageCode::ENGLISH),
             shelf,
         };
         let settings = Settings {
-            offering: Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20 },
+            offering: Offering {
+                codecs: vec![Codec::Pcmu],
+                dtmf: true,
+                ptime_ms: 20,
+                srtp: Srtp::Optional,
+            },
             answer_after: Duration::ZERO,
             listen: listen::Settings::default(),
             converse: converse::Settings::default(),

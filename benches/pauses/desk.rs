@@ -13,7 +13,7 @@ use attendant::codec::Codec;
 use attendant::converse::people::WeekMinute;
 use attendant::converse::{self, Playbook, fixed_phrases};
 use attendant::listen::{self, Ours, Urgency, Vad};
-use attendant::sdp::Offering;
+use attendant::sdp::{Offering, Srtp};
 use attendant::sip::{self, Flow, LegId};
 
 use super::corpus::{Asked, line_noise};
@@ -106,12 +106,23 @@ impl Desk {
             leg: LEG,
             start: Start { now, unix_ms: 0, local: WeekMinute::default() },
             incoming: Box::new(incoming),
-            media: LocalMedia { address: local.ip(), port: 20_000, id: 1 },
+            media: LocalMedia {
+                address: local.ip(),
+                port: 20_000,
+                id: 1,
+                srtp: None,
+                seed: Private::default(),
+            },
             manner: Manner::plain(LanguageCode::ENGLISH),
             shelf: Arc::new(shelf),
         };
         let settings = attendant::call::Settings {
-            offering: Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20 },
+            offering: Offering {
+                codecs: vec![Codec::Pcmu],
+                dtmf: true,
+                ptime_ms: 20,
+                srtp: Srtp::Optional,
+            },
             answer_after: Duration::ZERO,
             listen: settings.clone(),
             converse: converse::Settings::default(),

@@ -18,9 +18,14 @@ impl Entropy {
 
     /// A child generator, for a part that is to be independent of the order of its siblings' draws.
     pub fn fork(&mut self) -> Self {
+        Self::new(self.seed())
+    }
+
+    /// For a generator that is made elsewhere.
+    pub fn seed(&mut self) -> [u8; 32] {
         let mut seed = [0; 32];
         self.0.fill_bytes(&mut seed);
-        Self::new(seed)
+        seed
     }
 
     pub fn next_u16(&mut self) -> u16 {

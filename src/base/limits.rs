@@ -44,6 +44,9 @@ pub const SDP_MEDIA_LINES: usize = 32;
 pub const RTP_DATAGRAM_BYTES: usize = 1_500;
 /// Datagrams taken from one call's sockets in one tick; the rest wait or are lost in the kernel.
 pub const RTP_DATAGRAMS_PER_TICK: usize = 32;
+/// Streams (SSRCs) under one SRTP key whose replays are known: a telephone system that passes on music and
+/// people by turns has a few. Only the peer itself can begin one.
+pub const SRTP_STREAMS: usize = 16;
 /// Packets that the jitter buffer holds: 1.28 s at 20 ms.
 pub const JITTER_PACKETS: usize = 64;
 /// A peer's address may be learnt within this many packets (reliability rule: RTP bleed).

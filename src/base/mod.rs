@@ -4,6 +4,7 @@
 
 pub mod entropy;
 pub mod ids;
+pub mod keying;
 pub mod language;
 pub mod limits;
 pub mod pcm;
@@ -13,6 +14,7 @@ pub mod timers;
 
 pub use entropy::Entropy;
 pub use ids::{CallId, UtteranceId, WorkId};
+pub use keying::{Keying, SrtpKey, SrtpSuite};
 pub use language::LanguageCode;
 pub use private::Private;
 pub use timers::TimerTable;

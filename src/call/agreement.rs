@@ -7,18 +7,23 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::media::{DtmfPlan, PayloadTypes, Plan};
-use crate::base::Private;
+use crate::base::{Entropy, Private, SrtpSuite};
 use crate::codec::EncoderSettings;
-use crate::sdp::{self, Direction, Local, Negotiated, Offering, Refusal, Revision};
+use crate::sdp::{self, Direction, Keys, Local, Negotiated, Offering, Refusal, Revision, Srtp};
 
-/// Where the peer is to send to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where the peer is to send to, and what is encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalMedia {
     pub address: IpAddr,
     /// Of RTP; RTCP has the next one.
     pub port: u16,
     /// The session id of our `o=` line.
     pub id: u64,
+    /// Whether this call is encrypted; `None`: as the offering says.
+    pub srtp: Option<Srtp>,
+    /// What our keys are made from. A flight record has neither it nor the keys.
+    #[serde(skip)]
+    pub seed: Private<[u8; 32]>,
 }
 
 /// The offer and answer of one call.
@@ -27,12 +32,18 @@ pub struct Agreement {
     offering: Offering,
     local: Local,
     revision: Revision,
+    entropy: Entropy,
+    /// The suite under which the call is encrypted.
+    suite: Option<SrtpSuite>,
 }
 
 impl Agreement {
-    pub fn new(offering: Offering, media: LocalMedia) -> Self {
-        let local = Local { address: media.address, port: media.port, id: media.id };
-        Self { offering, local, revision: Revision::default() }
+    pub fn new(offering: Offering, media: &LocalMedia) -> Self {
+        let mut entropy = Entropy::new(*media.seed.reveal());
+        let keys = Keys::random(&mut entropy);
+        let local = Local { address: media.address, port: media.port, id: media.id, keys };
+        let offering = Offering { srtp: media.srtp.unwrap_or(offering.srtp), ..offering };
+        Self { offering, local, revision: Revision::default(), entropy, suite: None }
     }
 
     /// Our answer to the peer's offer.
@@ -41,7 +52,7 @@ impl Agreement {
     /// As [`sdp::answer`]; what was agreed before stays.
     pub fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Plan), Refusal> {
         let answer = self.revision.answer(offer, &self.offering, &self.local, false)?;
-        Ok((answer.body, plan(&answer.negotiated)))
+        Ok((answer.body, self.agreed(&answer.negotiated)))
     }
 
     /// Our offer, where the peer made none.
@@ -53,8 +64,19 @@ impl Agreement {
     ///
     /// # Errors
     /// As [`sdp::accept`].
-    pub fn accept(&self, answer: &[u8]) -> Result<Plan, Refusal> {
-        sdp::accept(&self.offering, answer).map(|negotiated| plan(&negotiated))
+    pub fn accept(&mut self, answer: &[u8]) -> Result<Plan, Refusal> {
+        let negotiated = sdp::accept(&self.offering, &self.local.keys, answer)?;
+        Ok(self.agreed(&negotiated))
+    }
+
+    /// A key of ours that is given up is not used again.
+    fn agreed(&mut self, negotiated: &Negotiated) -> Plan {
+        let suite = negotiated.keying.as_ref().map(|keying| keying.suite);
+        let before = std::mem::replace(&mut self.suite, suite);
+        if let Some(before) = before.filter(|_| before != suite) {
+            self.local.keys.renew(before, &mut self.entropy);
+        }
+        plan(negotiated)
     }
 }
 
@@ -79,5 +101,58 @@ fn plan(agreed: &Negotiated) -> Plan {
         ptime_ms: agreed.ptime_ms,
         sends: agreed.direction.sends(),
         receives: agreed.direction.receives(),
+        keying: agreed.keying.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Codec;
+
+    const KEY: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNk";
+
+    fn agreement(srtp: Option<Srtp>) -> Agreement {
+        let offering =
+            Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20, srtp: Srtp::Optional };
+        let address = "192.0.2.1".parse().unwrap();
+        let seed = Private::new([7; 32]);
+        Agreement::new(offering, &LocalMedia { address, port: 4_000, id: 1, srtp, seed })
+    }
+
+    fn offer(suite: Option<&str>) -> Vec<u8> {
+        let crypto = suite.map(|suite| format!("a=crypto:1 {suite} inline:{KEY}\r\n"));
+        let head = "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 RTP/AVP 0\r\n";
+        format!("{head}{}", crypto.unwrap_or_default()).into_bytes()
+    }
+
+    #[test]
+    fn our_key_stays_as_long_as_it_is_used_and_never_comes_back() {
+        let (long, short) = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32");
+        let mut agreement = agreement(None);
+        let mut key = |suite: Option<&str>| {
+            let (_, plan) = agreement.answer(&offer(suite)).unwrap();
+            plan.keying.map(|keying| keying.tx)
+        };
+        let first = key(Some(long));
+        assert!(first.is_some() && key(Some(long)) == first);
+        let other = key(Some(short));
+        let mut all = vec![first, other];
+        for suite in [Some(long), None, Some(long), Some(short), Some(long)] {
+            let next = key(suite);
+            assert_eq!(next.is_some(), suite.is_some());
+            assert!(next.is_none() || !all.contains(&next), "{suite:?}");
+            all.push(next);
+        }
+    }
+
+    #[test]
+    fn what_one_call_wants_goes_before_what_all_want() {
+        let plain = offer(None);
+        assert!(agreement(None).answer(&plain).is_ok());
+        assert_eq!(agreement(Some(Srtp::Required)).answer(&plain).unwrap_err().status, 488);
+        let crypto = offer(Some("AES_CM_128_HMAC_SHA1_80"));
+        let (_, plan) = agreement(Some(Srtp::Off)).answer(&crypto).unwrap();
+        assert_eq!(plan.keying, None);
     }
 }

@@ -50,7 +50,7 @@ impl Dialling {
     /// last; a description that fits nothing is left alone, as another may follow.
     pub(super) fn provisional(
         &mut self,
-        agreement: &Agreement,
+        agreement: &mut Agreement,
         status: u16,
         sdp: Option<&[u8]>,
     ) -> Option<Media> {
@@ -68,7 +68,11 @@ impl Dialling {
     }
 
     /// The 2xx; `None` where its description fits nothing, or is missing.
-    pub(super) fn accepted(&mut self, agreement: &Agreement, sdp: Option<&[u8]>) -> Option<Media> {
+    pub(super) fn accepted(
+        &mut self,
+        agreement: &mut Agreement,
+        sdp: Option<&[u8]>,
+    ) -> Option<Media> {
         self.stage = Stage::Accepted;
         let plan = agreement.accept(sdp?).ok()?;
         Some(self.media(plan))
@@ -118,9 +122,10 @@ impl Dialling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Private;
     use crate::call::LocalMedia;
     use crate::codec::Codec;
-    use crate::sdp::Offering;
+    use crate::sdp::{Offering, Srtp};
 
     const FITS: &[u8] =
         b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
@@ -129,9 +134,16 @@ mod tests {
         t=0 0\r\nm=audio 40000 RTP/AVP 18\r\n";
 
     fn dialled() -> (Dialling, Agreement) {
-        let offering = Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20 };
-        let media = LocalMedia { address: [192, 0, 2, 1].into(), port: 20_000, id: 7 };
-        let mut agreement = Agreement::new(offering, media);
+        let offering =
+            Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20, srtp: Srtp::Off };
+        let media = LocalMedia {
+            address: [192, 0, 2, 1].into(),
+            port: 20_000,
+            id: 7,
+            srtp: None,
+            seed: Private::default(),
+        };
+        let mut agreement = Agreement::new(offering, &media);
         agreement.offer();
         (Dialling::new(), agreement)
     }
@@ -148,9 +160,9 @@ mod tests {
             (&[(183, Some(FITS)), (180, None)], Progress::EarlyMedia),
             (&[(180, None), (183, Some(FITS)), (183, Some(FITS))], Progress::EarlyMedia),
         ] {
-            let (mut dialling, agreement) = dialled();
+            let (mut dialling, mut agreement) = dialled();
             for (status, sdp) in responses {
-                dialling.provisional(&agreement, *status, *sdp);
+                dialling.provisional(&mut agreement, *status, *sdp);
             }
             assert_eq!(dialling.progress(), progress, "{responses:?}");
             dialling.pick_up();
@@ -160,23 +172,23 @@ mod tests {
 
     #[test]
     fn the_media_start_once_and_follow_each_description() {
-        let (mut dialling, agreement) = dialled();
-        let first = dialling.provisional(&agreement, 183, Some(FITS));
+        let (mut dialling, mut agreement) = dialled();
+        let first = dialling.provisional(&mut agreement, 183, Some(FITS));
         assert!(matches!(first, Some(Media::Start(_))));
-        let fork = dialling.provisional(&agreement, 183, Some(FITS));
+        let fork = dialling.provisional(&mut agreement, 183, Some(FITS));
         assert!(matches!(fork, Some(Media::Apply(_))));
-        assert!(matches!(dialling.accepted(&agreement, Some(FITS)), Some(Media::Apply(_))));
-        assert!(dialling.provisional(&agreement, 183, Some(FITS)).is_none(), "it comes late");
+        assert!(matches!(dialling.accepted(&mut agreement, Some(FITS)), Some(Media::Apply(_))));
+        assert!(dialling.provisional(&mut agreement, 183, Some(FITS)).is_none(), "it comes late");
     }
 
     #[test]
     fn a_2xx_is_an_answer_once_somebody_has_picked_up_in_either_order() {
         for picks_up_first in [false, true] {
-            let (mut dialling, agreement) = dialled();
+            let (mut dialling, mut agreement) = dialled();
             if picks_up_first {
                 dialling.pick_up();
             }
-            dialling.accepted(&agreement, Some(FITS));
+            dialling.accepted(&mut agreement, Some(FITS));
             assert_eq!(dialling.is_answered(), picks_up_first);
             dialling.pick_up();
             assert!(dialling.is_answered() && dialling.is_accepted());
@@ -186,16 +198,16 @@ mod tests {
     #[test]
     fn a_2xx_that_fits_nothing_is_no_answer_whoever_picks_up() {
         for sdp in [None, Some(FITS_NOT)] {
-            let (mut dialling, agreement) = dialled();
+            let (mut dialling, mut agreement) = dialled();
             dialling.pick_up();
-            assert!(dialling.accepted(&agreement, sdp).is_none());
+            assert!(dialling.accepted(&mut agreement, sdp).is_none());
             assert!(!dialling.is_answered() && dialling.is_accepted());
         }
     }
 
     #[test]
     fn a_refusal_is_told_by_what_it_means() {
-        let (mut dialling, agreement) = dialled();
+        let (mut dialling, mut agreement) = dialled();
         for (status, silent, rung) in [
             (486, Cause::CalleeBusy, Cause::CalleeBusy),
             (600, Cause::CalleeBusy, Cause::CalleeBusy),
@@ -206,7 +218,7 @@ mod tests {
             (603, Cause::Refused(603), Cause::Refused(603)),
         ] {
             assert_eq!(Dialling::new().refusal(status), silent, "{status}");
-            dialling.provisional(&agreement, 180, None);
+            dialling.provisional(&mut agreement, 180, None);
             assert_eq!(dialling.refusal(status), rung, "{status}");
         }
     }

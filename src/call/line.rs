@@ -50,6 +50,8 @@ impl Line {
             concealed_ms: report.concealed_ms,
             peer_loss: report.peer_loss,
             round_trip_ms: report.rtt_ms,
+            srtp_failed: report.srtp_failed,
+            srtp_replayed: report.srtp_replayed,
             mos_incoming: self.quality.incoming,
             mos_outgoing: self.quality.outgoing,
         };

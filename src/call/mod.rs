@@ -20,6 +20,7 @@ pub mod flight;
 mod floor;
 mod handover;
 mod hearing;
+mod keys;
 pub mod language;
 pub mod latency;
 mod line;

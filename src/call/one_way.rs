@@ -236,6 +236,7 @@ mod tests {
             ptime_ms: 20,
             sends: true,
             receives: true,
+            keying: None,
         }
     }
 

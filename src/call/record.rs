@@ -7,7 +7,7 @@ use super::ending::Ending;
 use super::latency::Latency;
 use super::one_way::OneWay;
 use super::quality::Mos;
-use crate::base::{CallId, LanguageCode, Private, limits};
+use crate::base::{CallId, LanguageCode, Private, SrtpSuite, limits};
 use crate::codec::Codec;
 use crate::converse::Message;
 use crate::listen::{Guards, PartialText};
@@ -146,6 +146,10 @@ pub struct RtpReport {
     pub mos_incoming: Option<Mos>,
     /// How we sound to the peer, by its RTCP reports; `None` without one.
     pub mos_outgoing: Option<Mos>,
+    /// Ignored because they were not encrypted under the peer's key.
+    pub srtp_failed: u64,
+    /// Ignored because they had come before.
+    pub srtp_replayed: u64,
 }
 
 /// One call.
@@ -166,6 +170,8 @@ pub struct CallRecord {
     pub codec: Option<Codec>,
     /// `None` for a call that came.
     pub dialled: Option<Dialled>,
+    /// `None`: the sound is not encrypted.
+    pub srtp: Option<SrtpSuite>,
     /// In which the call is held.
     pub language: Option<LanguageCode>,
     /// From the INVITE to the 200.
@@ -210,6 +216,7 @@ impl CallRecord {
             },
             codec: None,
             dialled: None,
+            srtp: None,
             language: None,
             answer_delay_ms: None,
             greeting_delay_ms: None,

@@ -19,6 +19,7 @@ use super::dialling::Dialling;
 use super::ending::{Cause, Ending};
 use super::floor::Floor;
 use super::handover::{Handover, PutThrough};
+use super::keys::Keys;
 use super::language::{Manner, Tongues};
 use super::latency::Stages;
 use super::line::Line;
@@ -155,6 +156,7 @@ pub struct Call {
     floor: Floor,
     stages: Stages,
     handover: Handover,
+    keys: Keys,
     line: Line,
     record: CallRecord,
     timers: TimerTable<Timer>,
@@ -171,7 +173,7 @@ impl Call {
     /// Takes a call that was admitted; a description that nothing fits is refused.
     pub fn answer(settings: &Settings, opening: Opening) -> Result<Self, Refusal> {
         let Opening { id, leg, start, incoming, media, manner, shelf } = opening;
-        let mut agreement = Agreement::new(settings.offering.clone(), media);
+        let mut agreement = Agreement::new(settings.offering.clone(), &media);
         let (answer, plan) = match &incoming.offer {
             Some(offer) => agreement.answer(offer).map(|(body, plan)| (body, Some(plan)))?,
             None => (agreement.offer(), None),
@@ -209,6 +211,7 @@ impl Call {
             agreement,
             floor,
             handover: Handover::None,
+            keys: Keys::default(),
             stages: Stages::default(),
             line,
             record,
@@ -259,8 +262,16 @@ impl Call {
             Input::Media(MediaEvent::UtteranceAudible { utterance, at, peer_spoke }) => {
                 self.audible(utterance, at, peer_spoke);
             }
-            Input::Media(MediaEvent::DigitBegun) => self.floor.digit_begun(now),
-            Input::Media(MediaEvent::Digit { digit, .. }) => self.floor.digit(now, digit),
+            Input::Media(MediaEvent::DigitBegun) => {
+                if self.keys.begins() {
+                    self.floor.digit_begun(now);
+                }
+            }
+            Input::Media(MediaEvent::Digit { digit, .. }) => {
+                if self.keys.ends(now, digit) {
+                    self.floor.digit(now, digit);
+                }
+            }
             Input::Media(
                 MediaEvent::FirstPacket { .. }
                 | MediaEvent::DigitsSent
@@ -298,7 +309,11 @@ impl Call {
             E::Established { answer, .. } => self.established(now, answer.as_deref()),
             E::OfferReceived { offer, .. } => self.reoffered(now, offer.as_deref()),
             E::OfferAnswered { sdp, .. } => self.reanswered(now, &sdp),
-            E::Dtmf { digit, .. } => self.floor.digit(now, digit),
+            E::Dtmf { digit, .. } => {
+                if self.keys.info(now, digit) {
+                    self.floor.digit(now, digit);
+                }
+            }
             E::Refer { news, .. } => self.referred(now, news),
             E::Cancelled { .. } => self.finish(now, Cause::Cancelled.into()),
             E::Ended { cause, .. } => self.ended(now, cause),
@@ -349,14 +364,21 @@ impl Call {
     }
 
     fn start_media(&mut self, now: Instant, plan: Plan) {
-        self.record.codec = Some(plan.codec);
+        self.note_plan(&plan);
         self.floor.held(now, !plan.sends);
         self.line.agreed(now, &plan);
         self.out.push_back(Output::StartMedia(plan));
     }
 
-    fn apply_media(&mut self, now: Instant, plan: Plan) {
+    /// What both the record and the keys must know of it.
+    fn note_plan(&mut self, plan: &Plan) {
+        self.keys.agreed(plan.dtmf.is_some());
         self.record.codec = Some(plan.codec);
+        self.record.srtp = plan.keying.as_ref().map(|keying| keying.suite);
+    }
+
+    fn apply_media(&mut self, now: Instant, plan: Plan) {
+        self.note_plan(&plan);
         self.floor.held(now, !plan.sends);
         self.line.agreed(now, &plan);
         self.out.push_back(Output::ApplyMedia(plan));

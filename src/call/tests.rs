@@ -15,7 +15,7 @@ use crate::codec::Codec;
 use crate::converse::people::WeekMinute;
 use crate::converse::{self, Playbook, fixed_phrases};
 use crate::listen::{self, Recognition, Urgency, VadScore};
-use crate::sdp::Offering;
+use crate::sdp::{Offering, Srtp};
 use crate::sip::{self, EndCause, Flow, LegId};
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
@@ -36,7 +36,12 @@ const LEG: LegId = LegId(1);
 
 fn settings() -> Settings {
     Settings {
-        offering: Offering { codecs: vec![Codec::Pcmu, Codec::G722], dtmf: true, ptime_ms: 20 },
+        offering: Offering {
+            codecs: vec![Codec::Pcmu, Codec::G722],
+            dtmf: true,
+            ptime_ms: 20,
+            srtp: Srtp::Optional,
+        },
         answer_after: Duration::ZERO,
         listen: listen::Settings::default(),
         converse: converse::Settings::default(),
@@ -150,7 +155,13 @@ impl Desk {
             leg: LEG,
             start: Start { now, unix_ms: 1_000_000, local: WeekMinute::default() },
             incoming,
-            media: LocalMedia { address: local.ip(), port: 20_000, id: 7 },
+            media: LocalMedia {
+                address: local.ip(),
+                port: 20_000,
+                id: 7,
+                srtp: None,
+                seed: Private::default(),
+            },
             manner,
             shelf: Arc::new(shelf(settings, phrase_frames)),
         };

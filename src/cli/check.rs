@@ -28,6 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     for missing in missing.into_iter().filter_map(Result::err) {
         eprintln!("attendant: a start here would fail: {}", with_sources(&missing));
     }
+    front::srtp_warnings(&config).iter().for_each(|text| eprintln!("attendant: {text}"));
     Ok(())
 }
 

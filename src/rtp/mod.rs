@@ -11,6 +11,7 @@ pub mod reception;
 pub mod rtcp;
 pub mod sender;
 pub mod sequence;
+pub mod srtp;
 pub mod telephone_event;
 
 pub use jitter::{JitterBuffer, JitterCounts};

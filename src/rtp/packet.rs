@@ -58,29 +58,36 @@ pub struct Packet<'a> {
 
 impl<'a> Packet<'a> {
     pub fn parse(datagram: &'a [u8]) -> Result<Self, PacketError> {
-        let (head, rest) =
-            datagram.split_first_chunk::<HEADER_BYTES>().ok_or(PacketError::Truncated)?;
-        let [first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *head;
-        if first >> 6 != 2 {
-            return Err(PacketError::Version);
-        }
-        let csrc_bytes = usize::from(first & 0x0F) * 4;
-        let mut payload = rest.get(csrc_bytes..).ok_or(PacketError::Truncated)?;
-        if first & 0x10 != 0 {
-            payload = skip_extension(payload)?;
-        }
-        if first & 0x20 != 0 {
+        let (header, clear) = clear_part(datagram)?;
+        let mut payload = datagram.get(clear..).ok_or(PacketError::Truncated)?;
+        if datagram.first().is_some_and(|first| first & 0x20 != 0) {
             payload = strip_padding(payload)?;
         }
-        let header = Header {
-            marker: second & 0x80 != 0,
-            payload_type: second & 0x7F,
-            sequence: Sequence(u16::from_be_bytes([s0, s1])),
-            timestamp: RtpTime(u32::from_be_bytes([t0, t1, t2, t3])),
-            ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
-        };
         Ok(Self { header, payload })
     }
+}
+
+/// The header, and where the payload with its padding begins: what SRTP leaves clear.
+pub fn clear_part(datagram: &[u8]) -> Result<(Header, usize), PacketError> {
+    let (head, rest) =
+        datagram.split_first_chunk::<HEADER_BYTES>().ok_or(PacketError::Truncated)?;
+    let [first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *head;
+    if first >> 6 != 2 {
+        return Err(PacketError::Version);
+    }
+    let csrc_bytes = usize::from(first & 0x0F) * 4;
+    let mut payload = rest.get(csrc_bytes..).ok_or(PacketError::Truncated)?;
+    if first & 0x10 != 0 {
+        payload = skip_extension(payload)?;
+    }
+    let header = Header {
+        marker: second & 0x80 != 0,
+        payload_type: second & 0x7F,
+        sequence: Sequence(u16::from_be_bytes([s0, s1])),
+        timestamp: RtpTime(u32::from_be_bytes([t0, t1, t2, t3])),
+        ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
+    };
+    Ok((header, datagram.len() - payload.len()))
 }
 
 impl Header {

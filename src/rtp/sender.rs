@@ -25,7 +25,9 @@ impl Sender {
     pub fn new(entropy: &mut Entropy) -> Self {
         Self {
             ssrc: entropy.next_u32(),
-            sequence: Sequence(entropy.next_u16()),
+            // Below 2^15, so that an SRTP receiver who misses the first packets cannot take the counter of
+            // the rollovers for another (RFC 3711 section 3.3.1).
+            sequence: Sequence(entropy.next_u16() >> 1),
             timestamp: RtpTime(entropy.next_u32()),
             starts_talkspurt: true,
             packets: 0,

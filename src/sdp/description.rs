@@ -19,6 +19,14 @@ pub struct MediaLine<'a> {
     pub media: &'a Media,
 }
 
+/// Whether a line's sound is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Only if there are keys that both know.
+    Plain,
+    Secure,
+}
+
 impl Description {
     /// Lines of no use here (`o= s= b= t= k=` and the rest) are left out first: a fault in them is
     /// no reason to refuse a call.
@@ -102,9 +110,16 @@ impl<'a> MediaLine<'a> {
         self.media.media.eq_ignore_ascii_case("audio")
     }
 
-    /// Plain RTP, with or without the feedback profile (RFC 4585), which we may ignore.
-    pub fn is_plain_rtp(&self) -> bool {
-        ["RTP/AVP", "RTP/AVPF"].iter().any(|proto| self.media.proto.eq_ignore_ascii_case(proto))
+    /// `None` for what is not RTP by itself, as with keys by DTLS. The feedback of AVPF and SAVPF
+    /// (RFC 4585) we may ignore.
+    pub fn profile(&self) -> Option<Profile> {
+        let named =
+            |names: [&str; 2]| names.iter().any(|n| self.media.proto.eq_ignore_ascii_case(n));
+        match () {
+            () if named(["RTP/AVP", "RTP/AVPF"]) => Some(Profile::Plain),
+            () if named(["RTP/SAVP", "RTP/SAVPF"]) => Some(Profile::Secure),
+            () => None,
+        }
     }
 
     /// `c=` of the line, else of the session.

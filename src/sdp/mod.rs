@@ -6,6 +6,7 @@
 //! answer has as many media lines as its offer, in the same order; nothing that is written holds a
 //! control character of the peer.
 
+mod crypto;
 mod description;
 mod formats;
 mod offer_answer;
@@ -19,8 +20,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+pub use crypto::{Keys, without_keys};
 pub use offer_answer::{accept, answer, offer};
 
+use crate::base::Keying;
 use crate::codec::Codec;
 
 /// The media type of a session description in SIP.
@@ -36,10 +39,36 @@ pub struct Offering {
     pub dtmf: bool,
     /// Packet time that we wish for, 10 to 60.
     pub ptime_ms: u32,
+    pub srtp: Srtp,
 }
 
-/// Where our end is.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Whether sound is encrypted: SRTP under keys in the description (SDES, RFC 4568).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Srtp {
+    /// Never: who wants nothing else is refused.
+    Off,
+    /// As the peer wants it. Our offers have keys in a line of plain RTP: who knows them may use them,
+    /// who does not reads a plain offer.
+    #[default]
+    Optional,
+    /// Always: who offers no key that we can use is refused.
+    Required,
+}
+
+impl Srtp {
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "off" => Some(Self::Off),
+            "optional" => Some(Self::Optional),
+            "required" => Some(Self::Required),
+            _ => None,
+        }
+    }
+}
+
+/// Where our end is, and under which keys it sends.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Local {
     /// The address that the peer is to send to.
     pub address: IpAddr,
@@ -47,6 +76,7 @@ pub struct Local {
     pub port: u16,
     /// The session id of `o=`, the same for the life of a dialog.
     pub id: u64,
+    pub keys: Keys,
 }
 
 impl fmt::Debug for Local {
@@ -143,12 +173,18 @@ pub struct Negotiated {
     pub ptime_ms: u32,
     pub direction: Direction,
     pub opus: OpusWishes,
+    /// `None`: the sound is not encrypted.
+    pub keying: Option<Keying>,
 }
 
 impl fmt::Debug for Negotiated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { codec, tx_payload_type, ptime_ms, direction, .. } = self;
-        write!(f, "Negotiated({codec:?} as {tx_payload_type}, {ptime_ms} ms, {direction:?})")
+        let Self { codec, tx_payload_type, ptime_ms, direction, keying, .. } = self;
+        let suite = keying.as_ref().map_or("not encrypted", |keying| keying.suite.name());
+        write!(
+            f,
+            "Negotiated({codec:?} as {tx_payload_type}, {ptime_ms} ms, {direction:?}, {suite})"
+        )
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 
-use super::description::{Description, MediaLine};
+use super::crypto::{Crypto, Keys};
+use super::description::{Description, MediaLine, Profile};
 use super::formats::{self, Formats};
 use super::write::{AudioLine, Text};
-use super::{Answer, Direction, Dtmf, Local, Negotiated, Offering, Refusal};
+use super::{Answer, Direction, Dtmf, Local, Negotiated, Offering, Refusal, Srtp};
+use crate::base::Keying;
 use crate::codec::Codec;
 
-/// Answers `offer` with the first audio line that we can speak; the others are kept with port 0.
+/// Answers `offer` with the first audio line that we can speak, with one that is encrypted if there is
+/// any; the others are kept with port 0.
 /// `is_held`: we hold the call and send only. `version` is that of `o=`; see [`super::Revision`].
 ///
 /// # Errors
@@ -22,15 +25,20 @@ pub fn answer(
 ) -> Result<Answer, Refusal> {
     let offer = Description::parse(offer)?;
     let mut refusal = Refusal::unacceptable(304, "no audio offered");
-    let mut chosen = None;
+    let mut chosen: Option<(usize, Agreement)> = None;
     for (index, line) in offer.lines().enumerate() {
         if !line.is_audio() || line.media.port == 0 {
             continue;
         }
         match agree(line, offering, local, is_held) {
             Ok(agreement) => {
-                chosen = Some((index, agreement));
-                break;
+                let is_encrypted = agreement.crypto.is_some();
+                if is_encrypted || chosen.is_none() {
+                    chosen = Some((index, agreement));
+                }
+                if is_encrypted {
+                    break;
+                }
             }
             Err(fault) => refusal = fault,
         }
@@ -44,6 +52,8 @@ pub fn answer(
 struct Agreement {
     negotiated: Negotiated,
     events: Vec<(u8, u32)>,
+    /// Ours.
+    crypto: Option<Crypto>,
 }
 
 fn agree(
@@ -52,9 +62,7 @@ fn agree(
     local: &Local,
     is_held: bool,
 ) -> Result<Agreement, Refusal> {
-    if !line.is_plain_rtp() {
-        return Err(Refusal::unacceptable(302, "only plain RTP is spoken"));
-    }
+    let theirs = offered_key(line, offering.srtp)?;
     let remote = remote(line)?;
     if !remote.ip().is_unspecified() && remote.is_ipv4() != local.address.to_canonical().is_ipv4() {
         return Err(Refusal::unacceptable(301, "the other IP version is spoken here"));
@@ -64,8 +72,8 @@ fn agree(
     let &(tx_payload_type, codec) =
         codecs.first().ok_or(Refusal::unacceptable(305, "no codec in common"))?;
     let dtmf = offering.dtmf.then(|| formats.events_for(codec)).flatten();
-    let theirs = line.direction();
-    let direction = Direction::from_flow(theirs.receives(), theirs.sends() && !is_held);
+    let flow = line.direction();
+    let direction = Direction::from_flow(flow.receives(), flow.sends() && !is_held);
     // Comfort noise at 8 kHz goes with a codec of that clock only (RFC 3389 section 4).
     let at_8_khz = codecs.iter().any(|(_, codec)| codec.clock_rate_hz() == 8_000);
     let events = dtmf.iter().map(|d| (d.rx_payload_type, d.clock_rate_hz)).collect();
@@ -82,8 +90,38 @@ fn agree(
         ptime_ms: ptime(line, offering),
         direction,
         opus: formats::opus_wishes(line, tx_payload_type),
+        keying: theirs.as_ref().map(|theirs| keying(theirs, &local.keys)),
     };
-    Ok(Agreement { negotiated, events })
+    let ours = |theirs: Crypto| Crypto { key: local.keys.of(theirs.suite).clone(), ..theirs };
+    Ok(Agreement { negotiated, events, crypto: theirs.map(ours) })
+}
+
+/// The peer's key for an encrypted line, the first that we can use; `None` for a plain one.
+fn offered_key(line: MediaLine<'_>, srtp: Srtp) -> Result<Option<Crypto>, Refusal> {
+    let key = || Crypto::usable(line, |_| true);
+    match (line.profile(), srtp) {
+        (Some(Profile::Plain), Srtp::Off) => Ok(None),
+        (Some(Profile::Plain), Srtp::Optional) => Ok(key()),
+        (Some(Profile::Plain), Srtp::Required) => match key() {
+            Some(key) => Ok(Some(key)),
+            None => Err(Refusal::unacceptable(302, "only encrypted RTP is spoken")),
+        },
+        (Some(Profile::Secure), Srtp::Optional | Srtp::Required) => match key() {
+            Some(key) => Ok(Some(key)),
+            None => Err(Refusal::unacceptable(306, "no key that can be used")),
+        },
+        (Some(Profile::Secure) | None, Srtp::Off) => {
+            Err(Refusal::unacceptable(302, "only plain RTP is spoken"))
+        }
+        (None, Srtp::Optional | Srtp::Required) => {
+            Err(Refusal::unacceptable(302, "only RTP with keys in the description is spoken"))
+        }
+    }
+}
+
+fn keying(theirs: &Crypto, ours: &Keys) -> Keying {
+    let suite = theirs.suite;
+    Keying { suite, tx: ours.of(suite).clone(), rx: theirs.key.clone() }
 }
 
 fn remote(line: MediaLine<'_>) -> Result<SocketAddr, Refusal> {
@@ -120,6 +158,7 @@ fn write_answer(
             agreement.negotiated;
         text.audio(&AudioLine {
             proto: &media.proto,
+            crypto: agreement.crypto.as_slice(),
             codecs: &agreement.negotiated.rx_payload_types,
             events: &agreement.events,
             has_comfort_noise,
@@ -135,8 +174,16 @@ fn write_answer(
 /// Our offer: one audio line with everything that we can do.
 pub fn offer(offering: &Offering, local: &Local, version: u64, direction: Direction) -> Vec<u8> {
     let mut text = Text::begin(local, version, None);
+    let (proto, crypto) = match offering.srtp {
+        Srtp::Off => ("RTP/AVP", Vec::new()),
+        // RFC 4568 speaks of secure profiles only; a plain one with keys is what telephone systems
+        // understand by optional, and one that does not know the lines has nothing to refuse.
+        Srtp::Optional => ("RTP/AVP", Crypto::offered(&local.keys)),
+        Srtp::Required => ("RTP/SAVP", Crypto::offered(&local.keys)),
+    };
     text.audio(&AudioLine {
-        proto: "RTP/AVP",
+        proto,
+        crypto: &crypto,
         codecs: &offered_codecs(offering),
         events: &formats::offered_events(offering),
         has_comfort_noise: false,
@@ -153,21 +200,19 @@ fn offered_codecs(offering: &Offering) -> Vec<(u8, Codec)> {
     offering.codecs.iter().map(number).collect()
 }
 
-/// Reads the answer to our [`offer`] of `offered`. The peer's order decides; we send its numbers
+/// Reads the answer to our [`offer`] of `offered` with `keys`. The peer's order decides; we send its numbers
 /// and receive ours, and its own too where they mean nothing else here.
 ///
 /// # Errors
 /// 400 for what is not a description, 488 when it refuses the line or answers what was not offered.
-pub fn accept(offered: &Offering, answer: &[u8]) -> Result<Negotiated, Refusal> {
+pub fn accept(offered: &Offering, keys: &Keys, answer: &[u8]) -> Result<Negotiated, Refusal> {
     let answer = Description::parse(answer)?;
     let line = answer.lines().find(MediaLine::is_audio);
     let line = line.ok_or(Refusal::unacceptable(304, "no audio answered"))?;
     if line.media.port == 0 {
         return Err(Refusal::unacceptable(304, "audio was refused"));
     }
-    if !line.is_plain_rtp() {
-        return Err(Refusal::unacceptable(302, "only plain RTP was offered"));
-    }
+    let theirs = answered_key(line, offered.srtp)?;
     let remote = remote(line)?;
     let formats = Formats::of(line);
     let agreed = formats.codecs.iter().filter(|(_, codec)| offered.codecs.contains(codec));
@@ -187,7 +232,29 @@ pub fn accept(offered: &Offering, answer: &[u8]) -> Result<Negotiated, Refusal> 
         ptime_ms: ptime(line, offered),
         direction: line.direction().reversed(),
         opus: formats::opus_wishes(line, tx_payload_type),
+        keying: theirs.as_ref().map(|theirs| keying(theirs, keys)),
     })
+}
+
+/// The peer's key in an answer. Who answers with a key encrypts, whatever the profile is called, so one
+/// that we cannot use must not be taken for plain sound.
+fn answered_key(line: MediaLine<'_>, srtp: Srtp) -> Result<Option<Crypto>, Refusal> {
+    let profile = line
+        .profile()
+        .ok_or(Refusal::unacceptable(302, "another protocol than RTP is answered"))?;
+    if srtp == Srtp::Off {
+        return match profile {
+            Profile::Plain => Ok(None),
+            Profile::Secure => Err(Refusal::unacceptable(302, "only plain RTP was offered")),
+        };
+    }
+    let key = Crypto::usable(line, Crypto::answers_ours);
+    let is_plain = profile == Profile::Plain && !line.has("crypto");
+    match key {
+        None if is_plain && srtp == Srtp::Optional => Ok(None),
+        None => Err(Refusal::unacceptable(306, "no offered key is answered")),
+        key => Ok(key),
+    }
 }
 
 /// Our numbers of the agreed codecs, then the peer's numbers for them.

@@ -1,18 +1,22 @@
 //! Offers of real peers' shapes, and what has to come out of them.
 
+mod crypto;
+
 use super::*;
-use crate::base::limits;
+use crate::base::{Entropy, limits};
 
 fn offering() -> Offering {
     Offering {
         codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
         dtmf: true,
         ptime_ms: 20,
+        srtp: Srtp::Off,
     }
 }
 
 fn local() -> Local {
-    Local { address: "198.51.100.7".parse().unwrap(), port: 16_384, id: 42 }
+    let keys = Keys::random(&mut Entropy::new([8; 32]));
+    Local { address: "198.51.100.7".parse().unwrap(), port: 16_384, id: 42, keys }
 }
 
 fn local_v6() -> Local {
@@ -182,7 +186,7 @@ fn our_preference_decides_and_every_shared_codec_is_understood() {
     let agreed = answered(&offer).negotiated;
     let expected = [(118, Codec::Opus), (9, Codec::G722), (0, Codec::Pcmu), (8, Codec::Pcma)];
     assert_eq!(agreed.rx_payload_types, expected);
-    let only = Offering { codecs: vec![Codec::Pcma], dtmf: false, ptime_ms: 20 };
+    let only = Offering { codecs: vec![Codec::Pcma], dtmf: false, ptime_ms: 20, srtp: Srtp::Off };
     let agreed = answer(&offer, &only, &local(), 1, false).unwrap().negotiated;
     assert_eq!(agreed.rx_payload_types, [(8, Codec::Pcma)]);
 }
@@ -417,7 +421,7 @@ fn an_offer_of_ours_is_understood_by_ourselves() {
     assert_eq!(media_lines(&ours), ["m=audio 16384 RTP/AVP 111 9 0 8 101 110"]);
     let peer = Local { port: 20_000, ..local() };
     let theirs = answer(&ours, &offering(), &peer, 1, false).unwrap();
-    let agreed = accept(&offering(), &theirs.body).unwrap();
+    let agreed = accept(&offering(), &local().keys, &theirs.body).unwrap();
     assert_eq!((agreed.codec, agreed.tx_payload_type), (Codec::Opus, 111));
     assert_eq!(agreed.rx_payload_types, theirs.negotiated.rx_payload_types);
     let events = Dtmf { tx_payload_type: 110, rx_payload_type: 110, clock_rate_hz: 48_000 };
@@ -435,7 +439,7 @@ fn an_answer_with_other_numbers_is_sent_its_own_and_may_send_either() {
         "a=recvonly",
         "m=video 0 RTP/AVP 99",
     ]);
-    let agreed = accept(&offering(), &body).unwrap();
+    let agreed = accept(&offering(), &local().keys, &body).unwrap();
     assert_eq!((agreed.codec, agreed.tx_payload_type), (Codec::Opus, 97));
     let expected = [(111, Codec::Opus), (0, Codec::Pcmu), (97, Codec::Opus)];
     assert_eq!(agreed.rx_payload_types, expected);
@@ -446,7 +450,7 @@ fn an_answer_with_other_numbers_is_sent_its_own_and_may_send_either() {
 
 #[test]
 fn answers_that_do_not_answer_are_refused() {
-    let pcmu = Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20 };
+    let pcmu = Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20, srtp: Srtp::Off };
     let cases = [
         (sdp(&["m=audio 0 RTP/AVP 0"]), 304),
         (sdp(&["m=video 5000 RTP/AVP 99"]), 304),
@@ -454,9 +458,9 @@ fn answers_that_do_not_answer_are_refused() {
         (sdp(&["m=audio 5000 RTP/SAVP 0"]), 302),
     ];
     for (body, code) in cases {
-        assert_eq!(accept(&pcmu, &body).unwrap_err().warning_code, code);
+        assert_eq!(accept(&pcmu, &local().keys, &body).unwrap_err().warning_code, code);
     }
-    assert_eq!(accept(&pcmu, b"nonsense").unwrap_err().status, 400);
+    assert_eq!(accept(&pcmu, &local().keys, b"nonsense").unwrap_err().status, 400);
 }
 
 #[test]
@@ -495,10 +499,18 @@ fn mutated_offers_never_panic() {
         "a=fmtp:96 useinbandfec=1;maxaveragebitrate=20000",
         "a=rtpmap:101 telephone-event/8000",
         "a=rtcp:6001 IN IP4 203.0.113.5",
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNk|2^31",
         "a=ptime:20",
         "m=video 6002 RTP/AVP 99",
     ]);
-    let mut entropy = crate::base::Entropy::new([3; 32]);
+    // An offer's tag need not be one of ours.
+    let tag_of_ours = |refusal: Refusal| match refusal.warning_code {
+        306 => Ok(()),
+        _ => Err(refusal),
+    };
+    let offering = Offering { srtp: Srtp::Optional, ..offering() };
+    let local = local();
+    let mut entropy = Entropy::new([3; 32]);
     for _ in 0..10_000 {
         let mut bytes = seed.clone();
         for _ in 0..1 + entropy.next_u16() % 4 {
@@ -513,9 +525,12 @@ fn mutated_offers_never_panic() {
                 _ => bytes.truncate(at.max(1)),
             }
         }
-        if let Ok(made) = answer(&bytes, &offering(), &local(), 1, false) {
-            accept(&offering(), &made.body).unwrap();
+        let made = answer(&bytes, &offering, &local, 1, false);
+        let masked = answer(&without_keys(&bytes), &offering, &local, 1, false);
+        assert_eq!(made.is_ok(), masked.is_ok());
+        if let Ok(made) = made {
+            accept(&offering, &local.keys, &made.body).map(drop).or_else(tag_of_ours).unwrap();
         }
-        let _ = accept(&offering(), &bytes);
+        let _ = accept(&offering, &local.keys, &bytes);
     }
 }

@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use super::crypto::Crypto;
 use super::formats::COMFORT_NOISE;
 use super::{Direction, Local};
 use crate::codec::Codec;
 
 /// An accepted or offered audio line.
 pub struct AudioLine<'a> {
-    /// `RTP/AVP` or `RTP/AVPF`, as offered.
+    /// `RTP/AVP`, `RTP/SAVPF` or the like, as offered.
     pub proto: &'a str,
+    pub crypto: &'a [Crypto],
     pub codecs: &'a [(u8, Codec)],
     /// Telephone events: number and clock.
     pub events: &'a [(u8, u32)],
@@ -52,6 +54,9 @@ impl Text {
         let numbers: Vec<String> = numbers.iter().map(u8::to_string).collect();
         let port = self.port;
         self.line(format_args!("m=audio {port} {} {}", line.proto, numbers.join(" ")));
+        for crypto in line.crypto {
+            self.line(format_args!("a=crypto:{}", crypto.value()));
+        }
         for &(number, codec) in line.codecs {
             let channels = if codec == Codec::Opus { "/2" } else { "" };
             let (name, clock) = (codec.name(), codec.clock_rate_hz());

@@ -49,6 +49,13 @@ impl Callers {
         known.drain(..surplus);
     }
 
+    /// The accounts that have a server with this address.
+    pub fn accounts_at(&self, address: IpAddr) -> impl Iterator<Item = usize> {
+        let address = address.to_canonical();
+        let servers = self.addresses.iter();
+        servers.filter(move |(_, known)| known.contains(&address)).map(|(account, _)| *account)
+    }
+
     /// What the SIP core is to let in.
     pub fn sources(&self) -> Sources {
         if self.anyone {
@@ -86,6 +93,10 @@ mod tests {
         ] {
             assert_eq!(callers.sources().admit(ip(address)), admitted, "{address}");
         }
+        callers.learn(1, [ip("192.0.2.1")].into_iter());
+        let at = |text| callers.accounts_at(ip(text)).collect::<Vec<_>>();
+        assert_eq!(at("::ffff:192.0.2.1"), [0, 1]);
+        assert_eq!((at("192.0.2.9"), at("198.51.100.200")), (vec![1], vec![]));
     }
 
     #[test]

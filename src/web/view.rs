@@ -113,6 +113,7 @@ fn summary(record: &CallRecord) -> Value {
         "answered_at_ms": record.progress.answered_at_ms(),
         "ended_at_ms": ended_at_ms,
         "codec": record.codec.map(|codec| codec.name()),
+        "srtp": record.srtp.map(|suite| suite.name()),
         "language": record.language.map(|language| language.to_string()),
         "answer_delay_ms": record.answer_delay_ms,
         "greeting_delay_ms": record.greeting_delay_ms,
@@ -204,6 +205,8 @@ fn rtp(report: &RtpReport) -> Value {
         "jitter_ms": report.jitter_ms,
         "concealed_ms": report.concealed_ms,
         "peer_loss": report.peer_loss,
+        "srtp_failed": report.srtp_failed,
+        "srtp_replayed": report.srtp_replayed,
         "round_trip_ms": report.round_trip_ms,
     })
 }

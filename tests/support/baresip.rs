@@ -46,10 +46,16 @@ impl Baresip {
     }
 
     /// The same with more lines of configuration.
-    pub fn start_with(
+    pub fn start_with(user: &str, address: IpAddr, way: (&str, &str), lines: &str) -> Self {
+        Self::start_as(user, address, way, "", lines)
+    }
+
+    /// The same with more parameters of its account, such as `;mediaenc=srtp`.
+    pub fn start_as(
         user: &str,
         address: IpAddr,
         (transport, codec): (&str, &str),
+        parameters: &str,
         lines: &str,
     ) -> Self {
         let folder = Folder::new(user);
@@ -63,7 +69,8 @@ impl Baresip {
         let rate_hz = if codec.starts_with("PCM") { 8_000 } else { sound::SAMPLE_RATE_HZ };
         sound::write_wav(&quiet, rate_hz, &[], SILENCE_MS);
         let account = format!(
-            "<sip:{user}@{host}:{port};transport={transport}>;regint=0;audio_codecs={codec}\n"
+            "<sip:{user}@{host}:{port};transport={transport}>;regint=0;audio_codecs={codec}\
+             {parameters}\n"
         );
         folder.write("accounts", account);
         folder.write("contacts", "");

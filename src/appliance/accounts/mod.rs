@@ -15,13 +15,14 @@ pub use resolver::{Resolved, Resolver};
 pub use shown::Shown;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::sip_line::SipLine;
 use crate::base::Entropy;
+use crate::sdp::Srtp;
 use crate::sip::{self, Flow, RegistrationFailure, RegistrationId, RegistrationNews};
 use crate::trunk::{Account, Callers, Input, Output, Settings, Status};
 
@@ -88,6 +89,13 @@ impl Accounts {
     /// Who may call before any name is known.
     pub fn open(&self) -> sip::Command {
         sip::Command::LetIn(self.callers.sources())
+    }
+
+    /// Whether a call from this address is encrypted, where that is the address of an account's server: of
+    /// several accounts the one that wants it most decides.
+    pub fn srtp_of(&self, address: IpAddr) -> Option<Srtp> {
+        let accounts = self.callers.accounts_at(address);
+        accounts.filter_map(|account| self.all.get(account)).map(|held| held.plan.srtp).max()
     }
 
     /// The soonest deadline of all.

@@ -6,6 +6,7 @@ use crate::appliance::config::{self, Config, Place};
 use crate::appliance::credentials;
 use crate::appliance::start_error::StartError;
 use crate::base::Private;
+use crate::sdp::Srtp;
 use crate::sip::Transport;
 use crate::sip::digest::Credentials;
 use crate::sip::message::Uri;
@@ -31,6 +32,8 @@ pub struct Plan {
     pub answer: AnswerPolicy,
     pub expires_s: u32,
     pub keep_alive: Duration,
+    /// Whether calls that its servers bring are encrypted.
+    pub srtp: Srtp,
     /// Where its requests go, the first to be tried first.
     pub places: Vec<Place>,
 }
@@ -40,10 +43,10 @@ pub struct Plan {
 /// # Errors
 /// If a password is missing, or its credential cannot be read.
 pub fn plans(config: &Config) -> Result<Vec<Plan>, StartError> {
-    config.accounts.iter().map(plan).collect()
+    config.accounts.iter().map(|account| plan(account, config.media.srtp)).collect()
 }
 
-fn plan(account: &config::Account) -> Result<Plan, StartError> {
+fn plan(account: &config::Account, srtp: Srtp) -> Result<Plan, StartError> {
     let name = &account.name;
     let password = credentials::of_account(name).map_err(|source| StartError::System {
         what: "cannot read the credential of an account",
@@ -59,10 +62,11 @@ fn plan(account: &config::Account) -> Result<Plan, StartError> {
             ),
         });
     }
-    Ok(with_password(account, password))
+    Ok(with_password(account, srtp, password))
 }
 
-fn with_password(account: &config::Account, password: Option<Private<String>>) -> Plan {
+/// `srtp`: where the account does not say.
+fn with_password(account: &config::Account, srtp: Srtp, password: Option<Private<String>>) -> Plan {
     let config::Account { name, server, user, .. } = account;
     let registrar = Uri::sip(None, server.host.clone(), server.port);
     let address_of_record = Uri::sip(Some(user.reveal()), server.host.clone(), None);
@@ -87,6 +91,7 @@ fn with_password(account: &config::Account, password: Option<Private<String>>) -
         answer: AnswerPolicy::default(),
         expires_s: account.expires_s,
         keep_alive: account.keep_alive,
+        srtp: account.srtp.unwrap_or(srtp),
         places,
     }
 }
@@ -102,19 +107,22 @@ mod tests {
             "[[accounts]]\nname = \"office\"\nserver = \"pbx.example.net:5070\"\nuser = \"1001\"\n";
         let plan = |rest: &str| {
             let config = from_text(&format!("{section}{rest}")).unwrap();
-            with_password(&config.accounts[0], Some(Private::new("hush".to_owned())))
+            let password = Some(Private::new("hush".to_owned()));
+            with_password(&config.accounts[0], config.media.srtp, password)
         };
         let plain = plan("");
         assert_eq!(plain.registrar.reveal(), "sip:pbx.example.net:5070");
         assert_eq!(plain.address_of_record.reveal(), "sip:1001@pbx.example.net");
         let username = |plan: &Plan| plan.credentials.as_ref().unwrap().username.reveal().clone();
         assert_eq!(username(&plain), "1001");
-        assert_eq!(plain.places[0].port, Some(5070));
-        let other =
-            plan("auth_user = \"box\"\ntransport = \"tcp\"\nproxies = [\"p1\", \"p2:5080\"]\n");
+        assert_eq!((plain.places[0].port, plain.srtp), (Some(5070), Srtp::Optional));
+        let other = plan(
+            "srtp = \"required\"\nauth_user = \"box\"\ntransport = \"tcp\"\nproxies = [\"p1\", \"p2:5080\"]\n",
+        );
         assert_eq!(username(&other), "box");
         assert_eq!(other.registrar.reveal(), "sip:pbx.example.net:5070");
         assert_eq!((other.transport, other.places.len()), (Transport::Tcp, 2));
+        assert_eq!(other.srtp, Srtp::Required);
         assert_eq!((other.places[0].port, other.places[1].port), (None, Some(5080)));
         let shown = format!("{other:?}");
         assert!(!shown.contains("hush") && !shown.contains("1001") && !shown.contains("box"));

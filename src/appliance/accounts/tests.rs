@@ -11,6 +11,7 @@ use crate::appliance::config::Place;
 use crate::appliance::sip_socket::{Arrival, Listen, SipSockets, Tls};
 use crate::appliance::trust::Roots;
 use crate::base::Private;
+use crate::sdp::Srtp;
 use crate::sip::digest::Credentials;
 use crate::sip::message::Host;
 use crate::sip::{Transport, UserAgent};
@@ -51,6 +52,7 @@ impl Desk {
             answer: crate::trunk::AnswerPolicy::Sip200,
             expires_s: 300,
             keep_alive: Duration::from_secs(25),
+            srtp: Srtp::Required,
             places: vec![Place { host: Host::Ip(address.ip()), port: Some(address.port()) }],
         };
         let (resolver, answers) = Resolver::new(entropy.fork());
@@ -101,7 +103,11 @@ async fn it_registers_says_so_and_takes_it_away_in_the_end() {
     let mut desk = Desk::open(Transport::Udp).await;
     let fault = |desk: &mut Desk| desk.accounts.take_change().unwrap()[0].fault();
     assert_eq!(fault(&mut desk).unwrap(), "account office: it is not registered yet");
+    let server = desk.registrar.local_addr().unwrap().ip();
+    assert_eq!(desk.accounts.srtp_of(server), None);
     desk.start().await;
+    assert_eq!(desk.accounts.srtp_of(server), Some(Srtp::Required));
+    assert_eq!(desk.accounts.srtp_of("192.0.2.9".parse().unwrap()), None);
     let (request, from) = desk.asked().await;
     assert!(request.starts_with("REGISTER sip:example.net SIP/2.0\r\n"), "{request}");
     assert!(request.contains(&format!("Contact: <sip:1001@{from}>;expires=300")), "{request}");

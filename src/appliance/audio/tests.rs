@@ -82,6 +82,7 @@ fn plan(remote: SocketAddr) -> Plan {
         ptime_ms: 20,
         sends: true,
         receives: true,
+        keying: None,
     }
 }
 

@@ -6,6 +6,7 @@ use super::checked::{Check, Sip};
 use super::file;
 use super::values::{Allowed, allowed, within};
 use crate::base::{Private, limits};
+use crate::sdp::Srtp;
 use crate::sip::message::{Host, host_and_port};
 use crate::sip::{Network, Transport};
 use crate::trunk::dialling::NumberPlan;
@@ -48,6 +49,8 @@ pub struct Account {
     pub proxies: Vec<Place>,
     pub expires_s: u32,
     pub keep_alive: Duration,
+    /// `None`: as for all calls.
+    pub srtp: Option<Srtp>,
 }
 
 /// Who may call.
@@ -130,6 +133,11 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
     let keep_alive = within(section.keep_alive_s, 10, 300);
     let keep_alive = keep_alive.map(|seconds| Duration::from_secs(seconds.into()));
     let keep_alive = check.take(&key("keep_alive_s"), section.keep_alive_s, keep_alive);
+    let srtp = match section.srtp.as_str() {
+        "" => Ok(None),
+        text => Srtp::try_from(text).map(Some),
+    };
+    let srtp = check.take(&key("srtp"), &section.srtp, srtp);
     Some(Account {
         name: name?,
         server: server?,
@@ -143,6 +151,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         proxies: proxies?,
         expires_s: expires_s?,
         keep_alive: keep_alive?,
+        srtp: srtp?,
     })
 }
 
@@ -277,6 +286,7 @@ mod tests {
             ("number_prefix = \"+ \"", "number_prefix"),
             ("caller_id = \"030 123456\"", "caller_id"),
             ("registers = 1", "registers"),
+            ("srtp = \"yes\"", "srtp"),
             ("password = \"x\"", "password"),
         ] {
             let told = faults(&format!("{SOUND}{rest}\n"));

@@ -27,6 +27,7 @@ use crate::call::admission::WhenFull;
 use crate::codec::Codec;
 use crate::converse::people::People;
 use crate::listen;
+use crate::sdp::Srtp;
 use crate::store::shelf::manifest::Kind;
 use crate::trunk::dialling;
 
@@ -96,6 +97,7 @@ pub struct Media {
     pub ptime: Ptime,
     /// `None`: our address on the way to the peer.
     pub address: Option<IpAddr>,
+    pub srtp: Srtp,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -324,7 +326,9 @@ fn media(file: &file::Media, check: &mut Check<'_>) -> Option<Media> {
         },
     };
     let address = check.take("media.address", &file.address, address);
-    Some(Media { ports: ports?, codecs: codecs?, ptime: ptime?, address: address? })
+    let srtp = check.take("media.srtp", &file.srtp, file.srtp.as_str().try_into());
+    let (ports, codecs, ptime) = (ports?, codecs?, ptime?);
+    Some(Media { ports, codecs, ptime, address: address?, srtp: srtp? })
 }
 
 fn codecs(names: &[String]) -> Result<Vec<Codec>, Allowed> {

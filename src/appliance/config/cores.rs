@@ -25,6 +25,7 @@ impl Config {
             codecs: self.media.codecs.clone(),
             dtmf: true,
             ptime_ms: self.media.ptime.ms().into(),
+            srtp: self.media.srtp,
         }
     }
 

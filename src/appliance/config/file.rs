@@ -144,6 +144,9 @@ pub struct Media {
     /// The IP address that the other side shall send sound to. Empty: our address on the way to
     /// it. Set it to the public address behind a one-to-one NAT.
     pub address: String,
+    /// Whether sound is encrypted (SRTP, with keys in the SIP message): `off`, `optional` (as the other
+    /// side wants it) or `required` (a call without is refused).
+    pub srtp: String,
 }
 
 impl Default for Media {
@@ -153,6 +156,7 @@ impl Default for Media {
             codecs: ["opus", "G722", "PCMU", "PCMA"].map(str::to_owned).to_vec(),
             ptime_ms: 20,
             address: String::new(),
+            srtp: "optional".to_owned(),
         }
     }
 }
@@ -418,6 +422,8 @@ pub struct Account {
     pub expires_s: i64,
     /// Seconds between two questions whether the server is still there, 10 to 300.
     pub keep_alive_s: i64,
+    /// `media.srtp` for calls that its servers bring. Empty: that.
+    pub srtp: String,
 }
 
 impl Default for Account {
@@ -435,6 +441,7 @@ impl Default for Account {
             proxies: Vec::new(),
             expires_s: 300,
             keep_alive_s: 25,
+            srtp: String::new(),
         }
     }
 }

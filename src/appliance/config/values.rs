@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::voices::NeuralVoice;
 use crate::call::admission::WhenFull;
+use crate::sdp::Srtp;
 use crate::sip::Transport;
 
 /// One address that takes SIP.
@@ -116,6 +117,14 @@ impl TryFrom<i64> for MaxDuration {
 
     fn try_from(value: i64) -> Result<Self, Allowed> {
         within(value, 30, 86_400).map(|seconds| Self(Duration::from_secs(seconds.into())))
+    }
+}
+
+impl TryFrom<&str> for Srtp {
+    type Error = Allowed;
+
+    fn try_from(text: &str) -> Result<Self, Allowed> {
+        Self::from_name(text).map_or_else(|| allowed("off, optional or required"), Ok)
     }
 }
 

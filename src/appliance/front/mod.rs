@@ -21,7 +21,9 @@ mod settings;
 mod switchboard;
 
 pub use super::accounts::plans as accounts;
-pub use settings::{EngineWish, engine as engine_place, own_engine, questions, tongues};
+pub use settings::{
+    EngineWish, engine as engine_place, own_engine, questions, srtp_warnings, tongues,
+};
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -101,6 +103,9 @@ pub fn run(
         UnixStream::from_std(rings.wake).map_err(system("cannot wait for sound"))?
     };
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
+    let unsafe_keys = srtp_warnings(config);
+    unsafe_keys.iter().for_each(|text| tracing::warn!("{text}"));
+    standing.extend(unsafe_keys);
     let (commander, commands) = mpsc_async::channel(limits::API_COMMANDS);
     let _web = web::start(web, Arc::clone(&board), commander)
         .map_err(system("cannot start the web thread"))?;

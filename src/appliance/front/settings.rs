@@ -20,6 +20,7 @@ use crate::call;
 use crate::call::language::{Tongue, Tongues};
 use crate::converse::lookup::{Lookup, Lookups};
 use crate::converse::{Playbook, PlaybookError};
+use crate::sdp::Srtp;
 use crate::sip;
 use crate::speech::ModelError;
 use crate::speech::voice::{ESPEAK, SLT};
@@ -112,6 +113,30 @@ pub(super) fn llm_warnings(
         "llm.server: it is asked directly, by none of the proxies that the environment names",
     );
     key.into_iter().chain(proxy).map(str::to_owned).collect()
+}
+
+/// Keys that everybody on the way can read, although calls have to be encrypted.
+pub fn srtp_warnings(config: &Config) -> Vec<String> {
+    let is_open = |listen: &&ListenAddress| {
+        !listen.transport.is_secure() && !listen.address.ip().is_loopback()
+    };
+    let listen = config.sip.listen.iter().find(is_open);
+    let listen = listen.filter(|_| config.media.srtp == Srtp::Required).map(|listen| {
+        format!(
+            "media.srtp: calls that come to {listen} bring their keys unencrypted; let them come by tls"
+        )
+    });
+    let accounts = config.accounts.iter().filter(|account| {
+        let srtp = account.srtp.unwrap_or(config.media.srtp);
+        srtp == Srtp::Required && !account.transport.is_secure()
+    });
+    let accounts = accounts.map(|account| {
+        let (name, transport) = (&account.name, account.transport.uri_token());
+        format!(
+            "accounts.{name}.srtp: its calls bring their keys unencrypted by {transport}; use tls"
+        )
+    });
+    listen.into_iter().chain(accounts).collect()
 }
 
 /// The owner's folder of knowledge, if there is one; the board shows what was read of it.
@@ -386,6 +411,26 @@ mod tests {
         assert!(hears_too_little(&read(llm)));
         assert!(!hears_too_little(&read("")));
         assert!(!hears_too_little(&read(&format!("[speech]\nwhisper_model = \"/m\"\n{llm}"))));
+    }
+
+    #[test]
+    fn keys_of_sound_that_go_unencrypted_are_told() {
+        let told = |text: &str| {
+            srtp_warnings(&crate::appliance::config::from_text(text).unwrap()).join("\n")
+        };
+        let required = "[media]\nsrtp = \"required\"\n";
+        assert_eq!(told(""), "");
+        assert!(told(required).contains("come to udp:0.0.0.0:5060"), "{}", told(required));
+        let local = "[sip]\nlisten = [\"udp:127.0.0.1:5060\", \"tcp:[::1]:5060\"]\n";
+        assert_eq!(told(&format!("{required}{local}")), "");
+        let account = "[[accounts]]\nname = \"office\"\nserver = \"h.example\"\nuser = \"1\"\n";
+        let open = told(&format!("{required}{local}{account}"));
+        assert!(open.starts_with("accounts.office.srtp: ") && open.contains("by udp"), "{open}");
+        let own = told(&format!("{account}srtp = \"required\"\n"));
+        assert!(own.starts_with("accounts.office.srtp: "), "{own}");
+        for rest in ["transport = \"tls\"\n", "srtp = \"optional\"\n"] {
+            assert_eq!(told(&format!("{required}{local}{account}{rest}")), "", "{rest}");
+        }
     }
 
     #[test]

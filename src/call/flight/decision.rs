@@ -15,6 +15,7 @@ use crate::call::work::Work;
 use crate::converse;
 use crate::converse::llm::{self, Chat};
 use crate::converse::people::Address;
+use crate::sdp::without_keys;
 use crate::sip::Command;
 
 /// Turns of a record that a change may be in: the newest, and those that are still being answered.
@@ -48,7 +49,7 @@ pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
 }
 
 fn sip(command: &Command) -> String {
-    let sdp = |sdp: &[u8]| format!("{:?}", String::from_utf8_lossy(sdp));
+    let sdp = |sdp: &[u8]| format!("{:?}", String::from_utf8_lossy(&without_keys(sdp)));
     match command {
         Command::Ring { leg, status, sdp: early } => {
             format!("ring {} {status} {}", leg.0, sdp(early.as_deref().unwrap_or_default()))
@@ -85,7 +86,7 @@ fn sip(command: &Command) -> String {
 
 fn media(plan: &Plan) -> String {
     let (rtp, rtcp) = (plan.remote.reveal(), plan.remote_rtcp.reveal());
-    // Its `Debug` leaves the two addresses out and nothing else.
+    // Its `Debug` leaves out the two addresses and the keys, which are in no record, and nothing else.
     format!("to {rtp} {rtcp} {plan:?}")
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FlightError;
 use super::bytes::{Reader, Writer};
-use super::sound;
+use super::{keyless, sound};
 use crate::base::pcm::{FRAME_SAMPLES, Frame};
 use crate::base::{LanguageCode, Private, UtteranceId, WorkId, limits};
 use crate::call::ending::Cause;
@@ -152,7 +152,7 @@ impl EntryWriter {
                 sound::write(&mut self.bytes, samples.reveal());
             }
             Input::Timeout => self.head(TIMEOUT, now),
-            Input::Sip(event) => self.plain(now, &Plain::Sip(event.clone())),
+            Input::Sip(event) => self.plain(now, &Plain::Sip(keyless::event(event))),
             Input::PickedUp => self.plain(now, &Plain::PickedUp),
             Input::Joined => self.plain(now, &Plain::Joined),
             // A record ends where a call is joined with another.
@@ -436,12 +436,15 @@ fn write_report(writer: &mut Writer, now: Instant, report: &Report) {
         other_port,
         refused,
         malformed,
+        srtp_failed,
+        srtp_replayed,
         peer_spoke,
     } = *report;
     for count in [received, sent, lost, late, duplicate, concealed_ms, gaps, sound_ms] {
         writer.number(count);
     }
-    for count in [u64::from(deaf_reports), foreign, other_port, refused, malformed] {
+    let refusals = [foreign, other_port, refused, malformed, srtp_failed, srtp_replayed];
+    for count in [u64::from(deaf_reports)].into_iter().chain(refusals) {
         writer.number(count);
     }
     writer.float(jitter_ms);
@@ -466,6 +469,8 @@ fn read_report(reader: &mut Reader<'_>, now: Instant) -> Result<Report, FlightEr
         other_port: reader.number()?,
         refused: reader.number()?,
         malformed: reader.number()?,
+        srtp_failed: reader.number()?,
+        srtp_replayed: reader.number()?,
         jitter_ms: reader.float()?,
         delay_ms: reader.float()?,
         rtt_ms: reader.some_float()?,

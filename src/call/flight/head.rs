@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::FlightError;
+use super::{FlightError, keyless};
 use crate::base::{CallId, LanguageCode, serial};
 use crate::call::agreement::LocalMedia;
 use crate::call::language::{Manner, Tongue, Tongues};
@@ -87,8 +87,8 @@ impl Head {
                 leg: *leg,
                 unix_ms: start.unix_ms,
                 local: start.local,
-                incoming: incoming.as_ref().clone(),
-                media: *media,
+                incoming: keyless::incoming(incoming),
+                media: media.clone(),
                 manner: manner.clone(),
             },
             shelf: Arc::clone(shelf),

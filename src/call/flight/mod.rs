@@ -10,13 +10,15 @@
 //! ```
 //!
 //! A record holds the sound and the words of its call, the numbers of both ends and the playbook. It
-//! needs nothing else to be replayed, on any machine, by a program of the same version.
+//! needs nothing else to be replayed, on any machine, by a program of the same version. It does not have
+//! the keys of encrypted sound.
 
 mod block;
 mod bytes;
 mod decision;
 mod entry;
 mod head;
+mod keyless;
 mod replay;
 mod sound;
 mod tracked;

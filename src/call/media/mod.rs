@@ -1,10 +1,10 @@
 //! One call's sound between the network and the program: what the audio thread runs every 20 ms.
 //!
 //! ```text
-//!  datagram ─▶ RTCP? ─▶ latch ─▶ payload type ─▶ telephone-event ─▶ digits
-//!                                      └───────▶ jitter buffer
-//!  tick:  jitter buffer ─▶ decode, conceal, comfort noise ─▶ 20 ms ─▶ 16 kHz ─▶ VAD, echo ─▶ HeardFrame
-//!         Playout ─▶ 20 ms at 16 kHz ─▶ codec's rate ─▶ encode ─▶ packetise ─▶ datagrams
+//!  datagram ─▶ SRTP ─▶ RTCP? ─▶ latch ─▶ payload type ─▶ telephone-event ─▶ digits
+//!                                               └───────▶ jitter buffer
+//!  tick:  jitter buffer ─▶ decode, conceal, comfort noise ─▶ 20 ms ─▶ 16 kHz ─▶ keys as tones, VAD, echo ─▶ HeardFrame
+//!         Playout ─▶ 20 ms at 16 kHz ─▶ codec's rate ─▶ encode ─▶ packetise ─▶ SRTP ─▶ datagrams
 //!         digits to send, RTCP when due, media timeout
 //! ```
 //!
@@ -17,6 +17,7 @@ mod loudness;
 mod plan;
 mod report;
 mod rx;
+mod security;
 mod stretch;
 mod tx;
 
@@ -39,6 +40,7 @@ use crate::rtp::Protocol;
 use crate::rtp::packet::protocol;
 use control::Control;
 use rx::{Rx, Taken};
+use security::Security;
 use tx::Tx;
 
 /// Which of a call's two sockets. With rtcp-mux everything uses `Rtp`.
@@ -102,6 +104,7 @@ pub struct Media {
     rx: Rx,
     tx: Tx,
     control: Control,
+    security: Security,
     /// What was agreed for the call that has the place.
     plan: Option<Plan>,
     /// Times that the network could not deliver what we sent.
@@ -115,7 +118,7 @@ impl std::fmt::Debug for Media {
 }
 
 impl Media {
-    /// Allocates all that the place will ever need, some 290 KiB. `entropy` gives SSRC, sequence
+    /// Allocates all that the place will ever need, some 300 KiB. `entropy` gives SSRC, sequence
     /// number, timestamp, CNAME and RTCP intervals.
     pub fn new(settings: Settings, mut entropy: Entropy) -> Self {
         Self {
@@ -124,6 +127,7 @@ impl Media {
             rx: Rx::new(),
             tx: Tx::new(&mut entropy),
             control: Control::new(entropy.fork()),
+            security: Security::new(),
             plan: None,
             refused: 0,
             entropy,
@@ -136,13 +140,14 @@ impl Media {
         tx::configure(plan, &mut self.codecs);
         self.rx.start(plan);
         self.tx.start(plan, &mut self.entropy);
+        self.security.start(plan);
         self.control.start(now, self.tx.sender().ssrc());
         self.plan = Some(plan.clone());
         self.refused = 0;
     }
 
-    /// Goes on under a changed description. SSRC, sequence numbers and timestamps continue. A
-    /// changed `remote` opens the learning of the peer's address again. Without a call in the
+    /// Goes on under a changed description. SSRC, sequence numbers, timestamps, and what is known
+    /// of packets under a key that stays continue. A changed `remote` opens the learning of the peer's address again. Without a call in the
     /// place nothing happens. RT safe.
     pub fn apply(&mut self, now: Instant, plan: &Plan) {
         let Some(before) = self.plan.replace(plan.clone()) else {
@@ -152,19 +157,25 @@ impl Media {
         self.rx.apply(&before, plan);
         self.tx.apply(&before, plan, &mut self.codecs);
         self.control.apply(now, &before, plan);
+        self.security.apply(plan);
     }
 
     /// Ends the call's media: sends an RTCP BYE. The report stays until the next start. RT safe.
     pub fn stop(&mut self, at: Moment, sink: &mut impl Sink) {
         if let Some(plan) = self.plan.take() {
-            self.control.stop(&plan, at, &self.rx, self.tx.sender(), sink);
+            let mut sink = self.security.sealing(Protocol::Rtcp, sink);
+            self.control.stop(&plan, at, &self.rx, self.tx.sender(), &mut sink);
+            self.security.forget();
         }
     }
 
     /// Takes a datagram from one of the call's sockets. RT safe.
     pub fn handle_datagram(&mut self, datagram: Datagram<'_>, sink: &mut impl Sink) {
         let Some(plan) = &self.plan else { return };
-        match protocol(datagram.bytes) {
+        let protocol = protocol(datagram.bytes);
+        let Some(bytes) = self.security.open(protocol, datagram.bytes) else { return };
+        let datagram = Datagram { bytes, ..datagram };
+        match protocol {
             Protocol::Rtcp => self.control.handle(&mut self.rx, datagram, sink),
             Protocol::Other => self.rx.count_malformed(),
             Protocol::Rtp => match self.rx.handle_rtp(plan, &mut self.codecs, datagram, sink) {
@@ -185,15 +196,17 @@ impl Media {
     pub fn tick(&mut self, at: Moment, playout: &mut impl Playout, sink: &mut impl Sink) {
         let Some(plan) = &self.plan else { return };
         self.rx.tell_digits(at.now, sink);
-        let heard = self.rx.play(plan, &mut self.codecs, at.now);
+        let heard = self.rx.play(plan, &mut self.codecs, at.now, sink);
         sink.heard(&heard);
         let to = self.rx.latch().destination();
-        if let Some(utterance) = self.tx.send(plan, &mut self.codecs, to, playout, sink) {
+        let mut sealing = self.security.sealing(Protocol::Rtp, sink);
+        if let Some(utterance) = self.tx.send(plan, &mut self.codecs, to, playout, &mut sealing) {
             let peer_spoke = self.rx.peer_spoke();
             sink.event(MediaEvent::UtteranceAudible { utterance, at: at.now, peer_spoke });
         }
         self.rx.played(self.tx.played());
-        self.control.tick(plan, at, &mut self.rx, self.tx.sender(), sink);
+        let mut sealing = self.security.sealing(Protocol::Rtcp, sink);
+        self.control.tick(plan, at, &mut self.rx, self.tx.sender(), &mut sealing);
         self.control.watch(self.settings, plan, at.now, sink);
     }
 
@@ -231,6 +244,8 @@ impl Media {
             other_port: self.rx.latch().other_port(),
             refused: self.refused,
             malformed: self.rx.malformed(),
+            srtp_failed: self.security.failed(),
+            srtp_replayed: self.security.replayed(),
             peer_spoke: self.rx.peer_spoke(),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use crate::base::{Private, limits};
+use crate::base::{Keying, Private, limits};
 use crate::codec::{Codec, EncoderSettings};
 
 /// One call's media as agreed by offer and answer (RFC 3264), from our side.
@@ -31,6 +31,8 @@ pub struct Plan {
     pub sends: bool,
     /// False while we hold the peer or are inactive; sound that comes all the same is heard.
     pub receives: bool,
+    /// The keys of both directions; `None`: the sound is not encrypted.
+    pub keying: Option<Keying>,
 }
 
 /// The numbers of RFC 4733 telephone-events in both directions.

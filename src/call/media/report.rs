@@ -14,7 +14,8 @@ use crate::listen::VadScore;
 pub enum MediaEvent {
     /// The peer has pressed a key. Most often `Digit` follows, not always: keys may be too many.
     DigitBegun,
-    /// The peer pressed one of `0-9 * # A-D` and let it go after `duration`.
+    /// The peer pressed one of `0-9 * # A-D` and let it go after `duration`: a telephone-event, or a tone
+    /// where no events were agreed.
     Digit { digit: char, duration: Duration },
     /// The first packet that was taken from the peer since the start.
     FirstPacket { at: Instant },
@@ -133,6 +134,10 @@ pub struct Report {
     pub refused: u64,
     /// Datagrams that are neither RTP nor RTCP, or of a payload type that was not agreed.
     pub malformed: u64,
+    /// Datagrams that were not encrypted under the peer's key, and are ignored.
+    pub srtp_failed: u64,
+    /// Encrypted ones that had come before, or were too old to tell.
+    pub srtp_replayed: u64,
     /// When the last packet with the peer's speech arrived.
     pub peer_spoke: Option<Instant>,
 }

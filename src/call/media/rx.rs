@@ -10,7 +10,7 @@ use super::stretch::{ENOUGH_TO_SHORTEN, InHand};
 use super::{Datagram, Sink};
 use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 use crate::codec::{Codec, CodecSet, ComfortNoise, MAX_PACKET_SAMPLES, Resampler, rtp_time_in};
-use crate::listen::{EchoDetector, Ours, Vad, Voices};
+use crate::listen::{EchoDetector, KeyTone, Keypad, Ours, Vad, Voices};
 use crate::rtp::jitter::{Arrival, Correction, Due, Kind, Played};
 use crate::rtp::{Admission, EventReceiver, JitterBuffer, Latch, Packet, Reception, Verdict};
 
@@ -31,6 +31,8 @@ pub(super) struct Rx {
     reception: Reception,
     jitter: JitterBuffer,
     digits: EventReceiver,
+    /// Keys as sound, where no events were agreed.
+    keypad: Keypad,
     sound: Sound,
     vad: Vad,
     echo: Box<EchoDetector>,
@@ -99,6 +101,7 @@ impl Rx {
             reception: Reception::default(),
             jitter: JitterBuffer::new(),
             digits: EventReceiver::new(8_000),
+            keypad: Keypad::default(),
             sound: Sound {
                 codecs: Heard {
                     current: Codec::Pcmu,
@@ -127,6 +130,7 @@ impl Rx {
         self.jitter.reset();
         self.jitter.restart(plan.codec.clock_rate_hz());
         self.digits = EventReceiver::new(digit_clock_hz(plan));
+        self.keypad.reset();
         self.sound.reset(plan.codec);
         self.vad.reset();
         self.echo.reset();
@@ -144,6 +148,9 @@ impl Rx {
         // The old way to say hold names no address; the peer stays who it was.
         if !remote.ip().is_unspecified() {
             self.latch.describe(remote);
+        }
+        if before.dtmf.is_some() != plan.dtmf.is_some() {
+            self.keypad.reset();
         }
         if digit_clock_hz(before) != digit_clock_hz(plan) {
             self.digits = EventReceiver::new(digit_clock_hz(plan));
@@ -274,7 +281,13 @@ impl Rx {
     }
 
     /// The next 20 ms of the peer.
-    pub(super) fn play(&mut self, plan: &Plan, codecs: &mut CodecSet, now: Instant) -> HeardFrame {
+    pub(super) fn play(
+        &mut self,
+        plan: &Plan,
+        codecs: &mut CodecSet,
+        now: Instant,
+        sink: &mut impl Sink,
+    ) -> HeardFrame {
         // Of the packet before, whose sound is in hand.
         let (carried, older) = match self.sound.in_hand.len() {
             0 => (0, Source::NOTHING),
@@ -289,6 +302,9 @@ impl Rx {
         }
         self.correct(plan, codecs, now);
         let mut frame = self.sound.in_hand.take();
+        if plan.dtmf.is_none() {
+            self.keypad.hear(&frame, |tone| sink.event(key_event(tone)));
+        }
         let voices = self.echo.judge(&frame);
         let ours = Ours { voices, is_about: self.echo.is_about(), share: self.echo.share() };
         let score = self.vad.score(&frame, ours);
@@ -465,6 +481,13 @@ fn meaning(plan: &Plan, packet: &Packet<'_>) -> Option<Meaning> {
         Some(codec) => Some(Meaning::Sound(codec)),
         None if payload_type == COMFORT_NOISE_TYPE => Some(Meaning::ComfortNoise),
         None => None,
+    }
+}
+
+fn key_event(tone: KeyTone) -> MediaEvent {
+    match tone {
+        KeyTone::Pressed => MediaEvent::DigitBegun,
+        KeyTone::Released { key, duration } => MediaEvent::Digit { digit: key, duration },
     }
 }
 

@@ -1,5 +1,6 @@
 mod gap;
 mod line;
+mod secure;
 
 use super::*;
 use crate::base::limits;
@@ -419,4 +420,61 @@ fn addresses_and_digits_do_not_print() {
     let printed = format!("{media:?} {:?}", media.rx.latch());
     assert!(!printed.contains("192.0.2"), "{printed}");
     assert_eq!(format!("{digit:?}"), "Digit(80ms)");
+}
+
+/// Presses 4 and 7 as tones.
+struct Tones {
+    ticks: u32,
+}
+
+impl Playout for Tones {
+    fn next(&mut self, out: &mut Frame) -> Played {
+        self.ticks += 1;
+        let (low, high) = match self.ticks {
+            50..=54 => (770.0, 1_209.0),
+            80..=86 => (852.0, 1_209.0),
+            _ => return Played::Nothing,
+        };
+        for (n, sample) in out.0.iter_mut().enumerate() {
+            let at = (self.ticks as usize * FRAME_SAMPLES + n) as f64;
+            let wave = |hz: f64| (at * hz * std::f64::consts::TAU / 16_000.0).sin();
+            *sample = (5_000.0 * (wave(low) + wave(high))) as i16;
+        }
+        Played::Voice(UtteranceId(1))
+    }
+}
+
+#[test]
+fn keys_as_sound_count_where_no_events_were_agreed_and_only_there() {
+    for has_events in [false, true] {
+        let start = Instant::now();
+        let [mut ours, mut peer] = [4, 5].map(|n| Media::new(SETTINGS, Entropy::new([n; 32])));
+        let agreed = |to| {
+            let plan = plan(Codec::Pcmu, 20, to);
+            Plan { dtmf: plan.dtmf.filter(|_| has_events), ..plan }
+        };
+        ours.start(start, &agreed(B));
+        peer.start(start, &agreed(A));
+        let (mut tones, mut kept) = (Tones { ticks: 0 }, Kept::default());
+        for n in 0..150 {
+            let at = Moment { now: start + TICK * n, ntp: 1 << 32 };
+            let mut sent = Kept::default();
+            peer.tick(at, &mut tones, &mut sent);
+            for (path, _, bytes) in &sent.out {
+                let datagram = Datagram { path: *path, from: address(B), arrived: at.now, bytes };
+                ours.handle_datagram(datagram, &mut kept);
+            }
+            ours.tick(at, &mut Tone::new(0.0), &mut kept);
+        }
+        let keys: String = kept
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                MediaEvent::Digit { digit, .. } => Some(*digit),
+                _ => None,
+            })
+            .collect();
+        let begun = kept.events.iter().filter(|event| **event == MediaEvent::DigitBegun).count();
+        assert_eq!((keys.as_str(), begun), if has_events { ("", 0) } else { ("47", 2) });
+    }
 }

@@ -43,7 +43,7 @@ impl Call {
     /// is said first is on the shelf.
     pub fn dial(settings: &Settings, outgoing: Outgoing) -> Self {
         let Outgoing { id, leg, start, mut invite, peer, dialled, media, manner, .. } = outgoing;
-        let mut agreement = Agreement::new(settings.offering.clone(), media);
+        let mut agreement = Agreement::new(settings.offering.clone(), &media);
         invite.sdp = Some(agreement.offer());
         let peer = peer.into_revealed();
         let mut record = CallRecord::new(id, Direction::Outbound, peer, start.unix_ms);
@@ -65,7 +65,7 @@ impl Call {
 
     pub(super) fn provisional(&mut self, now: Instant, status: u16, sdp: Option<&[u8]>) {
         let State::Dialling(dialling) = &mut self.state else { return };
-        let media = dialling.provisional(&self.agreement, status, sdp);
+        let media = dialling.provisional(&mut self.agreement, status, sdp);
         let progress = dialling.progress();
         if self.record.progress != progress {
             self.record.progress = progress;
@@ -76,7 +76,7 @@ impl Call {
 
     pub(super) fn accepted(&mut self, now: Instant, sdp: Option<&[u8]>) {
         let State::Dialling(dialling) = &mut self.state else { return };
-        let media = dialling.accepted(&self.agreement, sdp);
+        let media = dialling.accepted(&mut self.agreement, sdp);
         if media.is_none() {
             return self.end(now, Cause::NoCommonCodec.into());
         }

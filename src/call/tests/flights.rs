@@ -99,6 +99,47 @@ fn a_program_that_decides_otherwise_is_told_at_the_first_difference() {
     assert!(difference.at > Duration::from_millis(1_500), "{difference:?}");
 }
 
+const KEYS: [&str; 2] =
+    ["QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNk", "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNk"];
+
+/// An offer with this key.
+fn encrypted(key: &str) -> String {
+    format!("{OFFER}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}|2^31\r\n")
+}
+
+#[test]
+fn a_record_of_an_encrypted_call_has_no_key_and_decides_the_same() {
+    let mut desk = Desk::take(&settings(), Some(&encrypted(KEYS[0]))).unwrap();
+    desk.sip(sip::Event::Established { leg: LEG, answer: None });
+    desk.run(500, false);
+    let by = sip::OfferBy::Invite;
+    let offer = Some(encrypted(KEYS[1]).into_bytes());
+    desk.sip(sip::Event::OfferReceived { leg: LEG, offer, by });
+    assert!(desk.call.record().srtp.is_some());
+    desk.sip(sip::Event::Ended { leg: LEG, cause: EndCause::ByPeer });
+    let mut secrets: Vec<String> = KEYS.map(str::to_owned).to_vec();
+    for command in &desk.commands {
+        let (sip::Command::Answer { sdp, .. } | sip::Command::AcceptOffer { sdp, .. }) = command
+        else {
+            continue;
+        };
+        let text = String::from_utf8(sdp.clone()).unwrap();
+        let (_, after) = text.split_once("inline:").expect("a key of ours");
+        secrets.push(after.split("\r\n").next().unwrap().to_owned());
+    }
+    assert_eq!(secrets.len(), 4);
+    let start = desk.start;
+    let file = desk.flight().to_vec();
+    let text = String::from_utf8_lossy(&file);
+    for secret in secrets {
+        let numbers: Vec<String> = secret.bytes().map(|byte| byte.to_string()).collect();
+        assert!(!text.contains(&secret[..8]) && !text.contains(&numbers[..8].join(",")));
+    }
+    assert!(text.contains("AES_CM_128_HMAC_SHA1_80 inline:AAAA"));
+    let replayed = Flight::read(&file, start).unwrap().replay().unwrap();
+    assert_eq!(replayed.difference, None);
+}
+
 #[test]
 fn a_record_takes_a_fraction_of_its_sound() {
     let mut desk = Desk::talking();

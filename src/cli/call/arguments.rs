@@ -12,6 +12,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::scenario::{Act, Manner, Speech, Turn, When};
 use crate::cli::ConfigArgument;
 use crate::codec::Codec;
+use crate::sdp::Srtp;
 use crate::sip::Transport;
 use crate::sip::message::Uri;
 
@@ -54,6 +55,9 @@ pub(in crate::cli) struct Arguments {
     /// Offer this codec only: PCMU, PCMA, G722 or opus.
     #[arg(long, value_name = "NAME", value_parser = codec)]
     pub(super) codec: Option<Codec>,
+    /// Encrypt the sound (SRTP, keys in the description): off, optional or required.
+    #[arg(long, value_name = "WHEN", default_value = "off", value_parser = srtp)]
+    pub(super) srtp: Srtp,
     /// The other end is an Attendant with its HTTP interface here, as in http://127.0.0.1:8080:
     /// print what it heard and what it answered.
     #[arg(long, value_name = "URL", value_parser = crate::cli::api::Api::parse)]
@@ -225,6 +229,10 @@ impl clap::Args for Directives {
     }
 }
 
+fn srtp(text: &str) -> Result<Srtp, String> {
+    Srtp::from_name(text).ok_or_else(|| "off, optional or required".to_owned())
+}
+
 fn codec(text: &str) -> Result<Codec, String> {
     Codec::from_name(text).ok_or_else(|| "one of PCMU, PCMA, G722, opus".to_owned())
 }
@@ -319,6 +327,7 @@ mod tests {
             &["--dtmf", "12x"][..],
             &["--expect", "("],
             &["--codec", "mp3"],
+            &["--srtp", "yes"],
             &["--speed", "20"],
             &["--pause", "-1"],
             &["--api", "ftp://127.0.0.1"],

@@ -202,6 +202,7 @@ mod tests {
             sip_call_id: String::new(),
             answer_delay: Some(Duration::ZERO),
             lasted: Duration::ZERO,
+            srtp: None,
             codec: None,
             greeting: Exchange::default(),
             acts: Vec::new(),

@@ -132,6 +132,7 @@ fn call(arguments: &Arguments) -> Result<Exit, Failure> {
             None => config::Config::default().media.codecs,
         },
         scenario: &scenario,
+        srtp: arguments.srtp,
         sounds,
         reader: match &arguments.script {
             Some(_) => reader(arguments)?,

@@ -187,6 +187,7 @@ impl<'a> Report<'a> {
             "answered": log.answer_delay.is_some(),
             "sip_call_id": log.sip_call_id,
             "codec": log.codec.map(|codec| codec.name()),
+            "srtp": log.srtp.map(|suite| suite.name()),
             "answer_delay_ms": log.answer_delay.map(millis),
             "greeting_delay_ms": log.greeting.gap_ms(),
             "greeting": self.said(0, |words| &words.reply),
@@ -213,6 +214,8 @@ impl<'a> Report<'a> {
                 "delay_ms": rtp.delay_ms,
                 "round_trip_ms": rtp.rtt_ms,
                 "peer_loss": rtp.peer_loss,
+                "srtp_failed": rtp.srtp_failed,
+                "srtp_replayed": rtp.srtp_replayed,
             },
         })
     }

@@ -82,6 +82,7 @@ fn plan(codec: Codec, remote: SocketAddr) -> Plan {
         ptime_ms: FRAME_MS as u32,
         sends: true,
         receives: true,
+        keying: None,
     }
 }
 

@@ -1,6 +1,5 @@
 //! Calls that we make: whether one is begun, through which account, and when it is tried again.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use crate::base::{CallId, LanguageCode, Private};
 use crate::call::flight::Tracked;
 use crate::call::language::{Choice, Known, Manner};
 use crate::call::record::Dialled;
-use crate::call::{self, Cause, LocalMedia, Outgoing, Start};
+use crate::call::{self, Cause, Outgoing, Start};
 use crate::sip::{self, Flow};
 use crate::store::ledger::Written;
 use crate::trunk::Sign;
@@ -134,16 +133,8 @@ impl Switchboard {
         let trunk = self.parts.accounts.trunk(order.trunk.as_deref(), &number, &mut self.parts.sip);
         let Trunk { name, answer, invite } =
             trunk.map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
-        let local = invite.flow.local.ip();
-        let any = match local {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
-        let sockets = self.parts.ports.bind(any);
-        let sockets = sockets.map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
-        let address = self.parts.media_address.unwrap_or(local);
-        let media_id = self.parts.entropy.next_u32().into();
-        let media = LocalMedia { address, port: sockets.port(), id: media_id };
+        let media = self.open_media(invite.flow);
+        let (sockets, media) = media.map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
         let place = self.parts.places.reserve(id, sockets);
         let place =
             place.ok_or_else(|| NotPlaced::Unavailable("every line is in use".to_owned()))?;

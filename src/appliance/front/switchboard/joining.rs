@@ -8,7 +8,7 @@
 //!
 //! Invariant: a partner's partner is the call itself, and both forget each other with the first end.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::call::flight::Tracked;
 use crate::call::language::Choice;
 use crate::call::media::MediaEvent;
 use crate::call::record::Dialled;
-use crate::call::{self, Cause, LocalMedia, Outgoing, PutThrough, Start};
+use crate::call::{self, Cause, Outgoing, PutThrough, Start};
 use crate::converse::Variables;
 use crate::converse::people::Address;
 use crate::sip::message::Uri;
@@ -67,15 +67,7 @@ impl Switchboard {
         let manner = self.abilities.manner(choice, &self.parts.call.tongues);
         let id = CallId(self.next_call);
         self.next_call += 1;
-        let local = invite.flow.local.ip();
-        let any = match local {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
-        let sockets = self.parts.ports.bind(any).map_err(|_| 503_u16)?;
-        let address = self.parts.media_address.unwrap_or(local);
-        let media_id = self.parts.entropy.next_u32().into();
-        let media = LocalMedia { address, port: sockets.port(), id: media_id };
+        let (sockets, media) = self.open_media(invite.flow).map_err(|_| 503_u16)?;
         let place = self.parts.places.reserve(id, sockets).ok_or(486_u16)?;
         let leg = self.parts.sip.reserve_leg();
         let (Address::Uri(peer) | Address::Number(peer)) = to;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Line, Switchboard, unix_ms};
+use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
 use crate::base::{CallId, Private};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
@@ -12,9 +13,30 @@ use crate::call::language::Known;
 use crate::call::{self, LocalMedia, Opening, Start};
 use crate::converse::people::WeekMinute;
 use crate::sip::message::{NameAddr, Uri};
-use crate::sip::{self, LegId};
+use crate::sip::{self, Flow, LegId};
 
 impl Switchboard {
+    /// Ports for the sound of a call whose signalling goes this way, and what is said of them.
+    pub(super) fn open_media(
+        &mut self,
+        flow: Flow,
+    ) -> Result<(RtpSockets, LocalMedia), PortsExhausted> {
+        let local = flow.local.ip();
+        let any = match local {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let sockets = self.parts.ports.bind(any)?;
+        let media = LocalMedia {
+            address: self.parts.media_address.unwrap_or(local),
+            port: sockets.port(),
+            id: self.parts.entropy.next_u32().into(),
+            srtp: self.parts.accounts.srtp_of(flow.peer.ip()),
+            seed: Private::new(self.parts.entropy.seed()),
+        };
+        Ok((sockets, media))
+    }
+
     pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
         let id = CallId(self.next_call);
         self.next_call += 1;
@@ -33,18 +55,10 @@ impl Switchboard {
     ) -> Result<(), NotTaken> {
         let admission = &self.parts.admission;
         admission.admit(self.readiness, self.parts.places.taken())?;
-        let local = incoming.flow.local.ip();
-        let any = match local {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
-        let sockets = self.parts.ports.bind(any).map_err(|error| {
+        let (sockets, media) = self.open_media(incoming.flow).map_err(|error| {
             tracing::warn!(%error, "call refused");
-            admission.no_ports()
+            self.parts.admission.no_ports()
         })?;
-        let address = self.parts.media_address.unwrap_or(local);
-        let media_id = self.parts.entropy.next_u32().into();
-        let media = LocalMedia { address, port: sockets.port(), id: media_id };
         let start = Start { now, unix_ms: unix_ms(), local: local_time() };
         let shelf = Arc::clone(&self.shelf);
         let choice = self.parts.languages.choose(&known(&incoming));

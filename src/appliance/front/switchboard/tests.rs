@@ -15,7 +15,7 @@ use crate::appliance::trust::Roots;
 use crate::call::admission::WhenFull;
 use crate::call::media::Report;
 use crate::codec::Codec;
-use crate::sdp::Offering;
+use crate::sdp::{Offering, Srtp};
 use crate::sip::{Flow, Transport, UserAgent};
 
 /// A switchboard of one place, and a telephone that its datagrams come to.
@@ -53,7 +53,12 @@ impl Desk {
             board: Arc::default(),
             entropy: entropy(2),
             call: call::Settings {
-                offering: Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20 },
+                offering: Offering {
+                    codecs: vec![Codec::Pcmu],
+                    dtmf: true,
+                    ptime_ms: 20,
+                    srtp: Srtp::Off,
+                },
                 answer_after: Duration::ZERO,
                 listen: crate::listen::Settings::default(),
                 converse: crate::converse::Settings::default(),

@@ -33,6 +33,7 @@ pub fn plan(codec: Codec, ptime_ms: u32, to: &str) -> Plan {
         ptime_ms,
         sends: true,
         receives: true,
+        keying: None,
     }
 }
 

@@ -32,12 +32,13 @@ use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::{Arrival, Listen, ListenError, SipSockets, Tls};
 use crate::appliance::trust::{CERTIFICATES, Roots};
 use crate::appliance::{audio, chance};
+use crate::base::SrtpSuite;
 use crate::base::pcm::Frame;
 use crate::base::{CallId, Private, limits};
 use crate::call::media::{self, HeardFrame, MediaEvent, Plan};
 use crate::call::{Agreement, LocalMedia};
 use crate::codec::Codec;
-use crate::sdp::Offering;
+use crate::sdp::{Offering, Srtp};
 use crate::sip::{self, EndCause, Flow, LegId, Transport, UserAgent};
 use mouth::{Done, Mouth};
 
@@ -57,6 +58,7 @@ pub(super) struct Dial<'a> {
     /// Offered in this order.
     pub codecs: Vec<Codec>,
     pub scenario: &'a Scenario,
+    pub srtp: Srtp,
     pub sounds: Rehearsed,
     /// What the far end says, for a script that needs to know it.
     pub reader: Option<Reader>,
@@ -87,6 +89,8 @@ pub(super) struct CallLog {
     /// Time from the ACK to the end.
     pub lasted: Duration,
     pub codec: Option<Codec>,
+    /// `None`: the sound was not encrypted.
+    pub srtp: Option<SrtpSuite>,
     pub greeting: Exchange,
     pub acts: Vec<Performed>,
     pub longest_quiet: Duration,
@@ -155,7 +159,13 @@ pub(super) fn make(dial: Dial<'_>) -> Result<CallLog, CallError> {
         let first = PORTS.0 + 2 * (entropy.next_u16() % PORT_STARTS);
         let rtp = PortRange::new(first..=PORTS.1).bind(any)?;
         let address = flow.local.ip();
-        let media = LocalMedia { address, port: rtp.port(), id: entropy.next_u32().into() };
+        let media = LocalMedia {
+            address,
+            port: rtp.port(),
+            id: entropy.next_u32().into(),
+            srtp: None,
+            seed: Private::new(entropy.seed()),
+        };
         let mut places = Places::new(rings.net);
         let place = places.reserve(CALL, rtp).unwrap_or(Place(0));
         let caller = Caller::new(dial, line, (places, place), media);
@@ -198,14 +208,14 @@ impl<'a> Caller<'a> {
         (places, place): (Places, Place),
         media: LocalMedia,
     ) -> Self {
-        let offering = Offering { codecs: dial.codecs, dtmf: true, ptime_ms: 20 };
+        let offering = Offering { codecs: dial.codecs, dtmf: true, ptime_ms: 20, srtp: dial.srtp };
         Self {
             target: dial.target,
             leg: line.reserve_leg(),
             line,
             places,
             place,
-            agreement: Agreement::new(offering, media),
+            agreement: Agreement::new(offering, &media),
             script: Script::new(dial.scenario, dial.reader.is_some(), dial.limit),
             script_deadline: None,
             talk: Talk::default(),
@@ -467,7 +477,8 @@ impl<'a> Caller<'a> {
             sip_call_id,
             answer_delay: self.answered.map(|at| at.saturating_duration_since(self.dialled)),
             lasted: since(self.answered),
-            codec: self.plan.map(|plan| plan.codec),
+            codec: self.plan.as_ref().map(|plan| plan.codec),
+            srtp: self.plan.and_then(|plan| plan.keying).map(|keying| keying.suite),
             greeting: *self.script.greeting(),
             acts: self.script.acts().to_vec(),
             longest_quiet: self.script.longest_quiet(),
