@@ -39,7 +39,12 @@ impl Switchboard {
     /// A ledger is on the disk, or could not be written.
     pub fn ledger_written(&mut self, now: Instant, written: Written) {
         for (id, is_kept) in self.parts.dialler.on_disk(written) {
-            let begun = if is_kept { self.begin(now, id) } else { Err(not_counted()) };
+            // Whoever has gone believes that nobody is called.
+            let is_wanted =
+                |order: &Order| order.told.as_ref().is_none_or(|told| !told.is_closed());
+            let is_wanted = self.parts.dialler.order(id).is_some_and(is_wanted);
+            let may_begin = is_kept && is_wanted;
+            let begun = if may_begin { self.begin(now, id) } else { Err(not_counted()) };
             self.tell(now, id, begun);
         }
         self.settle(now);
