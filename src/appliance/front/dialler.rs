@@ -150,7 +150,7 @@ impl Dialler {
     }
 
     /// Orders that waited for the disk, and whether they may begin.
-    pub fn on_disk(&mut self, written: Written) -> Vec<(CallId, bool)> {
+    pub fn on_disk(&self, written: Written) -> Vec<(CallId, bool)> {
         let is_told =
             |order: &Order| matches!(order.stage, Stage::Reserved(n) if n <= written.number);
         let told = self.orders.iter().filter(|(_, order)| is_told(order)).map(|(id, _)| *id);
