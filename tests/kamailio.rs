@@ -25,7 +25,8 @@ fn is_installed() -> bool {
 }
 
 fn with_account(server: &Kamailio, transport: &str, password: &'static str) -> Appliance {
-    let address = if transport == "tls" { server.secure } else { server.address };
+    let is_secure = ["tls", "wss"].contains(&transport);
+    let address = if is_secure { server.secure } else { server.address };
     let account = format!(
         "name = \"office\"\nserver = \"{address}\"\ntransport = \"{transport}\"\nuser = \"1001\"\n\
          realm = \"{REALM}\"\nkeep_alive_s = 10\n"
@@ -51,7 +52,9 @@ fn it_registers_and_is_called_through_the_registrar() {
     if !is_installed() {
         return;
     }
-    for (transport, algorithm) in [("udp", "MD5"), ("tcp", "SHA-256"), ("tls", "SHA-256")] {
+    for (transport, algorithm) in
+        [("udp", "MD5"), ("tcp", "SHA-256"), ("tls", "SHA-256"), ("ws", "MD5"), ("wss", "SHA-256")]
+    {
         let server = Kamailio::start(algorithm);
         let mut appliance = with_account(&server, transport, PASSWORD);
         let shown = becomes(&appliance, "registered", SOON);
@@ -103,7 +106,7 @@ fn a_registrar_that_is_restarted_is_registered_with_again() {
     if !is_installed() {
         return;
     }
-    for transport in ["udp", "tcp", "tls"] {
+    for transport in ["udp", "tcp", "tls", "wss"] {
         let mut server = Kamailio::start("MD5");
         let appliance = with_account(&server, transport, PASSWORD);
         becomes(&appliance, "registered", SOON);

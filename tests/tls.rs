@@ -1,4 +1,4 @@
-//! Calls by TLS: our own caller and baresip, to a box whose certificate they believe, and to one that they
+//! Calls by TLS and secure WebSocket: our own caller and baresip, to a box whose certificate they believe, and to one that they
 //! do not.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
@@ -17,9 +17,9 @@ use support::{peers, wait};
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// `attendant call`, believing what `certificates` vouches for: its exit code and report.
-fn call(appliance: &Appliance, certificates: &Path) -> (Option<i32>, Value) {
+fn call(appliance: &Appliance, uri: &str, certificates: &Path) -> (Option<i32>, Value) {
     let made = Command::new(env!("CARGO_BIN_EXE_attendant"))
-        .args(["call", &appliance.secure_uri(), "--json", "--expect", "how can i help"])
+        .args(["call", uri, "--json", "--expect", "how can i help"])
         .args(["--dtmf", "2", "--expect", "harbour road", "--max-seconds", "30"])
         .args(["--api", &format!("http://{}", appliance.web)])
         .env("SSL_CERT_FILE", certificates)
@@ -30,16 +30,18 @@ fn call(appliance: &Appliance, certificates: &Path) -> (Option<i32>, Value) {
 }
 
 #[test]
-fn our_own_caller_is_answered_by_tls_where_it_believes_the_certificate_and_calls_nobody_else() {
+fn our_own_caller_is_answered_where_it_believes_the_certificate_and_calls_nobody_else() {
     let appliance = Setup::default().secure().start();
-    let (code, report) = call(&appliance, &appliance.certificate());
-    assert_eq!(code, Some(0), "{report}");
-    assert_eq!(report["turns"].as_array().map(Vec::len), Some(1), "{report}");
-    // Another authority, which has not vouched for it.
     let other = Setup::default().secure().start();
-    let (code, report) = call(&appliance, &other.certificate());
-    assert_ne!(code, Some(0), "{report}");
-    assert_eq!(calls(&appliance), 1);
+    for (number, uri) in (1..).zip([appliance.secure_uri(), appliance.websocket_uri()]) {
+        let (code, report) = call(&appliance, &uri, &appliance.certificate());
+        assert_eq!(code, Some(0), "{report}");
+        assert_eq!(report["turns"].as_array().map(Vec::len), Some(1), "{report}");
+        // Another authority, which has not vouched for it.
+        let (code, report) = call(&appliance, &uri, &other.certificate());
+        assert_ne!(code, Some(0), "{report}");
+        assert_eq!(calls(&appliance), number);
+    }
 }
 
 #[test]

@@ -82,6 +82,11 @@ impl SipLine {
                     self.agent.handle(now, sip::Input::StreamBytes { connection, bytes: &bytes });
                 }
             }
+            Arrival::Message { flow, bytes } => {
+                if let Some(connection) = flow.connection {
+                    self.agent.handle(now, sip::Input::StreamMessage { connection, bytes: &bytes });
+                }
+            }
             Arrival::Closed { flow } => {
                 if let Some(connection) = flow.connection {
                     self.sockets.close(connection);

@@ -29,6 +29,11 @@ pub const SIP_CONNECTIONS_PER_SOURCE: usize = 32;
 pub const SIP_CONNECTION_IDLE: Duration = Duration::from_secs(120);
 /// Time for the rest of a message to arrive once its first byte has (slow-loris).
 pub const SIP_STREAM_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The shortest session interval in seconds that is agreed to (RFC 4028 section 4): below it the
+/// refreshes would cost more than a call that hangs.
+pub const SESSION_LEAST_S: u32 = 90;
+/// The longest that a 422 may ask us for: a day, in which a dead call would be found out otherwise.
+pub const SESSION_LONGEST_S: u32 = 86_400;
 /// Bytes in a session description; a browser's large offer has about 8 KiB.
 pub const SDP_BYTES: usize = 32_768;
 /// Lines in a session description.

@@ -25,6 +25,14 @@ impl<K: Copy + PartialEq> TimerTable<K> {
         }
     }
 
+    /// As [`Self::set`], but a sooner deadline stays.
+    pub fn set_sooner(&mut self, name: K, at: Instant) {
+        match self.armed.iter_mut().find(|(k, _)| *k == name) {
+            Some(entry) => entry.1 = entry.1.min(at),
+            None => self.armed.push((name, at)),
+        }
+    }
+
     pub fn cancel(&mut self, name: K) {
         self.armed.retain(|(k, _)| *k != name);
     }

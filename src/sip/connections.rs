@@ -143,7 +143,7 @@ impl Connections {
         if let Some(connection) = self.table.get_mut(&id) {
             let open = State::Open { framer: StreamFramer::new() };
             let state = std::mem::replace(&mut connection.state, open);
-            if flow.transport == Transport::Tls {
+            if flow.transport.comes_back() {
                 // What comes back takes this connection: its port is ours.
                 connection.flow.local = flow.local;
             }
@@ -168,6 +168,13 @@ impl Connections {
         true
     }
 
+    /// A connection was accepted that nobody wants.
+    pub fn refuse(&mut self, flow: Flow) {
+        if let Some(connection) = flow.connection {
+            self.actions.push_back(Action::Close { connection });
+        }
+    }
+
     /// Takes what a connection brought; then ask [`Self::next_brought`] until `None`.
     pub fn received(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) {
         let Some(connection) = self.table.get_mut(&id) else { return };
@@ -175,6 +182,21 @@ impl Connections {
         if let State::Open { framer } = &mut connection.state {
             framer.push(bytes, now);
         }
+    }
+
+    /// A message came whole on a connection of frames; gives its flow. Keep-alives are answered here.
+    pub fn message(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> Option<Brought> {
+        let connection = self.table.get_mut(&id)?;
+        connection.active_at = now;
+        let flow = connection.flow;
+        self.schedule(id);
+        if bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n' | 0)) {
+            return Some(Brought::Message { flow, bytes: bytes.to_vec() });
+        }
+        if bytes == super::framing::PING {
+            self.actions.push_back(Action::Transmit { flow, bytes: PONG.to_vec() });
+        }
+        Some(Brought::KeepAlive)
     }
 
     /// The next message on a connection. Pings are answered here; a connection whose bytes make no
@@ -294,9 +316,9 @@ impl Connections {
     }
 
     fn insert(&mut self, id: ConnectionId, flow: Flow, state: State, now: Instant) {
-        // By TLS only whom we have connected to has shown who it is: what is meant for a server does not
+        // Where the other end comes back only whom we have connected to has shown who it is: what is meant for a server does not
         // go to somebody who came to us from its address.
-        let is_known = flow.transport != Transport::Tls || matches!(id, ConnectionId::Dialled(_));
+        let is_known = !flow.transport.comes_back() || matches!(id, ConnectionId::Dialled(_));
         if is_known {
             self.by_peer.insert((flow.transport, flow.peer), id);
         }

@@ -23,6 +23,22 @@ impl Transport {
         !matches!(self, Self::Udp)
     }
 
+    /// Over TLS.
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// Each message is a frame (RFC 7118).
+    pub const fn is_websocket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
+    /// What the other end begins comes over the connection that we made, as it makes none to us
+    /// (RFC 5923, RFC 7118): our port is that connection's.
+    pub const fn comes_back(self) -> bool {
+        matches!(self, Self::Tls | Self::Ws | Self::Wss)
+    }
+
     /// The word in a Via (`SIP/2.0/TCP`).
     pub const fn via_token(self) -> &'static str {
         match self {

@@ -48,6 +48,12 @@ const BACK_TO_FIRST: Duration = Duration::from_secs(300);
 /// Between two changes of our Contact to where we are seen: a network address translator that has
 /// another port for every packet is not run after.
 const REBIND: Duration = Duration::from_secs(30);
+/// A connection that lived shorter than this after its registration was closed by a server that keeps
+/// none open: each one in a row is waited for longer before it is made again.
+const FLOW_LIVES: Duration = Duration::from_secs(120);
+/// Answers of the name service in a row that do not have the server that we are registered with, until
+/// it is left: many give another part of their servers each time.
+const ABSENT: u8 = 3;
 /// How long the registrar's word is waited for at the end.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -89,6 +95,10 @@ pub struct Account {
     tried: usize,
     /// Rounds of all servers that failed.
     failures: u32,
+    /// Connections in a row that did not live.
+    short_flows: u32,
+    /// Answers in a row without the server in use.
+    absent: u8,
     contact: Option<SocketAddr>,
     rebound_at: Option<Instant>,
     asked_at: Option<Instant>,
@@ -120,6 +130,8 @@ impl Account {
             at: 0,
             tried: 0,
             failures: 0,
+            short_flows: 0,
+            absent: 0,
             contact: None,
             rebound_at: None,
             asked_at: None,
@@ -194,10 +206,11 @@ impl Account {
     fn resolved(&mut self, now: Instant, servers: Vec<SocketAddr>) {
         // An address that was right is better than none: names fail more often than servers. And among
         // equals the order is chance: the one that was stays.
+        let current = self.servers.get(self.at).copied();
+        let servers = self.with_current(servers, current);
         let is_other = servers.len() != self.servers.len()
             || servers.iter().any(|server| !self.servers.contains(server));
         if !servers.is_empty() && is_other {
-            let current = self.servers.get(self.at).copied();
             self.servers = servers;
             self.tried = self.tried.min(self.servers.len());
             let place = self.servers.iter().position(|server| Some(*server) == current);
@@ -211,6 +224,24 @@ impl Account {
             (Phase::Resolving, true) => self.wait(now, Reason::NoAddress, None),
             _ => {}
         }
+    }
+
+    /// A server that serves us is not left because one answer does not have it.
+    fn with_current(
+        &mut self,
+        mut servers: Vec<SocketAddr>,
+        current: Option<SocketAddr>,
+    ) -> Vec<SocketAddr> {
+        let missing = current.filter(|current| !servers.is_empty() && !servers.contains(current));
+        let Some(missing) = missing.filter(|_| self.phase == Phase::Registered) else {
+            self.absent = 0;
+            return servers;
+        };
+        self.absent += 1;
+        if self.absent < ABSENT {
+            servers.insert(0, missing);
+        }
+        servers
     }
 
     /// Sends a REGISTER to the server at hand, as soon as one may be sent.
@@ -262,7 +293,7 @@ impl Account {
             (Phase::Registered, RegistrationNews::FlowLost) => {
                 // Where we were seen was the end of that connection.
                 (self.contact, self.rebound_at) = (None, None);
-                self.register_anew(now);
+                self.flow_lost(now);
             }
             _ => {}
         }
@@ -286,6 +317,23 @@ impl Account {
         if !self.be_seen(now, seen) {
             self.show(Status::Registered { until: now + expires });
         }
+    }
+
+    /// At once the first time; a server that closes after each answer would be asked for ever.
+    fn flow_lost(&mut self, now: Instant) {
+        let lived = self.asked_at.map(|at| now.saturating_duration_since(at));
+        if lived.is_none_or(|lived| lived >= FLOW_LIVES) {
+            self.short_flows = 0;
+        }
+        self.short_flows = self.short_flows.saturating_add(1);
+        if self.short_flows == 1 {
+            return self.register_anew(now);
+        }
+        let doubled = BACK_OFF.saturating_mul(1 << (self.short_flows - 2).min(10));
+        let wait = self.jittered(doubled.min(BACK_OFF_MOST), 0.5);
+        self.timers.cancel(Timer::Ping);
+        self.timers.cancel(Timer::NotAlive);
+        self.timers.set_sooner(Timer::Register, now + wait);
     }
 
     /// Puts the address that the registrar sees into our Contact; true if that is to be told to it.

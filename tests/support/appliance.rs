@@ -66,19 +66,21 @@ impl Setup {
         self
     }
 
-    /// It listens by TLS, too, with a certificate made out to its address.
+    /// It listens by TLS and by secure WebSocket, too, with a certificate made out to its address.
     pub fn secure(self) -> Self {
         Self { is_secure: true, ..self }
     }
 
-    fn text(&self, sip: SocketAddr, web: SocketAddr, tls: Option<SocketAddr>) -> String {
+    fn text(&self, sip: SocketAddr, web: SocketAddr, tls: Option<[SocketAddr; 2]>) -> String {
         let media = free_media_ports(4 * self.calls_max);
         let mut sections = vec![
             (
                 "sip",
                 match tls {
                     None => format!("listen = [\"udp:{sip}\", \"tcp:{sip}\"]"),
-                    Some(tls) => format!("listen = [\"udp:{sip}\", \"tcp:{sip}\", \"tls:{tls}\"]"),
+                    Some([tls, wss]) => format!(
+                        "listen = [\"udp:{sip}\", \"tcp:{sip}\", \"tls:{tls}\", \"wss:{wss}\"]"
+                    ),
                 },
             ),
             ("web", format!("listen = \"{web}\"")),
@@ -119,7 +121,7 @@ impl Setup {
             let made = rcgen::generate_simple_self_signed(names).unwrap();
             folder.write("box.crt", made.cert.pem());
             folder.write("box.key", made.signing_key.serialize_pem());
-            SocketAddr::new(self.address, peers::free_port(self.address))
+            [0, 1].map(|_| SocketAddr::new(self.address, peers::free_port(self.address)))
         });
         let mut text = self.text(sip, web, tls);
         if tls.is_some() {
@@ -149,7 +151,7 @@ pub struct Appliance {
     log: PathBuf,
     pub sip: SocketAddr,
     pub web: SocketAddr,
-    pub tls: Option<SocketAddr>,
+    pub tls: Option<[SocketAddr; 2]>,
 }
 
 impl Appliance {
@@ -172,7 +174,12 @@ impl Appliance {
 
     /// The same by TLS.
     pub fn secure_uri(&self) -> String {
-        format!("sip:desk@{};transport=tls", self.tls.expect("it is secure"))
+        format!("sip:desk@{};transport=tls", self.tls.expect("it is secure")[0])
+    }
+
+    /// The same by secure WebSocket.
+    pub fn websocket_uri(&self) -> String {
+        format!("sip:desk@{};transport=wss", self.tls.expect("it is secure")[1])
     }
 
     /// The certificate of a secure box.

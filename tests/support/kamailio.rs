@@ -25,7 +25,7 @@ pub struct Kamailio {
     child: Option<Child>,
     folder: Folder,
     pub address: SocketAddr,
-    /// By TLS, with a certificate made out to its address.
+    /// By TLS and secure WebSocket, with a certificate made out to its address.
     pub secure: SocketAddr,
 }
 
@@ -129,13 +129,13 @@ impl Drop for Kamailio {
 
 fn config(address: SocketAddr, algorithm: &str, tls: &str) -> String {
     let modules =
-        ["tm", "sl", "rr", "pv", "maxfwd", "usrloc", "registrar", "textops", "siputils", "auth"];
-    let modules: String =
-        modules.iter().map(|module| format!("loadmodule \"{module}.so\"\n")).collect();
+        "tm sl rr pv maxfwd usrloc registrar textops siputils auth xhttp websocket".split(' ');
+    let modules: String = modules.map(|module| format!("loadmodule \"{module}.so\"\n")).collect();
     format!(
         "#!KAMAILIO\n\
          debug=1\nlog_stderror=yes\nchildren=2\ntcp_children=2\nauto_aliases=no\n\
          listen=udp:{address}\nlisten=tcp:{address}\n\
+         tcp_accept_no_cl=yes\n\
          {tls}{modules}\
          modparam(\"registrar\", \"min_expires\", 60)\n\
          modparam(\"auth\", \"algorithm\", \"{algorithm}\")\n\
@@ -165,6 +165,10 @@ fn config(address: SocketAddr, algorithm: &str, tls: &str) -> String {
            t_relay(); exit;\n\
          }}\n\
          sl_send_reply(\"405\", \"Not Allowed\");\n\
+         }}\n\
+         event_route[xhttp:request] {{\n\
+         if ($hdr(Upgrade) =~ \"websocket\" && ws_handle_handshake()) exit;\n\
+         xhttp_reply(\"404\", \"Not Found\", \"\", \"\");\n\
          }}\n"
     )
 }

@@ -13,6 +13,7 @@ pub mod folder;
 pub mod kamailio;
 pub mod model;
 pub mod peers;
+pub mod sip_case;
 pub mod sipp;
 pub mod sound;
 pub mod turn;

@@ -152,6 +152,7 @@ impl Search {
     async fn service(&mut self, name: &str) -> Option<Answer> {
         let name = match self.transport {
             Transport::Tls => format!("_sips._tcp.{name}"),
+            Transport::Wss => format!("_sips._ws.{name}"),
             other => format!("_sip._{}.{name}", other.uri_token()),
         };
         let servers = self.name_servers.clone().unwrap_or_else(system_name_servers);

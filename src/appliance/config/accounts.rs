@@ -146,14 +146,16 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
     })
 }
 
-/// An answer comes to an address that is listened on, and so do the calls; by TLS they come over our
+/// An answer comes to an address that is listened on, and so do the calls; by TLS and WebSocket they come over our
 /// own connection.
 fn transport(text: &str, sip: Option<&Sip>) -> Result<Transport, Allowed> {
     let transport = match text {
         "udp" => Transport::Udp,
         "tcp" => Transport::Tcp,
         "tls" => return Ok(Transport::Tls),
-        _ => return allowed("udp, tcp or tls"),
+        "ws" => return Ok(Transport::Ws),
+        "wss" => return Ok(Transport::Wss),
+        _ => return allowed("udp, tcp, tls, ws or wss"),
     };
     let is_there =
         sip.is_none_or(|sip| sip.listen.iter().any(|listen| listen.transport == transport));
@@ -264,7 +266,7 @@ mod tests {
     #[test]
     fn one_wrong_value_in_each_key_of_an_account_is_found() {
         for (rest, key) in [
-            ("transport = \"ws\"", "transport"),
+            ("transport = \"sctp\"", "transport"),
             ("auth_user = \"a\\nb\"", "auth_user"),
             ("realm = \"a\\\"b\"", "realm"),
             ("proxies = [\"a b\"]", "proxies"),

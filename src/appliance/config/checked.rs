@@ -22,12 +22,11 @@ use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
 };
-use crate::base::LanguageCode;
+use crate::base::{LanguageCode, limits};
 use crate::call::admission::WhenFull;
 use crate::codec::Codec;
 use crate::converse::people::People;
 use crate::listen;
-use crate::sip::Transport;
 use crate::store::shelf::manifest::Kind;
 use crate::trunk::dialling;
 
@@ -59,6 +58,8 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sip {
     pub listen: Vec<ListenAddress>,
+    /// Seconds; `None`: only where the other end asks for it.
+    pub session_expires_s: Option<u32>,
     pub tls: Tls,
 }
 
@@ -259,9 +260,20 @@ fn sip(file: &file::Sip, check: &mut Check<'_>) -> Option<Sip> {
         });
         listen.extend(check.take("sip.listen", text, outcome));
     }
-    let is_secure = listen.iter().any(|listen| listen.transport == Transport::Tls);
+    let is_secure = listen.iter().any(|listen| listen.transport.is_secure());
+    let session = match file.session_expires_s {
+        0 => Ok(None),
+        seconds => {
+            within(seconds, limits::SESSION_LEAST_S.into(), limits::SESSION_LONGEST_S.into())
+                .map(Some)
+                .or_else(|_| allowed("0, or 90 to 86400"))
+        }
+    };
+    let session = check.take("sip.session_expires_s", file.session_expires_s, session);
     let tls = tls(&file.tls, is_secure, check)?;
-    (listen.len() == file.listen.len() && !listen.is_empty()).then_some(Sip { listen, tls })
+    let session_expires_s = session?;
+    let is_whole = listen.len() == file.listen.len() && !listen.is_empty();
+    is_whole.then_some(Sip { listen, session_expires_s, tls })
 }
 
 fn web(file: &file::Web, check: &mut Check<'_>) -> Option<Web> {

@@ -45,9 +45,12 @@ pub struct File {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sip {
-    /// Addresses that take SIP, each `udp:ADDRESS:PORT`, `tcp:ADDRESS:PORT` or `tls:ADDRESS:PORT`; an
-    /// IPv6 address stands in brackets. Port 0 lets the system choose.
+    /// Addresses that take SIP, each `udp:ADDRESS:PORT`, or with `tcp`, `tls`, `ws` or `wss` for `udp`;
+    /// an IPv6 address stands in brackets. Port 0 lets the system choose.
     pub listen: Vec<String>,
+    /// How long a call lasts without a sign of life in its signalling, in seconds, where the other end
+    /// knows that (RFC 4028), 90 to 86400. 0: only where the other end asks for it.
+    pub session_expires_s: i64,
     pub tls: SipTls,
 }
 
@@ -67,6 +70,7 @@ impl Default for Sip {
     fn default() -> Self {
         Self {
             listen: vec!["udp:0.0.0.0:5060".to_owned(), "tcp:0.0.0.0:5060".to_owned()],
+            session_expires_s: 1_800,
             tls: SipTls::default(),
         }
     }

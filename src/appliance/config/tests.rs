@@ -27,7 +27,7 @@ fn all_faults_come_at_once_with_key_value_and_what_is_allowed() {
         "calls.max = 0: allowed: 1 to 100",
         "calls.max_duration = 60: allowed: no such key; did you mean calls.max_duration_s?",
         "calls.when_full = \"later\": allowed: busy or unavailable",
-        "sip.listen = \"udp:0.0.0.0\": allowed: udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls",
+        "sip.listen = \"udp:0.0.0.0\": allowed: udp, tcp, tls, ws or wss, then",
         "web.listen = \"0.0.0.0:8080\": allowed: ADDRESS:PORT with a loopback address",
         "spech = ...: allowed: no such section; did you mean [speech]?",
     ] {
@@ -47,6 +47,7 @@ fn one_wrong_value_in_each_key_is_found() {
         ("[calls]\nmax = \"five\"", "calls.max"),
         ("[calls]\nmax = 2.5", "calls.max"),
         ("[calls]\nmax_duration_s = 29", "calls.max_duration_s"),
+        ("[sip]\nsession_expires_s = 89", "sip.session_expires_s"),
         ("[calls]\nretry_after_s = 0", "calls.retry_after_s"),
         ("[calls]\nanswer_after_ms = -1", "calls.answer_after_ms"),
         ("[media]\nports = \"16384\"", "media.ports"),
@@ -93,7 +94,7 @@ fn a_file_that_is_not_toml_names_the_line() {
 #[test]
 fn values_arrive_as_written() {
     let config = from_text(
-        "[sip]\nlisten = [\"tcp:[::1]:5070\"]\n\
+        "[sip]\nlisten = [\"tcp:[::1]:5070\"]\nsession_expires_s = 600\n\
          [calls]\nmax = 2\nwhen_full = \"unavailable\"\nretry_after_s = 7\n\
          [media]\nports = \"20001-20006\"\ncodecs = [\"pcma\"]\naddress = \"192.0.2.1\"\n\
          [speech]\nwhisper_model = \"/m.bin\"\nvoice = \"espeak:de\"\nlanguage = \"auto\"\n\
@@ -101,6 +102,7 @@ fn values_arrive_as_written() {
     )
     .unwrap();
     assert_eq!(config.sip.listen[0].to_string(), "tcp:[::1]:5070");
+    assert_eq!(config.sip.session_expires_s, Some(600));
     assert_eq!(config.calls.when_full, crate::call::admission::WhenFull::Unavailable);
     assert_eq!(config.calls.retry_after_s, 7);
     assert_eq!(config.media.ports.rtp_ports().collect::<Vec<_>>(), [20_002, 20_004]);

@@ -133,7 +133,8 @@ impl TryFrom<&str> for WhenFull {
 
 impl ListenAddress {
     /// What may be listened on.
-    const TRANSPORTS: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
+    const TRANSPORTS: [Transport; 5] =
+        [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
 }
 
 impl TryFrom<&str> for ListenAddress {
@@ -145,11 +146,7 @@ impl TryFrom<&str> for ListenAddress {
             Some(Self { transport, address: address.parse().ok()? })
         });
         parsed.map_or_else(
-            || {
-                allowed(
-                    "udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT, as in udp:[::]:5060",
-                )
-            },
+            || allowed("udp, tcp, tls, ws or wss, then :ADDRESS:PORT, as in udp:[::]:5060"),
             Ok,
         )
     }

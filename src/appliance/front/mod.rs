@@ -117,7 +117,7 @@ pub fn run(
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
     let accounts = Accounts::new(plans, callers, resolver, &mut entropy);
-    let agent = UserAgent::new(settings::agent(sockets.listening()), entropy.fork());
+    let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),

@@ -282,9 +282,13 @@ pub(super) fn callers(config: &Config) -> Callers {
     Callers::new(*anyone, *accounts, networks.clone())
 }
 
-pub(super) fn agent(listening: &[Listen]) -> sip::Settings {
+pub(super) fn agent(config: &Config, listening: &[Listen]) -> sip::Settings {
     let tcp = listening.iter().find(|listen| listen.transport == sip::Transport::Tcp);
-    sip::Settings { tcp_local: tcp.map(|listen| listen.address), ..sip::Settings::default() }
+    sip::Settings {
+        tcp_local: tcp.map(|listen| listen.address),
+        session_expires_s: config.sip.session_expires_s,
+        ..sip::Settings::default()
+    }
 }
 
 /// The engine: one of its own, or a child that gets the same configuration.

@@ -1,8 +1,9 @@
-//! The network under the SIP core: UDP sockets, TCP and TLS listeners and connections.
+//! The network under the SIP core: UDP sockets, listeners and connections by TCP, TLS and WebSocket.
 //!
 //! | file | what |
 //! |---|---|
 //! | `streams` | accepting, making, reading, writing and closing one stream |
+//! | `websocket` | the handshake of RFC 7118, and a message a frame |
 //! | `tls` | our certificate and whom we believe |
 //! | `routes` | which of our addresses a peer sees |
 //!
@@ -13,6 +14,7 @@
 mod routes;
 mod streams;
 pub mod tls;
+mod websocket;
 
 use std::collections::HashMap;
 use std::io;
@@ -27,7 +29,7 @@ use crate::base::limits::{SIP_CONNECTIONS, SIP_CONNECTIONS_HEADROOM, SIP_MESSAGE
 use crate::sip::{ConnectionId, Flow, Transport};
 use routes::Routes;
 pub use streams::StreamWriter;
-use streams::{Door, Hall};
+use streams::{Door, Hall, Wanted};
 pub use tls::Tls;
 
 /// Peers whose names are known.
@@ -39,11 +41,29 @@ const ARRIVALS: usize = 1_024;
 /// Something that came from the network.
 #[derive(Debug)]
 pub enum Arrival {
-    Datagram { flow: Flow, bytes: Vec<u8> },
-    Opened { flow: Flow, writer: StreamWriter },
-    Bytes { flow: Flow, bytes: Vec<u8> },
-    Closed { flow: Flow },
-    ConnectFailed { connection: ConnectionId },
+    Datagram {
+        flow: Flow,
+        bytes: Vec<u8>,
+    },
+    Opened {
+        flow: Flow,
+        writer: StreamWriter,
+    },
+    Bytes {
+        flow: Flow,
+        bytes: Vec<u8>,
+    },
+    /// One message whole, from a stream that keeps them apart.
+    Message {
+        flow: Flow,
+        bytes: Vec<u8>,
+    },
+    Closed {
+        flow: Flow,
+    },
+    ConnectFailed {
+        connection: ConnectionId,
+    },
 }
 
 /// One address to listen on, as in `[sip] listen`.
@@ -117,16 +137,18 @@ impl SipSockets {
                 Ok(address)
             }
             Transport::Tcp => self.listen_for_streams(listen, Door::plain()).await,
-            Transport::Tls => {
-                let acceptor = self.tls.acceptor().ok_or_else(|| {
-                    io::Error::new(io::ErrorKind::InvalidInput, "it needs sip.tls.certificate")
-                })?;
-                self.listen_for_streams(listen, Door::tls(acceptor)).await
-            }
-            Transport::Ws | Transport::Wss => {
-                Err(io::Error::new(io::ErrorKind::Unsupported, "only udp, tcp and tls are spoken"))
+            Transport::Ws => self.listen_for_streams(listen, Door::plain().with_websocket()).await,
+            Transport::Tls => self.listen_for_streams(listen, self.secure_door()?).await,
+            Transport::Wss => {
+                self.listen_for_streams(listen, self.secure_door()?.with_websocket()).await
             }
         }
+    }
+
+    fn secure_door(&self) -> io::Result<Door> {
+        let missing =
+            || io::Error::new(io::ErrorKind::InvalidInput, "it needs sip.tls.certificate");
+        self.tls.acceptor().map(Door::tls).ok_or_else(missing)
     }
 
     async fn listen_for_streams(&self, listen: Listen, door: Door) -> io::Result<SocketAddr> {
@@ -180,9 +202,11 @@ impl SipSockets {
     pub fn connect(&self, transport: Transport, peer: SocketAddr, connection: ConnectionId) {
         let by_address = || ServerName::IpAddress(peer.ip().into());
         let name = self.names.get(&peer).cloned().unwrap_or_else(by_address);
-        let tls = (transport == Transport::Tls).then(|| (self.tls.connector(), name));
+        let tls = transport.is_secure().then(|| self.tls.connector());
+        let is_websocket = transport.is_websocket();
+        let wanted = Wanted { peer, tls, name, is_websocket };
         let flow = move |local| Flow::stream(transport, local, peer, connection);
-        tokio::spawn(streams::connect(peer, tls, connection, flow, self.arrivals.clone()));
+        tokio::spawn(streams::connect(wanted, connection, flow, self.arrivals.clone()));
     }
 
     /// Takes over the writing side of a stream that [`Arrival::Opened`] brought.
@@ -204,8 +228,8 @@ impl SipSockets {
         Flow { local: SocketAddr::new(ip, flow.local.port()), ..flow }
     }
 
-    /// The way to a peer from an address that is listened on; by TLS from any, since what comes back
-    /// takes our own connection. The route is asked for anew: it changes when a network comes or goes.
+    /// The way to a peer from an address that is listened on; by TLS and WebSocket from any, since what
+    /// comes back takes our own connection. The route is asked for anew: it changes when a network comes or goes.
     pub fn flow_towards(&mut self, transport: Transport, peer: SocketAddr) -> Option<Flow> {
         let ip = self.routes.ask_again(peer)?;
         let is_same_kind = |listen: &&Listen| listen.address.is_ipv4() == peer.is_ipv4();
@@ -220,7 +244,7 @@ impl SipSockets {
                 .or_else(|| of(&|own| own.is_loopback() == peer.ip().is_loopback()))
         };
         let own = best(&|listen| listen.transport == transport);
-        let local = own.or_else(|| best(&|_| transport == Transport::Tls))?.address;
+        let local = own.or_else(|| best(&|_| transport.comes_back()))?.address;
         Some(self.with_local_address(Flow { transport, local, peer, connection: None }))
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::Arrival;
+use super::{Arrival, websocket};
 use crate::base::limits::SIP_CONNECTIONS_PER_SOURCE;
 use crate::sip::admission::network_of;
 use crate::sip::{ConnectionId, Flow, Transport};
@@ -48,23 +48,30 @@ pub struct StreamWriter {
 #[derive(Clone)]
 pub(super) struct Door {
     tls: Option<TlsAcceptor>,
+    is_websocket: bool,
     /// By source as [`network_of`] counts them.
     shaking: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 impl Door {
     pub(super) fn plain() -> Self {
-        Self { tls: None, shaking: Arc::default() }
+        Self { tls: None, is_websocket: false, shaking: Arc::default() }
     }
 
     pub(super) fn tls(acceptor: TlsAcceptor) -> Self {
-        Self { tls: Some(acceptor), shaking: Arc::default() }
+        Self { tls: Some(acceptor), ..Self::plain() }
+    }
+
+    pub(super) fn with_websocket(self) -> Self {
+        Self { is_websocket: true, ..self }
     }
 
     const fn transport(&self) -> Transport {
-        match self.tls {
-            Some(_) => Transport::Tls,
-            None => Transport::Tcp,
+        match (&self.tls, self.is_websocket) {
+            (Some(_), true) => Transport::Wss,
+            (Some(_), false) => Transport::Tls,
+            (None, true) => Transport::Ws,
+            (None, false) => Transport::Tcp,
         }
     }
 
@@ -81,14 +88,24 @@ impl Door {
     }
 
     async fn let_in(self, stream: TcpStream, flow: Flow, arrivals: mpsc::Sender<Arrival>) {
-        let Some(tls) = &self.tls else { return run_plain(stream, flow, arrivals).await };
         let Some(place) = self.place(flow.peer.ip()) else { return };
-        let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
+        let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.shake_hands(stream)).await;
         drop(place);
-        if let Ok(Ok(stream)) = shaken {
-            let (reader, writer) = tokio::io::split(stream);
-            run_stream(reader, writer, flow, arrivals).await;
+        if let Ok(Ok(opened)) = shaken {
+            opened.run(flow, arrivals).await;
         }
+    }
+
+    async fn shake_hands(&self, stream: TcpStream) -> io::Result<Opened> {
+        Ok(match (&self.tls, self.is_websocket) {
+            (None, false) => Opened::Plain(stream),
+            (Some(tls), false) => Opened::Tls(Box::new(tls.accept(stream).await?.into())),
+            (None, true) => Opened::WebSocket(Box::new(websocket::accept(Box::new(stream)).await?)),
+            (Some(tls), true) => {
+                let stream = tls.accept(stream).await?;
+                Opened::WebSocket(Box::new(websocket::accept(Box::new(stream)).await?))
+            }
+        })
     }
 }
 
@@ -155,21 +172,24 @@ pub(super) async fn accept(
     }
 }
 
-/// Makes a stream to `peer`, with TLS if its certificate is made out to the name.
+/// What is to be made over a connection to a peer.
+pub(super) struct Wanted {
+    pub peer: SocketAddr,
+    /// With TLS if its certificate is made out to the name.
+    pub tls: Option<TlsConnector>,
+    pub name: ServerName<'static>,
+    pub is_websocket: bool,
+}
+
 pub(super) async fn connect(
-    peer: SocketAddr,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    wanted: Wanted,
     connection: ConnectionId,
     flow: impl FnOnce(SocketAddr) -> Flow,
     arrivals: mpsc::Sender<Arrival>,
 ) {
-    let opened = tokio::time::timeout(CONNECT_TIMEOUT, open(peer, tls)).await;
+    let opened = tokio::time::timeout(CONNECT_TIMEOUT, open(wanted)).await;
     match opened.map_err(io::Error::from).and_then(|opened| opened) {
-        Ok((local, Opened::Plain(stream))) => run_plain(stream, flow(local), arrivals).await,
-        Ok((local, Opened::Tls(stream))) => {
-            let (reader, writer) = tokio::io::split(*stream);
-            run_stream(reader, writer, flow(local), arrivals).await;
-        }
+        Ok((local, opened)) => opened.run(flow(local), arrivals).await,
         Err(error) => {
             tracing::debug!(kind = ?error.kind(), "a stream could not be opened");
             // The net loop ends before its queue does, at shutdown only.
@@ -180,31 +200,47 @@ pub(super) async fn connect(
 
 enum Opened {
     Plain(TcpStream),
-    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    Tls(Box<tokio_rustls::TlsStream<TcpStream>>),
+    WebSocket(Box<websocket::Socket>),
 }
 
-async fn open(
-    peer: SocketAddr,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
-) -> io::Result<(SocketAddr, Opened)> {
+impl Opened {
+    async fn run(self, flow: Flow, arrivals: mpsc::Sender<Arrival>) {
+        match self {
+            Self::Plain(stream) => {
+                let (reader, writer) = stream.into_split();
+                run_stream(reader, writer, flow, arrivals).await;
+            }
+            Self::Tls(stream) => {
+                let (reader, writer) = tokio::io::split(*stream);
+                run_stream(reader, writer, flow, arrivals).await;
+            }
+            Self::WebSocket(socket) => websocket::run(*socket, flow, arrivals).await,
+        }
+    }
+}
+
+async fn open(wanted: Wanted) -> io::Result<(SocketAddr, Opened)> {
+    let Wanted { peer, tls, name, is_websocket } = wanted;
+    let host = format!("{}:{}", name.to_str(), peer.port());
     let stream = TcpStream::connect(peer).await?;
     let local = stream.local_addr()?;
     // Small messages must not wait for more to come.
     let _ = stream.set_nodelay(true);
-    Ok((
-        local,
-        match tls {
-            Some((connector, name)) => {
-                Opened::Tls(Box::new(connector.connect(name, stream).await?))
-            }
-            None => Opened::Plain(stream),
-        },
-    ))
-}
-
-async fn run_plain(stream: TcpStream, flow: Flow, arrivals: mpsc::Sender<Arrival>) {
-    let (reader, writer) = stream.into_split();
-    run_stream(reader, writer, flow, arrivals).await;
+    let opened = match (tls, is_websocket) {
+        (None, false) => Opened::Plain(stream),
+        (Some(tls), false) => Opened::Tls(Box::new(tls.connect(name, stream).await?.into())),
+        (None, true) => {
+            let socket = websocket::connect(Box::new(stream), &host, false).await?;
+            Opened::WebSocket(Box::new(socket))
+        }
+        (Some(tls), true) => {
+            let stream = tls.connect(name, stream).await?;
+            let socket = websocket::connect(Box::new(stream), &host, true).await?;
+            Opened::WebSocket(Box::new(socket))
+        }
+    };
+    Ok((local, opened))
 }
 
 /// Lives as long as the stream: announces it, reads it, writes what the net loop gives, and says

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -118,8 +118,12 @@ async fn a_stream_that_cannot_be_opened_is_told() {
 
 /// A server whose certificate is made out to desk.example.
 async fn server(files: &Files) -> (SipSockets, mpsc::Receiver<Arrival>) {
+    server_of(Transport::Tls, files).await
+}
+
+async fn server_of(transport: Transport, files: &Files) -> (SipSockets, mpsc::Receiver<Arrival>) {
     let tls = Tls::with_certificate(Roots::default(), files.0.clone()).unwrap();
-    SipSockets::open(&[local(Transport::Tls)], tls).await.unwrap()
+    SipSockets::open(&[local(transport)], tls).await.unwrap()
 }
 
 /// Believes that certificate.
@@ -199,4 +203,69 @@ async fn streams_of_two_listeners_are_two() {
 async fn tls_without_a_certificate_is_an_error_that_names_the_key() {
     let error = open(&[local(Transport::Tls)]).await.unwrap_err().to_string();
     assert!(error.contains("sip.tls.certificate"), "{error}");
+}
+
+#[tokio::test]
+async fn a_websocket_carries_a_message_a_frame_both_ways() {
+    let files = Files::new("sip-websocket");
+    for transport in [Transport::Ws, Transport::Wss] {
+        let (mut server, mut at_server) = server_of(transport, &files).await;
+        let address = server.listening()[0].address;
+        let (mut client, mut at_client) = SipSockets::open(&[], client_tls(&files)).await.unwrap();
+        client.know(address, ServerName::try_from("desk.example").unwrap());
+        let id = ConnectionId::Dialled(1);
+        client.connect(transport, address, id);
+        let Some(Arrival::Opened { flow: ours, writer }) = at_client.recv().await else { panic!() };
+        client.adopt(id, writer);
+        let Some(Arrival::Opened { flow: theirs, writer }) = at_server.recv().await else {
+            panic!()
+        };
+        server.adopt(theirs.connection.unwrap(), writer);
+        assert_eq!((ours.transport, theirs.transport), (transport, transport));
+        for text in [&b"one"[..], b"two", &[0xff, 0, 1]] {
+            client.transmit(&ours, text.to_vec());
+            let Some(Arrival::Message { bytes, .. }) = at_server.recv().await else { panic!() };
+            assert_eq!(bytes, text, "each by itself");
+        }
+        server.transmit(&theirs, b"goodbye".to_vec());
+        server.close(theirs.connection.unwrap());
+        let Some(Arrival::Message { bytes, .. }) = at_client.recv().await else { panic!() };
+        assert_eq!(bytes, b"goodbye");
+        assert!(matches!(at_client.recv().await, Some(Arrival::Closed { .. })));
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_for_another_subprotocol_is_refused() {
+    let (server, mut arrivals) = open(&[local(Transport::Ws)]).await.unwrap();
+    for (protocol, status) in [
+        ("", "400"),
+        ("Sec-WebSocket-Protocol: chat, mqtt\r\n", "400"),
+        ("Sec-WebSocket-Protocol: chat, SIP\r\n", "101"),
+    ] {
+        let mut browser = TcpStream::connect(server.listening()[0].address).await.unwrap();
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: desk\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n"
+        );
+        browser.write_all(request.as_bytes()).await.unwrap();
+        let mut head = [0; 12];
+        browser.read_exact(&mut head).await.unwrap();
+        assert_eq!(std::str::from_utf8(&head[9..]).unwrap(), status, "{protocol}");
+    }
+    assert!(matches!(arrivals.recv().await, Some(Arrival::Opened { .. })), "the last alone");
+}
+
+#[tokio::test]
+async fn a_frame_larger_than_any_message_ends_its_stream() {
+    let (mut server, mut at_server) = open(&[local(Transport::Ws)]).await.unwrap();
+    let (mut client, mut at_client) = open(&[]).await.unwrap();
+    let id = ConnectionId::Dialled(1);
+    client.connect(Transport::Ws, server.listening()[0].address, id);
+    let Some(Arrival::Opened { flow: ours, writer }) = at_client.recv().await else { panic!() };
+    client.adopt(id, writer);
+    let Some(Arrival::Opened { flow: theirs, writer }) = at_server.recv().await else { panic!() };
+    server.adopt(theirs.connection.unwrap(), writer);
+    client.transmit(&ours, vec![b'x'; SIP_MESSAGE_BYTES + 1]);
+    assert!(matches!(at_server.recv().await, Some(Arrival::Closed { .. })));
 }

@@ -93,9 +93,9 @@ impl Target {
         let uri = uri.ok_or("not a SIP address such as sip:desk@127.0.0.1:5060")?;
         let transport = match uri.transport() {
             None => Transport::Udp,
-            Some(name) => Transport::from_token(name)
-                .filter(|transport| !matches!(transport, Transport::Ws | Transport::Wss))
-                .ok_or("the transport is udp, tcp or tls")?,
+            Some(name) => {
+                Transport::from_token(name).ok_or("the transport is udp, tcp, tls, ws or wss")?
+            }
         };
         let host = uri.host().ok_or("no host")?;
         // What is called goes into a message as it stands; where it goes is resolved.
@@ -104,10 +104,10 @@ impl Target {
         Ok(Self { uri: text.to_owned(), transport, host, port })
     }
 
-    /// What the host's certificate must be made out to; `None` where it has none.
+    /// What the host's certificate must be made out to, or how a WebSocket calls it; `None` where it has
+    /// none.
     pub(super) fn name(&self) -> Option<ServerName<'static>> {
-        let is_secure = self.transport == Transport::Tls;
-        is_secure.then(|| ServerName::try_from(self.host.clone()).ok()).flatten()
+        self.transport.comes_back().then(|| ServerName::try_from(self.host.clone()).ok()).flatten()
     }
 
     /// The address of the host, IPv4 where it has both.

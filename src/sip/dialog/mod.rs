@@ -311,6 +311,8 @@ pub fn contact_for(flow: Flow, user: &str) -> NameAddr {
     let uri = Uri::sip(Some(user), flow.local.ip().into(), listening_port(flow));
     let uri = match flow.transport {
         Transport::Udp => uri,
+        // RFC 7118 section 5.5 knows one word for both.
+        Transport::Wss => uri.with_param("transport", Some(Transport::Ws.uri_token())),
         transport => uri.with_param("transport", Some(transport.uri_token())),
     };
     NameAddr { display: None, uri, params: Params::default() }

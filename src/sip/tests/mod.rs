@@ -8,6 +8,8 @@ mod outgoing;
 mod referring;
 mod refusals;
 mod registering;
+mod reliable;
+mod sessions;
 mod streams;
 
 use std::net::SocketAddr;

@@ -495,3 +495,60 @@ fn strangers_begin_nothing_and_hear_nothing() {
     bench.flow = Flow::udp(us(), registrar());
     bench.ringing(&Script::new("INVITE").body(SDP));
 }
+
+/// Behind a router a server that trusts Contacts would send ACK and BYE to an address that leads
+/// nowhere.
+#[test]
+fn calls_of_the_registrar_get_the_contact_that_we_are_registered_with() {
+    let mut bench = bench();
+    let seen = "198.51.100.9:40222".parse().unwrap();
+    let sent = bench.registers(Register { contact: Some(seen), ..register() });
+    assert!(sent.header("Contact").contains("1001@198.51.100.9:40222"));
+    let leg = bench.ringing(&Script::new("INVITE").body(SDP));
+    bench.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
+    assert_eq!(bench.one().header("Contact"), "<sip:attendant@198.51.100.9:40222>");
+    // Whoever else calls reaches us at our own.
+    let mut other = Script::new("INVITE").call_id("other").body(SDP);
+    other.branch = "z9hG4bKother".to_owned();
+    bench.receive_over(Flow::udp(us(), caller()), &other.text());
+    let events = bench.take_events();
+    let [Event::Incoming { leg, .. }] = events.as_slice() else { panic!("{events:?}") };
+    bench.command(Command::Answer { leg: *leg, sdp: ANSWER.to_vec() });
+    let ok = bench.take().pop().unwrap();
+    assert_eq!(ok.header("Contact"), "<sip:attendant@192.0.2.1:5060>");
+}
+
+#[test]
+fn the_registrar_may_ask_for_our_credentials_within_a_call_of_its_own() {
+    let mut bench = bench();
+    bench.registers(register());
+    let (leg, _) = bench.up();
+    bench.command(Command::Bye { leg, reason: None });
+    let bye = bench.one();
+    let from_registrar = CHALLENGE.replace("WWW-Authenticate", "Proxy-Authenticate");
+    bench.receive(&reply(&bye, 407, "caller", &[&from_registrar], ""));
+    let again = bench.one();
+    assert_eq!(again.method(), "BYE");
+    // The BYE went to the caller's Contact, which is somebody else: nothing is given away.
+    assert_eq!(again.flow.peer.ip(), bye.flow.peer.ip());
+}
+
+#[test]
+fn a_stranger_that_connects_is_sent_away_unless_we_talk_to_it() {
+    let mut bench = Bench::new();
+    bench.up();
+    let network = crate::sip::Network::parse("192.0.2.50").unwrap();
+    bench.command(Command::LetIn(crate::sip::Sources::Of(vec![network])));
+    let connected = |bench: &mut Bench, peer: SocketAddr, n| {
+        let connection = ConnectionId::Accepted(n);
+        bench.input(Input::StreamOpened {
+            flow: Flow::stream(Transport::Tcp, us(), peer, connection),
+        });
+        let closed = std::mem::take(&mut bench.actions);
+        matches!(closed[..], [Output::Close { connection: id }] if id == connection)
+    };
+    assert!(connected(&mut bench, "192.0.2.99:4000".parse().unwrap(), 1));
+    assert!(!connected(&mut bench, registrar(), 2));
+    assert!(!connected(&mut bench, caller(), 3), "the other end of our call");
+    assert_eq!(bench.agent.occupancy().connections, 2);
+}

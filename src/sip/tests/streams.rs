@@ -255,3 +255,42 @@ fn keep_alives_are_counted_and_cost_nothing() {
     assert_eq!(bench.agent.counters().keep_alives, 4);
     assert!(bench.sent.is_empty());
 }
+
+/// RFC 7118: a frame is a message and needs no Content-Length; the answer goes back over the same
+/// connection, though nobody could connect to the caller's address.
+#[test]
+fn a_browser_calls_by_websocket() {
+    let mut bench = Bench::new();
+    let connection = ConnectionId::Accepted(1);
+    bench.flow = Flow::stream(Transport::Wss, us(), caller(), connection);
+    bench.input(Input::StreamOpened { flow: bench.flow });
+    let contact = "<sip:q7@k2.invalid;transport=ws>";
+    let mut invite = Script::new("INVITE").contact(Some(contact)).sent_by("k2.invalid").body(SDP);
+    invite.transport = "WSS";
+    let frame = |text: &str| {
+        let kept: Vec<_> =
+            text.split("\r\n").filter(|l| !l.starts_with("Content-Length")).collect();
+        kept.join("\r\n")
+    };
+    let text = frame(&invite.text());
+    bench.input(Input::StreamMessage { connection, bytes: text.as_bytes() });
+    assert_eq!(bench.words(), ["100"]);
+    let events = bench.take_events();
+    let [Event::Incoming { leg, incoming }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(incoming.offer.as_deref(), Some(SDP.as_bytes()));
+    bench.command(Command::Answer { leg: *leg, sdp: ANSWER.to_vec() });
+    let ok = bench.one();
+    assert_eq!(ok.flow.connection, Some(connection));
+    assert!(ok.header("Contact").contains(";transport=ws>"), "{}", ok.header("Contact"));
+    let mut ack = Script::new("ACK").tagged(ok.tag("To")).branch("z9hG4bKack");
+    (ack.transport, ack.sent_by) = ("WSS", "k2.invalid".to_owned());
+    bench.input(Input::StreamMessage { connection, bytes: ack.text().as_bytes() });
+    bench.input(Input::StreamMessage { connection, bytes: b"\r\n\r\n" });
+    assert_eq!(bench.one().text, "\r\n", "a keep-alive is answered");
+    assert_eq!(bench.said(), ["Established"]);
+    bench.command(Command::Bye { leg: *leg, reason: None });
+    let bye = bench.one();
+    assert_eq!((bye.method(), bye.flow.connection), ("BYE", Some(connection)));
+    assert_eq!(bye.request_uri(), "sip:q7@k2.invalid;transport=ws");
+    assert!(bye.header("Via").starts_with("SIP/2.0/WSS "));
+}

@@ -50,6 +50,9 @@ pub struct Settings {
     /// How long an incoming INVITE may wait for `Answer` or `Reject` before it gets 480, and how
     /// long an outgoing one may ring before it is cancelled.
     pub answer_within: Duration,
+    /// How long a session lasts without a refresh (RFC 4028), in seconds, in calls whose other end
+    /// knows the timer. `None`: only where the other end asks for it.
+    pub session_expires_s: Option<u32>,
 }
 
 impl Default for Settings {
@@ -59,6 +62,7 @@ impl Default for Settings {
             contact_user: "attendant".to_owned(),
             tcp_local: None,
             answer_within: Duration::from_secs(180),
+            session_expires_s: None,
         }
     }
 }
@@ -73,6 +77,11 @@ pub enum Input<'a> {
         flow: Flow,
     },
     StreamBytes {
+        connection: ConnectionId,
+        bytes: &'a [u8],
+    },
+    /// One message, from a stream that keeps them apart (RFC 7118).
+    StreamMessage {
         connection: ConnectionId,
         bytes: &'a [u8],
     },
@@ -372,7 +381,8 @@ pub enum EndCause {
     ByUs,
     /// No ACK for our 200 in 64*T1.
     NoAck,
-    /// A request of ours in the dialog was not answered (408 or silence).
+    /// A request of ours in the dialog was not answered (408 or silence), or nobody refreshed the
+    /// session in time (RFC 4028).
     Timeout,
     /// The peer does not know the dialog any more (481).
     Gone,

@@ -7,9 +7,11 @@ use std::time::Instant;
 use super::api::{EndCause, Event, Invite, LegId};
 use super::authentication::Authentication;
 use super::compose::{Body, SDP, body_of, retry_after_s};
-use super::leg::{Calling, Cancelling, Exchange, Leg, LegTimer, State, Up};
+use super::leg::{Calling, Cancelling, Early, Exchange, Leg, LegTimer, State, Up};
+use super::reliable::offer_extensions;
+use super::session::{Session, longer_s};
 use super::stack::{Purpose, Stack, Use};
-use crate::sip::dialog::{Dialog, DialogId, contact_for};
+use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
 use crate::sip::transaction::{GIVE_UP, TransactionId};
 use crate::sip::transport::{Flow, Transport, Way};
@@ -50,7 +52,7 @@ impl Leg {
             flow,
             udp_flow,
             early: Vec::new(),
-            described: Vec::new(),
+            session_expires_s: stack.settings.session_expires_s,
             cancelling: Cancelling::No,
         };
         let mut new = Self::new(leg, State::Calling(Box::new(calling)), authentication);
@@ -91,18 +93,22 @@ impl Leg {
         }
         let is_tagged = response.to().is_some_and(|to| to.tag().is_some());
         let dialog = Dialog::of_caller(&calling.invite, response, calling.flow);
+        if let Some(dialog) = dialog.filter(|_| is_tagged) {
+            let known = calling.early.iter().any(|early| early.dialog.id() == dialog.id());
+            let has_room = calling.early.len() < EARLY_DIALOGS;
+            if !known && has_room && stack.dialogs.insert(dialog.id().clone(), self.id) {
+                calling.early.push(Early { dialog, rseq: None, sdp: None });
+            }
+        }
+        if !self.acknowledge_early(now, stack, response) {
+            return;
+        }
         let sdp = match body_of(response, response.body()) {
             Body::Sdp(sdp) => Some(sdp),
             Body::None | Body::Foreign => None,
         };
-        if let Some(dialog) = dialog.filter(|_| is_tagged) {
-            let known = calling.early.iter().any(|early| early.id() == dialog.id());
-            let has_room = calling.early.len() < EARLY_DIALOGS;
-            let id = dialog.id().clone();
-            if !known && has_room && stack.dialogs.insert(id.clone(), self.id) {
-                calling.early.push(dialog);
-            }
-            calling.describe(id, sdp.as_ref());
+        if let (State::Calling(calling), Some(sdp)) = (&mut self.state, &sdp) {
+            calling.describe(response, sdp);
         }
         stack.event(Event::Progress { leg: self.id, status: response.status(), sdp });
     }
@@ -111,11 +117,10 @@ impl Leg {
         let State::Calling(calling) = std::mem::replace(&mut self.state, State::Over) else {
             return;
         };
-        let Calling { invite, transaction, mut early, described, cancelling, flow: own, .. } =
-            *calling;
+        let Calling { invite, transaction, mut early, cancelling, flow: own, .. } = *calling;
         self.timers.clear();
-        for dialog in &early {
-            stack.dialogs.remove(dialog.id());
+        for early in &early {
+            stack.dialogs.remove(early.dialog.id());
         }
         let leg = self.id;
         // On a stream the answer shows which connection it is.
@@ -125,9 +130,11 @@ impl Leg {
             stack.event(Event::Refused { leg, status: 500, retry_after_s: None });
             return;
         };
-        if let Some(at) = early.iter().position(|early| early.id() == dialog.id()) {
+        let mut early_sdp = None;
+        if let Some(at) = early.iter().position(|early| early.dialog.id() == dialog.id()) {
             // What the peer asked for while the dialog was early counts on.
-            dialog = early.swap_remove(at);
+            let Early { dialog: known, sdp, .. } = early.swap_remove(at);
+            (dialog, early_sdp) = (known, sdp);
             dialog.confirm(response, flow);
         }
         stack.dialogs.insert(dialog.id().clone(), leg);
@@ -137,8 +144,7 @@ impl Leg {
         };
         let is_late_offer = invite.body().is_empty() && sdp.is_some();
         // Gateways give the answer with 183 alone; another branch's would lead elsewhere.
-        let early_sdp = described.into_iter().find(|(id, _)| id == dialog.id());
-        let sdp = sdp.or(early_sdp.map(|(_, sdp)| sdp));
+        let sdp = sdp.or(early_sdp);
         let was_cancelled = cancelling != Cancelling::No;
         let exchange = if is_late_offer && !was_cancelled {
             Exchange::AnswerDue { transaction }
@@ -146,7 +152,10 @@ impl Leg {
             stack.acknowledge(now, transaction, &dialog, None);
             Exchange::Idle
         };
-        self.state = State::Up(Box::new(Up { dialog, exchange, deferred: None, refer: None }));
+        let local_sdp = invite.body().to_vec();
+        let up = Up { local_sdp, ..Up::new(dialog, exchange, response) };
+        self.state = State::Up(Box::new(up));
+        self.session_agreed(now, Session::of_answer(response));
         if was_cancelled {
             let event = Event::Refused { leg, status: 487, retry_after_s: None };
             self.bye_with(now, stack, None, event);
@@ -159,7 +168,13 @@ impl Leg {
         let status = response.status();
         let State::Calling(calling) = &self.state else { return };
         let is_wanted = calling.cancelling == Cancelling::No;
-        if matches!(status, 401 | 407) && is_wanted && self.authenticate(now, stack, response) {
+        let goes_on = is_wanted
+            && match status {
+                401 | 407 => self.authenticate(now, stack, response),
+                422 => self.call_for_longer(now, stack, response),
+                _ => false,
+            };
+        if goes_on {
             return;
         }
         let retry_after_s = retry_after_s(response);
@@ -175,6 +190,20 @@ impl Leg {
         if authentication.answer(response, &mut invite, peer, &mut stack.entropy).is_err() {
             return false;
         }
+        let number = invite.cseq().map_or(0, |cseq| cseq.number) + 1;
+        invite.set_header("CSeq", format!("{number} INVITE"));
+        calling.send_again(now, stack, self.id, invite)
+    }
+
+    /// Calls again with the session interval that a 422 wants (RFC 4028 section 7.3).
+    fn call_for_longer(&mut self, now: Instant, stack: &mut Stack, response: &Response) -> bool {
+        let State::Calling(calling) = &mut self.state else { return false };
+        let longer_s = calling.session_expires_s.and_then(|s| longer_s(response, s));
+        let Some(interval_s) = longer_s else { return false };
+        calling.session_expires_s = Some(interval_s);
+        let mut invite = calling.invite.clone();
+        invite.set_header("Session-Expires", interval_s.to_string());
+        invite.set_header("Min-SE", interval_s.to_string());
         let number = invite.cseq().map_or(0, |cseq| cseq.number) + 1;
         invite.set_header("CSeq", format!("{number} INVITE"));
         calling.send_again(now, stack, self.id, invite)
@@ -247,24 +276,25 @@ impl Leg {
                     self.call_failed(now, stack, status);
                 }
             }
-            Purpose::Reoffer => {
+            Purpose::Reoffer | Purpose::Refresh => {
                 let cause = if status == 503 { EndCause::Unreachable } else { EndCause::Timeout };
                 self.bye(now, stack, None, cause);
             }
             Purpose::Bye => self.bye_done(stack),
             Purpose::Refer => self.refer_unanswered(stack, transaction, status),
-            Purpose::Cancel | Purpose::Incoming => {}
+            Purpose::Prack | Purpose::Cancel | Purpose::Incoming => {}
         }
     }
 }
 
 impl Calling {
     /// Keeps what an early dialog says of its media, for a 200 that does not say it again.
-    fn describe(&mut self, dialog: DialogId, sdp: Option<&Vec<u8>>) {
-        let is_kept = self.early.iter().any(|early| *early.id() == dialog);
-        let Some(sdp) = sdp.filter(|_| is_kept) else { return };
-        self.described.retain(|(known, _)| *known != dialog);
-        self.described.push((dialog, sdp.clone()));
+    fn describe(&mut self, response: &Response, sdp: &[u8]) {
+        let id = DialogId::of_response(response);
+        let early = self.early.iter_mut().find(|early| Some(early.dialog.id()) == id.as_ref());
+        if let Some(early) = early {
+            early.sdp = Some(sdp.to_vec());
+        }
     }
 
     /// Sends `invite`, which has the Via of the one before, under a new branch.
@@ -282,23 +312,22 @@ impl Calling {
         if let Some(invite) = stack.transactions.request(transaction) {
             self.invite = invite.clone();
         }
-        for dialog in self.early.drain(..) {
-            stack.dialogs.remove(dialog.id());
+        for early in self.early.drain(..) {
+            stack.dialogs.remove(early.dialog.id());
         }
-        self.described.clear();
         self.transaction = transaction;
         true
     }
 }
 
 fn contact_of(stack: &Stack, flow: Flow) -> String {
-    contact_for(flow, &stack.settings.contact_user).to_string()
+    stack.contact(flow).to_string()
 }
 
 /// The INVITE without Via; `None` if a URI of the command is none.
 fn compose(stack: &mut Stack, flow: Flow, invite: Invite) -> Option<Request> {
     let target = Uri::parse(invite.target.reveal()).filter(Uri::is_sip)?;
-    let contact = contact_for(flow, &stack.settings.contact_user);
+    let contact = stack.contact(flow);
     let from = match &invite.from {
         Some(from) => Uri::parse(from.reveal())?,
         None => contact.uri.clone(),
@@ -316,9 +345,13 @@ fn compose(stack: &mut Stack, flow: Flow, invite: Invite) -> Option<Request> {
     for (name, value) in &invite.headers {
         request.push_header(name, value);
     }
+    if let Some(interval_s) = stack.settings.session_expires_s {
+        request.push_header("Session-Expires", interval_s.to_string());
+    }
     if let Some(sdp) = invite.sdp {
         request.set_body(SDP, sdp);
     }
+    offer_extensions(&mut request);
     Some(request)
 }
 

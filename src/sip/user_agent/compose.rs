@@ -8,7 +8,14 @@ pub(super) const DTMF_RELAY: &str = "application/dtmf-relay";
 pub(super) const DTMF: &str = "application/dtmf";
 
 /// The methods that we process.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, NOTIFY";
+/// The extensions that we know.
+pub(super) const SUPPORTED: &str = "timer, 100rel";
+
+/// Whether a peer may require this extension of us.
+pub(super) fn is_supported(option: &str) -> bool {
+    SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(option))
+}
 
 pub(super) const fn is_allowed(method: &Method) -> bool {
     matches!(
@@ -19,6 +26,7 @@ pub(super) const fn is_allowed(method: &Method) -> bool {
             | Method::Bye
             | Method::Options
             | Method::Update
+            | Method::Prack
             | Method::Info
             | Method::Notify
     )

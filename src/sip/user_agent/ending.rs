@@ -133,7 +133,7 @@ impl Leg {
     fn early_dialog_ended(&mut self, stack: &mut Stack, bye: &Request) {
         let State::Calling(calling) = &mut self.state else { return };
         if let Some(id) = DialogId::of_request(bye) {
-            calling.early.retain(|dialog| *dialog.id() != id);
+            calling.early.retain(|early| *early.dialog.id() != id);
             stack.dialogs.remove(&id);
         }
     }

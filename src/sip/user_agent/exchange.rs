@@ -4,15 +4,18 @@
 use std::time::{Duration, Instant};
 
 use super::api::{EndCause, Event, OfferBy, Warning};
+use super::authentication::Authentication;
 use super::compose::{Body, SDP, body_of};
 use super::in_dialog::Asking;
 use super::leg::{Asked, Exchange, Leg, LegTimer, Occasion, OurOffer, State};
 use super::offered::{Unacknowledged, warn};
+use super::session::{Refresher, Session, Wish, longer_s};
 use super::stack::{Purpose, Stack, Use};
 use crate::base::Entropy;
-use crate::sip::dialog::Role;
+use crate::sip::dialog::{Dialog, Role};
 use crate::sip::message::{Method, Request, Response, response_to};
 use crate::sip::transaction::TransactionId;
+use crate::sip::transport::Way;
 
 /// How long the answer to a peer's offer may take before it is refused.
 const DECIDE_WITHIN: Duration = Duration::from_secs(20);
@@ -54,7 +57,12 @@ impl Leg {
                 up.dialog.refresh(&request.contacts(), Some(*flow));
                 let mut ok = response_to(request, 200, None);
                 stack.introduce(&mut ok, up.dialog.flow());
+                let session = Wish::of(request).agree(stack.settings.session_expires_s);
+                if let Some(session) = session {
+                    session.write_answer(&mut ok);
+                }
                 stack.respond(now, *transaction, ok);
+                self.session_agreed(now, session);
             }
             State::Offered(_) | State::Calling(_) if !has_offer => {
                 let mut ok = response_to(request, 200, None);
@@ -118,10 +126,17 @@ impl Leg {
                 up.dialog.refresh(&asked.request.contacts(), Some(asked.flow));
                 let mut ok = response_to(&asked.request, 200, Some(up.dialog.local_tag()));
                 stack.introduce(&mut ok, up.dialog.flow());
+                let session = Wish::of(&asked.request).agree(stack.settings.session_expires_s);
+                if let Some(session) = session {
+                    session.write_answer(&mut ok);
+                }
+                up.local_sdp.clone_from(&sdp);
                 ok.set_body(SDP, sdp);
                 self.send_accepted(now, stack, &asked, ok);
+                self.session_agreed(now, session);
             }
             Exchange::AnswerDue { transaction } => {
+                up.local_sdp.clone_from(&sdp);
                 stack.acknowledge(now, transaction, &up.dialog, Some(sdp));
                 self.next_offer(now, stack);
             }
@@ -208,6 +223,9 @@ impl Leg {
         let Some(offer) = up.deferred.take() else { return };
         let (mut invite, way) = stack.in_dialog(&mut up.dialog, Method::Invite);
         stack.introduce(&mut invite, way.flow);
+        if let Some(session) = up.session {
+            session.write_request(&mut invite);
+        }
         invite.set_body(SDP, offer.sdp.clone());
         let serves = Use { leg: self.id, purpose: Purpose::Reoffer };
         match stack.request(now, invite, way, Some(serves)) {
@@ -266,13 +284,22 @@ impl Leg {
         match response.status() {
             200..=299 => {
                 up.dialog.refresh(&response.contacts(), None);
+                up.local_sdp = offer.sdp;
                 stack.acknowledge(now, transaction, &up.dialog, None);
+                // A peer that says nothing of the timer leaves it to us, if it was ours.
+                let ours = up.session.filter(|session| session.refresher == Refresher::Us);
+                let session = Session::of_answer(response).or(ours);
                 match body_of(response, response.body()) {
                     Body::Sdp(sdp) => stack.event(Event::OfferAnswered { leg, sdp }),
                     Body::None | Body::Foreign => {
                         stack.event(Event::OfferFailed { leg, status: 488 });
                     }
                 }
+                self.session_agreed(now, session);
+            }
+            422 if longer(up.session, response).is_some() => {
+                up.session = longer(up.session, response);
+                up.deferred.get_or_insert(offer);
             }
             491 if offer.glares < GLARES => {
                 let wait = glare_wait(up.dialog.role(), &mut stack.entropy);
@@ -299,17 +326,10 @@ impl Leg {
         else {
             return;
         };
-        let before = stack.transactions.request(transaction).cloned();
-        let (mut invite, way) = stack.in_dialog(&mut up.dialog, Method::Invite);
-        let answered = before.is_some_and(|before| {
-            carry_over(&before, &mut invite);
-            let authentication = self.authentication.as_mut();
-            authentication.is_some_and(|a| {
-                a.answer(response, &mut invite, way.flow.peer.ip(), &mut stack.entropy).is_ok()
-            })
-        });
+        let authentication = self.authentication.as_mut();
+        let again = asked_again(stack, &mut up.dialog, authentication, transaction, response);
         let serves = Use { leg: self.id, purpose: Purpose::Reoffer };
-        let sent = if answered { stack.request(now, invite, way, Some(serves)) } else { None };
+        let sent = again.and_then(|(invite, way)| stack.request(now, invite, way, Some(serves)));
         match sent {
             Some(transaction) => {
                 up.exchange = Exchange::Offering { transaction, offer };
@@ -324,9 +344,42 @@ impl Leg {
     }
 }
 
+/// The session with the interval that a 422 wants.
+fn longer(session: Option<Session>, refusal: &Response) -> Option<Session> {
+    let session = session?;
+    let interval_s = longer_s(refusal, session.interval_s)?;
+    Some(Session { interval_s, ..session })
+}
+
+/// A request in the dialog like the one that was challenged, with credentials; `None`: there are none
+/// for it.
+pub(super) fn asked_again(
+    stack: &mut Stack,
+    dialog: &mut Dialog,
+    authentication: Option<&mut Authentication>,
+    challenged: TransactionId,
+    response: &Response,
+) -> Option<(Request, Way)> {
+    let before = stack.transactions.request(challenged).cloned()?;
+    let authentication = authentication?;
+    let (mut request, way) = stack.in_dialog(dialog, before.method().clone());
+    carry_over(&before, &mut request);
+    let peer = way.flow.peer.ip();
+    authentication.answer(response, &mut request, peer, &mut stack.entropy).ok()?;
+    Some((request, way))
+}
+
 /// Takes over what a request said beyond the dialog's own fields.
 fn carry_over(before: &Request, next: &mut Request) {
-    let kept = ["Contact", "Allow", "Supported", "Authorization", "Proxy-Authorization"];
+    let kept = [
+        "Contact",
+        "Allow",
+        "Supported",
+        "Session-Expires",
+        "RAck",
+        "Authorization",
+        "Proxy-Authorization",
+    ];
     for name in kept {
         for value in before.headers(name) {
             next.push_header(name, value);
@@ -340,7 +393,7 @@ fn carry_over(before: &Request, next: &mut Request) {
 
 /// RFC 3261 section 14.1: 2.1 to 4 s for the owner of the Call-ID, 0 to 2 s for the other, in steps
 /// of 10 ms.
-fn glare_wait(role: Role, entropy: &mut Entropy) -> Duration {
+pub(super) fn glare_wait(role: Role, entropy: &mut Entropy) -> Duration {
     let steps = match role {
         Role::Caller => 210 + entropy.next_u32() % 191,
         Role::Callee => entropy.next_u32() % 201,

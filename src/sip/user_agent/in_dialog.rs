@@ -84,11 +84,17 @@ impl UserAgent {
                 Purpose::Reoffer if response.is_final() => {
                     leg.reoffer_response(now, stack, id, response);
                 }
+                Purpose::Refresh if response.is_final() => leg.refreshed(now, stack, response),
+                Purpose::Prack if response.is_final() => {
+                    leg.prack_answered(now, stack, id, response);
+                }
                 Purpose::Bye if response.is_final() => leg.bye_answered(now, stack, response),
                 Purpose::Refer if response.is_final() => {
                     leg.refer_answered(now, stack, id, response);
                 }
                 Purpose::Reoffer
+                | Purpose::Refresh
+                | Purpose::Prack
                 | Purpose::Bye
                 | Purpose::Refer
                 | Purpose::Cancel
@@ -124,6 +130,7 @@ impl Leg {
             Method::Update => self.updated(now, stack, asking),
             Method::Bye => self.bye_received(now, stack, &asking.request, asking.transaction),
             Method::Info => self.informed(now, stack, &asking),
+            Method::Prack => self.pracked(now, stack, &asking),
             Method::Notify => self.notified(now, stack, &asking),
             _ => {
                 let mut ok = response_to(&asking.request, 200, None);

@@ -1,6 +1,6 @@
 //! Whether a request can be processed at all, in the order of RFC 3261 section 8.2.
 
-use super::compose::{ALLOW, Body, DTMF, DTMF_RELAY, SDP, body_of, is_allowed};
+use super::compose::{ALLOW, Body, DTMF, DTMF_RELAY, SDP, body_of, is_allowed, is_supported};
 use crate::sip::message::{Method, Request};
 
 /// A response that refuses, and the header field that says what would have been right.
@@ -15,7 +15,7 @@ impl Refusal {
         Self { status, header: None }
     }
 
-    fn with(status: u16, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn with(status: u16, name: &'static str, value: impl Into<String>) -> Self {
         Self { status, header: Some((name, value.into())) }
     }
 }
@@ -48,7 +48,8 @@ pub(super) fn scheme(request: &Request) -> Result<(), Refusal> {
 
 /// Section 8.2.2.3: no extension that must be understood is.
 pub(super) fn require(request: &Request) -> Result<(), Refusal> {
-    let required = request.require();
+    let mut required = request.require();
+    required.retain(|option| !is_supported(option));
     if required.is_empty() {
         return Ok(());
     }
@@ -62,11 +63,11 @@ pub(super) fn content(request: &Request) -> Result<(), Refusal> {
         return Err(Refusal::with(415, "Accept-Encoding", "identity"));
     }
     match request.method() {
-        Method::Invite | Method::Update => {
+        Method::Invite | Method::Update | Method::Prack => {
             if body_of(request, request.body()) == Body::Foreign {
                 return Err(Refusal::with(415, "Accept", SDP));
             }
-            if !accepts_sdp(request) {
+            if *request.method() != Method::Prack && !accepts_sdp(request) {
                 return Err(Refusal::new(406));
             }
             Ok(())

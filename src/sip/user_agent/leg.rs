@@ -9,16 +9,19 @@
 //! The files beside this one hold what a leg does in each state: `offered`, `calling`, `exchange`,
 //! `ending`. Invariant: a leg that is `Over` has said so by its one last event.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::api::{Event, LegId, OfferBy};
 use super::authentication::Authentication;
 use super::referring::Refer;
+use super::reliable::Reliable;
+use super::session::Session;
 use super::stack::Stack;
 use crate::base::{TimerTable, limits};
 use crate::sip::admission::{Rate, TokenBucket};
 use crate::sip::dialog::{Dialog, DialogId};
-use crate::sip::message::{Request, Response};
+use crate::sip::message::{Headers, Method, Request, Response};
 use crate::sip::transaction::TransactionId;
 use crate::sip::transport::{ConnectionId, Flow};
 
@@ -41,6 +44,14 @@ pub(super) enum LegTimer {
     Undecided,
     /// A provisional response each minute keeps proxies waiting.
     RingAgain,
+    /// A reliable provisional response goes out again (RFC 3262 section 3).
+    ResendRing,
+    /// 64*T1 without its PRACK.
+    NoPrack,
+    /// Our turn to refresh the session (RFC 4028).
+    Refresh,
+    /// The session has not been refreshed.
+    SessionExpired,
     /// Our re-INVITE has no final response, though perhaps a provisional one.
     OfferUnanswered,
     /// The wait after a 491.
@@ -69,6 +80,8 @@ pub(super) struct Offered {
     pub has_offer: bool,
     pub transaction: TransactionId,
     pub ring: Option<Response>,
+    /// The caller wants what we say before the answer acknowledged (RFC 3262).
+    pub reliable: Option<Reliable>,
 }
 
 /// An outgoing INVITE without a final response.
@@ -78,10 +91,19 @@ pub(super) struct Calling {
     pub flow: Flow,
     /// Where to go when the stream that a large INVITE prefers cannot be made.
     pub udp_flow: Option<Flow>,
-    pub early: Vec<Dialog>,
-    /// The last description that each of them has brought.
-    pub described: Vec<(DialogId, Vec<u8>)>,
+    pub early: Vec<Early>,
+    /// The session interval that we ask for, longer after a 422.
+    pub session_expires_s: Option<u32>,
     pub cancelling: Cancelling,
+}
+
+/// A dialog of an INVITE of ours that is not answered yet.
+pub(super) struct Early {
+    pub dialog: Dialog,
+    /// The last reliable provisional response that we have acknowledged (RFC 3262).
+    pub rseq: Option<u32>,
+    /// The last description that it has brought.
+    pub sdp: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +121,28 @@ pub(super) struct Up {
     /// An offer of ours that waits for its turn.
     pub deferred: Option<OurOffer>,
     pub refer: Option<Refer>,
+    /// Our description as the peer has it.
+    pub local_sdp: Vec<u8>,
+    pub session: Option<Session>,
+    /// Our UPDATE that refreshes the session is out.
+    pub refreshing: Option<TransactionId>,
+    /// The peer says that it knows UPDATE.
+    pub peer_updates: bool,
+}
+
+impl Up {
+    pub fn new(dialog: Dialog, exchange: Exchange, peer: &Headers) -> Self {
+        Self {
+            dialog,
+            exchange,
+            deferred: None,
+            refer: None,
+            local_sdp: Vec::new(),
+            session: None,
+            refreshing: None,
+            peer_updates: peer.list("Allow").contains(&Method::Update.as_str()),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -200,8 +244,25 @@ impl Leg {
             State::Offered(offered) => Some(&mut offered.dialog),
             State::Up(up) => Some(&mut up.dialog),
             State::Ending(ending) => Some(&mut ending.dialog),
-            State::Calling(calling) => calling.early.iter_mut().find(|dialog| dialog.id() == id),
+            State::Calling(calling) => {
+                let mut early = calling.early.iter_mut().map(|early| &mut early.dialog);
+                early.find(|dialog| dialog.id() == id)
+            }
             State::Over => None,
+        }
+    }
+
+    /// Whether something of this call may come from this address.
+    pub fn may_come_from(&self, source: IpAddr) -> bool {
+        match &self.state {
+            State::Offered(offered) => offered.dialog.may_come_from(source),
+            State::Up(up) => up.dialog.may_come_from(source),
+            State::Ending(ending) => ending.dialog.may_come_from(source),
+            State::Calling(calling) => {
+                let mut early = calling.early.iter();
+                calling.flow.peer.ip() == source || early.any(|e| e.dialog.may_come_from(source))
+            }
+            State::Over => false,
         }
     }
 
@@ -233,8 +294,8 @@ impl Leg {
             State::Up(up) => stack.dialogs.remove(up.dialog.id()),
             State::Ending(ending) => stack.dialogs.remove(ending.dialog.id()),
             State::Calling(calling) => {
-                for dialog in &calling.early {
-                    stack.dialogs.remove(dialog.id());
+                for early in &calling.early {
+                    stack.dialogs.remove(early.dialog.id());
                 }
             }
             State::Over => return,
@@ -254,6 +315,10 @@ impl Leg {
                 LegTimer::Expires => self.withdraw(now, stack, 487),
                 LegTimer::Undecided => self.decide_ourselves(now, stack),
                 LegTimer::RingAgain => self.ring_again(now, stack),
+                LegTimer::ResendRing => self.resend_ring(now, stack),
+                LegTimer::NoPrack => self.give_up_prack(now, stack),
+                LegTimer::Refresh => self.refresh(now, stack),
+                LegTimer::SessionExpired => self.session_expired(now, stack),
                 LegTimer::OfferUnanswered => self.give_up_offer(now, stack),
                 LegTimer::Glare => self.next_offer(now, stack),
                 LegTimer::CancelIgnored => self.give_up_cancel(stack),

@@ -21,6 +21,8 @@ mod offered;
 mod referring;
 mod registering;
 mod registration;
+mod reliable;
+mod session;
 mod stack;
 mod uas;
 
@@ -132,12 +134,11 @@ impl UserAgent {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Datagram { flow, bytes } => self.datagram(now, flow, bytes),
-            Input::StreamOpened { flow } => {
-                if !self.stack.connections.opened(now, flow) {
-                    self.stack.drop_one(Dropped::ConnectionRefused);
-                }
-            }
+            Input::StreamOpened { flow } => self.stream_opened(now, flow),
             Input::StreamBytes { connection, bytes } => self.stream_bytes(now, connection, bytes),
+            Input::StreamMessage { connection, bytes } => {
+                self.stream_message(now, connection, bytes);
+            }
             Input::StreamClosed { connection } | Input::ConnectFailed { connection } => {
                 self.stack.connections.closed(connection);
                 self.connection_lost(now, connection);
@@ -189,6 +190,21 @@ impl UserAgent {
         self.message(now, flow, bytes, Carriage::Datagram);
     }
 
+    /// Strangers are sent away before they say anything, but for whom we are in a call with.
+    fn stream_opened(&mut self, now: Instant, flow: Flow) {
+        let source = flow.peer.ip();
+        let is_accepted = matches!(flow.connection, Some(ConnectionId::Accepted(_)));
+        let is_unwanted = is_accepted
+            && self.is_stranger(flow)
+            && !self.legs.values().any(|leg| leg.may_come_from(source));
+        if is_unwanted {
+            self.stack.connections.refuse(flow);
+            self.stack.drop_one(Dropped::Stranger);
+        } else if !self.stack.connections.opened(now, flow) {
+            self.stack.drop_one(Dropped::ConnectionRefused);
+        }
+    }
+
     fn stream_bytes(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
         self.stack.counters.stream_reads += 1;
         self.stack.connections.received(now, connection, bytes);
@@ -204,6 +220,19 @@ impl UserAgent {
         // What it brought may have ended it.
         if !self.stack.connections.has(connection) {
             self.connection_lost(now, connection);
+        }
+    }
+
+    /// In a frame a message needs no Content-Length.
+    fn stream_message(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
+        self.stack.counters.stream_reads += 1;
+        match self.stack.connections.message(now, connection, bytes) {
+            Some(Brought::Message { flow, bytes }) if bytes.len() <= limits::SIP_MESSAGE_BYTES => {
+                self.message(now, flow, &bytes, Carriage::Datagram);
+            }
+            Some(Brought::Message { .. }) => self.stack.drop_one(Dropped::TooLarge),
+            Some(Brought::KeepAlive) => self.stack.counters.keep_alives += 1,
+            None => {}
         }
     }
 

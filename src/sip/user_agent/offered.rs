@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::api::{EndCause, Event, Warning};
 use super::compose::{Body, SDP, body_of};
 use super::leg::{AfterAck, AwaitingAck, Exchange, Leg, LegTimer, Occasion, Offered, State, Up};
+use super::session::Wish;
 use super::stack::Stack;
 use crate::sip::message::{Request, Response, quote, response_to};
 use crate::sip::transaction::{GIVE_UP, T1, T2, TransactionId};
@@ -23,28 +24,46 @@ impl Leg {
         if let Some(sdp) = sdp {
             ringing.set_body(SDP, sdp);
         }
-        offered.ring = Some(ringing.clone());
-        stack.respond(now, offered.transaction, ringing);
-        self.timers.set(LegTimer::RingAgain, now + RING_EVERY);
+        offered.ring = Some(ringing);
+        self.ring_again(now, stack);
     }
 
     pub fn ring_again(&mut self, now: Instant, stack: &mut Stack) {
         let State::Offered(offered) = &mut self.state else { return };
-        if let Some(ringing) = offered.ring.clone() {
-            stack.respond(now, offered.transaction, ringing);
-            self.timers.set(LegTimer::RingAgain, now + RING_EVERY);
+        let Some(mut ringing) = offered.ring.clone() else { return };
+        self.timers.set(LegTimer::RingAgain, now + RING_EVERY);
+        stack.name(&mut ringing);
+        if let Some(reliable) = &mut offered.reliable {
+            if !reliable.take(&mut ringing) {
+                return;
+            }
+            self.timers.set(LegTimer::ResendRing, now + T1);
+            self.timers.set(LegTimer::NoPrack, now + GIVE_UP);
         }
+        stack.respond(now, offered.transaction, ringing);
     }
 
     /// Sends 200, again and again until the ACK.
     pub fn answer(&mut self, now: Instant, stack: &mut Stack, sdp: Vec<u8>) {
+        let sdp = match &mut self.state {
+            State::Offered(offered) => match &mut offered.reliable {
+                Some(reliable) => reliable.hold(sdp),
+                None => Some(sdp),
+            },
+            _ => None,
+        };
+        let Some(sdp) = sdp else { return };
         match std::mem::replace(&mut self.state, State::Over) {
             State::Offered(offered) => {
                 let Offered { dialog, invite, has_offer, transaction, .. } = *offered;
+                let session = Wish::of(&invite).agree(stack.settings.session_expires_s);
                 let is_late_offer = !has_offer;
                 let mut ok = response_to(&invite, 200, Some(dialog.local_tag()));
                 stack.introduce(&mut ok, dialog.flow());
-                ok.set_body(SDP, sdp);
+                if let Some(session) = session {
+                    session.write_answer(&mut ok);
+                }
+                ok.set_body(SDP, sdp.clone());
                 self.timers.clear();
                 let invite_seq = invite.cseq().map_or(0, |cseq| cseq.number);
                 let occasion = Occasion::Call;
@@ -53,8 +72,9 @@ impl Leg {
                     stack,
                     Unacknowledged { transaction, invite_seq, ok, occasion, is_late_offer },
                 );
-                self.state =
-                    State::Up(Box::new(Up { dialog, exchange, deferred: None, refer: None }));
+                let up = Up { local_sdp: sdp, ..Up::new(dialog, exchange, &invite) };
+                self.state = State::Up(Box::new(up));
+                self.session_agreed(now, session);
             }
             other => self.state = other,
         }

@@ -6,7 +6,7 @@
 //! is sent again with credentials; at most one REGISTER of a set is out; credentials go to nobody
 //! but the address that the REGISTER was sent to, in answer to a response from there.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::UserAgent;
@@ -18,7 +18,7 @@ use super::stack::Stack;
 use crate::sip::dialog::contact_for;
 use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
 use crate::sip::transaction::TransactionId;
-use crate::sip::transport::{ConnectionId, Flow, Transport, Way};
+use crate::sip::transport::{ConnectionId, Flow, Way};
 
 /// The longest time that is asked for or believed: a day.
 const LONGEST_S: u32 = 86_400;
@@ -152,8 +152,19 @@ impl UserAgent {
         }
     }
 
+    /// The credentials of our account with a server that calls us: it may ask for them later in the
+    /// call. Of several accounts there that of the called user.
+    pub(super) fn account_at(&self, server: IpAddr, user: Option<&str>) -> Option<Authentication> {
+        let mut all: Vec<_> = self.registrations.values().collect();
+        all.retain(|registration| registration.authentication.destination() == server);
+        let is_called = |r: &&&Registration| user == Some(r.register.contact_user.reveal());
+        let found = all.iter().find(is_called).or(all.first())?;
+        Some(Authentication::new(found.register.credentials.clone(), server))
+    }
+
     fn forget_registration(&mut self, now: Instant, id: RegistrationId) {
         let Some(gone) = self.registrations.remove(&id) else { return };
+        self.stack.set_public(gone.register.flow, None);
         if let Some(connection) = gone.connection {
             self.stack.connections.release(now, connection);
         }
@@ -189,6 +200,8 @@ impl Registration {
         if destination != self.authentication.destination() {
             self.authentication = Authentication::new(register.credentials.clone(), destination);
         }
+        stack.set_public(self.register.flow, None);
+        stack.set_public(register.flow, register.contact);
         self.register = register;
     }
 
@@ -393,14 +406,14 @@ impl Registration {
 
     /// Our address as `received` and `rport` of our Via tell it (RFC 3581), where it is not that of
     /// our Contact. Over TCP the port is that of one connection, and ours would be right if the address
-    /// is; by TLS it is right, since calls come over that connection (RFC 5923).
+    /// is; by TLS and WebSocket it is right, since calls come over that connection.
     fn seen(&self, response: &Response) -> Option<SocketAddr> {
         let via = response.top_via()?;
         let Register { flow, contact, .. } = &self.register;
         let stated = contact.unwrap_or(flow.local);
         let ip = via.received().or_else(|| via.host.ip())?;
         let seen = SocketAddr::new(ip, via.rport().unwrap_or(flow.local.port()));
-        let is_tcp = flow.transport.is_reliable() && flow.transport != Transport::Tls;
+        let is_tcp = flow.transport.is_reliable() && !flow.transport.comes_back();
         let is_so = match is_tcp && contact.is_none() {
             true => seen.ip() == stated.ip(),
             false => seen == stated,

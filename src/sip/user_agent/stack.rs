@@ -5,18 +5,19 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::api::{Event, LegId, Settings};
-use super::compose::{ALLOW, SDP};
+use super::compose::{ALLOW, SDP, SUPPORTED};
 use super::registration::{RegistrationId, RegistrationNews};
 use crate::base::Entropy;
 use crate::sip::connections::Connections;
 use crate::sip::counters::{Counters, Dropped};
 use crate::sip::dialog::{self, Dialog, DialogTable};
-use crate::sip::message::{Headers, Method, Request, Response, Via, response_to};
+use crate::sip::message::{Headers, Method, NameAddr, Request, Response, Via, response_to};
 use crate::sip::transaction::{TransactionId, TransactionTable};
-use crate::sip::transport::{Flow, Way};
+use crate::sip::transport::{Flow, Transport, Way};
 
 /// Forked answers to one INVITE that are acknowledged again when they come again.
 const FORKS: usize = 16;
@@ -28,6 +29,9 @@ pub(super) enum Purpose {
     Call,
     /// Our INVITE in a call.
     Reoffer,
+    /// Our UPDATE that refreshes the session.
+    Refresh,
+    Prack,
     Bye,
     Refer,
     Cancel,
@@ -61,6 +65,8 @@ pub(super) struct Stack {
     uses: HashMap<TransactionId, Use>,
     acks: HashMap<TransactionId, Vec<SentAck>>,
     registrations: HashMap<TransactionId, RegistrationId>,
+    /// Where servers that we are registered with see us, where that is not our own address.
+    public: HashMap<(Transport, IpAddr), SocketAddr>,
     /// Makes the To tags of stateless answers, the same for each copy of a request.
     tag_secret: u64,
 }
@@ -80,6 +86,7 @@ impl Stack {
             uses: HashMap::new(),
             acks: HashMap::new(),
             registrations: HashMap::new(),
+            public: HashMap::new(),
             tag_secret,
         }
     }
@@ -216,12 +223,29 @@ impl Stack {
         request.prepend_header("Via", dialog::via(flow, &branch).to_string());
     }
 
+    /// Our Contact for whom we reach by `flow`: behind a router that is the address that an account
+    /// there is registered with.
+    pub fn contact(&self, flow: Flow) -> NameAddr {
+        let public = self.public.get(&(flow.transport, flow.peer.ip()));
+        let flow = public.map_or(flow, |local| Flow { local: *local, ..flow });
+        dialog::contact_for(flow, &self.settings.contact_user)
+    }
+
+    /// Under which address whoever is there reaches us over this transport; `None`: under our own.
+    pub fn set_public(&mut self, flow: Flow, public: Option<SocketAddr>) {
+        let whom = (flow.transport, flow.peer.ip());
+        match public {
+            Some(public) => self.public.insert(whom, public),
+            None => self.public.remove(&whom),
+        };
+    }
+
     /// Adds what every INVITE, UPDATE and their 2xx say about us.
     pub fn introduce(&self, headers: &mut Headers, flow: Flow) {
-        let contact = dialog::contact_for(flow, &self.settings.contact_user);
+        let contact = self.contact(flow);
         headers.set_header("Contact", contact.to_string());
         headers.set_header("Allow", ALLOW);
-        headers.set_header("Supported", "");
+        headers.set_header("Supported", SUPPORTED);
     }
 
     /// A request in a dialog, ready for [`Self::request`].

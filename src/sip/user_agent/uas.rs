@@ -8,6 +8,8 @@ use super::api::{Admission, Event, HEADERS_OF_INTEREST, Incoming};
 use super::compose::{Body, SDP, body_of};
 use super::inspect::{self, Refusal};
 use super::leg::{Leg, LegTimer, Offered, State};
+use super::reliable::Reliable;
+use super::session::Wish;
 use super::stack::{Purpose, Stack};
 use crate::base::{Private, limits};
 use crate::sip::counters::Dropped;
@@ -41,7 +43,7 @@ impl UserAgent {
         match request.method() {
             Method::Invite => self.new_call(now, flow, request),
             Method::Options => self.options(now, flow, request),
-            // BYE, UPDATE, INFO and NOTIFY live in dialogs only: we subscribe to nothing else.
+            // BYE, UPDATE, PRACK, INFO and NOTIFY live in dialogs only: we subscribe to nothing else.
             _ => refuse(&mut self.stack, now, flow, request, Refusal::new(481)),
         }
     }
@@ -49,6 +51,10 @@ impl UserAgent {
     fn new_call(&mut self, now: Instant, flow: Flow, invite: &Request) {
         if let Some(reason) = self.fullness() {
             return self.overloaded(now, flow, invite, reason);
+        }
+        if Wish::of(invite).is_too_short() {
+            let refusal = Refusal::with(422, "Min-SE", limits::SESSION_LEAST_S.to_string());
+            return refuse(&mut self.stack, now, flow, invite, refusal);
         }
         let local_tag = self.stack.entropy.token();
         let Some(dialog) = Dialog::of_callee(invite, &local_tag, flow) else {
@@ -70,9 +76,16 @@ impl UserAgent {
         let incoming = Box::new(describe(invite, flow));
         let expires_s = invite.expires().map(u64::from).filter(|seconds| *seconds > 0);
         let has_offer = incoming.offer.is_some();
-        let offered =
-            Offered { dialog, invite: template_of(invite), has_offer, transaction, ring: None };
-        let mut new = Leg::new(leg, State::Offered(Box::new(offered)), None);
+        let offered = Offered {
+            dialog,
+            invite: template_of(invite),
+            has_offer,
+            transaction,
+            ring: None,
+            reliable: Reliable::wanted(invite, &mut self.stack.entropy),
+        };
+        let authentication = self.account_at(flow.peer.ip(), invite.uri().user());
+        let mut new = Leg::new(leg, State::Offered(Box::new(offered)), authentication);
         new.timers.set(LegTimer::Undecided, now + self.stack.settings.answer_within);
         if let Some(seconds) = expires_s {
             // Beyond a day it is no limit, and an Instant may not overflow.
@@ -219,10 +232,25 @@ fn is_scanner(request: &Request) -> bool {
     SCANNERS.iter().any(|scanner| agent.contains(scanner))
 }
 
-/// The fields of an INVITE that its responses copy, so that a waiting call is small.
+/// The fields of an INVITE that its responses copy or answer to, so that a waiting call is small.
+const COPIED: [&str; 12] = [
+    "Via",
+    "Record-Route",
+    "From",
+    "To",
+    "Call-ID",
+    "CSeq",
+    "Allow",
+    "Supported",
+    "Require",
+    "Session-Expires",
+    "Min-SE",
+    "Timestamp",
+];
+
 fn template_of(invite: &Request) -> Request {
     let mut template = Request::new(Method::Invite, invite.uri().clone());
-    for name in ["Via", "Record-Route", "From", "To", "Call-ID", "CSeq"] {
+    for name in COPIED {
         for value in invite.headers(name) {
             template.push_header(name, value);
         }

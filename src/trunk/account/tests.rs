@@ -291,7 +291,6 @@ fn another_address_or_a_lost_way_registers_at_once() {
         Input::AddressChanged,
         Input::News(RegistrationNews::FlowLost),
         Input::News(RegistrationNews::Silent),
-        Input::Servers(vec![server(7)]),
     ] {
         let mut desk = Desk::registered(&[1]);
         desk.pass(seconds(5));
@@ -312,6 +311,46 @@ fn another_address_or_a_lost_way_registers_at_once() {
         desk.until_asked();
     }
     assert_eq!(desk.last_server(), server(7), "another order of the same is none");
+}
+
+#[test]
+fn a_server_that_serves_is_left_only_when_it_is_absent_from_answer_after_answer() {
+    let mut desk = Desk::registered(&[1, 2]);
+    desk.pass(seconds(5));
+    for others in [[7, 8], [9, 7]] {
+        desk.input(Input::Servers(others.map(server).to_vec()));
+        assert_eq!(desk.asked.len(), 1, "many give another part of their servers each time");
+    }
+    desk.input(Input::Servers(vec![server(1), server(8)]));
+    for others in [[7, 8], [9, 7], [7, 9]] {
+        desk.input(Input::Servers(others.map(server).to_vec()));
+    }
+    assert_eq!((desk.asked.len(), desk.last_server()), (2, server(7)), "three in a row");
+}
+
+#[test]
+fn a_server_that_closes_each_connection_is_asked_less_and_less() {
+    let mut desk = Desk::registered(&[1]);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        desk.pass(seconds(1));
+        let before = desk.now;
+        let count = desk.asked.len();
+        desk.input(Input::News(RegistrationNews::FlowLost));
+        if desk.asked.len() == count {
+            desk.until_asked();
+        }
+        waits.push(desk.now - before);
+        desk.accept(3_600);
+    }
+    assert_eq!(waits[0], Duration::ZERO, "the first is a lost way like any other");
+    assert!(waits[1] >= seconds(2) && waits[1] <= seconds(4), "{waits:?}");
+    assert!(waits[11] >= seconds(150) && waits[11] <= BACK_OFF_MOST, "{waits:?}");
+    // One that lived, and it is forgotten.
+    desk.pass(FLOW_LIVES);
+    let count = desk.asked.len();
+    desk.input(Input::News(RegistrationNews::FlowLost));
+    assert_eq!(desk.asked.len(), count + 1);
 }
 
 #[test]

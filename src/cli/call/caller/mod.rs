@@ -136,8 +136,8 @@ pub(super) fn make(dial: Dial<'_>) -> Result<CallLog, CallError> {
             SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         let transport = dial.target.transport;
-        // By TLS the other end comes back over our connection: it cannot make one to us.
-        let own = if transport == Transport::Tls { Transport::Tcp } else { transport };
+        // Where the other end comes back over our connection it cannot make one to us.
+        let own = if transport.comes_back() { Transport::Tcp } else { transport };
         let listen = Listen { transport: own, address: SocketAddr::new(any, 0) };
         let roots = Roots::here().map_err(|(path, error)| {
             let reason = error.to_string();

@@ -1,0 +1,139 @@
+//! WebSocket under SIP (RFC 7118): the handshake with its subprotocol, and a message a frame.
+//!
+//! Both ways run over a plain stream or over TLS. A peer that does not speak `sip` is refused before
+//! anything of it reaches the core.
+
+use std::io;
+use std::sync::Arc;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, StatusCode};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
+
+use super::Arrival;
+use super::streams::{StreamWriter, WRITE_TIMEOUT, WRITES};
+use crate::base::limits::SIP_MESSAGE_BYTES;
+use crate::sip::Flow;
+
+const SUBPROTOCOL: &str = "sip";
+const FIELD: &str = "Sec-WebSocket-Protocol";
+
+/// What a WebSocket runs over.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// A stream with its handshake done.
+pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;
+
+fn limits() -> WebSocketConfig {
+    let most = Some(SIP_MESSAGE_BYTES);
+    WebSocketConfig::default()
+        .max_message_size(most)
+        .max_frame_size(most)
+        .read_buffer_size(8_192)
+        .write_buffer_size(0)
+        .max_write_buffer_size(2 * SIP_MESSAGE_BYTES)
+}
+
+/// The server's side of the handshake.
+pub(super) async fn accept(stream: Box<dyn Stream>) -> io::Result<Socket> {
+    accept_hdr_async_with_config(stream, choose, Some(limits())).await.map_err(io::Error::other)
+}
+
+/// Section 4.2: the client must offer `sip`, and is told that it was chosen.
+#[expect(clippy::result_large_err, reason = "the library's own type")]
+fn choose(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    if !speaks_sip(request.headers()) {
+        let mut refusal = ErrorResponse::new(Some("the subprotocol is sip".to_owned()));
+        *refusal.status_mut() = StatusCode::BAD_REQUEST;
+        return Err(refusal);
+    }
+    response.headers_mut().insert(FIELD, HeaderValue::from_static(SUBPROTOCOL));
+    Ok(response)
+}
+
+fn speaks_sip(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(FIELD).iter().filter_map(|value| value.to_str().ok());
+    offers
+        .flat_map(|value| value.split(','))
+        .any(|word| word.trim().eq_ignore_ascii_case(SUBPROTOCOL))
+}
+
+/// The client's side of the handshake, with the host as the server is called. A server that chooses no
+/// subprotocol, or another one, does not speak SIP here.
+pub(super) async fn connect(
+    stream: Box<dyn Stream>,
+    host: &str,
+    is_secure: bool,
+) -> io::Result<Socket> {
+    let scheme = if is_secure { "wss" } else { "ws" };
+    let mut request =
+        format!("{scheme}://{host}/").into_client_request().map_err(io::Error::other)?;
+    request.headers_mut().insert(FIELD, HeaderValue::from_static(SUBPROTOCOL));
+    let shaken = client_async_with_config(request, stream, Some(limits())).await;
+    let (socket, response) = shaken.map_err(io::Error::other)?;
+    match speaks_sip(response.headers()) {
+        true => Ok(socket),
+        false => Err(io::Error::new(io::ErrorKind::InvalidData, "the server speaks no SIP")),
+    }
+}
+
+/// Lives as long as the socket; as a plain stream does.
+pub(super) async fn run(socket: Socket, flow: Flow, arrivals: mpsc::Sender<Arrival>) {
+    let (messages, writes) = mpsc::channel(WRITES);
+    let cut = Arc::new(Notify::new());
+    let sender = StreamWriter { messages, cut: Arc::clone(&cut) };
+    if arrivals.send(Arrival::Opened { flow, writer: sender }).await.is_err() {
+        return;
+    }
+    let (sink, stream) = socket.split();
+    tokio::select! {
+        () = read(stream, flow, &arrivals) => (),
+        () = write(sink, writes) => (),
+        () = cut.notified() => (),
+    }
+    // The net loop ends before its queue does, at shutdown only.
+    let _ = arrivals.send(Arrival::Closed { flow }).await;
+}
+
+async fn read(mut stream: SplitStream<Socket>, flow: Flow, arrivals: &mpsc::Sender<Arrival>) {
+    // A ping is answered by the library with the next thing that it does.
+    while let Some(Ok(message)) = stream.next().await {
+        let bytes = match message {
+            Message::Text(text) => Bytes::from(text).to_vec(),
+            Message::Binary(bytes) => bytes.to_vec(),
+            Message::Close(_) => return,
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+        };
+        if arrivals.send(Arrival::Message { flow, bytes }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Each message within the limit; once the socket is being closed, all that is left within it.
+async fn write(mut sink: SplitSink<Socket, Message>, mut writes: mpsc::Receiver<Vec<u8>>) {
+    let mut close_by = None;
+    while let Some(bytes) = writes.recv().await {
+        let end = Instant::now() + WRITE_TIMEOUT;
+        let end = if writes.is_closed() { *close_by.get_or_insert(end) } else { end };
+        let bytes = Bytes::from(bytes);
+        // Browsers' libraries expect text; a body that is none must go as it is.
+        let message = match Utf8Bytes::try_from(bytes.clone()) {
+            Ok(text) => Message::Text(text),
+            Err(_) => Message::Binary(bytes),
+        };
+        if !matches!(tokio::time::timeout_at(end, sink.send(message)).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+    let _ = tokio::time::timeout(WRITE_TIMEOUT, sink.close()).await;
+}
