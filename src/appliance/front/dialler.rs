@@ -49,6 +49,8 @@ pub struct Order {
     stage: Stage,
     /// The last attempt that has ended, as it is shown.
     last: Option<CallRecord>,
+    /// It ends with this, whatever its last attempt ended with.
+    given_up: Option<Ending>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +81,29 @@ impl Order {
             redial: Redial::default(),
             stage: Stage::Over,
             last: None,
+            given_up: None,
         }
+    }
+}
+
+impl Order {
+    fn waits(&self) -> bool {
+        matches!(self.stage, Stage::Waiting(_) | Stage::Reserved(_))
+    }
+
+    /// What it ended with when it was tried last.
+    pub fn last_ending(&self) -> Ending {
+        let last = self.last.as_ref().and_then(|record| record.progress.ending());
+        last.unwrap_or_else(|| Cause::NoAnswer.into())
+    }
+
+    /// The record of its end, if it was tried.
+    pub fn ended(&self, ending: Ending) -> Option<CallRecord> {
+        let mut record = self.last.clone()?;
+        let ended_at_ms = clock().unix_ms;
+        record.progress = Progress::Ended { answered_at_ms: None, ended_at_ms, ending };
+        record.dialled = Some(self.dialled.clone());
+        Some(record)
     }
 }
 
@@ -238,15 +262,20 @@ impl Dialler {
         self.dressed(now, record)
     }
 
-    /// A call that waits is no ended one.
+    /// A call that waits is no ended one, and one that was given up ends with that.
     fn dressed(&self, now: Instant, mut record: CallRecord) -> CallRecord {
-        if let Some(Order { stage: Stage::Waiting(at), dialled, .. }) = self.orders.get(&record.id)
-        {
+        let Some(order) = self.orders.get(&record.id) else { return record };
+        record.dialled = Some(order.dialled.clone());
+        if let Stage::Waiting(at) = order.stage {
             let left = at.saturating_duration_since(now);
             let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
             let until_ms = clock().unix_ms.saturating_add(left_ms);
             record.progress = Progress::Waiting { until_ms };
-            record.dialled = Some(dialled.clone());
+        }
+        if let (Progress::Ended { ending, .. }, Some(given_up)) =
+            (&mut record.progress, order.given_up)
+        {
+            *ending = given_up;
         }
         record
     }
@@ -257,35 +286,19 @@ impl Dialler {
         Some(self.dressed(now, record))
     }
 
-    /// Gives an order up that waits; gives the record of its end.
+    /// Gives an order up that waits; gives the record of its end, if it was tried. It is to be
+    /// forgotten when no leg of it is left.
     pub fn give_up(&mut self, id: CallId, cause: Cause) -> Option<CallRecord> {
-        let order = self.orders.get(&id)?;
-        match order.stage {
-            Stage::Waiting(_) | Stage::Reserved(_) => (),
-            Stage::Up | Stage::Over => return None,
-        }
-        self.settle(id, Money::NONE);
-        Self::ended(self.orders.remove(&id)?, cause.into())
-    }
-
-    /// The record of an order that is not tried again.
-    pub fn ended(order: Order, ending: Ending) -> Option<CallRecord> {
-        let Order { last, dialled, told, .. } = order;
-        if let Some(told) = told {
+        let order = self.orders.get_mut(&id).filter(|order| order.waits())?;
+        order.stage = Stage::Over;
+        order.given_up = Some(cause.into());
+        if let Some(told) = order.told.take() {
             // Whoever asked may have gone.
             let _ = told.send(Err(NotPlaced::Unavailable("it was called off".to_owned())));
         }
-        let mut record = last?;
-        let ended_at_ms = clock().unix_ms;
-        record.progress = Progress::Ended { answered_at_ms: None, ended_at_ms, ending };
-        record.dialled = Some(dialled);
-        Some(record)
-    }
-
-    /// What an order ended with when it was tried last.
-    pub fn last_ending(order: &Order) -> Ending {
-        let last = order.last.as_ref().and_then(|record| record.progress.ending());
-        last.unwrap_or_else(|| Cause::NoAnswer.into())
+        let record = order.ended(cause.into());
+        self.settle(id, Money::NONE);
+        record
     }
 
     /// The leg of the attempt is gone.
@@ -297,8 +310,7 @@ impl Dialler {
 
     /// Every order that waits.
     pub fn all_waiting(&self) -> Vec<CallId> {
-        let waits = |order: &Order| matches!(order.stage, Stage::Waiting(_) | Stage::Reserved(_));
-        self.orders.iter().filter(|(_, order)| waits(order)).map(|(id, _)| *id).collect()
+        self.orders.iter().filter(|(_, order)| order.waits()).map(|(id, _)| *id).collect()
     }
 
     fn settle(&mut self, id: CallId, cost: Money) {
@@ -482,8 +494,7 @@ mod tests {
         desk.ends(Cause::CalleeBusy, None);
         let (_, order) = desk.dialler.take_due(desk.now + Duration::from_secs(60)).unwrap();
         let Err((order, Ok(LimitReached::Day))) = desk.dialler.reserve(ID, order) else { panic!() };
-        let ending = Dialler::last_ending(&order);
-        let record = Dialler::ended(*order, ending).unwrap();
+        let record = order.ended(order.last_ending()).unwrap();
         assert_eq!(record.progress.ending(), Some(Cause::CalleeBusy.into()));
     }
 
@@ -496,6 +507,10 @@ mod tests {
         assert_eq!(desk.dialler.all_waiting(), [ID]);
         let record = desk.dialler.give_up(ID, Cause::EndedByOwner).unwrap();
         assert_eq!(record.progress.ending(), Some(Cause::EndedByOwner.into()));
+        // The last attempt's leg, which is still being ended, changes nothing of that.
+        let late = desk.ends(Cause::CalleeBusy, None);
+        assert_eq!(late.progress.ending(), Some(Cause::EndedByOwner.into()));
+        desk.dialler.forget(ID);
         assert!(desk.dialler.order(ID).is_none());
     }
 

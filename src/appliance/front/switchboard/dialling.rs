@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::taking::local_time;
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::accounts::{NoTrunk, Trunk};
-use crate::appliance::front::dialler::{Dialler, LATER, Order, Told, not_counted, not_placed};
+use crate::appliance::front::dialler::{LATER, Order, Told, not_counted, not_placed};
 use crate::base::{CallId, LanguageCode, Private};
 use crate::call::flight::Tracked;
 use crate::call::language::{Choice, Known, Manner};
@@ -240,8 +240,7 @@ impl Switchboard {
                 // The limits of the day: it is over with what it had come to.
                 Err((order, _)) => {
                     tracing::info!(call = %id, "not called again: a limit is reached");
-                    let ending = Dialler::last_ending(&order);
-                    let record = Dialler::ended(*order, ending);
+                    let record = order.ended(order.last_ending());
                     record.into_iter().for_each(|record| self.parts.board.update_call(record));
                 }
             }
@@ -250,8 +249,8 @@ impl Switchboard {
 
     /// Ends a call, or gives up one that waits to be tried again.
     fn hang_up(&mut self, now: Instant, id: CallId) -> HungUp {
-        if let Some(record) = self.parts.dialler.give_up(id, Cause::EndedByOwner) {
-            self.parts.board.update_call(record);
+        if self.parts.dialler.all_waiting().contains(&id) {
+            self.give_up(id, Cause::EndedByOwner);
             return HungUp::Ending;
         }
         match self.lines.get(&id) {
@@ -267,8 +266,15 @@ impl Switchboard {
     /// Calls that wait are forgotten with the program.
     pub(super) fn give_up_waiting(&mut self, cause: Cause) {
         for id in self.parts.dialler.all_waiting() {
-            let record = self.parts.dialler.give_up(id, cause);
-            record.into_iter().for_each(|record| self.parts.board.update_call(record));
+            self.give_up(id, cause);
+        }
+    }
+
+    fn give_up(&mut self, id: CallId, cause: Cause) {
+        let record = self.parts.dialler.give_up(id, cause);
+        record.into_iter().for_each(|record| self.parts.board.update_call(record));
+        if !self.lines.contains_key(&id) {
+            self.parts.dialler.forget(id);
         }
     }
 
