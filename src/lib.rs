@@ -23,7 +23,7 @@
 //! | [`converse`] | playbook and conversation |
 //! | [`speak`] | text for speech, phrases, playout |
 //! | [`call`] | one call: joins all of the above |
-//! | [`trunk`] | SIP accounts: when each registers; who may call |
+//! | [`trunk`] | SIP accounts: when each registers; who may call, and whom we may call |
 //! | [`speech`] | the engine process: Whisper, flite, espeak-ng |
 //! | [`store`] | what outlives a call |
 //! | [`appliance`] | configuration, threads, rings, sockets, the engine's supervisor |

@@ -129,17 +129,16 @@ impl Setup {
         }
         let config = folder.write("attendant.toml", text);
         let log = folder.at("log");
-        let child = Command::new(env!("CARGO_BIN_EXE_attendant"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_attendant"));
+        command
             .arg("run")
             .arg("--config")
             .arg(config)
             .env("STATE_DIRECTORY", folder.at("state"))
             .env("RUNTIME_DIRECTORY", folder.at("run"))
-            .envs(self.variables.iter().copied())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        Appliance { child, folder, log, sip, web, tls }
+            .envs(self.variables.iter().copied());
+        let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
+        Appliance { child, command, folder, log, sip, web, tls }
     }
 }
 
@@ -147,6 +146,7 @@ impl Setup {
 #[derive(Debug)]
 pub struct Appliance {
     child: Child,
+    command: Command,
     folder: Folder,
     log: PathBuf,
     pub sip: SocketAddr,
@@ -222,10 +222,22 @@ impl Appliance {
 
     /// Status and JSON of a path; `None` if nobody answers.
     pub fn get(&self, path: &str) -> Option<(u16, Value)> {
+        self.send("GET", path, None)
+    }
+
+    /// The same for any request.
+    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
         let mut stream = TcpStream::connect_timeout(&self.web, Duration::from_secs(5)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
         let host = self.web;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let body = body.map(Value::to_string);
+        let kind = body.as_ref().map_or("", |_| "Content-Type: application/json\r\n");
+        let body = body.unwrap_or_default();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{kind}\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         stream.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
@@ -249,6 +261,16 @@ impl Appliance {
         let calls = self.api("/api/calls");
         let one = calls["calls"].as_array().unwrap().iter().find(|call| is_it(call))?;
         Some(self.api(&format!("/api/calls/{}", one["id"].as_str().unwrap())))
+    }
+
+    /// Killed without warning and started again, with its state and its configuration.
+    pub fn crash_and_start_again(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let log = File::options().append(true).open(&self.log).unwrap();
+        self.child = self.command.stderr(log).spawn().unwrap();
+        self.become_ready()
+            .unwrap_or_else(|status| panic!("not ready, {status:?}: {}", self.log()));
     }
 
     /// Asks it to stop, as systemd does, and gives what it ended with.

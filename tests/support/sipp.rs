@@ -1,4 +1,4 @@
-//! SIPp as a crowd of callers.
+//! SIPp as a crowd of callers, and as whom the box calls.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -61,8 +61,45 @@ impl Sipp {
         Self { child, folder, statistics }
     }
 
+    /// Takes so many calls at the address that is given back with it.
+    pub fn answering(scenario: &str, calls: u32) -> (Self, SocketAddr) {
+        let folder = Folder::new("callee");
+        folder.write("scenario.xml", scenario);
+        let statistics = folder.at("statistics.csv");
+        let output = File::create(folder.at("log")).unwrap();
+        let at = SocketAddr::from(([127, 0, 0, 1], peers::free_port([127, 0, 0, 1].into())));
+        let own = at.ip().to_string();
+        let child = Command::new("sipp")
+            .args(["-sf", "scenario.xml", "-i", &own, "-mi", &own, "-p", &at.port().to_string()])
+            .args(["-m", &calls.to_string(), "-t", "u1", "-nostdin", "-trace_err"])
+            .args(["-error_file", "errors", "-trace_msg", "-message_file", "messages"])
+            .args(["-trace_stat", "-stf", "statistics.csv", "-fd", "1"])
+            .current_dir(folder.path())
+            .env("TERM", "dumb")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        // It is there when its port is taken.
+        wait::until("SIPp listens", Duration::from_secs(20), || {
+            std::net::UdpSocket::bind(at).is_err().then_some(())
+        });
+        (Self { child, folder, statistics }, at)
+    }
+
+    /// What it got and sent so far.
+    pub fn messages(&self) -> String {
+        std::fs::read_to_string(self.folder.at("messages")).unwrap_or_default()
+    }
+
     /// Waits for its end.
     pub fn finish(mut self, limit: Duration) -> Outcome {
+        self.ended(limit)
+    }
+
+    /// The same, with the files still there.
+    pub fn ended(&mut self, limit: Duration) -> Outcome {
         let ended = wait::within(limit, || self.child.try_wait().unwrap());
         let text = std::fs::read_to_string(&self.statistics).unwrap_or_default();
         let mut lines = text.lines();

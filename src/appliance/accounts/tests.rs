@@ -153,3 +153,26 @@ async fn a_refusal_is_told_with_its_reason_and_a_transport_that_is_not_there_too
     let shown = deaf.accounts.take_change().unwrap();
     assert!(shown[0].fault().unwrap().ends_with("its server cannot be reached"));
 }
+
+#[tokio::test]
+async fn a_call_goes_out_with_the_accounts_address_and_number_once_it_is_registered() {
+    let mut desk = Desk::open(Transport::Udp).await;
+    let number = crate::trunk::dialling::NumberPlan::default().normalise("+43 1 234567").unwrap();
+    let trunk = |desk: &mut Desk, name| desk.accounts.trunk(name, &number, &mut desk.sip);
+    let not_ready = NoTrunk::NotReady("office".to_owned());
+    assert_eq!(trunk(&mut desk, None).err(), Some(not_ready));
+    desk.start().await;
+    let (request, from) = desk.asked().await;
+    desk.answer(&request, from, "200 OK").await;
+    let unknown = trunk(&mut desk, Some("home\u{1b}")).err().unwrap();
+    assert_eq!(unknown.to_string(), "no account is called home; there are: office");
+    let Trunk { name, invite, .. } = trunk(&mut desk, Some("office")).ok().unwrap();
+    assert_eq!((name.as_str(), invite.flow.peer), ("office", desk.registrar.local_addr().unwrap()));
+    assert_eq!(invite.target.reveal(), "sip:00431234567@example.net");
+    let shown = "sip:004930123456@example.net";
+    assert_eq!(invite.from.as_ref().unwrap().reveal(), shown);
+    let identity = ("P-Preferred-Identity".to_owned(), format!("<{shown}>"));
+    assert_eq!(invite.headers, [identity]);
+    assert!(invite.credentials.is_some() && invite.sdp.is_none());
+    assert_eq!(Accounts::none().has_trunk(None), Err(NoTrunk::None));
+}

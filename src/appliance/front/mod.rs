@@ -94,14 +94,10 @@ pub fn run(
 
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
     let board = Arc::new(Board::default());
-    let waiting_for = vec!["the speech engine to load its models".to_owned()];
-    board.set_health(Health::Starting { waiting_for });
+    starting(&board);
     let places = u16::try_from(config.calls.max.count()).unwrap_or(u16::MAX);
     let rings = rings::allocate(places).map_err(system("cannot allocate the rings"))?;
-    let wake = {
-        let _context = runtime.enter();
-        UnixStream::from_std(rings.wake).map_err(system("cannot wait for sound"))?
-    };
+    let wake = listening(&runtime, rings.wake)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
     let unsafe_keys = srtp_warnings(config);
     unsafe_keys.iter().for_each(|text| tracing::warn!("{text}"));
@@ -178,6 +174,20 @@ pub fn run(
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
     drop::<AudioThread>(audio);
     outcome
+}
+
+fn starting(board: &Board) {
+    let waiting_for = vec!["the speech engine to load its models".to_owned()];
+    board.set_health(Health::Starting { waiting_for });
+}
+
+/// What the audio thread wakes us by.
+fn listening(
+    runtime: &Runtime,
+    wake: std::os::unix::net::UnixStream,
+) -> Result<UnixStream, StartError> {
+    let _context = runtime.enter();
+    UnixStream::from_std(wake).map_err(system("cannot wait for sound"))
 }
 
 /// The audio thread, and what the kernel refuses it.

@@ -53,7 +53,6 @@ impl Leg {
             udp_flow,
             early: Vec::new(),
             session_expires_s: stack.settings.session_expires_s,
-            described: Vec::new(),
             cancelling: Cancelling::No,
         };
         let mut new = Self::new(leg, State::Calling(Box::new(calling)), authentication);
@@ -94,21 +93,22 @@ impl Leg {
         }
         let is_tagged = response.to().is_some_and(|to| to.tag().is_some());
         let dialog = Dialog::of_caller(&calling.invite, response, calling.flow);
+        if let Some(dialog) = dialog.filter(|_| is_tagged) {
+            let known = calling.early.iter().any(|early| early.dialog.id() == dialog.id());
+            let has_room = calling.early.len() < EARLY_DIALOGS;
+            if !known && has_room && stack.dialogs.insert(dialog.id().clone(), self.id) {
+                calling.early.push(Early { dialog, rseq: None, sdp: None });
+            }
+        }
+        if !self.acknowledge_early(now, stack, response) {
+            return;
+        }
         let sdp = match body_of(response, response.body()) {
             Body::Sdp(sdp) => Some(sdp),
             Body::None | Body::Foreign => None,
         };
-        if let Some(dialog) = dialog.filter(|_| is_tagged) {
-            let known = calling.early.iter().any(|early| early.dialog.id() == dialog.id());
-            let has_room = calling.early.len() < EARLY_DIALOGS;
-            let id = dialog.id().clone();
-            if !known && has_room && stack.dialogs.insert(id.clone(), self.id) {
-                calling.early.push(Early { dialog, rseq: None });
-            }
-            calling.describe(id, sdp.as_ref());
-        }
-        if !self.acknowledge_early(now, stack, response) {
-            return;
+        if let (State::Calling(calling), Some(sdp)) = (&mut self.state, &sdp) {
+            calling.describe(response, sdp);
         }
         stack.event(Event::Progress { leg: self.id, status: response.status(), sdp });
     }
@@ -117,8 +117,7 @@ impl Leg {
         let State::Calling(calling) = std::mem::replace(&mut self.state, State::Over) else {
             return;
         };
-        let Calling { invite, transaction, mut early, described, cancelling, flow: own, .. } =
-            *calling;
+        let Calling { invite, transaction, mut early, cancelling, flow: own, .. } = *calling;
         self.timers.clear();
         for early in &early {
             stack.dialogs.remove(early.dialog.id());
@@ -131,9 +130,11 @@ impl Leg {
             stack.event(Event::Refused { leg, status: 500, retry_after_s: None });
             return;
         };
+        let mut early_sdp = None;
         if let Some(at) = early.iter().position(|early| early.dialog.id() == dialog.id()) {
             // What the peer asked for while the dialog was early counts on.
-            dialog = early.swap_remove(at).dialog;
+            let Early { dialog: known, sdp, .. } = early.swap_remove(at);
+            (dialog, early_sdp) = (known, sdp);
             dialog.confirm(response, flow);
         }
         stack.dialogs.insert(dialog.id().clone(), leg);
@@ -143,8 +144,7 @@ impl Leg {
         };
         let is_late_offer = invite.body().is_empty() && sdp.is_some();
         // Gateways give the answer with 183 alone; another branch's would lead elsewhere.
-        let early_sdp = described.into_iter().find(|(id, _)| id == dialog.id());
-        let sdp = sdp.or(early_sdp.map(|(_, sdp)| sdp));
+        let sdp = sdp.or(early_sdp);
         let was_cancelled = cancelling != Cancelling::No;
         let exchange = if is_late_offer && !was_cancelled {
             Exchange::AnswerDue { transaction }
@@ -289,11 +289,12 @@ impl Leg {
 
 impl Calling {
     /// Keeps what an early dialog says of its media, for a 200 that does not say it again.
-    fn describe(&mut self, dialog: DialogId, sdp: Option<&Vec<u8>>) {
-        let is_kept = self.early.iter().any(|early| *early.dialog.id() == dialog);
-        let Some(sdp) = sdp.filter(|_| is_kept) else { return };
-        self.described.retain(|(known, _)| *known != dialog);
-        self.described.push((dialog, sdp.clone()));
+    fn describe(&mut self, response: &Response, sdp: &[u8]) {
+        let id = DialogId::of_response(response);
+        let early = self.early.iter_mut().find(|early| Some(early.dialog.id()) == id.as_ref());
+        if let Some(early) = early {
+            early.sdp = Some(sdp.to_vec());
+        }
     }
 
     /// Sends `invite`, which has the Via of the one before, under a new branch.
@@ -314,7 +315,6 @@ impl Calling {
         for early in self.early.drain(..) {
             stack.dialogs.remove(early.dialog.id());
         }
-        self.described.clear();
         self.transaction = transaction;
         true
     }

@@ -92,8 +92,6 @@ pub(super) struct Calling {
     /// Where to go when the stream that a large INVITE prefers cannot be made.
     pub udp_flow: Option<Flow>,
     pub early: Vec<Early>,
-    /// The last description that each of them has brought.
-    pub described: Vec<(DialogId, Vec<u8>)>,
     /// The session interval that we ask for, longer after a 422.
     pub session_expires_s: Option<u32>,
     pub cancelling: Cancelling,
@@ -104,6 +102,8 @@ pub(super) struct Early {
     pub dialog: Dialog,
     /// The last reliable provisional response that we have acknowledged (RFC 3262).
     pub rseq: Option<u32>,
+    /// The last description that it has brought.
+    pub sdp: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

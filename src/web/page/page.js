@@ -52,6 +52,24 @@ function showAccounts(accounts) {
   }));
 }
 
+// A call that we make says how far it is, and when it is tried again.
+function state(call) {
+  if (call.direction === "inbound") return call.state;
+  switch (call.state) {
+    case "active": return "talking";
+    case "early-media": return "early media";
+    case "waiting": return `again at ${new Date(call.dialled.again_at_ms).toLocaleTimeString()}`;
+    default: return call.state;
+  }
+}
+
+// Why it ended; of one that is tried again, why the last attempt did.
+function ending(call) {
+  const earlier = call.dialled?.earlier ?? [];
+  const attempts = earlier.length > 0 ? `attempt ${earlier.length + 1}, before: ${earlier.at(-1).cause}` : "";
+  return call.ending?.text ?? attempts;
+}
+
 function showCalls(calls) {
   byId("none").hidden = calls.length > 0;
   byId("calls").hidden = calls.length === 0;
@@ -59,11 +77,11 @@ function showCalls(calls) {
   byId("calls").tBodies[0].replaceChildren(...calls.map((call) => {
     const line = row([
       new Date(call.started_at_ms).toLocaleTimeString(),
-      call.peer,
-      call.state,
+      `${call.direction === "inbound" ? "from" : "to"} ${call.peer}`,
+      state(call),
       seconds(call),
       call.turn_count,
-      call.ending?.text ?? "",
+      ending(call),
     ]);
     const open = () => { shown = call.id; refresh(); };
     line.tabIndex = 0;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::taking::local_time;
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::accounts::{NoTrunk, Trunk};
-use crate::appliance::front::dialler::{Dialler, LATER, Order, Told, not_counted, not_placed};
+use crate::appliance::front::dialler::{LATER, Order, Told, not_counted, not_placed};
 use crate::base::{CallId, LanguageCode, Private};
 use crate::call::flight::Tracked;
 use crate::call::language::{Choice, Known, Manner};
@@ -38,7 +38,12 @@ impl Switchboard {
     /// A ledger is on the disk, or could not be written.
     pub fn ledger_written(&mut self, now: Instant, written: Written) {
         for (id, is_kept) in self.parts.dialler.on_disk(written) {
-            let begun = if is_kept { self.begin(now, id) } else { Err(not_counted()) };
+            // Whoever has gone believes that nobody is called.
+            let is_wanted =
+                |order: &Order| order.told.as_ref().is_none_or(|told| !told.is_closed());
+            let is_wanted = self.parts.dialler.order(id).is_some_and(is_wanted);
+            let may_begin = is_kept && is_wanted;
+            let begun = if may_begin { self.begin(now, id) } else { Err(not_counted()) };
             self.tell(now, id, begun);
         }
         self.settle(now);
@@ -227,8 +232,7 @@ impl Switchboard {
                 // The limits of the day: it is over with what it had come to.
                 Err((order, _)) => {
                     tracing::info!(call = %id, "not called again: a limit is reached");
-                    let ending = Dialler::last_ending(&order);
-                    let record = Dialler::ended(*order, ending);
+                    let record = order.ended(order.last_ending());
                     record.into_iter().for_each(|record| self.parts.board.update_call(record));
                 }
             }
@@ -237,8 +241,8 @@ impl Switchboard {
 
     /// Ends a call, or gives up one that waits to be tried again.
     fn hang_up(&mut self, now: Instant, id: CallId) -> HungUp {
-        if let Some(record) = self.parts.dialler.give_up(id, Cause::EndedByOwner) {
-            self.parts.board.update_call(record);
+        if self.parts.dialler.all_waiting().contains(&id) {
+            self.give_up(id, Cause::EndedByOwner);
             return HungUp::Ending;
         }
         match self.lines.get(&id) {
@@ -254,8 +258,15 @@ impl Switchboard {
     /// Calls that wait are forgotten with the program.
     pub(super) fn give_up_waiting(&mut self, cause: Cause) {
         for id in self.parts.dialler.all_waiting() {
-            let record = self.parts.dialler.give_up(id, cause);
-            record.into_iter().for_each(|record| self.parts.board.update_call(record));
+            self.give_up(id, cause);
+        }
+    }
+
+    fn give_up(&mut self, id: CallId, cause: Cause) {
+        let record = self.parts.dialler.give_up(id, cause);
+        record.into_iter().for_each(|record| self.parts.board.update_call(record));
+        if !self.lines.contains_key(&id) {
+            self.parts.dialler.forget(id);
         }
     }
 

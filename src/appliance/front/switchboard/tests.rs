@@ -1,6 +1,8 @@
 //! The front without threads, models and network: SIP by datagrams, the audio thread and the engine
 //! played by the test, time as input.
 
+mod dialling;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -31,6 +33,11 @@ struct Desk {
 
 impl Desk {
     async fn open(ports: u16) -> Self {
+        let dialler = Dialler::new(crate::appliance::config::Config::default().dial, None);
+        Self::with(ports, crate::appliance::accounts::Accounts::none(), dialler).await
+    }
+
+    async fn with(ports: u16, accounts: Accounts, dialler: Dialler) -> Self {
         let now = Instant::now();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = [Listen { transport: Transport::Udp, address: any }];
@@ -48,8 +55,8 @@ impl Desk {
             places: Places::new(rings.net),
             ports: PortRange::new(ports..=ports + 19),
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
-            accounts: crate::appliance::accounts::Accounts::none(),
-            dialler: Dialler::new(crate::appliance::config::Config::default().dial, None),
+            accounts,
+            dialler,
             board: Arc::default(),
             entropy: entropy(2),
             call: call::Settings {

@@ -1,0 +1,192 @@
+//! Calls that we make, as far as the switchboard sees to them: nothing leaves uncounted.
+
+use std::path::PathBuf;
+
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::appliance::accounts::{Plan, Resolver};
+use crate::appliance::config::from_text;
+use crate::base::Private;
+use crate::store::ledger::{LedgerFile, Written};
+use crate::trunk::{AnswerPolicy, Callers};
+use crate::web::{Command, DialOrder, HungUp, NotPlaced, Placed};
+
+const RULES: &str = "[[accounts]]\nname = \"office\"\nserver = \"192.0.2.1\"\nuser = \"1001\"\n\
+    [dial]\nallow = [\"+49\"]\ncalls_per_minute = 2\nbusy_retry_s = [1]\n";
+
+type Asked = oneshot::Receiver<Result<Placed, NotPlaced>>;
+
+struct Office {
+    desk: Desk,
+    folder: PathBuf,
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Office {
+    /// Its account's server is the telephone.
+    async fn open(name: &str, ports: u16) -> Self {
+        let folder = std::env::temp_dir().join(format!("attendant-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let kept = LedgerFile::open(&folder.join("dialled.json")).unwrap();
+        let dialler = Dialler::new(from_text(RULES).unwrap().dial, Some(kept));
+        let (resolver, _) = Resolver::new(entropy(4));
+        let callers = Callers::new(true, false, Vec::new());
+        let accounts = Accounts::new(vec![plan()], callers, resolver, &mut entropy(5));
+        let mut desk = Desk::with(ports, accounts, dialler).await;
+        desk.switchboard.set_readiness(desk.now, Readiness::Ready);
+        desk.switchboard.start_accounts(desk.now);
+        let servers = vec![desk.phone.local_addr().unwrap()];
+        let valid = Duration::from_secs(300);
+        let resolved =
+            crate::appliance::accounts::Resolved { account: 0, servers, names: vec![], valid };
+        desk.switchboard.resolved(desk.now, resolved);
+        Self { desk, folder }
+    }
+
+    fn dials(&mut self, number: &str) -> Asked {
+        let (told, asked) = oneshot::channel();
+        let order = DialOrder {
+            phone_number: Private::new(number.to_owned()),
+            trunk: None,
+            playbook: None,
+            variables: Vec::new(),
+        };
+        self.desk.switchboard.command(self.desk.now, Command::Dial { order, told });
+        asked
+    }
+
+    /// The ledger is on the disk.
+    async fn counts(&mut self) {
+        let mut written = self.desk.switchboard.parts.dialler.written();
+        loop {
+            let last = *written.borrow_and_update();
+            if !self.desk.switchboard.parts.dialler.on_disk(last).is_empty() {
+                return self.desk.switchboard.ledger_written(self.desk.now, last);
+            }
+            written.changed().await.unwrap();
+        }
+    }
+
+    fn hangs_up(&mut self, call: u64) -> HungUp {
+        let (told, mut asked) = oneshot::channel();
+        let call = CallId(call);
+        self.desk.switchboard.command(self.desk.now, Command::HangUp { call, told });
+        asked.try_recv().unwrap()
+    }
+
+    /// What the telephone has got, if anything.
+    fn got(&self) -> Option<String> {
+        let mut bytes = vec![0; 4_096];
+        let length = self.desk.phone.try_recv(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes[..length]).into_owned())
+    }
+
+    fn state(&self, call: u64) -> &'static str {
+        self.desk.switchboard.parts.board.call(CallId(call)).unwrap().progress.name()
+    }
+}
+
+fn plan() -> Plan {
+    let private = |text: &str| Private::new(text.to_owned());
+    Plan {
+        name: "office".to_owned(),
+        transport: Transport::Udp,
+        registrar: private("sip:example.net"),
+        address_of_record: private("sip:1001@example.net"),
+        user: private("1001"),
+        credentials: None,
+        registers: false,
+        number_prefix: "+".to_owned(),
+        caller_id: None,
+        answer: AnswerPolicy::Sip200,
+        srtp: Srtp::Off,
+        expires_s: 300,
+        keep_alive: Duration::from_secs(25),
+        places: Vec::new(),
+    }
+}
+
+/// A final response to an INVITE that we sent.
+fn response(status: &str, invite: &str) -> String {
+    let ok = ok_to(invite);
+    let to = ok.lines().find(|line| line.starts_with("To:")).unwrap();
+    ok.replace("200 OK", status).replace(to, &format!("{to};tag=callee"))
+}
+
+#[tokio::test]
+async fn nobody_is_called_before_the_call_is_counted_on_the_disk() {
+    let mut office = Office::open("counted", 29_000).await;
+    let mut asked = office.dials("+49 30 123456");
+    assert!(office.got().is_none() && asked.try_recv().is_err());
+    office.counts().await;
+    let invite = office.desk.gets().await;
+    assert!(invite.starts_with("INVITE sip:+4930123456@example.net SIP/2.0"), "{invite}");
+    assert!(invite.contains("From: <sip:1001@example.net>;tag="), "{invite}");
+    let number = Private::new("+4930123456".to_owned());
+    assert_eq!(asked.try_recv(), Ok(Ok(Placed { call: CallId(1), number })));
+    assert_eq!(office.state(1), "dialling");
+    let call_id = office.desk.switchboard.parts.board.call(CallId(1)).unwrap().sip_call_id.clone();
+    assert!(invite.contains(&format!("Call-ID: {}\r\n", call_id.reveal())), "{invite}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_counted_or_is_wanted_no_longer_is_not_called() {
+    let mut office = Office::open("uncounted", 29_020).await;
+    let mut asked = office.dials("+49 30 123456");
+    let lost = Written { number: 1, is_kept: false };
+    office.desk.switchboard.ledger_written(office.desk.now, lost);
+    assert!(matches!(asked.try_recv(), Ok(Err(NotPlaced::Unavailable(_)))));
+    drop(office.dials("+49 30 123456"));
+    office.counts().await;
+    assert!(office.got().is_none());
+    assert_eq!(office.desk.switchboard.calls(), 0);
+    let mut asked = office.dials("+49 30 123456");
+    assert!(matches!(asked.try_recv(), Ok(Err(NotPlaced::Limited(_, Some(_))))), "both count");
+}
+
+#[tokio::test]
+async fn one_place_is_one_call_whoever_begins_it() {
+    let mut office = Office::open("full", 29_040).await;
+    office.desk.calls("one").await;
+    let mut asked = office.dials("+49 30 123456");
+    assert!(matches!(asked.try_recv(), Ok(Err(NotPlaced::Unavailable(_)))));
+}
+
+#[tokio::test]
+async fn a_busy_number_is_called_again_under_the_same_id() {
+    let mut office = Office::open("again", 29_060).await;
+    let _asked = office.dials("+49 30 123456");
+    office.counts().await;
+    let invite = office.desk.gets().await;
+    office.desk.sends(&response("486 Busy Here", &invite));
+    assert!(office.desk.gets().await.starts_with("ACK"));
+    assert_eq!(office.state(1), "waiting");
+    assert_eq!(office.desk.switchboard.calls(), 0, "its place is free meanwhile");
+    office.desk.now += Duration::from_secs(1);
+    office.desk.switchboard.timeout(office.desk.now);
+    office.counts().await;
+    let again = office.desk.gets().await;
+    assert!(again.starts_with("INVITE") && again != invite, "{again}");
+    assert_eq!(office.state(1), "dialling");
+    assert_eq!(office.hangs_up(1), HungUp::Ending);
+    assert_eq!(office.state(1), "ended");
+    assert_eq!(office.hangs_up(1), HungUp::NotUp);
+}
+
+#[tokio::test]
+async fn one_that_waits_is_forgotten_with_the_program() {
+    let mut office = Office::open("stop", 29_080).await;
+    let _asked = office.dials("+49 30 123456");
+    office.counts().await;
+    let invite = office.desk.gets().await;
+    office.desk.sends(&response("486 Busy Here", &invite));
+    office.desk.switchboard.hang_up_all(office.desk.now, Cause::ShuttingDown);
+    assert_eq!(office.state(1), "ended");
+    assert!(office.desk.switchboard.parts.dialler.deadline().is_none());
+}
