@@ -278,8 +278,10 @@ impl Switchboard {
             _ => None,
         };
         self.call(now, id, call::Input::Sip(event));
-        let order = self.parts.dialler.order(id);
-        if sign.zip(order).is_some_and(|(sign, order)| order.answer.is_answered_by(sign)) {
+        let of_order = self.parts.dialler.order(id).map(|order| order.answer);
+        let of_person = || self.lines.get(&id)?.partner.map(|partner| partner.answer);
+        let policy = of_order.or_else(of_person);
+        if sign.zip(policy).is_some_and(|(sign, policy)| policy.is_answered_by(sign)) {
             self.call(now, id, call::Input::PickedUp);
         }
     }

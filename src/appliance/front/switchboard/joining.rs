@@ -25,6 +25,7 @@ use crate::converse::Variables;
 use crate::converse::people::Address;
 use crate::sip::message::Uri;
 use crate::sip::{self, ReferNews, Transport};
+use crate::trunk::AnswerPolicy;
 
 /// Frames of a joined call in its playout ring: what waits there is delay, and one that comes with each
 /// tick needs room for the tick at hand and one that is late.
@@ -38,6 +39,8 @@ pub(super) struct Partner {
     pub is_person: bool,
     /// Each hears the other.
     pub is_joined: bool,
+    /// When the call to the person is answered.
+    pub answer: AnswerPolicy,
 }
 
 impl Switchboard {
@@ -61,7 +64,7 @@ impl Switchboard {
         if self.has_room().is_err() {
             return Err(486);
         }
-        let (trunk, invite) = self.way_to(&to).ok_or(503_u16)?;
+        let (trunk, answer, invite) = self.way_to(&to).ok_or(503_u16)?;
         let language = self.lines.get(&caller).and_then(|line| line.call.record().language);
         let choice = language.map_or(Choice::Detect, Choice::Language);
         let manner = self.abilities.manner(choice, &self.parts.call.tongues);
@@ -90,10 +93,10 @@ impl Switchboard {
         );
         tracing::info!(call = %id, caller = %caller, "calling a person");
         self.legs.insert(leg, id);
-        let partner = Partner { call: caller, is_person: false, is_joined: false };
+        let partner = Partner { call: caller, is_person: false, is_joined: false, answer };
         self.lines.insert(id, Line { partner: Some(partner), ..Line::new(call, place) });
         if let Some(line) = self.lines.get_mut(&caller) {
-            line.partner = Some(Partner { call: id, is_person: true, is_joined: false });
+            line.partner = Some(Partner { call: id, is_person: true, is_joined: false, answer });
         }
         self.drain(now, id);
         self.admit();
@@ -102,9 +105,9 @@ impl Switchboard {
 
     /// The INVITE to a person, without its offer: through the first account, or else straight to the
     /// address in the URI.
-    fn way_to(&mut self, to: &Address) -> Option<(String, sip::Invite)> {
+    fn way_to(&mut self, to: &Address) -> Option<(String, AnswerPolicy, sip::Invite)> {
         if let Some(trunk) = self.parts.accounts.trunk_to(to, &mut self.parts.sip) {
-            return Some((trunk.name, trunk.invite));
+            return Some((trunk.name, trunk.answer, trunk.invite));
         }
         let Address::Uri(uri) = to else { return None };
         let target = Uri::parse(uri.reveal()).filter(Uri::is_sip)?;
@@ -122,7 +125,7 @@ impl Switchboard {
             credentials: None,
             headers: Vec::new(),
         };
-        Some((String::new(), invite))
+        Some((String::new(), AnswerPolicy::default(), invite))
     }
 
     /// The person takes the caller.
