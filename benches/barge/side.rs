@@ -165,6 +165,8 @@ impl Side {
                 | Output::StopMedia
                 | Output::SendDigits(_)
                 | Output::Message(_)
+                | Output::PutThrough(_)
+                | Output::Accepted
                 | Output::Replied(_)
                 | Output::Recorded => (),
             }

@@ -232,6 +232,8 @@ impl Desk {
                 | Output::StopMedia
                 | Output::SendDigits(_)
                 | Output::Message(_)
+                | Output::PutThrough(_)
+                | Output::Accepted
                 | Output::Recorded
                 | Output::Replied(_) => (),
             }

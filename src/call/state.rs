@@ -147,6 +147,17 @@ enum State {
     Ended,
 }
 
+/// What each call begins with, whoever has made it.
+struct Begun {
+    leg: LegId,
+    start: Start,
+    state: State,
+    agreement: Agreement,
+    floor: Floor,
+    line: Line,
+    record: CallRecord,
+}
+
 /// One call.
 pub struct Call {
     leg: LegId,
@@ -185,7 +196,7 @@ impl Call {
         let floor = Floor::new(settings, start.local, manner, shelf);
         let state = State::Ringing { answer, plan };
         let line = Line::new(incoming.flow.peer.ip());
-        let mut call = Self::new(leg, start, state, agreement, floor, line, record);
+        let mut call = Self::new(Begun { leg, start, state, agreement, floor, line, record });
         call.timers.set(Timer::Answer, start.now + settings.answer_after);
         if settings.answer_after.is_zero() {
             call.timeout(start.now);
@@ -195,15 +206,8 @@ impl Call {
         Ok(call)
     }
 
-    fn new(
-        leg: LegId,
-        start: Start,
-        state: State,
-        agreement: Agreement,
-        floor: Floor,
-        line: Line,
-        record: CallRecord,
-    ) -> Self {
+    fn new(begun: Begun) -> Self {
+        let Begun { leg, start, state, agreement, floor, line, record } = begun;
         Self {
             leg,
             start,

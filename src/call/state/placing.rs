@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Call, Output, Settings, Start, State, Timer, millis};
+use super::{Begun, Call, Output, Settings, Start, State, Timer, millis};
 use crate::base::{CallId, Private};
 use crate::call::agreement::{Agreement, LocalMedia};
 use crate::call::dialling::{Dialling, Media};
@@ -56,7 +56,7 @@ impl Call {
         };
         let state = State::Dialling(Dialling::new());
         let line = Line::new(invite.flow.peer.ip());
-        let mut call = Self::new(leg, start, state, agreement, floor, line, record);
+        let mut call = Self::new(Begun { leg, start, state, agreement, floor, line, record });
         call.timers.set(Timer::Unanswered, start.now + outgoing.ring);
         call.command(sip::Command::Invite { leg, invite });
         call.out.push_back(Output::Recorded);
