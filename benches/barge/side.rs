@@ -167,6 +167,7 @@ impl Side {
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted
+                | Output::GiveUpPerson
                 | Output::Replied(_)
                 | Output::Recorded => (),
             }

@@ -234,6 +234,7 @@ impl Desk {
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted
+                | Output::GiveUpPerson
                 | Output::Recorded
                 | Output::Replied(_) => (),
             }

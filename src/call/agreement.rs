@@ -35,6 +35,9 @@ pub struct Agreement {
     entropy: Entropy,
     /// The suite under which the call is encrypted.
     suite: Option<SrtpSuite>,
+    /// One that was, since the last description of ours: until the next one a branch may still answer to
+    /// the key that stands in it.
+    given_up: Option<SrtpSuite>,
 }
 
 impl Agreement {
@@ -43,7 +46,14 @@ impl Agreement {
         let keys = Keys::random(&mut entropy);
         let local = Local { address: media.address, port: media.port, id: media.id, keys };
         let offering = Offering { srtp: media.srtp.unwrap_or(offering.srtp), ..offering };
-        Self { offering, local, revision: Revision::default(), entropy, suite: None }
+        Self {
+            offering,
+            local,
+            revision: Revision::default(),
+            entropy,
+            suite: None,
+            given_up: None,
+        }
     }
 
     /// Our answer to the peer's offer.
@@ -51,12 +61,14 @@ impl Agreement {
     /// # Errors
     /// As [`sdp::answer`]; what was agreed before stays.
     pub fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Plan), Refusal> {
+        self.renew();
         let answer = self.revision.answer(offer, &self.offering, &self.local, false)?;
         Ok((answer.body, self.agreed(&answer.negotiated)))
     }
 
     /// Our offer, where the peer made none.
     pub fn offer(&mut self) -> Vec<u8> {
+        self.renew();
         self.revision.offer(&self.offering, &self.local, Direction::SendRecv)
     }
 
@@ -69,12 +81,19 @@ impl Agreement {
         Ok(self.agreed(&negotiated))
     }
 
-    /// A key of ours that is given up is not used again.
+    /// A key of ours that is given up is not offered again.
+    fn renew(&mut self) {
+        let given_up = self.given_up.take().filter(|suite| self.suite != Some(*suite));
+        if let Some(suite) = given_up {
+            self.local.keys.renew(suite, &mut self.entropy);
+        }
+    }
+
     fn agreed(&mut self, negotiated: &Negotiated) -> Plan {
         let suite = negotiated.keying.as_ref().map(|keying| keying.suite);
         let before = std::mem::replace(&mut self.suite, suite);
-        if let Some(before) = before.filter(|_| before != suite) {
-            self.local.keys.renew(before, &mut self.entropy);
+        if before != suite {
+            self.given_up = before.or(self.given_up);
         }
         plan(negotiated)
     }

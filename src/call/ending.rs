@@ -65,6 +65,8 @@ pub enum Cause {
     MediaTimeout,
     /// A request of ours inside the dialog stayed unanswered, or the connection broke.
     SignallingLost,
+    /// A machine took our call, or a tone, and the owner wants to talk to people.
+    NoPerson,
     /// Nobody took our call.
     NoAnswer,
     /// Whom we called is in another call.
@@ -103,7 +105,7 @@ impl From<Cause> for Ending {
 
 impl Cause {
     /// Every cause, one refusal standing for all.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::HungUp,
         Self::Cancelled,
         Self::Refused(603),
@@ -121,6 +123,7 @@ impl Cause {
         Self::NoAck,
         Self::MediaTimeout,
         Self::SignallingLost,
+        Self::NoPerson,
         Self::NoAnswer,
         Self::CalleeBusy,
         Self::EndedByOwner,
@@ -143,6 +146,7 @@ impl Cause {
             | Self::Busy
             | Self::Overloaded
             | Self::NotReady
+            | Self::NoPerson
             | Self::NoCommonCodec
             | Self::EndedByOwner
             | Self::ShuttingDown => By::Us,
@@ -177,6 +181,7 @@ impl Cause {
             Self::NoAck => (408, "no-ack", "The caller's side never confirmed the answer."),
             Self::MediaTimeout => (408, "media-timeout", "No sound came from the caller's side."),
             Self::SignallingLost => (408, "signalling-lost", "The other end was out of reach."),
+            Self::NoPerson => (603, "no-person", "A machine took the call, or a tone was heard."),
             Self::NoAnswer => (408, "no-answer", "Nobody answered."),
             Self::CalleeBusy => (486, "callee-busy", "The other end was busy."),
             Self::EndedByOwner => (603, "ended-by-owner", "It was ended by the owner."),

@@ -56,6 +56,8 @@ pub(super) enum FloorOutput {
     Guarded(Guards),
     /// Have the caller put through.
     Transfer(converse::Transfer),
+    /// Nothing has come of that in time.
+    GiveUpTransfer,
     /// Whom we called takes the caller who waits.
     Accepted,
     /// The call goes on in this language.
@@ -191,6 +193,12 @@ impl Floor {
         self.phase = Phase::Open { since: now };
         self.converse(now, converse::Input::Connected);
         self.held(now, is_held);
+    }
+
+    /// A machine records: it is told what the call is about, and that is all.
+    pub(super) fn leave_message(&mut self, now: Instant) {
+        self.conversation.leave_message();
+        self.connected(now);
     }
 
     /// The peer has put us on hold, or taken us back.
@@ -420,6 +428,9 @@ impl Floor {
                 converse::Output::CancelLookUp => self.cancel_look_up(),
                 converse::Output::Transfer(transfer) => {
                     self.out.push_back(FloorOutput::Transfer(transfer));
+                }
+                converse::Output::GiveUpTransfer => {
+                    self.out.push_back(FloorOutput::GiveUpTransfer);
                 }
                 converse::Output::Accepted => self.out.push_back(FloorOutput::Accepted),
                 converse::Output::Record(_) => (),

@@ -31,6 +31,7 @@ pub mod record;
 mod state;
 pub mod tuning;
 mod voice;
+mod who;
 mod work;
 
 #[cfg(test)]

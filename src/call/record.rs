@@ -10,6 +10,7 @@ use super::quality::Mos;
 use crate::base::{CallId, LanguageCode, Private, SrtpSuite, limits};
 use crate::codec::Codec;
 use crate::converse::Message;
+use crate::listen::answered::Verdict;
 use crate::listen::{Guards, PartialText};
 
 /// Who dialled.
@@ -168,6 +169,8 @@ pub struct CallRecord {
     pub is_joined: bool,
     /// `None` until offer and answer are both there.
     pub codec: Option<Codec>,
+    /// Who has answered a call of ours, by sound.
+    pub answered_by: Option<Verdict>,
     /// `None` for a call that came.
     pub dialled: Option<Dialled>,
     /// `None`: the sound is not encrypted.
@@ -215,6 +218,7 @@ impl CallRecord {
                 Direction::Outbound => Progress::Dialling,
             },
             codec: None,
+            answered_by: None,
             dialled: None,
             srtp: None,
             language: None,

@@ -26,6 +26,7 @@ use super::line::Line;
 use super::media::{HeardFrame, MediaEvent, Plan, Report};
 use super::record::{CallRecord, Direction, Progress};
 use super::voice::{Shelf, Shelved};
+use super::who::Who;
 use super::work::{Work, WorkResult};
 use crate::base::pcm::Frame;
 use crate::base::{CallId, Private, TimerTable, UtteranceId};
@@ -113,6 +114,8 @@ pub enum Output {
     PutThrough(PutThrough),
     /// Whom we have called for a caller takes the call.
     Accepted,
+    /// Nobody is waited for any more.
+    GiveUpPerson,
     /// The record has changed.
     Recorded,
     /// The reply to this turn of the record, counted from 0, is on the wire: its gap is known.
@@ -166,6 +169,9 @@ pub struct Call {
     agreement: Agreement,
     floor: Floor,
     stages: Stages,
+    has_key_events: bool,
+    /// Of a call that we make.
+    who: Option<Who>,
     handover: Handover,
     keys: Keys,
     line: Line,
@@ -214,6 +220,8 @@ impl Call {
             state,
             agreement,
             floor,
+            has_key_events: false,
+            who: None,
             handover: Handover::None,
             keys: Keys::default(),
             stages: Stages::default(),
@@ -235,6 +243,16 @@ impl Call {
 
     pub fn leg(&self) -> LegId {
         self.leg
+    }
+
+    /// Its caller waits for somebody whom we call.
+    pub fn awaits_person(&self) -> bool {
+        self.handover == Handover::Bridging
+    }
+
+    /// The other end's keys come as events, and not as sound.
+    pub fn has_key_events(&self) -> bool {
+        self.has_key_events
     }
 
     /// What is said in it is another call's.
@@ -283,11 +301,7 @@ impl Call {
                 | MediaEvent::SsrcChanged
                 | MediaEvent::PeerLeft,
             ) => (),
-            Input::Heard(frame) => {
-                if matches!(self.state, State::Active) {
-                    self.floor.heard(now, frame);
-                }
-            }
+            Input::Heard(frame) => self.heard(now, frame),
             Input::Finished(utterance) => self.floor.finished(now, utterance),
             Input::Silenced { through, utterance, frames } => {
                 self.floor.silenced(now, through, (utterance, frames));
@@ -378,6 +392,7 @@ impl Call {
     fn note_plan(&mut self, plan: &Plan) {
         self.keys.agreed(plan.dtmf.is_some());
         self.record.codec = Some(plan.codec);
+        self.has_key_events = plan.dtmf.is_some();
         self.record.srtp = plan.keying.as_ref().map(|keying| keying.suite);
     }
 

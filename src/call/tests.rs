@@ -246,6 +246,7 @@ impl Desk {
                 Output::SendDigits(digits) => self.digits.push(digits.into_revealed()),
                 Output::PutThrough(person) => self.put_through = Some(person),
                 Output::Accepted => self.is_accepted = true,
+                Output::GiveUpPerson => self.put_through = None,
                 Output::Message(_) | Output::Recorded | Output::Replied(_) => (),
                 Output::Timeout(at) => {
                     self.deadline = at;

@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// The language of the playbook, as in en. Without it: by the number.
     #[arg(long, value_name = "CODE")]
     playbook: Option<String>,
+    /// Where an answering machine answers: talk, leave-message or hang-up. Without it: as configured.
+    #[arg(long, value_name = "WHAT")]
+    on_machine: Option<String>,
     /// A value for what is said first, as in subject="your delivery"; once for each.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     variables: Vec<(String, String)>,
@@ -110,7 +113,12 @@ fn body(arguments: &Arguments) -> Result<Value, DialError> {
         }
     }
     let mut body = json!({ "phone_number": arguments.number });
-    for (name, value) in [("trunk", &arguments.trunk), ("playbook", &arguments.playbook)] {
+    let texts = [
+        ("trunk", &arguments.trunk),
+        ("playbook", &arguments.playbook),
+        ("on_machine", &arguments.on_machine),
+    ];
+    for (name, value) in texts {
         if let Some(value) = value {
             body[name] = Value::from(value.as_str());
         }

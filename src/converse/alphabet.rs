@@ -131,6 +131,8 @@ pub enum Output {
     /// Have the caller put through, and answer with `Input::NotTransferred` if that comes to nothing
     /// within this time.
     Transfer(Transfer),
+    /// Nothing has come of the transfer in time: it is not wanted any more.
+    GiveUpTransfer,
     /// Whom we called takes the caller who waits. The last output but `Timeout`.
     Accepted,
     /// What the caller is likely to say next; for endpointing and the recogniser's bias.

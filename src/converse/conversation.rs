@@ -33,6 +33,7 @@ use beginning::Beginning;
 use engine::Engine;
 use leaving::{FAREWELL_GUARD, SECOND_THOUGHT};
 use looking_up::{Held, Wait};
+use offering::OFFERED_WITHIN;
 use question::Asked;
 use thinking::Thinking;
 use timing::{Patience, Timer};
@@ -51,6 +52,7 @@ enum Phase {
     /// Somebody whom we have called is asked to take a caller; so often.
     Offering {
         asked: u8,
+        until: Instant,
     },
     /// The farewell is being said.
     Leaving(EndCause),
@@ -161,6 +163,14 @@ impl Conversation {
     #[must_use]
     pub fn offering(self, offer: Private<String>) -> Self {
         Self { beginning: Beginning::Offered(offer), ..self }
+    }
+
+    /// A machine records what a conversation that we have begun says first: nothing is asked, and then it
+    /// is over.
+    pub fn leave_message(&mut self) {
+        if let Beginning::Dialled(variables) = &self.beginning {
+            self.beginning = Beginning::Message(variables.clone());
+        }
     }
 
     /// The caller speaks another language: from here on `playbook` counts, and nothing that was
@@ -303,7 +313,7 @@ impl Conversation {
         if matches!(self.beginning, Beginning::Offered(_)) {
             self.awaited.answer = Expectation::YesNo;
             self.outputs.push_back(Output::Expect(self.awaited));
-            return self.offer_caller(now, 0);
+            return self.offer_caller(now, 0, now + OFFERED_WITHIN);
         }
         self.phase = Phase::Talking;
         let longest = self.settings.max_duration;

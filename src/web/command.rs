@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::base::{CallId, Private};
 use crate::converse::Variables;
+use crate::listen::answered::OnMachine;
 
 /// A request.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct DialOrder {
     /// A language of calls; `None`: by the number.
     pub playbook: Option<String>,
     pub variables: Variables,
+    /// `None`: as the configuration says.
+    pub on_machine: Option<OnMachine>,
 }
 
 /// A call that is under way.

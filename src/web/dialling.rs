@@ -20,6 +20,7 @@ use super::command::{Command, DialOrder, HungUp, NotPlaced, Placed};
 use super::routes::{Interface, error, json_with};
 use crate::base::{CallId, Private, limits};
 use crate::converse::Variables;
+use crate::listen::answered::OnMachine;
 
 /// The net thread answers within the time that a disk takes for a few bytes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,6 +36,7 @@ struct DialBody {
     playbook: Option<String>,
     #[serde(default)]
     variables: Map<String, Value>,
+    on_machine: Option<OnMachine>,
 }
 
 /// 202 with the call's id once it is on its way; what becomes of it stands in its record.
@@ -103,7 +105,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn order(body: &[u8]) -> Result<DialOrder, String> {
     let body: DialBody = serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
-            "an object with phone_number and, if wanted, trunk, playbook and variables".to_owned()
+            "an object with phone_number and, if wanted, trunk, playbook, variables and on_machine (talk, leave-message or hang-up)".to_owned()
         }
         _ => "the body is no JSON".to_owned(),
     })?;
@@ -117,6 +119,7 @@ fn order(body: &[u8]) -> Result<DialOrder, String> {
     }
     Ok(DialOrder {
         phone_number: Private::new(body.phone_number),
+        on_machine: body.on_machine,
         trunk: body.trunk,
         playbook: body.playbook,
         variables: variables(body.variables)?,

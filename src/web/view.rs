@@ -122,6 +122,7 @@ fn summary(record: &CallRecord) -> Value {
             "outgoing": record.rtp.mos_outgoing.map(mos),
         },
         "one_way": one_way,
+        "answered_by": record.answered_by.map(|verdict| verdict.name()),
         "is_joined": record.is_joined,
         "turn_count": record.turns().len(),
         "ending": ending,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::accounts::{Account, Inbound, accounts, inbound};
-use super::dial::dial;
+use super::dial::{dial, on_machine};
 use super::fault::Fault;
 use super::file::{self, File};
 use super::languages::{Language, default_language, language_or_auto, languages};
@@ -27,6 +27,7 @@ use crate::call::admission::WhenFull;
 use crate::codec::Codec;
 use crate::converse::people::People;
 use crate::listen;
+use crate::listen::answered::OnMachine;
 use crate::sdp::Srtp;
 use crate::store::shelf::manifest::Kind;
 use crate::trunk::dialling;
@@ -54,6 +55,8 @@ pub struct Config {
     pub inbound: Inbound,
     /// Whom the box may call.
     pub dial: dialling::Settings,
+    /// What becomes of calls of ours that a machine takes.
+    pub on_machine: OnMachine,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -215,6 +218,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let accounts = accounts(&file.accounts, sip.as_ref(), &mut check);
     let inbound = inbound(&file.inbound, !file.accounts.is_empty(), &mut check);
     let longest = calls.as_ref().map(|calls| calls.max_duration);
+    let on_machine = on_machine(&file.dial, &mut check);
     let dial = dial(&file.dial, !file.accounts.is_empty(), longest, &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
@@ -244,6 +248,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         accounts: accounts?,
         inbound: inbound?,
         dial: dial?,
+        on_machine: on_machine?,
         log: Log { level: level? },
     })
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::checked::Check;
 use super::values::{Allowed, MaxDuration, allowed, within};
 use crate::base::limits;
+use crate::listen::answered::OnMachine;
 use crate::trunk::dialling::{Limits, Money, NumberPlan, Permission, Schedule, Settings, Tariff};
 
 /// Entries of one list of beginnings of numbers.
@@ -48,6 +49,9 @@ pub struct Dial {
     /// the first time, the second and so on, each 1 to 86400. Empty: it is not called again.
     pub busy_retry_s: Vec<i64>,
     pub no_answer_retry_s: Vec<i64>,
+    /// What becomes of a call that an answering machine takes: `talk` begins at once, whoever answers;
+    /// `leave-message` and `hang-up` say nothing until it is known who is there.
+    pub on_machine: String,
     /// Prices of a minute by the beginning of the number; the longest that fits counts.
     pub costs: BTreeMap<String, f64>,
 }
@@ -67,9 +71,20 @@ impl Default for Dial {
             ring_s: 45,
             busy_retry_s: Vec::new(),
             no_answer_retry_s: Vec::new(),
+            on_machine: "talk".to_owned(),
             costs: BTreeMap::new(),
         }
     }
+}
+
+pub(super) fn on_machine(file: &Dial, check: &mut Check<'_>) -> Option<OnMachine> {
+    let outcome = match file.on_machine.as_str() {
+        "talk" => Ok(OnMachine::Talk),
+        "leave-message" => Ok(OnMachine::LeaveMessage),
+        "hang-up" => Ok(OnMachine::HangUp),
+        _ => allowed("talk, leave-message or hang-up"),
+    };
+    check.take("dial.on_machine", &file.on_machine, outcome)
 }
 
 /// Without the longest call, which `[calls]` has.

@@ -69,6 +69,12 @@ fn one(section: &file::Person, all: &[file::Person], check: &mut Check<'_>) -> O
         "bridge" => Ok(Way::Bridge),
         _ => allowed("refer or bridge"),
     };
+    // A tel: URI means something to an exchange only.
+    let is_tel = section.address.trim_start().starts_with("tel:");
+    let way = match way {
+        Ok(Way::Bridge) if is_tel => allowed("refer for a tel: URI, or a telephone number"),
+        way => way,
+    };
     let way = check.take(&key("by"), &section.by, way);
     let then = then(section, all);
     let then = check.take(&key("then"), &section.then, then);

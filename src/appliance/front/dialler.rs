@@ -18,6 +18,7 @@ use crate::call::language::Choice;
 use crate::call::record::{Attempt, CallRecord, Dialled, Progress};
 use crate::call::{Cause, Ending};
 use crate::converse::Variables;
+use crate::listen::answered::OnMachine;
 use crate::store::ledger::{LedgerFile, Written};
 use crate::trunk::AnswerPolicy;
 use crate::trunk::dialling::{
@@ -39,6 +40,8 @@ pub struct Order {
     pub trunk: Option<String>,
     pub choice: Choice,
     pub variables: Variables,
+    /// `None`: as the configuration says.
+    pub on_machine: Option<OnMachine>,
     pub answer: AnswerPolicy,
     pub dialled: Dialled,
     /// Of the attempt that is under way.
@@ -74,6 +77,7 @@ impl Order {
             trunk,
             choice,
             variables,
+            on_machine: None,
             answer: AnswerPolicy::default(),
             dialled: Dialled::default(),
             sip_call_id: Private::default(),

@@ -132,6 +132,7 @@ pub fn run(
             .with_look_ups(look_ups),
         accounts,
         dialler,
+        on_machine: config.on_machine,
         board: Arc::clone(&board),
         entropy,
         call,

@@ -37,6 +37,7 @@ use crate::call::language::{Abilities, Rules};
 use crate::call::one_way::Why;
 use crate::call::{self, CallRecord, Cause, OneWay, Shelf};
 use crate::converse::Message;
+use crate::listen::answered::OnMachine;
 use crate::sip::{self, LegId};
 use crate::store::flights::FlightLog;
 use crate::web::Board;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub errands: Errands,
     pub accounts: Accounts,
     pub dialler: Dialler,
+    /// What becomes of calls of ours that a machine takes.
+    pub on_machine: OnMachine,
     pub board: Arc<Board>,
     pub entropy: Entropy,
     pub call: call::Settings,
@@ -81,6 +84,7 @@ impl Parts {
             call::Output::Sip(_)
             | call::Output::PutThrough(_)
             | call::Output::Accepted
+            | call::Output::GiveUpPerson
             | call::Output::Message(_)
             | call::Output::Recorded
             | call::Output::Replied(_)
@@ -323,7 +327,7 @@ impl Switchboard {
 
     fn drain(&mut self, now: Instant, id: CallId) {
         let mut has_changed = false;
-        let (mut wanted, mut is_accepted) = (None, false);
+        let (mut wanted, mut is_accepted, mut gives_up) = (None, false, false);
         let Some(line) = self.lines.get_mut(&id) else { return };
         loop {
             match (line.call.poll_output(), line.place) {
@@ -332,6 +336,7 @@ impl Switchboard {
                 (call::Output::Recorded, _) => has_changed = true,
                 (call::Output::PutThrough(person), _) => wanted = Some(person),
                 (call::Output::Accepted, _) => is_accepted = true,
+                (call::Output::GiveUpPerson, _) => gives_up = true,
                 (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),
                 (call::Output::Timeout(at), _) => {
                     line.deadline = at;
@@ -357,17 +362,24 @@ impl Switchboard {
                 line.place = None;
             }
         }
+        let has_place = line.place.is_some();
+        // Whoever waits for this call is told before it is forgotten.
+        if is_over {
+            self.part(now, id);
+        }
         match is_ended {
-            true if line.place.is_none() => self.forget(now, id),
+            true if !has_place => self.forget(now, id),
             true => (),
             false => self.fill(now, id),
         }
-        if is_over {
-            self.part(now, id);
-        } else if let Some(person) = wanted {
-            self.put_through(now, id, person);
-        } else if is_accepted {
-            self.accepted(now, id);
+        if !is_over {
+            if let Some(person) = wanted {
+                self.put_through(now, id, person);
+            } else if is_accepted {
+                self.accepted(now, id);
+            } else if gives_up {
+                self.give_up_person(now, id);
+            }
         }
     }
 

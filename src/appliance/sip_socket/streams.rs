@@ -222,7 +222,10 @@ impl Opened {
 
 async fn open(wanted: Wanted) -> io::Result<(SocketAddr, Opened)> {
     let Wanted { peer, tls, name, is_websocket } = wanted;
-    let host = format!("{}:{}", name.to_str(), peer.port());
+    let host = match &name {
+        ServerName::IpAddress(_) => peer.to_string(),
+        name => format!("{}:{}", name.to_str(), peer.port()),
+    };
     let stream = TcpStream::connect(peer).await?;
     let local = stream.local_addr()?;
     // Small messages must not wait for more to come.

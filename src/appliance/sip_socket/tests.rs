@@ -241,6 +241,8 @@ async fn a_websocket_for_another_subprotocol_is_refused() {
     for (protocol, status) in [
         ("", "400"),
         ("Sec-WebSocket-Protocol: chat, mqtt\r\n", "400"),
+        ("Sec-WebSocket-Protocol: sip\r\nOrigin: https://elsewhere.example\r\n", "403"),
+        ("Sec-WebSocket-Protocol: sip\r\nOrigin: http://desk\r\n", "101"),
         ("Sec-WebSocket-Protocol: chat, SIP\r\n", "101"),
     ] {
         let mut browser = TcpStream::connect(server.listening()[0].address).await.unwrap();
@@ -253,7 +255,7 @@ async fn a_websocket_for_another_subprotocol_is_refused() {
         browser.read_exact(&mut head).await.unwrap();
         assert_eq!(std::str::from_utf8(&head[9..]).unwrap(), status, "{protocol}");
     }
-    assert!(matches!(arrivals.recv().await, Some(Arrival::Opened { .. })), "the last alone");
+    assert!(matches!(arrivals.recv().await, Some(Arrival::Opened { .. })), "those alone");
 }
 
 #[tokio::test]

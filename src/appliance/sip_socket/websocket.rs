@@ -51,13 +51,32 @@ pub(super) async fn accept(stream: Box<dyn Stream>) -> io::Result<Socket> {
 /// Section 4.2: the client must offer `sip`, and is told that it was chosen.
 #[expect(clippy::result_large_err, reason = "the library's own type")]
 fn choose(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    let refused = |status, text: &str| {
+        let mut refusal = ErrorResponse::new(Some(text.to_owned()));
+        *refusal.status_mut() = status;
+        Err(refusal)
+    };
     if !speaks_sip(request.headers()) {
-        let mut refusal = ErrorResponse::new(Some("the subprotocol is sip".to_owned()));
-        *refusal.status_mut() = StatusCode::BAD_REQUEST;
-        return Err(refusal);
+        return refused(StatusCode::BAD_REQUEST, "the subprotocol is sip");
+    }
+    if !is_own_page(request.headers()) {
+        return refused(StatusCode::FORBIDDEN, "a page of another site may not call");
     }
     response.headers_mut().insert(FIELD, HeaderValue::from_static(SUBPROTOCOL));
     Ok(response)
+}
+
+/// Browsers say whose page it is, and would let any page call (RFC 6455 section 10.2); telephones and
+/// servers say nothing.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (text("Origin"), text("Host")) {
+        (None, _) => true,
+        (Some(origin), Some(host)) => {
+            origin.split_once("://").is_some_and(|(_, site)| site.eq_ignore_ascii_case(host))
+        }
+        (Some(_), None) => false,
+    }
 }
 
 fn speaks_sip(headers: &HeaderMap) -> bool {

@@ -39,6 +39,7 @@ pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
             format!("put through to {to:?} within {within:?}, saying {:?}", offer.reveal())
         }
         Output::Accepted => "accepted".to_owned(),
+        Output::GiveUpPerson => "give up the person".to_owned(),
         Output::Recorded => format!("record {}", self::record(record)),
         Output::Replied(number) => {
             let turn = record.turns().get(*number);

@@ -110,6 +110,16 @@ impl Tracked {
         self.call.record()
     }
 
+    /// As [`Call::awaits_person`].
+    pub fn awaits_person(&self) -> bool {
+        self.call.awaits_person()
+    }
+
+    /// As [`Call::has_key_events`].
+    pub fn has_key_events(&self) -> bool {
+        self.call.has_key_events()
+    }
+
     /// As [`Call::is_joined`].
     pub fn is_joined(&self) -> bool {
         self.call.is_joined()

@@ -96,6 +96,12 @@ impl Floor {
 
     /// The tone, where nothing is said.
     pub(super) fn rung(&mut self) -> Option<PlayoutFrame> {
-        self.ringback.as_mut().map(Ringback::next)
+        let ringback = self.ringback.as_mut()?;
+        // What was said meanwhile may be silenced, and all before it with it.
+        if ringback.wire != self.last_wire {
+            self.last_wire = self.last_wire.next();
+            ringback.wire = self.last_wire;
+        }
+        Some(ringback.next())
     }
 }

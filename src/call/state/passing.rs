@@ -42,6 +42,15 @@ impl Call {
         }
     }
 
+    /// The conversation has waited for long enough.
+    pub(super) fn give_up_person(&mut self) {
+        if self.handover == Handover::Bridging {
+            self.handover = Handover::None;
+            self.floor.stop_ringing_back();
+            self.out.push_back(Output::GiveUpPerson);
+        }
+    }
+
     /// From here on this call and another one hear each other.
     pub(super) fn join(&mut self) {
         self.handover = Handover::Joined;

@@ -12,9 +12,12 @@ use crate::call::ending::Cause;
 use crate::call::floor::Floor;
 use crate::call::language::Manner;
 use crate::call::line::Line;
+use crate::call::media::HeardFrame;
 use crate::call::record::{CallRecord, Dialled, Direction, Progress};
 use crate::call::voice::Shelf;
+use crate::call::who::Who;
 use crate::converse::Variables;
+use crate::listen::answered::{OnMachine, Step};
 use crate::sip::{self, LegId};
 
 /// What a call that we make is made from.
@@ -34,6 +37,8 @@ pub struct Outgoing {
     pub ring: Duration,
     /// For the first words.
     pub variables: Variables,
+    /// What becomes of it where a machine answers.
+    pub on_machine: OnMachine,
     /// A caller waits for whom we call: what is said of that, in place of any other words.
     pub offer: Option<Private<String>>,
 }
@@ -57,6 +62,7 @@ impl Call {
         let state = State::Dialling(Dialling::new());
         let line = Line::new(invite.flow.peer.ip());
         let mut call = Self::new(Begun { leg, start, state, agreement, floor, line, record });
+        call.who = Some(Who::new(outgoing.on_machine));
         call.timers.set(Timer::Unanswered, start.now + outgoing.ring);
         call.command(sip::Command::Invite { leg, invite });
         call.out.push_back(Output::Recorded);
@@ -103,8 +109,31 @@ impl Call {
         let delay = now.saturating_duration_since(self.start.now);
         self.record.answer_delay_ms = Some(millis(delay));
         self.record.progress = Progress::Active { answered_at_ms: self.unix_ms(now) };
-        self.floor.connected(now);
+        if self.who.as_mut().is_none_or(|who| who.connect(now)) {
+            self.floor.connected(now);
+        }
         self.out.push_back(Output::Recorded);
+    }
+
+    /// 20 ms of the other end.
+    pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {
+        let is_active = matches!(self.state, State::Active);
+        if let Some(who) = &mut self.who {
+            let (verdict, step) = who.heard(now, frame);
+            if verdict.is_some() {
+                self.record.answered_by = verdict;
+                self.out.push_back(Output::Recorded);
+            }
+            match step {
+                Step::Talk | Step::Introduce if is_active => self.floor.connected(now),
+                Step::LeaveMessage if is_active => self.floor.leave_message(now),
+                Step::HangUp if is_active => self.end(now, Cause::NoPerson.into()),
+                _ => (),
+            }
+        }
+        if is_active {
+            self.floor.heard(now, frame);
+        }
     }
 
     /// Our INVITE has failed.

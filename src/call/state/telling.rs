@@ -67,6 +67,7 @@ impl Call {
                     self.out.push_back(Output::Recorded);
                 }
                 FloorOutput::Transfer(transfer) => self.put_through(transfer),
+                FloorOutput::GiveUpTransfer => self.give_up_person(),
                 FloorOutput::Accepted => self.out.push_back(Output::Accepted),
                 FloorOutput::Language(language) => {
                     self.record.language = Some(language);

@@ -2,6 +2,7 @@
 
 use super::super::record::Dialled;
 use super::*;
+use crate::listen::answered::{OnMachine, Verdict};
 use crate::sip::Invite;
 
 const RING: Duration = Duration::from_secs(45);
@@ -9,6 +10,10 @@ const SILENT: Option<&str> = None;
 
 /// Dialled; the subject of the call is a value of it.
 fn dial(subject: Option<&str>) -> Desk {
+    dial_with(subject, OnMachine::Talk)
+}
+
+fn dial_with(subject: Option<&str>, on_machine: OnMachine) -> Desk {
     let settings = settings();
     let now = Instant::now();
     let flow = Flow::udp("192.0.2.1:5060".parse().unwrap(), "192.0.2.9:5060".parse().unwrap());
@@ -39,6 +44,7 @@ fn dial(subject: Option<&str>) -> Desk {
         shelf: Arc::new(shelf(&settings, 10)),
         ring: RING,
         variables: subject.map(value).into_iter().collect(),
+        on_machine,
         offer: None,
     };
     let mut desk = Desk::of(now, Tracked::dial(&settings, outgoing), 10);
@@ -270,4 +276,53 @@ fn nobody_is_told_the_reason_without_a_voice() {
     let said = desk.replies().concat();
     assert!(said.contains("automatic assistant") && !said.contains("delivery"), "{said}");
     assert!(desk.spoken.is_empty());
+}
+
+#[test]
+fn who_answers_is_known_before_a_call_that_wants_people_says_a_word() {
+    let mut desk = dial_with(SILENT, OnMachine::HangUp);
+    desk.answers(Some(40_000));
+    desk.run(400, false);
+    desk.run(700, true);
+    assert!(desk.played.is_empty() && desk.asked.is_empty(), "nothing is said, nothing is asked");
+    desk.run(1_500, false);
+    assert_eq!(desk.call.record().answered_by, Some(Verdict::Person));
+    assert!(!desk.played.is_empty(), "a person is greeted");
+    assert_eq!(desk.ending(), None);
+}
+
+#[test]
+fn a_machine_is_hung_up_on_without_a_word() {
+    let mut desk = dial_with(SILENT, OnMachine::HangUp);
+    desk.answers(Some(40_000));
+    desk.run(400, false);
+    desk.run(4_000, true);
+    assert_eq!(desk.call.record().answered_by, Some(Verdict::Machine));
+    assert_eq!(desk.ending(), Some(Cause::NoPerson));
+    assert!(desk.played.is_empty());
+}
+
+#[test]
+fn a_message_is_left_once_the_machine_is_silent_and_then_it_is_over() {
+    let mut desk = dial_with(Some("your delivery"), OnMachine::LeaveMessage);
+    desk.answers(Some(40_000));
+    desk.run(400, false);
+    desk.run(6_000, true);
+    assert!(desk.played.is_empty(), "its greeting is heard to the end");
+    desk.run(30_000, false);
+    let said = desk.replies().concat();
+    assert!(said.contains("I am calling about your delivery"), "{said}");
+    assert!(!said.contains('?'), "a machine is asked nothing: {said}");
+    assert_eq!(desk.ending(), Some(Cause::Goodbye));
+}
+
+#[test]
+fn whoever_answers_is_greeted_at_once_where_that_is_wanted() {
+    let mut desk = dial(SILENT);
+    desk.answers(Some(40_000));
+    desk.run(20, false);
+    assert_eq!(desk.played.len(), 1);
+    desk.run(4_500, true);
+    assert_eq!(desk.call.record().answered_by, Some(Verdict::Machine), "it is only written down");
+    assert_eq!(desk.ending(), None);
 }

@@ -149,3 +149,15 @@ fn what_two_people_say_is_not_in_the_flight_record() {
     }
     assert_eq!(desk.file.len(), size, "it has ended");
 }
+
+#[test]
+fn the_tone_goes_on_after_something_was_said_over_it() {
+    let mut desk = waiting();
+    desk.run(300, false);
+    desk.says("Are you still there?");
+    desk.run(2_000, false);
+    desk.played.clear();
+    desk.run(3_000, false);
+    let newest = desk.played.iter().map(|(utterance, _)| *utterance).max().unwrap();
+    assert!(newest > desk.silenced, "what was silenced takes the tone with it");
+}

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Conversation;
 use super::engine::Engine;
 use crate::base::Private;
-use crate::converse::alphabet::Purpose;
+use crate::converse::alphabet::{EndCause, Purpose};
 use crate::converse::playbook::Variables;
 
 /// Who has begun the call.
@@ -14,6 +14,8 @@ pub(super) enum Beginning {
     Called,
     /// We have, with these values.
     Dialled(Variables),
+    /// We have, and a machine records what is said.
+    Message(Variables),
     /// We have, to offer a caller who waits; what is said about that.
     Offered(Private<String>),
 }
@@ -22,10 +24,15 @@ impl Conversation {
     pub(super) fn greet(&mut self, now: Instant) {
         let parts = match &self.beginning {
             Beginning::Called | Beginning::Offered(_) => self.greeting(),
-            Beginning::Dialled(variables) => self.introduction(variables),
+            Beginning::Dialled(variables) => self.introduction(variables, true),
+            Beginning::Message(variables) => self.introduction(variables, false),
         };
         self.dialogue.said(&parts);
-        let _ = self.say(now, parts, true, Purpose::Greeting);
+        let is_message = matches!(self.beginning, Beginning::Message(_));
+        let _ = self.say(now, parts, !is_message, Purpose::Greeting);
+        if is_message {
+            return self.leave(now, EndCause::Goodbye);
+        }
         // To a caller who is heard by keys alone the menu was told instead.
         if let Beginning::Dialled(_) = self.beginning
             && matches!(self.recognizer, Engine::Up | Engine::Lost)
@@ -48,7 +55,7 @@ impl Conversation {
 
     /// The greeting, which is rendered, then the reason of the call, which is not: without a voice
     /// that is left out. A playbook without `[dial]` makes no calls.
-    fn introduction(&self, variables: &Variables) -> Vec<String> {
+    fn introduction(&self, variables: &Variables, asks: bool) -> Vec<String> {
         let Some(dial) = self.playbook.dial() else { return self.greeting() };
         let has_voice = self.synthesizer != Engine::Lost;
         let reason = dial.reason(variables).filter(|_| has_voice);
@@ -58,6 +65,7 @@ impl Conversation {
             (Engine::Up | Engine::Lost, None) => prompts.listen.clone(),
             (Engine::Missing | Engine::Drowned, _) => prompts.keypad.clone(),
         };
-        [Some(dial.greeting.clone()), reason, Some(ask)].into_iter().flatten().collect()
+        let ask = Some(ask).filter(|_| asks);
+        [Some(dial.greeting.clone()), reason, ask].into_iter().flatten().collect()
     }
 }

@@ -24,23 +24,26 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SAID_WITHIN: Duration = Duration::from_secs(30);
 /// How often the question is asked.
 const TIMES: u8 = 2;
+/// All of it: whatever talks without an end is not asked for ever.
+pub(super) const OFFERED_WITHIN: Duration = Duration::from_secs(45);
 
 impl Conversation {
-    pub(super) fn offer_caller(&mut self, now: Instant, asked: u8) {
+    pub(super) fn offer_caller(&mut self, now: Instant, asked: u8, until: Instant) {
         let Beginning::Offered(offer) = &self.beginning else { return };
-        if asked >= TIMES {
+        if asked >= TIMES || now >= until {
             return self.hang_up(EndCause::Silence);
         }
         let offer = offer.reveal().clone();
-        self.phase = Phase::Offering { asked: asked + 1 };
-        self.timers.set(Timer::HangUp, now + SAID_WITHIN);
+        self.phase = Phase::Offering { asked: asked + 1, until };
+        self.timers.set(Timer::HangUp, (now + SAID_WITHIN).min(until));
         let _ = self.say(now, vec![offer], true, Purpose::Greeting);
     }
 
     /// The question was heard to its end, or spoken over.
     pub(super) fn await_offer(&mut self, now: Instant) {
+        let Phase::Offering { until, .. } = self.phase else { return };
         if self.voice.is_silent() {
-            self.timers.set(Timer::HangUp, now + PATIENCE);
+            self.timers.set(Timer::HangUp, (now + PATIENCE).min(until));
         }
     }
 

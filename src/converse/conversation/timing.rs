@@ -42,7 +42,9 @@ impl Conversation {
                 (Phase::Talking, Timer::LengthWarning) => self.warn(now),
                 (Phase::Talking | Phase::Leaving(_), Timer::LengthEnd) => self.end_of_time(now),
                 (Phase::Transferring(..), Timer::LengthEnd) => self.put_off_end(now),
-                (Phase::Offering { asked }, Timer::HangUp) => self.offer_caller(now, asked),
+                (Phase::Offering { asked, until }, Timer::HangUp) => {
+                    self.offer_caller(now, asked, until);
+                }
                 (Phase::Transferring(..), Timer::HangUp) => self.transfer_expired(now),
                 (Phase::Talking, Timer::KeyPause) => self.take_keys(now),
                 (Phase::Talking, Timer::WrongKeys) => self.explain_keys(now),

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::leaving::FAREWELL_GUARD;
 use super::looking_up::Held;
+use super::offering::OFFERED_WITHIN;
 use super::{Caller, Conversation, Phase, Timer};
 use crate::base::{Private, limits};
 use crate::converse::alphabet::{self, Output, Purpose, Speech};
-use crate::converse::people::PersonId;
+use crate::converse::people::{PersonId, Way};
 use crate::converse::playbook::Transfer;
 
 /// Beyond the time that it may ring: then no news will come.
@@ -74,7 +75,11 @@ impl Conversation {
             within: person.ring,
             offer: Private::new(offer.unwrap_or_default()),
         };
-        let within = transfer.within;
+        // A person whom we call has answered by then, and is told of the caller.
+        let within = match transfer.way {
+            Way::Refer => transfer.within,
+            Way::Bridge => transfer.within + OFFERED_WITHIN,
+        };
         self.phase = Phase::Transferring(id, Stage::Asked);
         self.timers.set(Timer::HangUp, now + within + NO_NEWS);
         self.outputs.push_back(Output::Transfer(transfer));
@@ -84,7 +89,10 @@ impl Conversation {
     pub(super) fn transfer_expired(&mut self, now: Instant) {
         match self.phase {
             Phase::Transferring(_, Stage::Announced) => self.ask_transfer(now),
-            Phase::Transferring(person, Stage::Asked) => self.not_transferred(now, person),
+            Phase::Transferring(person, Stage::Asked) => {
+                self.outputs.push_back(Output::GiveUpTransfer);
+                self.not_transferred(now, person);
+            }
             Phase::Waiting
             | Phase::Talking
             | Phase::Offering { .. }

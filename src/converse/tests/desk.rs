@@ -22,6 +22,7 @@ pub struct Desk {
     /// What each of them is told first.
     pub offers: Vec<String>,
     pub is_accepted: bool,
+    pub is_given_up: bool,
     pub looked_up: Vec<lookup::LookUp>,
     pub look_ups_cancelled: usize,
     pub ended: Option<EndCause>,
@@ -50,6 +51,7 @@ impl Desk {
             transfers: Vec::new(),
             offers: Vec::new(),
             is_accepted: false,
+            is_given_up: false,
             looked_up: Vec::new(),
             look_ups_cancelled: 0,
             ended: None,
@@ -75,6 +77,7 @@ impl Desk {
                     self.offers.push(transfer.offer.into_revealed());
                 }
                 Output::Accepted => self.is_accepted = true,
+                Output::GiveUpTransfer => self.is_given_up = true,
                 Output::LookUp(asked) => self.looked_up.push(asked),
                 Output::CancelLookUp => self.look_ups_cancelled += 1,
                 Output::Prepare(_) => (),

@@ -345,3 +345,29 @@ fn who_says_neither_is_asked_once_more_and_then_left() {
     desk.wait(Duration::from_secs(6));
     assert_eq!((desk.is_accepted, desk.ended), (false, Some(EndCause::Silence)));
 }
+
+/// A menu that talks on and on takes nobody, and is not asked for ever.
+#[test]
+fn an_offer_ends_also_where_somebody_talks_without_an_end() {
+    let mut desk = offered();
+    for _ in 0..60 {
+        desk.play();
+        desk.hear("for sales please hold the line");
+        desk.wait(Duration::from_secs(2));
+    }
+    assert_eq!((desk.is_accepted, desk.ended), (false, Some(EndCause::Silence)));
+}
+
+#[test]
+fn a_caller_who_has_waited_for_too_long_gives_the_person_up() {
+    let playbook = Playbook::logistics().with_people(bridged()).unwrap();
+    let mut desk = Desk::with(playbook, Settings::default());
+    desk.give(Input::Connected);
+    desk.play();
+    desk.hear("Can I speak to Anna?");
+    desk.play();
+    desk.wait(Duration::from_secs(30 + 45));
+    assert!(!desk.is_given_up, "it rang until then, and the person is being told");
+    desk.wait(Duration::from_secs(11));
+    assert!(desk.is_given_up);
+}

@@ -552,3 +552,18 @@ fn a_stranger_that_connects_is_sent_away_unless_we_talk_to_it() {
     assert!(!connected(&mut bench, caller(), 3), "the other end of our call");
     assert_eq!(bench.agent.occupancy().connections, 2);
 }
+
+/// Two accounts with one provider: what becomes of one takes nothing from the other.
+#[test]
+fn another_account_there_leaves_our_contact_alone() {
+    let mut bench = bench();
+    let seen = "198.51.100.9:40222".parse().unwrap();
+    bench.registers(Register { contact: Some(seen), ..register() });
+    let other = RegistrationId(4);
+    bench.command(Command::Register { id: other, register: Box::new(register()) });
+    bench.command(Command::Unregister { id: other });
+    bench.take();
+    let leg = bench.ringing(&Script::new("INVITE").body(SDP));
+    bench.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
+    assert_eq!(bench.one().header("Contact"), "<sip:attendant@198.51.100.9:40222>");
+}

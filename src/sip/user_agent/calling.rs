@@ -200,7 +200,8 @@ impl Leg {
         let State::Calling(calling) = &mut self.state else { return false };
         let longer_s = calling.session_expires_s.and_then(|s| longer_s(response, s));
         let Some(interval_s) = longer_s else { return false };
-        calling.session_expires_s = Some(interval_s);
+        // Once: a callee that wants a little more each time would have us call for ever.
+        calling.session_expires_s = None;
         let mut invite = calling.invite.clone();
         invite.set_header("Session-Expires", interval_s.to_string());
         invite.set_header("Min-SE", interval_s.to_string());

@@ -208,7 +208,7 @@ impl Leg {
     /// Sends our re-INVITE, or keeps it until the exchange at hand is done.
     pub fn reoffer(&mut self, now: Instant, stack: &mut Stack, sdp: Vec<u8>) {
         let State::Up(up) = &mut self.state else { return };
-        up.deferred = Some(OurOffer { sdp, glares: 0 });
+        up.deferred = Some(OurOffer { sdp: Some(sdp), glares: 0 });
         if !self.timers.is_armed(LegTimer::Glare) {
             self.next_offer(now, stack);
         }
@@ -226,7 +226,7 @@ impl Leg {
         if let Some(session) = up.session {
             session.write_request(&mut invite);
         }
-        invite.set_body(SDP, offer.sdp.clone());
+        invite.set_body(SDP, offer.sdp.clone().unwrap_or_else(|| up.local_sdp.clone()));
         let serves = Use { leg: self.id, purpose: Purpose::Reoffer };
         match stack.request(now, invite, way, Some(serves)) {
             Some(transaction) => {
@@ -284,12 +284,16 @@ impl Leg {
         match response.status() {
             200..=299 => {
                 up.dialog.refresh(&response.contacts(), None);
-                up.local_sdp = offer.sdp;
+                let is_refresh = offer.sdp.is_none();
+                if let Some(sdp) = offer.sdp {
+                    up.local_sdp = sdp;
+                }
                 stack.acknowledge(now, transaction, &up.dialog, None);
                 // A peer that says nothing of the timer leaves it to us, if it was ours.
                 let ours = up.session.filter(|session| session.refresher == Refresher::Us);
                 let session = Session::of_answer(response).or(ours);
                 match body_of(response, response.body()) {
+                    _ if is_refresh => {}
                     Body::Sdp(sdp) => stack.event(Event::OfferAnswered { leg, sdp }),
                     Body::None | Body::Foreign => {
                         stack.event(Event::OfferFailed { leg, status: 488 });
@@ -297,8 +301,8 @@ impl Leg {
                 }
                 self.session_agreed(now, session);
             }
-            422 if longer(up.session, response).is_some() => {
-                up.session = longer(up.session, response);
+            422 if !up.is_longer && longer(up.session, response).is_some() => {
+                (up.session, up.is_longer) = (longer(up.session, response), true);
                 up.deferred.get_or_insert(offer);
             }
             491 if offer.glares < GLARES => {
@@ -314,6 +318,7 @@ impl Leg {
                 return self.reoffer_challenged(now, stack, response);
             }
             408 | 481 => return self.lost(now, stack, response.status()),
+            _ if offer.sdp.is_none() => {}
             status => stack.event(Event::OfferFailed { leg, status }),
         }
         self.next_offer(now, stack);

@@ -92,7 +92,7 @@ pub(super) struct Calling {
     /// Where to go when the stream that a large INVITE prefers cannot be made.
     pub udp_flow: Option<Flow>,
     pub early: Vec<Early>,
-    /// The session interval that we ask for, longer after a 422.
+    /// The session interval that we ask for; `None` once a 422 was obeyed.
     pub session_expires_s: Option<u32>,
     pub cancelling: Cancelling,
 }
@@ -124,6 +124,8 @@ pub(super) struct Up {
     /// Our description as the peer has it.
     pub local_sdp: Vec<u8>,
     pub session: Option<Session>,
+    /// A 422 was obeyed since the last refresh.
+    pub is_longer: bool,
     /// Our UPDATE that refreshes the session is out.
     pub refreshing: Option<TransactionId>,
     /// The peer says that it knows UPDATE.
@@ -139,6 +141,7 @@ impl Up {
             refer: None,
             local_sdp: Vec::new(),
             session: None,
+            is_longer: false,
             refreshing: None,
             peer_updates: peer.list("Allow").contains(&Method::Update.as_str()),
         }
@@ -147,7 +150,8 @@ impl Up {
 
 #[derive(Clone)]
 pub(super) struct OurOffer {
-    pub sdp: Vec<u8>,
+    /// `None`: the description that stands, to refresh the session. Its answer changes nothing.
+    pub sdp: Option<Vec<u8>>,
     /// How often it met a glare.
     pub glares: u8,
 }

@@ -153,18 +153,20 @@ impl UserAgent {
     }
 
     /// The credentials of our account with a server that calls us: it may ask for them later in the
-    /// call. Of several accounts there that of the called user.
+    /// call. Of several accounts there that of the called
+    /// user.
     pub(super) fn account_at(&self, server: IpAddr, user: Option<&str>) -> Option<Authentication> {
         let mut all: Vec<_> = self.registrations.values().collect();
         all.retain(|registration| registration.authentication.destination() == server);
-        let is_called = |r: &&&Registration| user == Some(r.register.contact_user.reveal());
-        let found = all.iter().find(is_called).or(all.first())?;
+        let is_called = |r: &&Registration| user == Some(r.register.contact_user.reveal());
+        let only = all.first().copied().filter(|_| all.len() == 1);
+        let found = all.iter().copied().find(is_called).or(only)?;
         Some(Authentication::new(found.register.credentials.clone(), server))
     }
 
     fn forget_registration(&mut self, now: Instant, id: RegistrationId) {
         let Some(gone) = self.registrations.remove(&id) else { return };
-        self.stack.set_public(gone.register.flow, None);
+        self.stack.set_public(id, gone.register.flow, None);
         if let Some(connection) = gone.connection {
             self.stack.connections.release(now, connection);
         }
@@ -200,8 +202,7 @@ impl Registration {
         if destination != self.authentication.destination() {
             self.authentication = Authentication::new(register.credentials.clone(), destination);
         }
-        stack.set_public(self.register.flow, None);
-        stack.set_public(register.flow, register.contact);
+        stack.set_public(self.id, register.flow, register.contact);
         self.register = register;
     }
 

@@ -182,11 +182,6 @@ impl Leg {
         let number = calling.invite.cseq().map_or(0, |cseq| cseq.number);
         let (mut prack, way) = stack.in_dialog(&mut early.dialog, Method::Prack);
         prack.push_header("RAck", format!("{rseq} {number} INVITE"));
-        for name in ["Authorization", "Proxy-Authorization"] {
-            for value in calling.invite.headers(name) {
-                prack.push_header(name, value);
-            }
-        }
         if let Some(authentication) = &mut self.authentication {
             authentication.begin_request();
         }

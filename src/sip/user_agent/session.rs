@@ -141,7 +141,7 @@ impl Leg {
     /// A 2xx has said how long the session lasts from now on.
     pub fn session_agreed(&mut self, now: Instant, session: Option<Session>) {
         let State::Up(up) = &mut self.state else { return };
-        up.session = session;
+        (up.session, up.is_longer) = (session, false);
         self.timers.cancel(LegTimer::Refresh);
         self.timers.cancel(LegTimer::SessionExpired);
         let Some(session) = session else { return };
@@ -165,8 +165,7 @@ impl Leg {
         }
         if !up.peer_updates {
             // A new description of ours that waits for its turn refreshes as well.
-            let sdp = up.local_sdp.clone();
-            up.deferred.get_or_insert(OurOffer { sdp, glares: 0 });
+            up.deferred.get_or_insert(OurOffer { sdp: None, glares: 0 });
             self.timers.set(LegTimer::Refresh, now + AGAIN);
             return self.next_offer(now, stack);
         }
@@ -211,7 +210,10 @@ impl Leg {
                 return self.refresh(now, stack);
             }
             422 => {
-                if let Some(interval_s) = longer_s(response, session.interval_s) {
+                if let Some(interval_s) =
+                    longer_s(response, session.interval_s).filter(|_| !up.is_longer)
+                {
+                    up.is_longer = true;
                     up.session = Some(Session { interval_s, ..session });
                     return self.refresh(now, stack);
                 }

@@ -53,6 +53,13 @@ struct SentAck {
     way: Way,
 }
 
+/// Where the server of an account sees us.
+struct Public {
+    account: RegistrationId,
+    whom: (Transport, IpAddr),
+    address: SocketAddr,
+}
+
 pub(super) struct Stack {
     pub settings: Settings,
     pub entropy: Entropy,
@@ -66,7 +73,7 @@ pub(super) struct Stack {
     acks: HashMap<TransactionId, Vec<SentAck>>,
     registrations: HashMap<TransactionId, RegistrationId>,
     /// Where servers that we are registered with see us, where that is not our own address.
-    public: HashMap<(Transport, IpAddr), SocketAddr>,
+    public: Vec<Public>,
     /// Makes the To tags of stateless answers, the same for each copy of a request.
     tag_secret: u64,
 }
@@ -86,7 +93,7 @@ impl Stack {
             uses: HashMap::new(),
             acks: HashMap::new(),
             registrations: HashMap::new(),
-            public: HashMap::new(),
+            public: Vec::new(),
             tag_secret,
         }
     }
@@ -226,18 +233,17 @@ impl Stack {
     /// Our Contact for whom we reach by `flow`: behind a router that is the address that an account
     /// there is registered with.
     pub fn contact(&self, flow: Flow) -> NameAddr {
-        let public = self.public.get(&(flow.transport, flow.peer.ip()));
-        let flow = public.map_or(flow, |local| Flow { local: *local, ..flow });
+        let whom = (flow.transport, flow.peer.ip());
+        let public = self.public.iter().find(|public| public.whom == whom);
+        let flow = public.map_or(flow, |public| Flow { local: public.address, ..flow });
         dialog::contact_for(flow, &self.settings.contact_user)
     }
 
-    /// Under which address whoever is there reaches us over this transport; `None`: under our own.
-    pub fn set_public(&mut self, flow: Flow, public: Option<SocketAddr>) {
+    /// Under which address whoever an account is registered with reaches us; `None`: under our own.
+    pub fn set_public(&mut self, account: RegistrationId, flow: Flow, address: Option<SocketAddr>) {
+        self.public.retain(|public| public.account != account);
         let whom = (flow.transport, flow.peer.ip());
-        match public {
-            Some(public) => self.public.insert(whom, public),
-            None => self.public.remove(&whom),
-        };
+        self.public.extend(address.map(|address| Public { account, whom, address }));
     }
 
     /// Adds what every INVITE, UPDATE and their 2xx say about us.

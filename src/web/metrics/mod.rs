@@ -17,7 +17,7 @@ use crate::appliance::lateness::BOUNDS_US;
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// How an account may be (`AccountReport::state`).
-const ACCOUNT_STATES: [&str; 4] = ["registering", "registered", "failing", "ended"];
+const ACCOUNT_STATES: [&str; 5] = ["registering", "registered", "failing", "open", "ended"];
 
 /// Everything, in the text format.
 pub(super) fn text(board: &Board) -> String {
@@ -50,7 +50,7 @@ fn health(out: &mut Exposition, board: &Board) {
 fn calls(out: &mut Exposition, totals: &Totals) {
     let mut family = out.family("attendant_calls", Kind::Gauge, "Calls now.");
     for direction in ["inbound", "outbound"] {
-        for state in ["ringing", "active"] {
+        for state in ["dialling", "ringing", "early-media", "waiting", "active"] {
             let count = totals.live.get(&(direction, state)).copied().unwrap_or(0);
             family.sample(&[("direction", direction), ("state", state)], count);
         }

@@ -45,12 +45,17 @@ impl Switchboard {
             let may_begin = is_kept && is_wanted;
             let begun = if may_begin { self.begin(now, id) } else { Err(not_counted()) };
             self.tell(now, id, begun);
+            // Whoever asked is told before anything can come of it.
+            self.settle(now);
+            if let Some(leg) = self.lines.get(&id).map(|line| line.call.leg()) {
+                self.name(now, id, leg);
+            }
         }
         self.settle(now);
     }
 
     fn dial(&mut self, wanted: DialOrder, told: Told) {
-        let DialOrder { phone_number, trunk, playbook, variables } = wanted;
+        let DialOrder { phone_number, trunk, playbook, variables, on_machine } = wanted;
         let choice = self.placeable(phone_number.reveal(), trunk.as_deref(), playbook.as_deref());
         let checked = choice.and_then(|(number, choice)| {
             let manner = self.abilities.manner(choice, &self.parts.call.tongues);
@@ -65,7 +70,8 @@ impl Switchboard {
         };
         let id = CallId(self.next_call);
         self.next_call += 1;
-        let order = Order::new(number, (trunk, choice), variables, told);
+        let mut order = Order::new(number, (trunk, choice), variables, told);
+        order.on_machine = on_machine;
         if let Err((mut order, why)) = self.parts.dialler.reserve(id, order)
             && let Some(told) = order.told.take()
         {
@@ -134,6 +140,7 @@ impl Switchboard {
         let Some(order) = self.parts.dialler.order(id) else { return Err(not_counted()) };
         let (number, choice) = (order.number.clone(), order.choice);
         let variables = order.variables.clone();
+        let on_machine = order.on_machine.unwrap_or(self.parts.on_machine);
         let earlier = order.dialled.earlier.clone();
         let trunk = self.parts.accounts.trunk(order.trunk.as_deref(), &number, &mut self.parts.sip);
         let Trunk { name, answer, invite } =
@@ -163,6 +170,7 @@ impl Switchboard {
                 shelf: Arc::clone(&self.shelf),
                 ring: self.parts.dialler.settings().ring,
                 variables,
+                on_machine,
                 offer: None,
             },
         );
@@ -171,8 +179,6 @@ impl Switchboard {
         self.legs.insert(leg, id);
         self.lines.insert(id, Line::new(call, place));
         self.drain(now, id);
-        self.settle(now);
-        self.name(now, id, leg);
         self.admit();
         Ok(())
     }
@@ -277,6 +283,11 @@ impl Switchboard {
             sip::Event::Answered { .. } => Some(Sign::Success),
             _ => None,
         };
+        if let sip::Event::Dtmf { digit, duration_ms, .. } = event
+            && self.press(id, digit, Duration::from_millis(duration_ms.into()))
+        {
+            return;
+        }
         self.call(now, id, call::Input::Sip(event));
         let of_order = self.parts.dialler.order(id).map(|order| order.answer);
         let of_person = || self.lines.get(&id)?.partner.map(|partner| partner.answer);

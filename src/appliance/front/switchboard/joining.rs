@@ -10,7 +10,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::taking::local_time;
 use super::{Line, Switchboard, unix_ms};
@@ -23,6 +23,7 @@ use crate::call::record::Dialled;
 use crate::call::{self, Cause, Outgoing, PutThrough, Start};
 use crate::converse::Variables;
 use crate::converse::people::Address;
+use crate::listen::answered::OnMachine;
 use crate::sip::message::Uri;
 use crate::sip::{self, ReferNews, Transport};
 use crate::trunk::AnswerPolicy;
@@ -61,6 +62,8 @@ impl Switchboard {
 
     fn call_person(&mut self, now: Instant, caller: CallId, wanted: PutThrough) -> Result<(), u16> {
         let PutThrough { to, within, offer } = wanted;
+        // One at a time: whoever was asked before is not any more.
+        self.give_up_person(now, caller);
         if self.has_room().is_err() {
             return Err(486);
         }
@@ -88,6 +91,7 @@ impl Switchboard {
                 shelf: Arc::clone(&self.shelf),
                 ring: within,
                 variables: Variables::default(),
+                on_machine: OnMachine::Talk,
                 offer: Some(offer),
             },
         );
@@ -128,10 +132,27 @@ impl Switchboard {
         Some((String::new(), AnswerPolicy::default(), invite))
     }
 
-    /// The person takes the caller.
+    /// The caller waits for nobody any more: the other telephone stops ringing.
+    pub(super) fn give_up_person(&mut self, now: Instant, caller: CallId) {
+        let Some(line) = self.lines.get_mut(&caller) else { return };
+        let Some(person) = line.partner.take().map(|partner| partner.call) else { return };
+        if let Some(line) = self.lines.get_mut(&person) {
+            line.partner = None;
+        }
+        self.call(now, person, call::Input::HangUp(Cause::Cancelled));
+    }
+
+    /// The person takes the caller, who may have gone or given up.
     pub(super) fn accepted(&mut self, now: Instant, person: CallId) {
         let partner = self.lines.get(&person).and_then(|line| line.partner);
-        let Some(caller) = partner.map(|partner| partner.call) else {
+        let waits = |caller: &CallId| {
+            let line = self.lines.get(caller);
+            line.is_some_and(|line| {
+                line.call.awaits_person()
+                    && line.partner.is_some_and(|partner| partner.call == person)
+            })
+        };
+        let Some(caller) = partner.map(|partner| partner.call).filter(waits) else {
             return self.call(now, person, call::Input::HangUp(Cause::Goodbye));
         };
         tracing::info!(call = %caller, person = %person, "put through");
@@ -149,8 +170,9 @@ impl Switchboard {
         let Some(partner) = line.partner.take() else { return };
         let status = line.call.record().progress.ending();
         let status = status.map_or(480, |ending| ending.cause.wording().sip_status);
-        if let Some(other) = self.lines.get_mut(&partner.call) {
-            other.partner = None;
+        let Some(other) = self.lines.get_mut(&partner.call) else { return };
+        if other.partner.take_if(|own| own.call == id).is_none() {
+            return;
         }
         match (partner.is_joined, partner.is_person) {
             (true, _) => self.call(now, partner.call, call::Input::HangUp(Cause::Transferred)),
@@ -163,10 +185,19 @@ impl Switchboard {
     /// Keys travel beside the sound, not in it.
     pub(super) fn press_for_partner(&mut self, id: CallId, kind: &AudioEventKind) {
         let AudioEventKind::Media(MediaEvent::Digit { digit, duration }) = kind else { return };
-        let place = self.joined_with(id).and_then(|other| self.lines.get(&other)?.place);
-        if let Some(place) = place {
-            self.parts.places.press(place, *digit, *duration);
+        // As sound they are relayed with it.
+        if self.lines.get(&id).is_some_and(|line| line.call.has_key_events()) {
+            self.press(id, *digit, *duration);
         }
+    }
+
+    /// Presses a key at the other end of a joined call; false if it is not joined.
+    pub(super) fn press(&mut self, id: CallId, digit: char, duration: Duration) -> bool {
+        let Some(other) = self.joined_with(id) else { return false };
+        if let Some(place) = self.lines.get(&other).and_then(|line| line.place) {
+            self.parts.places.press(place, digit, duration);
+        }
+        true
     }
 
     /// Whose sound a call's frames are, if it is joined with another one.

@@ -57,6 +57,7 @@ impl Desk {
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
             accounts,
             dialler,
+            on_machine: OnMachine::Talk,
             board: Arc::default(),
             entropy: entropy(2),
             call: call::Settings {

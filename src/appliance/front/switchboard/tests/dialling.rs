@@ -56,6 +56,7 @@ impl Office {
             trunk: None,
             playbook: None,
             variables: Vec::new(),
+            on_machine: None,
         };
         self.desk.switchboard.command(self.desk.now, Command::Dial { order, told });
         asked

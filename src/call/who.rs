@@ -1,0 +1,90 @@
+//! Who answered a call of ours, and whether it is spoken to: joins `listen::answered`, which knows sound,
+//! with the call.
+//!
+//! A call that talks to whoever answers begins at once, and what is heard only stands in its record. One
+//! that leaves machines alone, or a message on them, says nothing until it is known who is there.
+
+use std::time::{Duration, Instant};
+
+use super::media::HeardFrame;
+use crate::listen::answered::{Answered, Campaign, Known, OnMachine, Settings, Step, Verdict};
+
+/// Who has not been told apart by then is not any more: what is heard is a conversation.
+const LISTEN_FOR: Duration = Duration::from_secs(12);
+
+/// Listens to one call that we make.
+pub(super) struct Who {
+    answered: Answered,
+    /// `None`: it talks to whoever answers.
+    campaign: Option<Campaign>,
+    /// When it was answered.
+    since: Option<Instant>,
+    /// The last verdict after the answer.
+    told: Option<(Verdict, Instant)>,
+    /// The last frame with speech.
+    spoke: Option<Instant>,
+    is_decided: bool,
+}
+
+impl std::fmt::Debug for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Who({:?})", self.told.map(|(verdict, _)| verdict))
+    }
+}
+
+impl Who {
+    pub(super) fn new(on_machine: OnMachine) -> Self {
+        let campaign = Campaign { on_machine, ..Campaign::default() };
+        Self {
+            answered: Answered::new(Settings::default()),
+            campaign: (on_machine != OnMachine::Talk).then_some(campaign),
+            since: None,
+            told: None,
+            spoke: None,
+            is_decided: false,
+        }
+    }
+
+    /// The call is answered; true if it is to talk at once.
+    pub(super) fn connect(&mut self, now: Instant) -> bool {
+        self.answered.connect();
+        self.since = Some(now);
+        self.is_decided = self.campaign.is_none();
+        self.is_decided
+    }
+
+    /// What the call is to do now, if that is known with this frame; with the verdict, if it is new.
+    pub(super) fn heard(&mut self, now: Instant, heard: &HeardFrame) -> (Option<Verdict>, Step) {
+        let Some(since) = self.since else {
+            // What is heard before the answer makes tones known that may go on.
+            let _ = self.answered.frame(heard.at, &heard.frame, heard.score);
+            return (None, Step::Listen);
+        };
+        if self.is_decided && now.saturating_duration_since(since) > LISTEN_FOR {
+            return (None, Step::Listen);
+        }
+        if heard.is_speech() {
+            self.spoke = Some(now);
+        }
+        let verdict = self.answered.frame(heard.at, &heard.frame, heard.score);
+        if let Some(verdict) = verdict {
+            self.told = Some((verdict, now));
+        }
+        (verdict, self.step(now, since))
+    }
+
+    fn step(&mut self, now: Instant, since: Instant) -> Step {
+        let Some(campaign) = self.campaign.filter(|_| !self.is_decided) else {
+            return Step::Listen;
+        };
+        let ago = |at: Instant| now.saturating_duration_since(at);
+        let known = Known {
+            verdict: self.told.map(|(verdict, at)| (verdict, ago(at))),
+            has_beeped: self.answered.beep().is_some(),
+            quiet: ago(self.spoke.unwrap_or(since)),
+        };
+        let step = campaign.step(&known);
+        self.is_decided = step != Step::Listen;
+        step
+    }
+}
