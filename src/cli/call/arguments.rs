@@ -305,18 +305,20 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_a_sip_address_over_udp_or_tcp() {
+    fn a_target_is_a_sip_address_over_a_transport_that_we_speak() {
         for (text, transport, address) in [
             ("sip:desk@127.0.0.1", Transport::Udp, "127.0.0.1:5060"),
             ("sip:desk@127.0.0.1:5070;transport=tcp", Transport::Tcp, "127.0.0.1:5070"),
             ("sip:[::1]:5071", Transport::Udp, "[::1]:5071"),
             ("sip:desk@127.0.0.1;transport=tls", Transport::Tls, "127.0.0.1:5061"),
+            ("sip:desk@127.0.0.1;transport=ws", Transport::Ws, "127.0.0.1:80"),
+            ("sip:desk@127.0.0.1;transport=wss", Transport::Wss, "127.0.0.1:443"),
         ] {
             let target = Target::parse(text).unwrap();
             let resolved = target.resolve().unwrap();
             assert_eq!((target.transport, resolved.to_string().as_str()), (transport, address));
         }
-        for text in ["desk", "tel:5550100", "sips:desk@127.0.0.1", "sip:a@b;transport=ws"] {
+        for text in ["desk", "tel:5550100", "sips:desk@127.0.0.1", "sip:a@b;transport=sctp"] {
             assert!(Target::parse(text).is_err(), "{text}");
         }
     }

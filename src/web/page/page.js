@@ -111,6 +111,8 @@ function showCall(call) {
     ...score("we hear", call.mos.incoming),
     ...score("they hear", call.mos.outgoing),
     ...(call.one_way === null ? [] : [call.one_way.text]),
+    ...(call.answered_by === null ? [] : [`answered by: ${call.answered_by}`]),
+    ...(call.is_joined ? ["put through: the two talk through the box"] : []),
   ].join(" · ");
   const turns = byId("call").querySelector("tbody");
   turns.replaceChildren(...call.turns.map((turn) =>
