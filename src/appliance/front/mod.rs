@@ -99,9 +99,7 @@ pub fn run(
     let rings = rings::allocate(places).map_err(system("cannot allocate the rings"))?;
     let wake = listening(&runtime, rings.wake)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
-    let unsafe_keys = srtp_warnings(config);
-    unsafe_keys.iter().for_each(|text| tracing::warn!("{text}"));
-    standing.extend(unsafe_keys);
+    standing.extend(unsafe_keys(config));
     let (commander, commands) = mpsc_async::channel(limits::API_COMMANDS);
     let _web = web::start(web, Arc::clone(&board), commander)
         .map_err(system("cannot start the web thread"))?;
@@ -371,6 +369,13 @@ fn open_flights(config: &Config, paths: &Paths) -> Result<Option<FlightLog>, Sta
 
 /// Where calls may be made, with the count of those that were. A count that cannot be read or kept
 /// prevents these calls, and no others.
+/// Keys of encrypted sound that travel for everybody to read: told in the log and on the page.
+fn unsafe_keys(config: &Config) -> Vec<String> {
+    let told = srtp_warnings(config);
+    told.iter().for_each(|text| tracing::warn!("{text}"));
+    told
+}
+
 fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> Dialler {
     let settings = config.dial.clone();
     if settings.permission.is_on().is_err() {
