@@ -7,7 +7,7 @@ mod support;
 
 use std::net::Ipv4Addr;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::appliance::{Appliance, Setup};
@@ -25,11 +25,20 @@ fn is_installed() -> bool {
 }
 
 fn with_account(server: &Kamailio, transport: &str, password: &'static str) -> Appliance {
+    with_proxies(server, transport, password, "")
+}
+
+fn with_proxies(
+    server: &Kamailio,
+    transport: &str,
+    password: &'static str,
+    proxies: &str,
+) -> Appliance {
     let is_secure = ["tls", "wss"].contains(&transport);
     let address = if is_secure { server.secure } else { server.address };
     let account = format!(
         "name = \"office\"\nserver = \"{address}\"\ntransport = \"{transport}\"\nuser = \"1001\"\n\
-         realm = \"{REALM}\"\nkeep_alive_s = 10\n"
+         realm = \"{REALM}\"\nkeep_alive_s = 10\n{proxies}"
     );
     Setup::default()
         .with("sip.tls", &format!("authorities = \"{}\"", server.certificate().display()))
@@ -117,5 +126,28 @@ fn a_registrar_that_is_restarted_is_registered_with_again() {
         server.start_again();
         becomes(&appliance, "registered", NOTICED);
         wait::until("the registrar has it again", SOON, || server.has("1001").then_some(()));
+    }
+}
+
+/// One machine of two dies: calls come by the other within seconds, since the lost connection tells.
+#[test]
+fn the_second_proxy_is_registered_with_as_soon_as_the_first_is_gone() {
+    if !is_installed() {
+        return;
+    }
+    for transport in ["tcp", "ws"] {
+        let (mut first, second) = (Kamailio::start("MD5"), Kamailio::start("MD5"));
+        let proxies = format!("proxies = [\"{}\", \"{}\"]\n", first.address, second.address);
+        let appliance = with_proxies(&first, transport, PASSWORD, &proxies);
+        becomes(&appliance, "registered", SOON);
+        assert!(first.has("1001") && !second.has("1001"), "{transport}: the first is taken first");
+        let killed = Instant::now();
+        first.stop();
+        let took =
+            wait::until("the second has it", SOON, || second.has("1001").then(|| killed.elapsed()));
+        println!(
+            "{transport}: registered with the second {took:?} after the first was told to end"
+        );
+        assert_eq!(account(&appliance)["state"], "registered");
     }
 }

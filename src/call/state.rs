@@ -128,6 +128,8 @@ enum Timer {
     Answer,
     /// Nobody has answered our call.
     Unanswered,
+    /// It is not known who has.
+    Undecided,
     Floor,
 }
 
@@ -409,6 +411,7 @@ impl Call {
             match timer {
                 Timer::Answer => self.pick_up(now),
                 Timer::Unanswered => self.end(now, Cause::NoAnswer.into()),
+                Timer::Undecided => self.talk_at_last(now),
                 Timer::Floor => self.floor.timeout(now),
             }
         }

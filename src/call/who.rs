@@ -12,6 +12,9 @@ use crate::listen::answered::{Answered, Campaign, Known, OnMachine, Settings, St
 /// Who has not been told apart by then is not any more: what is heard is a conversation.
 const LISTEN_FOR: Duration = Duration::from_secs(12);
 
+/// A machine's greeting and the wait for its beep are over by then.
+pub(super) const DECIDED_WITHIN: Duration = Duration::from_secs(75);
+
 /// Listens to one call that we make.
 pub(super) struct Who {
     answered: Answered,
@@ -71,6 +74,12 @@ impl Who {
             self.told = Some((verdict, now));
         }
         (verdict, self.step(now, since))
+    }
+
+    /// Nothing has told who answered for longer than any greeting lasts, as where the other end holds us:
+    /// true if the call is to talk at last.
+    pub(super) fn give_up(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_decided, true)
     }
 
     fn step(&mut self, now: Instant, since: Instant) -> Step {

@@ -15,7 +15,7 @@ use crate::call::line::Line;
 use crate::call::media::HeardFrame;
 use crate::call::record::{CallRecord, Dialled, Direction, Progress};
 use crate::call::voice::Shelf;
-use crate::call::who::Who;
+use crate::call::who::{DECIDED_WITHIN, Who};
 use crate::converse::Variables;
 use crate::listen::answered::{OnMachine, Step};
 use crate::sip::{self, LegId};
@@ -111,8 +111,17 @@ impl Call {
         self.record.progress = Progress::Active { answered_at_ms: self.unix_ms(now) };
         if self.who.as_mut().is_none_or(|who| who.connect(now)) {
             self.floor.connected(now);
+        } else {
+            self.timers.set(Timer::Undecided, now + DECIDED_WITHIN);
         }
         self.out.push_back(Output::Recorded);
+    }
+
+    pub(super) fn talk_at_last(&mut self, now: Instant) {
+        let waits = self.who.as_mut().is_some_and(Who::give_up);
+        if waits && matches!(self.state, State::Active) {
+            self.floor.connected(now);
+        }
     }
 
     /// 20 ms of the other end.

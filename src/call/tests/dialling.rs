@@ -326,3 +326,17 @@ fn whoever_answers_is_greeted_at_once_where_that_is_wanted() {
     assert_eq!(desk.call.record().answered_by, Some(Verdict::Machine), "it is only written down");
     assert_eq!(desk.ending(), None);
 }
+
+#[test]
+fn a_call_that_hears_nobody_is_not_silent_for_ever() {
+    let mut desk = dial_with(SILENT, OnMachine::LeaveMessage);
+    desk.answers(Some(40_000));
+    // No frame comes where the other end holds us.
+    while desk.deadline.is_some_and(|at| at <= desk.start + Duration::from_secs(80))
+        && desk.call.next_frame(desk.now).is_none()
+    {
+        desk.now = desk.deadline.unwrap();
+        desk.input(Input::Timeout);
+    }
+    assert!(desk.call.next_frame(desk.now).is_some(), "it talks at last");
+}
