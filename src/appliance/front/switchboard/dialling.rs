@@ -7,11 +7,14 @@ use super::taking::local_time;
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::accounts::{NoTrunk, Trunk};
 use crate::appliance::front::dialler::{LATER, Order, Told, not_counted, not_placed};
+use crate::appliance::rtp_socket::PortsExhausted;
 use crate::base::{CallId, LanguageCode, Private};
 use crate::call::flight::Tracked;
 use crate::call::language::{Choice, Known, Manner};
 use crate::call::record::Dialled;
 use crate::call::{self, Cause, Outgoing, Start};
+use crate::converse::Variables;
+use crate::listen::answered::OnMachine;
 use crate::sip::{self, Flow};
 use crate::store::ledger::Written;
 use crate::trunk::Sign;
@@ -20,6 +23,28 @@ use crate::web::{Command, DialOrder, HungUp, NotPlaced, Placed};
 
 /// The last attempt's leg is still being ended when the next is due.
 const STILL_ENDING: Duration = Duration::from_millis(250);
+
+/// A call that is to go out, whoever wants it.
+pub(super) struct Wanted {
+    pub invite: sip::Invite,
+    pub peer: Private<String>,
+    pub dialled: Dialled,
+    pub manner: Manner,
+    pub ring: Duration,
+    pub variables: Variables,
+    pub on_machine: OnMachine,
+    /// What a person is told of a caller who waits.
+    pub offer: Option<Private<String>>,
+}
+
+/// Why there is no line for it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoLine {
+    #[error(transparent)]
+    Ports(#[from] PortsExhausted),
+    #[error("every line is in use")]
+    Full,
+}
 
 impl Switchboard {
     /// The interface asks for something.
@@ -145,41 +170,59 @@ impl Switchboard {
         let trunk = self.parts.accounts.trunk(order.trunk.as_deref(), &number, &mut self.parts.sip);
         let Trunk { name, answer, invite } =
             trunk.map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
-        let media = self.open_media(invite.flow);
-        let (sockets, media) = media.map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
-        let place = self.parts.places.reserve(id, sockets);
-        let place =
-            place.ok_or_else(|| NotPlaced::Unavailable("every line is in use".to_owned()))?;
         let dialled = Dialled { trunk: name, earlier };
         if let Some(order) = self.parts.dialler.order_mut(id) {
             (order.answer, order.dialled) = (answer, dialled.clone());
         }
-        let leg = self.parts.sip.reserve_leg();
-        let manner: Manner = self.abilities.manner(choice, &self.parts.call.tongues);
-        let call = Tracked::dial(
-            &self.parts.call,
-            Outgoing {
-                id,
-                leg,
-                start: Start { now, unix_ms: unix_ms(), local: local_time() },
-                invite: Box::new(invite),
-                peer: Private::new(number.reveal().to_owned()),
-                dialled,
-                media,
-                manner,
-                shelf: Arc::clone(&self.shelf),
-                ring: self.parts.dialler.settings().ring,
-                variables,
-                on_machine,
-                offer: None,
-            },
-        );
+        let manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let wanted = Wanted {
+            invite,
+            peer: Private::new(number.reveal().to_owned()),
+            dialled,
+            manner,
+            ring: self.parts.dialler.settings().ring,
+            variables,
+            on_machine,
+            offer: None,
+        };
+        self.open_line(now, id, wanted)
+            .map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
         tracing::info!(call = %id, "dialling");
         self.parts.dialler.begun(id);
-        self.legs.insert(leg, id);
-        self.lines.insert(id, Line::new(call, place));
         self.drain(now, id);
         self.admit();
+        Ok(())
+    }
+
+    /// Opens the line of a call that goes out. Its INVITE leaves when the line is drained.
+    pub(super) fn open_line(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        wanted: Wanted,
+    ) -> Result<(), NoLine> {
+        let Wanted { invite, peer, dialled, manner, ring, variables, on_machine, offer } = wanted;
+        let (sockets, media) = self.open_media(invite.flow)?;
+        let place = self.parts.places.reserve(id, sockets).ok_or(NoLine::Full)?;
+        let leg = self.parts.sip.reserve_leg();
+        let outgoing = Outgoing {
+            id,
+            leg,
+            start: Start { now, unix_ms: unix_ms(), local: local_time() },
+            invite: Box::new(invite),
+            peer,
+            dialled,
+            media,
+            manner,
+            shelf: Arc::clone(&self.shelf),
+            ring,
+            variables,
+            on_machine,
+            offer,
+        };
+        let call = Tracked::dial(&self.parts.call, outgoing);
+        self.legs.insert(leg, id);
+        self.lines.insert(id, Line::new(call, place));
         Ok(())
     }
 

@@ -9,18 +9,16 @@
 //! Invariant: a partner's partner is the call itself, and both forget each other with the first end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::taking::local_time;
-use super::{Line, Switchboard, unix_ms};
+use super::Switchboard;
+use super::dialling::{NoLine, Wanted};
 use crate::appliance::rings::AudioEventKind;
 use crate::base::{CallId, Private};
-use crate::call::flight::Tracked;
 use crate::call::language::Choice;
 use crate::call::media::MediaEvent;
 use crate::call::record::Dialled;
-use crate::call::{self, Cause, Outgoing, PutThrough, Start};
+use crate::call::{self, Cause, PutThrough};
 use crate::converse::Variables;
 use crate::converse::people::Address;
 use crate::listen::answered::OnMachine;
@@ -73,34 +71,26 @@ impl Switchboard {
         let manner = self.abilities.manner(choice, &self.parts.call.tongues);
         let id = CallId(self.next_call);
         self.next_call += 1;
-        let (sockets, media) = self.open_media(invite.flow).map_err(|_| 503_u16)?;
-        let place = self.parts.places.reserve(id, sockets).ok_or(486_u16)?;
-        let leg = self.parts.sip.reserve_leg();
         let (Address::Uri(peer) | Address::Number(peer)) = to;
-        let call = Tracked::dial(
-            &self.parts.call,
-            Outgoing {
-                id,
-                leg,
-                start: Start { now, unix_ms: unix_ms(), local: local_time() },
-                invite: Box::new(invite),
-                peer,
-                dialled: Dialled { trunk, earlier: Vec::new() },
-                media,
-                manner,
-                shelf: Arc::clone(&self.shelf),
-                ring: within,
-                variables: Variables::default(),
-                on_machine: OnMachine::Talk,
-                offer: Some(offer),
-            },
-        );
+        let wanted = Wanted {
+            invite,
+            peer,
+            dialled: Dialled { trunk, earlier: Vec::new() },
+            manner,
+            ring: within,
+            variables: Variables::default(),
+            on_machine: OnMachine::Talk,
+            offer: Some(offer),
+        };
+        self.open_line(now, id, wanted).map_err(|error| match error {
+            NoLine::Ports(_) => 503_u16,
+            NoLine::Full => 486,
+        })?;
         tracing::info!(call = %id, caller = %caller, "calling a person");
-        self.legs.insert(leg, id);
-        let partner = Partner { call: caller, is_person: false, is_joined: false, answer };
-        self.lines.insert(id, Line { partner: Some(partner), ..Line::new(call, place) });
-        if let Some(line) = self.lines.get_mut(&caller) {
-            line.partner = Some(Partner { call: id, is_person: true, is_joined: false, answer });
+        for (one, other, is_person) in [(id, caller, false), (caller, id, true)] {
+            if let Some(line) = self.lines.get_mut(&one) {
+                line.partner = Some(Partner { call: other, is_person, is_joined: false, answer });
+            }
         }
         self.drain(now, id);
         self.admit();
