@@ -35,9 +35,9 @@ pub struct Agreement {
     entropy: Entropy,
     /// The suite under which the call is encrypted.
     suite: Option<SrtpSuite>,
-    /// One that was, since the last description of ours: until the next one a branch may still answer to
-    /// the key that stands in it.
-    given_up: Option<SrtpSuite>,
+    /// Those that were, since the last description of ours: until the next one a branch may still answer to
+    /// the keys that stand in it.
+    given_up: Vec<SrtpSuite>,
 }
 
 impl Agreement {
@@ -52,7 +52,7 @@ impl Agreement {
             revision: Revision::default(),
             entropy,
             suite: None,
-            given_up: None,
+            given_up: Vec::new(),
         }
     }
 
@@ -81,19 +81,22 @@ impl Agreement {
         Ok(self.agreed(&negotiated))
     }
 
-    /// A key of ours that is given up is not offered again.
+    /// Keys of ours that are given up are not offered again.
     fn renew(&mut self) {
-        let given_up = self.given_up.take().filter(|suite| self.suite != Some(*suite));
-        if let Some(suite) = given_up {
-            self.local.keys.renew(suite, &mut self.entropy);
+        for suite in std::mem::take(&mut self.given_up) {
+            if self.suite != Some(suite) {
+                self.local.keys.renew(suite, &mut self.entropy);
+            }
         }
     }
 
     fn agreed(&mut self, negotiated: &Negotiated) -> Plan {
         let suite = negotiated.keying.as_ref().map(|keying| keying.suite);
         let before = std::mem::replace(&mut self.suite, suite);
-        if before != suite {
-            self.given_up = before.or(self.given_up);
+        if let Some(before) = before.filter(|_| before != suite)
+            && !self.given_up.contains(&before)
+        {
+            self.given_up.push(before);
         }
         plan(negotiated)
     }

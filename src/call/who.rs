@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::ending::Cause;
 use super::media::HeardFrame;
 use crate::listen::answered::{Answered, Campaign, Known, OnMachine, Settings, Step, Verdict};
 
@@ -77,9 +78,27 @@ impl Who {
     }
 
     /// Nothing has told who answered for longer than any greeting lasts, as where the other end holds us:
-    /// true if the call is to talk at last.
-    pub(super) fn give_up(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_decided, true)
+    /// what the call is to do at last.
+    pub(super) fn give_up(&mut self) -> Step {
+        if std::mem::replace(&mut self.is_decided, true) {
+            return Step::Listen;
+        }
+        let wants_message = self.campaign.is_some_and(|c| c.on_machine == OnMachine::LeaveMessage);
+        match self.told.map(|(verdict, _)| verdict) {
+            Some(Verdict::Machine) if wants_message => Step::LeaveMessage,
+            // It still rings: nobody is there.
+            Some(Verdict::Ringback | Verdict::Announcement) => Step::HangUp,
+            _ => Step::Talk,
+        }
+    }
+
+    /// Nobody has answered, or nobody whom the owner wants to talk to.
+    pub(super) fn cause(&self) -> Cause {
+        match self.told.map(|(verdict, _)| verdict) {
+            Some(Verdict::Busy) => Cause::CalleeBusy,
+            Some(Verdict::Ringback | Verdict::Announcement) => Cause::NoAnswer,
+            _ => Cause::NoPerson,
+        }
     }
 
     fn step(&mut self, now: Instant, since: Instant) -> Step {

@@ -180,7 +180,8 @@ impl Conversation {
         self.stop(self.voice.interruptible());
         self.forget_keys();
         self.asked = None;
-        self.held = None;
+        // That nobody was reached is news in any language.
+        self.held = self.held.take().filter(|held| matches!(held, Held::NotTransferred(_)));
         self.thinking.switch(&playbook);
         self.dialogue = Dialogue::new(Arc::clone(&playbook)).beginning(self.settings.began);
         self.playbook = playbook;

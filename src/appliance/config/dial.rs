@@ -206,8 +206,8 @@ mod tests {
         let dial = from_text(&text).unwrap().dial;
         let number = dial.number("030 123456").unwrap();
         assert_eq!(number.reveal(), "+4930123456");
-        assert_eq!(dial.most(&number), Money::of_units(0.06).unwrap());
-        assert_eq!(dial.most(&dial.number("+12125550100").unwrap()), Money::of_units(3.0).unwrap());
+        assert_eq!(dial.most(&number), Money::of_units(0.1).unwrap());
+        assert_eq!(dial.most(&dial.number("+12125550100").unwrap()), Money::of_units(5.0).unwrap());
         assert!(dial.number("0900 1234567").is_err());
         assert_eq!(dial.limits.budget, Money::of_units(2.5));
         assert_eq!(dial.schedule.busy, [seconds(60), seconds(300)]);

@@ -367,8 +367,6 @@ fn open_flights(config: &Config, paths: &Paths) -> Result<Option<FlightLog>, Sta
     opened.map(Some).map_err(system("cannot keep flight records in the state folder"))
 }
 
-/// Where calls may be made, with the count of those that were. A count that cannot be read or kept
-/// prevents these calls, and no others.
 /// Keys of encrypted sound that travel for everybody to read: told in the log and on the page.
 fn unsafe_keys(config: &Config) -> Vec<String> {
     let told = srtp_warnings(config);
@@ -376,6 +374,8 @@ fn unsafe_keys(config: &Config) -> Vec<String> {
     told
 }
 
+/// Where calls may be made, with the count of those that were. A count that cannot be read or kept
+/// prevents these calls, and no others.
 fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> Dialler {
     let settings = config.dial.clone();
     if settings.permission.is_on().is_err() {

@@ -118,9 +118,22 @@ impl Call {
     }
 
     pub(super) fn talk_at_last(&mut self, now: Instant) {
-        let waits = self.who.as_mut().is_some_and(Who::give_up);
-        if waits && matches!(self.state, State::Active) {
-            self.floor.connected(now);
+        let step = self.who.as_mut().map_or(Step::Listen, Who::give_up);
+        self.take_step(now, step);
+    }
+
+    fn take_step(&mut self, now: Instant, step: Step) {
+        if !matches!(self.state, State::Active) {
+            return;
+        }
+        match step {
+            Step::Listen => (),
+            Step::Talk | Step::Introduce => self.floor.connected(now),
+            Step::LeaveMessage => self.floor.leave_message(now),
+            Step::HangUp => {
+                let cause = self.who.as_ref().map_or(Cause::NoPerson, Who::cause);
+                self.end(now, cause.into());
+            }
         }
     }
 
@@ -133,12 +146,7 @@ impl Call {
                 self.record.answered_by = verdict;
                 self.out.push_back(Output::Recorded);
             }
-            match step {
-                Step::Talk | Step::Introduce if is_active => self.floor.connected(now),
-                Step::LeaveMessage if is_active => self.floor.leave_message(now),
-                Step::HangUp if is_active => self.end(now, Cause::NoPerson.into()),
-                _ => (),
-            }
+            self.take_step(now, step);
         }
         if is_active {
             self.floor.heard(now, frame);

@@ -340,3 +340,21 @@ fn a_call_that_hears_nobody_is_not_silent_for_ever() {
     }
     assert!(desk.call.next_frame(desk.now).is_some(), "it talks at last");
 }
+
+#[test]
+fn a_machine_that_talks_on_is_not_answered_within_our_message() {
+    let mut desk = dial_with(Some(&"a very long story ".repeat(11)), OnMachine::LeaveMessage);
+    desk.phrase_frames = 1_500;
+    desk.answers(Some(40_000));
+    desk.run(400, false);
+    desk.run(6_000, true);
+    desk.run(8_000, false);
+    desk.says("to speak to a person press zero");
+    desk.run(60_000, false);
+    let said = desk.replies().concat();
+    assert!(said.contains("a very long story"), "{said}");
+    assert_eq!(said.matches('?').count(), 0, "{said}");
+    assert_eq!(desk.ending(), Some(Cause::Goodbye));
+    let frames: u32 = desk.played.iter().map(|(_, frames)| *frames).max().unwrap();
+    assert!(frames > 1_000, "it is said to its end: {frames} frames of 20 ms");
+}

@@ -1,12 +1,15 @@
 //! The first words: to a caller a greeting, to somebody whom we called who calls, and why.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::Conversation;
 use super::engine::Engine;
+use super::{Conversation, Timer};
 use crate::base::Private;
 use crate::converse::alphabet::{EndCause, Purpose};
 use crate::converse::playbook::Variables;
+
+/// The longest message: what is said of a call's reason has a bound, and machines have one.
+const MESSAGE_GUARD: Duration = Duration::from_secs(120);
 
 /// Who has begun the call.
 #[derive(Clone, Debug)]
@@ -31,7 +34,8 @@ impl Conversation {
         let is_message = matches!(self.beginning, Beginning::Message(_));
         let _ = self.say(now, parts, !is_message, Purpose::Greeting);
         if is_message {
-            return self.leave(now, EndCause::Goodbye);
+            self.leave(now, EndCause::Goodbye);
+            return self.timers.set(Timer::HangUp, now + MESSAGE_GUARD);
         }
         // To a caller who is heard by keys alone the menu was told instead.
         if let Beginning::Dialled(_) = self.beginning

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::beginning::Beginning;
 use super::{Caller, Conversation, Phase, Timer};
 use crate::converse::alphabet::{EndCause, Output, Speech};
 use crate::converse::dialogue::{Reaction, Understanding};
@@ -19,6 +20,10 @@ impl Conversation {
     /// What a caller who speaks into the farewell gets: an answer, if there is something to answer.
     /// It is believed no more than elsewhere, or a noise at the end would be acted upon.
     pub(super) fn second_thought(&self, cause: EndCause, speech: &Speech) -> Option<Reaction> {
+        // A machine goes on talking, and is not answered.
+        if matches!(self.beginning, Beginning::Message(_)) {
+            return None;
+        }
         let reaction = self.dialogue.clone().hear(speech);
         let wish = match reaction.understanding {
             Understanding::Intent { id, .. } => !self.playbook.intent(id).weak,

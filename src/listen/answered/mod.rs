@@ -156,14 +156,13 @@ impl Voice {
 #[derive(Debug)]
 enum Phase {
     /// Frames of speech, and of speech or tones, so far.
-    Early {
-        speech: u32,
-        sound: u32,
-    },
+    Early { speech: u32, sound: u32 },
     Connected {
         greeting: Greeting,
         speech: u32,
         rings: u32,
+        /// It rang after the answer.
+        has_rung: bool,
     },
 }
 
@@ -204,7 +203,12 @@ impl Answered {
     /// The call is answered, as far as signalling says. What was heard before tells nothing any more.
     pub fn connect(&mut self) {
         if matches!(self.phase, Phase::Early { .. }) {
-            self.phase = Phase::Connected { greeting: Greeting::new(), speech: 0, rings: 0 };
+            self.phase = Phase::Connected {
+                greeting: Greeting::new(),
+                speech: 0,
+                rings: 0,
+                has_rung: false,
+            };
             self.frames = 0;
             self.verdict = None;
         }
@@ -240,7 +244,7 @@ impl Answered {
                     .or(announced.then_some(Verdict::Announcement))
                     .or(is_silent.then_some(Verdict::Silence))
             }
-            Phase::Connected { greeting, speech, rings } => {
+            Phase::Connected { greeting, speech, rings, has_rung } => {
                 *speech += u32::from(is_speech);
                 let has_spoken = *speech >= SPOKEN_FRAMES;
                 let signal = signal.filter(|signal| {
@@ -250,12 +254,14 @@ impl Answered {
                 });
                 if signal == Some(Signal::Ringing) {
                     greeting.restart();
-                    *speech = 0;
+                    (*speech, *has_rung) = (0, true);
                 }
                 if is_speech {
                     *rings = 0;
                 }
                 let manner = greeting.frame(&self.settings, is_speech);
+                // The pause between two rings is nobody's silence.
+                let manner = manner.filter(|manner| *manner != Manner::Silence || !*has_rung);
                 // What hung up sounds busy, not like a beep.
                 let has_hung_up = matches!(self.verdict, Some(Verdict::Busy | Verdict::Congestion));
                 let beep = beep.filter(|_| has_spoken && !has_hung_up);

@@ -99,7 +99,7 @@ fn we_refresh_by_reinvite_where_it_does_not_with_the_description_that_stands() {
     let invite = bench.one();
     assert_eq!((invite.method(), invite.body().as_bytes()), ("INVITE", ANSWER));
     assert_eq!(invite.header("Session-Expires"), "1800;refresher=uac");
-    bench.receive(&reply(&invite, 200, "caller", &[CONTACT], "answer"));
+    bench.receive(&reply(&invite, 200, "caller", &[CONTACT], SDP));
     assert_eq!(bench.one().method(), "ACK");
     assert!(bench.events.is_empty(), "a refresh negotiates nothing: {:?}", bench.events);
     // The peer said nothing of the timer, so it stays ours.
@@ -290,4 +290,19 @@ fn a_refresh_that_waits_has_the_description_of_its_time() {
     bench.pass_until_sent(seconds(11));
     let again = bench.take().pop().unwrap();
     assert_eq!((again.method(), again.body()), ("INVITE", "v=0\r\nheld\r\n"));
+}
+
+/// The callee has moved: its answer to our refresh says where.
+#[test]
+fn a_refresh_whose_answer_is_new_is_told_and_one_whose_answer_stands_is_not() {
+    for (origin, told) in [("o=- 1 1 IN IP4 192.0.2.7", false), ("o=- 1 2 IN IP4 192.0.2.7", true)]
+    {
+        let mut bench = Bench::new();
+        let (_, _) = up_with(&mut bench, &["Session-Expires: 600"]);
+        bench.pass(seconds(300));
+        let refresh = bench.one();
+        let answer = format!("v=0\r\n{origin}\r\n");
+        bench.receive(&reply(&refresh, 200, "caller", &[CONTACT], &answer));
+        assert_eq!(bench.said() == ["OfferAnswered"], told, "{origin}");
+    }
 }

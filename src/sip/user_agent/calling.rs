@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::api::{EndCause, Event, Invite, LegId};
 use super::authentication::Authentication;
-use super::compose::{Body, SDP, body_of, retry_after_s};
+use super::compose::{Body, SDP, body_of, origin_of, retry_after_s};
 use super::leg::{Calling, Cancelling, Early, Exchange, Leg, LegTimer, State, Up};
 use super::reliable::offer_extensions;
 use super::session::{Session, longer_s};
@@ -153,7 +153,8 @@ impl Leg {
             Exchange::Idle
         };
         let local_sdp = invite.body().to_vec();
-        let up = Up { local_sdp, ..Up::new(dialog, exchange, response) };
+        let remote_origin = sdp.as_deref().and_then(origin_of);
+        let up = Up { local_sdp, remote_origin, ..Up::new(dialog, exchange, response) };
         self.state = State::Up(Box::new(up));
         self.session_agreed(now, Session::of_answer(response));
         if was_cancelled {

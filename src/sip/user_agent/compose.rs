@@ -83,6 +83,12 @@ fn sdp_part(content_type: &str, body: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
+/// The `o=` line of a description, which tells a changed one from the same (RFC 3264 section 8).
+pub(super) fn origin_of(sdp: &[u8]) -> Option<Vec<u8>> {
+    let mut lines = sdp.split(|byte| *byte == b'\n');
+    lines.find(|line| line.starts_with(b"o=")).map(|line| line.trim_ascii_end().to_vec())
+}
+
 /// A key in an INFO body: `Signal=5` and `Duration=160`, or the key alone. Milliseconds.
 pub(super) fn key_of(request: &Request) -> Option<(char, u32)> {
     const USUAL_MS: u32 = 250;

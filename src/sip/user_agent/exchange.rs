@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::api::{EndCause, Event, OfferBy, Warning};
 use super::authentication::Authentication;
-use super::compose::{Body, SDP, body_of};
+use super::compose::{Body, SDP, body_of, origin_of};
 use super::in_dialog::Asking;
 use super::leg::{Asked, Exchange, Leg, LegTimer, Occasion, OurOffer, State};
 use super::offered::{Unacknowledged, warn};
@@ -131,6 +131,9 @@ impl Leg {
                     session.write_answer(&mut ok);
                 }
                 up.local_sdp.clone_from(&sdp);
+                if let Body::Sdp(offer) = body_of(&asked.request, asked.request.body()) {
+                    up.remote_origin = origin_of(&offer);
+                }
                 ok.set_body(SDP, sdp);
                 self.send_accepted(now, stack, &asked, ok);
                 self.session_agreed(now, session);
@@ -293,8 +296,14 @@ impl Leg {
                 let ours = up.session.filter(|session| session.refresher == Refresher::Us);
                 let session = Session::of_answer(response).or(ours);
                 match body_of(response, response.body()) {
-                    _ if is_refresh => {}
-                    Body::Sdp(sdp) => stack.event(Event::OfferAnswered { leg, sdp }),
+                    Body::Sdp(sdp) => {
+                        let origin = origin_of(&sdp);
+                        if !is_refresh || origin != up.remote_origin {
+                            up.remote_origin = origin;
+                            stack.event(Event::OfferAnswered { leg, sdp });
+                        }
+                    }
+                    Body::None | Body::Foreign if is_refresh => {}
                     Body::None | Body::Foreign => {
                         stack.event(Event::OfferFailed { leg, status: 488 });
                     }

@@ -78,6 +78,8 @@ pub(super) struct Offered {
     /// What responses copy of the INVITE.
     pub invite: Request,
     pub has_offer: bool,
+    /// The `o=` line of the offer.
+    pub origin: Option<Vec<u8>>,
     pub transaction: TransactionId,
     pub ring: Option<Response>,
     /// The caller wants what we say before the answer acknowledged (RFC 3262).
@@ -123,6 +125,8 @@ pub(super) struct Up {
     pub refer: Option<Refer>,
     /// Our description as the peer has it.
     pub local_sdp: Vec<u8>,
+    /// The `o=` line of the peer's description that counts.
+    pub remote_origin: Option<Vec<u8>>,
     pub session: Option<Session>,
     /// A 422 was obeyed since the last refresh.
     pub is_longer: bool,
@@ -140,6 +144,7 @@ impl Up {
             deferred: None,
             refer: None,
             local_sdp: Vec::new(),
+            remote_origin: None,
             session: None,
             is_longer: false,
             refreshing: None,
@@ -150,7 +155,8 @@ impl Up {
 
 #[derive(Clone)]
 pub(super) struct OurOffer {
-    /// `None`: the description that stands, to refresh the session. Its answer changes nothing.
+    /// `None`: the description that stands, to refresh the session. An answer that stands, too, changes
+    /// nothing.
     pub sdp: Option<Vec<u8>>,
     /// How often it met a glare.
     pub glares: u8,

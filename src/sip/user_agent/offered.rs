@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::api::{EndCause, Event, Warning};
-use super::compose::{Body, SDP, body_of};
+use super::compose::{Body, SDP, body_of, origin_of};
 use super::leg::{AfterAck, AwaitingAck, Exchange, Leg, LegTimer, Occasion, Offered, State, Up};
 use super::session::Wish;
 use super::stack::Stack;
@@ -55,7 +55,7 @@ impl Leg {
         let Some(sdp) = sdp else { return };
         match std::mem::replace(&mut self.state, State::Over) {
             State::Offered(offered) => {
-                let Offered { dialog, invite, has_offer, transaction, .. } = *offered;
+                let Offered { dialog, invite, has_offer, origin, transaction, .. } = *offered;
                 let session = Wish::of(&invite).agree(stack.settings.session_expires_s);
                 let is_late_offer = !has_offer;
                 let mut ok = response_to(&invite, 200, Some(dialog.local_tag()));
@@ -72,7 +72,11 @@ impl Leg {
                     stack,
                     Unacknowledged { transaction, invite_seq, ok, occasion, is_late_offer },
                 );
-                let up = Up { local_sdp: sdp, ..Up::new(dialog, exchange, &invite) };
+                let up = Up {
+                    local_sdp: sdp,
+                    remote_origin: origin,
+                    ..Up::new(dialog, exchange, &invite)
+                };
                 self.state = State::Up(Box::new(up));
                 self.session_agreed(now, session);
             }
@@ -138,6 +142,9 @@ impl Leg {
         self.timers.cancel(LegTimer::NoAck);
         let leg = self.id;
         let answer = answer.filter(|_| awaiting.is_late_offer);
+        if let Some(answer) = &answer {
+            up.remote_origin = origin_of(answer);
+        }
         match (awaiting.occasion, answer) {
             (Occasion::Call, answer) => stack.event(Event::Established { leg, answer }),
             (Occasion::Reinvite, Some(sdp)) => stack.event(Event::OfferAnswered { leg, sdp }),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::UserAgent;
 use super::api::{Admission, Event, HEADERS_OF_INTEREST, Incoming};
-use super::compose::{Body, SDP, body_of};
+use super::compose::{Body, SDP, body_of, origin_of};
 use super::inspect::{self, Refusal};
 use super::leg::{Leg, LegTimer, Offered, State};
 use super::reliable::Reliable;
@@ -76,10 +76,12 @@ impl UserAgent {
         let incoming = Box::new(describe(invite, flow));
         let expires_s = invite.expires().map(u64::from).filter(|seconds| *seconds > 0);
         let has_offer = incoming.offer.is_some();
+        let incoming_origin = incoming.offer.as_deref().and_then(origin_of);
         let offered = Offered {
             dialog,
             invite: template_of(invite),
             has_offer,
+            origin: incoming_origin,
             transaction,
             ring: None,
             reliable: Reliable::wanted(invite, &mut self.stack.entropy),

@@ -23,8 +23,9 @@ pub use tariff::{Money, Tariff};
 
 use std::time::Duration;
 
-/// Time that a call may take beyond the longest one, for the words that end it.
-const FAREWELL: Duration = Duration::from_secs(60);
+/// Time that a call may take beyond the longest one: until it is known who has answered, and for the words
+/// that end it.
+const BEYOND: Duration = Duration::from_secs(75 + 60);
 
 /// The owner's rules.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +66,7 @@ impl Settings {
 
     /// The most that one call of this number can cost: what is set aside for it.
     pub fn most(&self, number: &Number) -> Money {
-        self.tariff.cost(number, self.longest + FAREWELL)
+        self.tariff.cost(number, self.longest + BEYOND)
     }
 }
 
@@ -110,6 +111,6 @@ mod tests {
     #[test]
     fn the_longest_call_and_its_farewell_are_set_aside() {
         let number = settings().number("030 123456").unwrap();
-        assert_eq!(settings().most(&number), Money::of_units(0.12).unwrap());
+        assert_eq!(settings().most(&number), Money::of_units(0.16).unwrap());
     }
 }

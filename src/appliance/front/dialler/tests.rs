@@ -32,7 +32,7 @@ impl Desk {
             limits: Limits { per_minute: 100, per_day, budget: Money::of_units(10.0) },
             schedule: Schedule { busy: vec![seconds(60), seconds(300)], no_answer: vec![] },
             ring: seconds(45),
-            longest: seconds(240),
+            longest: seconds(165),
         };
         let kept = LedgerFile::open(&folder.join("dialled.json")).unwrap();
         Self { dialler: Dialler::new(settings, Some(kept)), now: Instant::now(), folder }

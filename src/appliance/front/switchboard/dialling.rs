@@ -331,6 +331,12 @@ impl Switchboard {
         {
             return;
         }
+        // News of a REFER that was given up, while somebody is called in its place.
+        let is_late = matches!(event, sip::Event::Refer { .. })
+            && self.lines.get(&id).is_some_and(|line| line.call.awaits_person());
+        if is_late {
+            return;
+        }
         self.call(now, id, call::Input::Sip(event));
         let of_order = self.parts.dialler.order(id).map(|order| order.answer);
         let of_person = || self.lines.get(&id)?.partner.map(|partner| partner.answer);
