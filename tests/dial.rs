@@ -217,8 +217,8 @@ fn what_is_not_allowed_is_not_called_and_limits_hold_over_a_crash() {
         return;
     }
     let (callee, at) = Sipp::answering(include_str!("sipp/callee-answer.xml"), 2);
-    // Room for one call of six minutes: five and one for the farewell.
-    let keys = "deny = [\"+49900\"]\ncalls_per_day = 2\ncost_per_minute = 1\nbudget_per_day = 7\n";
+    // Room for one call of eight begun minutes: five, until it is known who answers, and the farewell.
+    let keys = "deny = [\"+49900\"]\ncalls_per_day = 2\ncost_per_minute = 1\nbudget_per_day = 10\n";
     let mut appliance = calling(at, keys);
     let ask = |appliance: &Appliance, body: Value| {
         let (status, answer) = appliance.send("POST", "/api/calls/dial", Some(&body)).unwrap();
