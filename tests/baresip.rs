@@ -14,12 +14,9 @@ use support::baresip::Baresip;
 use support::sound::{self, Sound};
 use support::{peers, wait};
 
-/// Between the end of what the box says and the caller's next word.
-const PAUSE_MS: u32 = 1_500;
 const ANSWER: Duration = Duration::from_secs(20);
 /// A sentence, its decoding on a busy machine, and the reply.
 const TURN: Duration = Duration::from_secs(60);
-const GREETING: [&str; 2] = ["Hello, this is Northgate Logistics.", "How can I help you?"];
 const HOURS: &str = "We are open Monday to Friday from 8 am to 6 pm, and on Saturday from 9 am to \
      1 pm. Is there anything else I can do for you?";
 
@@ -27,20 +24,15 @@ fn is_installed() -> bool {
     peers::is_installed("baresip", "baresip-core") && peers::is_installed("flite", "flite")
 }
 
-fn record_of(appliance: &Appliance, user: &str) -> Option<Value> {
-    let user = format!("sip:{user}@");
-    appliance.record(|call| call["peer"].as_str().unwrap().contains(&user))
-}
-
 /// Waits for a turn of this caller whose reply contains `words`.
 fn reply_with(appliance: &Appliance, user: &str, words: &str) -> Value {
     let turn = wait::within(TURN, || {
-        let record = record_of(appliance, user)?;
+        let record = appliance.record_of(user)?;
         let turns = record["turns"].as_array().unwrap();
         let is_it = |turn: &&Value| turn["reply"].as_str().unwrap().contains(words);
         turns.iter().find(is_it).cloned()
     });
-    turn.unwrap_or_else(|| panic!("no {words:?} in {:#?}", record_of(appliance, user)))
+    turn.unwrap_or_else(|| panic!("no {words:?} in {:#?}", appliance.record_of(user)))
 }
 
 /// What the record calls a codec, and what baresip does.
@@ -68,17 +60,10 @@ struct Sounds {
 
 impl Sounds {
     fn new() -> Self {
-        let greeting = GREETING.map(sound::flite);
-        let greeting_ms: u32 = greeting.iter().map(Sound::length_ms).sum();
-        let after = |ms: u32, text| {
-            let mut samples = sound::silence_ms(ms + PAUSE_MS);
-            samples.extend(sound::speak(text));
-            samples
-        };
         Self {
-            question: after(greeting_ms, "what are your opening hours"),
-            goodbye: after(sound::flite(HOURS).length_ms(), "thank you goodbye"),
-            greeting,
+            question: sound::after_greeting("what are your opening hours"),
+            goodbye: sound::after(sound::flite(HOURS).length_ms(), "thank you goodbye"),
+            greeting: sound::GREETING.map(sound::flite),
         }
     }
 }
@@ -116,7 +101,7 @@ fn talk(appliance: &Appliance, sounds: &Sounds, mut caller: Baresip, user: &str)
 
 fn ended_record(appliance: &Appliance, user: &str) -> Value {
     wait::until("the record is complete", ANSWER, || {
-        record_of(appliance, user).filter(|record| record["state"] == "ended")
+        appliance.record_of(user).filter(|record| record["state"] == "ended")
     })
 }
 
@@ -261,12 +246,12 @@ fn its_keys_are_heard_and_a_hold_keeps_the_call() {
         wait::until(command, ANSWER, || {
             (caller.lines_with("stream: update 'audio'") == offers).then_some(())
         });
-        assert_eq!(record_of(&appliance, user).unwrap()["state"], "active");
+        assert_eq!(appliance.record_of(user).unwrap()["state"], "active");
     }
     // Yes to "Is there anything else I can do for you?".
     caller.command("sndcode", "1");
     reply_with(&appliance, user, "What can I do for you?");
-    let record = record_of(&appliance, user).unwrap();
+    let record = appliance.record_of(user).unwrap();
     assert_eq!(record["state"], "active", "{record:#}");
     caller.command("hangup", "");
     let record = ended_record(&appliance, user);
@@ -282,9 +267,7 @@ fn it_is_put_through_to_a_person_and_taken_back_when_nobody_wants_it() {
     let mut anna = Baresip::start("anna", Ipv4Addr::LOCALHOST.into(), "udp", "PCMU/8000/1");
     let person = format!("name = \"Anna\"\naddress = \"{}\"", anna.uri());
     let appliance = Setup::default().with("[person]", &person).start();
-    let greeting_ms: u32 = GREETING.map(sound::flite).iter().map(Sound::length_ms).sum();
-    let mut wish = sound::silence_ms(greeting_ms + PAUSE_MS);
-    wish.extend(sound::speak("i want to speak to a person"));
+    let wish = sound::after_greeting("i want to speak to a person");
 
     let user = "caller-through";
     let mut caller = dial(&appliance, user, "udp", "PCMU");
@@ -306,7 +289,7 @@ fn it_is_put_through_to_a_person_and_taken_back_when_nobody_wants_it() {
     anna.event("CALL_INCOMING", TURN);
     anna.command("hangup", "");
     reply_with(&appliance, user, "I cannot reach Anna at the moment. Shall I take a message?");
-    let record = record_of(&appliance, user).unwrap();
+    let record = appliance.record_of(user).unwrap();
     assert_eq!(record["state"], "active", "{record:#}");
     // No to the offer: the caller is ours again and goes on.
     caller.command("sndcode", "2");

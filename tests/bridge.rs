@@ -13,11 +13,9 @@ use support::baresip::Baresip;
 use support::sound::{self, Sound};
 use support::{peers, wait};
 
-const PAUSE_MS: u32 = 1_500;
 const ANSWER: Duration = Duration::from_secs(20);
 /// A sentence, its decoding on a busy machine, and the reply.
 const TURN: Duration = Duration::from_secs(60);
-const GREETING: [&str; 2] = ["Hello, this is Northgate Logistics.", "How can I help you?"];
 const CALLER_SAYS: &str = "My order has been lying in your depot since Tuesday morning.";
 const PERSON_SAYS: &str = "I will have it delivered to you this afternoon.";
 
@@ -27,24 +25,16 @@ fn telephone(user: &str) -> Baresip {
 
 /// A caller who asks for a person once the greeting is over.
 fn asking(appliance: &Appliance, user: &str) -> Baresip {
-    let greeting_ms: u32 = GREETING.map(sound::flite).iter().map(Sound::length_ms).sum();
-    let mut wish = sound::silence_ms(greeting_ms + PAUSE_MS);
-    wish.extend(sound::speak("i want to speak to a person"));
     let mut caller = telephone(user);
     caller.command("dial", &appliance.uri());
     caller.event("CALL_ESTABLISHED", ANSWER);
-    caller.play(&wish);
+    caller.play(&sound::after_greeting("i want to speak to a person"));
     caller
 }
 
-fn call_of(appliance: &Appliance, user: &str) -> Option<Value> {
-    let user = format!("sip:{user}@");
-    appliance.record(|call| call["peer"].as_str().unwrap().contains(&user))
-}
-
 fn becomes(appliance: &Appliance, user: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    let found = wait::within(TURN, || call_of(appliance, user).filter(|call| is_so(call)));
-    found.unwrap_or_else(|| panic!("{what}: {:#?}", call_of(appliance, user)))
+    let found = wait::within(TURN, || appliance.record_of(user).filter(|call| is_so(call)));
+    found.unwrap_or_else(|| panic!("{what}: {:#?}", appliance.record_of(user)))
 }
 
 fn likeness(heard: &Baresip, words: &str) -> f64 {
@@ -65,23 +55,19 @@ fn the_two_talk_through_the_box_once_the_person_has_pressed_1() {
     anna.event("CALL_INCOMING", TURN);
     anna.command("accept", "");
     anna.event("CALL_ESTABLISHED", ANSWER);
-    let waiting = call_of(&appliance, "caller-bridged").unwrap();
+    let waiting = appliance.record_of("caller-bridged").unwrap();
     assert_eq!(waiting["is_joined"], false, "an answer alone takes nobody: {waiting:#}");
     anna.command("sndcode", "1");
     for user in ["caller-bridged", "anna"] {
         becomes(&appliance, user, "joined", |call| call["is_joined"] == true);
     }
-    let turns = call_of(&appliance, "caller-bridged").unwrap()["turn_count"].clone();
+    let turns = appliance.record_of("caller-bridged").unwrap()["turn_count"].clone();
     caller.play(&sound::speak(CALLER_SAYS));
     anna.play(&sound::speak(PERSON_SAYS));
     let longest =
         [CALLER_SAYS, PERSON_SAYS].map(|words| sound::speak(words).len()).into_iter().max();
     let packets_said = longest.unwrap() as u64 / 320;
-    let packets = |user| {
-        call_of(&appliance, user).unwrap()["id"].as_str().map(|id| {
-            appliance.api(&format!("/api/calls/{id}"))["rtp"]["packets_sent"].as_u64().unwrap()
-        })
-    };
+    let packets = |user| appliance.record_of(user)?["rtp"]["packets_sent"].as_u64();
     // The sentence and a second more have gone to the person.
     let enough = packets("anna").unwrap() + packets_said + 50;
     wait::until("both have spoken", TURN, || (packets("anna")? >= enough).then_some(()));

@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a clock, a socket, a file or a random source.
 
+pub mod address;
 pub mod entropy;
 pub mod ids;
 pub mod keying;

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::media::{Plan, Report};
+use crate::base::address::is_private;
 
 /// Silence on the line that is no slow start.
 const AT_BEGIN: Duration = Duration::from_secs(5);
@@ -137,7 +138,7 @@ impl Watch {
             sounded: Since { count: report.sound_ms, at: now },
             base: *report,
             last: *report,
-            behind_nat: is_private(described) && !is_private(signals_from),
+            behind_nat: is_local(described) && !is_local(signals_from),
             both_send: plan.sends && plan.receives,
             told: None,
         }
@@ -200,16 +201,13 @@ impl Watch {
     }
 }
 
-/// An address that has no meaning in the Internet (RFC 1918, 3927, 4193, 6598).
-fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [a, b, ..] = ip.octets();
-            let is_shared = a == 100 && (64..128).contains(&b);
-            ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared
-        }
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    }
+/// An address that has no meaning in the Internet: private, or shared by a provider's customers (RFC 6598).
+fn is_local(ip: IpAddr) -> bool {
+    let is_shared = match ip.to_canonical() {
+        IpAddr::V4(ip) => matches!(ip.octets(), [100, 64..128, ..]),
+        IpAddr::V6(_) => false,
+    };
+    is_shared || is_private(ip)
 }
 
 #[cfg(test)]
@@ -392,7 +390,7 @@ mod tests {
             ("2001:db8::1", false),
             ("192.0.2.1", false),
         ] {
-            assert_eq!(is_private(ip.parse().unwrap()), expected, "{ip}");
+            assert_eq!(is_local(ip.parse().unwrap()), expected, "{ip}");
         }
     }
 }

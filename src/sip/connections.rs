@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::base::limits;
 use crate::sip::admission::network_of;
 use crate::sip::deadlines::Deadlines;
-use crate::sip::framing::{Framed, PONG, StreamFramer};
+use crate::sip::framing::{Framed, PING, PONG, StreamFramer};
 use crate::sip::transport::{ConnectionId, Flow, Transport, Way};
 
 /// How long the shell may take to make a connection that we asked for.
@@ -184,19 +184,16 @@ impl Connections {
         }
     }
 
-    /// A message came whole on a connection of frames; gives its flow. Keep-alives are answered here.
-    pub fn message(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> Option<Brought> {
+    /// Something came whole on a connection of frames; gives its flow. A ping is answered here.
+    pub fn frame(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> Option<Flow> {
         let connection = self.table.get_mut(&id)?;
         connection.active_at = now;
         let flow = connection.flow;
         self.schedule(id);
-        if bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n' | 0)) {
-            return Some(Brought::Message { flow, bytes: bytes.to_vec() });
-        }
-        if bytes == super::framing::PING {
+        if bytes == PING {
             self.actions.push_back(Action::Transmit { flow, bytes: PONG.to_vec() });
         }
-        Some(Brought::KeepAlive)
+        Some(flow)
     }
 
     /// The next message on a connection. Pings are answered here; a connection whose bytes make no
@@ -316,8 +313,8 @@ impl Connections {
     }
 
     fn insert(&mut self, id: ConnectionId, flow: Flow, state: State, now: Instant) {
-        // Where the other end comes back only whom we have connected to has shown who it is: what is meant for a server does not
-        // go to somebody who came to us from its address.
+        // Where the other end comes back only whom we have connected to has shown who it is: what is meant
+        // for a server does not go to somebody who came to us from its address.
         let is_known = !flow.transport.comes_back() || matches!(id, ConnectionId::Dialled(_));
         if is_known {
             self.by_peer.insert((flow.transport, flow.peer), id);

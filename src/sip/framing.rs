@@ -16,6 +16,11 @@ pub const PONG: &[u8] = b"\r\n";
 /// Our own keep-alive ping.
 pub const PING: &[u8] = b"\r\n\r\n";
 
+/// Bytes between messages that say nothing (RFC 5626 section 4.4): line breaks, zeros, none.
+pub fn is_keep_alive(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
 /// What a connection brought.
 #[derive(PartialEq, Eq)]
 pub enum Framed {

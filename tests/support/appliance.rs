@@ -256,6 +256,12 @@ impl Appliance {
         self.api("/health")["live_calls"].as_u64().unwrap()
     }
 
+    /// The record of this user's call.
+    pub fn record_of(&self, user: &str) -> Option<Value> {
+        let user = format!("sip:{user}@");
+        self.record(|call| call["peer"].as_str().unwrap().contains(&user))
+    }
+
     /// The full record of the newest call that `is_it` picks from the list.
     pub fn record(&self, is_it: impl Fn(&Value) -> bool) -> Option<Value> {
         let calls = self.api("/api/calls");

@@ -39,6 +39,24 @@ pub fn espeak_voice(voice: &str, text: &str) -> Sound {
     Sound { rate_hz: SAMPLE_RATE_HZ, samples }
 }
 
+/// What the box says first, phrase by phrase.
+pub const GREETING: [&str; 2] = ["Hello, this is Northgate Logistics.", "How can I help you?"];
+/// Between the end of what the box says and the caller's next word.
+pub const PAUSE_MS: u32 = 1_500;
+
+/// `text` as a caller says it who plays it from the answer on: once the box has been silent for a while
+/// after `said_ms` of its own.
+pub fn after(said_ms: u32, text: &str) -> Vec<i16> {
+    let mut samples = silence_ms(said_ms + PAUSE_MS);
+    samples.extend(speak(text));
+    samples
+}
+
+/// The same after the greeting.
+pub fn after_greeting(text: &str) -> Vec<i16> {
+    after(GREETING.map(flite).iter().map(Sound::length_ms).sum(), text)
+}
+
 pub fn silence_ms(length_ms: u32) -> Vec<i16> {
     vec![0; (SAMPLE_RATE_HZ / 1_000 * length_ms) as usize]
 }

@@ -9,10 +9,11 @@
 //! Invariant: no call is begun that is not in the ledger on the disk.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use super::switchboard::unix_ms;
 use crate::base::{CallId, Private, limits};
 use crate::call::language::Choice;
 use crate::call::record::{Attempt, CallRecord, Dialled, Progress};
@@ -88,9 +89,7 @@ impl Order {
             given_up: None,
         }
     }
-}
 
-impl Order {
     fn waits(&self) -> bool {
         matches!(self.stage, Stage::Waiting(_) | Stage::Reserved(_))
     }
@@ -356,9 +355,8 @@ pub fn not_counted() -> NotPlaced {
 /// The time on the wall, where we are.
 fn clock() -> Clock {
     let now = jiff::ZonedDateTime::now();
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Clock {
-        unix_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        unix_ms: unix_ms(),
         // Days need not follow each other without a gap, but grow.
         day: i64::from(now.year()) * 1_000 + i64::from(now.day_of_year()),
     }

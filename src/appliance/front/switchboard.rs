@@ -327,16 +327,19 @@ impl Switchboard {
 
     fn drain(&mut self, now: Instant, id: CallId) {
         let mut has_changed = false;
-        let (mut wanted, mut is_accepted, mut gives_up) = (None, false, false);
+        let mut pairing = Vec::new();
         let Some(line) = self.lines.get_mut(&id) else { return };
         loop {
             match (line.call.poll_output(), line.place) {
                 (call::Output::Sip(command), _) => self.commands.push_back(command),
                 (call::Output::Message(message), _) => self.messages.push((id, message)),
                 (call::Output::Recorded, _) => has_changed = true,
-                (call::Output::PutThrough(person), _) => wanted = Some(person),
-                (call::Output::Accepted, _) => is_accepted = true,
-                (call::Output::GiveUpPerson, _) => gives_up = true,
+                (
+                    output @ (call::Output::PutThrough(_)
+                    | call::Output::Accepted
+                    | call::Output::GiveUpPerson),
+                    _,
+                ) => pairing.push(output),
                 (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),
                 (call::Output::Timeout(at), _) => {
                     line.deadline = at;
@@ -373,13 +376,7 @@ impl Switchboard {
             false => self.fill(now, id),
         }
         if !is_over {
-            if let Some(person) = wanted {
-                self.put_through(now, id, person);
-            } else if is_accepted {
-                self.accepted(now, id);
-            } else if gives_up {
-                self.give_up_person(now, id);
-            }
+            pairing.into_iter().for_each(|output| self.pair(now, id, output));
         }
     }
 

@@ -246,13 +246,23 @@ async fn open(wanted: Wanted) -> io::Result<(SocketAddr, Opened)> {
     Ok((local, opened))
 }
 
-/// Lives as long as the stream: announces it, reads it, writes what the net loop gives, and says
-/// that it is closed.
 async fn run_stream(
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
     flow: Flow,
     arrivals: mpsc::Sender<Arrival>,
+) {
+    let read = read_stream(reader, flow, &arrivals);
+    live(flow, &arrivals, read, |writes| write_stream(writer, writes, WRITE_TIMEOUT)).await;
+}
+
+/// Lives as long as the stream: announces it, reads it, writes what the net loop gives, and says
+/// that it is closed.
+pub(super) async fn live<W: Future<Output = ()>>(
+    flow: Flow,
+    arrivals: &mpsc::Sender<Arrival>,
+    read: impl Future<Output = ()>,
+    write: impl FnOnce(mpsc::Receiver<Vec<u8>>) -> W,
 ) {
     let (messages, writes) = mpsc::channel(WRITES);
     let cut = Arc::new(Notify::new());
@@ -261,8 +271,8 @@ async fn run_stream(
         return;
     }
     tokio::select! {
-        () = read_stream(reader, flow, &arrivals) => (),
-        () = write_stream(writer, writes, WRITE_TIMEOUT) => (),
+        () = read => (),
+        () = write(writes) => (),
         () = cut.notified() => (),
     }
     let _ = arrivals.send(Arrival::Closed { flow }).await;

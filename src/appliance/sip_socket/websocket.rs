@@ -4,12 +4,11 @@
 //! anything of it reaches the core.
 
 use std::io;
-use std::sync::Arc;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
@@ -19,7 +18,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
 
 use super::Arrival;
-use super::streams::{StreamWriter, WRITE_TIMEOUT, WRITES};
+use super::streams::{self, WRITE_TIMEOUT};
 use crate::base::limits::SIP_MESSAGE_BYTES;
 use crate::sip::Flow;
 
@@ -105,22 +104,11 @@ pub(super) async fn connect(
     }
 }
 
-/// Lives as long as the socket; as a plain stream does.
+/// Lives as long as the socket.
 pub(super) async fn run(socket: Socket, flow: Flow, arrivals: mpsc::Sender<Arrival>) {
-    let (messages, writes) = mpsc::channel(WRITES);
-    let cut = Arc::new(Notify::new());
-    let sender = StreamWriter { messages, cut: Arc::clone(&cut) };
-    if arrivals.send(Arrival::Opened { flow, writer: sender }).await.is_err() {
-        return;
-    }
     let (sink, stream) = socket.split();
-    tokio::select! {
-        () = read(stream, flow, &arrivals) => (),
-        () = write(sink, writes) => (),
-        () = cut.notified() => (),
-    }
-    // The net loop ends before its queue does, at shutdown only.
-    let _ = arrivals.send(Arrival::Closed { flow }).await;
+    let read = read(stream, flow, &arrivals);
+    streams::live(flow, &arrivals, read, |writes| write(sink, writes)).await;
 }
 
 async fn read(mut stream: SplitStream<Socket>, flow: Flow, arrivals: &mpsc::Sender<Arrival>) {

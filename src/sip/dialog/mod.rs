@@ -12,6 +12,7 @@ pub mod table;
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::base::address::is_private;
 use crate::sip::message::{Host, Method, NameAddr, Params, Request, Response, Uri, Via};
 use crate::sip::transport::{Flow, Transport, Way};
 
@@ -203,7 +204,7 @@ impl Dialog {
         let next = self.route_set.first().map_or(&self.remote_target, |route| &route.uri);
         let along = Way::to_peer(self.flow);
         let hidden = |address: &IpAddr| {
-            self.is_behind_nat || is_private(*address) && !is_private(self.flow.peer.ip())
+            self.is_behind_nat || is_hidden(*address) && !is_hidden(self.flow.peer.ip())
         };
         let Some(address) = address_of(next).filter(|address| !hidden(address)) else {
             return along;
@@ -277,20 +278,9 @@ fn address_of(uri: &Uri) -> Option<IpAddr> {
     maddr.or_else(|| uri.host().and_then(crate::sip::message::Host::ip))
 }
 
-/// An address that means something only in its own network.
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified()
-        }
-        IpAddr::V6(v6) => {
-            let first = v6.segments()[0];
-            v6.is_loopback()
-                || v6.is_unspecified()
-                || first & 0xfe00 == 0xfc00
-                || first & 0xffc0 == 0xfe80
-        }
-    }
+/// Nobody outside its network reaches it, or nobody at all.
+fn is_hidden(address: IpAddr) -> bool {
+    is_private(address) || address.to_canonical().is_unspecified()
 }
 
 /// Our Via for a request along `flow`.

@@ -15,9 +15,9 @@ mod streams;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::user_agent::{Command, Event, Input, LegId, Output, Settings, UserAgent};
+use super::user_agent::{Command, Event, Input, Invite, LegId, Output, Settings, UserAgent};
 use super::{ConnectionId, Flow, Transport};
-use crate::base::Entropy;
+use crate::base::{Entropy, Private};
 
 pub const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\n";
 pub const ANSWER: &[u8] = b"v=0\r\nanswer\r\n";
@@ -233,6 +233,16 @@ impl Bench {
         }
     }
 
+    /// Our INVITE is out, to the bench's peer.
+    pub fn invites(&mut self, invite: Invite) -> (LegId, Sent) {
+        let leg = self.agent.reserve_leg();
+        self.flow = invite.flow;
+        self.command(Command::Invite { leg, invite: Box::new(invite) });
+        let sent = self.one();
+        assert_eq!(sent.method(), "INVITE");
+        (leg, sent)
+    }
+
     /// An INVITE, answered and acknowledged. The leg and our tag.
     pub fn up(&mut self) -> (LegId, String) {
         let invite = Script::new("INVITE").body(SDP);
@@ -242,6 +252,19 @@ impl Bench {
         self.receive(&Script::new("ACK").tagged(&tag).branch("z9hG4bKack").text());
         assert_eq!(self.said(), ["Established"]);
         (leg, tag)
+    }
+}
+
+/// A call to bob by way of a proxy, or of whoever is there.
+pub fn to_bob(proxy: SocketAddr) -> Invite {
+    Invite {
+        flow: Flow::udp(us(), proxy),
+        target: Private::new("sip:bob@example.com".to_owned()),
+        from: None,
+        display: None,
+        sdp: Some(SDP.as_bytes().to_vec()),
+        credentials: None,
+        headers: Vec::new(),
     }
 }
 

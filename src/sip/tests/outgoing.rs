@@ -11,24 +11,17 @@ fn proxy() -> SocketAddr {
 
 fn invite() -> Invite {
     Invite {
-        flow: Flow::udp(us(), proxy()),
-        target: Private::new("sip:bob@example.com".to_owned()),
         from: Some(Private::new("sip:desk@example.com".to_owned())),
         display: Some(Private::new("The \"Desk\"".to_owned())),
-        sdp: Some(SDP.as_bytes().to_vec()),
-        credentials: None,
         headers: vec![("X-Trial".to_owned(), "1\r\nEvil: 2".to_owned())],
+        ..to_bob(proxy())
     }
 }
 
 /// A bench with our INVITE out.
 fn calling(invite: Invite) -> (Bench, LegId, Sent) {
     let mut bench = Bench::new();
-    let leg = bench.agent.reserve_leg();
-    bench.flow = Flow::udp(us(), proxy());
-    bench.command(Command::Invite { leg, invite: Box::new(invite) });
-    let sent = bench.one();
-    assert_eq!(sent.method(), "INVITE");
+    let (leg, sent) = bench.invites(invite);
     (bench, leg, sent)
 }
 

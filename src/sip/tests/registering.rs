@@ -518,19 +518,28 @@ fn calls_of_the_registrar_get_the_contact_that_we_are_registered_with() {
     assert_eq!(ok.header("Contact"), "<sip:attendant@192.0.2.1:5060>");
 }
 
+/// The caller's Via shows a router before it, so that our BYE goes back by the registrar's address.
 #[test]
-fn the_registrar_may_ask_for_our_credentials_within_a_call_of_its_own() {
-    let mut bench = bench();
-    bench.registers(register());
-    let (leg, _) = bench.up();
-    bench.command(Command::Bye { leg, reason: None });
-    let bye = bench.one();
-    let from_registrar = CHALLENGE.replace("WWW-Authenticate", "Proxy-Authenticate");
-    bench.receive(&reply(&bye, 407, "caller", &[&from_registrar], ""));
-    let again = bench.one();
-    assert_eq!(again.method(), "BYE");
-    // The BYE went to the caller's Contact, which is somebody else: nothing is given away.
-    assert_eq!(again.flow.peer.ip(), bye.flow.peer.ip());
+fn the_registrar_may_ask_for_our_credentials_within_a_call_of_its_own_and_nobody_else() {
+    let challenge = CHALLENGE.replace("WWW-Authenticate", "Proxy-Authenticate");
+    for (is_registrar, credentials) in [(true, 1), (false, 0)] {
+        let mut bench = bench();
+        bench.registers(register());
+        if !is_registrar {
+            bench.flow = Flow::udp(us(), caller());
+        }
+        let (leg, _) = bench.up();
+        bench.command(Command::Bye { leg, reason: None });
+        let bye = bench.one();
+        assert_eq!(bye.flow.peer.ip(), bench.flow.peer.ip());
+        bench.receive(&reply(&bye, 407, "caller", &[&challenge], ""));
+        let given: Vec<_> = bench
+            .take()
+            .iter()
+            .map(|sent| sent.header("Proxy-Authorization").contains("username=\"1001\""))
+            .collect();
+        assert_eq!(given, vec![true; credentials], "{is_registrar}");
+    }
 }
 
 #[test]

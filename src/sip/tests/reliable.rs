@@ -1,7 +1,6 @@
 //! Reliable provisional responses (RFC 3262) on both sides of a call.
 
 use super::*;
-use crate::base::Private;
 use crate::sip::Invite;
 
 fn requiring() -> Script {
@@ -121,18 +120,8 @@ const CONTACT: &str = "Contact: <sip:bob@192.0.2.60:5062>";
 
 fn calling(sdp: Option<&str>) -> (Bench, LegId, Sent) {
     let mut bench = Bench::new();
-    let leg = bench.agent.reserve_leg();
-    let invite = Invite {
-        flow: bench.flow,
-        target: Private::new("sip:bob@example.com".to_owned()),
-        from: None,
-        display: None,
-        sdp: sdp.map(|sdp| sdp.as_bytes().to_vec()),
-        credentials: None,
-        headers: Vec::new(),
-    };
-    bench.command(Command::Invite { leg, invite: Box::new(invite) });
-    let sent = bench.one();
+    let sdp = sdp.map(|sdp| sdp.as_bytes().to_vec());
+    let (leg, sent) = bench.invites(Invite { sdp, ..to_bob(caller()) });
     (bench, leg, sent)
 }
 

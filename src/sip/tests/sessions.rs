@@ -190,19 +190,7 @@ fn proxy() -> SocketAddr {
 }
 
 fn calling(bench: &mut Bench, credentials: Option<Credentials>) -> (LegId, Sent) {
-    let leg = bench.agent.reserve_leg();
-    bench.flow = Flow::udp(us(), proxy());
-    let invite = Invite {
-        flow: bench.flow,
-        target: Private::new("sip:bob@example.com".to_owned()),
-        from: None,
-        display: None,
-        sdp: Some(SDP.as_bytes().to_vec()),
-        credentials,
-        headers: Vec::new(),
-    };
-    bench.command(Command::Invite { leg, invite: Box::new(invite) });
-    (leg, bench.one())
+    bench.invites(Invite { credentials, ..to_bob(proxy()) })
 }
 
 #[test]

@@ -191,8 +191,7 @@ impl Leg {
         if authentication.answer(response, &mut invite, peer, &mut stack.entropy).is_err() {
             return false;
         }
-        let number = invite.cseq().map_or(0, |cseq| cseq.number) + 1;
-        invite.set_header("CSeq", format!("{number} INVITE"));
+        renumber(&mut invite);
         calling.send_again(now, stack, self.id, invite)
     }
 
@@ -206,8 +205,7 @@ impl Leg {
         let mut invite = calling.invite.clone();
         invite.set_header("Session-Expires", interval_s.to_string());
         invite.set_header("Min-SE", interval_s.to_string());
-        let number = invite.cseq().map_or(0, |cseq| cseq.number) + 1;
-        invite.set_header("CSeq", format!("{number} INVITE"));
+        renumber(&mut invite);
         calling.send_again(now, stack, self.id, invite)
     }
 
@@ -287,6 +285,12 @@ impl Leg {
             Purpose::Prack | Purpose::Cancel | Purpose::Incoming => {}
         }
     }
+}
+
+/// The next INVITE of the same call (RFC 3261 section 8.1.3.5).
+fn renumber(invite: &mut Request) {
+    let number = invite.cseq().map_or(0, |cseq| cseq.number) + 1;
+    invite.set_header("CSeq", format!("{number} INVITE"));
 }
 
 impl Calling {

@@ -9,7 +9,7 @@ use super::compose::{Body, SDP, body_of, origin_of};
 use super::in_dialog::Asking;
 use super::leg::{Asked, Exchange, Leg, LegTimer, Occasion, OurOffer, State};
 use super::offered::{Unacknowledged, warn};
-use super::session::{Refresher, Session, Wish, longer_s};
+use super::session::{self, Refresher, Session};
 use super::stack::{Purpose, Stack, Use};
 use crate::base::Entropy;
 use crate::sip::dialog::{Dialog, Role};
@@ -57,10 +57,7 @@ impl Leg {
                 up.dialog.refresh(&request.contacts(), Some(*flow));
                 let mut ok = response_to(request, 200, None);
                 stack.introduce(&mut ok, up.dialog.flow());
-                let session = Wish::of(request).agree(stack.settings.session_expires_s);
-                if let Some(session) = session {
-                    session.write_answer(&mut ok);
-                }
+                let session = session::answer(stack, request, &mut ok);
                 stack.respond(now, *transaction, ok);
                 self.session_agreed(now, session);
             }
@@ -126,10 +123,7 @@ impl Leg {
                 up.dialog.refresh(&asked.request.contacts(), Some(asked.flow));
                 let mut ok = response_to(&asked.request, 200, Some(up.dialog.local_tag()));
                 stack.introduce(&mut ok, up.dialog.flow());
-                let session = Wish::of(&asked.request).agree(stack.settings.session_expires_s);
-                if let Some(session) = session {
-                    session.write_answer(&mut ok);
-                }
+                let session = session::answer(stack, &asked.request, &mut ok);
                 up.local_sdp.clone_from(&sdp);
                 if let Body::Sdp(offer) = body_of(&asked.request, asked.request.body()) {
                     up.remote_origin = origin_of(&offer);
@@ -310,8 +304,7 @@ impl Leg {
                 }
                 self.session_agreed(now, session);
             }
-            422 if !up.is_longer && longer(up.session, response).is_some() => {
-                (up.session, up.is_longer) = (longer(up.session, response), true);
+            422 if up.is_lengthened(response) => {
                 up.deferred.get_or_insert(offer);
             }
             491 if offer.glares < GLARES => {
@@ -356,13 +349,6 @@ impl Leg {
             }
         }
     }
-}
-
-/// The session with the interval that a 422 wants.
-fn longer(session: Option<Session>, refusal: &Response) -> Option<Session> {
-    let session = session?;
-    let interval_s = longer_s(refusal, session.interval_s)?;
-    Some(Session { interval_s, ..session })
 }
 
 /// A request in the dialog like the one that was challenged, with credentials; `None`: there are none

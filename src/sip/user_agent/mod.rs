@@ -41,6 +41,7 @@ use crate::sip::admission::{Rate, RateLimiter, Sources};
 use crate::sip::connections::{Action, Brought};
 use crate::sip::counters::{Counters, Dropped};
 use crate::sip::deadlines::Deadlines;
+use crate::sip::framing::is_keep_alive;
 use crate::sip::message::{Carriage, Message, Method, Request, parse};
 use crate::sip::transaction::{Received, Report, TransactionId};
 use crate::sip::transport::{ConnectionId, Flow};
@@ -183,7 +184,7 @@ impl UserAgent {
             return self.stack.drop_one(Dropped::TooLarge);
         }
         // Keep-alives of every kind: line breaks, a zero byte, nothing.
-        if bytes.len() <= 4 && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        if bytes.len() <= 4 && is_keep_alive(bytes) {
             self.stack.counters.keep_alives += 1;
             return;
         }
@@ -226,13 +227,13 @@ impl UserAgent {
     /// In a frame a message needs no Content-Length.
     fn stream_message(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
         self.stack.counters.stream_reads += 1;
-        match self.stack.connections.message(now, connection, bytes) {
-            Some(Brought::Message { flow, bytes }) if bytes.len() <= limits::SIP_MESSAGE_BYTES => {
-                self.message(now, flow, &bytes, Carriage::Datagram);
-            }
-            Some(Brought::Message { .. }) => self.stack.drop_one(Dropped::TooLarge),
-            Some(Brought::KeepAlive) => self.stack.counters.keep_alives += 1,
-            None => {}
+        let Some(flow) = self.stack.connections.frame(now, connection, bytes) else { return };
+        if is_keep_alive(bytes) {
+            self.stack.counters.keep_alives += 1;
+        } else if bytes.len() > limits::SIP_MESSAGE_BYTES {
+            self.stack.drop_one(Dropped::TooLarge);
+        } else {
+            self.message(now, flow, bytes, Carriage::Datagram);
         }
     }
 

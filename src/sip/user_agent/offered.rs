@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::api::{EndCause, Event, Warning};
 use super::compose::{Body, SDP, body_of, origin_of};
 use super::leg::{AfterAck, AwaitingAck, Exchange, Leg, LegTimer, Occasion, Offered, State, Up};
-use super::session::Wish;
+use super::session;
 use super::stack::Stack;
 use crate::sip::message::{Request, Response, quote, response_to};
 use crate::sip::transaction::{GIVE_UP, T1, T2, TransactionId};
@@ -56,13 +56,10 @@ impl Leg {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Offered(offered) => {
                 let Offered { dialog, invite, has_offer, origin, transaction, .. } = *offered;
-                let session = Wish::of(&invite).agree(stack.settings.session_expires_s);
                 let is_late_offer = !has_offer;
                 let mut ok = response_to(&invite, 200, Some(dialog.local_tag()));
                 stack.introduce(&mut ok, dialog.flow());
-                if let Some(session) = session {
-                    session.write_answer(&mut ok);
-                }
+                let session = session::answer(stack, &invite, &mut ok);
                 ok.set_body(SDP, sdp.clone());
                 self.timers.clear();
                 let invite_seq = invite.cseq().map_or(0, |cseq| cseq.number);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::api::EndCause;
 use super::exchange::{asked_again, glare_wait};
-use super::leg::{Exchange, Leg, LegTimer, OurOffer, State};
+use super::leg::{Exchange, Leg, LegTimer, OurOffer, State, Up};
 use super::stack::{Purpose, Stack, Use};
 use crate::base::limits;
 use crate::sip::message::{Headers, Method, Response};
@@ -66,7 +66,7 @@ impl Wish {
     }
 
     /// What our 2xx says: what was asked for, else what we want of a peer that knows the timer.
-    pub fn agree(&self, wanted_s: Option<u32>) -> Option<Session> {
+    fn agree(&self, wanted_s: Option<u32>) -> Option<Session> {
         let interval_s = match (self.interval_s, wanted_s) {
             (Some(asked_s), _) => asked_s.max(limits::SESSION_LEAST_S),
             (None, Some(wanted_s)) if self.is_known => wanted_s.max(self.least_s),
@@ -76,6 +76,15 @@ impl Wish {
         let refresher = self.refresher.filter(|_| self.is_known).unwrap_or(Refresher::Us);
         Some(Session { interval_s, refresher })
     }
+}
+
+/// Says in our 2xx to `request` what is agreed on with it; it holds from the moment that the 2xx leaves.
+pub(super) fn answer(stack: &Stack, request: &Headers, ok: &mut Response) -> Option<Session> {
+    let session = Wish::of(request).agree(stack.settings.session_expires_s);
+    if let Some(session) = session {
+        session.write_answer(ok);
+    }
+    session
 }
 
 impl Session {
@@ -90,7 +99,7 @@ impl Session {
     }
 
     /// Says it in our 2xx. A caller that refreshes must know of it (section 9).
-    pub fn write_answer(self, ok: &mut Response) {
+    fn write_answer(self, ok: &mut Response) {
         let who = match self.refresher {
             Refresher::Us => "uas",
             Refresher::Peer => {
@@ -135,6 +144,17 @@ fn session_expires(headers: &Headers) -> (Option<u32>, Option<&str>) {
 
 fn least_s(headers: &Headers) -> Option<u32> {
     headers.header("Min-SE")?.split(';').next()?.trim().parse().ok()
+}
+
+impl Up {
+    /// Takes the interval that a 422 wants; false if it may not have it, or has had one.
+    pub fn is_lengthened(&mut self, refusal: &Response) -> bool {
+        let Some(session) = self.session.as_mut().filter(|_| !self.is_longer) else { return false };
+        let Some(interval_s) = longer_s(refusal, session.interval_s) else { return false };
+        session.interval_s = interval_s;
+        self.is_longer = true;
+        true
+    }
 }
 
 impl Leg {
@@ -209,15 +229,7 @@ impl Leg {
                 up.peer_updates = false;
                 return self.refresh(now, stack);
             }
-            422 => {
-                if let Some(interval_s) =
-                    longer_s(response, session.interval_s).filter(|_| !up.is_longer)
-                {
-                    up.is_longer = true;
-                    up.session = Some(Session { interval_s, ..session });
-                    return self.refresh(now, stack);
-                }
-            }
+            422 if up.is_lengthened(response) => return self.refresh(now, stack),
             491 => {
                 let wait = glare_wait(up.dialog.role(), &mut stack.entropy);
                 return self.timers.set(LegTimer::Refresh, now + wait);

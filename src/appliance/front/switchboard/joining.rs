@@ -43,8 +43,18 @@ pub(super) struct Partner {
 }
 
 impl Switchboard {
+    /// What a call wants of another one.
+    pub(super) fn pair(&mut self, now: Instant, id: CallId, output: call::Output) {
+        match output {
+            call::Output::PutThrough(person) => self.put_through(now, id, person),
+            call::Output::Accepted => self.accepted(now, id),
+            call::Output::GiveUpPerson => self.give_up_person(now, id),
+            _ => (),
+        }
+    }
+
     /// A caller wants somebody, who is to be called.
-    pub(super) fn put_through(&mut self, now: Instant, caller: CallId, wanted: PutThrough) {
+    fn put_through(&mut self, now: Instant, caller: CallId, wanted: PutThrough) {
         if let Err(status) = self.call_person(now, caller, wanted) {
             tracing::info!(call = %caller, status, "nobody could be called");
             self.not_put_through(now, caller, status);
@@ -123,7 +133,7 @@ impl Switchboard {
     }
 
     /// The caller waits for nobody any more: the other telephone stops ringing.
-    pub(super) fn give_up_person(&mut self, now: Instant, caller: CallId) {
+    fn give_up_person(&mut self, now: Instant, caller: CallId) {
         let Some(line) = self.lines.get_mut(&caller) else { return };
         let Some(person) = line.partner.take().map(|partner| partner.call) else { return };
         if let Some(line) = self.lines.get_mut(&person) {
@@ -133,7 +143,7 @@ impl Switchboard {
     }
 
     /// The person takes the caller, who may have gone or given up.
-    pub(super) fn accepted(&mut self, now: Instant, person: CallId) {
+    fn accepted(&mut self, now: Instant, person: CallId) {
         let partner = self.lines.get(&person).and_then(|line| line.partner);
         let waits = |caller: &CallId| {
             let line = self.lines.get(caller);
