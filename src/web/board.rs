@@ -69,6 +69,13 @@ pub struct AudioFigures {
     pub dropped: u64,
 }
 
+/// What the SIP core has counted since the start, and what it holds.
+#[derive(Clone, Debug, Default)]
+pub struct SipFigures {
+    pub counters: sip::Counters,
+    pub held: sip::Occupancy,
+}
+
 /// Where the engine that is ready hears, and with which model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hearing {
@@ -115,7 +122,7 @@ struct Shown {
     ended: VecDeque<Arc<CallRecord>>,
     /// Of the ended calls that newer ones have pushed out.
     forgotten: Totals,
-    sip: sip::Counters,
+    sip: SipFigures,
 }
 
 impl Default for Board {
@@ -130,7 +137,7 @@ impl Default for Board {
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
                 forgotten: Totals::default(),
-                sip: sip::Counters::default(),
+                sip: SipFigures::default(),
             }),
         }
     }
@@ -222,12 +229,12 @@ impl Board {
         totals
     }
 
-    pub fn set_sip(&self, counters: sip::Counters) {
-        self.lock().sip = counters;
+    pub fn set_sip(&self, figures: SipFigures) {
+        self.lock().sip = figures;
     }
 
     /// As they were within the last second.
-    pub fn sip(&self) -> sip::Counters {
+    pub fn sip(&self) -> SipFigures {
         self.lock().sip.clone()
     }
 

@@ -15,7 +15,7 @@ mod view;
 
 pub mod board;
 
-pub use board::{AccountReport, AudioFigures, Board, Health, Hearing};
+pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures};
 pub use command::{Command, DialOrder, HungUp, NotPlaced, Placed};
 pub use serve::{WebThread, bind, start};
 

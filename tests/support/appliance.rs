@@ -227,6 +227,18 @@ impl Appliance {
 
     /// The same for any request.
     pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
+        let (status, text) = self.exchange(method, path, body)?;
+        Some((status, serde_json::from_str(&text).ok()?))
+    }
+
+    /// What is no JSON, as the metrics.
+    pub fn text(&self, path: &str) -> String {
+        let (status, text) = self.exchange("GET", path, None).expect("the web interface answers");
+        assert_eq!(status, 200, "{path}: {text}");
+        text
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&self.web, Duration::from_secs(5)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
         let host = self.web;
@@ -243,7 +255,7 @@ impl Appliance {
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some((status, serde_json::from_str(body).ok()?))
+        Some((status, body.to_owned()))
     }
 
     pub fn api(&self, path: &str) -> Value {

@@ -280,7 +280,7 @@ impl Net {
         let now = now();
         if self.counted.is_none_or(|at| now.saturating_duration_since(at) >= COUNT_EVERY) {
             self.counted = Some(now);
-            self.board.set_sip(self.switchboard.sip_counters().clone());
+            self.board.set_sip(self.switchboard.sip_figures());
         }
     }
 

@@ -40,7 +40,7 @@ use crate::converse::Message;
 use crate::listen::answered::OnMachine;
 use crate::sip::{self, LegId};
 use crate::store::flights::FlightLog;
-use crate::web::Board;
+use crate::web::{Board, SipFigures};
 use joining::{JOINED_FRAMES, Partner};
 
 /// How long a key is held that we press: twice what a receiver must take for one.
@@ -180,9 +180,8 @@ impl Switchboard {
         self.lines.len()
     }
 
-    /// What the user agent has counted since the start.
-    pub fn sip_counters(&self) -> &sip::Counters {
-        self.parts.sip.counters()
+    pub fn sip_figures(&self) -> SipFigures {
+        self.parts.sip.figures()
     }
 
     /// The phrases that new calls need no engine for.

@@ -73,7 +73,7 @@ pub struct UserAgent {
 }
 
 /// How much is in use, for metrics and tests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Occupancy {
     pub legs: usize,
     pub dialogs: usize,

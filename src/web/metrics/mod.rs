@@ -11,7 +11,7 @@ pub use totals::Totals;
 use exposition::{Exposition, Kind};
 use totals::{GAP_BOUNDS_MS, MOS_BOUNDS};
 
-use super::board::Board;
+use super::board::{Board, SipFigures};
 use crate::appliance::lateness::BOUNDS_US;
 
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -126,7 +126,7 @@ fn audio(out: &mut Exposition, board: &Board) {
 }
 
 fn sip(out: &mut Exposition, board: &Board) {
-    let counters = board.sip();
+    let SipFigures { counters, held } = board.sip();
     for (name, help, value) in [
         ("attendant_sip_requests_total", "SIP requests received.", counters.requests),
         ("attendant_sip_responses_total", "SIP responses received.", counters.responses),
@@ -148,6 +148,17 @@ fn sip(out: &mut Exposition, board: &Board) {
         out.family("attendant_sip_dropped_total", Kind::Counter, "What came and was dropped.");
     for (reason, count) in counters.all_dropped() {
         family.sample(&[("reason", reason.name())], count);
+    }
+    let mut family = out.family("attendant_sip_held", Kind::Gauge, "What the SIP core holds now.");
+    for (what, count) in [
+        ("calls", held.legs),
+        ("dialogs", held.dialogs),
+        ("transactions", held.transactions),
+        ("transaction-bytes", held.transaction_bytes),
+        ("connections", held.connections),
+        ("sources", held.sources),
+    ] {
+        family.sample(&[("what", what)], count as u64);
     }
 }
 

@@ -7,7 +7,6 @@ use crate::call::Mos;
 use crate::call::ending::Cause;
 use crate::call::one_way::{OneWay, Side, Why};
 use crate::call::record::{CallRecord, Direction, Progress, Turn};
-use crate::sip;
 use crate::web::{AccountReport, AudioFigures};
 
 type Labels = BTreeMap<String, String>;
@@ -174,9 +173,10 @@ fn the_board_is_read_by_a_strict_reader() {
         late_sum_us: 9,
         ..AudioFigures::default()
     });
-    let mut counters = sip::Counters::default();
-    counters.requests = 12;
-    board.set_sip(counters);
+    let mut figures = SipFigures::default();
+    figures.counters.requests = 12;
+    figures.held.transactions = 40;
+    board.set_sip(figures);
     board.set_accounts(vec![AccountReport {
         name: "office \"5550199\"".into(),
         state: "registered",
@@ -200,6 +200,7 @@ fn the_board_is_read_by_a_strict_reader() {
         ("attendant_one_way_calls_total", &[("why", "private-address")], 2.0),
         ("attendant_audio_tick_lateness_seconds_bucket", &[("le", "+Inf")], 70.0),
         ("attendant_sip_requests_total", &[], 12.0),
+        ("attendant_sip_held", &[("what", "transactions")], 40.0),
         ("attendant_accounts", &[("state", "registered")], 1.0),
         ("attendant_accounts", &[("state", "failing")], 0.0),
         ("attendant_takes_calls", &[], 0.0),
