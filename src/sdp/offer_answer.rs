@@ -1,6 +1,6 @@
 //! The three moves of RFC 3264: answer an offer, make one, accept the answer to ours.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::crypto::{Crypto, Keys};
 use super::description::{Description, MediaLine, Profile};
@@ -10,8 +10,8 @@ use super::{Answer, Direction, Dtmf, Local, Negotiated, Offering, Refusal, Srtp}
 use crate::base::Keying;
 use crate::codec::Codec;
 
-/// Answers `offer` with the first audio line that we can speak, with one that is encrypted if there is
-/// any; the others are kept with port 0.
+/// Answers `offer` with the first audio line that we can speak, with one of our IP version and one that is
+/// encrypted if there is any; the others are kept with port 0.
 /// `is_held`: we hold the call and send only. `version` is that of `o=`; see [`super::Revision`].
 ///
 /// # Errors
@@ -32,12 +32,8 @@ pub fn answer(
         }
         match agree(line, offering, local, is_held) {
             Ok(agreement) => {
-                let is_encrypted = agreement.crypto.is_some();
-                if is_encrypted || chosen.is_none() {
+                if chosen.as_ref().is_none_or(|(_, best)| agreement.rank() > best.rank()) {
                     chosen = Some((index, agreement));
-                }
-                if is_encrypted {
-                    break;
                 }
             }
             Err(fault) => refusal = fault,
@@ -54,6 +50,15 @@ struct Agreement {
     events: Vec<(u8, u32)>,
     /// Ours.
     crypto: Option<Crypto>,
+    /// Described by an address of our IP version, or by a name.
+    is_reachable: bool,
+}
+
+impl Agreement {
+    /// The larger the better.
+    const fn rank(&self) -> (bool, bool) {
+        (self.is_reachable, self.crypto.is_some())
+    }
 }
 
 fn agree(
@@ -63,10 +68,8 @@ fn agree(
     is_held: bool,
 ) -> Result<Agreement, Refusal> {
     let theirs = offered_key(line, offering.srtp)?;
-    let remote = remote(line)?;
-    if !remote.ip().is_unspecified() && remote.is_ipv4() != local.address.to_canonical().is_ipv4() {
-        return Err(Refusal::unacceptable(301, "the other IP version is spoken here"));
-    }
+    let described = remote(line)?;
+    let remote = reachable(described, local.address.to_canonical());
     let formats = Formats::of(line);
     let codecs = formats.shared(offering);
     let &(tx_payload_type, codec) =
@@ -93,7 +96,8 @@ fn agree(
         keying: theirs.as_ref().map(|theirs| keying(theirs, &local.keys)),
     };
     let ours = |theirs: Crypto| Crypto { key: local.keys.of(theirs.suite).clone(), ..theirs };
-    Ok(Agreement { negotiated, events, crypto: theirs.map(ours) })
+    let is_reachable = described.ip().is_unspecified() || described == remote;
+    Ok(Agreement { negotiated, events, crypto: theirs.map(ours), is_reachable })
 }
 
 /// The peer's key for an encrypted line, the first that we can use; `None` for a plain one.
@@ -122,6 +126,19 @@ fn offered_key(line: MediaLine<'_>, srtp: Srtp) -> Result<Option<Crypto>, Refusa
 fn keying(theirs: &Crypto, ours: &Keys) -> Keying {
     let suite = theirs.suite;
     Keying { suite, tx: ours.of(suite).clone(), rx: theirs.key.clone() }
+}
+
+/// Where we can send. A telephone with both IP versions may describe itself by the one that it does not
+/// call by: its sound will come from an address that we can answer, so none is known until then.
+fn reachable(remote: SocketAddr, ours: IpAddr) -> SocketAddr {
+    let nowhere = match ours {
+        IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    match remote.is_ipv4() == ours.is_ipv4() {
+        true => remote,
+        false => SocketAddr::new(nowhere, remote.port()),
+    }
 }
 
 fn remote(line: MediaLine<'_>) -> Result<SocketAddr, Refusal> {
