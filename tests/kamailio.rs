@@ -89,6 +89,29 @@ fn it_registers_and_is_called_through_the_registrar() {
 }
 
 #[test]
+fn a_call_comes_over_three_proxies_that_stay_on_its_way() {
+    if !is_installed() {
+        return;
+    }
+    let registrar = Kamailio::start("SHA-256");
+    let middle = Kamailio::start_before("SHA-256", Some(&registrar));
+    let edge = Kamailio::start_before("SHA-256", Some(&middle));
+    let appliance = with_account(&registrar, "tcp", PASSWORD);
+    becomes(&appliance, "registered", SOON);
+    let called = Command::new(env!("CARGO_BIN_EXE_attendant"))
+        .args(["call", &format!("sip:1001@{}", edge.address), "--max-seconds", "40", "--json"])
+        .args(["--expect", "how can i help", "--api", &format!("http://{}", appliance.web)])
+        .output()
+        .unwrap();
+    let call: Value = serde_json::from_slice(&called.stdout).unwrap();
+    assert_eq!(call["as_expected"], true, "{call}");
+    let record = wait::until("the caller's BYE has come over all of them", SOON, || {
+        appliance.record(|call| call["state"] == "ended")
+    });
+    assert_eq!(record["ending"]["cause"], "hung-up", "{record:#}");
+}
+
+#[test]
 fn a_wrong_password_is_told_and_not_tried_again_and_again() {
     if !is_installed() {
         return;

@@ -32,6 +32,12 @@ pub struct Kamailio {
 impl Kamailio {
     /// It asks for digests by this algorithm.
     pub fn start(algorithm: &str) -> Self {
+        Self::start_before(algorithm, None)
+    }
+
+    /// The same, and whom it does not know it looks for at `next`.
+    pub fn start_before(algorithm: &str, next: Option<&Self>) -> Self {
+        let next = next.map(|other| other.address);
         let loopback = Ipv4Addr::LOCALHOST.into();
         let [address, secure] =
             [0, 1].map(|_| SocketAddr::new(loopback, peers::free_port(loopback)));
@@ -46,7 +52,7 @@ impl Kamailio {
              modparam(\"tls\", \"tls_method\", \"TLSv1.2+\")\n\
              modparam(\"tls\", \"private_key\", \"{at}/server.key\")\n"
         );
-        folder.write("kamailio.cfg", config(address, algorithm, &tls));
+        folder.write("kamailio.cfg", config(address, algorithm, &tls, next));
         let mut kamailio = Self { child: None, folder, address, secure };
         kamailio.start_again();
         kamailio
@@ -127,7 +133,11 @@ impl Drop for Kamailio {
     }
 }
 
-fn config(address: SocketAddr, algorithm: &str, tls: &str) -> String {
+fn config(address: SocketAddr, algorithm: &str, tls: &str, next: Option<SocketAddr>) -> String {
+    let unknown = match next {
+        Some(next) => format!("$du = \"sip:{next}\"; t_relay(); exit;"),
+        None => "sl_send_reply(\"404\", \"Nobody\"); exit;".to_owned(),
+    };
     let modules =
         "tm sl rr pv maxfwd usrloc registrar textops siputils auth xhttp websocket".split(' ');
     let modules: String = modules.map(|module| format!("loadmodule \"{module}.so\"\n")).collect();
@@ -161,7 +171,7 @@ fn config(address: SocketAddr, algorithm: &str, tls: &str) -> String {
          }}\n\
          if (is_method(\"INVITE\")) {{\n\
            record_route();\n\
-           if (!lookup(\"location\")) {{ sl_send_reply(\"404\", \"Nobody\"); exit; }}\n\
+           if (!lookup(\"location\")) {{ {unknown} }}\n\
            t_relay(); exit;\n\
          }}\n\
          sl_send_reply(\"405\", \"Not Allowed\");\n\
