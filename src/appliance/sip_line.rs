@@ -33,6 +33,11 @@ impl SipLine {
         Self { agent, sockets, deadline: None, registrations: VecDeque::new() }
     }
 
+    /// As [`UserAgent::seen_as`].
+    pub fn seen_as(&self, flow: Flow) -> Option<SocketAddr> {
+        self.agent.seen_as(flow)
+    }
+
     pub fn figures(&self) -> SipFigures {
         SipFigures { counters: self.agent.counters().clone(), held: self.agent.occupancy() }
     }

@@ -22,6 +22,7 @@ use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
 };
+use crate::appliance::media_address::Source;
 use crate::base::{LanguageCode, limits};
 use crate::call::admission::WhenFull;
 use crate::codec::Codec;
@@ -98,8 +99,7 @@ pub struct Media {
     /// At least one, the best first.
     pub codecs: Vec<Codec>,
     pub ptime: Ptime,
-    /// `None`: our address on the way to the peer.
-    pub address: Option<IpAddr>,
+    pub address: Source,
     pub srtp: Srtp,
 }
 
@@ -321,19 +321,38 @@ fn media(file: &file::Media, check: &mut Check<'_>) -> Option<Media> {
     let ports = check.take("media.ports", &file.ports, file.ports.as_str().try_into());
     let ptime = check.take("media.ptime_ms", file.ptime_ms, file.ptime_ms.try_into());
     let codecs = check.take("media.codecs", &file.codecs, codecs(&file.codecs));
-    let address = match file.address.as_str() {
-        "" => Ok(None),
-        text => match text.parse::<IpAddr>() {
-            Ok(address) if !address.is_unspecified() && !address.is_multicast() => {
-                Ok(Some(address))
-            }
-            _ => allowed("an IP address of one machine, or empty"),
-        },
-    };
-    let address = check.take("media.address", &file.address, address);
+    let address = check.take("media.address", &file.address, media_address(&file.address));
     let srtp = check.take("media.srtp", &file.srtp, file.srtp.as_str().try_into());
     let (ports, codecs, ptime) = (ports?, codecs?, ptime?);
     Some(Media { ports, codecs, ptime, address: address?, srtp: srtp? })
+}
+
+fn media_address(text: &str) -> Result<Source, Allowed> {
+    const FORMS: &str =
+        "an IP address of one machine, received, stun:HOST or stun:HOST:PORT, or empty";
+    /// RFC 8489 section 8.
+    const STUN_PORT: u16 = 3_478;
+    if let Some(server) = text.strip_prefix("stun:") {
+        let (host, port) = match server.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok().filter(|port| *port != 0)),
+            None => (server, Some(STUN_PORT)),
+        };
+        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        return match port {
+            Some(port) if !host.is_empty() && host.bytes().all(is_host) => {
+                Ok(Source::Stun { host: host.to_owned(), port })
+            }
+            _ => allowed(FORMS),
+        };
+    }
+    match (text, text.parse::<IpAddr>()) {
+        ("", _) => Ok(Source::Own),
+        ("received", _) => Ok(Source::Received),
+        (_, Ok(address)) if !address.is_unspecified() && !address.is_multicast() => {
+            Ok(Source::Fixed(address))
+        }
+        _ => allowed(FORMS),
+    }
 }
 
 fn codecs(names: &[String]) -> Result<Vec<Codec>, Allowed> {

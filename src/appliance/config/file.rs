@@ -141,8 +141,8 @@ pub struct Media {
     pub codecs: Vec<String>,
     /// Milliseconds of sound in a packet where the other side does not say: 10, 20, 30, 40 or 60.
     pub ptime_ms: i64,
-    /// The IP address that the other side shall send sound to. Empty: our address on the way to
-    /// it. Set it to the public address behind a one-to-one NAT.
+    /// The IP address that the other side shall send sound to: `received`, `stun:HOST`, `stun:HOST:PORT`
+    /// or an address. Empty: our address on the way to it.
     pub address: String,
     /// Whether sound is encrypted (SRTP, with keys in the SIP message): `off`, `optional` (as the other
     /// side wants it) or `required` (a call without is refused).

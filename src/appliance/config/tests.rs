@@ -1,4 +1,5 @@
 use super::*;
+use crate::appliance::media_address::Source;
 use crate::speech::model::{Hash, ModelSource};
 use crate::store::shelf::manifest::Manifest;
 
@@ -58,6 +59,10 @@ fn one_wrong_value_in_each_key_is_found() {
         ("[media]\ncodecs = []", "media.codecs"),
         ("[media]\nptime_ms = 25", "media.ptime_ms"),
         ("[media]\naddress = \"0.0.0.0\"", "media.address"),
+        ("[media]\naddress = \"stun:\"", "media.address"),
+        ("[media]\naddress = \"stun:example.com:0\"", "media.address"),
+        ("[media]\naddress = \"stun:a b\"", "media.address"),
+        ("[media]\naddress = \"recieved\"", "media.address"),
         ("[speech]\nvoice = \"espeak:\"", "speech.voice"),
         ("[speech]\nvoice = \"espeak:-v x\"", "speech.voice"),
         ("[speech]\nlanguage = \"English\"", "speech.language"),
@@ -89,6 +94,21 @@ fn a_file_that_is_not_toml_names_the_line() {
         panic!("accepted");
     };
     assert_eq!(line, 3);
+}
+
+#[test]
+fn the_address_for_sound_is_written_or_found_out() {
+    let stun = |port| Source::Stun { host: "stun.example.com".into(), port };
+    for (text, expected) in [
+        ("", Source::Own),
+        ("192.0.2.1", Source::Fixed("192.0.2.1".parse().unwrap())),
+        ("received", Source::Received),
+        ("stun:stun.example.com", stun(3_478)),
+        ("stun:stun.example.com:19302", stun(19_302)),
+    ] {
+        let config = from_text(&format!("[media]\naddress = \"{text}\"\n")).unwrap();
+        assert_eq!(config.media.address, expected, "{text}");
+    }
 }
 
 #[test]

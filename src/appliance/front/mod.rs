@@ -44,6 +44,7 @@ use super::engine::link::Link;
 use super::engine::{Engine, EngineEvent};
 use super::llm::{Llm, ModelEvent};
 use super::lookup::{LookUpAnswer, LookUps};
+use super::media_address::MediaAddress;
 use super::notify;
 use super::paths::Paths;
 use super::places::Places;
@@ -121,6 +122,11 @@ pub fn run(
     let ledger = dialler.written();
     let accounts = Accounts::new(plans, callers, resolver, &mut entropy);
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
+    let media_address = {
+        let _context = runtime.enter();
+        MediaAddress::start(config.media.address.clone())
+    };
+    let public = media_address.told();
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),
@@ -135,7 +141,7 @@ pub fn run(
         entropy,
         call,
         admission: config.admission(),
-        media_address: config.media.address,
+        media_address,
         languages: rules,
         flights,
     };
@@ -168,6 +174,7 @@ pub fn run(
         model,
         commands,
         ledger,
+        public,
         shutdown,
     };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });

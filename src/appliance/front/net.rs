@@ -21,6 +21,7 @@ use crate::appliance::rings;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::sip_socket::Arrival;
 use crate::appliance::start_error::StartError;
+use crate::appliance::stun::Public;
 use crate::base::LanguageCode;
 use crate::call::Cause;
 use crate::call::admission::Readiness;
@@ -57,6 +58,8 @@ pub struct Sources {
     pub commands: mpsc::Receiver<Command>,
     /// How far the calls that we make are counted on the disk.
     pub ledger: watch::Receiver<Written>,
+    /// What a STUN server tells of our public address.
+    pub public: watch::Receiver<Public>,
     pub shutdown: Shutdown,
 }
 
@@ -126,6 +129,10 @@ impl Net {
                 }
                 Ok(()) = sources.model.changed() => {
                     self.model_fault = *sources.model.borrow_and_update();
+                    self.show_health(sources.engine.as_ref());
+                }
+                Ok(()) = sources.public.changed() => {
+                    self.switchboard.media_fault().iter().for_each(|text| tracing::warn!("{text}"));
                     self.show_health(sources.engine.as_ref());
                 }
                 Ok(()) = state.changed() => self.engine_changed(&mut state, sources.engine.as_ref())?,
@@ -266,6 +273,7 @@ impl Net {
             .chain(voice_faults(ready))
             .chain(turn_fault(ready))
             .chain(model)
+            .chain(self.switchboard.media_fault().map(str::to_owned))
             .chain(self.accounts.iter().filter_map(AccountShown::fault))
             .collect();
         let health = match reasons.is_empty() {

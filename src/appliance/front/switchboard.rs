@@ -15,7 +15,6 @@ mod joining;
 mod taking;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,6 +24,7 @@ use crate::appliance::accounts::Accounts;
 use crate::appliance::engine::EngineEvent;
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
+use crate::appliance::media_address::MediaAddress;
 use crate::appliance::places::Places;
 use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
@@ -61,7 +61,7 @@ pub struct Parts {
     pub call: call::Settings,
     pub admission: admission::Settings,
     /// `None`: our address on the way to the peer.
-    pub media_address: Option<IpAddr>,
+    pub media_address: MediaAddress,
     pub languages: Rules,
     /// `None`: no call is recorded.
     pub flights: Option<FlightLog>,
@@ -178,6 +178,11 @@ impl Switchboard {
 
     pub fn calls(&self) -> usize {
         self.lines.len()
+    }
+
+    /// What is wrong with the address that callers are told.
+    pub fn media_fault(&self) -> Option<&'static str> {
+        self.parts.media_address.fault()
     }
 
     pub fn sip_figures(&self) -> SipFigures {

@@ -27,7 +27,7 @@ mod stack;
 mod uas;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 pub use api::{
@@ -113,6 +113,11 @@ impl UserAgent {
             State::Calling(calling) => calling.invite.call_id(),
             _ => None,
         }
+    }
+
+    /// Where a registrar that is reached by `flow` sees us, behind a router.
+    pub fn seen_as(&self, flow: Flow) -> Option<SocketAddr> {
+        self.stack.public(flow)
     }
 
     pub fn counters(&self) -> &Counters {

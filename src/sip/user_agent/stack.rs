@@ -233,10 +233,13 @@ impl Stack {
     /// Our Contact for whom we reach by `flow`: behind a router that is the address that an account
     /// there is registered with.
     pub fn contact(&self, flow: Flow) -> NameAddr {
-        let whom = (flow.transport, flow.peer.ip());
-        let public = self.public.iter().find(|public| public.whom == whom);
-        let flow = public.map_or(flow, |public| Flow { local: public.address, ..flow });
+        let flow = self.public(flow).map_or(flow, |address| Flow { local: address, ..flow });
         dialog::contact_for(flow, &self.settings.contact_user)
+    }
+
+    pub fn public(&self, flow: Flow) -> Option<SocketAddr> {
+        let whom = (flow.transport, flow.peer.ip());
+        self.public.iter().find(|public| public.whom == whom).map(|public| public.address)
     }
 
     /// Under which address whoever an account is registered with reaches us; `None`: under our own.

@@ -28,7 +28,7 @@ impl Switchboard {
         };
         let sockets = self.parts.ports.bind(any)?;
         let media = LocalMedia {
-            address: self.parts.media_address.unwrap_or(local),
+            address: self.parts.media_address.of(flow, self.parts.sip.seen_as(flow)),
             port: sockets.port(),
             id: self.parts.entropy.next_u32().into(),
             srtp: self.parts.accounts.srtp_of(flow.peer.ip()),

@@ -10,6 +10,7 @@ use super::*;
 use crate::appliance::engine::Engine;
 use crate::appliance::engine::double::Scripted;
 use crate::appliance::front::errands::{Speaker, Speakers};
+use crate::appliance::media_address::MediaAddress;
 use crate::appliance::rings::{self, AudioCommand, AudioSide};
 use crate::appliance::rtp_socket::RtpSockets;
 use crate::appliance::sip_socket::{Listen, SipSockets, Tls};
@@ -73,7 +74,7 @@ impl Desk {
                 tongues: call::language::Tongues::only(crate::converse::Playbook::logistics()),
             },
             admission: admission::Settings { max: 1, when_full: WhenFull::Busy, retry_after_s: 5 },
-            media_address: None,
+            media_address: MediaAddress::Own,
             languages: call::language::Rules::only(call::language::Choice::Language(code)),
             flights: None,
         };
