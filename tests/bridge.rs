@@ -1,4 +1,5 @@
-//! Callers whom the box puts through itself: two telephones by baresip, and who takes the call.
+//! Callers whom the box puts through itself: who takes the call, and whom the person passes it on to.
+//! Telephones by baresip, and by linphone where one call is to take the place of another.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
 
@@ -10,8 +11,10 @@ use std::time::Duration;
 use serde_json::Value;
 use support::appliance::{Appliance, Setup};
 use support::baresip::Baresip;
+use support::folder::Folder;
+use support::linphone::Linphone;
 use support::sound::{self, Sound};
-use support::{peers, wait};
+use support::{keyed, peers, wait};
 
 const ANSWER: Duration = Duration::from_secs(20);
 /// A sentence, its decoding on a busy machine, and the reply.
@@ -108,4 +111,153 @@ fn who_refuses_is_followed_by_the_next_and_a_caller_who_leaves_stops_the_ringing
     let record = becomes(&appliance, "caller-hunting", "over", |call| call["state"] == "ended");
     assert_eq!(record["ending"]["cause"], "hung-up", "{record:#}");
     wait::until("no call is left", ANSWER, || (appliance.live_calls() == 0).then_some(()));
+}
+
+/// A caller who presses the key for a person once the greeting has begun.
+fn pressing(appliance: &Appliance, user: &str) -> Baresip {
+    let mut caller = telephone(user);
+    caller.command("dial", &appliance.uri());
+    caller.event("CALL_ESTABLISHED", ANSWER);
+    becomes(appliance, user, "greeted", |call| call["greeting_delay_ms"].is_u64());
+    caller.command("sndcode", keyed::PERSON);
+    caller
+}
+
+#[test]
+fn a_person_passes_the_caller_on_and_leaves() {
+    if !peers::is_installed("baresip", "baresip-core") {
+        return;
+    }
+    let folder = Folder::new("playbook");
+    let (mut anna, mut ben) = (telephone("anna"), telephone("ben"));
+    let person = format!("name = \"Anna\"\naddress = \"{}\"\nby = \"bridge\"", anna.uri());
+    let appliance = Setup::default()
+        .with("[person]", &person)
+        .with("inbound", "refer = \"same-host\"")
+        .with("converse", &keyed::playbook(&folder))
+        .start();
+    let mut caller = pressing(&appliance, "caller-passed-on");
+    anna.event("CALL_INCOMING", TURN);
+    anna.command("accept", "");
+    anna.event("CALL_ESTABLISHED", ANSWER);
+    anna.command("sndcode", "1");
+    becomes(&appliance, "anna", "joined", |call| call["is_joined"] == true);
+    anna.command("hold", "");
+    anna.command("transfer", ben.uri());
+    ben.event("CALL_INCOMING", ANSWER);
+    ben.command("accept", "");
+    ben.event("CALL_ESTABLISHED", ANSWER);
+    anna.event("CALL_CLOSED", ANSWER);
+    assert!(!caller.has_seen("CALL_CLOSED"), "the caller is with Ben");
+    assert_eq!(appliance.live_calls(), 2);
+    ben.play(&sound::speak(PERSON_SAYS));
+    let packets = |user| appliance.record_of(user)?["rtp"]["packets_sent"].as_u64();
+    let enough =
+        packets("caller-passed-on").unwrap() + sound::speak(PERSON_SAYS).len() as u64 / 320;
+    let spoken = || (packets("caller-passed-on")? >= enough + 50).then_some(());
+    wait::until("Ben has spoken", TURN, spoken);
+    ben.command("hangup", "");
+    caller.event("CALL_CLOSED", ANSWER);
+    let heard = likeness(&caller, PERSON_SAYS);
+    println!("likeness: {heard:.3}");
+    assert!(heard > 0.7, "{heard}");
+    let record = becomes(&appliance, "caller-passed-on", "over", |call| call["state"] == "ended");
+    assert_eq!(record["ending"]["cause"], "transferred", "{record:#}");
+}
+
+#[test]
+fn who_cannot_be_reached_leaves_the_caller_with_the_person() {
+    if !peers::is_installed("baresip", "baresip-core") {
+        return;
+    }
+    let folder = Folder::new("playbook");
+    let (mut anna, mut ben) = (telephone("anna"), telephone("ben"));
+    let person = format!("name = \"Anna\"\naddress = \"{}\"\nby = \"bridge\"", anna.uri());
+    let appliance = Setup::default()
+        .with("[person]", &person)
+        .with("inbound", "refer = \"same-host\"")
+        .with("converse", &keyed::playbook(&folder))
+        .start();
+    let mut caller = pressing(&appliance, "caller-kept");
+    anna.event("CALL_INCOMING", TURN);
+    anna.command("accept", "");
+    anna.event("CALL_ESTABLISHED", ANSWER);
+    anna.command("sndcode", "1");
+    becomes(&appliance, "anna", "joined", |call| call["is_joined"] == true);
+    anna.command("transfer", ben.uri());
+    ben.event("CALL_INCOMING", ANSWER);
+    ben.command("hangup", "");
+    anna.event("TRANSFER_FAILED", ANSWER);
+    anna.command("resume", "");
+    let sent = || appliance.record_of("anna")?["rtp"]["packets_sent"].as_u64();
+    let before = sent().unwrap();
+    wait::until("the caller is heard again", ANSWER, || (sent()? > before + 50).then_some(()));
+    assert!(!caller.has_seen("CALL_CLOSED") && !anna.has_seen("CALL_CLOSED"));
+    caller.command("hangup", "");
+    anna.event("CALL_CLOSED", ANSWER);
+}
+
+/// One telephone that asks for a person, and the person's, which answers by itself.
+fn handed_over(linphone: bool, user: &str) -> Option<(Appliance, Value)> {
+    let folder = Folder::new("playbook");
+    let anna = linphone.then(|| Linphone::start("anna", true));
+    let mut other = (!linphone).then(|| telephone("anna"));
+    let uri = anna.as_ref().map(|anna| anna.uri().to_owned());
+    let uri = uri.unwrap_or_else(|| other.as_ref().unwrap().uri().to_owned());
+    let person = format!("name = \"Anna\"\naddress = \"{uri}\"\nby = \"attended\"");
+    let appliance = Setup::default()
+        .with("[person]", &person)
+        .with("converse", &keyed::playbook(&folder))
+        .start();
+    let mut caller = Linphone::start(user, false);
+    caller.types(&format!("call {}", appliance.uri()));
+    becomes(&appliance, user, "greeted", |call| call["greeting_delay_ms"].is_u64());
+    caller.types(keyed::PERSON);
+    if let Some(anna) = &mut other {
+        anna.event("CALL_INCOMING", TURN);
+        anna.command("accept", "");
+    }
+    becomes(&appliance, "anna", "talking", |call| call["state"] == "active");
+    match (anna, other) {
+        (Some(mut anna), _) => {
+            anna.types("1");
+            let record = becomes(&appliance, user, "over", |call| call["state"] == "ended");
+            becomes(&appliance, "anna", "over", |call| call["state"] == "ended");
+            wait::until("no call is ours", ANSWER, || (appliance.live_calls() == 0).then_some(()));
+            // The second call of each is with the other.
+            wait::until("the two have a call", ANSWER, || {
+                (anna.says("connected") >= 2 && caller.says("connected") >= 2).then_some(())
+            });
+            Some((appliance, record))
+        }
+        (None, Some(mut anna)) => {
+            anna.command("sndcode", "1");
+            let record = becomes(&appliance, user, "joined", |call| call["is_joined"] == true);
+            anna.command("hangup", "");
+            Some((appliance, record))
+        }
+        (None, None) => None,
+    }
+}
+
+#[test]
+fn a_telephone_that_knows_how_calls_the_person_in_our_place() {
+    if !peers::is_installed("linphonec", "linphone-cli") {
+        return;
+    }
+    let (appliance, record) = handed_over(true, "caller-handed-over").unwrap();
+    assert_eq!(record["ending"]["cause"], "transferred", "{record:#}");
+    assert_eq!(record["is_joined"], false, "it did not go through us: {record:#}");
+    assert!(!appliance.log().contains("anna@"), "no address stands in the log");
+}
+
+#[test]
+fn a_person_whose_telephone_does_not_know_how_is_joined_with_the_caller() {
+    if !peers::is_installed("linphonec", "linphone-cli")
+        || !peers::is_installed("baresip", "baresip-core")
+    {
+        return;
+    }
+    let (_appliance, record) = handed_over(false, "caller-joined").unwrap();
+    assert_eq!(record["is_joined"], true);
 }

@@ -40,8 +40,9 @@ fn it_calls_and_is_answered() {
     let appliance = Setup::default().start();
     let folder = Folder::new("microphone");
     let said = sound::after_greeting("What are your opening hours?");
-    let mut telephone = Linphone::start(&microphone(&folder, &said));
-    telephone.command(&format!("call {}", appliance.uri()));
+    let mut telephone = Linphone::start("caller", false);
+    telephone.listens_and_plays(&microphone(&folder, &said));
+    telephone.types(&format!("call {}", appliance.uri()));
     let record = wait::until("it is understood and answered", LONG, || {
         let call = appliance.record(|call| call["state"] == "active")?;
         let turns = call["turns"].as_array()?.clone();
@@ -49,7 +50,7 @@ fn it_calls_and_is_answered() {
     });
     println!("{}: {}", record["codec"], record["turns"]);
     assert!(record["turns"].to_string().contains("opening hours"), "{record:#}");
-    telephone.command("terminate");
+    telephone.types("terminate");
     let ended = self::record(&appliance, "ended");
     assert_eq!(ended["ending"]["cause"], "hung-up", "{ended:#}");
     assert_eq!(ended["rtp"]["packets_lost"], 0, "{ended:#}");
@@ -65,7 +66,8 @@ fn it_is_called_and_hears_who_calls() {
         return;
     }
     let folder = Folder::new("microphone");
-    let telephone = Linphone::start(&microphone(&folder, &sound::silence_ms(2_000)));
+    let mut telephone = Linphone::start("called", true);
+    telephone.listens_and_plays(&microphone(&folder, &sound::silence_ms(2_000)));
     let account = format!(
         "name = \"office\"\nserver = \"{}\"\nuser = \"1001\"\nregisters = false\n",
         telephone.address

@@ -278,6 +278,12 @@ pub const VOICE_LOAD: Duration = Duration::from_secs(60);
 pub const TURN_WAIT: Duration = Duration::from_millis(100);
 /// Times that one caller is put through: who has reached nobody so often leaves a message.
 pub const TRANSFERS_PER_CALL: u32 = 5;
+/// Other addresses that one call of ours is sent on to, one after the other: a house needs one or two, and
+/// more is a circle.
+pub const REDIRECTS_PER_CALL: usize = 4;
+/// How long the caller's side may take to call a person in our place who has taken the caller already: both
+/// wait in silence, and are joined by us otherwise.
+pub const HANDED_OVER_WITHIN: Duration = Duration::from_secs(10);
 /// People whom callers can be put through to: each has four phrases that are rendered at start.
 pub const PEOPLE: usize = 32;
 /// Accounts that the box registers with.

@@ -56,6 +56,21 @@ impl Agreement {
         }
     }
 
+    /// What is to be agreed on with somebody else who takes the peer's place: the same media, and keys that
+    /// nobody has had.
+    pub fn with_another(&mut self) -> Self {
+        let mut entropy = Entropy::new(self.entropy.seed());
+        let keys = Keys::random(&mut entropy);
+        Self {
+            offering: self.offering.clone(),
+            local: Local { keys, ..self.local.clone() },
+            revision: Revision::default(),
+            entropy,
+            suite: None,
+            given_up: Vec::new(),
+        }
+    }
+
     /// Our answer to the peer's offer.
     ///
     /// # Errors

@@ -94,6 +94,11 @@ impl Dialling {
         self.is_picked_up && self.is_accepted() && self.has_media
     }
 
+    /// Another address is called in place of the first: what was heard of that counts no more.
+    pub(super) fn begin_again(&mut self) {
+        self.stage = Stage::Dialled;
+    }
+
     /// A BYE is needed to end it.
     pub(super) fn is_accepted(&self) -> bool {
         self.stage == Stage::Accepted
@@ -111,6 +116,7 @@ impl Dialling {
     pub(super) fn refusal(&self, status: u16) -> Cause {
         match (status, self.stage) {
             (486 | 600, _) => Cause::CalleeBusy,
+            (300..=302, _) => Cause::Redirected,
             // Nothing has come at all (timer B).
             (408, Stage::Dialled) => Cause::SignallingLost,
             (408 | 480 | 487, _) => Cause::NoAnswer,
@@ -214,6 +220,8 @@ mod tests {
             (408, Cause::SignallingLost, Cause::NoAnswer),
             (480, Cause::NoAnswer, Cause::NoAnswer),
             (487, Cause::NoAnswer, Cause::NoAnswer),
+            (302, Cause::Redirected, Cause::Redirected),
+            (305, Cause::Refused(305), Cause::Refused(305)),
             (404, Cause::Refused(404), Cause::Refused(404)),
             (603, Cause::Refused(603), Cause::Refused(603)),
         ] {

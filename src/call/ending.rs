@@ -39,6 +39,8 @@ pub enum Cause {
     Refused(u16),
     /// The conversation came to its end.
     Goodbye,
+    /// Whom we called is elsewhere, where we may not call.
+    Redirected,
     /// Somebody else has taken the call from us.
     Transferred,
     /// The caller's side left while it was putting itself through and did not say how that ended.
@@ -105,10 +107,11 @@ impl From<Cause> for Ending {
 
 impl Cause {
     /// Every cause, one refusal standing for all.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::HungUp,
         Self::Cancelled,
         Self::Refused(603),
+        Self::Redirected,
         Self::Goodbye,
         Self::Transferred,
         Self::LeftInTransfer,
@@ -136,6 +139,7 @@ impl Cause {
             Self::HungUp
             | Self::Cancelled
             | Self::Refused(_)
+            | Self::Redirected
             | Self::LeftInTransfer
             | Self::CalleeBusy => By::Caller,
             Self::Goodbye
@@ -161,6 +165,9 @@ impl Cause {
             Self::HungUp => (487, "hung-up", "The other end hung up."),
             Self::Cancelled => (487, "cancelled", "The caller gave up before the answer."),
             Self::Refused(status) => (status, "refused", "The other end refused the call."),
+            Self::Redirected => {
+                (480, "redirected", "The other end is elsewhere, where we may not call.")
+            }
             Self::Goodbye => (603, "goodbye", "The conversation came to its end."),
             Self::Transferred => (603, "transferred", "The caller was put through to a person."),
             Self::LeftInTransfer => (
@@ -169,9 +176,9 @@ impl Cause {
                 "The caller left while being put through; whether somebody answered was not told.",
             ),
             Self::MaxDuration => (603, "max-duration", "The longest time for a call was over."),
-            Self::Silence => (603, "silence", "The caller said nothing."),
+            Self::Silence => (603, "silence", "The other end said nothing."),
             Self::NotUnderstood => {
-                (603, "not-understood", "The caller was not understood, again and again.")
+                (603, "not-understood", "What was said was not understood, again and again.")
             }
             Self::Busy => (486, "busy", "Refused as busy: every line was in use."),
             Self::Overloaded => (503, "overloaded", "Refused for now: every line was in use."),
@@ -179,7 +186,7 @@ impl Cause {
             Self::NoCommonCodec => (488, "no-common-codec", "Refused: no codec in common."),
             Self::ShuttingDown => (503, "shutting-down", "The program was being stopped."),
             Self::NoAck => (408, "no-ack", "The caller's side never confirmed the answer."),
-            Self::MediaTimeout => (408, "media-timeout", "No sound came from the caller's side."),
+            Self::MediaTimeout => (408, "media-timeout", "No sound came from the other end."),
             Self::SignallingLost => (408, "signalling-lost", "The other end was out of reach."),
             Self::NoPerson => (603, "no-person", "A machine took the call, or a tone was heard."),
             Self::NoAnswer => (408, "no-answer", "Nobody answered."),

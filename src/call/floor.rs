@@ -13,6 +13,7 @@ mod joining;
 mod saying;
 mod thinking;
 mod turns;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,10 +34,12 @@ use crate::converse::{self, AskId, Conversation, EndCause, Say, Variables, plain
 use crate::listen::{Guards, Hint, PartialText};
 use barge_in::Overlap;
 use din::Din;
-use joining::{Relay, Ringback};
+use joining::Relay;
 use saying::Saying;
 use thinking::OpenTurn;
 use turns::Reply;
+pub use waiting::HoldSound;
+use waiting::Waiting;
 
 #[derive(Debug)]
 pub(super) enum FloorOutput {
@@ -111,7 +114,9 @@ pub(super) struct Floor {
     spoken: Vec<Saying>,
     /// The number of the newest utterance on the way to the caller.
     last_wire: UtteranceId,
-    ringback: Option<Ringback>,
+    /// What is heard of that, and of what kind it is.
+    waiting: Option<Waiting>,
+    hold: HoldSound,
     relay: Option<Relay>,
     /// The caller speaks over us.
     overlap: Option<Overlap>,
@@ -160,7 +165,8 @@ impl Floor {
             ids: WorkIds::default(),
             spoken: Vec::new(),
             last_wire: UtteranceId::default(),
-            ringback: None,
+            waiting: None,
+            hold: settings.hold,
             relay: None,
             overlap: None,
             din: None,

@@ -3,8 +3,12 @@
 //! ```text
 //! None ─ REFER ──▶ Asked ─▶ Accepted ─▶ the call ends: the caller talks to somebody else
 //!   ▲  └ bridge ─▶ Bridging ─────────▶ Joined: the two talk through us
-//!   └── failed ──────┘
+//!   └── failed ─────┘ │ ▲
+//!           attended: ▼ │ failed
+//!                   Handing ───────────▶ the call ends: the caller talks to the person directly
 //! ```
+//!
+//! The person's call is `Handed` meanwhile.
 
 use std::time::Duration;
 
@@ -21,6 +25,13 @@ pub(super) enum Handover {
     Accepted,
     /// We call somebody.
     Bridging,
+    /// The caller's side was asked to call in our place whom we have called.
+    Handing {
+        /// It does.
+        is_accepted: bool,
+    },
+    /// Whom we have called is to be called by the caller's side in our place.
+    Handed,
     /// The two talk.
     Joined,
 }
@@ -33,4 +44,6 @@ pub struct PutThrough {
     pub within: Duration,
     /// What they are told first, a question.
     pub offer: Private<String>,
+    /// Whether the caller's side is to call them in our place, once they have taken the caller.
+    pub is_attended: bool,
 }

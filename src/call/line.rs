@@ -24,6 +24,11 @@ impl Line {
         Self { signals_from, quality: Quality::default(), watch: None, last: Report::default() }
     }
 
+    /// The peer's place is taken by another one.
+    pub(super) fn moved(&mut self, signals_from: IpAddr) {
+        self.signals_from = signals_from;
+    }
+
     /// The media begin, or go on otherwise.
     pub(super) fn agreed(&mut self, now: Instant, plan: &Plan) {
         self.watch = Some(Watch::new(now, plan, self.signals_from, &self.last));

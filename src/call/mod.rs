@@ -39,6 +39,7 @@ mod tests;
 
 pub use agreement::{Agreement, LocalMedia};
 pub use ending::{By, Cause, Ending};
+pub use floor::HoldSound;
 pub use handover::PutThrough;
 pub use one_way::OneWay;
 pub use quality::Mos;

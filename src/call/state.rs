@@ -6,6 +6,7 @@
 
 mod passing;
 mod placing;
+mod succeeding;
 mod telling;
 
 pub use placing::Outgoing;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use super::agreement::{Agreement, LocalMedia};
 use super::dialling::Dialling;
 use super::ending::{Cause, Ending};
-use super::floor::Floor;
+use super::floor::{Floor, HoldSound};
 use super::handover::{Handover, PutThrough};
 use super::keys::Keys;
 use super::language::{Manner, Tongues};
@@ -36,6 +37,10 @@ use crate::listen;
 use crate::sdp::{Offering, Refusal};
 use crate::sip::{self, EndCause, LegId, Warning};
 use crate::speak::PlayoutFrame;
+use succeeding::Succession;
+
+/// RFC 3261 section 21.3.3.
+const MOVED: u16 = 302;
 
 /// What all calls have in common.
 #[derive(Clone, Debug)]
@@ -46,6 +51,8 @@ pub struct Settings {
     pub listen: listen::Settings,
     pub converse: converse::Settings,
     pub tongues: Tongues,
+    /// What a caller hears while somebody is called for them.
+    pub hold: HoldSound,
 }
 
 /// A moment on both clocks: the record speaks of days, everything else of intervals.
@@ -76,6 +83,26 @@ pub enum Input<'a> {
     PickedUp,
     /// The two calls of a caller who is put through are one from here on.
     Joined,
+    /// Whom we have called for this caller takes the call, and the caller's side is to call them in
+    /// place of this leg.
+    HandOver(LegId),
+    /// The other half of that: this call is to be replaced by one of the caller's side.
+    Handed,
+    /// An INVITE has come that takes the place of the call's leg.
+    Replaced {
+        leg: LegId,
+        incoming: Box<sip::Incoming>,
+    },
+    /// What the other end wants by `sip::Event::Referred` is granted: somebody else is to be called by this
+    /// leg, and may ring for so long.
+    Succeed {
+        leg: LegId,
+        within: Duration,
+    },
+    /// Whom we call is elsewhere: they are called there by this leg.
+    Redirected {
+        leg: LegId,
+    },
     /// 20 ms of the other one.
     Relayed(&'a Frame),
     Heard(&'a HeardFrame),
@@ -100,6 +127,11 @@ pub enum Input<'a> {
 /// What a call wants.
 pub enum Output {
     Sip(sip::Command),
+    /// Send the INVITE that this leg is for, with this offer.
+    Invite {
+        leg: LegId,
+        sdp: Vec<u8>,
+    },
     StartMedia(Plan),
     ApplyMedia(Plan),
     StopMedia,
@@ -116,6 +148,8 @@ pub enum Output {
     Accepted,
     /// Nobody is waited for any more.
     GiveUpPerson,
+    /// The caller's side does not call the person in our place: the two are to be joined.
+    NotHandedOver,
     /// The record has changed.
     Recorded,
     /// The reply to this turn of the record, counted from 0, is on the wire: its gap is known.
@@ -128,8 +162,16 @@ enum Timer {
     Answer,
     /// Nobody has answered our call.
     Unanswered,
+    /// Two whom we have joined have talked for as long as a call may last.
+    Longest,
     /// It is not known who has.
     Undecided,
+    /// Nobody has taken our place in the call.
+    Handed,
+    /// Whom we call in the peer's place has not answered.
+    Successor,
+    /// The leg before has not hung up.
+    Leaving,
     Floor,
 }
 
@@ -150,6 +192,15 @@ enum State {
     /// BYE or CANCEL is sent.
     Ending(Ending),
     Ended,
+}
+
+/// How long a call may last once what was said in it is not ours any more.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    None,
+    /// From the answer on.
+    Lasts(Duration),
+    Until(Instant),
 }
 
 /// What each call begins with, whoever has made it.
@@ -174,7 +225,14 @@ pub struct Call {
     has_key_events: bool,
     /// Of a call that we make.
     who: Option<Who>,
+    /// Of one that the owner's limits count.
+    limit: Limit,
     handover: Handover,
+    succession: Succession,
+    /// Our 2xx of a leg that has replaced another one had the offer.
+    awaits_answer: bool,
+    /// The media as they were agreed on last.
+    plan: Option<Plan>,
     keys: Keys,
     line: Line,
     record: CallRecord,
@@ -224,7 +282,11 @@ impl Call {
             floor,
             has_key_events: false,
             who: None,
+            limit: Limit::None,
             handover: Handover::None,
+            succession: Succession::None,
+            awaits_answer: false,
+            plan: None,
             keys: Keys::default(),
             stages: Stages::default(),
             line,
@@ -278,6 +340,11 @@ impl Call {
             Input::Sip(event) => self.signal(now, event),
             Input::PickedUp => self.picked_up(now),
             Input::Joined => self.join(),
+            Input::HandOver(person) => self.hand_over(person),
+            Input::Handed => self.handed(now),
+            Input::Replaced { leg, incoming } => self.replaced(now, leg, &incoming),
+            Input::Redirected { leg } => self.redirected(now, leg),
+            Input::Succeed { leg, within } => self.succeed(now, leg, within),
             Input::Relayed(frame) => self.floor.relay(frame),
             Input::HangUp(cause) => self.end(now, cause.into()),
             Input::Timeout => self.timeout(now),
@@ -325,6 +392,9 @@ impl Call {
 
     fn signal(&mut self, now: Instant, event: sip::Event) {
         use sip::Event as E;
+        if event.leg() != self.leg {
+            return self.other_leg(now, &event);
+        }
         match event {
             E::Established { answer, .. } => self.established(now, answer.as_deref()),
             E::OfferReceived { offer, .. } => self.reoffered(now, offer.as_deref()),
@@ -340,13 +410,18 @@ impl Call {
             E::Progress { status, sdp, .. } => self.provisional(now, status, sdp.as_deref()),
             E::Answered { sdp, .. } => self.accepted(now, sdp.as_deref()),
             E::Refused { status, .. } => self.refused(now, status),
+            E::Redirected { .. } => self.refused(now, MOVED),
             // Offers are answered at once.
             E::Incoming { .. } | E::OfferFailed { .. } | E::OfferWithdrawn { .. } => (),
+            // Whether it is granted is decided outside.
+            E::Referred { .. } => (),
         }
     }
 
     fn established(&mut self, now: Instant, answer: Option<&[u8]>) {
-        let State::AwaitingAck { has_plan } = self.state else { return };
+        let State::AwaitingAck { has_plan } = self.state else {
+            return self.described(now, answer);
+        };
         if !has_plan {
             let accepted = answer.ok_or(()).and_then(|a| self.agreement.accept(a).map_err(|_| ()));
             match accepted {
@@ -394,6 +469,7 @@ impl Call {
     fn note_plan(&mut self, plan: &Plan) {
         self.keys.agreed(plan.dtmf.is_some());
         self.record.codec = Some(plan.codec);
+        self.plan = Some(plan.clone());
         self.has_key_events = plan.dtmf.is_some();
         self.record.srtp = plan.keying.as_ref().map(|keying| keying.suite);
     }
@@ -412,6 +488,10 @@ impl Call {
                 Timer::Answer => self.pick_up(now),
                 Timer::Unanswered => self.end(now, Cause::NoAnswer.into()),
                 Timer::Undecided => self.talk_at_last(now),
+                Timer::Longest => self.end(now, Cause::MaxDuration.into()),
+                Timer::Successor => self.give_up_successor(),
+                Timer::Leaving => self.send_off(),
+                Timer::Handed => self.end(now, Cause::LeftInTransfer.into()),
                 Timer::Floor => self.floor.timeout(now),
             }
         }
@@ -435,6 +515,7 @@ impl Call {
 
     /// We want the call to end.
     fn end(&mut self, now: Instant, ending: Ending) {
+        let has_no_leg = self.drop_succession();
         match &self.state {
             State::Ringing { .. } => {
                 let status = ending.cause.wording().sip_status;
@@ -450,6 +531,7 @@ impl Call {
                 self.state = State::Ending(ending);
                 self.record_end(now, ending);
             }
+            State::Active if has_no_leg => self.finish(now, ending),
             State::AwaitingAck { .. } | State::Dialling(_) | State::Active => {
                 let reason = Some(format!("SIP;cause={}", ending.cause.wording().sip_status));
                 self.command(sip::Command::Bye { leg: self.leg, reason });
@@ -463,14 +545,16 @@ impl Call {
 
     /// The leg is gone.
     fn ended(&mut self, now: Instant, cause: EndCause) {
+        if self.outlives_leg(now) {
+            return;
+        }
         let ending = match (&self.state, cause) {
             (State::Ending(ending), _) => *ending,
             // A 2xx that was no answer, by the trunk's word.
             (State::Dialling(_), EndCause::ByPeer) => Cause::NoAnswer.into(),
             // Many hang up on us as soon as they call the other.
-            (_, EndCause::ByPeer) if self.handover == Handover::Accepted => {
-                Cause::LeftInTransfer.into()
-            }
+            (_, EndCause::ByPeer) if self.is_being_transferred() => Cause::LeftInTransfer.into(),
+            (_, EndCause::ByPeer) if self.handover == Handover::Handed => Cause::Transferred.into(),
             (_, EndCause::ByPeer) => Cause::HungUp.into(),
             (_, EndCause::ByUs) => Cause::Goodbye.into(),
             (_, EndCause::NoAck) => Cause::NoAck.into(),
@@ -482,6 +566,7 @@ impl Call {
     }
 
     fn finish(&mut self, now: Instant, ending: Ending) {
+        self.drop_succession();
         if !matches!(self.state, State::Ending(_) | State::Ended) {
             self.stop_media();
             self.record_end(now, ending);

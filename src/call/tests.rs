@@ -30,6 +30,7 @@ mod latency;
 mod line;
 mod model;
 mod partial;
+mod succeeding;
 mod transfer;
 
 const LEG: LegId = LegId(1);
@@ -46,6 +47,7 @@ fn settings() -> Settings {
         listen: listen::Settings::default(),
         converse: converse::Settings::default(),
         tongues: Tongues::only(Playbook::logistics()),
+        hold: HoldSound::Ringing,
     }
 }
 
@@ -92,6 +94,8 @@ struct Desk {
     digits: Vec<String>,
     put_through: Option<PutThrough>,
     is_accepted: bool,
+    is_not_handed_over: bool,
+    invited: Option<(LegId, Vec<u8>)>,
     looked_up: Vec<(WorkId, converse::lookup::LookUp)>,
     /// How long a phrase sounds that the engine speaks.
     phrase_frames: usize,
@@ -148,6 +152,7 @@ impl Desk {
             to_uri: Private::default(),
             sip_call_id: Private::new("abc".into()),
             offer: offer.map(|sdp| sdp.as_bytes().to_vec()),
+            replaces: None,
             headers: Private::default(),
         });
         let opening = Opening {
@@ -193,6 +198,8 @@ impl Desk {
             digits: Vec::new(),
             put_through: None,
             is_accepted: false,
+            is_not_handed_over: false,
+            invited: None,
             looked_up: Vec::new(),
             phrase_frames,
             jitter: Duration::ZERO,
@@ -234,6 +241,7 @@ impl Desk {
         loop {
             match self.call.poll_output() {
                 Output::Sip(command) => self.commands.push_back(command),
+                Output::Invite { leg, sdp } => self.invited = Some((leg, sdp)),
                 Output::StartMedia(_) => self.media.push("start"),
                 Output::ApplyMedia(plan) => {
                     self.media.push(if plan.sends { "apply" } else { "hold" });
@@ -247,6 +255,7 @@ impl Desk {
                 Output::PutThrough(person) => self.put_through = Some(person),
                 Output::Accepted => self.is_accepted = true,
                 Output::GiveUpPerson => self.put_through = None,
+                Output::NotHandedOver => self.is_not_handed_over = true,
                 Output::Message(_) | Output::Recorded | Output::Replied(_) => (),
                 Output::Timeout(at) => {
                     self.deadline = at;

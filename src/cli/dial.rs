@@ -187,6 +187,7 @@ fn outcome(record: &Value) -> Option<Exit> {
     let cause = record["ending"]["cause"].as_str().unwrap_or_default();
     let broke_off = ["media-timeout", "signalling-lost", "no-common-codec", "internal"];
     Some(match (record["answered_at_ms"].is_u64(), cause) {
+        (_, "no-person") => Exit::NoPerson,
         (true, cause) if !broke_off.contains(&cause) => Exit::Done,
         (false, "callee-busy") => Exit::Busy,
         (false, "no-answer") => Exit::NoAnswer,
@@ -210,6 +211,7 @@ mod tests {
             ("ended", 5.into(), "hung-up", Some(Exit::Done)),
             ("ended", 5.into(), "ended-by-owner", Some(Exit::Done)),
             ("ended", 5.into(), "media-timeout", Some(Exit::CallFailed)),
+            ("ended", 5.into(), "no-person", Some(Exit::NoPerson)),
             ("ended", Value::Null, "callee-busy", Some(Exit::Busy)),
             ("ended", Value::Null, "no-answer", Some(Exit::NoAnswer)),
             ("ended", Value::Null, "refused", Some(Exit::CallFailed)),

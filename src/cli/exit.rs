@@ -21,6 +21,7 @@ pub enum Exit {
     NotDialled = 7,
     Busy = 8,
     NoAnswer = 9,
+    NoPerson = 10,
     ModelCorrupt = 65,
     ModelMissing = 66,
     PullFailed = 68,
@@ -32,7 +33,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -43,6 +44,7 @@ impl Exit {
         Self::NotDialled,
         Self::Busy,
         Self::NoAnswer,
+        Self::NoPerson,
         Self::ModelCorrupt,
         Self::ModelMissing,
         Self::PullFailed,
@@ -78,6 +80,7 @@ impl Exit {
             Self::NotDialled => "dial: the number is not called; standard error says why",
             Self::Busy => "dial: the other end was busy",
             Self::NoAnswer => "dial: nobody answered",
+            Self::NoPerson => "dial: a machine took the call, or a tone was heard",
             Self::ModelCorrupt => {
                 "a model file is damaged or not the pinned one, no Whisper model, or hears less than 10 s at once"
             }

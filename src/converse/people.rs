@@ -44,6 +44,16 @@ pub enum Way {
     Refer,
     /// We do, and join the two once the person has taken the caller.
     Bridge,
+    /// We do, and once the person has taken the caller, the caller's own side calls them in our place
+    /// (RFC 5589 section 7); where it does not, we join the two.
+    Attended,
+}
+
+impl Way {
+    /// Whether the first call to the person is ours.
+    pub fn is_called_by_us(self) -> bool {
+        self != Self::Refer
+    }
 }
 
 /// Where a person is reached.

@@ -43,6 +43,6 @@ pub use counters::Counters;
 pub use transport::{ConnectionId, Flow, Transport};
 pub use user_agent::{
     Admission, Command, EndCause, Event, Incoming, Input, Invite, LegId, Occupancy, OfferBy,
-    Output, ReferNews, ReferTo, Register, RegistrationFailure, RegistrationId, RegistrationNews,
-    Settings, UserAgent, Warning,
+    Output, ReferNews, ReferTo, Referral, Register, RegistrationFailure, RegistrationId,
+    RegistrationNews, Settings, UserAgent, Warning,
 };

@@ -2,7 +2,7 @@
 //! call.
 //!
 //! `account` is the state of one account, `inbound` the list of callers, `srv` the records that name its
-//! servers, `reason` the words for an owner; `dialling` has the rules for calls that we make, and
+//! servers, `reason` the words for an owner, `referral` whom callers may have called in their place; `dialling` has the rules for calls that we make, and
 //! `answering` says when such a call is answered. What one REGISTER leads to is the SIP core's.
 
 pub mod account;
@@ -10,9 +10,11 @@ pub mod answering;
 pub mod dialling;
 pub mod inbound;
 pub mod reason;
+pub mod referral;
 pub mod srv;
 
 pub use account::{Account, Input, Output, Settings, Status};
 pub use answering::{AnswerPolicy, Sign};
 pub use inbound::Callers;
 pub use reason::Reason;
+pub use referral::{Referrals, is_within_house};

@@ -1,92 +1,109 @@
-//! Linphone's console telephone, with a file for a microphone and one for a loudspeaker.
+//! linphone's console: a telephone that takes calls over and lets its own be taken over (RFC 3891), with a file
+//! for a microphone and one for a loudspeaker, steered by what is typed into it.
 
 use std::fs::File;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use super::folder::Folder;
 use super::sound::{self, Sound};
 use super::{peers, wait};
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(30);
 
-/// One telephone on a port of its own, without an account. Killed with its owner.
+/// The process, killed with its owner.
 #[derive(Debug)]
 pub struct Linphone {
     child: Child,
+    input: ChildStdin,
     folder: Folder,
+    user: String,
     pub address: SocketAddr,
 }
 
 impl Linphone {
-    /// It plays `microphone` from the beginning of its first call on and takes every call.
-    pub fn start(microphone: &Path) -> Self {
+    /// Without a sound card: it sends silence. `answers`: whoever calls.
+    pub fn start(user: &str, answers: bool) -> Self {
         let loopback = Ipv4Addr::LOCALHOST.into();
         let [address, media] =
             [0, 1].map(|_| SocketAddr::new(loopback, peers::free_port(loopback)));
-        let folder = Folder::new("linphone");
+        let folder = Folder::new(user);
         std::fs::create_dir_all(folder.at(".local/share/linphone")).unwrap();
-        let config = folder.write("linphonerc", config(address, media.port()));
-        let log = File::create(folder.at("log")).unwrap();
-        let child = Command::new("linphonec")
-            .args(["-a", "-d", "0", "-c"])
+        let config = folder.write("linphonerc", config(user, address, media.port()));
+        let output = File::create(folder.at("log")).unwrap();
+        let mut child = Command::new("linphonec")
+            .args(if answers { &["-a"][..] } else { &[] })
+            .args(["-d", "0", "-c"])
             .arg(config)
-            .env("HOME", folder.path())
             .current_dir(folder.path())
+            .env("HOME", folder.path())
             .stdin(Stdio::piped())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
             .spawn()
             .unwrap();
-        let mut linphone = Self { child, folder, address };
-        let is_ready = wait::within(START, || linphone.log().contains("linphonec>").then_some(()));
-        assert!(is_ready.is_some(), "linphone does not start: {}", linphone.log());
-        linphone.command("soundcard use files");
-        linphone.command(&format!("play {}", microphone.display()));
-        let heard = linphone.folder.at("heard.wav");
-        linphone.command(&format!("record {}", heard.display()));
-        linphone
+        let input = child.stdin.take().unwrap();
+        let mut phone = Self { child, input, folder, user: user.to_owned(), address };
+        wait::until("linphone has its port", START, || {
+            UdpSocket::bind(address).is_err().then_some(())
+        });
+        phone.types("soundcard use files");
+        phone
     }
 
-    /// What would be typed.
-    pub fn command(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    pub fn uri(&self) -> String {
+        format!("sip:{}@{}", self.user, self.address)
+    }
+
+    /// A command, or keys of the telephone.
+    pub fn types(&mut self, line: &str) {
+        writeln!(self.input, "{line}").unwrap();
+        self.input.flush().unwrap();
+    }
+
+    /// Plays this file from its first call on, and records what it hears.
+    pub fn listens_and_plays(&mut self, microphone: &Path) {
+        self.types(&format!("play {}", microphone.display()));
+        let heard = self.folder.at("heard.wav");
+        self.types(&format!("record {}", heard.display()));
     }
 
     /// What came out of its loudspeaker, once it has ended.
     pub fn heard(mut self) -> Sound {
-        self.command("quit");
+        self.types("quit");
         let ended = wait::within(START, || self.child.try_wait().unwrap());
-        assert!(ended.is_some(), "linphone does not end: {}", self.log());
+        assert!(ended.is_some(), "linphone does not end");
         sound::read_wav(&self.folder.at("heard.wav")).expect("linphone has recorded")
     }
 
-    pub fn log(&self) -> String {
-        peers::tail(&self.folder.at("log"))
+    /// Lines of what it says that have these words.
+    pub fn says(&self, words: &str) -> usize {
+        let log = std::fs::read(self.folder.at("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).lines().filter(|line| line.contains(words)).count()
     }
 }
 
 impl Drop for Linphone {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("linphone's log:\n{}", self.log());
-        }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("linphone:\n{}", peers::tail(&self.folder.at("log")));
+        }
     }
 }
 
 /// -2: no such transport.
-fn config(address: SocketAddr, media: u16) -> String {
+fn config(user: &str, address: SocketAddr, media: u16) -> String {
     let (ip, port) = (address.ip(), address.port());
     format!(
         "[sip]\nsip_port={port}\nsip_tcp_port=-2\nsip_tls_port=-2\nbind_address={ip}\nuse_ipv6=0\n\
-         guess_hostname=0\ncontact=\"caller\" <sip:caller@{ip}>\ndefault_proxy=-1\n\
-         media_encryption=none\n\
-         [rtp]\naudio_rtp_port={media}\n\
+         guess_hostname=0\ncontact=sip:{user}@{ip}\ndefault_proxy=-1\n\
+         register_only_when_network_is_up=0\nmedia_encryption=none\n\
+         [rtp]\naudio_rtp_port={media}\n[misc]\nauto_net_state_mon=0\n\
          [video]\nenabled=0\ncapture=0\ndisplay=0\nautomatically_initiate=0\n\
          automatically_accept=0\n"
     )

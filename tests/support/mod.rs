@@ -11,6 +11,7 @@ pub mod baresip;
 pub mod counters;
 pub mod folder;
 pub mod kamailio;
+pub mod keyed;
 pub mod linphone;
 pub mod model;
 pub mod peers;

@@ -1,5 +1,7 @@
 //! A call that goes out through an account: whose address it has, and the way to its server.
 
+use std::net::IpAddr;
+
 use super::{Accounts, Held};
 use crate::appliance::sip_line::SipLine;
 use crate::base::Private;
@@ -58,6 +60,22 @@ impl Accounts {
             Address::Number(number) => held.plan.target(number.reveal()),
         };
         Self::through(held, target, sip).ok()
+    }
+
+    /// The account whose server has this address, ready for a call to somebody there; `None` if there is none.
+    pub fn trunk_at(
+        &self,
+        server: IpAddr,
+        to: &Private<String>,
+        sip: &mut SipLine,
+    ) -> Option<Trunk> {
+        let is_there = |held: &&Held| {
+            held.machine
+                .server()
+                .is_some_and(|own| own.ip().to_canonical() == server.to_canonical())
+        };
+        let held = self.all.iter().find(is_there)?;
+        Self::through(held, Some(to.clone()), sip).ok()
     }
 
     fn through(

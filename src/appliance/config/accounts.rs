@@ -9,6 +9,7 @@ use crate::base::{Private, limits};
 use crate::sdp::Srtp;
 use crate::sip::message::{Host, host_and_port};
 use crate::sip::{Network, Transport};
+use crate::trunk::Referrals;
 use crate::trunk::dialling::NumberPlan;
 
 /// Often a telephone number, and a fault goes to the log.
@@ -60,6 +61,8 @@ pub struct Inbound {
     /// The servers of the accounts.
     pub accounts: bool,
     pub networks: Vec<Network>,
+    /// Whom callers may have us call in their place.
+    pub refer: Referrals,
 }
 
 pub(super) fn accounts(
@@ -209,7 +212,14 @@ pub(super) fn inbound(
     has_accounts: bool,
     check: &mut Check<'_>,
 ) -> Option<Inbound> {
-    let mut inbound = Inbound { anyone: false, accounts: false, networks: Vec::new() };
+    let refer = match file.refer.as_str() {
+        "refuse" => Ok(Referrals::Refuse),
+        "people" => Ok(Referrals::People),
+        "same-host" => Ok(Referrals::SameHost),
+        _ => allowed("refuse, people or same-host"),
+    };
+    let refer = check.take("inbound.refer", &file.refer, refer)?;
+    let mut inbound = Inbound { anyone: false, accounts: false, networks: Vec::new(), refer };
     if file.from.is_empty() || file.from.len() > NETWORKS {
         check.take::<()>("inbound.from", &file.from, allowed(format!("1 to {NETWORKS} entries")));
         return None;

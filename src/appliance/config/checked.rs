@@ -16,7 +16,7 @@ use super::listen::listen as listening;
 use super::llm::{Llm, llm};
 use super::lookups::{Lookup, lookups};
 use super::model_file::ModelFile;
-use super::people::people;
+use super::people::{hold, people};
 use super::tls::{Tls, tls};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
@@ -24,6 +24,7 @@ use super::values::{
 };
 use crate::appliance::media_address::Source;
 use crate::base::{LanguageCode, limits};
+use crate::call::HoldSound;
 use crate::call::admission::WhenFull;
 use crate::codec::Codec;
 use crate::converse::people::People;
@@ -54,6 +55,8 @@ pub struct Config {
     pub knowledge: Option<PathBuf>,
     pub accounts: Vec<Account>,
     pub inbound: Inbound,
+    /// What callers hear while somebody is called for them.
+    pub hold: HoldSound,
     /// Whom the box may call.
     pub dial: dialling::Settings,
     /// What becomes of calls of ours that a machine takes.
@@ -217,6 +220,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let lookups = lookups(&file.lookup, &mut check);
     let accounts = accounts(&file.accounts, sip.as_ref(), &mut check);
     let inbound = inbound(&file.inbound, !file.accounts.is_empty(), &mut check);
+    let hold = hold(&file.handover, &mut check);
     let longest = calls.as_ref().map(|calls| calls.max_duration);
     let on_machine = on_machine(&file.dial, &mut check);
     let dial = dial(&file.dial, !file.accounts.is_empty(), longest, &mut check);
@@ -247,6 +251,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         knowledge: path(&file.knowledge.folder),
         accounts: accounts?,
         inbound: inbound?,
+        hold: hold?,
         dial: dial?,
         on_machine: on_machine?,
         log: Log { level: level? },

@@ -25,6 +25,7 @@ pub struct File {
     pub llm: Llm,
     pub knowledge: Knowledge,
     pub inbound: Inbound,
+    pub handover: Handover,
     pub dial: Dial,
     pub log: Log,
     /// The languages besides `speech.language`, and which calls are held in which.
@@ -385,11 +386,27 @@ pub struct Inbound {
     /// `anyone`; or any of `accounts` (the servers of the accounts), IP addresses, and networks as in
     /// `192.0.2.0/24`. What others begin is dropped without an answer.
     pub from: Vec<String>,
+    /// Whom a caller may have the box call in its place: `refuse`, `people` or `same-host`.
+    pub refer: String,
 }
 
 impl Default for Inbound {
     fn default() -> Self {
-        Self { from: vec!["anyone".to_owned()] }
+        Self { from: vec!["anyone".to_owned()], refer: "refuse".to_owned() }
+    }
+}
+
+/// How callers are put through.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Handover {
+    /// What a caller hears while the box calls somebody for them: `ringing`, `music` or `silence`.
+    pub hold: String,
+}
+
+impl Default for Handover {
+    fn default() -> Self {
+        Self { hold: "ringing".to_owned() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The sections `[[person]]`: whom callers can be put through to.
+//! The sections `[[person]]` and `[handover]`: whom callers can be put through to, and how they wait.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use super::checked::Check;
 use super::file;
 use super::values::{Allowed, allowed, within};
 use crate::base::{Private, limits};
+use crate::call::HoldSound;
 use crate::converse::people::{Address, Hours, People, Person, PersonId, Way};
 use crate::sip::message::Uri;
 
@@ -31,6 +32,16 @@ pub(super) fn people(sections: &[file::Person], check: &mut Check<'_>) -> Option
         }
     }
     people.into_iter().collect::<Option<Vec<_>>>().map(People::new)
+}
+
+pub(super) fn hold(file: &file::Handover, check: &mut Check<'_>) -> Option<HoldSound> {
+    let hold = match file.hold.as_str() {
+        "ringing" => Ok(HoldSound::Ringing),
+        "music" => Ok(HoldSound::Music),
+        "silence" => Ok(HoldSound::Silence),
+        _ => allowed("ringing, music or silence"),
+    };
+    check.take("handover.hold", &file.hold, hold)
 }
 
 fn one(section: &file::Person, all: &[file::Person], check: &mut Check<'_>) -> Option<Person> {
@@ -67,12 +78,15 @@ fn one(section: &file::Person, all: &[file::Person], check: &mut Check<'_>) -> O
     let way = match section.by.as_str() {
         "refer" => Ok(Way::Refer),
         "bridge" => Ok(Way::Bridge),
-        _ => allowed("refer or bridge"),
+        "attended" => Ok(Way::Attended),
+        _ => allowed("refer, bridge or attended"),
     };
     // A tel: URI means something to an exchange only.
     let is_tel = section.address.trim_start().starts_with("tel:");
     let way = match way {
-        Ok(Way::Bridge) if is_tel => allowed("refer for a tel: URI, or a telephone number"),
+        Ok(Way::Bridge | Way::Attended) if is_tel => {
+            allowed("refer for a tel: URI, or a telephone number")
+        }
         way => way,
     };
     let way = check.take(&key("by"), &section.by, way);

@@ -143,6 +143,7 @@ pub fn run(
         admission: config.admission(),
         media_address,
         languages: rules,
+        referrals: config.inbound.refer,
         flights,
     };
     let beats = Arc::new(AtomicU64::new(0));

@@ -40,6 +40,7 @@ pub(super) fn call(config: &Config) -> Result<call::Settings, StartError> {
         listen: config.listening(),
         converse: config.conversation(),
         tongues: tongues(config)?,
+        hold: config.hold,
     })
 }
 
@@ -303,7 +304,7 @@ pub(super) fn listen(address: &ListenAddress) -> Listen {
 
 /// Who may call.
 pub(super) fn callers(config: &Config) -> Callers {
-    let config::Inbound { anyone, accounts, networks } = &config.inbound;
+    let config::Inbound { anyone, accounts, networks, .. } = &config.inbound;
     Callers::new(*anyone, *accounts, networks.clone())
 }
 

@@ -12,6 +12,8 @@
 mod accounts;
 mod dialling;
 mod joining;
+mod redirecting;
+mod succeeding;
 mod taking;
 
 use std::collections::{HashMap, VecDeque};
@@ -40,8 +42,10 @@ use crate::converse::Message;
 use crate::listen::answered::OnMachine;
 use crate::sip::{self, LegId};
 use crate::store::flights::FlightLog;
+use crate::trunk::Referrals;
 use crate::web::{Board, SipFigures};
 use joining::{JOINED_FRAMES, Partner};
+use redirecting::Redirection;
 
 /// How long a key is held that we press: twice what a receiver must take for one.
 const KEY: Duration = Duration::from_millis(100);
@@ -63,6 +67,8 @@ pub struct Parts {
     /// `None`: our address on the way to the peer.
     pub media_address: MediaAddress,
     pub languages: Rules,
+    /// Whom callers may have us call in their place.
+    pub referrals: Referrals,
     /// `None`: no call is recorded.
     pub flights: Option<FlightLog>,
 }
@@ -82,9 +88,11 @@ impl Parts {
                 }
             }
             call::Output::Sip(_)
+            | call::Output::Invite { .. }
             | call::Output::PutThrough(_)
             | call::Output::Accepted
             | call::Output::GiveUpPerson
+            | call::Output::NotHandedOver
             | call::Output::Message(_)
             | call::Output::Recorded
             | call::Output::Replied(_)
@@ -103,11 +111,23 @@ struct Line {
     one_way: Option<OneWay>,
     /// The other half of a caller who is put through.
     partner: Option<Partner>,
+    /// What the next `call::Output::Invite` sends.
+    invite: Option<Box<sip::Invite>>,
+    /// Of a call that goes out.
+    redirection: Redirection,
 }
 
 impl Line {
     fn new(call: Tracked, place: Place) -> Self {
-        Self { call, place: Some(place), deadline: None, one_way: None, partner: None }
+        Self {
+            call,
+            place: Some(place),
+            deadline: None,
+            one_way: None,
+            partner: None,
+            invite: None,
+            redirection: Redirection::default(),
+        }
     }
 
     /// Says once that one side hears nothing, without an address.
@@ -312,7 +332,11 @@ impl Switchboard {
 
     fn sip_event(&mut self, now: Instant, event: sip::Event) {
         match event {
-            sip::Event::Incoming { leg, incoming } => self.incoming(now, leg, incoming),
+            sip::Event::Incoming { leg, incoming } => match incoming.replaces {
+                Some(before) => self.replace(now, before, leg, incoming),
+                None => self.incoming(now, leg, incoming),
+            },
+            sip::Event::Referred { leg, referral } => self.refer(now, leg, &referral),
             other => {
                 if let Some(id) = self.legs.get(&other.leg()).copied() {
                     self.leg_event(now, id, other);
@@ -336,12 +360,20 @@ impl Switchboard {
         loop {
             match (line.call.poll_output(), line.place) {
                 (call::Output::Sip(command), _) => self.commands.push_back(command),
+                (call::Output::Invite { leg, sdp }, _) => {
+                    let invite = line.invite.take().map(|mut invite| {
+                        invite.sdp = Some(sdp);
+                        sip::Command::Invite { leg, invite }
+                    });
+                    self.commands.extend(invite);
+                }
                 (call::Output::Message(message), _) => self.messages.push((id, message)),
                 (call::Output::Recorded, _) => has_changed = true,
                 (
                     output @ (call::Output::PutThrough(_)
                     | call::Output::Accepted
-                    | call::Output::GiveUpPerson),
+                    | call::Output::GiveUpPerson
+                    | call::Output::NotHandedOver),
                     _,
                 ) => pairing.push(output),
                 (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),
@@ -412,7 +444,7 @@ impl Switchboard {
         }
         self.keep(now, id);
         let Some(line) = self.lines.remove(&id) else { return };
-        self.legs.remove(&line.call.leg());
+        self.legs.retain(|_, call| *call != id);
         self.parts.errands.cancel_all(id);
         self.parts.dialler.forget(id);
         let ending = line.call.record().progress.ending();

@@ -16,7 +16,7 @@ use crate::converse;
 use crate::converse::llm::{self, Chat};
 use crate::converse::people::Address;
 use crate::sdp::without_keys;
-use crate::sip::Command;
+use crate::sip::{Command, ReferTo};
 
 /// Turns of a record that a change may be in: the newest, and those that are still being answered.
 const TURNS: usize = 4;
@@ -25,6 +25,7 @@ const TURNS: usize = 4;
 pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
     Some(match output {
         Output::Sip(command) => format!("sip {}", sip(command)),
+        Output::Invite { leg, sdp } => format!("invite {} {}", leg.0, description(sdp)),
         Output::StartMedia(plan) => format!("start media {}", media(plan)),
         Output::ApplyMedia(plan) => format!("apply media {}", media(plan)),
         Output::StopMedia => "stop media".to_owned(),
@@ -32,14 +33,16 @@ pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
         Output::Work(asked) => work(asked),
         Output::Message(left) => format!("message {}", message(left)),
         Output::SendDigits(digits) => format!("press {}", digits.reveal()),
-        Output::PutThrough(PutThrough { to, within, offer }) => {
+        Output::PutThrough(PutThrough { to, within, offer, is_attended }) => {
             let to = match to {
                 Address::Uri(to) | Address::Number(to) => to.reveal(),
             };
-            format!("put through to {to:?} within {within:?}, saying {:?}", offer.reveal())
+            let offer = offer.reveal();
+            format!("put through to {to:?} within {within:?}, saying {offer:?} {is_attended}")
         }
         Output::Accepted => "accepted".to_owned(),
         Output::GiveUpPerson => "give up the person".to_owned(),
+        Output::NotHandedOver => "join after all".to_owned(),
         Output::Recorded => format!("record {}", self::record(record)),
         Output::Replied(number) => {
             let turn = record.turns().get(*number);
@@ -50,7 +53,7 @@ pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
 }
 
 fn sip(command: &Command) -> String {
-    let sdp = |sdp: &[u8]| format!("{:?}", String::from_utf8_lossy(&without_keys(sdp)));
+    let sdp = description;
     match command {
         Command::Ring { leg, status, sdp: early } => {
             format!("ring {} {status} {}", leg.0, sdp(early.as_deref().unwrap_or_default()))
@@ -70,10 +73,13 @@ fn sip(command: &Command) -> String {
         Command::Cancel { leg } => format!("cancel {}", leg.0),
         Command::Refer { leg, to, within } => {
             let to = match to {
-                crate::sip::ReferTo::Uri(to) | crate::sip::ReferTo::Number(to) => to.reveal(),
+                ReferTo::Uri(to) | ReferTo::Number(to) => to.reveal().clone(),
+                ReferTo::Leg(leg) => format!("leg {}", leg.0),
             };
             format!("refer {} to {to:?} within {within:?}", leg.0)
         }
+        Command::AnswerRefer { leg, status } => format!("answer refer {} {status}", leg.0),
+        Command::NotifyRefer { leg, status } => format!("notify refer {} {status}", leg.0),
         Command::Invite { leg, .. } => format!("invite {}", leg.0),
         Command::Admit(admission) => format!("admit {admission:?}"),
         Command::EndAll { retry_after_s } => format!("end all {retry_after_s:?}"),
@@ -83,6 +89,10 @@ fn sip(command: &Command) -> String {
         | Command::Unregister { .. }
         | Command::Ping { .. } => String::new(),
     }
+}
+
+fn description(sdp: &[u8]) -> String {
+    format!("{:?}", String::from_utf8_lossy(&without_keys(sdp)))
 }
 
 fn media(plan: &Plan) -> String {

@@ -96,6 +96,11 @@ enum Plain {
     Sip(sip::Event),
     PickedUp,
     Joined,
+    HandOver(sip::LegId),
+    Handed,
+    Replaced { leg: sip::LegId, incoming: Box<sip::Incoming> },
+    Succeed { leg: sip::LegId, within: Duration },
+    Redirected { leg: sip::LegId },
     Work(WorkResult),
     EngineLost,
     EngineBack,
@@ -155,6 +160,16 @@ impl EntryWriter {
             Input::Sip(event) => self.plain(now, &Plain::Sip(keyless::event(event))),
             Input::PickedUp => self.plain(now, &Plain::PickedUp),
             Input::Joined => self.plain(now, &Plain::Joined),
+            Input::HandOver(leg) => self.plain(now, &Plain::HandOver(*leg)),
+            Input::Handed => self.plain(now, &Plain::Handed),
+            Input::Replaced { leg, incoming } => {
+                let incoming = Box::new(keyless::incoming(incoming));
+                self.plain(now, &Plain::Replaced { leg: *leg, incoming });
+            }
+            Input::Redirected { leg } => self.plain(now, &Plain::Redirected { leg: *leg }),
+            Input::Succeed { leg, within } => {
+                self.plain(now, &Plain::Succeed { leg: *leg, within: *within });
+            }
             // A record ends where a call is joined with another.
             Input::Relayed(_) => {}
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
@@ -266,6 +281,11 @@ impl<'a> Entries<'a> {
                 Ok(Plain::Sip(event)) => Input::Sip(event),
                 Ok(Plain::PickedUp) => Input::PickedUp,
                 Ok(Plain::Joined) => Input::Joined,
+                Ok(Plain::HandOver(leg)) => Input::HandOver(leg),
+                Ok(Plain::Handed) => Input::Handed,
+                Ok(Plain::Replaced { leg, incoming }) => Input::Replaced { leg, incoming },
+                Ok(Plain::Redirected { leg }) => Input::Redirected { leg },
+                Ok(Plain::Succeed { leg, within }) => Input::Succeed { leg, within },
                 Ok(Plain::Work(WorkResult::Text { recognition, .. }))
                     if !recognition.is_sound() =>
                 {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{FlightError, keyless};
 use crate::base::{CallId, LanguageCode, serial};
 use crate::call::agreement::LocalMedia;
+use crate::call::floor::HoldSound;
 use crate::call::language::{Manner, Tongue, Tongues};
 use crate::call::state::{Opening, Settings, Start};
 use crate::call::tuning;
@@ -56,6 +57,8 @@ struct Knobs {
 struct Calls {
     #[serde(rename = "answer_after_ms", with = "serial::ms")]
     answer_after: Duration,
+    #[serde(default)]
+    hold: HoldSound,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -265,13 +268,13 @@ fn keys(all: &Value) -> Vec<String> {
 }
 
 fn knobs(settings: &Settings) -> Knobs {
-    let Settings { offering, answer_after, listen, converse, tongues: _ } = settings.clone();
-    Knobs { calls: Calls { answer_after }, media: offering, listen, converse }
+    let Settings { offering, answer_after, listen, converse, tongues: _, hold } = settings.clone();
+    Knobs { calls: Calls { answer_after, hold }, media: offering, listen, converse }
 }
 
 fn with_knobs(knobs: Knobs, tongues: Tongues) -> Settings {
-    let Knobs { calls: Calls { answer_after }, media, listen, converse } = knobs;
-    Settings { offering: media, answer_after, listen, converse, tongues }
+    let Knobs { calls: Calls { answer_after, hold }, media, listen, converse } = knobs;
+    Settings { offering: media, answer_after, listen, converse, tongues, hold }
 }
 
 /// Audible throughout, so that nothing of it is trimmed as silence.

@@ -21,9 +21,11 @@ pub(super) fn event(event: &Event) -> Event {
         | Event::OfferWithdrawn { .. }
         | Event::OfferFailed { .. }
         | Event::Refused { .. }
+        | Event::Redirected { .. }
         | Event::Ended { .. }
         | Event::Dtmf { .. }
-        | Event::Refer { .. } => {}
+        | Event::Refer { .. }
+        | Event::Referred { .. } => {}
     }
     event
 }

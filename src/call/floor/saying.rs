@@ -162,7 +162,7 @@ impl Floor {
         let frame = match self.phase {
             Phase::Open { .. } => match self.voice.next_frame() {
                 Some(frame) => frame,
-                None => return self.rung(),
+                None => return self.waited(),
             },
             Phase::Joined => return self.relayed(),
             Phase::Waiting { .. } | Phase::Held { .. } | Phase::Closed => return None,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Begun, Call, Output, Settings, Start, State, Timer, millis};
+use super::{Begun, Call, Limit, Output, Settings, Start, State, Timer, millis};
 use crate::base::{CallId, Private};
 use crate::call::agreement::{Agreement, LocalMedia};
 use crate::call::dialling::{Dialling, Media};
@@ -19,6 +19,9 @@ use crate::call::who::{DECIDED_WITHIN, Who};
 use crate::converse::Variables;
 use crate::listen::answered::{OnMachine, Step};
 use crate::sip::{self, LegId};
+
+/// Who is put through in the last moment is not cut off at once; what is set aside for a call has room for it.
+const JOINED_LATE: Duration = Duration::from_secs(30);
 
 /// What a call that we make is made from.
 pub struct Outgoing {
@@ -55,6 +58,7 @@ impl Call {
         record.language = Some(manner.language);
         record.dialled = Some(dialled);
         let floor = Floor::new(settings, start.local, manner, outgoing.shelf);
+        let is_counted = outgoing.offer.is_none();
         let floor = match outgoing.offer {
             Some(offer) => floor.offering(offer),
             None => floor.dialled(outgoing.variables),
@@ -63,6 +67,9 @@ impl Call {
         let line = Line::new(invite.flow.peer.ip());
         let mut call = Self::new(Begun { leg, start, state, agreement, floor, line, record });
         call.who = Some(Who::new(outgoing.on_machine));
+        if is_counted {
+            call.limit = Limit::Lasts(settings.converse.max_duration + JOINED_LATE);
+        }
         call.timers.set(Timer::Unanswered, start.now + outgoing.ring);
         call.command(sip::Command::Invite { leg, invite });
         call.out.push_back(Output::Recorded);
@@ -106,6 +113,9 @@ impl Call {
         }
         self.state = State::Active;
         self.timers.cancel(Timer::Unanswered);
+        if let Limit::Lasts(longest) = self.limit {
+            self.limit = Limit::Until(now + longest);
+        }
         let delay = now.saturating_duration_since(self.start.now);
         self.record.answer_delay_ms = Some(millis(delay));
         self.record.progress = Progress::Active { answered_at_ms: self.unix_ms(now) };
@@ -165,11 +175,26 @@ impl Call {
         self.finish(now, ending);
     }
 
-    /// Nothing has come for long. Before the answer that is nobody's fault: many send no early media.
+    /// Nothing has come for long. Before the answer that is nobody's fault: many send no early media; and who
+    /// passes the call on has better to do.
     pub(super) fn media_lost(&mut self, now: Instant) {
-        if !matches!(self.state, State::Dialling(_)) {
+        if !matches!(self.state, State::Dialling(_)) && !self.is_passed_on() {
             self.end(now, Cause::MediaTimeout.into());
         }
+    }
+
+    /// Whom we call is elsewhere.
+    pub(super) fn redirected(&mut self, now: Instant, leg: LegId) {
+        let State::Dialling(dialling) = &mut self.state else { return };
+        dialling.begin_again();
+        let mut agreement = self.agreement.with_another();
+        let sdp = agreement.offer();
+        self.agreement = agreement;
+        self.leg = leg;
+        self.mute(now);
+        self.out.push_back(Output::Invite { leg, sdp });
+        self.record.progress = Progress::Dialling;
+        self.out.push_back(Output::Recorded);
     }
 
     fn follow(&mut self, now: Instant, media: Option<Media>) {

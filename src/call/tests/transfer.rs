@@ -161,3 +161,68 @@ fn the_tone_goes_on_after_something_was_said_over_it() {
     let newest = desk.played.iter().map(|(utterance, _)| *utterance).max().unwrap();
     assert!(newest > desk.silenced, "what was silenced takes the tone with it");
 }
+
+const PERSON: LegId = LegId(9);
+
+/// The person has taken the caller, whose side is asked to call them.
+fn handing_over() -> Desk {
+    let mut desk = desk_by(Way::Attended);
+    let wanted = desk.put_through.take().expect("somebody is to be called");
+    assert!(wanted.is_attended && desk.commands.is_empty(), "no REFER before anybody is there");
+    desk.input(Input::HandOver(PERSON));
+    let Some(sip::Command::Refer { leg: LEG, to, .. }) = desk.commands.pop_front() else {
+        panic!("no REFER")
+    };
+    assert_eq!(to, sip::ReferTo::Leg(PERSON));
+    desk
+}
+
+#[test]
+fn a_caller_whose_side_calls_the_person_in_our_place_has_left_us() {
+    let mut desk = handing_over();
+    news(&mut desk, ReferNews::Accepted);
+    desk.run(500, false);
+    assert_eq!(desk.ending(), None);
+    news(&mut desk, ReferNews::Done);
+    assert!(matches!(desk.commands.pop_front(), Some(sip::Command::Bye { .. })));
+    assert_eq!(desk.ending(), Some(Cause::Transferred));
+}
+
+#[test]
+fn a_caller_whose_side_does_not_call_the_person_is_joined_with_them_and_not_dropped() {
+    for before in [None, Some(ReferNews::Accepted)] {
+        let mut desk = handing_over();
+        before.into_iter().for_each(|before| news(&mut desk, before));
+        desk.run(500, false);
+        desk.played.clear();
+        news(&mut desk, ReferNews::Failed(603));
+        assert!(desk.is_not_handed_over && desk.ending().is_none());
+        desk.run(200, false);
+        assert!(!desk.played.is_empty(), "the caller still hears that somebody is waited for");
+        desk.input(Input::Joined);
+        assert!(desk.call.record().is_joined);
+        // The caller's side has managed after all.
+        news(&mut desk, ReferNews::Done);
+        assert_eq!(desk.ending(), Some(Cause::Transferred));
+    }
+}
+
+#[test]
+fn a_caller_who_hangs_up_while_being_handed_over_may_be_with_the_person() {
+    for (before, cause) in
+        [(None, Cause::HungUp), (Some(ReferNews::Accepted), Cause::LeftInTransfer)]
+    {
+        let mut desk = handing_over();
+        before.into_iter().for_each(|before| news(&mut desk, before));
+        desk.sip(sip::Event::Ended { leg: LEG, cause: EndCause::ByPeer });
+        assert_eq!(desk.ending(), Some(cause));
+    }
+}
+
+#[test]
+fn a_caller_who_waits_too_long_to_be_handed_over_is_taken_back() {
+    let mut desk = handing_over();
+    desk.run(100_000, false);
+    let said = desk.replies();
+    assert!(said.iter().any(|said| said.contains("I cannot reach Anna Weber")), "{said:?}");
+}

@@ -79,6 +79,7 @@ impl Conversation {
         let within = match transfer.way {
             Way::Refer => transfer.within,
             Way::Bridge => transfer.within + OFFERED_WITHIN,
+            Way::Attended => transfer.within + OFFERED_WITHIN + limits::HANDED_OVER_WITHIN,
         };
         self.phase = Phase::Transferring(id, Stage::Asked);
         self.timers.set(Timer::HangUp, now + within + NO_NEWS);

@@ -6,7 +6,7 @@ use super::reader::{Faults, Section};
 use super::{Fault, IntentId, Playbook};
 use crate::converse::matching::score::{Element, Variant};
 use crate::converse::matching::tokens::Token;
-use crate::converse::people::{People, Person, PersonId, Way};
+use crate::converse::people::{People, Person, PersonId};
 use crate::converse::reply::Template;
 
 /// The place of a person's name in texts and phrases.
@@ -161,7 +161,7 @@ impl Playbook {
             let said = texts.map(|template| Transfer::text(template, &person.name));
             self.fixed.extend(said.map(|text| text.trim().to_owned()));
         }
-        let is_bridged = people.iter().any(|(_, person)| person.way == Way::Bridge);
+        let is_bridged = people.iter().any(|(_, person)| person.way.is_called_by_us());
         if is_bridged && transfer.offer.is_none() {
             let wanted = "is missing: what a person whom we call is told";
             faults.note("transfer.offer".to_owned(), String::new(), wanted);

@@ -13,7 +13,7 @@ pub mod table;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::base::address::is_private;
-use crate::sip::message::{Host, Method, NameAddr, Params, Request, Response, Uri, Via};
+use crate::sip::message::{Host, Method, NameAddr, Params, Replaces, Request, Response, Uri, Via};
 use crate::sip::transport::{Flow, Transport, Way};
 
 pub use table::DialogTable;
@@ -40,6 +40,16 @@ impl DialogId {
         let local_tag = response.from()?.tag()?.to_owned();
         let remote_tag = response.to()?.tag().unwrap_or_default().to_owned();
         Some(Self { call_id: response.call_id()?.to_owned(), local_tag, remote_tag })
+    }
+
+    /// The dialog of ours that somebody wants to replace (RFC 3891 section 3).
+    pub fn of_replaces(replaces: &Replaces) -> Self {
+        Self {
+            call_id: replaces.call_id.clone(),
+            local_tag: replaces.to_tag.clone(),
+            // Section 6.1: zero stands for the tag that a peer of RFC 2543 has not given.
+            remote_tag: replaces.from_tag.clone(),
+        }
     }
 
     pub fn remote_tag(&self) -> &str {
@@ -149,6 +159,22 @@ impl Dialog {
         let is_hidden = |host: &&Host| host.to_string().to_ascii_lowercase().ends_with(".invalid");
         let of_address = self.remote.uri.host().filter(|host| !is_hidden(host));
         of_address.or_else(|| self.remote_target.host()).cloned()
+    }
+
+    /// What makes the peer let somebody else into our place in this dialog (RFC 5589 section 7): its
+    /// address with the dialog as Replaces. Behind proxies that is the address that they route, since
+    /// nobody else may reach its Contact.
+    pub fn address_to_replace(&self) -> Option<Uri> {
+        let is_proxied = !self.route_set.is_empty();
+        let uri = if is_proxied { &self.remote.uri } else { &self.remote_target };
+        let replaces = Replaces {
+            call_id: self.id.call_id.clone(),
+            to_tag: self.id.remote_tag.clone(),
+            from_tag: self.id.local_tag.clone(),
+            is_early_only: false,
+        };
+        let uri = uri.clone().for_request();
+        Uri::parse(&format!("{uri}?{}", replaces.in_uri())).filter(Uri::is_sip)
     }
 
     /// The flow that the dialog was made over.

@@ -5,10 +5,12 @@ mod incoming;
 mod network;
 mod offers;
 mod outgoing;
+mod referred;
 mod referring;
 mod refusals;
 mod registering;
 mod reliable;
+mod replacing;
 mod sessions;
 mod streams;
 

@@ -432,3 +432,39 @@ fn a_200_without_a_description_has_that_of_its_own_early_dialog() {
         assert_eq!(sdp.as_deref(), description, "{answering}");
     }
 }
+
+#[test]
+fn a_call_that_is_sent_on_tells_where_to_the_most_wanted_first() {
+    let contacts = "Contact: <sip:c@192.0.2.3>;q=0.2, <mailto:a@example.com>, \
+        <sip:a@192.0.2.1;method=BYE?Subject=x>;q=0.7, <sip:b@192.0.2.2>, <sip:d@192.0.2.4>;q=2";
+    for status in [300, 301, 302] {
+        let mut bench = Bench::new();
+        let (_, invite) = bench.invites(to_bob(caller()));
+        bench.receive(&reply(&invite, status, "bob", &[contacts], ""));
+        assert_eq!(bench.words(), ["ACK"]);
+        let events = bench.take_events();
+        let [Event::Redirected { to, .. }] = events.as_slice() else { panic!("{events:?}") };
+        let all = ["sip:b@192.0.2.2", "sip:d@192.0.2.4", "sip:a@192.0.2.1", "sip:c@192.0.2.3"];
+        assert_eq!(*to.reveal(), all, "{status}");
+    }
+}
+
+#[test]
+fn a_proxy_or_another_service_is_not_followed_and_a_long_list_is_cut() {
+    for status in [303, 305, 380] {
+        let mut bench = Bench::new();
+        let (_, invite) = bench.invites(to_bob(caller()));
+        let contact = ["Contact: <sip:a@192.0.2.1>"];
+        bench.receive(&reply(&invite, status, "bob", &contact, ""));
+        let events = bench.take_events();
+        assert!(matches!(events.as_slice(), [Event::Refused { status: s, .. }] if *s == status));
+    }
+    let mut bench = Bench::new();
+    let (_, invite) = bench.invites(to_bob(caller()));
+    let many: Vec<String> = (0..50).map(|n| format!("<sip:{n}@192.0.2.1>")).collect();
+    let many = format!("Contact: {}", many.join(", "));
+    bench.receive(&reply(&invite, 302, "bob", &[&many], ""));
+    let events = bench.take_events();
+    let [Event::Redirected { to, .. }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(to.reveal().len(), crate::base::limits::REDIRECTS_PER_CALL);
+}

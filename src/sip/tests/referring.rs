@@ -244,7 +244,48 @@ fn other_notifies_are_of_no_subscription() {
     assert_eq!((bad.status(), bad.header("Allow-Events")), (489, "refer"));
     bench.receive(&Script::new("NOTIFY").call_id("other").header("Event: refer").text());
     assert_eq!(bench.one().status(), 481);
-    bench.receive(&Script::new("REFER").number(4).tagged(&tag).text());
-    assert_eq!(bench.one().status(), 405, "we are passed on by nobody");
     assert!(bench.events.is_empty());
+}
+
+/// Somebody whom we have called has answered, with these header fields in the 200.
+fn called(bench: &mut Bench, extra: &[&str]) -> (LegId, Sent) {
+    let (leg, invite) = bench.invites(to_bob(caller()));
+    bench.receive(&reply(&invite, 200, "bob", extra, SDP));
+    bench.take();
+    assert_eq!(bench.said(), ["Answered"]);
+    (leg, invite)
+}
+
+#[test]
+fn the_peer_takes_our_place_in_another_call_by_its_tags_and_its_call_id() {
+    let contact = "Contact: <sip:bob@192.0.2.7:5080;transport=udp>";
+    let routed = "Record-Route: <sip:192.0.2.7;lr>";
+    let knows = "Supported: timer, Replaces";
+    for (extra, address) in [
+        (&[contact, knows][..], "sip:bob@192.0.2.7:5080;transport=udp"),
+        // Past a proxy only the address leads there, which it routes.
+        (&[contact, knows, routed], "sip:bob@example.com"),
+    ] {
+        let mut bench = Bench::new();
+        let (bob, invite) = called(&mut bench, extra);
+        let (leg, _) = bench.up();
+        bench.command(Command::Refer { leg, to: ReferTo::Leg(bob), within: seconds(10) });
+        let refer = bench.one();
+        let (id, tag) = (invite.header("Call-ID"), invite.tag("From"));
+        let replaces = format!("?Replaces={id}%3Bto-tag%3Dbob%3Bfrom-tag%3D{tag}");
+        assert_eq!(refer.header("Refer-To"), format!("<{address}{replaces}>"));
+        assert_eq!(refer.header("Referred-By"), "<sip:desk@192.0.2.1>");
+    }
+}
+
+#[test]
+fn nobody_is_sent_to_whom_does_not_know_how_to_be_taken_over() {
+    let mut bench = Bench::new();
+    let (bob, _) = called(&mut bench, &["Contact: <sip:bob@192.0.2.7>", "Supported: timer"]);
+    let (leg, _) = bench.up();
+    for to in [bob, LegId(99)] {
+        bench.command(Command::Refer { leg, to: ReferTo::Leg(to), within: seconds(10) });
+        assert_eq!(news(&mut bench), [ReferNews::Failed(400)]);
+        assert!(bench.take().is_empty(), "no REFER leaves");
+    }
 }

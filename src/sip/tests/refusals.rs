@@ -8,7 +8,13 @@ use crate::sip::{Admission, Warning};
 fn table() -> Vec<(&'static str, String, u16, &'static str, &'static str)> {
     let new = Script::new;
     vec![
-        ("method of another RFC", new("REFER").text(), 405, "Allow", "INVITE, ACK, CANCEL, BYE"),
+        (
+            "method of another RFC",
+            new("SUBSCRIBE").text(),
+            405,
+            "Allow",
+            "INVITE, ACK, CANCEL, BYE",
+        ),
         ("unknown method", new("BREAKFAST").text(), 501, "Allow", "INVITE"),
         ("lower case", new("invite").text(), 501, "Allow", "INVITE"),
         ("scheme", new("INVITE").uri("nobody:x").text(), 416, "", ""),
@@ -194,7 +200,7 @@ fn what_is_unknown_in_a_dialog_is_refused_there() {
     let (_, tag) = bench.up();
     for (n, (request, status, header, value)) in [
         (Script::new("BREAKFAST"), 405, "Allow", "INVITE"),
-        (Script::new("REFER"), 405, "Allow", "BYE"),
+        (Script::new("SUBSCRIBE"), 405, "Allow", "BYE"),
         (Script::new("INVITE").header("Require: x"), 420, "Unsupported", "x"),
         (Script::new("UPDATE").body_of("text/plain", "hi"), 415, "Accept", "application/sdp"),
         (Script::new("INFO").body_of("text/plain", "hi"), 415, "Accept", "application/dtmf-relay"),

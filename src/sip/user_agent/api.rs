@@ -10,11 +10,12 @@
 //!                  │  └─Reject──▶ (no event: the caller of Reject knows)
 //!                  └────────────▶ Cancelled
 //! we call     Invite ──▶ Progress* ──▶ Answered ──▶ … ──▶ Ended
-//!                  └──▶ Refused
+//!                  └──▶ Refused, or Redirected
 //! in between  OfferReceived → AcceptOffer | RefuseOffer      (their re-INVITE or UPDATE)
 //!             Reoffer → OfferAnswered | OfferFailed          (ours)
 //!             Dtmf
 //!             Refer → Refer*        (news, the last of them Done or Failed; a Done may follow that)
+//!             Referred → AnswerRefer → NotifyRefer*  (the peer's; the last status is a final one)
 //! ```
 
 use std::fmt;
@@ -138,7 +139,8 @@ pub struct Warning {
     pub text: String,
 }
 
-/// A call to make.
+/// A call to make. `Debug` shows where it goes first.
+#[derive(Clone)]
 pub struct Invite {
     /// Where the request goes first: the configured proxy or the callee itself. For a stream
     /// without `connection` the user agent finds or asks for one.
@@ -163,6 +165,9 @@ pub enum ReferTo {
     Uri(Private<String>),
     /// A telephone number, which the peer's own domain knows.
     Number(Private<String>),
+    /// Whoever is at the other end of this leg: the peer takes our place in that call (RFC 5589 section
+    /// 7), if that end says that it knows how (RFC 3891).
+    Leg(LegId),
 }
 
 /// What came of a [`Command::Refer`].
@@ -220,6 +225,17 @@ pub enum Command {
         to: ReferTo,
         within: Duration,
     },
+    /// Answers `Referred`, at once: 202, after which each `NotifyRefer` tells the peer how far its wish is,
+    /// or the status of a refusal.
+    AnswerRefer {
+        leg: LegId,
+        status: u16,
+    },
+    /// The status of the call that the peer's REFER wanted; from 200 on it is the last.
+    NotifyRefer {
+        leg: LegId,
+        status: u16,
+    },
     /// Ends an established call, cancels an outgoing one, refuses an incoming one with 480.
     /// `reason` is a Reason header's value (RFC 3326).
     Bye {
@@ -273,6 +289,10 @@ pub struct Incoming {
     pub sip_call_id: Private<String>,
     /// The SDP offer; without one `Answer` carries ours and `Established` their answer.
     pub offer: Option<Vec<u8>>,
+    /// The leg whose place it is to take (RFC 3891), which is established. `Answer` it and end that one
+    /// with `Bye`, or `Reject` it.
+    #[serde(default)]
+    pub replaces: Option<LegId>,
     /// Header fields that policy and the call's record care about, as received:
     /// [`HEADERS_OF_INTEREST`].
     #[serde(with = "serial::revealed")]
@@ -350,6 +370,13 @@ pub enum Event {
         status: u16,
         retry_after_s: Option<u32>,
     },
+    /// Our INVITE failed, since whom it called is elsewhere (300, 301, 302): `sip:` and `sips:` addresses, the
+    /// most wanted first. The leg is gone.
+    Redirected {
+        leg: LegId,
+        #[serde(with = "serial::revealed")]
+        to: Private<Vec<String>>,
+    },
     Ended {
         leg: LegId,
         cause: EndCause,
@@ -364,6 +391,35 @@ pub enum Event {
         leg: LegId,
         news: ReferNews,
     },
+    /// The peer wants us to call somebody in its place; `AnswerRefer` is awaited.
+    Referred {
+        leg: LegId,
+        referral: Box<Referral>,
+    },
+}
+
+/// Whom a peer wants us to call in its place (RFC 3515).
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Referral {
+    /// `sip:`, `sips:` or `tel:`, without header fields.
+    #[serde(with = "serial::revealed")]
+    pub to: Private<String>,
+    /// The value of Replaces that the INVITE is to carry.
+    #[serde(with = "serial::revealed")]
+    pub replaces: Private<Option<String>>,
+    /// As the peer names itself (RFC 3892).
+    #[serde(with = "serial::revealed")]
+    pub referred_by: Private<Option<String>>,
+    /// Whether the host of the address is the peer's own.
+    pub is_at_peer: bool,
+    /// Where the peer is reached.
+    pub flow: Flow,
+}
+
+impl fmt::Debug for Referral {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Referral(at the peer {})", self.is_at_peer)
+    }
 }
 
 /// What carried an offer.
@@ -404,10 +460,18 @@ impl Event {
             | Self::Progress { leg, .. }
             | Self::Answered { leg, .. }
             | Self::Refused { leg, .. }
+            | Self::Redirected { leg, .. }
             | Self::Ended { leg, .. }
             | Self::Dtmf { leg, .. }
-            | Self::Refer { leg, .. } => *leg,
+            | Self::Refer { leg, .. }
+            | Self::Referred { leg, .. } => *leg,
         }
+    }
+}
+
+impl fmt::Debug for Invite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Invite({:?})", self.flow)
     }
 }
 
@@ -431,9 +495,13 @@ impl fmt::Debug for Event {
             Self::Progress { status, .. } => write!(f, "Progress {leg} {status}"),
             Self::Answered { .. } => write!(f, "Answered {leg}"),
             Self::Refused { status, .. } => write!(f, "Refused {leg} {status}"),
+            Self::Redirected { to, .. } => {
+                write!(f, "Redirected {leg} to {}", to.reveal().len())
+            }
             Self::Ended { cause, .. } => write!(f, "Ended {leg} {cause:?}"),
             Self::Dtmf { .. } => write!(f, "Dtmf {leg}"),
             Self::Refer { news, .. } => write!(f, "Refer {leg} {news:?}"),
+            Self::Referred { referral, .. } => write!(f, "Referred {leg} {referral:?}"),
         }
     }
 }

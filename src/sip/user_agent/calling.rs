@@ -11,6 +11,7 @@ use super::leg::{Calling, Cancelling, Early, Exchange, Leg, LegTimer, State, Up}
 use super::reliable::offer_extensions;
 use super::session::{Session, longer_s};
 use super::stack::{Purpose, Stack, Use};
+use crate::base::{Private, limits};
 use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
 use crate::sip::transaction::{GIVE_UP, TransactionId};
@@ -178,8 +179,13 @@ impl Leg {
         if goes_on {
             return;
         }
+        let leg = self.id;
+        if is_wanted && matches!(status, 300..=302) {
+            let to = Private::new(elsewhere(response));
+            return self.finish(stack, Some(Event::Redirected { leg, to }));
+        }
         let retry_after_s = retry_after_s(response);
-        self.finish(stack, Some(Event::Refused { leg: self.id, status, retry_after_s }));
+        self.finish(stack, Some(Event::Refused { leg, status, retry_after_s }));
     }
 
     /// Calls again with credentials: same Call-ID and From tag, next CSeq, new branch.
@@ -282,9 +288,24 @@ impl Leg {
             }
             Purpose::Bye => self.bye_done(stack),
             Purpose::Refer => self.refer_unanswered(stack, transaction, status),
-            Purpose::Prack | Purpose::Cancel | Purpose::Incoming => {}
+            Purpose::Prack | Purpose::Notify | Purpose::Cancel | Purpose::Incoming => {}
         }
     }
+}
+
+/// Where a redirected call is to go, the most wanted first (RFC 3261 section 8.1.3.4).
+fn elsewhere(response: &Response) -> Vec<String> {
+    let mut contacts = response.contacts();
+    contacts.retain(|contact| contact.uri.is_sip());
+    // In thousandths; of equal ones the first comes first.
+    let wanted = |contact: &NameAddr| {
+        let q = contact.params.value("q").and_then(|q| q.parse::<f32>().ok());
+        let q = q.filter(|q| (0.0..=1.0).contains(q)).unwrap_or(1.0);
+        std::cmp::Reverse((q * 1_000.0) as u16)
+    };
+    contacts.sort_by_key(wanted);
+    contacts.truncate(limits::REDIRECTS_PER_CALL);
+    contacts.into_iter().map(|contact| contact.uri.for_request().to_string()).collect()
 }
 
 /// The next INVITE of the same call (RFC 3261 section 8.1.3.5).
@@ -339,7 +360,7 @@ fn compose(stack: &mut Stack, flow: Flow, invite: Invite) -> Option<Request> {
         None => contact.uri.clone(),
     };
     let mut from = NameAddr::new(from).with_tag(&stack.entropy.token());
-    from.display = invite.display.map(crate::base::Private::into_revealed);
+    from.display = invite.display.map(Private::into_revealed);
     let mut request = Request::new(Method::Invite, target.clone().for_request());
     request.push_header("Max-Forwards", "70");
     request.push_header("From", from.to_string());

@@ -8,9 +8,12 @@ pub(super) const DTMF_RELAY: &str = "application/dtmf-relay";
 pub(super) const DTMF: &str = "application/dtmf";
 
 /// The methods that we process.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, NOTIFY";
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, NOTIFY, REFER";
+/// The extension by which a call takes the place of another one (RFC 3891).
+pub(super) const REPLACES: &str = "replaces";
 /// The extensions that we know.
-pub(super) const SUPPORTED: &str = "timer, 100rel";
+pub(super) const SUPPORTED: &str = "timer, 100rel, replaces, norefersub";
 
 /// Whether a peer may require this extension of us.
 pub(super) fn is_supported(option: &str) -> bool {
@@ -29,6 +32,7 @@ pub(super) const fn is_allowed(method: &Method) -> bool {
             | Method::Prack
             | Method::Info
             | Method::Notify
+            | Method::Refer
     )
 }
 

@@ -92,11 +92,13 @@ impl UserAgent {
                 Purpose::Refer if response.is_final() => {
                     leg.refer_answered(now, stack, id, response);
                 }
+                Purpose::Notify if response.is_final() => leg.notify_answered(response),
                 Purpose::Reoffer
                 | Purpose::Refresh
                 | Purpose::Prack
                 | Purpose::Bye
                 | Purpose::Refer
+                | Purpose::Notify
                 | Purpose::Cancel
                 | Purpose::Incoming => {}
             }),
@@ -132,6 +134,7 @@ impl Leg {
             Method::Info => self.informed(now, stack, &asking),
             Method::Prack => self.pracked(now, stack, &asking),
             Method::Notify => self.notified(now, stack, &asking),
+            Method::Refer => self.referred(now, stack, asking),
             _ => {
                 let mut ok = response_to(&asking.request, 200, None);
                 stack.introduce(&mut ok, asking.flow);

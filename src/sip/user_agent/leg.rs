@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use super::api::{Event, LegId, OfferBy};
 use super::authentication::Authentication;
+use super::compose::REPLACES;
+use super::referred::Referred;
 use super::referring::Refer;
 use super::reliable::Reliable;
 use super::session::Session;
@@ -123,6 +125,8 @@ pub(super) struct Up {
     /// An offer of ours that waits for its turn.
     pub deferred: Option<OurOffer>,
     pub refer: Option<Refer>,
+    /// The peer's, to us.
+    pub referred: Option<Referred>,
     /// Our description as the peer has it.
     pub local_sdp: Vec<u8>,
     /// The `o=` line of the peer's description that counts.
@@ -134,6 +138,8 @@ pub(super) struct Up {
     pub refreshing: Option<TransactionId>,
     /// The peer says that it knows UPDATE.
     pub peer_updates: bool,
+    /// It says that it knows Replaces (RFC 3891).
+    pub peer_replaces: bool,
 }
 
 impl Up {
@@ -143,12 +149,17 @@ impl Up {
             exchange,
             deferred: None,
             refer: None,
+            referred: None,
             local_sdp: Vec::new(),
             remote_origin: None,
             session: None,
             is_longer: false,
             refreshing: None,
             peer_updates: peer.list("Allow").contains(&Method::Update.as_str()),
+            peer_replaces: peer
+                .supported()
+                .iter()
+                .any(|option| option.eq_ignore_ascii_case(REPLACES)),
         }
     }
 }

@@ -18,10 +18,12 @@ mod in_dialog;
 mod inspect;
 mod leg;
 mod offered;
+mod referred;
 mod referring;
 mod registering;
 mod registration;
 mod reliable;
+mod replacing;
 mod session;
 mod stack;
 mod uas;
@@ -32,7 +34,7 @@ use std::time::Instant;
 
 pub use api::{
     Admission, Command, EndCause, Event, HEADERS_OF_INTEREST, Incoming, Input, Invite, LegId,
-    OfferBy, Output, ReferNews, ReferTo, Settings, Warning,
+    OfferBy, Output, ReferNews, ReferTo, Referral, Settings, Warning,
 };
 pub use registration::{Register, RegistrationFailure, RegistrationId, RegistrationNews};
 
@@ -333,7 +335,13 @@ impl UserAgent {
                 self.with_leg(now, leg, |leg, stack| leg.reoffer(now, stack, sdp));
             }
             Command::Refer { leg, to, within } => {
-                self.with_leg(now, leg, |leg, stack| leg.refer(now, stack, &to, within));
+                self.refer(now, leg, &to, within);
+            }
+            Command::AnswerRefer { leg, status } => {
+                self.with_leg(now, leg, |leg, stack| leg.answer_refer(now, stack, status));
+            }
+            Command::NotifyRefer { leg, status } => {
+                self.with_leg(now, leg, |leg, stack| leg.notify_refer(now, stack, status));
             }
             Command::Bye { leg, reason } => {
                 self.with_leg(now, leg, |leg, stack| leg.hang_up(now, stack, reason));

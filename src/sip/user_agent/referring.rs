@@ -10,11 +10,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::api::{Event, ReferNews, ReferTo};
+use super::UserAgent;
+use super::api::{Event, LegId, ReferNews, ReferTo};
 use super::in_dialog::Asking;
 use super::leg::{Leg, LegTimer, State};
 use super::stack::{Purpose, Stack, Use};
-use crate::sip::dialog::Dialog;
 use crate::sip::message::{Headers, Method, NameAddr, Request, Response, Uri, response_to};
 use crate::sip::transaction::TransactionId;
 
@@ -40,14 +40,45 @@ enum Phase {
     GivenUp,
 }
 
+impl UserAgent {
+    /// Our REFER by command.
+    pub(super) fn refer(&mut self, now: Instant, leg: LegId, to: &ReferTo, within: Duration) {
+        let to = match to {
+            ReferTo::Uri(uri) => Uri::parse(uri.reveal()),
+            ReferTo::Number(number) => {
+                self.legs.get(&leg).and_then(|leg| leg.number_at_peer(number.reveal()))
+            }
+            ReferTo::Leg(other) => self.legs.get(other).and_then(Leg::address_to_replace),
+        };
+        self.with_leg(now, leg, |leg, stack| leg.refer(now, stack, to, within));
+    }
+}
+
 impl Leg {
-    /// Asks the peer to call somebody else instead of us.
-    pub fn refer(&mut self, now: Instant, stack: &mut Stack, to: &ReferTo, within: Duration) {
+    /// A number has no domain: it is the peer's, who is the one to call it.
+    fn number_at_peer(&self, number: &str) -> Option<Uri> {
+        let State::Up(up) = &self.state else { return None };
+        let uri = Uri::sip(Some(number), up.dialog.remote_domain()?, None);
+        Some(uri.with_param("user", Some("phone")))
+    }
+
+    /// As [`Dialog::address_to_replace`], where the peer knows what that means.
+    ///
+    /// [`Dialog::address_to_replace`]: crate::sip::dialog::Dialog::address_to_replace
+    fn address_to_replace(&self) -> Option<Uri> {
+        match &self.state {
+            State::Up(up) if up.peer_replaces => up.dialog.address_to_replace(),
+            _ => None,
+        }
+    }
+
+    /// Asks the peer to call somebody else instead of us; `None`: there is no address for that.
+    fn refer(&mut self, now: Instant, stack: &mut Stack, to: Option<Uri>, within: Duration) {
         let State::Up(up) = &mut self.state else { return };
         if up.refer.as_ref().is_some_and(|refer| refer.phase != Phase::GivenUp) {
             return self.refer_news(stack, ReferNews::Failed(491));
         }
-        let Some(to) = target(&up.dialog, to) else {
+        let Some(to) = to.map(|uri| NameAddr::new(uri).to_string()) else {
             return self.refer_news(stack, ReferNews::Failed(400));
         };
         if let Some(authentication) = &mut self.authentication {
@@ -219,18 +250,6 @@ impl Leg {
     fn refer_news(&self, stack: &mut Stack, news: ReferNews) {
         stack.event(Event::Refer { leg: self.id, news });
     }
-}
-
-/// The value of Refer-To. A number has no domain: it is the peer's, who is the one to call it.
-fn target(dialog: &Dialog, to: &ReferTo) -> Option<String> {
-    let uri = match to {
-        ReferTo::Uri(uri) => Uri::parse(uri.reveal())?,
-        ReferTo::Number(number) => {
-            let uri = Uri::sip(Some(number.reveal()), dialog.remote_domain()?, None);
-            uri.with_param("user", Some("phone"))
-        }
-    };
-    Some(NameAddr::new(uri).to_string())
 }
 
 /// The package of an Event header field and its `id`.

@@ -34,6 +34,7 @@ pub(super) enum Purpose {
     Prack,
     Bye,
     Refer,
+    Notify,
     Cancel,
     /// The peer's INVITE, initial or not: a CANCEL may come for it.
     Incoming,

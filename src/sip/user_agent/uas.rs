@@ -43,6 +43,8 @@ impl UserAgent {
         match request.method() {
             Method::Invite => self.new_call(now, flow, request),
             Method::Options => self.options(now, flow, request),
+            // A stranger's wish, in no call of ours, moves nobody.
+            Method::Refer => refuse(&mut self.stack, now, flow, request, Refusal::new(403)),
             // BYE, UPDATE, PRACK, INFO and NOTIFY live in dialogs only: we subscribe to nothing else.
             _ => refuse(&mut self.stack, now, flow, request, Refusal::new(481)),
         }
@@ -56,13 +58,20 @@ impl UserAgent {
             let refusal = Refusal::with(422, "Min-SE", limits::SESSION_LEAST_S.to_string());
             return refuse(&mut self.stack, now, flow, invite, refusal);
         }
+        let replaces = match self.to_replace(invite) {
+            Ok(replaces) => replaces,
+            Err(refusal) => return refuse(&mut self.stack, now, flow, invite, refusal),
+        };
         let local_tag = self.stack.entropy.token();
         let Some(dialog) = Dialog::of_callee(invite, &local_tag, flow) else {
             return refuse(&mut self.stack, now, flow, invite, Refusal::new(400));
         };
         let Some(transaction) = self.stack.accept(invite, flow) else { return };
         self.stack.respond(now, transaction, response_to(invite, 100, None));
-        if let Admission::Closed { status, retry_after_s } = self.admission {
+        // What takes the place of a call needs no room of its own.
+        if let Admission::Closed { status, retry_after_s } = self.admission
+            && replaces.is_none()
+        {
             let mut refusal = response_to(invite, status.clamp(300, 699), Some(&local_tag));
             if let Some(seconds) = retry_after_s {
                 refusal.push_header("Retry-After", seconds.to_string());
@@ -73,7 +82,7 @@ impl UserAgent {
         self.stack.dialogs.insert(dialog.id().clone(), leg);
         self.stack.set_use(transaction, leg, Purpose::Incoming);
         self.stack.counters.calls_in += 1;
-        let incoming = Box::new(describe(invite, flow));
+        let incoming = Box::new(Incoming { replaces, ..describe(invite, flow) });
         let expires_s = invite.expires().map(u64::from).filter(|seconds| *seconds > 0);
         let has_offer = incoming.offer.is_some();
         let incoming_origin = incoming.offer.as_deref().and_then(origin_of);
@@ -279,6 +288,7 @@ fn describe(invite: &Request, flow: Flow) -> Incoming {
             Body::Sdp(sdp) => Some(sdp),
             Body::None | Body::Foreign => None,
         },
+        replaces: None,
         headers: Private::new(headers.collect()),
     }
 }

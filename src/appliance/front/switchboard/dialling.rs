@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::redirecting::Redirection;
 use super::taking::local_time;
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::accounts::{NoTrunk, Trunk};
@@ -202,6 +203,7 @@ impl Switchboard {
         wanted: Wanted,
     ) -> Result<(), NoLine> {
         let Wanted { invite, peer, dialled, manner, ring, variables, on_machine, offer } = wanted;
+        let redirection = Redirection::of(&invite);
         let (sockets, media) = self.open_media(invite.flow)?;
         let place = self.parts.places.reserve(id, sockets).ok_or(NoLine::Full)?;
         let leg = self.parts.sip.reserve_leg();
@@ -222,7 +224,7 @@ impl Switchboard {
         };
         let call = Tracked::dial(&self.parts.call, outgoing);
         self.legs.insert(leg, id);
-        self.lines.insert(id, Line::new(call, place));
+        self.lines.insert(id, Line { redirection, ..Line::new(call, place) });
         Ok(())
     }
 
@@ -334,7 +336,7 @@ impl Switchboard {
         // News of a REFER that was given up, while somebody is called in its place.
         let is_late = matches!(event, sip::Event::Refer { .. })
             && self.lines.get(&id).is_some_and(|line| line.call.awaits_person());
-        if is_late {
+        if is_late || self.goes_on_elsewhere(now, id, &event) {
             return;
         }
         self.call(now, id, call::Input::Sip(event));

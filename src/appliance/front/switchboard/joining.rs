@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! PutThrough ─▶ a call to the person ─ Accepted ─▶ joined: each hears the other
-//!                  │ fails, or is not taken                  └ one ends ─▶ the other, too
-//!                  └─▶ the caller is told
+//!                  │ fails, or is not taken   │   ▲          └ one ends ─▶ the other, too
+//!                  └─▶ the caller is told     ▼   │ not handed over
+//!                                   attended: the caller's side calls the person itself ─▶ both end
 //! ```
 //!
 //! Invariant: a partner's partner is the call itself, and both forget each other with the first end.
@@ -36,10 +37,22 @@ pub(super) struct Partner {
     pub call: CallId,
     /// Whether that one is the person.
     pub is_person: bool,
-    /// Each hears the other.
-    pub is_joined: bool,
+    pub stage: Stage,
+    /// Whether the caller's side is to call the person in our place.
+    pub is_attended: bool,
     /// When the call to the person is answered.
     pub answer: AnswerPolicy,
+}
+
+/// How far the two have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The person is called, and told of the caller.
+    Offered,
+    /// The caller's side was asked to call the person.
+    Handed,
+    /// Each hears the other.
+    Joined,
 }
 
 impl Switchboard {
@@ -49,6 +62,7 @@ impl Switchboard {
             call::Output::PutThrough(person) => self.put_through(now, id, person),
             call::Output::Accepted => self.accepted(now, id),
             call::Output::GiveUpPerson => self.give_up_person(now, id),
+            call::Output::NotHandedOver => self.join_after_all(now, id),
             _ => (),
         }
     }
@@ -69,7 +83,7 @@ impl Switchboard {
     }
 
     fn call_person(&mut self, now: Instant, caller: CallId, wanted: PutThrough) -> Result<(), u16> {
-        let PutThrough { to, within, offer } = wanted;
+        let PutThrough { to, within, offer, is_attended } = wanted;
         // One at a time: whoever was asked before is not any more.
         self.give_up_person(now, caller);
         if self.has_room().is_err() {
@@ -99,7 +113,9 @@ impl Switchboard {
         tracing::info!(call = %id, caller = %caller, "calling a person");
         for (one, other, is_person) in [(id, caller, false), (caller, id, true)] {
             if let Some(line) = self.lines.get_mut(&one) {
-                line.partner = Some(Partner { call: other, is_person, is_joined: false, answer });
+                let stage = Stage::Offered;
+                let partner = Partner { call: other, is_person, stage, is_attended, answer };
+                line.partner = Some(partner);
             }
         }
         self.drain(now, id);
@@ -109,7 +125,7 @@ impl Switchboard {
 
     /// The INVITE to a person, without its offer: through the first account, or else straight to the
     /// address in the URI.
-    fn way_to(&mut self, to: &Address) -> Option<(String, AnswerPolicy, sip::Invite)> {
+    pub(super) fn way_to(&mut self, to: &Address) -> Option<(String, AnswerPolicy, sip::Invite)> {
         if let Some(trunk) = self.parts.accounts.trunk_to(to, &mut self.parts.sip) {
             return Some((trunk.name, trunk.answer, trunk.invite));
         }
@@ -155,12 +171,36 @@ impl Switchboard {
         let Some(caller) = partner.map(|partner| partner.call).filter(waits) else {
             return self.call(now, person, call::Input::HangUp(Cause::Goodbye));
         };
+        let leg = self.lines.get(&person).map(|line| line.call.leg());
+        let leg = leg.filter(|_| partner.is_some_and(|partner| partner.is_attended));
+        let Some(leg) = leg else { return self.join(now, caller, person) };
+        tracing::info!(call = %caller, person = %person, "handing over");
+        self.set_stage([caller, person], Stage::Handed);
+        self.call(now, person, call::Input::Handed);
+        self.call(now, caller, call::Input::HandOver(leg));
+    }
+
+    /// The caller's side does not call the person, who may have gone by now.
+    fn join_after_all(&mut self, now: Instant, caller: CallId) {
+        match self.lines.get(&caller).and_then(|line| line.partner) {
+            Some(partner) => self.join(now, caller, partner.call),
+            None => self.not_put_through(now, caller, 480),
+        }
+    }
+
+    fn join(&mut self, now: Instant, caller: CallId, person: CallId) {
         tracing::info!(call = %caller, person = %person, "put through");
+        self.set_stage([caller, person], Stage::Joined);
         for id in [caller, person] {
-            if let Some(partner) = self.lines.get_mut(&id).and_then(|line| line.partner.as_mut()) {
-                partner.is_joined = true;
-            }
             self.call(now, id, call::Input::Joined);
+        }
+    }
+
+    fn set_stage(&mut self, calls: [CallId; 2], stage: Stage) {
+        for id in calls {
+            if let Some(partner) = self.lines.get_mut(&id).and_then(|line| line.partner.as_mut()) {
+                partner.stage = stage;
+            }
         }
     }
 
@@ -168,18 +208,24 @@ impl Switchboard {
     pub(super) fn part(&mut self, now: Instant, id: CallId) {
         let Some(line) = self.lines.get_mut(&id) else { return };
         let Some(partner) = line.partner.take() else { return };
-        let status = line.call.record().progress.ending();
-        let status = status.map_or(480, |ending| ending.cause.wording().sip_status);
+        let cause = line.call.record().progress.ending().map(|ending| ending.cause);
+        let status = cause.map_or(480, |cause| cause.wording().sip_status);
         let Some(other) = self.lines.get_mut(&partner.call) else { return };
         if other.partner.take_if(|own| own.call == id).is_none() {
             return;
         }
-        match (partner.is_joined, partner.is_person) {
-            (true, _) => self.call(now, partner.call, call::Input::HangUp(Cause::Transferred)),
+        let hang_up = match (partner.stage, partner.is_person) {
+            (Stage::Joined, _) => Cause::Transferred,
+            (Stage::Handed, true) if cause == Some(Cause::Transferred) => Cause::Transferred,
+            // The person's call must be there to be replaced; else its own deadline ends it.
+            (Stage::Handed, true) if cause == Some(Cause::LeftInTransfer) => return,
+            // The caller's side has replaced it, or the person has gone: its news will tell.
+            (Stage::Handed, false) => return,
             // The caller has gone: the other telephone stops ringing.
-            (false, true) => self.call(now, partner.call, call::Input::HangUp(Cause::Cancelled)),
-            (false, false) => self.not_put_through(now, partner.call, status),
-        }
+            (Stage::Offered | Stage::Handed, true) => Cause::Cancelled,
+            (Stage::Offered, false) => return self.not_put_through(now, partner.call, status),
+        };
+        self.call(now, partner.call, call::Input::HangUp(hang_up));
     }
 
     /// Keys travel beside the sound, not in it.
@@ -203,6 +249,6 @@ impl Switchboard {
     /// Whose sound a call's frames are, if it is joined with another one.
     pub(super) fn joined_with(&self, id: CallId) -> Option<CallId> {
         let partner = self.lines.get(&id)?.partner?;
-        partner.is_joined.then_some(partner.call)
+        (partner.stage == Stage::Joined).then_some(partner.call)
     }
 }

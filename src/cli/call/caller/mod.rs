@@ -42,6 +42,9 @@ use crate::sdp::{Offering, Srtp};
 use crate::sip::{self, EndCause, Flow, LegId, Transport, UserAgent};
 use mouth::{Done, Mouth};
 
+/// RFC 3261 sections 21.3.3 and 21.6.2: we go nowhere else, and call nobody for the box.
+const MOVED: u16 = 302;
+const DECLINED: u16 = 603;
 /// Our only call.
 const CALL: CallId = CallId(1);
 /// RTP ports of callers; each begins at a chance place, so that several seldom meet.
@@ -304,7 +307,11 @@ impl<'a> Caller<'a> {
         match event {
             E::Answered { sdp, .. } => self.answered(now, sdp.as_deref()),
             E::Refused { status, .. } => self.closed(now, Closing::Refused(status)),
+            E::Redirected { .. } => self.closed(now, Closing::Refused(MOVED)),
             E::Ended { cause, .. } => self.closed(now, Closing::Ended(cause)),
+            E::Referred { leg, .. } => {
+                self.line.command(now, sip::Command::AnswerRefer { leg, status: DECLINED });
+            }
             E::OfferReceived { offer, .. } => self.reoffered(now, offer.as_deref()),
             E::OfferAnswered { sdp, .. } => {
                 if let Ok(plan) = self.agreement.accept(&sdp) {

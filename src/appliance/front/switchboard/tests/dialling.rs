@@ -88,6 +88,11 @@ impl Office {
         Some(String::from_utf8_lossy(&bytes[..length]).into_owned())
     }
 
+    fn cause(&self, call: u64) -> &'static str {
+        let record = self.desk.switchboard.parts.board.call(CallId(call)).unwrap();
+        record.progress.ending().unwrap().cause.wording().name
+    }
+
     fn state(&self, call: u64) -> &'static str {
         self.desk.switchboard.parts.board.call(CallId(call)).unwrap().progress.name()
     }
@@ -190,4 +195,69 @@ async fn one_that_waits_is_forgotten_with_the_program() {
     office.desk.switchboard.hang_up_all(office.desk.now, Cause::ShuttingDown);
     assert_eq!(office.state(1), "ended");
     assert!(office.desk.switchboard.parts.dialler.deadline().is_none());
+}
+
+/// Sent on to these addresses.
+fn moved(invite: &str, contacts: &str) -> String {
+    response("302 Moved", invite)
+        .replace("Content-Length", &format!("Contact: {contacts}\nContent-Length"))
+}
+
+#[tokio::test]
+async fn a_call_that_is_sent_on_goes_where_the_rules_let_it_and_to_each_number_once() {
+    let mut office = Office::open("moved", 29_100).await;
+    let _asked = office.dials("+49 30 123456");
+    office.counts().await;
+    let invite = office.desk.gets().await;
+    // Not allowed, the same again, nobody's number; and one that may be called.
+    let contacts = "<sip:+15550100@example.net>, <sip:+4930123456@elsewhere.example>, \
+        <sip:anna@example.net>, <sip:+4940654321@elsewhere.example>";
+    office.desk.sends(&moved(&invite, contacts));
+    assert!(office.desk.gets().await.starts_with("ACK"));
+    let second = office.desk.gets().await;
+    assert!(second.starts_with("INVITE sip:+4940654321@example.net SIP/2.0"), "{second}");
+    assert_eq!(office.state(1), "dialling");
+    // Back to the first: a circle.
+    office.desk.sends(&moved(&second, "<sip:+4930123456@example.net>"));
+    assert!(office.desk.gets().await.starts_with("ACK"));
+    assert!(office.got().is_none());
+    assert_eq!(office.cause(1), "redirected");
+}
+
+#[tokio::test]
+async fn of_several_addresses_the_next_is_tried_where_one_is_busy() {
+    let mut office = Office::open("several", 29_120).await;
+    let _asked = office.dials("+49 30 123456");
+    office.counts().await;
+    let invite = office.desk.gets().await;
+    let contacts = "<sip:+4940111111@example.net>;q=0.5, <sip:+4940222222@example.net>";
+    office.desk.sends(&moved(&invite, contacts));
+    assert!(office.desk.gets().await.starts_with("ACK"));
+    let second = office.desk.gets().await;
+    assert!(second.starts_with("INVITE sip:+4940222222@"), "{second}");
+    office.desk.sends(&response("486 Busy Here", &second));
+    assert!(office.desk.gets().await.starts_with("ACK"));
+    let third = office.desk.gets().await;
+    assert!(third.starts_with("INVITE sip:+4940111111@"), "{third}");
+    office.desk.sends(&response("404 Not Found", &third));
+    assert!(office.desk.gets().await.starts_with("ACK"));
+    assert_eq!(office.cause(1), "refused");
+}
+
+#[tokio::test]
+async fn a_circle_of_new_numbers_ends() {
+    let mut office = Office::open("circle", 29_140).await;
+    let _asked = office.dials("+49 30 123456");
+    office.counts().await;
+    let mut invite = office.desk.gets().await;
+    for number in 0..crate::base::limits::REDIRECTS_PER_CALL {
+        let contact = format!("<sip:+494011111{number}@example.net>");
+        office.desk.sends(&moved(&invite, &contact));
+        assert!(office.desk.gets().await.starts_with("ACK"));
+        invite = office.desk.gets().await;
+        assert!(invite.starts_with("INVITE"), "{invite}");
+    }
+    office.desk.sends(&moved(&invite, "<sip:+4940999999@example.net>"));
+    assert!(office.desk.gets().await.starts_with("ACK"));
+    assert_eq!(office.cause(1), "redirected");
 }
