@@ -25,10 +25,14 @@ const ONE: Outcome = Outcome { successful: 1, failed: 0 };
 /// Number plan and permission; more keys of `[dial]` follow.
 const DIAL: &str = "allow = [\"+49\"]\ncountry_code = \"49\"\n";
 
-/// A box that calls through this server, which it does not register with.
+/// A box that calls through this server, which it does not register with. SIPp would take a question for a
+/// call.
 fn calling(server: SocketAddr, dial: &str) -> Appliance {
-    let account =
-        format!("name = \"office\"\nserver = \"{server}\"\nuser = \"1001\"\nregisters = false\n");
+    calling_by(&format!("server = \"{server}\"\nkeep_alive_s = 0\n"), dial)
+}
+
+fn calling_by(servers: &str, dial: &str) -> Appliance {
+    let account = format!("name = \"office\"\nuser = \"1001\"\nregisters = false\n{servers}");
     let appliance = Setup::default()
         .with("[accounts]", &account)
         .with("dial", &format!("{DIAL}{dial}"))
@@ -95,6 +99,45 @@ fn early_media_that_ends_busy_is_heard_and_connects_nothing() {
     assert_eq!(record["ending"]["cause"], "callee-busy");
     assert!(record["rtp"]["packets_sent"].as_u64().unwrap() > 20, "the way was open: {record:#}");
     assert!(!appliance.log().contains("1234567"), "no number stands in the log");
+}
+
+/// Of two machines of a trunk the first has ended: over UDP a call finds out, since nobody says so, and over
+/// TCP it is known before the first call.
+#[test]
+fn a_call_goes_to_the_second_server_where_the_first_is_gone() {
+    if !is_installed() || !peers::is_installed("kamailio", "kamailio") {
+        return;
+    }
+    let busy = include_str!("sipp/callee-early-busy.xml");
+    let ((first, gone), (callee, at)) = (Sipp::answering(busy, 1), Sipp::answering(busy, 1));
+    drop(first);
+    let second = Kamailio::start("MD5");
+    let appliance = calling_by(
+        &format!(
+            "server = \"{gone}\"\nproxies = [\"{gone}\", \"{at}\"]\nkeep_alive_s = 0\n\
+         [[accounts]]\nname = \"watched\"\nuser = \"1001\"\nregisters = false\n\
+         server = \"{gone}\"\nproxies = [\"{gone}\", \"{}\"]\ntransport = \"tcp\"\n",
+            second.address
+        ),
+        "",
+    );
+    let expected = "its server 2 of 2 is used, 1 does not answer";
+    wait::until("the second is used", SOON, || {
+        (appliance.api("/health")["accounts"][1]["reason"] == expected).then_some(())
+    });
+    let dialled = dial(&appliance, &[]);
+    // Nobody is registered there.
+    outcome(dial(&appliance, &["--trunk", "watched"]));
+    let (code, told) = outcome(dialled);
+    assert_eq!(code, Some(8), "{told}");
+    assert_eq!(callee.finish(LONG), ONE);
+    let cause = |trunk: &str| {
+        let of = |call: &Value| call["dialled"]["trunk"] == trunk;
+        appliance.record(of).map(|call| call["ending"]["cause"].clone())
+    };
+    assert_eq!(cause("office").unwrap(), "callee-busy");
+    assert_eq!(cause("watched").unwrap(), "refused");
+    assert!(!appliance.log().contains(&gone.to_string()), "no address stands in the log");
 }
 
 #[test]

@@ -88,7 +88,7 @@ mod tests {
 
     fn flow(local: &str, peer: &str) -> Flow {
         let [local, peer] = [local, peer].map(|text| text.parse().unwrap());
-        Flow { transport: Transport::Udp, local, peer, connection: None }
+        Flow { transport: Transport::Udp, local, peer, connection: None, account: None }
     }
 
     #[test]

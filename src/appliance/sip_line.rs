@@ -11,15 +11,22 @@ use std::time::Instant;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::sip_socket::{Arrival, SipSockets};
-use crate::sip::{self, Flow, LegId, RegistrationId, RegistrationNews, Transport, UserAgent};
+use crate::sip::{self, AccountId, Flow, LegId, Presence, RegistrationNews, Server, UserAgent};
 use crate::web::SipFigures;
+
+/// What is new of an account.
+#[derive(Clone, Copy, Debug)]
+pub enum AccountNews {
+    Registration(RegistrationNews),
+    Presence(Server, Presence),
+}
 
 /// See the module.
 pub struct SipLine {
     agent: UserAgent,
     sockets: SipSockets,
     deadline: Option<Instant>,
-    registrations: VecDeque<(RegistrationId, RegistrationNews)>,
+    news: VecDeque<(AccountId, AccountNews)>,
 }
 
 impl std::fmt::Debug for SipLine {
@@ -30,7 +37,7 @@ impl std::fmt::Debug for SipLine {
 
 impl SipLine {
     pub const fn new(agent: UserAgent, sockets: SipSockets) -> Self {
-        Self { agent, sockets, deadline: None, registrations: VecDeque::new() }
+        Self { agent, sockets, deadline: None, news: VecDeque::new() }
     }
 
     /// As [`UserAgent::seen_as`].
@@ -59,19 +66,24 @@ impl SipLine {
 
     /// The way to a peer from where we listen, as the routes are now; `None` where we do not listen
     /// for this transport and kind of address.
-    pub fn flow_towards(&mut self, transport: Transport, peer: SocketAddr) -> Option<Flow> {
-        self.sockets.flow_towards(transport, peer)
+    pub fn flow_towards(&mut self, account: Option<AccountId>, server: Server) -> Option<Flow> {
+        self.sockets.flow_towards(account, server)
     }
 
-    /// What is new of registrations. Nothing comes after [`Self::event`] has returned `None` until the
+    /// What is new of accounts. Nothing comes after [`Self::event`] has returned `None` until the
     /// next input.
-    pub fn registration(&mut self) -> Option<(RegistrationId, RegistrationNews)> {
-        self.registrations.pop_front()
+    pub fn account_news(&mut self) -> Option<(AccountId, AccountNews)> {
+        self.news.pop_front()
     }
 
     /// As [`SipSockets::know`].
-    pub fn know(&mut self, peer: SocketAddr, name: ServerName<'static>) {
-        self.sockets.know(peer, name);
+    pub fn know(
+        &mut self,
+        account: Option<AccountId>,
+        peer: SocketAddr,
+        name: ServerName<'static>,
+    ) {
+        self.sockets.know(account, peer, name);
     }
 
     /// Takes something from the network; drain [`Self::event`] afterwards.
@@ -126,12 +138,18 @@ impl SipLine {
         loop {
             match self.agent.poll_output() {
                 sip::Output::Transmit { flow, bytes } => self.sockets.transmit(&flow, bytes),
-                sip::Output::Connect { connection, transport, peer } => {
-                    self.sockets.connect(transport, peer, connection);
+                sip::Output::Connect { connection, transport, peer, account } => {
+                    let server = Server { transport, address: peer };
+                    self.sockets.connect(account, server, connection);
                 }
                 sip::Output::Close { connection } => self.sockets.close(connection),
                 sip::Output::Event(event) => return Some(event),
-                sip::Output::Registration { id, news } => self.registrations.push_back((id, news)),
+                sip::Output::Registration { id, news } => {
+                    self.news.push_back((id, AccountNews::Registration(news)));
+                }
+                sip::Output::Presence { account, server, presence } => {
+                    self.news.push_back((account, AccountNews::Presence(server, presence)));
+                }
                 sip::Output::Timeout(at) => {
                     self.deadline = at;
                     return None;

@@ -19,7 +19,7 @@ use crate::base::limits;
 use crate::sip::admission::network_of;
 use crate::sip::deadlines::Deadlines;
 use crate::sip::framing::{Framed, PING, PONG, StreamFramer};
-use crate::sip::transport::{ConnectionId, Flow, Transport, Way};
+use crate::sip::transport::{AccountId, ConnectionId, Flow, Server, Transport, Way};
 
 /// How long the shell may take to make a connection that we asked for.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -27,9 +27,19 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// What the shell is to do.
 #[derive(PartialEq, Eq)]
 pub enum Action {
-    Transmit { flow: Flow, bytes: Vec<u8> },
-    Connect { connection: ConnectionId, transport: Transport, peer: SocketAddr },
-    Close { connection: ConnectionId },
+    Transmit {
+        flow: Flow,
+        bytes: Vec<u8>,
+    },
+    Connect {
+        connection: ConnectionId,
+        transport: Transport,
+        peer: SocketAddr,
+        account: Option<AccountId>,
+    },
+    Close {
+        connection: ConnectionId,
+    },
 }
 
 /// What a connection brought.
@@ -86,8 +96,9 @@ struct Connection {
 /// The connections.
 pub struct Connections {
     table: HashMap<ConnectionId, Connection>,
-    /// The newest connection to a peer; by TLS of those that we made.
-    by_peer: HashMap<(Transport, SocketAddr), ConnectionId>,
+    /// The newest connection to a peer for an account, or for nobody; by TLS of those that we made. What was
+    /// made with one account's names and certificates carries nothing of another's.
+    by_peer: HashMap<(Option<AccountId>, Server), ConnectionId>,
     /// By source as [`network_of`] counts them.
     accepted_from: HashMap<IpAddr, usize>,
     deadlines: Deadlines<ConnectionId>,
@@ -265,7 +276,8 @@ impl Connections {
     /// The connection that a message along `way` would take now; `None` if one is to be made.
     pub fn connection_for(&self, way: Way) -> Option<ConnectionId> {
         let own = way.flow.connection.filter(|id| self.table.contains_key(id));
-        own.or_else(|| self.by_peer.get(&(way.flow.transport, way.reconnect)).copied())
+        let server = Server { transport: way.flow.transport, address: way.reconnect };
+        own.or_else(|| self.by_peer.get(&(way.flow.account, server)).copied())
     }
 
     /// A dialog's requests go over this connection from now on.
@@ -305,10 +317,10 @@ impl Connections {
         }
         self.next_dialled += 1;
         let id = ConnectionId::Dialled(self.next_dialled);
-        let (transport, peer) = (way.flow.transport, way.reconnect);
-        let flow = Flow { peer, connection: Some(id), ..way.flow };
+        let flow = Flow { peer: way.reconnect, connection: Some(id), ..way.flow };
         self.insert(id, flow, State::Connecting { queue: Vec::new(), bytes: 0 }, now);
-        self.actions.push_back(Action::Connect { connection: id, transport, peer });
+        let Flow { transport, peer, account, .. } = flow;
+        self.actions.push_back(Action::Connect { connection: id, transport, peer, account });
         Ok(id)
     }
 
@@ -317,7 +329,7 @@ impl Connections {
         // for a server does not go to somebody who came to us from its address.
         let is_known = !flow.transport.comes_back() || matches!(id, ConnectionId::Dialled(_));
         if is_known {
-            self.by_peer.insert((flow.transport, flow.peer), id);
+            self.by_peer.insert((flow.account, flow.server()), id);
         }
         self.table.insert(id, Connection { flow, state, active_at: now, dialogs: 0 });
         self.schedule(id);
@@ -359,11 +371,11 @@ impl Connections {
 
     fn remove(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.table.remove(&id) else { return false };
-        let Flow { transport, peer, .. } = connection.flow;
-        if self.by_peer.get(&(transport, peer)) == Some(&id) {
-            self.by_peer.remove(&(transport, peer));
+        let flow = connection.flow;
+        if self.by_peer.get(&(flow.account, flow.server())) == Some(&id) {
+            self.by_peer.remove(&(flow.account, flow.server()));
         }
-        let source = network_of(peer.ip());
+        let source = network_of(flow.peer.ip());
         if matches!(id, ConnectionId::Accepted(_))
             && let Some(count) = self.accepted_from.get_mut(&source)
         {

@@ -40,9 +40,9 @@ mod tests;
 
 pub use admission::{Network, Sources};
 pub use counters::Counters;
-pub use transport::{ConnectionId, Flow, Transport};
+pub use transport::{AccountId, ConnectionId, Flow, Server, Transport};
 pub use user_agent::{
     Admission, Command, EndCause, Event, Incoming, Input, Invite, LegId, Occupancy, OfferBy,
-    Output, ReferNews, ReferTo, Referral, Register, RegistrationFailure, RegistrationId,
+    Output, Presence, Probe, ReferNews, ReferTo, Referral, Register, RegistrationFailure,
     RegistrationNews, Settings, UserAgent, Warning,
 };

@@ -79,6 +79,23 @@ impl Transport {
     }
 }
 
+/// One of our accounts. Numbered by who owns them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AccountId(pub u32);
+
+/// Where a server takes requests, and how they travel there. `Debug` shows no address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Server {
+    pub transport: Transport,
+    pub address: SocketAddr,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({:?})", self.transport)
+    }
+}
+
 /// One stream connection. The shell numbers those that it accepts, the user agent those that it
 /// asks the shell to make, so that the two never clash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -98,11 +115,15 @@ pub struct Flow {
     pub peer: SocketAddr,
     /// The stream that carries it; `None` for UDP, and for a stream that is still to be made.
     pub connection: Option<ConnectionId>,
+    /// The account that we reach the peer for: its streams are made with its names and certificates, and
+    /// carry nothing of another's. `None`: whoever came to us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
 }
 
 impl Flow {
     pub const fn udp(local: SocketAddr, peer: SocketAddr) -> Self {
-        Self { transport: Transport::Udp, local, peer, connection: None }
+        Self { transport: Transport::Udp, local, peer, connection: None, account: None }
     }
 
     pub const fn stream(
@@ -111,7 +132,12 @@ impl Flow {
         peer: SocketAddr,
         connection: ConnectionId,
     ) -> Self {
-        Self { transport, local, peer, connection: Some(connection) }
+        Self { transport, local, peer, connection: Some(connection), account: None }
+    }
+
+    /// Who is at the other end, as a server.
+    pub const fn server(self) -> Server {
+        Server { transport: self.transport, address: self.peer }
     }
 }
 

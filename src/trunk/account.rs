@@ -7,13 +7,14 @@
 //!                    Waiting ─▶ Trying from the first server on
 //! Stop  ─▶ Leaving ─▶ Over
 //!
-//! Without registration: Start ─▶ Resolve ─▶ Open
+//! Without registration: Start ─▶ Resolve ─▶ Open, and its servers are watched
 //! ```
 //!
 //! Invariants: between two REGISTERs that are wanted here lies a second; what is waited for, and
 //! how often, is bounded; once `Over`, nothing is wanted any more.
 
 mod api;
+mod watch;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,10 +22,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use api::{Input, Output, Settings, Status};
+pub use watch::Standing;
 
 use super::reason::Reason;
 use crate::base::{Entropy, TimerTable};
-use crate::sip::{RegistrationFailure, RegistrationNews};
+use crate::sip::{RegistrationFailure, RegistrationNews, Server};
+use watch::Watch;
 
 /// Between two REGISTERs, whatever happens.
 const APART: Duration = Duration::from_secs(1);
@@ -79,6 +82,8 @@ enum Timer {
     NextServer,
     Ping,
     NotAlive,
+    /// A server of those that are not registered with is to be asked, or silent.
+    Watch,
     Left,
 }
 
@@ -88,7 +93,9 @@ pub struct Account {
     entropy: Entropy,
     phase: Phase,
     status: Status,
-    servers: Vec<SocketAddr>,
+    servers: Vec<Server>,
+    /// The same where nothing is registered.
+    watch: Watch,
     /// The server that is tried or registered with.
     at: usize,
     /// Servers tried since the last success or wait.
@@ -122,6 +129,7 @@ impl fmt::Debug for Account {
 impl Account {
     pub fn new(settings: Settings, entropy: Entropy) -> Self {
         Self {
+            watch: Watch::new(settings.keep_alive),
             settings,
             entropy,
             phase: Phase::Idle,
@@ -148,11 +156,12 @@ impl Account {
         self.status
     }
 
-    /// Where its calls go; `None` while that is not known to work.
-    pub fn server(&self) -> Option<SocketAddr> {
+    /// Where its calls go, the first to be tried first; empty while that is not known to work.
+    pub fn servers(&self) -> Vec<Server> {
         match self.status {
-            Status::Registered { .. } | Status::Open => self.servers.get(self.at).copied(),
-            Status::Registering | Status::Failing { .. } | Status::Left => None,
+            Status::Registered { .. } => self.servers.get(self.at).copied().into_iter().collect(),
+            Status::Open(_) | Status::Unreachable { .. } => self.watch.usable(),
+            Status::Registering | Status::Failing { .. } | Status::Left => Vec::new(),
         }
     }
 
@@ -170,6 +179,10 @@ impl Account {
             Input::Start => self.start(now),
             Input::Servers(servers) => self.resolved(now, servers),
             Input::News(news) => self.news(now, news),
+            Input::Presence(server, presence) => {
+                self.watch.found(now, server, presence);
+                self.look(now);
+            }
             Input::AddressChanged => {
                 // Where we were seen was before.
                 self.contact = None;
@@ -203,7 +216,7 @@ impl Account {
         self.outputs.push_back(Output::Resolve);
     }
 
-    fn resolved(&mut self, now: Instant, servers: Vec<SocketAddr>) {
+    fn resolved(&mut self, now: Instant, servers: Vec<Server>) {
         // An address that was right is better than none: names fail more often than servers. And among
         // equals the order is chance: the one that was stays.
         let current = self.servers.get(self.at).copied();
@@ -219,6 +232,10 @@ impl Account {
                 self.register_anew(now);
             }
         }
+        if self.phase == Phase::Open {
+            self.watch.take(now, &self.servers);
+            self.look(now);
+        }
         match (self.phase, self.servers.is_empty()) {
             (Phase::Resolving, false) => self.attempt(now),
             (Phase::Resolving, true) => self.wait(now, Reason::NoAddress, None),
@@ -227,11 +244,7 @@ impl Account {
     }
 
     /// A server that serves us is not left because one answer does not have it.
-    fn with_current(
-        &mut self,
-        mut servers: Vec<SocketAddr>,
-        current: Option<SocketAddr>,
-    ) -> Vec<SocketAddr> {
+    fn with_current(&mut self, mut servers: Vec<Server>, current: Option<Server>) -> Vec<Server> {
         let missing = current.filter(|current| !servers.is_empty() && !servers.contains(current));
         let Some(missing) = missing.filter(|_| self.phase == Phase::Registered) else {
             self.absent = 0;
@@ -250,7 +263,8 @@ impl Account {
         self.timers.clear();
         if !self.settings.registers {
             self.phase = Phase::Open;
-            return self.show(Status::Open);
+            self.watch.take(now, &self.servers);
+            return self.look(now);
         }
         self.phase = Phase::Trying;
         let not_before = self.asked_at.map_or(now, |at| at + APART);
@@ -263,6 +277,30 @@ impl Account {
             self.timers.set(Timer::NextServer, now + TRY_WITHIN);
         }
         self.outputs.push_back(Output::Register { server, contact: self.contact });
+    }
+
+    /// Asks the servers whose time it is, and tells how they are.
+    fn look(&mut self, now: Instant) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        let due = self.watch.due(now, &mut self.entropy);
+        self.outputs.extend(due.into_iter().map(|server| Output::Probe { server }));
+        match self.watch.next() {
+            Some(at) => self.timers.set(Timer::Watch, at),
+            None => self.timers.cancel(Timer::Watch),
+        }
+        let status = match self.watch.standing() {
+            Ok(standing) => Status::Open(standing),
+            Err(reason) => {
+                let since = match self.status {
+                    Status::Unreachable { since, .. } => since,
+                    _ => now,
+                };
+                Status::Unreachable { since, reason, of: self.servers.len() }
+            }
+        };
+        self.show(status);
     }
 
     /// What was registered may lead nowhere: at once, with the server at hand first.
@@ -415,6 +453,7 @@ impl Account {
                 self.timers.set(Timer::Ping, now + next.max(ALIVE_WITHIN + APART));
             }
             (Phase::Registered, Timer::NotAlive) => self.not_alive(now),
+            (Phase::Open, Timer::Watch) => self.look(now),
             (Phase::Leaving, Timer::Left) => self.leave(),
             _ => {}
         }
@@ -455,9 +494,13 @@ impl Account {
     /// Between this share of it and all, so that boxes that were started together do not stay
     /// together.
     fn jittered(&mut self, time: Duration, least: f64) -> Duration {
-        let chance = f64::from(self.entropy.next_u32()) / f64::from(u32::MAX);
-        time.mul_f64(least + (1.0 - least) * chance)
+        jittered(&mut self.entropy, time, least)
     }
+}
+
+fn jittered(entropy: &mut Entropy, time: Duration, least: f64) -> Duration {
+    let chance = f64::from(entropy.next_u32()) / f64::from(u32::MAX);
+    time.mul_f64(least + (1.0 - least) * chance)
 }
 
 #[cfg(test)]

@@ -1,19 +1,20 @@
 //! Accounts with providers and telephone systems: when each registers, who may call, and whom we may
 //! call.
 //!
-//! `account` is the state of one account, `inbound` the list of callers, `srv` the records that name its
-//! servers, `reason` the words for an owner, `referral` whom callers may have called in their place; `dialling` has the rules for calls that we make, and
+//! `account` is the state of one account, `inbound` the list of callers, `locating` the records that lead
+//! to its servers, `reason` the words for an owner, `referral` whom callers may have called in their
+//! place; `dialling` has the rules for calls that we make, and
 //! `answering` says when such a call is answered. What one REGISTER leads to is the SIP core's.
 
 pub mod account;
 pub mod answering;
 pub mod dialling;
 pub mod inbound;
+pub mod locating;
 pub mod reason;
 pub mod referral;
-pub mod srv;
 
-pub use account::{Account, Input, Output, Settings, Status};
+pub use account::{Account, Input, Output, Settings, Standing, Status};
 pub use answering::{AnswerPolicy, Sign};
 pub use inbound::Callers;
 pub use reason::Reason;

@@ -92,13 +92,13 @@ pub struct Hearing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountReport {
     pub name: String,
-    /// `registering`, `registered`, `failing` or `ended`.
+    /// `registering`, `registered`, `failing`, `open`, `unreachable` or `ended`.
     pub state: &'static str,
-    /// Since when it is failing.
+    /// Since when it is failing or unreachable.
     pub since_ms: Option<u64>,
     /// How long the registration is good without a renewal.
     pub until_ms: Option<u64>,
-    /// Why it is failing, in words.
+    /// Why that is, or which of its servers is used where not all answer, in words.
     pub reason: Option<String>,
 }
 

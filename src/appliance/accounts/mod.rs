@@ -4,6 +4,7 @@
 //! function all machines are drained; what they wanted of the SIP core is in it, and the caller
 //! takes what comes of that.
 
+mod names;
 mod outgoing;
 mod plan;
 mod resolver;
@@ -20,11 +21,11 @@ use std::time::Instant;
 
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::sip_line::SipLine;
+use super::sip_line::{AccountNews, SipLine};
 use crate::base::Entropy;
 use crate::sdp::Srtp;
-use crate::sip::{self, Flow, RegistrationFailure, RegistrationId, RegistrationNews};
-use crate::trunk::{Account, Callers, Input, Output, Settings, Status};
+use crate::sip::{self, AccountId, Flow, Presence, RegistrationFailure, RegistrationNews};
+use crate::trunk::{Account, Callers, Input, Output, Settings, Standing, Status};
 
 struct Held {
     plan: Plan,
@@ -130,24 +131,23 @@ impl Accounts {
         let Some(held) = self.all.get_mut(account) else { return };
         held.is_resolving = false;
         held.resolve_at = Some(now + valid);
+        let id = u32::try_from(account).ok().map(AccountId);
         for (server, name) in names {
             if let Ok(name) = ServerName::try_from(name) {
-                sip.know(server, name);
+                sip.know(id, server, name);
             }
         }
-        self.callers.learn(account, servers.iter().map(SocketAddr::ip));
+        self.callers.learn(account, servers.iter().map(|server| server.address.ip()));
         sip.command(now, self.open());
         self.give(now, account, Input::Servers(servers), sip);
     }
 
-    pub fn news(
-        &mut self,
-        now: Instant,
-        id: RegistrationId,
-        news: RegistrationNews,
-        sip: &mut SipLine,
-    ) {
-        self.give(now, id.0 as usize, Input::News(news), sip);
+    pub fn news(&mut self, now: Instant, id: AccountId, news: AccountNews, sip: &mut SipLine) {
+        let input = match news {
+            AccountNews::Registration(news) => Input::News(news),
+            AccountNews::Presence(server, presence) => Input::Presence(server, presence),
+        };
+        self.give(now, id.0 as usize, input, sip);
     }
 
     pub fn timeout(&mut self, now: Instant, sip: &mut SipLine) {
@@ -166,7 +166,7 @@ impl Accounts {
         let Some(held) = self.all.get_mut(index) else { return };
         held.resolve_at = None;
         if !std::mem::replace(&mut held.is_resolving, true) {
-            self.resolver.ask(index, held.plan.places.clone(), held.plan.transport);
+            self.resolver.ask(index, held.plan.places.clone(), held.plan.transports.clone());
         }
     }
 
@@ -196,11 +196,11 @@ impl Accounts {
         sip: &mut SipLine,
     ) -> Option<Input> {
         let held = self.all.get_mut(index)?;
-        let id = RegistrationId(u32::try_from(index).ok()?);
+        let id = AccountId(u32::try_from(index).ok()?);
         match output {
             Output::Resolve => self.resolve(index),
             Output::Register { server, contact } => {
-                let Some(flow) = sip.flow_towards(held.plan.transport, server) else {
+                let Some(flow) = sip.flow_towards(Some(id), server) else {
                     let failure = RegistrationFailure::Unreachable;
                     let failed = RegistrationNews::Failed { failure, retry_after_s: None };
                     return Some(Input::News(failed));
@@ -210,12 +210,19 @@ impl Accounts {
                 sip.command(now, sip::Command::Register { id, register });
             }
             Output::Ping { server } => {
-                let flow = sip.flow_towards(held.plan.transport, server);
+                let flow = sip.flow_towards(Some(id), server);
                 if flow.is_some_and(|flow| held.local != Some(flow.local)) {
                     return Some(Input::AddressChanged);
                 }
                 sip.command(now, sip::Command::Ping { id });
             }
+            Output::Probe { server } => match sip.flow_towards(Some(id), server) {
+                Some(flow) => {
+                    let probe = Box::new(held.plan.probe(id, flow));
+                    sip.command(now, sip::Command::Probe { probe });
+                }
+                None => return Some(Input::Presence(server, Presence::Unreachable)),
+            },
             Output::Unregister => sip.command(now, sip::Command::Unregister { id }),
             Output::Changed => {
                 self.has_changed = true;
@@ -228,6 +235,11 @@ impl Accounts {
 }
 
 impl Plan {
+    fn probe(&self, account: AccountId, flow: Flow) -> sip::Probe {
+        let (target, from) = (self.registrar.clone(), self.address_of_record.clone());
+        sip::Probe { account, flow, target, from }
+    }
+
     /// `None` without a password: such an account does not register.
     fn register(&self, flow: Flow, contact: Option<SocketAddr>) -> Option<sip::Register> {
         Some(sip::Register {
@@ -255,8 +267,23 @@ impl Held {
                 tracing::info!(account, seconds, "registered");
             }
             Status::Failing { reason, .. } => tracing::warn!(account, %reason, "not registered"),
+            Status::Open(Standing { used, of, gone: 0 }) => {
+                tracing::info!(account, server = used, of, "open");
+            }
+            Status::Open(Standing { used, of, gone }) => {
+                tracing::warn!(
+                    account,
+                    server = used,
+                    of,
+                    gone,
+                    "open, but not all servers answer"
+                );
+            }
+            Status::Unreachable { reason, of, .. } => {
+                tracing::warn!(account, %reason, of, "no server answers");
+            }
             Status::Left => tracing::info!(account, "registration ended"),
-            Status::Registered { .. } | Status::Registering | Status::Open => {}
+            Status::Registered { .. } | Status::Registering => {}
         }
     }
 }

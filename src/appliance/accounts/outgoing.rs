@@ -6,8 +6,8 @@ use super::{Accounts, Held};
 use crate::appliance::sip_line::SipLine;
 use crate::base::Private;
 use crate::converse::people::Address;
-use crate::sip;
 use crate::sip::message::Uri;
+use crate::sip::{self, AccountId};
 use crate::trunk::AnswerPolicy;
 use crate::trunk::dialling::Number;
 
@@ -46,20 +46,20 @@ impl Accounts {
         number: &Number,
         sip: &mut SipLine,
     ) -> Result<Trunk, NoTrunk> {
-        let held = self.find(name)?;
+        let (id, held) = self.find(name)?;
         let target = held.plan.target(number.reveal());
-        Self::through(held, target, sip)
+        Self::through(id, held, target, sip)
     }
 
     /// The first account, ready for a call to somebody whom the owner has named; `None` if there is none,
     /// or none that is ready.
     pub fn trunk_to(&self, to: &Address, sip: &mut SipLine) -> Option<Trunk> {
-        let held = self.all.first()?;
+        let (id, held) = self.find(None).ok()?;
         let target = match to {
             Address::Uri(uri) => Some(uri.clone()),
             Address::Number(number) => held.plan.target(number.reveal()),
         };
-        Self::through(held, target, sip).ok()
+        Self::through(id, held, target, sip).ok()
     }
 
     /// The account whose server has this address, ready for a call to somebody there; `None` if there is none.
@@ -69,25 +69,32 @@ impl Accounts {
         to: &Private<String>,
         sip: &mut SipLine,
     ) -> Option<Trunk> {
-        let is_there = |held: &&Held| {
-            held.machine
-                .server()
-                .is_some_and(|own| own.ip().to_canonical() == server.to_canonical())
+        let is_there = |held: &Held| {
+            let mut own = held.machine.servers().into_iter();
+            own.any(|own| own.address.ip().to_canonical() == server.to_canonical())
         };
-        let held = self.all.iter().find(is_there)?;
-        Self::through(held, Some(to.clone()), sip).ok()
+        let mut all = (0..).map(AccountId).zip(&self.all);
+        let (id, held) = all.find(|(_, held)| is_there(held))?;
+        Self::through(id, held, Some(to.clone()), sip).ok()
     }
 
     fn through(
+        id: AccountId,
         held: &Held,
         target: Option<Private<String>>,
         sip: &mut SipLine,
     ) -> Result<Trunk, NoTrunk> {
         let plan = &held.plan;
         let not_ready = || NoTrunk::NotReady(plan.name.clone());
-        let server = held.machine.server().ok_or_else(not_ready)?;
-        let flow = sip.flow_towards(plan.transport, server);
-        let flow = flow.ok_or_else(|| NoTrunk::NoWay(plan.name.clone()))?;
+        let servers = held.machine.servers();
+        if servers.is_empty() {
+            return Err(not_ready());
+        }
+        let ways = servers.iter().filter_map(|server| sip.flow_towards(Some(id), *server));
+        let mut ways = ways.collect::<Vec<_>>().into_iter();
+        let flow = ways.next().ok_or_else(|| NoTrunk::NoWay(plan.name.clone()))?;
+        // The offer names one address of ours: what is reached from another cannot take the same call.
+        let others = ways.filter(|other| other.local.ip() == flow.local.ip()).collect();
         let target = target.ok_or_else(not_ready)?;
         let shown = plan.caller_id.as_ref().and_then(|caller| plan.target(caller.reveal()));
         let identity =
@@ -97,6 +104,7 @@ impl Accounts {
             answer: plan.answer,
             invite: sip::Invite {
                 flow,
+                others,
                 target,
                 from: Some(shown.unwrap_or_else(|| plan.address_of_record.clone())),
                 display: None,
@@ -115,9 +123,10 @@ impl Accounts {
         self.find(name).map(|_| ())
     }
 
-    fn find(&self, name: Option<&str>) -> Result<&Held, NoTrunk> {
-        let Some(name) = name else { return self.all.first().ok_or(NoTrunk::None) };
-        let found = self.all.iter().find(|held| held.plan.name == name);
+    fn find(&self, name: Option<&str>) -> Result<(AccountId, &Held), NoTrunk> {
+        let mut all = (0..).map(AccountId).zip(&self.all);
+        let Some(name) = name else { return all.next().ok_or(NoTrunk::None) };
+        let found = all.find(|(_, held)| held.plan.name == name);
         found.ok_or_else(|| {
             let known: Vec<&str> = self.all.iter().map(|held| held.plan.name.as_str()).collect();
             let name = name.chars().filter(|c| !c.is_control()).take(40).collect();

@@ -16,7 +16,8 @@ use crate::trunk::AnswerPolicy;
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub name: String,
-    pub transport: Transport,
+    /// The one, or those that the records of its name may choose from, in our order.
+    pub transports: Vec<Transport>,
     /// The Request-URI of its REGISTERs.
     pub registrar: Private<String>,
     pub address_of_record: Private<String>,
@@ -76,7 +77,7 @@ fn with_password(account: &config::Account, srtp: Srtp, password: Option<Private
     };
     Plan {
         name: name.clone(),
-        transport: account.transport,
+        transports: account.transports.clone(),
         registrar: Private::new(registrar.to_string()),
         address_of_record: Private::new(address_of_record.to_string()),
         user: user.clone(),
@@ -121,7 +122,7 @@ mod tests {
         );
         assert_eq!(username(&other), "box");
         assert_eq!(other.registrar.reveal(), "sip:pbx.example.net:5070");
-        assert_eq!((other.transport, other.places.len()), (Transport::Tcp, 2));
+        assert_eq!((other.transports.as_slice(), other.places.len()), (&[Transport::Tcp][..], 2));
         assert_eq!(other.srtp, Srtp::Required);
         assert_eq!((other.places[0].port, other.places[1].port), (None, Some(5080)));
         let shown = format!("{other:?}");

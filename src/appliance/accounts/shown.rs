@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::trunk::Status;
+use crate::trunk::{Standing, Status};
 use crate::web::AccountReport;
 
 /// An account as it is. Times are those of the net thread's clock.
@@ -21,7 +21,26 @@ impl Shown {
                 Some(format!("account {name}: it is not registered: {reason}"))
             }
             Status::Registering => Some(format!("account {name}: it is not registered yet")),
-            Status::Registered { .. } | Status::Open | Status::Left => None,
+            Status::Open(Standing { used: 2.., .. }) | Status::Unreachable { .. } => {
+                Some(format!("account {name}: {}", self.servers()?))
+            }
+            Status::Registered { .. } | Status::Open(_) | Status::Left => None,
+        }
+    }
+
+    /// Which of the servers that it does not register with is used, where not all answer.
+    fn servers(&self) -> Option<String> {
+        match self.status {
+            Status::Open(Standing { gone: 0, .. }) => None,
+            Status::Open(Standing { used, of, gone }) => {
+                let answer = if gone == 1 { "does" } else { "do" };
+                Some(format!("its server {used} of {of} is used, {gone} {answer} not answer"))
+            }
+            Status::Unreachable { reason, of: 1, .. } => Some(reason.to_string()),
+            Status::Unreachable { reason, of, .. } => {
+                Some(format!("none of its {of} servers answers: of the first, {reason}"))
+            }
+            _ => None,
         }
     }
 
@@ -38,7 +57,11 @@ impl Shown {
                 let ago = ms(now.saturating_duration_since(since));
                 ("failing", Some(unix_ms.saturating_sub(ago)), None, Some(reason.to_string()))
             }
-            Status::Open => ("open", None, None, None),
+            Status::Open(_) => ("open", None, None, self.servers()),
+            Status::Unreachable { since, .. } => {
+                let ago = ms(now.saturating_duration_since(since));
+                ("unreachable", Some(unix_ms.saturating_sub(ago)), None, self.servers())
+            }
             Status::Left => ("ended", None, None, None),
         };
         AccountReport { name: self.name.clone(), state, since_ms, until_ms, reason }
@@ -48,6 +71,7 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::RegistrationFailure;
     use crate::trunk::Reason;
 
     #[test]
@@ -64,6 +88,39 @@ mod tests {
         assert_eq!(failing.reason, Some(reason.to_string()));
         assert_eq!(shown(Status::Registering).state, "registering");
         assert_eq!(shown(Status::Left).state, "ended");
-        assert_eq!(shown(Status::Open).state, "open");
+        let all_answer = Standing { used: 1, of: 2, gone: 0 };
+        let open = shown(Status::Open(all_answer));
+        assert_eq!((open.state, open.reason), ("open", None));
+    }
+
+    #[test]
+    fn an_account_without_registration_tells_which_server_is_used_and_how_many_are_gone() {
+        let start = Instant::now();
+        let shown = |status| Shown { name: "office".to_owned(), status };
+        for (standing, reason, is_fault) in [
+            (Standing { used: 1, of: 1, gone: 0 }, None, false),
+            (
+                Standing { used: 1, of: 3, gone: 2 },
+                Some("its server 1 of 3 is used, 2 do not answer"),
+                false,
+            ),
+            (
+                Standing { used: 2, of: 2, gone: 1 },
+                Some("its server 2 of 2 is used, 1 does not answer"),
+                true,
+            ),
+        ] {
+            let open = shown(Status::Open(standing));
+            assert_eq!(open.report(start, 0).reason.as_deref(), reason);
+            let fault = reason.filter(|_| is_fault).map(|text| format!("account office: {text}"));
+            assert_eq!(open.fault(), fault);
+        }
+        let reason = Reason::Failed(RegistrationFailure::Unanswered);
+        let gone = |of| shown(Status::Unreachable { since: start, reason, of });
+        assert_eq!(gone(1).fault().unwrap(), "account office: its server does not answer");
+        let told = "none of its 2 servers answers: of the first, its server does not answer";
+        let report = gone(2).report(start, 7_000);
+        assert_eq!((report.state, report.since_ms), ("unreachable", Some(7_000)));
+        assert_eq!(report.reason.as_deref(), Some(told));
     }
 }

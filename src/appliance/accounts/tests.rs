@@ -26,6 +26,11 @@ struct Desk {
 
 impl Desk {
     async fn open(transport: Transport) -> Self {
+        Self::open_as(transport, true, &[]).await
+    }
+
+    /// `further`: servers after the registrar.
+    async fn open_as(transport: Transport, registers: bool, further: &[SocketAddr]) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = [Listen { transport: Transport::Udp, address: any }];
         let (sockets, arrivals) =
@@ -34,10 +39,11 @@ impl Desk {
         let agent = UserAgent::new(sip::Settings::default(), entropy.fork());
         let registrar = UdpSocket::bind(any).await.unwrap();
         let address = registrar.local_addr().unwrap();
+        let place = |at: SocketAddr| Place { host: Host::Ip(at.ip()), port: Some(at.port()) };
         let private = |text: &str| Private::new(text.to_owned());
         let plan = Plan {
             name: "office".to_owned(),
-            transport,
+            transports: vec![transport],
             registrar: private("sip:example.net"),
             address_of_record: private("sip:1001@example.net"),
             user: private("1001"),
@@ -46,14 +52,14 @@ impl Desk {
                 password: private("hush"),
                 realm: None,
             }),
-            registers: true,
+            registers,
             number_prefix: "00".to_owned(),
             caller_id: Some(private("+4930123456")),
             answer: crate::trunk::AnswerPolicy::Sip200,
             expires_s: 300,
             keep_alive: Duration::from_secs(25),
             srtp: Srtp::Required,
-            places: vec![Place { host: Host::Ip(address.ip()), port: Some(address.port()) }],
+            places: [&[address], further].concat().into_iter().map(place).collect(),
         };
         let (resolver, answers) = Resolver::new(entropy.fork());
         let callers = Callers::new(false, true, Vec::new());
@@ -66,7 +72,7 @@ impl Desk {
     fn settle(&mut self) {
         loop {
             assert!(self.sip.event().is_none());
-            let Some((id, news)) = self.sip.registration() else { return };
+            let Some((id, news)) = self.sip.account_news() else { return };
             self.accounts.news(Instant::now(), id, news, &mut self.sip);
         }
     }
@@ -175,4 +181,35 @@ async fn a_call_goes_out_with_the_accounts_address_and_number_once_it_is_registe
     assert_eq!(invite.headers, [identity]);
     assert!(invite.credentials.is_some() && invite.sdp.is_none());
     assert_eq!(Accounts::none().has_trunk(None), Err(NoTrunk::None));
+}
+
+#[tokio::test]
+async fn a_call_goes_to_the_server_that_answers_and_may_go_on_to_the_others() {
+    let second = UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let at = second.local_addr().unwrap();
+    let mut desk = Desk::open_as(Transport::Udp, false, &[at]).await;
+    let number = crate::trunk::dialling::NumberPlan::default().normalise("+43 1 234567").unwrap();
+    desk.start().await;
+    let first = desk.registrar.local_addr().unwrap();
+    let way = |desk: &mut Desk| {
+        let Trunk { invite, .. } = desk.accounts.trunk(None, &number, &mut desk.sip).ok().unwrap();
+        let others: Vec<SocketAddr> = invite.others.iter().map(|flow| flow.peer).collect();
+        (invite.flow.peer, others)
+    };
+    assert_eq!(way(&mut desk), (first, vec![at]));
+    let (request, from) = desk.asked().await;
+    assert!(request.starts_with("OPTIONS sip:example.net SIP/2.0\r\n"), "{request}");
+    desk.answer(&request, from, "503 Service Unavailable").await;
+    assert_eq!(way(&mut desk), (at, vec![]));
+    let shown = desk.accounts.take_change().unwrap();
+    let expected = "account office: its server 2 of 2 is used, 1 does not answer";
+    assert_eq!(shown[0].fault().unwrap(), expected);
+    // It is asked again, and the second is silent meanwhile.
+    let later = Instant::now() + Duration::from_secs(26);
+    desk.accounts.timeout(later, &mut desk.sip);
+    desk.settle();
+    let (request, from) = desk.asked().await;
+    desk.answer(&request, from, "200 OK").await;
+    assert_eq!(way(&mut desk), (first, vec![]));
+    assert_eq!(desk.accounts.take_change().unwrap()[0].fault(), None);
 }

@@ -37,7 +37,8 @@ pub struct Account {
     pub name: String,
     /// The registrar, whose host is the domain of the account.
     pub server: Place,
-    pub transport: Transport,
+    /// The one that is written, or those that its name's records may choose from, in our order.
+    pub transports: Vec<Transport>,
     pub user: Private<String>,
     /// Who we are to the server, where that is not `user`.
     pub auth_user: Option<Private<String>>,
@@ -96,8 +97,8 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
     };
     let name = check.take(&key("name"), &section.name, name);
     let server = check.take(&key("server"), &section.server, place(&section.server));
-    let transport = transport(&section.transport, sip);
-    let transport = check.take(&key("transport"), &section.transport, transport);
+    let transports = transports(&section.transport, sip);
+    let transports = check.take(&key("transport"), &section.transport, transports);
     let user = check.take(&key("user"), HIDDEN, user(&section.user));
     let auth_user = match section.auth_user.as_str() {
         "" => Ok(None),
@@ -133,7 +134,11 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
     let caller_id = check.take(&key("caller_id"), HIDDEN, caller_id);
     let expires_s = within(section.expires_s, 60, 86_400);
     let expires_s = check.take(&key("expires_s"), section.expires_s, expires_s);
-    let keep_alive = within(section.keep_alive_s, 10, 300);
+    let keep_alive = match (section.keep_alive_s, section.registers) {
+        (0, false) => Ok(0),
+        (0, true) => allowed("10 to 300; 0 only with registers = false"),
+        (seconds, _) => within(seconds, 10, 300),
+    };
     let keep_alive = keep_alive.map(|seconds| Duration::from_secs(seconds.into()));
     let keep_alive = check.take(&key("keep_alive_s"), section.keep_alive_s, keep_alive);
     let srtp = match section.srtp.as_str() {
@@ -144,7 +149,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
     Some(Account {
         name: name?,
         server: server?,
-        transport: transport?,
+        transports: transports?,
         user: user?,
         auth_user: auth_user?,
         realm: realm?,
@@ -160,20 +165,22 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
 
 /// An answer comes to an address that is listened on, and so do the calls; by TLS and WebSocket they come over our
 /// own connection.
-fn transport(text: &str, sip: Option<&Sip>) -> Result<Transport, Allowed> {
-    let transport = match text {
-        "udp" => Transport::Udp,
-        "tcp" => Transport::Tcp,
-        "tls" => return Ok(Transport::Tls),
-        "ws" => return Ok(Transport::Ws),
-        "wss" => return Ok(Transport::Wss),
-        _ => return allowed("udp, tcp, tls, ws or wss"),
+fn transports(text: &str, sip: Option<&Sip>) -> Result<Vec<Transport>, Allowed> {
+    let is_there = |transport: Transport| {
+        let is_listening =
+            sip.is_none_or(|sip| sip.listen.iter().any(|listen| listen.transport == transport));
+        is_listening || transport.comes_back()
     };
-    let is_there =
-        sip.is_none_or(|sip| sip.listen.iter().any(|listen| listen.transport == transport));
-    match is_there {
-        true => Ok(transport),
-        false => allowed("one that sip.listen has an address for"),
+    if text.is_empty() {
+        let all = [Transport::Udp, Transport::Tcp, Transport::Tls];
+        return Ok(all.into_iter().filter(|transport| is_there(*transport)).collect());
+    }
+    // Its words are written small.
+    let known = Transport::from_token(text).filter(|known| known.uri_token() == text);
+    match known {
+        Some(transport) if is_there(transport) => Ok(vec![transport]),
+        Some(_) => allowed("one that sip.listen has an address for"),
+        None => allowed("udp, tcp, tls, ws or wss, or empty"),
     }
 }
 
@@ -272,13 +279,16 @@ mod tests {
             account.server,
             Place { host: Host::Name("sip.example.net".into()), port: None }
         );
-        assert_eq!(account.transport, Transport::Tcp);
+        assert_eq!(account.transports, [Transport::Tcp]);
         assert_eq!(account.proxies[0].port, Some(5070));
         assert_eq!(account.auth_user.as_ref().unwrap().reveal(), "a 1");
         assert_eq!((account.expires_s, account.keep_alive), (60, Duration::from_secs(10)));
         assert!(!format!("{account:?}").contains("1001"));
+        let unasked = format!("{SOUND}registers = false\nkeep_alive_s = 0\n");
+        assert_eq!(from_text(&unasked).unwrap().accounts[0].keep_alive, Duration::ZERO);
         let plain = from_text(SOUND).unwrap().accounts.remove(0);
-        assert_eq!((plain.transport, plain.expires_s), (Transport::Udp, 300));
+        let all = [Transport::Udp, Transport::Tcp, Transport::Tls];
+        assert_eq!((plain.transports.as_slice(), plain.expires_s), (&all[..], 300));
         assert_eq!((plain.realm, plain.keep_alive), (None, Duration::from_secs(25)));
     }
 
@@ -286,6 +296,7 @@ mod tests {
     fn one_wrong_value_in_each_key_of_an_account_is_found() {
         for (rest, key) in [
             ("transport = \"sctp\"", "transport"),
+            ("transport = \"TCP\"", "transport"),
             ("auth_user = \"a\\nb\"", "auth_user"),
             ("realm = \"a\\\"b\"", "realm"),
             ("proxies = [\"a b\"]", "proxies"),
@@ -293,6 +304,7 @@ mod tests {
             ("expires_s = 59", "expires_s"),
             ("expires_s = 86401", "expires_s"),
             ("keep_alive_s = 9", "keep_alive_s"),
+            ("keep_alive_s = 0", "keep_alive_s"),
             ("number_prefix = \"+ \"", "number_prefix"),
             ("caller_id = \"030 123456\"", "caller_id"),
             ("registers = 1", "registers"),
@@ -316,6 +328,9 @@ mod tests {
         let udp_only =
             format!("[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\n{SOUND}transport = \"tcp\"\n");
         assert!(faults(&udp_only).contains("sip.listen"));
+        let open = udp_only.replace("transport = \"tcp\"\n", "");
+        let open = from_text(&open).unwrap().accounts.remove(0);
+        assert_eq!(open.transports, [Transport::Udp, Transport::Tls]);
     }
 
     #[test]

@@ -418,7 +418,7 @@ pub struct Account {
     pub name: String,
     /// `HOST` or `HOST:PORT` of the registrar; the host is the account's domain.
     pub server: String,
-    /// `udp`, `tcp` or `tls`.
+    /// `udp`, `tcp`, `tls`, `ws` or `wss`. Empty: as the records of the name say.
     pub transport: String,
     /// What stands before the `@` of the account's address.
     pub user: String,
@@ -448,7 +448,7 @@ impl Default for Account {
         Self {
             name: String::new(),
             server: String::new(),
-            transport: "udp".to_owned(),
+            transport: String::new(),
             user: String::new(),
             auth_user: String::new(),
             realm: String::new(),

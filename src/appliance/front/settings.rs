@@ -129,10 +129,11 @@ pub fn srtp_warnings(config: &Config) -> Vec<String> {
     });
     let accounts = config.accounts.iter().filter(|account| {
         let srtp = account.srtp.unwrap_or(config.media.srtp);
-        srtp == Srtp::Required && !account.transport.is_secure()
+        srtp == Srtp::Required && !account.transports.iter().all(|transport| transport.is_secure())
     });
     let accounts = accounts.map(|account| {
-        let (name, transport) = (&account.name, account.transport.uri_token());
+        let plain = account.transports.iter().find(|transport| !transport.is_secure());
+        let (name, transport) = (&account.name, plain.map_or("", |plain| plain.uri_token()));
         format!(
             "accounts.{name}.srtp: its calls bring their keys unencrypted by {transport}; use tls"
         )

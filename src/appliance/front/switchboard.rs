@@ -325,7 +325,7 @@ impl Switchboard {
             while let Some(event) = self.parts.sip.event() {
                 self.sip_event(now, event);
             }
-            let Some((id, news)) = self.parts.sip.registration() else { return };
+            let Some((id, news)) = self.parts.sip.account_news() else { return };
             self.parts.accounts.news(now, id, news, &mut self.parts.sip);
         }
     }

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::base::limits::{SIP_CONNECTIONS, SIP_CONNECTIONS_HEADROOM, SIP_MESSAGE_BYTES};
-use crate::sip::{ConnectionId, Flow, Transport};
+use crate::sip::{AccountId, ConnectionId, Flow, Server, Transport};
 use routes::Routes;
 pub use streams::StreamWriter;
 use streams::{Door, Hall, Wanted};
@@ -91,8 +91,8 @@ pub struct SipSockets {
     arrivals: mpsc::Sender<Arrival>,
     routes: Routes,
     tls: Tls,
-    /// What the certificate of whoever is at an address must be made out to.
-    names: HashMap<SocketAddr, ServerName<'static>>,
+    /// What the certificate of whoever is at an address must be made out to, for each account.
+    names: HashMap<(Option<AccountId>, SocketAddr), ServerName<'static>>,
 }
 
 impl SipSockets {
@@ -160,11 +160,16 @@ impl SipSockets {
 
     /// Who is at `peer`: a TLS connection to it is one only if its certificate says so. Of a peer that
     /// nobody named the certificate must name the address.
-    pub fn know(&mut self, peer: SocketAddr, name: ServerName<'static>) {
-        if self.names.len() >= NAMES && !self.names.contains_key(&peer) {
+    pub fn know(
+        &mut self,
+        account: Option<AccountId>,
+        peer: SocketAddr,
+        name: ServerName<'static>,
+    ) {
+        if self.names.len() >= NAMES && !self.names.contains_key(&(account, peer)) {
             self.names.clear();
         }
-        self.names.insert(peer, name);
+        self.names.insert((account, peer), name);
     }
 
     /// Sends a message on a flow. Loss is the transport's business: the core retransmits or learns
@@ -199,13 +204,21 @@ impl SipSockets {
     }
 
     /// Opens a stream under the name that the core gave it.
-    pub fn connect(&self, transport: Transport, peer: SocketAddr, connection: ConnectionId) {
+    pub fn connect(
+        &self,
+        account: Option<AccountId>,
+        Server { transport, address: peer }: Server,
+        connection: ConnectionId,
+    ) {
         let by_address = || ServerName::IpAddress(peer.ip().into());
-        let name = self.names.get(&peer).cloned().unwrap_or_else(by_address);
+        let name = self.names.get(&(account, peer)).cloned().unwrap_or_else(by_address);
         let tls = transport.is_secure().then(|| self.tls.connector());
         let is_websocket = transport.is_websocket();
         let wanted = Wanted { peer, tls, name, is_websocket };
-        let flow = move |local| Flow::stream(transport, local, peer, connection);
+        let flow = move |local| {
+            let flow = Flow::stream(transport, local, peer, connection);
+            Flow { account, ..flow }
+        };
         tokio::spawn(streams::connect(wanted, connection, flow, self.arrivals.clone()));
     }
 
@@ -228,9 +241,10 @@ impl SipSockets {
         Flow { local: SocketAddr::new(ip, flow.local.port()), ..flow }
     }
 
-    /// The way to a peer from an address that is listened on; by TLS and WebSocket from any, since what
+    /// The way to a server from an address that is listened on; by TLS and WebSocket from any, since what
     /// comes back takes our own connection. The route is asked for anew: it changes when a network comes or goes.
-    pub fn flow_towards(&mut self, transport: Transport, peer: SocketAddr) -> Option<Flow> {
+    pub fn flow_towards(&mut self, account: Option<AccountId>, server: Server) -> Option<Flow> {
+        let Server { transport, address: peer } = server;
         let ip = self.routes.ask_again(peer)?;
         let is_same_kind = |listen: &&Listen| listen.address.is_ipv4() == peer.is_ipv4();
         let all: Vec<Listen> = self.listening.iter().filter(is_same_kind).copied().collect();
@@ -245,7 +259,7 @@ impl SipSockets {
         };
         let own = best(&|listen| listen.transport == transport);
         let local = own.or_else(|| best(&|_| transport.comes_back()))?.address;
-        Some(self.with_local_address(Flow { transport, local, peer, connection: None }))
+        Some(self.with_local_address(Flow { transport, local, peer, connection: None, account }))
     }
 }
 

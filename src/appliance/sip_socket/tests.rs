@@ -49,7 +49,11 @@ async fn a_stream_opens_carries_both_ways_and_closes() {
     let (mut server, mut at_server) = open(&[local(Transport::Tcp)]).await.unwrap();
     let (mut client, mut at_client) = open(&[]).await.unwrap();
     let id = ConnectionId::Dialled(7);
-    client.connect(Transport::Tcp, server.listening()[0].address, id);
+    client.connect(
+        None,
+        Server { transport: Transport::Tcp, address: server.listening()[0].address },
+        id,
+    );
     let Some(Arrival::Opened { flow: ours, writer }) = at_client.recv().await else { panic!() };
     client.adopt(id, writer);
     let Some(Arrival::Opened { flow: theirs, writer }) = at_server.recv().await else { panic!() };
@@ -111,7 +115,11 @@ async fn a_busy_port_is_an_error_that_names_the_key() {
 async fn a_stream_that_cannot_be_opened_is_told() {
     let (client, mut arrivals) = open(&[]).await.unwrap();
     let id = ConnectionId::Dialled(1);
-    client.connect(Transport::Tcp, SocketAddr::from(([127, 0, 0, 1], 1)), id);
+    client.connect(
+        None,
+        Server { transport: Transport::Tcp, address: SocketAddr::from(([127, 0, 0, 1], 1)) },
+        id,
+    );
     let Some(Arrival::ConnectFailed { connection }) = arrivals.recv().await else { panic!() };
     assert_eq!(connection, id);
 }
@@ -143,8 +151,8 @@ async fn a_stream_by_tls_is_made_to_whom_the_certificate_names_and_to_nobody_els
         ("desk.example", Tls::client(Roots::default()), false),
     ] {
         let (mut client, mut at_client) = SipSockets::open(&[], tls).await.unwrap();
-        client.know(address, ServerName::try_from(name).unwrap());
-        client.connect(Transport::Tls, address, id);
+        client.know(None, address, ServerName::try_from(name).unwrap());
+        client.connect(None, Server { transport: Transport::Tls, address }, id);
         let arrival = at_client.recv().await.unwrap();
         if !is_made {
             assert!(matches!(arrival, Arrival::ConnectFailed { .. }), "{name}: {arrival:?}");
@@ -175,8 +183,8 @@ async fn who_does_not_shake_hands_holds_up_nobody_and_is_sent_away() {
     let address = server.listening()[0].address;
     let mut silent = TcpStream::connect(address).await.unwrap();
     let (mut client, mut at_client) = SipSockets::open(&[], client_tls(&files)).await.unwrap();
-    client.know(address, ServerName::try_from("desk.example").unwrap());
-    client.connect(Transport::Tls, address, ConnectionId::Dialled(1));
+    client.know(None, address, ServerName::try_from("desk.example").unwrap());
+    client.connect(None, Server { transport: Transport::Tls, address }, ConnectionId::Dialled(1));
     assert!(matches!(at_client.recv().await, Some(Arrival::Opened { .. })));
     assert!(matches!(at_server.recv().await, Some(Arrival::Opened { .. })));
     let gone = tokio::time::timeout(2 * HANDSHAKE_TIMEOUT, silent.read(&mut [0; 1])).await;
@@ -212,9 +220,9 @@ async fn a_websocket_carries_a_message_a_frame_both_ways() {
         let (mut server, mut at_server) = server_of(transport, &files).await;
         let address = server.listening()[0].address;
         let (mut client, mut at_client) = SipSockets::open(&[], client_tls(&files)).await.unwrap();
-        client.know(address, ServerName::try_from("desk.example").unwrap());
+        client.know(None, address, ServerName::try_from("desk.example").unwrap());
         let id = ConnectionId::Dialled(1);
-        client.connect(transport, address, id);
+        client.connect(None, Server { transport, address }, id);
         let Some(Arrival::Opened { flow: ours, writer }) = at_client.recv().await else { panic!() };
         client.adopt(id, writer);
         let Some(Arrival::Opened { flow: theirs, writer }) = at_server.recv().await else {
@@ -263,7 +271,11 @@ async fn a_frame_larger_than_any_message_ends_its_stream() {
     let (mut server, mut at_server) = open(&[local(Transport::Ws)]).await.unwrap();
     let (mut client, mut at_client) = open(&[]).await.unwrap();
     let id = ConnectionId::Dialled(1);
-    client.connect(Transport::Ws, server.listening()[0].address, id);
+    client.connect(
+        None,
+        Server { transport: Transport::Ws, address: server.listening()[0].address },
+        id,
+    );
     let Some(Arrival::Opened { flow: ours, writer }) = at_client.recv().await else { panic!() };
     client.adopt(id, writer);
     let Some(Arrival::Opened { flow: theirs, writer }) = at_server.recv().await else { panic!() };

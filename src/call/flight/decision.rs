@@ -87,7 +87,8 @@ fn sip(command: &Command) -> String {
         Command::LetIn(_)
         | Command::Register { .. }
         | Command::Unregister { .. }
-        | Command::Ping { .. } => String::new(),
+        | Command::Ping { .. }
+        | Command::Probe { .. } => String::new(),
     }
 }
 

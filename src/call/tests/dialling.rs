@@ -24,6 +24,7 @@ fn dial_with(subject: Option<&str>, on_machine: OnMachine) -> Desk {
         start: Start { now, unix_ms: 1_000_000, local: WeekMinute::default() },
         invite: Box::new(Invite {
             flow,
+            others: Vec::new(),
             target: Private::new("sip:+4930123456@192.0.2.9".into()),
             from: None,
             display: None,

@@ -13,7 +13,13 @@ fn actions(connections: &mut Connections) -> Vec<Action> {
 }
 
 fn towards(peer: SocketAddr) -> Way {
-    let flow = Flow { transport: Transport::Tcp, local: address(1, 5060), peer, connection: None };
+    let flow = Flow {
+        transport: Transport::Tcp,
+        local: address(1, 5060),
+        peer,
+        connection: None,
+        account: None,
+    };
     Way::to_peer(flow)
 }
 
@@ -39,7 +45,7 @@ fn by_tls_what_is_for_a_server_does_not_go_to_who_came_from_its_address() {
     let way = Way::to_peer(Flow { connection: None, ..stranger });
     connections.send(now, way, b"secret".to_vec()).unwrap();
     let connection = ConnectionId::Dialled(1);
-    let connect = Action::Connect { connection, transport: Transport::Tls, peer };
+    let connect = Action::Connect { connection, transport: Transport::Tls, peer, account: None };
     assert_eq!(actions(&mut connections), [connect]);
     // An answer goes back the way that its request came.
     connections.send(now, Way::to_peer(stranger), b"200".to_vec()).unwrap();
@@ -55,7 +61,7 @@ fn a_new_connection_is_made_once_and_what_waits_is_sent_in_order() {
     connections.send(now, towards(peer), b"x".to_vec()).unwrap();
     connections.send(now, towards(peer), b"y".to_vec()).unwrap();
     let connection = ConnectionId::Dialled(1);
-    let connect = Action::Connect { connection, transport: Transport::Tcp, peer };
+    let connect = Action::Connect { connection, transport: Transport::Tcp, peer, account: None };
     assert_eq!(actions(&mut connections), [connect]);
     let from_ephemeral_port = Flow::stream(Transport::Tcp, address(1, 51_000), peer, connection);
     assert!(connections.opened(now, from_ephemeral_port));
@@ -75,7 +81,7 @@ fn a_reply_to_a_lost_connection_goes_to_where_it_may_be_made_again() {
     connections.send(now, way, b"x".to_vec()).unwrap();
     let connection = ConnectionId::Dialled(1);
     let peer = address(7, 5070);
-    let connect = Action::Connect { connection, transport: Transport::Tcp, peer };
+    let connect = Action::Connect { connection, transport: Transport::Tcp, peer, account: None };
     assert_eq!(actions(&mut connections), [connect]);
 }
 

@@ -1,5 +1,6 @@
 //! The user agent against a script: one end is ours, the other is text.
 
+mod failing_over;
 mod flood;
 mod incoming;
 mod network;
@@ -267,6 +268,7 @@ pub fn to_bob(proxy: SocketAddr) -> Invite {
         sdp: Some(SDP.as_bytes().to_vec()),
         credentials: None,
         headers: Vec::new(),
+        others: Vec::new(),
     }
 }
 

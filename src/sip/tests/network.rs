@@ -64,9 +64,16 @@ impl Network {
     fn call(&mut self) -> LegId {
         let (local, peer) = (self.ends[0].address, self.ends[1].address);
         let leg = self.ends[0].agent.reserve_leg();
-        let flow = Flow { transport: self.weather.transport, local, peer, connection: None };
+        let flow = Flow {
+            transport: self.weather.transport,
+            local,
+            peer,
+            connection: None,
+            account: None,
+        };
         let invite = Invite {
             flow,
+            others: Vec::new(),
             target: Private::new(format!("sip:bob@{peer}")),
             from: None,
             display: None,
@@ -110,7 +117,7 @@ impl Network {
         loop {
             match self.ends[end].agent.poll_output() {
                 Output::Transmit { flow, bytes } => self.carry(end, flow, bytes),
-                Output::Connect { connection, transport, peer } => {
+                Output::Connect { connection, transport, peer, .. } => {
                     self.connect(end, connection, transport, peer);
                 }
                 Output::Close { connection } => {
@@ -120,7 +127,9 @@ impl Network {
                     }
                 }
                 Output::Event(event) => self.react(end, event),
-                Output::Registration { .. } => panic!("nobody registers here"),
+                Output::Registration { .. } | Output::Presence { .. } => {
+                    panic!("nobody registers here")
+                }
                 Output::Timeout(at) => {
                     self.ends[end].deadline = at;
                     return;

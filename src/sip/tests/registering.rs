@@ -3,9 +3,9 @@
 use super::*;
 use crate::base::Private;
 use crate::sip::digest::Credentials;
-use crate::sip::{Register, RegistrationFailure, RegistrationId, RegistrationNews};
+use crate::sip::{AccountId, Register, RegistrationFailure, RegistrationNews};
 
-const ID: RegistrationId = RegistrationId(3);
+const ID: AccountId = AccountId(3);
 const CONTACT: &str = "Contact: <sip:1001@192.0.2.1:5060>";
 const CHALLENGE: &str =
     "WWW-Authenticate: Digest realm=\"example.net\", nonce=\"one\", algorithm=MD5, qop=\"auth\"";
@@ -568,7 +568,7 @@ fn another_account_there_leaves_our_contact_alone() {
     let mut bench = bench();
     let seen = "198.51.100.9:40222".parse().unwrap();
     bench.registers(Register { contact: Some(seen), ..register() });
-    let other = RegistrationId(4);
+    let other = AccountId(4);
     bench.command(Command::Register { id: other, register: Box::new(register()) });
     bench.command(Command::Unregister { id: other });
     bench.take();

@@ -46,7 +46,7 @@ fn our_bye_finds_a_new_connection_when_the_old_one_is_gone() {
     bench.input(Input::StreamClosed { connection: ConnectionId::Accepted(1) });
     bench.command(Command::Bye { leg, reason: None });
     assert!(bench.sent.is_empty());
-    let [Output::Connect { connection, transport: Transport::Tcp, peer }] = bench.actions[..]
+    let [Output::Connect { connection, transport: Transport::Tcp, peer, .. }] = bench.actions[..]
     else {
         panic!("{:?}", bench.actions)
     };
@@ -190,6 +190,7 @@ fn large_call(bench: &mut Bench) -> LegId {
         sdp: Some(vec![b'x'; 1_300]),
         credentials: None,
         headers: Vec::new(),
+        others: Vec::new(),
     };
     bench.command(Command::Invite { leg, invite: Box::new(invite) });
     leg
@@ -236,6 +237,7 @@ fn a_lost_connection_fails_what_waits_on_it() {
         sdp: None,
         credentials: None,
         headers: Vec::new(),
+        others: Vec::new(),
     };
     bench.command(Command::Invite { leg, invite: Box::new(invite) });
     let [Output::Connect { connection, peer, .. }] = bench.actions[..] else { panic!() };

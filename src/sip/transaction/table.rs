@@ -343,6 +343,15 @@ impl TransactionTable {
         }
     }
 
+    /// Sends an INVITE of ours no more: another one has taken its place, though this one may still be
+    /// answered.
+    pub fn hush(&mut self, id: TransactionId) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.timers.cancel(Timer::A);
+            self.schedule(id);
+        }
+    }
+
     /// Gives up a transaction whose outcome nobody waits for any more.
     pub fn abandon(&mut self, id: TransactionId) {
         self.remove(id);

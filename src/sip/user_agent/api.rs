@@ -24,11 +24,12 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::registration::{Register, RegistrationId, RegistrationNews};
+use super::probing::{Presence, Probe};
+use super::registration::{Register, RegistrationNews};
 use crate::base::{Private, serial};
 use crate::sip::admission::Sources;
 use crate::sip::digest::Credentials;
-use crate::sip::transport::{ConnectionId, Flow, Transport};
+use crate::sip::transport::{AccountId, ConnectionId, Flow, Server, Transport};
 
 /// One INVITE usage. Numbered by the user agent; [`UserAgent::reserve_leg`] gives the id for an
 /// outgoing one.
@@ -109,6 +110,8 @@ pub enum Output {
         connection: ConnectionId,
         transport: Transport,
         peer: SocketAddr,
+        /// With whose names and certificates.
+        account: Option<AccountId>,
     },
     /// Close a connection, after what was transmitted on it before.
     Close {
@@ -116,8 +119,14 @@ pub enum Output {
     },
     Event(Event),
     Registration {
-        id: RegistrationId,
+        id: AccountId,
         news: RegistrationNews,
+    },
+    /// A server was asked whether it is there, or passed over by a call.
+    Presence {
+        account: AccountId,
+        server: Server,
+        presence: Presence,
     },
     /// Nothing more to do before this time; `None`: nothing until the next input.
     Timeout(Option<Instant>),
@@ -145,6 +154,10 @@ pub struct Invite {
     /// Where the request goes first: the configured proxy or the callee itself. For a stream
     /// without `connection` the user agent finds or asks for one.
     pub flow: Flow,
+    /// Where it goes next, in this order, while nothing has rung: after a 503, where there is no way, and
+    /// where nothing at all has come (RFC 3263 section 4.3). Each sends from the address of `flow`, which
+    /// the offer names.
+    pub others: Vec<Flow>,
     /// Request-URI and To.
     pub target: Private<String>,
     /// From URI; our own Contact when `None`.
@@ -152,7 +165,7 @@ pub struct Invite {
     pub display: Option<Private<String>>,
     /// The offer; `None` asks the callee for one.
     pub sdp: Option<Vec<u8>>,
-    /// Used for challenges from `flow.peer`'s address only, once for each nonce.
+    /// Used for challenges from the address that it was sent to only, once for each nonce.
     pub credentials: Option<Credentials>,
     /// Further header fields. Line breaks are removed.
     pub headers: Vec<(String, String)>,
@@ -256,16 +269,21 @@ pub enum Command {
     /// Sends a REGISTER; what comes of it is told by one `Registered` or `Failed`, or by that of the
     /// next one where one is given before.
     Register {
-        id: RegistrationId,
+        id: AccountId,
         register: Box<Register>,
     },
     /// Takes our binding away; `Unregistered` or `Failed` tells the end.
     Unregister {
-        id: RegistrationId,
+        id: AccountId,
     },
     /// Asks the registrar whether it is still there: `Alive` or `Silent`.
     Ping {
-        id: RegistrationId,
+        id: AccountId,
+    },
+    /// Asks a server that an account does not register with whether it is there: one
+    /// [`Output::Presence`], or that of the next one where one is given before.
+    Probe {
+        probe: Box<Probe>,
     },
     /// Ends every leg: BYE, CANCEL or 503. Give `Admit(Closed)` first to let no new one in.
     EndAll {
@@ -514,6 +532,9 @@ impl fmt::Debug for Output {
             Self::Close { connection } => write!(f, "Close({connection:?})"),
             Self::Event(event) => write!(f, "Event({event:?})"),
             Self::Registration { id, news } => write!(f, "Registration({}, {news:?})", id.0),
+            Self::Presence { account, presence, .. } => {
+                write!(f, "Presence({}, {presence:?})", account.0)
+            }
             Self::Timeout(at) => write!(f, "Timeout({at:?})"),
         }
     }

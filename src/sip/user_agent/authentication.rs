@@ -38,6 +38,11 @@ impl Authentication {
         Self { credentials, destination, answered: Vec::new(), ahead: Vec::new(), used: Vec::new() }
     }
 
+    /// The same credentials for another server.
+    pub fn towards(&self, destination: IpAddr) -> Self {
+        Self::new(self.credentials.clone(), destination)
+    }
+
     pub const fn destination(&self) -> IpAddr {
         self.destination
     }

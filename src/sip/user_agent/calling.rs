@@ -1,6 +1,7 @@
 //! A leg that we began: INVITE, its responses with their forks, CANCEL (RFC 3261 sections 9.1 and
 //! 13.2).
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use super::api::{EndCause, Event, Invite, LegId};
 use super::authentication::Authentication;
 use super::compose::{Body, SDP, body_of, origin_of, retry_after_s};
 use super::leg::{Calling, Cancelling, Early, Exchange, Leg, LegTimer, State, Up};
+use super::probing::Presence;
 use super::reliable::offer_extensions;
 use super::session::{Session, longer_s};
 use super::stack::{Purpose, Stack, Use};
@@ -28,13 +30,13 @@ impl Leg {
     /// Sends the INVITE; `None`, with the event that says so, if that cannot be done.
     pub fn call(now: Instant, stack: &mut Stack, leg: LegId, mut invite: Invite) -> Option<Self> {
         let (asked, credentials) = (invite.flow, invite.credentials.take());
+        let others: VecDeque<Flow> = std::mem::take(&mut invite.others).into();
         let refused = |status| Event::Refused { leg, status, retry_after_s: None };
         let Some(mut request) = compose(stack, asked, invite) else {
             stack.event(refused(400));
             return None;
         };
-        let flow = preferred_flow(stack, &request, asked);
-        let udp_flow = (flow != asked).then_some(asked);
+        let (flow, udp_flow) = preferred_flow(stack, &request, asked);
         if udp_flow.is_some() {
             request.set_header("Contact", contact_of(stack, flow));
         }
@@ -52,12 +54,14 @@ impl Leg {
             transaction,
             flow,
             udp_flow,
+            others,
             early: Vec::new(),
             session_expires_s: stack.settings.session_expires_s,
             cancelling: Cancelling::No,
         };
         let mut new = Self::new(leg, State::Calling(Box::new(calling)), authentication);
         new.timers.set(LegTimer::Undecided, now + stack.settings.answer_within);
+        new.wait_for_server(now);
         Some(new)
     }
 
@@ -79,6 +83,7 @@ impl Leg {
             100..=199 if is_this => self.progress(now, stack, response),
             200..=299 if is_this => self.picked_up(now, stack, response, flow),
             300..=699 if is_this => self.call_refused(now, stack, response),
+            100..=199 => stack.call_off(now, transaction),
             200..=299 => stack.turn_away(now, transaction, response, flow),
             _ => {}
         }
@@ -86,6 +91,11 @@ impl Leg {
 
     fn progress(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
         let State::Calling(calling) = &mut self.state else { return };
+        self.timers.cancel(LegTimer::NextServer);
+        if response.status() > 100 {
+            // It may be ringing there: nobody else is called.
+            calling.others.clear();
+        }
         if calling.cancelling == Cancelling::Wanted {
             return self.send_cancel(now, stack);
         }
@@ -174,6 +184,7 @@ impl Leg {
             && match status {
                 401 | 407 => self.authenticate(now, stack, response),
                 422 => self.call_for_longer(now, stack, response),
+                503 => self.call_next_server(now, stack, Presence::of_answer(response)),
                 _ => false,
             };
         if goes_on {
@@ -229,6 +240,9 @@ impl Leg {
             if calling.send_again(now, stack, leg, invite) {
                 return;
             }
+        }
+        if self.call_next_server(now, stack, Presence::of_unanswered(status)) {
+            return;
         }
         self.finish(stack, Some(Event::Refused { leg, status, retry_after_s: None }));
     }
@@ -325,7 +339,7 @@ impl Calling {
     }
 
     /// Sends `invite`, which has the Via of the one before, under a new branch.
-    fn send_again(
+    pub(super) fn send_again(
         &mut self,
         now: Instant,
         stack: &mut Stack,
@@ -347,7 +361,7 @@ impl Calling {
     }
 }
 
-fn contact_of(stack: &Stack, flow: Flow) -> String {
+pub(super) fn contact_of(stack: &Stack, flow: Flow) -> String {
     stack.contact(flow).to_string()
 }
 
@@ -382,8 +396,9 @@ fn compose(stack: &mut Stack, flow: Flow, invite: Invite) -> Option<Request> {
     Some(request)
 }
 
-/// The stream for an INVITE that is too large for a datagram, if we listen on one.
-fn preferred_flow(stack: &Stack, request: &Request, flow: Flow) -> Flow {
+/// The stream for an INVITE that is too large for a datagram, if we listen on one; and then the way to go
+/// where that stream cannot be made.
+pub(super) fn preferred_flow(stack: &Stack, request: &Request, flow: Flow) -> (Flow, Option<Flow>) {
     let is_large = request.to_bytes().len() + VIA_BYTES > DATAGRAM_BYTES;
     match stack.settings.tcp_local {
         Some(local)
@@ -394,14 +409,14 @@ fn preferred_flow(stack: &Stack, request: &Request, flow: Flow) -> Flow {
             let is_wildcard = local.ip().is_unspecified();
             let ip = if is_wildcard { flow.local.ip() } else { local.ip() };
             let local = SocketAddr::new(ip, local.port());
-            Flow { transport: Transport::Tcp, local, peer: flow.peer, connection: None }
+            (Flow { transport: Transport::Tcp, local, connection: None, ..flow }, Some(flow))
         }
-        _ => flow,
+        _ => (flow, None),
     }
 }
 
 /// RFC 3261 section 9.1: the INVITE's URI, single Via, Route, From, To, Call-ID and CSeq number.
-fn cancel_of(invite: &Request) -> Request {
+pub(super) fn cancel_of(invite: &Request) -> Request {
     let mut cancel = Request::new(Method::Cancel, invite.uri().clone());
     for name in ["Via", "Max-Forwards", "Route", "From", "To", "Call-ID"] {
         for value in invite.headers(name) {

@@ -70,7 +70,9 @@ impl UserAgent {
             }
             return;
         };
-        if self.registrar_answered(now, id, response, flow) {
+        if self.registrar_answered(now, id, response, flow)
+            || self.stack.probe_answered(id, response)
+        {
             return;
         }
         let is_invite = response.cseq().is_some_and(|cseq| cseq.method == Method::Invite);
@@ -105,6 +107,7 @@ impl UserAgent {
             None if is_invite && response.is_success() => {
                 self.stack.turn_away(now, id, response, flow);
             }
+            None if is_invite && !response.is_final() => self.stack.call_off(now, id),
             None => {}
         }
     }

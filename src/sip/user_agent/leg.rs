@@ -9,6 +9,7 @@
 //! The files beside this one hold what a leg does in each state: `offered`, `calling`, `exchange`,
 //! `ending`. Invariant: a leg that is `Over` has said so by its one last event.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,8 @@ pub(super) enum LegTimer {
     OfferUnanswered,
     /// The wait after a 491.
     Glare,
+    /// The server that our INVITE went to says nothing, and there is another.
+    NextServer,
     /// 64*T1 after our CANCEL.
     CancelIgnored,
     /// Our REFER has no response.
@@ -95,6 +98,8 @@ pub(super) struct Calling {
     pub flow: Flow,
     /// Where to go when the stream that a large INVITE prefers cannot be made.
     pub udp_flow: Option<Flow>,
+    /// Where to go next, in this order; nowhere once something has rung.
+    pub others: VecDeque<Flow>,
     pub early: Vec<Early>,
     /// The session interval that we ask for; `None` once a 422 was obeyed.
     pub session_expires_s: Option<u32>,
@@ -342,6 +347,7 @@ impl Leg {
                 LegTimer::SessionExpired => self.session_expired(now, stack),
                 LegTimer::OfferUnanswered => self.give_up_offer(now, stack),
                 LegTimer::Glare => self.next_offer(now, stack),
+                LegTimer::NextServer => self.server_silent(now, stack),
                 LegTimer::CancelIgnored => self.give_up_cancel(stack),
                 LegTimer::ReferUnanswered | LegTimer::ReferUnfinished => {
                     self.give_up_refer(stack, timer);

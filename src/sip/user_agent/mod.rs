@@ -14,10 +14,12 @@ mod calling;
 mod compose;
 mod ending;
 mod exchange;
+mod failing_over;
 mod in_dialog;
 mod inspect;
 mod leg;
 mod offered;
+mod probing;
 mod referred;
 mod referring;
 mod registering;
@@ -36,7 +38,8 @@ pub use api::{
     Admission, Command, EndCause, Event, HEADERS_OF_INTEREST, Incoming, Input, Invite, LegId,
     OfferBy, Output, ReferNews, ReferTo, Referral, Settings, Warning,
 };
-pub use registration::{Register, RegistrationFailure, RegistrationId, RegistrationNews};
+pub use probing::{Presence, Probe};
+pub use registration::{Register, RegistrationFailure, RegistrationNews};
 
 use crate::base::{Entropy, limits};
 use crate::sip::admission::{Rate, RateLimiter, Sources};
@@ -46,7 +49,7 @@ use crate::sip::deadlines::Deadlines;
 use crate::sip::framing::is_keep_alive;
 use crate::sip::message::{Carriage, Message, Method, Request, parse};
 use crate::sip::transaction::{Received, Report, TransactionId};
-use crate::sip::transport::{ConnectionId, Flow};
+use crate::sip::transport::{AccountId, ConnectionId, Flow};
 use leg::{Leg, State};
 use registering::Registration;
 use stack::Stack;
@@ -60,7 +63,7 @@ const EVERYBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 pub struct UserAgent {
     stack: Stack,
     legs: HashMap<LegId, Leg>,
-    registrations: HashMap<RegistrationId, Registration>,
+    registrations: HashMap<AccountId, Registration>,
     leg_deadlines: Deadlines<LegId>,
     /// Who asks for calls, or for calls that we do not know.
     limiter: RateLimiter,
@@ -165,8 +168,8 @@ impl UserAgent {
                     self.stack.counters.transmitted += 1;
                     Output::Transmit { flow, bytes }
                 }
-                Action::Connect { connection, transport, peer } => {
-                    Output::Connect { connection, transport, peer }
+                Action::Connect { connection, transport, peer, account } => {
+                    Output::Connect { connection, transport, peer, account }
                 }
                 Action::Close { connection } => Output::Close { connection },
             };
@@ -176,6 +179,9 @@ impl UserAgent {
         }
         if let Some((id, news)) = self.stack.news.pop_front() {
             return Output::Registration { id, news };
+        }
+        if let Some((account, server, presence)) = self.stack.presences.pop_front() {
+            return Output::Presence { account, server, presence };
         }
         let deadlines = [
             self.stack.transactions.next_deadline(),
@@ -355,6 +361,7 @@ impl UserAgent {
             Command::Register { id, register } => self.register(now, id, *register),
             Command::Unregister { id } => self.unregister(now, id),
             Command::Ping { id } => self.ping(now, id),
+            Command::Probe { probe } => self.stack.probe(now, &probe),
             Command::EndAll { retry_after_s } => self.end_all(now, retry_after_s),
         }
     }
@@ -422,7 +429,7 @@ impl UserAgent {
     }
 
     fn unanswered(&mut self, now: Instant, id: TransactionId, status: u16) {
-        if self.registrar_silent(now, id, status) {
+        if self.registrar_silent(now, id, status) || self.stack.probe_unanswered(id, status) {
             return;
         }
         if let Some(serves) = self.stack.use_of(id) {

@@ -13,19 +13,19 @@ use super::UserAgent;
 use super::authentication::{Authentication, Unanswered};
 use super::binding::{granted_s, is_same};
 use super::compose::{ALLOW, SDP, retry_after_s};
-use super::registration::{Register, RegistrationFailure, RegistrationId, RegistrationNews};
+use super::registration::{Register, RegistrationFailure, RegistrationNews};
 use super::stack::Stack;
 use crate::sip::dialog::contact_for;
 use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
 use crate::sip::transaction::TransactionId;
-use crate::sip::transport::{ConnectionId, Flow, Way};
+use crate::sip::transport::{AccountId, ConnectionId, Flow, Way};
 
 /// The longest time that is asked for or believed: a day.
 const LONGEST_S: u32 = 86_400;
 
 /// A binding set.
 pub(super) struct Registration {
-    id: RegistrationId,
+    id: AccountId,
     register: Register,
     call_id: String,
     tag: String,
@@ -50,7 +50,7 @@ struct Pending {
 }
 
 impl UserAgent {
-    pub(super) fn register(&mut self, now: Instant, id: RegistrationId, register: Register) {
+    pub(super) fn register(&mut self, now: Instant, id: AccountId, register: Register) {
         let expires_s = register.expires_s.clamp(1, LONGEST_S);
         let stack = &mut self.stack;
         let registration = self
@@ -63,7 +63,7 @@ impl UserAgent {
         }
     }
 
-    pub(super) fn unregister(&mut self, now: Instant, id: RegistrationId) {
+    pub(super) fn unregister(&mut self, now: Instant, id: AccountId) {
         let asked = match self.registrations.get_mut(&id) {
             Some(registration) => registration.ask(now, &mut self.stack, 0),
             None => Err(RegistrationNews::Unregistered),
@@ -76,7 +76,7 @@ impl UserAgent {
 
     /// OPTIONS along the way of a registration: any answer says that somebody is there, and keeps
     /// what lies between open (RFC 3261 section 11).
-    pub(super) fn ping(&mut self, now: Instant, id: RegistrationId) {
+    pub(super) fn ping(&mut self, now: Instant, id: AccountId) {
         let Some(registration) = self.registrations.get_mut(&id) else { return };
         if registration.ping.is_none() && registration.ping(now, &mut self.stack).is_none() {
             self.stack.news.push_back((id, RegistrationNews::Silent));
@@ -164,7 +164,7 @@ impl UserAgent {
         Some(Authentication::new(found.register.credentials.clone(), server))
     }
 
-    fn forget_registration(&mut self, now: Instant, id: RegistrationId) {
+    fn forget_registration(&mut self, now: Instant, id: AccountId) {
         let Some(gone) = self.registrations.remove(&id) else { return };
         self.stack.set_public(id, gone.register.flow, None);
         if let Some(connection) = gone.connection {
@@ -174,7 +174,7 @@ impl UserAgent {
 }
 
 impl Registration {
-    fn new(id: RegistrationId, register: Register, stack: &mut Stack) -> Self {
+    fn new(id: AccountId, register: Register, stack: &mut Stack) -> Self {
         let destination = register.flow.peer.ip();
         Self {
             id,
@@ -193,7 +193,7 @@ impl Registration {
     /// What is to be said from now on. Another server's nonces mean nothing to this one, and its
     /// connection leads elsewhere.
     fn take(&mut self, now: Instant, stack: &mut Stack, register: Register) {
-        if register.flow.peer != self.register.flow.peer
+        if register.flow.server() != self.register.flow.server()
             && let Some(before) = self.connection.take()
         {
             stack.connections.release(now, before);

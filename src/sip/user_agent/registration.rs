@@ -13,12 +13,7 @@ use crate::base::Private;
 use crate::sip::digest::Credentials;
 use crate::sip::transport::Flow;
 
-/// One binding set (RFC 3261 section 10.2): an address of record and our Contact for it. Numbered
-/// by who owns the accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RegistrationId(pub u32);
-
-/// A REGISTER to send. The next one with the same id is the next of the same binding set.
+/// A REGISTER to send. An account has one binding set (RFC 3261 section 10.2). The next one with the same id is the next of the same binding set.
 #[derive(Clone)]
 pub struct Register {
     /// Where it goes: the registrar or the proxy before it. For a stream without `connection` the

@@ -10,14 +10,15 @@ use std::time::Instant;
 
 use super::api::{Event, LegId, Settings};
 use super::compose::{ALLOW, SDP, SUPPORTED};
-use super::registration::{RegistrationId, RegistrationNews};
+use super::probing::Presence;
+use super::registration::RegistrationNews;
 use crate::base::Entropy;
 use crate::sip::connections::Connections;
 use crate::sip::counters::{Counters, Dropped};
 use crate::sip::dialog::{self, Dialog, DialogTable};
 use crate::sip::message::{Headers, Method, NameAddr, Request, Response, Via, response_to};
 use crate::sip::transaction::{TransactionId, TransactionTable};
-use crate::sip::transport::{Flow, Transport, Way};
+use crate::sip::transport::{AccountId, Flow, Server, Transport, Way};
 
 /// Forked answers to one INVITE that are acknowledged again when they come again.
 const FORKS: usize = 16;
@@ -56,7 +57,7 @@ struct SentAck {
 
 /// Where the server of an account sees us.
 struct Public {
-    account: RegistrationId,
+    account: AccountId,
     whom: (Transport, IpAddr),
     address: SocketAddr,
 }
@@ -69,10 +70,14 @@ pub(super) struct Stack {
     pub connections: Connections,
     pub dialogs: DialogTable<LegId>,
     pub events: VecDeque<Event>,
-    pub news: VecDeque<(RegistrationId, RegistrationNews)>,
+    pub news: VecDeque<(AccountId, RegistrationNews)>,
+    /// How servers of accounts were found.
+    pub presences: VecDeque<(AccountId, Server, Presence)>,
     uses: HashMap<TransactionId, Use>,
     acks: HashMap<TransactionId, Vec<SentAck>>,
-    registrations: HashMap<TransactionId, RegistrationId>,
+    registrations: HashMap<TransactionId, AccountId>,
+    /// The server that each OPTIONS of ours asks for an account.
+    probes: HashMap<TransactionId, (AccountId, Server)>,
     /// Where servers that we are registered with see us, where that is not our own address.
     public: Vec<Public>,
     /// Makes the To tags of stateless answers, the same for each copy of a request.
@@ -91,9 +96,11 @@ impl Stack {
             dialogs: DialogTable::default(),
             events: VecDeque::new(),
             news: VecDeque::new(),
+            presences: VecDeque::new(),
             uses: HashMap::new(),
             acks: HashMap::new(),
             registrations: HashMap::new(),
+            probes: HashMap::new(),
             public: Vec::new(),
             tag_secret,
         }
@@ -117,17 +124,34 @@ impl Stack {
     }
 
     /// The registration that a transaction serves.
-    pub fn registration_of(&self, id: TransactionId) -> Option<RegistrationId> {
+    pub fn registration_of(&self, id: TransactionId) -> Option<AccountId> {
         self.registrations.get(&id).copied()
     }
 
-    pub fn set_registration(&mut self, id: TransactionId, registration: RegistrationId) {
+    pub fn set_registration(&mut self, id: TransactionId, registration: AccountId) {
         self.registrations.insert(id, registration);
+    }
+
+    /// The server that a transaction asks whether it is there.
+    pub fn probe_of(&self, id: TransactionId) -> Option<(AccountId, Server)> {
+        self.probes.get(&id).copied()
+    }
+
+    /// Notes what a transaction asks; gives the one before that asks the same.
+    pub fn set_probe(
+        &mut self,
+        id: TransactionId,
+        probe: (AccountId, Server),
+    ) -> Option<TransactionId> {
+        let before = self.probes.iter().find(|(_, asked)| **asked == probe).map(|(id, _)| *id);
+        self.probes.insert(id, probe);
+        before
     }
 
     /// Transactions that something is remembered about, for tests and metrics.
     pub fn remembered(&self) -> usize {
-        self.uses.len().max(self.acks.len()).max(self.registrations.len())
+        let all = [self.uses.len(), self.acks.len(), self.registrations.len(), self.probes.len()];
+        all.into_iter().max().unwrap_or_default()
     }
 
     /// A transaction is over.
@@ -135,6 +159,7 @@ impl Stack {
         self.uses.remove(&id);
         self.acks.remove(&id);
         self.registrations.remove(&id);
+        self.probes.remove(&id);
     }
 
     /// A server transaction for `request`.
@@ -240,11 +265,15 @@ impl Stack {
 
     pub fn public(&self, flow: Flow) -> Option<SocketAddr> {
         let whom = (flow.transport, flow.peer.ip());
-        self.public.iter().find(|public| public.whom == whom).map(|public| public.address)
+        let is_for = |public: &&Public| match flow.account {
+            Some(account) => public.account == account,
+            None => public.whom == whom,
+        };
+        self.public.iter().find(is_for).map(|public| public.address)
     }
 
     /// Under which address whoever an account is registered with reaches us; `None`: under our own.
-    pub fn set_public(&mut self, account: RegistrationId, flow: Flow, address: Option<SocketAddr>) {
+    pub fn set_public(&mut self, account: AccountId, flow: Flow, address: Option<SocketAddr>) {
         self.public.retain(|public| public.account != account);
         let whom = (flow.transport, flow.peer.ip());
         self.public.extend(address.map(|address| Public { account, whom, address }));
@@ -309,6 +338,17 @@ impl Stack {
         let Some((way, bytes)) = sent.map(|ack| (ack.way, ack.ack.clone())) else { return false };
         self.send_plain(now, way, bytes);
         true
+    }
+
+    /// A provisional response to an INVITE that nobody waits for any more (RFC 3261 section 9.1).
+    pub fn call_off(&mut self, now: Instant, invite: TransactionId) {
+        if !self.transactions.may_be_cancelled(invite) {
+            return;
+        }
+        let cancel = self.transactions.request(invite).map(super::calling::cancel_of);
+        let Some((cancel, way)) = cancel.zip(self.transactions.way(invite)) else { return };
+        self.transactions.send(now, cancel, way);
+        self.transactions.expire(now, invite);
     }
 
     /// A 2xx from a fork that nobody wants, or one that came after the end: ACK, then BYE.

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::sip::RegistrationNews;
+use super::watch::Standing;
+use crate::sip::{Presence, RegistrationNews, Server};
 use crate::trunk::reason::Reason;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Between pings.
+    /// Between pings. Zero, where nothing is registered: none is sent, and the servers are taken to be there.
     pub keep_alive: Duration,
     /// False: the server knows us by our address, and only calls go to it.
     pub registers: bool,
@@ -20,8 +21,10 @@ pub enum Input {
     Start,
     /// The addresses behind the names of its servers, the first to be tried first; empty: none was
     /// found.
-    Servers(Vec<SocketAddr>),
+    Servers(Vec<Server>),
     News(RegistrationNews),
+    /// How one of its servers was found, by a question or by a call.
+    Presence(Server, Presence),
     /// Our own address on the way to the server has changed.
     AddressChanged,
     Stop,
@@ -33,12 +36,16 @@ pub enum Output {
     /// Ask for the addresses of its servers.
     Resolve,
     Register {
-        server: SocketAddr,
+        server: Server,
         /// Where we are reached, if not at the address that the REGISTER is sent from.
         contact: Option<SocketAddr>,
     },
     Ping {
-        server: SocketAddr,
+        server: Server,
+    },
+    /// Ask whether it is there: `Presence` tells.
+    Probe {
+        server: Server,
     },
     Unregister,
     /// The status of the account has changed.
@@ -56,7 +63,14 @@ pub enum Status {
         until: Instant,
     },
     /// Not to be registered, and calls can be made.
-    Open,
+    Open(Standing),
+    /// Not to be registered, and none of its servers answers. Calls are tried all the same.
+    Unreachable {
+        since: Instant,
+        /// Of the first.
+        reason: Reason,
+        of: usize,
+    },
     Failing {
         since: Instant,
         reason: Reason,

@@ -17,7 +17,8 @@ use crate::appliance::lateness::BOUNDS_US;
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// How an account may be (`AccountReport::state`).
-const ACCOUNT_STATES: [&str; 5] = ["registering", "registered", "failing", "open", "ended"];
+const ACCOUNT_STATES: [&str; 6] =
+    ["registering", "registered", "failing", "open", "unreachable", "ended"];
 
 /// Everything, in the text format.
 pub(super) fn text(board: &Board) -> String {

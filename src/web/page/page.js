@@ -47,7 +47,9 @@ function showAccounts(accounts) {
       ? `account ${account.name}: registered until ${time(account.registered_until_ms)}`
       : account.state === "failing"
         ? `account ${account.name}: not registered since ${time(account.failing_since_ms)}`
-        : `account ${account.name}: ${account.state}`;
+        : account.state === "unreachable"
+          ? `account ${account.name}: no answer since ${time(account.failing_since_ms)}`
+          : `account ${account.name}: ${account.reason ?? account.state}`;
     return item;
   }));
 }

@@ -24,7 +24,7 @@ use crate::converse::Variables;
 use crate::converse::people::Address;
 use crate::listen::answered::OnMachine;
 use crate::sip::message::Uri;
-use crate::sip::{self, ReferNews, Transport};
+use crate::sip::{self, ReferNews, Server, Transport};
 use crate::trunk::AnswerPolicy;
 
 /// Frames of a joined call in its playout ring: what waits there is delay, and one that comes with each
@@ -134,10 +134,11 @@ impl Switchboard {
         let transport = target.transport().and_then(Transport::from_token);
         let transport = transport.unwrap_or(Transport::Udp);
         let port = target.port().unwrap_or(transport.default_port());
-        let peer = SocketAddr::new(target.host()?.ip()?, port);
-        let flow = self.parts.sip.flow_towards(transport, peer)?;
+        let address = SocketAddr::new(target.host()?.ip()?, port);
+        let flow = self.parts.sip.flow_towards(None, Server { transport, address })?;
         let invite = sip::Invite {
             flow,
+            others: Vec::new(),
             target: Private::new(uri.reveal().clone()),
             from: None,
             display: None,

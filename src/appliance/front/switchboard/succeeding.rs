@@ -106,6 +106,7 @@ impl Switchboard {
         }
         sip::Invite {
             flow: referral.flow,
+            others: Vec::new(),
             target: to,
             from: None,
             display: None,

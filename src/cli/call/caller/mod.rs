@@ -152,12 +152,12 @@ pub(super) fn make(dial: Dial<'_>) -> Result<CallLog, CallError> {
         })?;
         let (mut sockets, arrivals) = SipSockets::open(&[listen], Tls::client(roots)).await?;
         if let Some(name) = dial.target.name() {
-            sockets.know(dial.peer, name);
+            sockets.know(None, dial.peer, name);
         }
         let local = sockets.listening().first().map_or(listen.address, |listen| listen.address);
         let agent = sip::Settings { contact_user: "caller".to_owned(), ..sip::Settings::default() };
         let mut line = SipLine::new(UserAgent::new(agent, entropy.fork()), sockets);
-        let flow = Flow { transport, local, peer: dial.peer, connection: None };
+        let flow = Flow { transport, local, peer: dial.peer, connection: None, account: None };
         let flow = line.with_local_address(flow);
         let first = PORTS.0 + 2 * (entropy.next_u16() % PORT_STARTS);
         let rtp = PortRange::new(first..=PORTS.1).bind(any)?;
@@ -280,6 +280,7 @@ impl<'a> Caller<'a> {
     fn dial(&mut self, flow: Flow) {
         let invite = sip::Invite {
             flow,
+            others: Vec::new(),
             target: Private::new(self.target.uri.clone()),
             from: None,
             display: None,

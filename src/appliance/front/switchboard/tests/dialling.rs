@@ -41,7 +41,8 @@ impl Office {
         let mut desk = Desk::with(ports, accounts, dialler).await;
         desk.switchboard.set_readiness(desk.now, Readiness::Ready);
         desk.switchboard.start_accounts(desk.now);
-        let servers = vec![desk.phone.local_addr().unwrap()];
+        let address = desk.phone.local_addr().unwrap();
+        let servers = vec![sip::Server { transport: sip::Transport::Udp, address }];
         let valid = Duration::from_secs(300);
         let resolved =
             crate::appliance::accounts::Resolved { account: 0, servers, names: vec![], valid };
@@ -102,7 +103,7 @@ fn plan() -> Plan {
     let private = |text: &str| Private::new(text.to_owned());
     Plan {
         name: "office".to_owned(),
-        transport: Transport::Udp,
+        transports: vec![Transport::Udp],
         registrar: private("sip:example.net"),
         address_of_record: private("sip:1001@example.net"),
         user: private("1001"),
@@ -113,7 +114,7 @@ fn plan() -> Plan {
         answer: AnswerPolicy::Sip200,
         srtp: Srtp::Off,
         expires_s: 300,
-        keep_alive: Duration::from_secs(25),
+        keep_alive: Duration::ZERO,
         places: Vec::new(),
     }
 }
