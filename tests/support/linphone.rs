@@ -13,6 +13,8 @@ use super::sound::{self, Sound};
 use super::{peers, wait};
 
 const START: Duration = Duration::from_secs(30);
+/// Longer than any call of a test.
+const SILENCE_MS: u32 = 150_000;
 
 /// The process, killed with its owner.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub struct Linphone {
 }
 
 impl Linphone {
-    /// Without a sound card: it sends silence. `answers`: whoever calls.
+    /// Without a sound card, and with silence until it plays. `answers`: whoever calls.
     pub fn start(user: &str, answers: bool) -> Self {
         let loopback = Ipv4Addr::LOCALHOST.into();
         let [address, media] =
@@ -51,6 +53,9 @@ impl Linphone {
             UdpSocket::bind(address).is_err().then_some(())
         });
         phone.types("soundcard use files");
+        let silence = phone.folder.at("silence.wav");
+        sound::write_wav(&silence, sound::SAMPLE_RATE_HZ, &[], SILENCE_MS);
+        phone.types(&format!("play {}", silence.display()));
         phone
     }
 
