@@ -35,7 +35,9 @@ impl Method {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("--api: {authority} is out of reach")]
+#[error(
+    "{authority}: no program answers there; --api names another address (web.listen of the program)"
+)]
 pub(in crate::cli) struct Unreachable {
     authority: String,
     source: std::io::Error,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ConfigArgument, with_sources};
+use super::{ConfigArgument, printable, with_sources};
 use crate::appliance::config::{Config, ModelFile};
 use crate::appliance::front;
 use crate::appliance::paths::Paths;
@@ -21,7 +21,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
-    let config = arguments.config.load(&Paths::here())?;
+    let paths = Paths::here();
+    let config = arguments.config.load(&paths)?;
     files(&config)?;
     // An image is built where the secrets of its box are not: told, and no fault.
     let missing = [front::questions(&config).map(drop), front::accounts(&config).map(drop)];
@@ -29,6 +30,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
         eprintln!("attendant: a start here would fail: {}", with_sources(&missing));
     }
     front::srtp_warnings(&config).iter().for_each(|text| eprintln!("attendant: {text}"));
+    match arguments.config.path(&paths) {
+        Some(path) => println!("{}: sound", printable(&path.to_string_lossy())),
+        None => println!("no configuration file: the defaults hold"),
+    }
     Ok(())
 }
 

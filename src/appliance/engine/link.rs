@@ -62,6 +62,18 @@ pub struct Link {
     commands: mpsc::Sender<Command>,
     events: mpsc::Sender<EngineEvent>,
     state: watch::Receiver<EngineState>,
+    /// Of a child of ours: nobody else will ever use its name.
+    socket: Option<PathBuf>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let Some(socket) = &self.socket else { return };
+        for left in [socket.clone(), socket.with_extension("lock")] {
+            // An engine that never began has left nothing.
+            let _ = std::fs::remove_file(left);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -77,6 +89,10 @@ impl Link {
         let (events, answers) = mpsc::channel(EVENTS);
         let (publish, state) = watch::channel(EngineState::Starting);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let socket = match &place {
+            EnginePlace::Child { socket, .. } => Some(socket.clone()),
+            EnginePlace::Socket(_) => None,
+        };
         let thread = LinkThread {
             place,
             commands: orders,
@@ -89,7 +105,7 @@ impl Link {
         let name = "speech link".to_owned();
         std::thread::Builder::new().name(name).spawn(move || runtime.block_on(thread.run()))?;
         let next = AtomicU64::new(1);
-        Ok((Self { next, commands, events, state }, answers))
+        Ok((Self { next, commands, events, state, socket }, answers))
     }
 
     fn ask(&self, asker: Asker, work: Work) -> RequestId {

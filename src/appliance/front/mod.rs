@@ -93,6 +93,7 @@ pub fn run(
     let messages = open_messages(paths)?;
     let flights = open_flights(config, paths)?;
 
+    announce(config, config_path, paths);
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
     let board = Arc::new(Board::default());
     starting(&board);
@@ -180,7 +181,22 @@ pub fn run(
     };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
     drop::<AudioThread>(audio);
+    tracing::info!("stopped");
     outcome
+}
+
+/// What the owner looks for first: where calls and the page are, and by which files.
+fn announce(config: &Config, config_path: Option<&Path>, paths: &Paths) {
+    let sip: Vec<String> = config.sip.listen.iter().map(ToString::to_string).collect();
+    let file = config_path.map_or("none".into(), Path::to_string_lossy);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        sip = sip.join(" "),
+        page = format!("http://{}/", config.web.listen),
+        config = &*file,
+        state = %paths.state().display(),
+        "starting"
+    );
 }
 
 fn starting(board: &Board) {
@@ -288,8 +304,10 @@ fn run_net(
     let outcome = loop {
         match end.recv_timeout(look) {
             Ok(outcome) => break outcome,
-            Err(RecvTimeoutError::Timeout) if hearts.beat() => notify::alive(),
-            Err(RecvTimeoutError::Timeout) => tracing::error!("a thread is stuck"),
+            Err(RecvTimeoutError::Timeout) => match hearts.silent() {
+                None => notify::alive(),
+                Some(thread) => tracing::error!(thread, "it has done nothing for a while"),
+            },
             // A panic in there ends the program; where panics unwind, as in tests, it ends here.
             Err(RecvTimeoutError::Disconnected) => {
                 let source = std::io::Error::other("panicked");
@@ -318,8 +336,8 @@ struct Hearts {
 }
 
 impl Hearts {
-    /// Whether every thread has done something since the last look; shows how punctually.
-    fn beat(&mut self) -> bool {
+    /// The thread that has done nothing since the last look, if any; shows how punctual audio is.
+    fn silent(&mut self) -> Option<&'static str> {
         let lateness = &self.shared.lateness;
         self.board.set_audio(AudioFigures {
             late_counts: lateness.counts(),
@@ -328,9 +346,9 @@ impl Hearts {
             late_p999_us: lateness.quantile_us(0.999),
             dropped: self.shared.dropped.load(Ordering::Relaxed),
         });
-        let net = self.beats.swap(0, Ordering::Relaxed) > 0;
-        let audio = self.shared.beats.swap(0, Ordering::Relaxed) > 0;
-        net && audio
+        let beats = [("net", &*self.beats), ("audio", &self.shared.beats)];
+        let silent = beats.map(|(name, beats)| (beats.swap(0, Ordering::Relaxed) == 0, name));
+        silent.into_iter().find_map(|(is_silent, name)| is_silent.then_some(name))
     }
 }
 
@@ -358,9 +376,14 @@ fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError>
 }
 
 fn open_messages(paths: &Paths) -> Result<MessageLog, StartError> {
-    let what = "cannot keep messages in the state folder";
-    std::fs::create_dir_all(paths.state()).map_err(system(what))?;
-    MessageLog::open(&paths.state().join("messages.jsonl")).map_err(system(what))
+    let folder = paths.state();
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| StartError::StateFolder { path, source }
+    };
+    std::fs::create_dir_all(folder).map_err(failed(folder))?;
+    let file = folder.join("messages.jsonl");
+    MessageLog::open(&file).map_err(failed(&file))
 }
 
 fn open_flights(config: &Config, paths: &Paths) -> Result<Option<FlightLog>, StartError> {

@@ -37,6 +37,8 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 const _: () = assert!(HEARTBEAT.as_millis() * 3 < super::LOOK.as_millis());
 /// Time that the ends of calls may take at shutdown: a lost BYE is sent twice more by then.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// The watchdog sees that the end goes on.
+const FAREWELL_BEAT: Duration = Duration::from_millis(200);
 
 /// The user agent's counters are shown this often.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
@@ -310,7 +312,9 @@ impl Net {
             switchboard.calls() > 0 || switchboard.are_accounts_leaving()
         };
         while is_busy(&self.switchboard) && now() < end {
-            let deadline = self.switchboard.deadline().map_or(end, |at| at.min(end));
+            self.beats.fetch_add(1, Ordering::Relaxed);
+            let beat = (now() + FAREWELL_BEAT).min(end);
+            let deadline = self.switchboard.deadline().map_or(beat, |at| at.min(beat));
             tokio::select! {
                 Ok(()) = sources.wake.readable() => {
                     rings::empty(&sources.wake);

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 pub(super) use arguments::Arguments;
 
+use super::api::Method;
 use super::exit::Exit;
 use super::listening::{Listening, ListeningError};
 use super::{printable, wav, with_sources};
@@ -118,6 +119,10 @@ fn call(arguments: &Arguments) -> Result<Exit, Failure> {
         (&scenario.wanted.messages, &arguments.api, &arguments.script)
     {
         return Err(Failure::NoMessages { path: path.clone() });
+    }
+    if let Some(api) = &arguments.api {
+        // Before the call, whose words would be lost.
+        api.ask(Method::Get, "/health", None).map_err(ApiError::from)?;
     }
     let host = || arguments.target.uri.clone();
     let resolved = arguments.target.resolve();

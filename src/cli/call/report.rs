@@ -336,7 +336,13 @@ fn ending(log: &CallLog) -> (&'static str, String, String) {
     let plain = |by, cause: &str, text: &str| (by, cause.to_owned(), text.to_owned());
     match log.closing {
         Closing::Refused(status) => {
-            ("far-end", format!("refused-{status}"), format!("the call was refused: {status}"))
+            let text = match status {
+                // What our own timers say, too, where nothing comes at all.
+                408 => "nobody answers there (408)".to_owned(),
+                503 => "it is out of reach, or takes no calls now (503)".to_owned(),
+                status => format!("the call was refused: {status}"),
+            };
+            ("far-end", format!("refused-{status}"), text)
         }
         Closing::Incompatible => {
             plain("us", "incompatible", "its session description does not fit ours")
