@@ -170,7 +170,7 @@ fn handed_over(linphone: bool, user: &str) -> Option<(Appliance, Value)> {
     let folder = Folder::new("playbook");
     let anna = linphone.then(|| Linphone::start("anna", true));
     let mut other = (!linphone).then(|| telephone("anna"));
-    let uri = anna.as_ref().map(|anna| anna.uri().to_owned());
+    let uri = anna.as_ref().map(Linphone::uri);
     let uri = uri.unwrap_or_else(|| other.as_ref().unwrap().uri().to_owned());
     let person = format!("name = \"Anna\"\naddress = \"{uri}\"\nby = \"attended\"");
     let appliance = Setup::default()
