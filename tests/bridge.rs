@@ -165,44 +165,12 @@ fn a_person_passes_the_caller_on_and_leaves() {
     assert_eq!(record["ending"]["cause"], "transferred", "{record:#}");
 }
 
-#[test]
-fn who_cannot_be_reached_leaves_the_caller_with_the_person() {
-    if !peers::is_installed("baresip", "baresip-core") {
-        return;
-    }
-    let folder = Folder::new("playbook");
-    let (mut anna, mut ben) = (telephone("anna"), telephone("ben"));
-    let person = format!("name = \"Anna\"\naddress = \"{}\"\nby = \"bridge\"", anna.uri());
-    let appliance = Setup::default()
-        .with("[person]", &person)
-        .with("inbound", "refer = \"same-host\"")
-        .with("converse", &keyed::playbook(&folder))
-        .start();
-    let mut caller = pressing(&appliance, "caller-kept");
-    anna.event("CALL_INCOMING", TURN);
-    anna.command("accept", "");
-    anna.event("CALL_ESTABLISHED", ANSWER);
-    anna.command("sndcode", "1");
-    becomes(&appliance, "anna", "joined", |call| call["is_joined"] == true);
-    anna.command("transfer", ben.uri());
-    ben.event("CALL_INCOMING", ANSWER);
-    ben.command("hangup", "");
-    anna.event("TRANSFER_FAILED", ANSWER);
-    anna.command("resume", "");
-    let sent = || appliance.record_of("anna")?["rtp"]["packets_sent"].as_u64();
-    let before = sent().unwrap();
-    wait::until("the caller is heard again", ANSWER, || (sent()? > before + 50).then_some(()));
-    assert!(!caller.has_seen("CALL_CLOSED") && !anna.has_seen("CALL_CLOSED"));
-    caller.command("hangup", "");
-    anna.event("CALL_CLOSED", ANSWER);
-}
-
 /// One telephone that asks for a person, and the person's, which answers by itself.
 fn handed_over(linphone: bool, user: &str) -> Option<(Appliance, Value)> {
     let folder = Folder::new("playbook");
     let anna = linphone.then(|| Linphone::start("anna", true));
     let mut other = (!linphone).then(|| telephone("anna"));
-    let uri = anna.as_ref().map(|anna| anna.uri().to_owned());
+    let uri = anna.as_ref().map(Linphone::uri);
     let uri = uri.unwrap_or_else(|| other.as_ref().unwrap().uri().to_owned());
     let person = format!("name = \"Anna\"\naddress = \"{uri}\"\nby = \"attended\"");
     let appliance = Setup::default()

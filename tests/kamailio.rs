@@ -1,4 +1,4 @@
-//! A box registers with Kamailio and is called through it.
+//! A box registers with Kamailio and is called through it, held, and left for a person.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
 #![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::appliance::{Appliance, Setup};
+use support::baresip::Baresip;
+use support::folder::Folder;
 use support::kamailio::{Kamailio, PASSWORD, REALM, options};
-use support::{peers, wait};
+use support::linphone::Linphone;
+use support::{keyed, peers, wait};
 
 /// Of a REGISTER with credentials, on a busy machine.
 const SOON: Duration = Duration::from_secs(15);
@@ -34,6 +37,10 @@ fn with_proxies(
     password: &'static str,
     proxies: &str,
 ) -> Appliance {
+    setup(server, transport, password, proxies).start()
+}
+
+fn setup(server: &Kamailio, transport: &str, password: &'static str, proxies: &str) -> Setup {
     let is_secure = ["tls", "wss"].contains(&transport);
     let address = if is_secure { server.secure } else { server.address };
     let account = format!(
@@ -45,7 +52,6 @@ fn with_proxies(
         .with("[accounts]", &account)
         .with("inbound", "from = [\"accounts\"]")
         .env(VARIABLE, password)
-        .start()
 }
 
 fn account(appliance: &Appliance) -> Value {
@@ -173,4 +179,92 @@ fn the_second_proxy_is_registered_with_as_soon_as_the_first_is_gone() {
         );
         assert_eq!(account(&appliance)["state"], "registered");
     }
+}
+
+/// A registered box with one person, whom a key asks for.
+fn desk_of(server: &Kamailio, folder: &Folder, person: &str) -> Appliance {
+    let appliance = setup(server, "udp", PASSWORD, "")
+        .with("[person]", person)
+        .with("converse", &keyed::playbook(folder))
+        .start();
+    becomes(&appliance, "registered", SOON);
+    appliance
+}
+
+fn of_caller(
+    appliance: &Appliance,
+    user: &str,
+    what: &str,
+    is_so: impl Fn(&Value) -> bool,
+) -> Value {
+    let found = wait::within(SOON, || appliance.record_of(user).filter(|call| is_so(call)));
+    found.unwrap_or_else(|| panic!("{what}: {:#?}", appliance.record_of(user)))
+}
+
+/// What is said in a dialog goes by the proxy that has put itself into it.
+#[test]
+fn a_caller_holds_and_resumes_and_is_passed_on_through_the_proxy() {
+    if !is_installed() || !peers::is_installed("baresip", "baresip-core") {
+        return;
+    }
+    let server = Kamailio::start("MD5");
+    let telephone = |user| Baresip::start(user, Ipv4Addr::LOCALHOST.into(), "udp", "PCMU/8000/1");
+    let (mut caller, mut anna) = (telephone("caller-proxied"), telephone("anna"));
+    let folder = Folder::new("playbook");
+    let person = format!("name = \"Anna\"\naddress = \"{}\"", anna.uri());
+    let appliance = desk_of(&server, &folder, &person);
+    caller.command("dial", &format!("sip:1001@{}", server.address));
+    caller.event("CALL_ESTABLISHED", SOON);
+    of_caller(&appliance, "caller-proxied", "greeted", |call| call["greeting_delay_ms"].is_u64());
+    let sent = || {
+        let record = appliance.record_of("caller-proxied").unwrap();
+        record["rtp"]["packets_sent"].as_u64().unwrap()
+    };
+    caller.command("hold", "");
+    // A report comes once a second: two that say the same.
+    let mut last = (sent(), Instant::now());
+    wait::until("the box has fallen silent", SOON, || {
+        let now = sent();
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        (last.1.elapsed() > Duration::from_millis(2_500)).then_some(())
+    });
+    caller.command("resume", "");
+    wait::until("the box speaks again", SOON, || (sent() > last.0 + 25).then_some(()));
+    caller.command("sndcode", keyed::PERSON);
+    anna.event("CALL_INCOMING", SOON);
+    anna.command("accept", "");
+    anna.event("CALL_ESTABLISHED", SOON);
+    let is_over = |call: &Value| call["state"] == "ended";
+    let record = of_caller(&appliance, "caller-proxied", "over", is_over);
+    assert_eq!(record["ending"]["cause"], "transferred", "{record:#}");
+    assert!(!anna.has_seen("CALL_CLOSED"), "the two talk to each other");
+}
+
+/// The box calls the person by its account, so the dialog that is replaced goes by the proxy, too.
+#[test]
+fn a_caller_is_handed_over_to_a_person_through_the_proxy() {
+    if !is_installed() || !peers::is_installed("linphonec", "linphone-cli") {
+        return;
+    }
+    let server = Kamailio::start("MD5");
+    let (mut caller, mut anna) =
+        (Linphone::start("caller-handed", false), Linphone::start("anna", true));
+    let folder = Folder::new("playbook");
+    let person = format!("name = \"Anna\"\naddress = \"{}\"\nby = \"attended\"", anna.uri());
+    let appliance = desk_of(&server, &folder, &person);
+    caller.types(&format!("call sip:1001@{}", server.address));
+    of_caller(&appliance, "caller-handed", "greeted", |call| call["greeting_delay_ms"].is_u64());
+    caller.types(keyed::PERSON);
+    of_caller(&appliance, "anna", "talking", |call| call["state"] == "active");
+    anna.types("1");
+    let is_over = |call: &Value| call["state"] == "ended";
+    let record = of_caller(&appliance, "caller-handed", "over", is_over);
+    assert_eq!(record["ending"]["cause"], "transferred", "{record:#}");
+    assert_eq!(record["is_joined"], false, "{record:#}");
+    of_caller(&appliance, "anna", "over", is_over);
+    wait::until("the two have a call", SOON, || {
+        (anna.says("connected") >= 2 && caller.says("connected") >= 2).then_some(())
+    });
 }

@@ -9,7 +9,8 @@ use attendant::base::{CallId, LanguageCode, Private, UtteranceId};
 use attendant::call::language::{Manner, Tongues};
 use attendant::call::media::Plan;
 use attendant::call::{
-    Call, Input, LocalMedia, Opening, Output, Settings, Shelf, Start, Work, WorkResult, render_list,
+    Call, HoldSound, Input, LocalMedia, Opening, Output, Settings, Shelf, Start, Work, WorkResult,
+    render_list,
 };
 use attendant::codec::Codec;
 use attendant::converse::people::WeekMinute;
@@ -103,6 +104,7 @@ impl Side {
             to_uri: Private::default(),
             sip_call_id: Private::default(),
             offer: Some(offer.into_bytes()),
+            replaces: None,
             headers: Private::default(),
         };
         let opening = Opening {
@@ -131,6 +133,7 @@ impl Side {
             listen: listen::Settings::default(),
             converse: converse::Settings::default(),
             tongues: Tongues::only(playbook),
+            hold: HoldSound::default(),
         };
         let call = Call::answer(&settings, opening).expect("the offer fits");
         let mut side = Self { call, deadline: None, pending: vec![], orders: vec![], decodes: 0 };
@@ -168,6 +171,9 @@ impl Side {
                 | Output::PutThrough(_)
                 | Output::Accepted
                 | Output::GiveUpPerson
+                | Output::NotHandedOver
+                | Output::PartnerWaits(_)
+                | Output::Invite { .. }
                 | Output::Replied(_)
                 | Output::Recorded => (),
             }

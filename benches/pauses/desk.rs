@@ -8,7 +8,9 @@ use attendant::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame};
 use attendant::base::{CallId, LanguageCode, Private, UtteranceId};
 use attendant::call::language::{Manner, Tongues};
 use attendant::call::media::{HeardFrame, MediaEvent, Origin};
-use attendant::call::{Call, Input, LocalMedia, Opening, Output, Shelf, Start, Work, WorkResult};
+use attendant::call::{
+    Call, HoldSound, Input, LocalMedia, Opening, Output, Shelf, Start, Work, WorkResult,
+};
 use attendant::codec::Codec;
 use attendant::converse::people::WeekMinute;
 use attendant::converse::{self, Playbook, fixed_phrases};
@@ -99,6 +101,7 @@ impl Desk {
             to_uri: Private::default(),
             sip_call_id: Private::default(),
             offer: Some(OFFER.to_vec()),
+            replaces: None,
             headers: Private::default(),
         };
         let opening = Opening {
@@ -127,6 +130,7 @@ impl Desk {
             listen: settings.clone(),
             converse: converse::Settings::default(),
             tongues: Tongues::only(playbook),
+            hold: HoldSound::default(),
         };
         let call = Call::answer(&settings, opening).expect("the offer fits");
         let mut desk = Self {
@@ -235,6 +239,9 @@ impl Desk {
                 | Output::PutThrough(_)
                 | Output::Accepted
                 | Output::GiveUpPerson
+                | Output::NotHandedOver
+                | Output::PartnerWaits(_)
+                | Output::Invite { .. }
                 | Output::Recorded
                 | Output::Replied(_) => (),
             }

@@ -103,6 +103,8 @@ pub enum Input<'a> {
     Redirected {
         leg: LegId,
     },
+    /// Nobody is heard in the other half of a joined call for a while, or somebody is again.
+    PartnerWaits(bool),
     /// 20 ms of the other one.
     Relayed(&'a Frame),
     Heard(&'a HeardFrame),
@@ -148,6 +150,8 @@ pub enum Output {
     Accepted,
     /// Nobody is waited for any more.
     GiveUpPerson,
+    /// Nobody of ours hears the other half of a joined call for a while, or somebody does again.
+    PartnerWaits(bool),
     /// The caller's side does not call the person in our place: the two are to be joined.
     NotHandedOver,
     /// The record has changed.
@@ -228,6 +232,8 @@ pub struct Call {
     /// Of one that the owner's limits count.
     limit: Limit,
     handover: Handover,
+    /// What the other half of a joined call was told last.
+    partner_waits: bool,
     succession: Succession,
     /// Our 2xx of a leg that has replaced another one had the offer.
     awaits_answer: bool,
@@ -284,6 +290,7 @@ impl Call {
             who: None,
             limit: Limit::None,
             handover: Handover::None,
+            partner_waits: false,
             succession: Succession::None,
             awaits_answer: false,
             plan: None,
@@ -345,6 +352,7 @@ impl Call {
             Input::Replaced { leg, incoming } => self.replaced(now, leg, &incoming),
             Input::Redirected { leg } => self.redirected(now, leg),
             Input::Succeed { leg, within } => self.succeed(now, leg, within),
+            Input::PartnerWaits(waits) => self.floor.partner_waits(waits),
             Input::Relayed(frame) => self.floor.relay(frame),
             Input::HangUp(cause) => self.end(now, cause.into()),
             Input::Timeout => self.timeout(now),
@@ -382,6 +390,7 @@ impl Call {
             Input::EngineLost => self.floor.engine_lost(now),
             Input::EngineBack => self.floor.engine_back(now),
         }
+        self.tell_partner();
         self.drain_floor(now);
     }
 

@@ -95,6 +95,7 @@ struct Desk {
     put_through: Option<PutThrough>,
     is_accepted: bool,
     is_not_handed_over: bool,
+    partner_waits: Vec<bool>,
     invited: Option<(LegId, Vec<u8>)>,
     looked_up: Vec<(WorkId, converse::lookup::LookUp)>,
     /// How long a phrase sounds that the engine speaks.
@@ -199,6 +200,7 @@ impl Desk {
             put_through: None,
             is_accepted: false,
             is_not_handed_over: false,
+            partner_waits: Vec::new(),
             invited: None,
             looked_up: Vec::new(),
             phrase_frames,
@@ -256,6 +258,7 @@ impl Desk {
                 Output::Accepted => self.is_accepted = true,
                 Output::GiveUpPerson => self.put_through = None,
                 Output::NotHandedOver => self.is_not_handed_over = true,
+                Output::PartnerWaits(waits) => self.partner_waits.push(waits),
                 Output::Message(_) | Output::Recorded | Output::Replied(_) => (),
                 Output::Timeout(at) => {
                     self.deadline = at;

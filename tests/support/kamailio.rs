@@ -171,6 +171,7 @@ fn config(address: SocketAddr, algorithm: &str, tls: &str, next: Option<SocketAd
          }}\n\
          if (is_method(\"INVITE\")) {{\n\
            record_route();\n\
+           if (uri != myself) {{ t_relay(); exit; }}\n\
            if (!lookup(\"location\")) {{ {unknown} }}\n\
            t_relay(); exit;\n\
          }}\n\

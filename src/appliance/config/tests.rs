@@ -378,3 +378,31 @@ fn a_name_of_the_shelf_is_a_file_there_with_its_known_hash_and_a_path_is_a_path(
     config.hear_with(None, Path::new("/shelf"));
     assert_eq!(config.engine("/s".into(), None).model, ModelSource::Starter);
 }
+
+#[test]
+fn whom_a_caller_may_have_called_and_how_callers_wait_is_chosen_by_name() {
+    use crate::call::HoldSound;
+    use crate::trunk::Referrals;
+    for (written, referrals) in [
+        ("refuse", Referrals::Refuse),
+        ("people", Referrals::People),
+        ("same-host", Referrals::SameHost),
+    ] {
+        let config = from_text(&format!("[inbound]\nrefer = \"{written}\"\n")).unwrap();
+        assert_eq!(config.inbound.refer, referrals);
+    }
+    for (written, hold) in [
+        ("ringing", HoldSound::Ringing),
+        ("music", HoldSound::Music),
+        ("silence", HoldSound::Silence),
+    ] {
+        let config = from_text(&format!("[handover]\nhold = \"{written}\"\n")).unwrap();
+        assert_eq!(config.hold, hold);
+    }
+    let found = faults("[inbound]\nrefer = \"anyone\"\n[handover]\nhold = \"moh.wav\"\n");
+    let expected = [
+        "inbound.refer = \"anyone\": allowed: refuse, people or same-host",
+        "handover.hold = \"moh.wav\": allowed: ringing, music or silence",
+    ];
+    assert!(expected.iter().all(|fault| found.iter().any(|one| one == fault)), "{found:?}");
+}

@@ -97,8 +97,7 @@ pub fn run(
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
     let board = Arc::new(Board::default());
     starting(&board);
-    let places = u16::try_from(config.calls.max.count()).unwrap_or(u16::MAX);
-    let rings = rings::allocate(places).map_err(system("cannot allocate the rings"))?;
+    let rings = open_rings(config)?;
     let wake = listening(&runtime, rings.wake)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
     standing.extend(unsafe_keys(config));
@@ -111,22 +110,15 @@ pub fn run(
     let list = rendered_phrases(&call.tongues);
     let languages: Vec<LanguageCode> = call.tongues.iter().map(|tongue| tongue.code).collect();
     let rules = config.language_rules(call.tongues.default_one().code);
-    let detects = config.detects_languages();
-    let (llm, thoughts, model) = {
-        let _context = runtime.enter();
-        start_model(config, &call.tongues, &mut standing)?
-    };
+    let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
     let (resolver, resolved) = Resolver::new(entropy.fork());
-    let callers = settings::callers(config);
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
-    let accounts = Accounts::new(plans, callers, resolver, &mut entropy);
+    let accounts = Accounts::new(plans, settings::callers(config), resolver, &mut entropy);
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
-    let media_address = {
-        let _context = runtime.enter();
-        MediaAddress::start(config.media.address.clone())
-    };
+    let media_address =
+        runtime.block_on(async { MediaAddress::start(config.media.address.clone()) });
     let public = media_address.told();
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
@@ -158,7 +150,7 @@ pub fn run(
         standing,
         wants_gpu: settings::wants_gpu(config),
         languages,
-        detects,
+        detects: config.detects_languages(),
         mute: Vec::new(),
         model_fault: None,
         accounts: Vec::new(),
@@ -197,6 +189,11 @@ fn announce(config: &Config, config_path: Option<&Path>, paths: &Paths) {
         state = %paths.state().display(),
         "starting"
     );
+}
+
+fn open_rings(config: &Config) -> Result<rings::Rings, StartError> {
+    let places = u16::try_from(config.calls.max.count()).unwrap_or(u16::MAX);
+    rings::allocate(places).map_err(system("cannot allocate the rings"))
 }
 
 fn starting(board: &Board) {
@@ -263,6 +260,7 @@ async fn open_sip(
 type ModelParts = (Option<Llm>, mpsc_async::Receiver<ModelEvent>, watch::Receiver<Option<Fault>>);
 
 fn start_model(
+    runtime: &Runtime,
     config: &Config,
     tongues: &Tongues,
     standing: &mut Vec<String>,
@@ -270,6 +268,7 @@ fn start_model(
     let Some(settings) = settings::llm(config)? else {
         return Ok((None, mpsc_async::channel(1).1, watch::channel(None).1));
     };
+    let _context = runtime.enter();
     if settings::hears_too_little(config) {
         tracing::warn!(
             "speech.whisper_model is empty: the built-in ear hears the words of such a desk only, \

@@ -93,6 +93,7 @@ impl Parts {
             | call::Output::Accepted
             | call::Output::GiveUpPerson
             | call::Output::NotHandedOver
+            | call::Output::PartnerWaits(_)
             | call::Output::Message(_)
             | call::Output::Recorded
             | call::Output::Replied(_)
@@ -373,7 +374,8 @@ impl Switchboard {
                     output @ (call::Output::PutThrough(_)
                     | call::Output::Accepted
                     | call::Output::GiveUpPerson
-                    | call::Output::NotHandedOver),
+                    | call::Output::NotHandedOver
+                    | call::Output::PartnerWaits(_)),
                     _,
                 ) => pairing.push(output),
                 (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),

@@ -42,6 +42,7 @@ pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
         }
         Output::Accepted => "accepted".to_owned(),
         Output::GiveUpPerson => "give up the person".to_owned(),
+        Output::PartnerWaits(waits) => format!("the partner waits: {waits}"),
         Output::NotHandedOver => "join after all".to_owned(),
         Output::Recorded => format!("record {}", self::record(record)),
         Output::Replied(number) => {

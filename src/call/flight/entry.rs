@@ -171,7 +171,7 @@ impl EntryWriter {
                 self.plain(now, &Plain::Succeed { leg: *leg, within: *within });
             }
             // A record ends where a call is joined with another.
-            Input::Relayed(_) => {}
+            Input::Relayed(_) | Input::PartnerWaits(_) => {}
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
             Input::EngineLost => self.plain(now, &Plain::EngineLost),
             Input::EngineBack => self.plain(now, &Plain::EngineBack),

@@ -48,9 +48,24 @@ impl Floor {
         self.relay = Some(Relay { wire: self.last_wire, waiting: VecDeque::new() });
     }
 
+    /// The other half of a joined call hears nobody for a while, or is heard again.
+    pub(in crate::call) fn partner_waits(&mut self, waits: bool) {
+        match (self.phase, waits, self.waiting.is_some()) {
+            (Phase::Joined, true, false) => self.wait(),
+            (Phase::Joined, false, true) => {
+                self.stop_waiting();
+                self.last_wire = self.last_wire.next();
+                self.relay = Some(Relay { wire: self.last_wire, waiting: VecDeque::new() });
+            }
+            _ => (),
+        }
+    }
+
     /// 20 ms of the other call. What is too late is left out.
     pub(in crate::call) fn relay(&mut self, frame: &Frame) {
-        if let Some(relay) = &mut self.relay {
+        if self.waiting.is_none()
+            && let Some(relay) = &mut self.relay
+        {
             if relay.waiting.len() >= WAITING {
                 relay.waiting.pop_front();
             }
@@ -59,6 +74,9 @@ impl Floor {
     }
 
     pub(super) fn relayed(&mut self) -> Option<PlayoutFrame> {
+        if self.waiting.is_some() {
+            return self.waited();
+        }
         let relay = self.relay.as_mut()?;
         let frame = relay.waiting.pop_front()?;
         Some(PlayoutFrame { utterance: relay.wire, frame, last: false })

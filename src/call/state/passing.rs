@@ -89,6 +89,16 @@ impl Call {
         }
     }
 
+    /// Nobody of ours hears a partner while our leg is held without sound, or passed on.
+    pub(super) fn tell_partner(&mut self) {
+        let is_deaf = self.plan.as_ref().is_some_and(|plan| !plan.sends && !plan.receives);
+        let waits = self.handover == Handover::Joined && (is_deaf || self.is_passed_on());
+        if waits != self.partner_waits {
+            self.partner_waits = waits;
+            self.out.push_back(Output::PartnerWaits(waits));
+        }
+    }
+
     /// From here on this call and another one hear each other.
     pub(super) fn join(&mut self) {
         self.handover = Handover::Joined;

@@ -17,6 +17,7 @@ use crate::call::agreement::Agreement;
 use crate::call::ending::Cause;
 use crate::call::handover::Handover;
 use crate::call::media::Plan;
+use crate::call::record::Direction;
 use crate::sip::{self, Incoming, LegId, ReferNews};
 
 /// Who has passed the call on hangs up by itself, as soon as it knows of it.
@@ -64,6 +65,10 @@ impl Call {
         self.command(sip::Command::Bye { leg: before, reason: None });
         self.line.moved(incoming.flow.peer.ip());
         self.record.sip_call_id = incoming.sip_call_id.clone();
+        // Whom we have called is who was meant, by whatever telephone.
+        if self.record.direction == Direction::Inbound {
+            self.record.peer = incoming.from_uri.clone();
+        }
         self.awaits_answer = plan.is_none();
         match plan {
             Some(plan) => self.apply_media(now, plan),

@@ -359,3 +359,38 @@ fn a_machine_that_talks_on_is_not_answered_within_our_message() {
     let frames: u32 = desk.played.iter().map(|(_, frames)| *frames).max().unwrap();
     assert!(frames > 1_000, "it is said to its end: {frames} frames of 20 ms");
 }
+
+#[test]
+fn two_who_are_joined_in_a_call_that_is_counted_talk_no_longer_than_is_set_aside() {
+    let mut desk = dial(SILENT);
+    desk.answers(Some(40_000));
+    desk.run(200, false);
+    desk.input(Input::Joined);
+    let longest = settings().converse.max_duration + Duration::from_secs(30);
+    desk.now += longest - Duration::from_secs(2);
+    desk.input(Input::Timeout);
+    assert_eq!(desk.ending(), None);
+    desk.now += Duration::from_secs(2);
+    desk.input(Input::Timeout);
+    assert_eq!(desk.ending(), Some(Cause::MaxDuration));
+}
+
+#[test]
+fn who_is_elsewhere_is_called_there_and_greeted_once_they_answer() {
+    let mut desk = dial(SILENT);
+    desk.provisional(183, Some(40_000));
+    const THERE: LegId = LegId(5);
+    desk.input(Input::Redirected { leg: THERE });
+    let (leg, offer) = desk.invited.take().expect("they are called there");
+    assert_eq!(leg, THERE);
+    assert!(String::from_utf8(offer).unwrap().contains("m=audio 20000"));
+    assert_eq!(desk.media, ["start", "hold"], "nothing goes to where they are not");
+    // The leg that is over says nothing more.
+    desk.sip(sip::Event::Answered { leg: LEG, sdp: Some(sdp(40_000)) });
+    assert_eq!(desk.state(), "dialling");
+    desk.sip(sip::Event::Answered { leg: THERE, sdp: Some(sdp(41_000)) });
+    desk.input(Input::PickedUp);
+    assert_eq!((desk.state(), desk.media.last()), ("active", Some(&"apply")));
+    desk.run(60, false);
+    assert_eq!(desk.played.len(), 1, "greeted");
+}

@@ -90,6 +90,7 @@ fn a_leg_that_replaces_ours_has_the_conversation_and_the_one_before_gets_bye() {
     assert_eq!(desk.byes(), [LEG]);
     assert_eq!(desk.media, ["apply"]);
     assert_eq!(desk.call.record().sip_call_id.reveal(), "def");
+    assert_eq!(desk.call.record().peer.reveal(), "sip:other@example.net");
     desk.sip(sip::Event::Established { leg: NEW, answer: None });
     desk.sip(sip::Event::Ended { leg: LEG, cause: EndCause::ByUs });
     answers_a_question(&mut desk);

@@ -226,3 +226,44 @@ fn a_caller_who_waits_too_long_to_be_handed_over_is_taken_back() {
     let said = desk.replies();
     assert!(said.iter().any(|said| said.contains("I cannot reach Anna Weber")), "{said:?}");
 }
+
+#[test]
+fn a_caller_whose_person_holds_the_line_hears_that_it_is_held_until_it_is_taken_up_again() {
+    let mut desk = waiting();
+    desk.input(Input::Joined);
+    desk.input(Input::PartnerWaits(true));
+    desk.input(Input::Relayed(&Frame([7; FRAME_SAMPLES])));
+    let held: Vec<_> = (0..3).filter_map(|_| desk.call.next_frame(desk.now)).collect();
+    assert_eq!(held.len(), 3, "a sound of ours");
+    assert!(held.iter().all(|frame| frame.frame.0[5] != 7), "nothing of the other call");
+    desk.input(Input::PartnerWaits(false));
+    assert!(desk.silenced >= held[0].utterance, "it ends at once");
+    assert!(desk.call.next_frame(desk.now).is_none());
+    desk.input(Input::Relayed(&Frame([7; FRAME_SAMPLES])));
+    let frame = desk.call.next_frame(desk.now).unwrap();
+    assert_eq!(frame.frame.0[5], 7);
+    assert!(frame.utterance > desk.silenced);
+}
+
+#[test]
+fn a_partner_is_told_when_nobody_hears_them_and_when_somebody_does() {
+    let mut desk = waiting();
+    desk.input(Input::Joined);
+    let by = sip::OfferBy::Invite;
+    let offer = |direction: &str, version: u32| {
+        let offer = format!("{OFFER}a={direction}\r\n");
+        Some(offer.replace("o=- 1 1", &format!("o=- 1 {version}")).into_bytes())
+    };
+    for (version, (direction, told)) in
+        (2..).zip([("sendonly", &[][..]), ("inactive", &[true]), ("sendrecv", &[false])])
+    {
+        desk.partner_waits.clear();
+        desk.sip(sip::Event::OfferReceived { leg: LEG, offer: offer(direction, version), by });
+        assert_eq!(desk.partner_waits, told, "{direction}");
+    }
+    desk.partner_waits.clear();
+    desk.input(Input::Succeed { leg: LegId(3), within: Duration::from_secs(45) });
+    assert_eq!(desk.partner_waits, [true], "it rings for them");
+    desk.sip(sip::Event::Refused { leg: LegId(3), status: 486, retry_after_s: None });
+    assert_eq!(desk.partner_waits, [true, false]);
+}

@@ -430,7 +430,7 @@ pub struct Referral {
     pub referred_by: Private<Option<String>>,
     /// Whether the host of the address is the peer's own.
     pub is_at_peer: bool,
-    /// Where the peer is reached.
+    /// Where somebody at the peer's host is reached.
     pub flow: Flow,
 }
 

@@ -155,10 +155,10 @@ fn referral(up: &Up, refer: &Request, flow: Flow) -> Result<Referral, u16> {
     let referred_by = refer.header("Referred-By").map(str::to_owned);
     Ok(Referral {
         is_at_peer: is_at_peer(up, &uri, flow),
+        flow: up.dialog.way_to(&uri).flow,
         to: Private::new(uri.for_request().to_string()),
         replaces: Private::new(replaces),
         referred_by: Private::new(referred_by),
-        flow: up.dialog.way().flow,
     })
 }
 

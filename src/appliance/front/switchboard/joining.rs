@@ -63,6 +63,11 @@ impl Switchboard {
             call::Output::Accepted => self.accepted(now, id),
             call::Output::GiveUpPerson => self.give_up_person(now, id),
             call::Output::NotHandedOver => self.join_after_all(now, id),
+            call::Output::PartnerWaits(waits) => {
+                if let Some(other) = self.joined_with(id) {
+                    self.call(now, other, call::Input::PartnerWaits(waits));
+                }
+            }
             _ => (),
         }
     }
