@@ -272,7 +272,7 @@ mod tests {
         let text = "# nameserver 192.0.2.9\nsearch example.net\nnameserver 192.0.2.1\n\
             nameserver\t2001:db8::1\nnameserver fe80::1%eth0\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n";
         let expected = ["192.0.2.1:53", "[2001:db8::1]:53", "192.0.2.2:53"];
-        assert_eq!(name_servers(text), expected.map(|text| text.parse().unwrap()));
-        assert_eq!(name_servers(""), ["127.0.0.1:53".parse().unwrap()]);
+        assert_eq!(name_servers(text), expected.map(|text| text.parse::<SocketAddr>().unwrap()));
+        assert_eq!(name_servers(""), ["127.0.0.1:53".parse::<SocketAddr>().unwrap()]);
     }
 }

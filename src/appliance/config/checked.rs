@@ -28,7 +28,7 @@ use crate::codec::Codec;
 use crate::converse::people::People;
 use crate::listen;
 use crate::listen::answered::OnMachine;
-use crate::sdp::Srtp;
+use crate::sdp::{OfferedKeys, Srtp};
 use crate::store::shelf::manifest::Kind;
 use crate::trunk::dialling;
 
@@ -101,6 +101,7 @@ pub struct Media {
     /// `None`: our address on the way to the peer.
     pub address: Option<IpAddr>,
     pub srtp: Srtp,
+    pub keys: OfferedKeys,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -332,8 +333,9 @@ fn media(file: &file::Media, check: &mut Check<'_>) -> Option<Media> {
     };
     let address = check.take("media.address", &file.address, address);
     let srtp = check.take("media.srtp", &file.srtp, file.srtp.as_str().try_into());
+    let keys = check.take("media.keys", &file.keys, file.keys.as_str().try_into());
     let (ports, codecs, ptime) = (ports?, codecs?, ptime?);
-    Some(Media { ports, codecs, ptime, address: address?, srtp: srtp? })
+    Some(Media { ports, codecs, ptime, address: address?, srtp: srtp?, keys: keys? })
 }
 
 fn codecs(names: &[String]) -> Result<Vec<Codec>, Allowed> {

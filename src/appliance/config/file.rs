@@ -144,9 +144,12 @@ pub struct Media {
     /// The IP address that the other side shall send sound to. Empty: our address on the way to
     /// it. Set it to the public address behind a one-to-one NAT.
     pub address: String,
-    /// Whether sound is encrypted (SRTP, with keys in the SIP message): `off`, `optional` (as the other
-    /// side wants it) or `required` (a call without is refused).
+    /// Whether sound is encrypted (SRTP, with keys in the SIP message or by DTLS): `off`, `optional` (as
+    /// the other side wants it) or `required` (a call without is refused).
     pub srtp: String,
+    /// Where the keys are from in calls that we make: `sdes` (the SIP message) or `dtls` (a handshake, as
+    /// browsers want it; a call is not made without). In calls that come both are taken.
+    pub keys: String,
 }
 
 impl Default for Media {
@@ -157,6 +160,7 @@ impl Default for Media {
             ptime_ms: 20,
             address: String::new(),
             srtp: "optional".to_owned(),
+            keys: "sdes".to_owned(),
         }
     }
 }
@@ -424,6 +428,8 @@ pub struct Account {
     pub keep_alive_s: i64,
     /// `media.srtp` for calls that its servers bring. Empty: that.
     pub srtp: String,
+    /// `media.keys` for calls that go to its servers. Empty: that.
+    pub keys: String,
 }
 
 impl Default for Account {
@@ -442,6 +448,7 @@ impl Default for Account {
             expires_s: 300,
             keep_alive_s: 25,
             srtp: String::new(),
+            keys: String::new(),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::FlightError;
 use super::bytes::{Reader, Writer};
 use super::{keyless, sound};
 use crate::base::pcm::{FRAME_SAMPLES, Frame};
-use crate::base::{LanguageCode, Private, UtteranceId, WorkId, limits};
+use crate::base::{LanguageCode, Private, SrtpSuite, UtteranceId, WorkId, limits};
 use crate::call::ending::Cause;
 use crate::call::media::{HeardFrame, MediaEvent, Origin, Report};
 use crate::call::state::Input;
@@ -96,6 +96,8 @@ enum Plain {
     Sip(sip::Event),
     PickedUp,
     Joined,
+    Secured(String),
+    NotSecured,
     Work(WorkResult),
     EngineLost,
     EngineBack,
@@ -155,6 +157,8 @@ impl EntryWriter {
             Input::Sip(event) => self.plain(now, &Plain::Sip(keyless::event(event))),
             Input::PickedUp => self.plain(now, &Plain::PickedUp),
             Input::Joined => self.plain(now, &Plain::Joined),
+            Input::Secured(suite) => self.plain(now, &Plain::Secured(suite.name().to_owned())),
+            Input::NotSecured => self.plain(now, &Plain::NotSecured),
             // A record ends where a call is joined with another.
             Input::Relayed(_) => {}
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
@@ -266,6 +270,11 @@ impl<'a> Entries<'a> {
                 Ok(Plain::Sip(event)) => Input::Sip(event),
                 Ok(Plain::PickedUp) => Input::PickedUp,
                 Ok(Plain::Joined) => Input::Joined,
+                Ok(Plain::Secured(name)) => match SrtpSuite::from_name(&name) {
+                    Some(suite) => Input::Secured(suite),
+                    None => return Err(FlightError::Malformed("a suite that is none")),
+                },
+                Ok(Plain::NotSecured) => Input::NotSecured,
                 Ok(Plain::Work(WorkResult::Text { recognition, .. }))
                     if !recognition.is_sound() =>
                 {

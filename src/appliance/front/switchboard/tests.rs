@@ -14,10 +14,11 @@ use crate::appliance::rings::{self, AudioCommand, AudioSide};
 use crate::appliance::rtp_socket::RtpSockets;
 use crate::appliance::sip_socket::{Listen, SipSockets, Tls};
 use crate::appliance::trust::Roots;
+use crate::association::Identity;
 use crate::call::admission::WhenFull;
 use crate::call::media::Report;
 use crate::codec::Codec;
-use crate::sdp::{Offering, Srtp};
+use crate::sdp::{OfferedKeys, Offering, Srtp};
 use crate::sip::{Flow, Transport, UserAgent};
 
 /// A switchboard of one place, and a telephone that its datagrams come to.
@@ -28,7 +29,7 @@ struct Desk {
     flow: Flow,
     now: Instant,
     /// Of the call in the place.
-    playing: Option<(CallId, RtpSockets)>,
+    playing: Option<(CallId, Arc<RtpSockets>)>,
 }
 
 impl Desk {
@@ -53,6 +54,7 @@ impl Desk {
         let parts = Parts {
             sip: SipLine::new(UserAgent::new(sip::Settings::default(), entropy(1)), sockets),
             places: Places::new(rings.net),
+            associations: Associations::new(Identity::new().unwrap()),
             ports: PortRange::new(ports..=ports + 19),
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
             accounts,
@@ -66,6 +68,7 @@ impl Desk {
                     dtmf: true,
                     ptime_ms: 20,
                     srtp: Srtp::Off,
+                    keys: OfferedKeys::Sdes,
                 },
                 answer_after: Duration::ZERO,
                 listen: crate::listen::Settings::default(),
@@ -122,7 +125,10 @@ impl Desk {
                     self.audio.events.push(AudioEvent { place, call, kind }).unwrap();
                     self.switchboard.audio(self.now);
                 }
-                AudioCommand::Apply { .. } | AudioCommand::Press { .. } => (),
+                AudioCommand::Apply { .. }
+                | AudioCommand::Secure { .. }
+                | AudioCommand::Steer { .. }
+                | AudioCommand::Press { .. } => (),
             }
         }
     }

@@ -107,6 +107,7 @@ fn plan() -> Plan {
         caller_id: None,
         answer: AnswerPolicy::Sip200,
         srtp: Srtp::Off,
+        keys: None,
         expires_s: 300,
         keep_alive: Duration::from_secs(25),
         places: Vec::new(),
