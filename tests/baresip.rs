@@ -213,6 +213,50 @@ fn encrypted_sound_is_understood_both_ways() {
     });
 }
 
+/// baresip with keys by DTLS, with or without ICE, RTP and RTCP on one port or on two.
+fn shaking_hands(appliance: &Appliance, user: &str, way: (&str, &str), has_ice: bool) -> Baresip {
+    let mux = if has_ice || way.0 == "udp" { "yes" } else { "no" };
+    let lines = format!(
+        "module dtls_srtp.so\nrtcp_mux {mux}\nsip_cafile {}\n{}",
+        appliance.certificate().display(),
+        if has_ice { "module ice.so\n" } else { "" },
+    );
+    let parameters = format!(";mediaenc=dtls_srtp{}", if has_ice { ";medianat=ice" } else { "" });
+    Baresip::start_as(user, appliance.sip.ip(), way, &parameters, &lines)
+}
+
+#[test]
+fn keys_by_dtls_and_a_way_by_ice_are_understood_both_ways() {
+    if !is_installed() {
+        return;
+    }
+    let sounds = Sounds::new();
+    let appliance = Setup::default().secure().with("media", "srtp = \"required\"").start();
+    let calls = [
+        ("udp", "PCMU/8000/1", false),
+        ("tcp", "opus/48000/2", false),
+        ("tls", "G722/16000/1", true),
+    ];
+    std::thread::scope(|scope| {
+        for (transport, codec, has_ice) in calls {
+            let (appliance, sounds) = (&appliance, &sounds);
+            scope.spawn(move || {
+                let user = format!("dtls-{transport}");
+                let mut caller = shaking_hands(appliance, &user, (transport, codec), has_ice);
+                let target =
+                    if transport == "tls" { appliance.secure_uri() } else { appliance.uri() };
+                caller.command("dial", &target);
+                caller.event("CALL_ESTABLISHED", ANSWER);
+                let record = talk(appliance, sounds, caller, &user);
+                assert!(record["srtp"].is_string(), "{record:#}");
+                println!("{user}: {} {}", record["srtp"], record["greeting_delay_ms"]);
+                let rtp = &record["rtp"];
+                assert!(is_clean(rtp) && rtp["packets_lost"] == 0, "{user}: {rtp}");
+            });
+        }
+    });
+}
+
 #[test]
 fn who_does_not_encrypt_where_that_is_wanted_is_refused_and_so_is_who_insists_where_it_is_not() {
     if !is_installed() {

@@ -7,6 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,9 @@ use attendant::appliance::realtime;
 use attendant::appliance::rings::{self, AudioCommand, AudioEventKind, NetSide, Place, Rings};
 use attendant::appliance::rtp_socket::{Channel, PortRange, ReceiveBuffer};
 use attendant::base::pcm::{FRAME_SAMPLES, Frame};
-use attendant::base::{CallId, Entropy, Keying, Private, SrtpKey, SrtpSuite, UtteranceId};
+use attendant::base::{
+    CallId, Entropy, Keying, Private, Protection, SrtpKey, SrtpSuite, UtteranceId,
+};
 use attendant::call::media::{
     Datagram, DtmfPlan, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout,
     Settings, Sink,
@@ -85,6 +88,8 @@ impl Wire {
 }
 
 impl Sink for Wire {
+    fn handshake(&mut self, _: &Datagram<'_>) {}
+
     fn datagram(&mut self, path: Path, _: SocketAddr, bytes: &[u8]) {
         if let Some((place, length, on)) = self.datagrams.get_mut(self.count) {
             place[..bytes.len()].copy_from_slice(bytes);
@@ -130,7 +135,7 @@ fn plan(codec: Codec, ptime_ms: u32, remote: SocketAddr) -> Plan {
         ptime_ms,
         sends: true,
         receives: true,
-        keying: None,
+        protection: Protection::Plain,
     }
 }
 
@@ -140,7 +145,7 @@ fn encrypted(plan: Plan, end: usize) -> Plan {
     let mut keys = [1, 2].map(|n| SrtpKey::random(suite, &mut Entropy::new([n; 32])));
     keys.rotate_left(end);
     let [tx, rx] = keys;
-    Plan { keying: Some(Keying { suite, tx, rx }), ..plan }
+    Plan { protection: Protection::Keys(Keying { suite, tx, rx }), ..plan }
 }
 
 /// A call of both ends with `plan_of` each: loss, disorder, strangers, garbage, digits, hold,
@@ -281,7 +286,7 @@ fn the_audio_thread_allocates_nothing_with_empty_and_with_full_rings() {
     let mut peers: [Peer; PLACES] = std::array::from_fn(|_| Peer::new());
     let mut ports = [0; PLACES];
     for (n, (peer, port)) in peers.iter().zip(&mut ports).enumerate() {
-        let sockets = range.bind(LOCAL).unwrap();
+        let sockets = Arc::new(range.bind(LOCAL).unwrap());
         *port = sockets.port();
         // Without agreed events, so that keys are listened for in the sound.
         let plan = plan(Codec::Pcmu, 20, peer.socket.local_addr().unwrap());

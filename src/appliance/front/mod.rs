@@ -37,6 +37,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc as mpsc_async, watch};
 
 use super::accounts::{Accounts, Resolver};
+use super::associations::Associations;
 use super::audio::{self, AudioThread};
 use super::chance;
 use super::config::Config;
@@ -55,6 +56,7 @@ use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
 use super::sip_socket::{Arrival, ListenError, SipSockets};
 use super::start_error::StartError;
+use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
 use crate::call::{media, render_list};
@@ -90,6 +92,10 @@ pub fn run(
         .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
+    let identity = Identity::new().map_err(|error| StartError::System {
+        what: "cannot make a certificate",
+        source: std::io::Error::other(error),
+    })?;
     let messages = open_messages(paths)?;
     let flights = open_flights(config, paths)?;
 
@@ -123,6 +129,7 @@ pub fn run(
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),
+        associations: Associations::new(identity),
         ports,
         errands: Errands::new(Arc::clone(&engine), speakers.clone())
             .with_model(llm)

@@ -1,7 +1,7 @@
 //! Two ends that encrypt: what they hear of each other, and what nobody else can make them hear.
 
 use super::*;
-use crate::base::{Keying, SrtpKey, SrtpSuite};
+use crate::base::{Keying, Protection, SrtpKey, SrtpSuite};
 
 fn key(suite: SrtpSuite, seed: u8) -> SrtpKey {
     SrtpKey::random(suite, &mut Entropy::new([seed; 32]))
@@ -12,7 +12,7 @@ fn secure(suite: SrtpSuite, end: usize, seeds: [u8; 2], rtcp_mux: bool) -> Plan 
     let plain = plan(Codec::Pcmu, 20, [B, A][end]);
     let remote_rtcp = if rtcp_mux { plain.remote.clone() } else { plain.remote_rtcp.clone() };
     let [tx, rx] = [seeds[end], seeds[1 - end]].map(|seed| key(suite, seed));
-    Plan { rtcp_mux, remote_rtcp, keying: Some(Keying { suite, tx, rx }), ..plain }
+    Plan { rtcp_mux, remote_rtcp, protection: Protection::Keys(Keying { suite, tx, rx }), ..plain }
 }
 
 fn line(suite: SrtpSuite, rtcp_mux: bool, network: Network) -> Line {
@@ -54,7 +54,10 @@ fn nothing_leaves_in_the_clear() {
         let mut kept = ticks(&mut media, &mut Tone::new(0.0), start, 0..400);
         media.stop(Moment { now: start + seconds(8), ntp: 1 << 32 }, &mut kept);
         let mut same = Media::new(SETTINGS, Entropy::new([4; 32]));
-        same.start(start, &Plan { keying: None, ..secure(suite, 0, [1, 2], true) });
+        same.start(
+            start,
+            &Plan { protection: Protection::Plain, ..secure(suite, 0, [1, 2], true) },
+        );
         assert!(same.press('5', Duration::from_millis(100)));
         let mut clear = ticks(&mut same, &mut Tone::new(0.0), start, 0..400);
         same.stop(Moment { now: start + seconds(8), ntp: 1 << 32 }, &mut clear);
@@ -78,8 +81,8 @@ fn a_stranger_is_neither_heard_nor_learnt_nor_a_sign_of_life() {
         let mut kept = Kept::default();
         // Plain packets, packets under another key, and noise, from elsewhere and from the peer's address.
         for (n, from) in [address("203.0.113.9:9"), address(B)].into_iter().enumerate() {
-            for keying in [None, secure(suite, 1, [1, 9], true).keying] {
-                stranger.start(start, &Plan { keying, ..secure(suite, 1, [1, 2], true) });
+            for protection in [Protection::Plain, secure(suite, 1, [1, 9], true).protection] {
+                stranger.start(start, &Plan { protection, ..secure(suite, 1, [1, 2], true) });
                 let sent = ticks(&mut stranger, &mut Tone::new(400.0), start, 0..300);
                 for (path, _, bytes) in &sent.out {
                     let datagram = Datagram { path: *path, from, arrived: start, bytes };
@@ -151,7 +154,7 @@ fn a_key_that_stays_keeps_its_replay_list_and_another_begins_anew() {
         let same = secure(suite, 0, [1, 2], false);
         media.apply(start, &Plan { sends: false, ..same.clone() });
         assert_eq!(again(&mut media), (20, 0));
-        media.apply(start, &Plan { keying: None, ..same.clone() });
+        media.apply(start, &Plan { protection: Protection::Plain, ..same.clone() });
         media.apply(start, &same);
         assert_eq!(again(&mut media), (20, 0));
         assert_eq!(hear(&mut media, &mut other, start, 20..30).0, 10);

@@ -38,7 +38,7 @@ use crate::base::{CallId, Private, limits};
 use crate::call::media::{self, HeardFrame, MediaEvent, Plan};
 use crate::call::{Agreement, LocalMedia};
 use crate::codec::Codec;
-use crate::sdp::{Offering, Srtp};
+use crate::sdp::{OfferedKeys, Offering, Srtp};
 use crate::sip::{self, EndCause, Flow, LegId, Transport, UserAgent};
 use mouth::{Done, Mouth};
 
@@ -167,6 +167,8 @@ pub(super) fn make(dial: Dial<'_>) -> Result<CallLog, CallError> {
             port: rtp.port(),
             id: entropy.next_u32().into(),
             srtp: None,
+            keys: None,
+            fingerprint: None,
             seed: Private::new(entropy.seed()),
         };
         let mut places = Places::new(rings.net);
@@ -211,7 +213,13 @@ impl<'a> Caller<'a> {
         (places, place): (Places, Place),
         media: LocalMedia,
     ) -> Self {
-        let offering = Offering { codecs: dial.codecs, dtmf: true, ptime_ms: 20, srtp: dial.srtp };
+        let offering = Offering {
+            codecs: dial.codecs,
+            dtmf: true,
+            ptime_ms: 20,
+            srtp: dial.srtp,
+            keys: OfferedKeys::Sdes,
+        };
         Self {
             target: dial.target,
             leg: line.reserve_leg(),
@@ -486,7 +494,7 @@ impl<'a> Caller<'a> {
             answer_delay: self.answered.map(|at| at.saturating_duration_since(self.dialled)),
             lasted: since(self.answered),
             codec: self.plan.as_ref().map(|plan| plan.codec),
-            srtp: self.plan.and_then(|plan| plan.keying).map(|keying| keying.suite),
+            srtp: self.plan.and_then(|plan| plan.protection.keying().map(|keying| keying.suite)),
             greeting: *self.script.greeting(),
             acts: self.script.acts().to_vec(),
             longest_quiet: self.script.longest_quiet(),
