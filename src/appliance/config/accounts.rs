@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::checked::{Check, Sip};
 use super::file;
+use super::tls::{self, AccountTls};
 use super::values::{Allowed, allowed, within};
 use crate::base::{Private, limits};
 use crate::sdp::Srtp;
@@ -53,6 +54,7 @@ pub struct Account {
     pub keep_alive: Duration,
     /// `None`: as for all calls.
     pub srtp: Option<Srtp>,
+    pub tls: AccountTls,
 }
 
 /// Who may call.
@@ -146,6 +148,8 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         text => Srtp::try_from(text).map(Some),
     };
     let srtp = check.take(&key("srtp"), &section.srtp, srtp);
+    let prefix = format!("accounts.{}", section.name);
+    let tls = tls::of_account(section, &prefix, transports.as_deref(), check);
     Some(Account {
         name: name?,
         server: server?,
@@ -160,6 +164,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         expires_s: expires_s?,
         keep_alive: keep_alive?,
         srtp: srtp?,
+        tls: tls?,
     })
 }
 

@@ -36,7 +36,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc as mpsc_async, watch};
 
-use super::accounts::{Accounts, Resolver};
+use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::audio::{self, AudioThread};
 use super::chance;
 use super::config::Config;
@@ -62,6 +62,7 @@ use crate::converse::llm::Fault;
 use crate::converse::{Conversation, fixed_phrases};
 use crate::sip::UserAgent;
 use crate::store::flights::{self, FlightLog};
+use crate::store::instance;
 use crate::store::ledger::LedgerFile;
 use crate::store::messages::MessageLog;
 use crate::web::{self, AudioFigures, Board, Health};
@@ -117,11 +118,9 @@ pub fn run(
         start_model(config, &call.tongues, &mut standing)?
     };
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
-    let (resolver, resolved) = Resolver::new(entropy.fork());
-    let callers = settings::callers(config);
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
-    let accounts = Accounts::new(plans, callers, resolver, &mut entropy);
+    let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
     let media_address = {
         let _context = runtime.enter();
@@ -255,7 +254,8 @@ async fn open_sip(
     config: &Config,
 ) -> Result<(SipSockets, mpsc_async::Receiver<Arrival>), StartError> {
     let listen: Vec<_> = config.sip.listen.iter().map(settings::listen).collect();
-    let opened = SipSockets::open(&listen, settings::tls(config)?);
+    let names = config.sip.hosts.clone().into();
+    let opened = SipSockets::open_named(&listen, settings::tls(config)?, &names);
     opened.await.map_err(start_error)
 }
 
@@ -421,6 +421,30 @@ fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> D
         standing.push(text);
     });
     Dialler::new(settings, kept.ok())
+}
+
+/// The accounts, and what comes of asking for their names. Each has the URN of this box.
+fn open_accounts(
+    config: &Config,
+    mut plans: Vec<Plan>,
+    paths: &Paths,
+    entropy: &mut Entropy,
+    standing: &mut Vec<String>,
+) -> (Accounts, mpsc_async::Receiver<Resolved>) {
+    if !plans.is_empty() {
+        let path = paths.state().join("instance");
+        let (urn, fault) = instance::open(&path, entropy);
+        if let Some(error) = fault {
+            let path = path.display();
+            let text = format!("accounts: the box is a new one after each start: {path}: {error}");
+            tracing::error!("{text}");
+            standing.push(text);
+        }
+        plans.iter_mut().for_each(|plan| plan.instance = Some(urn.clone()));
+    }
+    let (resolver, resolved) = Resolver::new(entropy.fork());
+    let accounts = Accounts::new(plans, settings::callers(config), resolver, entropy);
+    (accounts, resolved)
 }
 
 fn runtime() -> Result<Runtime, StartError> {

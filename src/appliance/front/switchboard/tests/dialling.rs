@@ -115,6 +115,7 @@ fn plan() -> Plan {
         srtp: Srtp::Off,
         expires_s: 300,
         keep_alive: Duration::ZERO,
+        instance: None,
         places: Vec::new(),
     }
 }
