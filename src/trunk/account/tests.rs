@@ -507,7 +507,7 @@ fn at_the_end_the_binding_is_taken_away_and_that_is_waited_for_a_little() {
 #[test]
 fn calls_go_to_the_server_that_is_registered_with() {
     let mut desk = Desk::with(1, &[1, 2]);
-    assert!(desk.uses().is_empty());
+    assert!(desk.account.servers().is_empty());
     desk.accept(300);
-    assert_eq!(desk.uses(), [server(1)]);
+    assert_eq!(desk.account.servers(), [server(1)]);
 }
