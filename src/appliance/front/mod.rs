@@ -113,19 +113,13 @@ pub fn run(
     let languages: Vec<LanguageCode> = call.tongues.iter().map(|tongue| tongue.code).collect();
     let rules = config.language_rules(call.tongues.default_one().code);
     let detects = config.detects_languages();
-    let (llm, thoughts, model) = {
-        let _context = runtime.enter();
-        start_model(config, &call.tongues, &mut standing)?
-    };
+    let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
     let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
-    let media_address = {
-        let _context = runtime.enter();
-        MediaAddress::start(config.media.address.clone())
-    };
+    let media_address = start_media_address(&runtime, config);
     let public = media_address.told();
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
@@ -263,10 +257,12 @@ async fn open_sip(
 type ModelParts = (Option<Llm>, mpsc_async::Receiver<ModelEvent>, watch::Receiver<Option<Fault>>);
 
 fn start_model(
+    runtime: &Runtime,
     config: &Config,
     tongues: &Tongues,
     standing: &mut Vec<String>,
 ) -> Result<ModelParts, StartError> {
+    let _context = runtime.enter();
     let Some(settings) = settings::llm(config)? else {
         return Ok((None, mpsc_async::channel(1).1, watch::channel(None).1));
     };
@@ -421,6 +417,11 @@ fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> D
         standing.push(text);
     });
     Dialler::new(settings, kept.ok())
+}
+
+fn start_media_address(runtime: &Runtime, config: &Config) -> MediaAddress {
+    let _context = runtime.enter();
+    MediaAddress::start(config.media.address.clone())
 }
 
 /// The accounts, and what comes of asking for their names. Each has the URN of this box.

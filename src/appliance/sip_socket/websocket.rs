@@ -44,6 +44,7 @@ fn limits() -> WebSocketConfig {
 }
 
 /// The server's side of the handshake.
+#[expect(clippy::result_large_err, reason = "the library's own type")]
 pub(super) async fn accept(stream: Box<dyn Stream>, names: &[String]) -> io::Result<Socket> {
     let chosen = |request: &Request, response: Response| choose(request, response, names);
     accept_hdr_async_with_config(stream, chosen, Some(limits())).await.map_err(io::Error::other)
