@@ -43,12 +43,21 @@ fn with_proxies(
 fn setup(server: &Kamailio, transport: &str, password: &'static str, proxies: &str) -> Setup {
     let is_secure = ["tls", "wss"].contains(&transport);
     let address = if is_secure { server.secure } else { server.address };
+    // By TLS it is believed by its key, by secure WebSocket by who vouches for it.
+    let pin = match transport {
+        "tls" => format!("tls_pin = \"{}\"\n", server.pin),
+        _ => String::new(),
+    };
     let account = format!(
         "name = \"office\"\nserver = \"{address}\"\ntransport = \"{transport}\"\nuser = \"1001\"\n\
-         realm = \"{REALM}\"\nkeep_alive_s = 10\n{proxies}"
+         realm = \"{REALM}\"\nkeep_alive_s = 10\n{pin}{proxies}"
     );
+    let authorities = match transport {
+        "wss" => format!("authorities = \"{}\"", server.certificate().display()),
+        _ => String::new(),
+    };
     Setup::default()
-        .with("sip.tls", &format!("authorities = \"{}\"", server.certificate().display()))
+        .with("sip.tls", &authorities)
         .with("[accounts]", &account)
         .with("inbound", "from = [\"accounts\"]")
         .env(VARIABLE, password)
@@ -75,6 +84,9 @@ fn it_registers_and_is_called_through_the_registrar() {
         let shown = becomes(&appliance, "registered", SOON);
         assert!(shown["registered_until_ms"].is_u64(), "{shown}");
         assert!(server.has("1001"), "{transport}");
+        // Over a stream it keeps that as the way to us (RFC 5626).
+        let is_kept = appliance.log().contains("keeps_stream=true");
+        assert_eq!(is_kept, transport != "udp", "{transport}: {}", appliance.log());
         let called = Command::new(env!("CARGO_BIN_EXE_attendant"))
             .args(["call", &format!("sip:1001@{}", server.address), "--max-seconds", "60"])
             .args(["--api", &format!("http://{}", appliance.web), "--json"])

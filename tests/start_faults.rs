@@ -140,6 +140,15 @@ fn an_exhausted_port_range_is_75() {
 }
 
 #[test]
+fn a_certificate_of_an_account_that_is_not_there_is_named() {
+    let account = "device = \"cpu\"\n[[accounts]]\nname = \"office\"\nserver = \"192.0.2.1\"\n\
+        user = \"1\"\nregisters = false\ntransport = \"tls\"\n\
+        tls_certificate = \"/nonexistent/a.crt\"\ntls_key = \"/nonexistent/a.key\"\n";
+    let outcome = start_with("no-certificate", "speech", account);
+    assert_fault(&outcome, 78, &["accounts.tls_certificate", "office", "/nonexistent/a.crt"]);
+}
+
+#[test]
 fn a_bad_configuration_is_78() {
     let outcome = start_with("bad-value", "calls", "max = 0\n");
     assert_fault(&outcome, 78, &["calls.max", "0"]);

@@ -23,6 +23,8 @@ use crate::sip::transport::{AccountId, ConnectionId, Flow, Server, Transport, Wa
 
 /// How long the shell may take to make a connection that we asked for.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How long the answer to a ping of ours may take (RFC 5626 section 4.4.1).
+const PONG_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the shell is to do.
 #[derive(PartialEq, Eq)]
@@ -45,8 +47,13 @@ pub enum Action {
 /// What a connection brought.
 #[derive(PartialEq, Eq)]
 pub enum Brought {
-    Message { flow: Flow, bytes: Vec<u8> },
+    Message {
+        flow: Flow,
+        bytes: Vec<u8>,
+    },
     KeepAlive,
+    /// The answer to a ping of ours.
+    Pong,
 }
 
 impl fmt::Debug for Action {
@@ -64,6 +71,7 @@ impl fmt::Debug for Brought {
         match self {
             Self::Message { flow, bytes } => write!(f, "Message({flow:?}, {})", bytes.len()),
             Self::KeepAlive => f.write_str("KeepAlive"),
+            Self::Pong => f.write_str("Pong"),
         }
     }
 }
@@ -91,6 +99,8 @@ struct Connection {
     active_at: Instant,
     /// Dialogs whose requests go over it.
     dialogs: usize,
+    /// It is taken for dead at this moment: a ping of ours is out, or the peer has said so.
+    dead_at: Option<Instant>,
 }
 
 /// The connections.
@@ -213,6 +223,10 @@ impl Connections {
         let connection = self.table.get_mut(&id)?;
         let State::Open { framer } = &mut connection.state else { return None };
         let flow = connection.flow;
+        if connection.dead_at.is_some() && framer.take_pong() {
+            connection.dead_at = None;
+            return Some(Brought::Pong);
+        }
         match framer.next_message(now) {
             Some(Ok(Framed::Message(bytes))) => Some(Brought::Message { flow, bytes }),
             Some(Ok(Framed::Ping)) => {
@@ -227,6 +241,29 @@ impl Connections {
                 self.schedule(id);
                 None
             }
+        }
+    }
+
+    /// Asks whether somebody is at the other end: it is closed unless [`Brought::Pong`] comes in time. False
+    /// where that cannot be asked: each message of a WebSocket is a frame.
+    pub fn ping(&mut self, now: Instant, id: ConnectionId) -> bool {
+        let Some(connection) = self.table.get_mut(&id) else { return false };
+        let flow = connection.flow;
+        let is_open = matches!(connection.state, State::Open { .. });
+        if !is_open || flow.transport.is_websocket() {
+            return false;
+        }
+        connection.dead_at.get_or_insert(now + PONG_WITHIN);
+        self.actions.push_back(Action::Transmit { flow, bytes: PING.to_vec() });
+        self.schedule(id);
+        true
+    }
+
+    /// The peer says that it leads nowhere any more: it is closed.
+    pub fn give_up(&mut self, now: Instant, id: ConnectionId) {
+        if let Some(connection) = self.table.get_mut(&id) {
+            connection.dead_at = Some(now);
+            self.schedule(id);
         }
     }
 
@@ -331,7 +368,8 @@ impl Connections {
         if is_known {
             self.by_peer.insert((flow.account, flow.server()), id);
         }
-        self.table.insert(id, Connection { flow, state, active_at: now, dialogs: 0 });
+        self.table
+            .insert(id, Connection { flow, state, active_at: now, dialogs: 0, dead_at: None });
         self.schedule(id);
     }
 
@@ -400,7 +438,7 @@ impl Connections {
             State::Open { framer } => {
                 let idle = connection.active_at + limits::SIP_CONNECTION_IDLE;
                 let idle = (connection.dialogs == 0).then_some(idle);
-                [framer.deadline(), idle].into_iter().flatten().min()
+                [framer.deadline(), idle, connection.dead_at].into_iter().flatten().min()
             }
         }
     }

@@ -139,6 +139,15 @@ impl StreamFramer {
         }
     }
 
+    /// Takes the answer to a ping of ours; without one a line break may be half of the peer's ping.
+    pub fn take_pong(&mut self) -> bool {
+        let is_pong = matches!(self.state, State::Idle) && self.rest().starts_with(PONG);
+        if is_pong {
+            self.taken += PONG.len();
+        }
+        is_pong
+    }
+
     fn rest(&self) -> &[u8] {
         self.buffer.get(self.taken..).unwrap_or_default()
     }

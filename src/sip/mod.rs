@@ -43,6 +43,6 @@ pub use counters::Counters;
 pub use transport::{AccountId, ConnectionId, Flow, Server, Transport};
 pub use user_agent::{
     Admission, Command, EndCause, Event, Incoming, Input, Invite, LegId, Occupancy, OfferBy,
-    Output, Presence, Probe, ReferNews, ReferTo, Referral, Register, RegistrationFailure,
+    Outbound, Output, Presence, Probe, ReferNews, ReferTo, Referral, Register, RegistrationFailure,
     RegistrationNews, Settings, UserAgent, Warning,
 };

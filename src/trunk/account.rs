@@ -26,7 +26,7 @@ pub use watch::Standing;
 
 use super::reason::Reason;
 use crate::base::{Entropy, TimerTable};
-use crate::sip::{RegistrationFailure, RegistrationNews, Server};
+use crate::sip::{Outbound, RegistrationFailure, RegistrationNews, Server};
 use watch::Watch;
 
 /// Between two REGISTERs, whatever happens.
@@ -41,6 +41,12 @@ const RETRY_AFTER_MOST: Duration = Duration::from_secs(3_600);
 /// How long a server may be silent where there is another one. The last is waited for by the SIP
 /// core: 32 s (timer F).
 const TRY_WITHIN: Duration = Duration::from_secs(10);
+/// The same from the second failure on over a stream that the registrar keeps as the way to us (RFC 5626
+/// section 4.5). The first wait is short there, too: a registrar that is restarted is back by then.
+const OUTBOUND_BACK_OFF: Duration = Duration::from_secs(30);
+const OUTBOUND_BACK_OFF_MOST: Duration = Duration::from_secs(1_800);
+/// How long an answer to a ping over it is waited for: the SIP core closes the stream after 10 s.
+const PONG_WITHIN: Duration = Duration::from_secs(12);
 /// How long an answer to a ping is waited for: sent four times by then.
 const ALIVE_WITHIN: Duration = Duration::from_secs(8);
 /// Pings in a row that a server has not answered, though it has the REGISTER right after: it answers
@@ -116,6 +122,8 @@ pub struct Account {
     is_ping_missed: bool,
     /// A registrar has had our binding.
     is_bound: bool,
+    /// The one in use keeps our stream as the way to us.
+    outbound: Option<Outbound>,
     timers: TimerTable<Timer>,
     outputs: VecDeque<Output>,
 }
@@ -147,6 +155,7 @@ impl Account {
             ignored: 0,
             is_ping_missed: false,
             is_bound: false,
+            outbound: None,
             timers: TimerTable::default(),
             outputs: VecDeque::new(),
         }
@@ -163,6 +172,11 @@ impl Account {
             Status::Open(_) | Status::Unreachable { .. } => self.watch.usable(),
             Status::Registering | Status::Failing { .. } | Status::Left => Vec::new(),
         }
+    }
+
+    /// Whether calls come over a stream of ours that the registrar keeps.
+    pub fn has_kept_stream(&self) -> bool {
+        matches!(self.status, Status::Registered { .. }) && self.outbound.is_some()
     }
 
     /// Whether it is still to be waited for in the end.
@@ -316,7 +330,8 @@ impl Account {
             (Phase::Leaving, RegistrationNews::Unregistered | RegistrationNews::Failed { .. }) => {
                 self.leave();
             }
-            (Phase::Trying, RegistrationNews::Registered { expires_s, seen }) => {
+            (Phase::Trying, RegistrationNews::Registered { expires_s, seen, outbound }) => {
+                self.outbound = outbound;
                 self.registered(now, expires_s, seen);
             }
             (Phase::Trying, RegistrationNews::Failed { failure, retry_after_s }) => {
@@ -349,12 +364,19 @@ impl Account {
         // Half of it leaves time for the other servers and for one that is restarted.
         let refresh = self.jittered(expires / 2, 0.8);
         self.timers.set(Timer::Register, now + refresh);
-        let ping = self.jittered(self.settings.keep_alive, 0.8);
+        let ping = self.jittered(self.ping_every(), 0.8);
         self.timers.set(Timer::Ping, now + ping);
         // Under a Contact that leads nowhere nobody can call.
         if !self.be_seen(now, seen) {
             self.show(Status::Registered { until: now + expires });
         }
+    }
+
+    /// As often as the owner wants, and as the registrar does.
+    fn ping_every(&self) -> Duration {
+        let flow_timer = self.outbound.and_then(|outbound| outbound.flow_timer_s);
+        let wanted = flow_timer.map(|seconds| Duration::from_secs(seconds.into()));
+        wanted.map_or(self.settings.keep_alive, |wanted| wanted.min(self.settings.keep_alive))
     }
 
     /// At once the first time; a server that closes after each answer would be asked for ever.
@@ -403,12 +425,16 @@ impl Account {
 
     /// All servers have failed, or one has refused for good.
     fn wait(&mut self, now: Instant, reason: Reason, retry_after_s: Option<u32>) {
-        let own = match reason.is_passing() {
-            true => {
+        let own = match (reason.is_passing(), self.outbound) {
+            (true, Some(_)) if self.failures > 0 => {
+                let doubled = OUTBOUND_BACK_OFF.saturating_mul(1 << (self.failures - 1).min(10));
+                doubled.min(OUTBOUND_BACK_OFF_MOST)
+            }
+            (true, _) => {
                 let doubled = BACK_OFF.saturating_mul(1 << self.failures.min(10));
                 doubled.min(BACK_OFF_MOST)
             }
-            false => REFUSED,
+            (false, _) => REFUSED,
         };
         self.failures = self.failures.saturating_add(1);
         let asked = retry_after_s.map(|s| Duration::from_secs(s.into()).min(RETRY_AFTER_MOST));
@@ -445,12 +471,15 @@ impl Account {
             (Phase::Registered, Timer::Ping) => {
                 if let Some(server) = self.servers.get(self.at).copied() {
                     if self.ignored < IGNORED {
-                        self.timers.set(Timer::NotAlive, now + ALIVE_WITHIN);
+                        let within = self.outbound.map_or(ALIVE_WITHIN, |_| PONG_WITHIN);
+                        self.timers.set(Timer::NotAlive, now + within);
                     }
                     self.outputs.push_back(Output::Ping { server });
                 }
-                let next = self.jittered(self.settings.keep_alive, 0.8);
-                self.timers.set(Timer::Ping, now + next.max(ALIVE_WITHIN + APART));
+                let next = self.jittered(self.ping_every(), 0.8);
+                // A registrar's Flow-Timer may be shorter than our patience: it is obeyed.
+                let least = self.outbound.map_or(ALIVE_WITHIN + APART, |_| APART);
+                self.timers.set(Timer::Ping, now + next.max(least));
             }
             (Phase::Registered, Timer::NotAlive) => self.not_alive(now),
             (Phase::Open, Timer::Watch) => self.look(now),

@@ -188,6 +188,10 @@ impl Board {
     pub fn update_call(&self, record: CallRecord) {
         let record = Arc::new(record);
         let mut shown = self.lock();
+        let before = shown.live.get(&record.id).cloned();
+        if let Some(before) = before.filter(|before| is_next_attempt(before, &record)) {
+            shown.forgotten.add_sound(&before);
+        }
         if record.progress.is_ended() {
             shown.live.remove(&record.id);
             shown.ended.retain(|known| known.id != record.id);
@@ -249,6 +253,12 @@ impl Board {
     }
 }
 
+/// A call that is dialled again keeps its id, and its packets are counted anew.
+fn is_next_attempt(before: &CallRecord, now: &CallRecord) -> bool {
+    let counts = |record: &CallRecord| [record.rtp.packets_sent, record.rtp.packets_received];
+    counts(before).into_iter().zip(counts(now)).any(|(before, now)| now < before)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,6 +304,27 @@ mod tests {
         assert!(board.call(CallId(1)).is_some());
         let ended: u64 = board.totals().endings().map(|(_, count)| count).sum();
         assert_eq!(ended, limits::ENDED_CALLS as u64 + 1);
+    }
+
+    #[test]
+    fn packets_of_an_attempt_stay_counted_when_the_call_is_dialled_again() {
+        let board = Board::default();
+        let with = |mut record: CallRecord, packets| {
+            record.rtp.packets_sent = packets;
+            record
+        };
+        let mut sums = Vec::new();
+        for record in [
+            with(record(1), 30),
+            with(record(1), 50),
+            record(1),
+            with(record(1), 20),
+            with(ended(1), 25),
+        ] {
+            board.update_call(record);
+            sums.push(board.totals().packets_sent);
+        }
+        assert_eq!(sums, [30, 50, 50, 70, 75]);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rcgen::PublicKeyData;
+use sha2::{Digest, Sha256};
 
 use super::folder::Folder;
 use super::{peers, wait};
@@ -27,6 +29,8 @@ pub struct Kamailio {
     pub address: SocketAddr,
     /// By TLS and secure WebSocket, with a certificate made out to its address.
     pub secure: SocketAddr,
+    /// Of the key of that certificate, as `tls_pin` has it.
+    pub pin: String,
 }
 
 impl Kamailio {
@@ -45,6 +49,8 @@ impl Kamailio {
         let made = rcgen::generate_simple_self_signed([loopback.to_string()]).unwrap();
         folder.write("server.crt", made.cert.pem());
         folder.write("server.key", made.signing_key.serialize_pem());
+        let digest = Sha256::digest(made.signing_key.subject_public_key_info());
+        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let at = folder.path().display();
         let tls = format!(
             "enable_tls=yes\nlisten=tls:{secure}\nloadmodule \"tls.so\"\n\
@@ -53,7 +59,8 @@ impl Kamailio {
              modparam(\"tls\", \"private_key\", \"{at}/server.key\")\n"
         );
         folder.write("kamailio.cfg", config(address, algorithm, &tls, next));
-        let mut kamailio = Self { child: None, folder, address, secure };
+        let pin = format!("sha256:{digits}");
+        let mut kamailio = Self { child: None, folder, address, secure, pin };
         kamailio.start_again();
         kamailio
     }
@@ -139,7 +146,8 @@ fn config(address: SocketAddr, algorithm: &str, tls: &str, next: Option<SocketAd
         None => "sl_send_reply(\"404\", \"Nobody\"); exit;".to_owned(),
     };
     let modules =
-        "tm sl rr pv maxfwd usrloc registrar textops siputils auth xhttp websocket".split(' ');
+        "tm sl rr pv maxfwd outbound usrloc registrar textops siputils auth xhttp websocket"
+            .split(' ');
     let modules: String = modules.map(|module| format!("loadmodule \"{module}.so\"\n")).collect();
     format!(
         "#!KAMAILIO\n\
@@ -148,6 +156,8 @@ fn config(address: SocketAddr, algorithm: &str, tls: &str, next: Option<SocketAd
          tcp_accept_no_cl=yes\n\
          {tls}{modules}\
          modparam(\"registrar\", \"min_expires\", 60)\n\
+         modparam(\"registrar\", \"outbound_mode\", 1)\n\
+         modparam(\"registrar\", \"flow_timer\", 30)\n\
          modparam(\"auth\", \"algorithm\", \"{algorithm}\")\n\
          request_route {{\n\
          if (!mf_process_maxfwd_header(\"10\")) {{ sl_send_reply(\"483\", \"Too Many Hops\"); exit; }}\n\

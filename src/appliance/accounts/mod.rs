@@ -256,6 +256,7 @@ impl Plan {
             contact_user: self.user.clone(),
             contact,
             expires_s: self.expires_s,
+            instance: self.instance.clone(),
             credentials: self.credentials.clone()?,
         })
     }
@@ -271,7 +272,8 @@ impl Held {
         match status {
             Status::Registered { until } if !was_logged => {
                 let seconds = until.saturating_duration_since(now).as_secs();
-                tracing::info!(account, seconds, "registered");
+                let keeps_stream = self.machine.has_kept_stream();
+                tracing::info!(account, seconds, keeps_stream, "registered");
             }
             Status::Failing { reason, .. } => tracing::warn!(account, %reason, "not registered"),
             Status::Open(Standing { used, of, gone: 0 }) => {

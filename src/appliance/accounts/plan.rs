@@ -33,6 +33,8 @@ pub struct Plan {
     pub answer: AnswerPolicy,
     pub expires_s: u32,
     pub keep_alive: Duration,
+    /// The URN of this box, for registrars that keep the way to it.
+    pub instance: Option<Private<String>>,
     /// Whether calls that its servers bring are encrypted.
     pub srtp: Srtp,
     /// How calls to them bring keys; `None`: as all do.
@@ -94,6 +96,7 @@ fn with_password(account: &config::Account, srtp: Srtp, password: Option<Private
         answer: AnswerPolicy::default(),
         expires_s: account.expires_s,
         keep_alive: account.keep_alive,
+        instance: None,
         srtp: account.srtp.unwrap_or(srtp),
         keys: account.keys,
         places,

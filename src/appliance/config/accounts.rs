@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::checked::{Check, Sip};
 use super::file;
+use super::tls::{self, AccountTls};
 use super::values::{Allowed, allowed, within};
 use crate::base::{Private, limits};
 use crate::sdp::{OfferedKeys, Srtp};
@@ -55,6 +56,7 @@ pub struct Account {
     pub srtp: Option<Srtp>,
     /// The same.
     pub keys: Option<OfferedKeys>,
+    pub tls: AccountTls,
 }
 
 /// Who may call.
@@ -153,6 +155,8 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         text => OfferedKeys::try_from(text).map(Some),
     };
     let keys = check.take(&key("keys"), &section.keys, keys);
+    let prefix = format!("accounts.{}", section.name);
+    let tls = tls::of_account(section, &prefix, transports.as_deref(), check);
     Some(Account {
         name: name?,
         server: server?,
@@ -168,6 +172,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         keep_alive: keep_alive?,
         srtp: srtp?,
         keys: keys?,
+        tls: tls?,
     })
 }
 

@@ -31,8 +31,12 @@ use crate::converse::people::People;
 use crate::listen;
 use crate::listen::answered::OnMachine;
 use crate::sdp::{OfferedKeys, Srtp};
+use crate::sip::message::{Host, host_and_port};
 use crate::store::shelf::manifest::Kind;
 use crate::trunk::dialling;
+
+/// Names of ours: a box has one or two.
+const HOSTS: usize = 16;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +72,8 @@ pub struct Sip {
     pub listen: Vec<ListenAddress>,
     /// Seconds; `None`: only where the other end asks for it.
     pub session_expires_s: Option<u32>,
+    /// Names of ours, for pages of browsers.
+    pub hosts: Vec<String>,
     pub tls: Tls,
 }
 
@@ -151,6 +157,7 @@ impl Config {
     /// Relative paths count from `folder`.
     pub(super) fn resolve(&mut self, folder: &Path) {
         self.sip.tls.resolve(folder);
+        self.accounts.iter_mut().for_each(|account| account.tls.resolve(folder));
         self.neural_voices_mut().for_each(|voice| voice.graph.resolve(folder));
         let Speech { whisper_model, turn_model, socket, onnxruntime, .. } = &mut self.speech;
         [whisper_model, turn_model].into_iter().flatten().for_each(|model| model.resolve(folder));
@@ -284,9 +291,21 @@ fn sip(file: &file::Sip, check: &mut Check<'_>) -> Option<Sip> {
     };
     let session = check.take("sip.session_expires_s", file.session_expires_s, session);
     let tls = tls(&file.tls, is_secure, check)?;
+    let hosts = match file.hosts.len() {
+        0..=HOSTS => file.hosts.iter().map(|text| host_name(text)).collect(),
+        _ => allowed(format!("at most {HOSTS} names")),
+    };
+    let hosts = check.take("sip.hosts", &file.hosts, hosts)?;
     let session_expires_s = session?;
     let is_whole = listen.len() == file.listen.len() && !listen.is_empty();
-    is_whole.then_some(Sip { listen, session_expires_s, tls })
+    is_whole.then_some(Sip { listen, session_expires_s, hosts, tls })
+}
+
+fn host_name(text: &str) -> Result<String, Allowed> {
+    match host_and_port(text) {
+        Some((Host::Name(name), None)) => Ok(name),
+        _ => allowed("names without a port, as in desk.example.net"),
+    }
 }
 
 fn web(file: &file::Web, check: &mut Check<'_>) -> Option<Web> {

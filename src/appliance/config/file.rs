@@ -52,6 +52,8 @@ pub struct Sip {
     /// How long a call lasts without a sign of life in its signalling, in seconds, where the other end
     /// knows that (RFC 4028), 90 to 86400. 0: only where the other end asks for it.
     pub session_expires_s: i64,
+    /// Names by which web pages of the owner's come in by `ws` or `wss`, besides addresses and localhost.
+    pub hosts: Vec<String>,
     pub tls: SipTls,
 }
 
@@ -65,6 +67,8 @@ pub struct SipTls {
     pub key: String,
     /// The authorities in PEM that may vouch for a server. Empty: those inside the program.
     pub authorities: String,
+    /// The authorities in PEM that must vouch for whoever connects to us by TLS. Empty: anyone may.
+    pub client_ca: String,
 }
 
 impl Default for Sip {
@@ -72,6 +76,7 @@ impl Default for Sip {
         Self {
             listen: vec!["udp:0.0.0.0:5060".to_owned(), "tcp:0.0.0.0:5060".to_owned()],
             session_expires_s: 1_800,
+            hosts: Vec::new(),
             tls: SipTls::default(),
         }
     }
@@ -447,6 +452,11 @@ pub struct Account {
     pub srtp: String,
     /// `media.keys` for calls that go to its servers. Empty: that.
     pub keys: String,
+    /// `sha256:` and the hash of the server's public key, which alone is believed then. Empty: authorities are.
+    pub tls_pin: String,
+    /// A certificate in PEM that the server is shown, and its key. Empty: none.
+    pub tls_certificate: String,
+    pub tls_key: String,
 }
 
 impl Default for Account {
@@ -466,6 +476,9 @@ impl Default for Account {
             keep_alive_s: 25,
             srtp: String::new(),
             keys: String::new(),
+            tls_pin: String::new(),
+            tls_certificate: String::new(),
+            tls_key: String::new(),
         }
     }
 }

@@ -30,7 +30,7 @@ pub use languages::Language;
 pub use llm::Llm;
 pub use lookups::Lookup;
 pub use model_file::{ModelFile, Shelved};
-pub use tls::CertificateFiles;
+pub use tls::{AccountTls, CertificateFiles};
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,
 };

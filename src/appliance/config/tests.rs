@@ -49,6 +49,7 @@ fn one_wrong_value_in_each_key_is_found() {
         ("[calls]\nmax = 2.5", "calls.max"),
         ("[calls]\nmax_duration_s = 29", "calls.max_duration_s"),
         ("[sip]\nsession_expires_s = 89", "sip.session_expires_s"),
+        ("[sip]\nhosts = [\"desk:80\"]", "sip.hosts"),
         ("[calls]\nretry_after_s = 0", "calls.retry_after_s"),
         ("[calls]\nanswer_after_ms = -1", "calls.answer_after_ms"),
         ("[media]\nports = \"16384\"", "media.ports"),

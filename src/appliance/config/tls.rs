@@ -1,10 +1,12 @@
-//! The section `[sip.tls]`: our certificate, and whom we believe.
+//! The section `[sip.tls]` and what accounts say of TLS: our certificates, and whom we believe.
 
 use std::path::{Path, PathBuf};
 
 use super::checked::{Check, path};
 use super::file;
 use super::values::allowed;
+use crate::appliance::sip_socket::Pin;
+use crate::sip::Transport;
 
 /// The files of our certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,18 +17,48 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
+impl CertificateFiles {
+    fn resolve(&mut self, folder: &Path) {
+        [&mut self.certificate, &mut self.key]
+            .into_iter()
+            .for_each(|path| *path = folder.join(&*path));
+    }
+}
+
+/// How one account's servers are believed, and what they are shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountTls {
+    /// The key of its servers; `None`: whoever an authority vouches for.
+    pub pin: Option<Pin>,
+    pub own: Option<CertificateFiles>,
+}
+
+impl AccountTls {
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        self.own.iter_mut().for_each(|own| own.resolve(folder));
+    }
+
+    /// Whether all accounts do it so.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// `None`: nobody can connect to us by TLS.
     pub own: Option<CertificateFiles>,
     /// `None`: those inside the program.
     pub authorities: Option<PathBuf>,
+    /// Who must vouch for whoever connects to us; `None`: nobody.
+    pub client_authorities: Option<PathBuf>,
 }
 
 impl Tls {
     pub(super) fn resolve(&mut self, folder: &Path) {
-        let own = self.own.iter_mut().flat_map(|own| [&mut own.certificate, &mut own.key]);
-        own.chain(&mut self.authorities).for_each(|path| *path = folder.join(&*path));
+        self.own.iter_mut().for_each(|own| own.resolve(folder));
+        let others = [&mut self.authorities, &mut self.client_authorities];
+        others.into_iter().flatten().for_each(|path| *path = folder.join(&*path));
     }
 }
 
@@ -46,5 +78,88 @@ pub(super) fn tls(file: &file::SipTls, is_listening: bool, check: &mut Check<'_>
             None
         }
     };
-    Some(Tls { own, authorities: path(&file.authorities) })
+    let client_authorities = path(&file.client_ca);
+    if client_authorities.is_some() && !is_listening {
+        let fault = allowed::<()>("a file only where sip.listen has tls or wss");
+        check.take("sip.tls.client_ca", &file.client_ca, fault)?;
+    }
+    Some(Tls { own, authorities: path(&file.authorities), client_authorities })
+}
+
+/// Of one section `[[accounts]]`, whose keys begin with `prefix`.
+pub(super) fn of_account(
+    file: &file::Account,
+    prefix: &str,
+    transports: Option<&[Transport]>,
+    check: &mut Check<'_>,
+) -> Option<AccountTls> {
+    let pin = match file.tls_pin.as_str() {
+        "" => Ok(None),
+        text => text.parse().map(Some).or_else(|_| {
+            allowed(
+                "sha256: and the 64 hexadecimal digits of the SHA-256 of the server's public key",
+            )
+        }),
+    };
+    let pin: Option<Pin> = check.take(&format!("{prefix}.tls_pin"), &file.tls_pin, pin)?;
+    let own = match (path(&file.tls_certificate), path(&file.tls_key)) {
+        (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
+        (None, None) => None,
+        (certificate, _) => {
+            let missing = if certificate.is_some() { "tls_key" } else { "tls_certificate" };
+            let fault = allowed("a certificate and its key, or neither");
+            check.take::<()>(&format!("{prefix}.{missing}"), "", fault)?;
+            None
+        }
+    };
+    let tls = AccountTls { pin, own };
+    // Where it may go unencrypted neither would say anything.
+    let is_secure = transports.is_none_or(|all| all.iter().all(|one| one.is_secure()));
+    if !tls.is_usual() && !is_secure {
+        let key = if tls.pin.is_some() { "tls_pin" } else { "tls_certificate" };
+        let fault = allowed::<()>("only with transport = \"tls\" or \"wss\"");
+        check.take(&format!("{prefix}.{key}"), "(set)", fault)?;
+    }
+    Some(tls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::from_text;
+    use super::*;
+
+    const ACCOUNT: &str = "[[accounts]]\nname = \"office\"\nserver = \"sip.example.net\"\n\
+        user = \"1001\"\ntransport = \"tls\"\n";
+
+    #[test]
+    fn an_account_has_a_pin_and_a_certificate_of_its_own() {
+        let pin = format!("sha256:{}", "0f".repeat(32));
+        let keys =
+            format!("tls_pin = \"{pin}\"\ntls_certificate = \"a.crt\"\ntls_key = \"a.key\"\n");
+        let mut config = from_text(&format!("{ACCOUNT}{keys}")).unwrap();
+        config.resolve("/etc/attendant".as_ref());
+        let tls = &config.accounts[0].tls;
+        assert_eq!(tls.pin, pin.parse().ok());
+        assert_eq!(tls.own.as_ref().unwrap().key, Path::new("/etc/attendant/a.key"));
+        assert!(from_text(ACCOUNT).unwrap().accounts[0].tls.is_usual());
+        for (keys, key) in [
+            ("tls_pin = \"sha256:00\"\n", "tls_pin"),
+            ("tls_certificate = \"a.crt\"\n", "tls_key"),
+            ("tls_key = \"a.key\"\n", "tls_certificate"),
+        ] {
+            let told = from_text(&format!("{ACCOUNT}{keys}")).unwrap_err().to_string();
+            assert!(told.starts_with(&format!("accounts.office.{key} = ")), "{told}");
+        }
+        for transport in ["transport = \"tcp\"\n", ""] {
+            let open = ACCOUNT.replace("transport = \"tls\"\n", transport);
+            let told = from_text(&format!("{open}{keys}")).unwrap_err().to_string();
+            assert!(told.contains("tls_pin") && told.contains("wss"), "{told}");
+        }
+    }
+
+    #[test]
+    fn callers_can_be_vouched_for_only_where_they_come_by_tls() {
+        let told = from_text("[sip.tls]\nclient_ca = \"ca.crt\"\n").unwrap_err().to_string();
+        assert!(told.starts_with("sip.tls.client_ca = "), "{told}");
+    }
 }

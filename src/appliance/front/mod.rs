@@ -36,7 +36,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc as mpsc_async, watch};
 
-use super::accounts::{Accounts, Resolver};
+use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
 use super::chance;
@@ -64,6 +64,7 @@ use crate::converse::llm::Fault;
 use crate::converse::{Conversation, fixed_phrases};
 use crate::sip::UserAgent;
 use crate::store::flights::{self, FlightLog};
+use crate::store::instance;
 use crate::store::ledger::LedgerFile;
 use crate::store::messages::MessageLog;
 use crate::web::{self, AudioFigures, Board, Health};
@@ -118,13 +119,11 @@ pub fn run(
     let rules = config.language_rules(call.tongues.default_one().code);
     let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
-    let (resolver, resolved) = Resolver::new(entropy.fork());
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
-    let accounts = Accounts::new(plans, settings::callers(config), resolver, &mut entropy);
+    let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
-    let media_address =
-        runtime.block_on(async { MediaAddress::start(config.media.address.clone()) });
+    let media_address = start_media_address(&runtime, config);
     let public = media_address.told();
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
@@ -259,7 +258,8 @@ async fn open_sip(
     config: &Config,
 ) -> Result<(SipSockets, mpsc_async::Receiver<Arrival>), StartError> {
     let listen: Vec<_> = config.sip.listen.iter().map(settings::listen).collect();
-    let opened = SipSockets::open(&listen, settings::tls(config)?);
+    let names = config.sip.hosts.clone().into();
+    let opened = SipSockets::open_named(&listen, settings::tls(config)?, &names);
     opened.await.map_err(start_error)
 }
 
@@ -272,6 +272,7 @@ fn start_model(
     tongues: &Tongues,
     standing: &mut Vec<String>,
 ) -> Result<ModelParts, StartError> {
+    let _context = runtime.enter();
     let Some(settings) = settings::llm(config)? else {
         return Ok((None, mpsc_async::channel(1).1, watch::channel(None).1));
     };
@@ -427,6 +428,35 @@ fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> D
         standing.push(text);
     });
     Dialler::new(settings, kept.ok())
+}
+
+fn start_media_address(runtime: &Runtime, config: &Config) -> MediaAddress {
+    let _context = runtime.enter();
+    MediaAddress::start(config.media.address.clone())
+}
+
+/// The accounts, and what comes of asking for their names. Each has the URN of this box.
+fn open_accounts(
+    config: &Config,
+    mut plans: Vec<Plan>,
+    paths: &Paths,
+    entropy: &mut Entropy,
+    standing: &mut Vec<String>,
+) -> (Accounts, mpsc_async::Receiver<Resolved>) {
+    if !plans.is_empty() {
+        let path = paths.state().join("instance");
+        let (urn, fault) = instance::open(&path, entropy);
+        if let Some(error) = fault {
+            let path = path.display();
+            let text = format!("accounts: the box is a new one after each start: {path}: {error}");
+            tracing::error!("{text}");
+            standing.push(text);
+        }
+        plans.iter_mut().for_each(|plan| plan.instance = Some(urn.clone()));
+    }
+    let (resolver, resolved) = Resolver::new(entropy.fork());
+    let accounts = Accounts::new(plans, settings::callers(config), resolver, entropy);
+    (accounts, resolved)
 }
 
 fn runtime() -> Result<Runtime, StartError> {

@@ -21,7 +21,7 @@ use crate::call::language::{Tongue, Tongues};
 use crate::converse::lookup::{Lookup, Lookups};
 use crate::converse::{Playbook, PlaybookError};
 use crate::sdp::Srtp;
-use crate::sip;
+use crate::sip::{self, AccountId};
 use crate::speech::ModelError;
 use crate::speech::voice::{ESPEAK, SLT};
 use crate::store::bounded;
@@ -68,11 +68,26 @@ pub(super) fn tls(config: &Config) -> Result<Tls, StartError> {
             .map_err(|error| bad("sip.tls.authorities", path, error.to_string()))?,
         None => Roots::default(),
     };
-    match &config.sip.tls.own {
-        Some(files) => Tls::with_certificate(roots, files.clone())
-            .map_err(|error| bad("sip.tls.certificate", &files.certificate, error.to_string())),
-        None => Ok(Tls::client(roots)),
+    let callers = config.sip.tls.client_authorities.as_ref().map(|path| {
+        Roots::of_file(path).map_err(|error| bad("sip.tls.client_ca", path, error.to_string()))
+    });
+    let mut tls = Tls::client(roots);
+    if let Some(files) = &config.sip.tls.own {
+        let with_own = tls.with_certificate(files.clone(), callers.transpose()?);
+        tls = with_own
+            .map_err(|error| bad("sip.tls.certificate", &files.certificate, error.to_string()))?;
     }
+    for (id, account) in (0..).map(AccountId).zip(&config.accounts) {
+        if account.tls.is_usual() {
+            continue;
+        }
+        let with_account = tls.with_account(id, account.tls.clone());
+        tls = with_account.map_err(|error| {
+            let path = account.tls.own.as_ref().map_or(Path::new(""), |own| &own.certificate);
+            bad("accounts.tls_certificate", path, format!("{}: {error}", account.name))
+        })?;
+    }
+    Ok(tls)
 }
 
 /// The model's server, with its key if there is one.

@@ -30,7 +30,7 @@ use crate::sip::{AccountId, ConnectionId, Flow, Server, Transport};
 use routes::Routes;
 pub use streams::StreamWriter;
 use streams::{Door, Hall, Wanted};
-pub use tls::Tls;
+pub use tls::{Pin, Tls};
 
 /// Peers whose names are known.
 const NAMES: usize = 256;
@@ -101,6 +101,15 @@ impl SipSockets {
         listen: &[Listen],
         tls: Tls,
     ) -> Result<(Self, mpsc::Receiver<Arrival>), ListenError> {
+        Self::open_named(listen, tls, &Arc::default()).await
+    }
+
+    /// The same, with the names by which pages of browsers may come in by WebSocket.
+    pub async fn open_named(
+        listen: &[Listen],
+        tls: Tls,
+        names: &Arc<[String]>,
+    ) -> Result<(Self, mpsc::Receiver<Arrival>), ListenError> {
         let (arrivals, receiver) = mpsc::channel(ARRIVALS);
         let mut sockets = Self {
             udp: Vec::new(),
@@ -113,7 +122,7 @@ impl SipSockets {
             names: HashMap::new(),
         };
         for &wanted in listen {
-            let bound = sockets.listen(wanted).await;
+            let bound = sockets.listen(wanted, names).await;
             let address = bound.map_err(|source| ListenError { listen: wanted, source })?;
             sockets.listening.push(Listen { address, ..wanted });
         }
@@ -125,7 +134,7 @@ impl SipSockets {
         &self.listening
     }
 
-    async fn listen(&mut self, listen: Listen) -> io::Result<SocketAddr> {
+    async fn listen(&mut self, listen: Listen, names: &Arc<[String]>) -> io::Result<SocketAddr> {
         match listen.transport {
             Transport::Udp => {
                 let socket = Arc::new(UdpSocket::bind(listen.address).await?);
@@ -137,10 +146,12 @@ impl SipSockets {
                 Ok(address)
             }
             Transport::Tcp => self.listen_for_streams(listen, Door::plain()).await,
-            Transport::Ws => self.listen_for_streams(listen, Door::plain().with_websocket()).await,
+            Transport::Ws => {
+                self.listen_for_streams(listen, Door::plain().with_websocket(names)).await
+            }
             Transport::Tls => self.listen_for_streams(listen, self.secure_door()?).await,
             Transport::Wss => {
-                self.listen_for_streams(listen, self.secure_door()?.with_websocket()).await
+                self.listen_for_streams(listen, self.secure_door()?.with_websocket(names)).await
             }
         }
     }
@@ -212,7 +223,7 @@ impl SipSockets {
     ) {
         let by_address = || ServerName::IpAddress(peer.ip().into());
         let name = self.names.get(&(account, peer)).cloned().unwrap_or_else(by_address);
-        let tls = transport.is_secure().then(|| self.tls.connector());
+        let tls = transport.is_secure().then(|| self.tls.connector(account));
         let is_websocket = transport.is_websocket();
         let wanted = Wanted { peer, tls, name, is_websocket };
         let flow = move |local| {

@@ -49,21 +49,23 @@ pub struct StreamWriter {
 pub(super) struct Door {
     tls: Option<TlsAcceptor>,
     is_websocket: bool,
+    /// Names of ours, for pages of browsers.
+    names: Arc<[String]>,
     /// By source as [`network_of`] counts them.
     shaking: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 impl Door {
     pub(super) fn plain() -> Self {
-        Self { tls: None, is_websocket: false, shaking: Arc::default() }
+        Self { tls: None, is_websocket: false, names: Arc::default(), shaking: Arc::default() }
     }
 
     pub(super) fn tls(acceptor: TlsAcceptor) -> Self {
         Self { tls: Some(acceptor), ..Self::plain() }
     }
 
-    pub(super) fn with_websocket(self) -> Self {
-        Self { is_websocket: true, ..self }
+    pub(super) fn with_websocket(self, names: &Arc<[String]>) -> Self {
+        Self { is_websocket: true, names: Arc::clone(names), ..self }
     }
 
     const fn transport(&self) -> Transport {
@@ -100,10 +102,12 @@ impl Door {
         Ok(match (&self.tls, self.is_websocket) {
             (None, false) => Opened::Plain(stream),
             (Some(tls), false) => Opened::Tls(Box::new(tls.accept(stream).await?.into())),
-            (None, true) => Opened::WebSocket(Box::new(websocket::accept(Box::new(stream)).await?)),
+            (None, true) => {
+                Opened::WebSocket(Box::new(websocket::accept(Box::new(stream), &self.names).await?))
+            }
             (Some(tls), true) => {
                 let stream = tls.accept(stream).await?;
-                Opened::WebSocket(Box::new(websocket::accept(Box::new(stream)).await?))
+                Opened::WebSocket(Box::new(websocket::accept(Box::new(stream), &self.names).await?))
             }
         })
     }

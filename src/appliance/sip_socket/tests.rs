@@ -8,7 +8,11 @@ use tokio::time::Instant;
 
 use super::streams::{HANDSHAKE_TIMEOUT, WRITE_TIMEOUT, WRITES, write_stream};
 use super::tls::tests::Files;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+
 use super::*;
+use crate::appliance::config::AccountTls;
 use crate::appliance::trust::Roots;
 
 /// Without a certificate of our own.
@@ -130,7 +134,7 @@ async fn server(files: &Files) -> (SipSockets, mpsc::Receiver<Arrival>) {
 }
 
 async fn server_of(transport: Transport, files: &Files) -> (SipSockets, mpsc::Receiver<Arrival>) {
-    let tls = Tls::with_certificate(Roots::default(), files.0.clone()).unwrap();
+    let tls = Tls::client(Roots::default()).with_certificate(files.0.clone(), None).unwrap();
     SipSockets::open(&[local(transport)], tls).await.unwrap()
 }
 
@@ -173,6 +177,58 @@ async fn a_stream_by_tls_is_made_to_whom_the_certificate_names_and_to_nobody_els
         let Some(Arrival::Bytes { bytes, .. }) = at_client.recv().await else { panic!() };
         assert_eq!(bytes, b"goodbye");
         assert!(matches!(at_client.recv().await, Some(Arrival::Closed { .. })));
+    }
+}
+
+#[tokio::test]
+async fn each_account_believes_its_own_servers_and_shows_its_own_certificate() {
+    let [files, other, ours] = ["sip-tls-pin", "sip-tls-pin-b", "sip-tls-pin-c"].map(Files::new);
+    let pin = |files: &Files| {
+        let certificate = CertificateDer::from_pem_file(&files.0.certificate).unwrap();
+        Some(Pin::of(&certificate).unwrap())
+    };
+    // The server wants certificates of ours.
+    let vouched = Roots::of_file(&ours.0.certificate).unwrap();
+    let tls = Tls::client(Roots::default()).with_certificate(files.0.clone(), Some(vouched));
+    let (server, mut at_server) =
+        SipSockets::open(&[local(Transport::Tls)], tls.unwrap()).await.unwrap();
+    let address = server.listening()[0].address;
+    let accounts = [
+        // The right key, whatever the name; the wrong key, though the name is right and vouched for.
+        (AccountTls { pin: pin(&files), own: Some(ours.0.clone()) }, "any.example", true),
+        (AccountTls { pin: pin(&other), own: Some(ours.0.clone()) }, "desk.example", false),
+        (AccountTls { pin: None, own: Some(ours.0.clone()) }, "desk.example", true),
+        (AccountTls { pin: None, own: Some(ours.0.clone()) }, "other.example", false),
+        // Nobody has vouched for what it shows; it shows nothing.
+        (AccountTls { pin: pin(&files), own: Some(other.0.clone()) }, "desk.example", false),
+        (AccountTls { pin: pin(&files), own: None }, "desk.example", false),
+    ];
+    for (number, (tls, name, is_made)) in (0..).zip(accounts) {
+        let account = Some(AccountId(number));
+        let tls = client_tls(&files).with_account(AccountId(number), tls).unwrap();
+        let (mut client, mut at_client) = SipSockets::open(&[], tls).await.unwrap();
+        // Another account at the same address has another name for it.
+        client.know(Some(AccountId(99)), address, ServerName::try_from("third.example").unwrap());
+        client.know(account, address, ServerName::try_from(name).unwrap());
+        let to = Server { transport: Transport::Tls, address };
+        client.connect(account, to, ConnectionId::Dialled(1));
+        if is_made {
+            let Some(Arrival::Opened { .. }) = at_server.recv().await else { panic!("{number}") };
+            let Some(Arrival::Opened { flow, .. }) = at_client.recv().await else { panic!() };
+            assert_eq!(flow.account, account);
+            drop((client, at_client));
+            assert!(matches!(at_server.recv().await, Some(Arrival::Closed { .. })));
+            continue;
+        }
+        // By TLS 1.3 a client hears afterwards that what it has shown is not believed.
+        loop {
+            match at_client.recv().await.unwrap() {
+                Arrival::ConnectFailed { .. } | Arrival::Closed { .. } => break,
+                Arrival::Opened { writer, .. } => client.adopt(ConnectionId::Dialled(1), writer),
+                other => panic!("{number}: {other:?}"),
+            }
+        }
+        assert!(at_server.try_recv().is_err(), "{number}");
     }
 }
 
@@ -245,23 +301,33 @@ async fn a_websocket_carries_a_message_a_frame_both_ways() {
 
 #[tokio::test]
 async fn a_websocket_for_another_subprotocol_is_refused() {
-    let (server, mut arrivals) = open(&[local(Transport::Ws)]).await.unwrap();
-    for (protocol, status) in [
-        ("", "400"),
-        ("Sec-WebSocket-Protocol: chat, mqtt\r\n", "400"),
-        ("Sec-WebSocket-Protocol: sip\r\nOrigin: https://elsewhere.example\r\n", "403"),
-        ("Sec-WebSocket-Protocol: sip\r\nOrigin: http://desk\r\n", "101"),
-        ("Sec-WebSocket-Protocol: chat, SIP\r\n", "101"),
+    let names = ["desk".to_owned()].into();
+    let tls = Tls::client(Roots::default());
+    let opened = SipSockets::open_named(&[local(Transport::Ws)], tls, &names).await;
+    let (server, mut arrivals) = opened.unwrap();
+    for (host, protocol, status) in [
+        ("desk", "", "400"),
+        ("desk", "Sec-WebSocket-Protocol: chat, mqtt\r\n", "400"),
+        ("desk", "Sec-WebSocket-Protocol: sip\r\nOrigin: https://elsewhere.example\r\n", "403"),
+        ("desk", "Sec-WebSocket-Protocol: sip\r\nOrigin: http://desk\r\n", "101"),
+        ("Desk:8080", "Sec-WebSocket-Protocol: sip\r\nOrigin: https://desk:8080\r\n", "101"),
+        ("[::1]:80", "Sec-WebSocket-Protocol: sip\r\nOrigin: http://[::1]:80\r\n", "101"),
+        ("192.0.2.1", "Sec-WebSocket-Protocol: sip\r\nOrigin: http://192.0.2.1\r\n", "101"),
+        // A name of somebody's that leads here now.
+        ("evil.example", "Sec-WebSocket-Protocol: sip\r\nOrigin: http://evil.example\r\n", "403"),
+        ("desk.evil", "Sec-WebSocket-Protocol: sip\r\nOrigin: http://desk.evil\r\n", "403"),
+        // Telephones say no origin.
+        ("evil.example", "Sec-WebSocket-Protocol: chat, SIP\r\n", "101"),
     ] {
         let mut browser = TcpStream::connect(server.listening()[0].address).await.unwrap();
         let request = format!(
-            "GET / HTTP/1.1\r\nHost: desk\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET / HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n"
         );
         browser.write_all(request.as_bytes()).await.unwrap();
         let mut head = [0; 12];
         browser.read_exact(&mut head).await.unwrap();
-        assert_eq!(std::str::from_utf8(&head[9..]).unwrap(), status, "{protocol}");
+        assert_eq!(std::str::from_utf8(&head[9..]).unwrap(), status, "{host} {protocol}");
     }
     assert!(matches!(arrivals.recv().await, Some(Arrival::Opened { .. })), "those alone");
 }

@@ -1,26 +1,33 @@
-//! TLS under SIP (RFC 3261 section 26, RFC 5922): our certificate, and whom we believe.
+//! TLS under SIP (RFC 3261 section 26, RFC 5922): our certificates, and whom we believe, for each account.
 //!
 //! The files of the certificate are read anew when they change, as certificates are renewed every few
 //! weeks; a call that is up keeps its connection. Files that cannot be used change nothing.
 
+mod pinned;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use tokio_rustls::rustls::client::ResolvesClientCert;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{ClientConfig, ServerConfig};
+use tokio_rustls::rustls::{ClientConfig, ServerConfig, SignatureScheme};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::appliance::config::CertificateFiles;
+use crate::appliance::config::{AccountTls, CertificateFiles};
 use crate::appliance::trust::Roots;
 use crate::base::limits;
+use crate::sip::AccountId;
 use crate::store::bounded::{self, ReadError};
+pub use pinned::Pin;
+use pinned::Pinned;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(60);
@@ -37,6 +44,8 @@ pub enum CertificateFault {
     /// They do not belong together, or are of a kind that nobody uses any more.
     #[error("the certificate and its key cannot be used: {0}")]
     Refused(#[from] tokio_rustls::rustls::Error),
+    #[error("the authorities of callers cannot be used: {0}")]
+    Callers(#[from] tokio_rustls::rustls::server::VerifierBuilderError),
 }
 
 /// Both sides of TLS.
@@ -44,6 +53,9 @@ pub enum CertificateFault {
 pub struct Tls {
     acceptor: Option<TlsAcceptor>,
     connector: TlsConnector,
+    /// Those of accounts that differ from all others.
+    of_accounts: HashMap<AccountId, TlsConnector>,
+    roots: Roots,
 }
 
 impl fmt::Debug for Tls {
@@ -55,35 +67,77 @@ impl fmt::Debug for Tls {
 impl Tls {
     /// For whoever makes connections only.
     pub fn client(roots: Roots) -> Self {
-        let config = ClientConfig::builder().with_root_certificates(roots.store());
+        let config = ClientConfig::builder().with_root_certificates(roots.clone().store());
         let connector = TlsConnector::from(Arc::new(config.with_no_client_auth()));
-        Self { acceptor: None, connector }
+        Self { acceptor: None, connector, of_accounts: HashMap::new(), roots }
     }
 
     /// With a certificate of our own, which is looked at again each minute. Within a tokio runtime.
     ///
     /// # Errors
     /// The files cannot be used.
+    ///
+    /// `callers`: the authorities that must vouch for whoever connects to us; `None`: anyone may.
     pub fn with_certificate(
-        roots: Roots,
+        self,
         files: CertificateFiles,
+        callers: Option<Roots>,
     ) -> Result<Self, CertificateFault> {
         let served = Arc::new(Served::new(files)?);
         tokio::spawn(watch(Arc::clone(&served)));
-        let config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(served);
-        Ok(Self { acceptor: Some(TlsAcceptor::from(Arc::new(config))), ..Self::client(roots) })
+        let config = ServerConfig::builder();
+        let config = match callers {
+            Some(roots) => {
+                let verifier = WebPkiClientVerifier::builder(Arc::new(roots.store())).build()?;
+                config.with_client_cert_verifier(verifier)
+            }
+            None => config.with_no_client_auth(),
+        };
+        let acceptor = TlsAcceptor::from(Arc::new(config.with_cert_resolver(served)));
+        Ok(Self { acceptor: Some(acceptor), ..self })
+    }
+
+    /// What this account's servers are believed by and shown. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// The files of its certificate cannot be used.
+    pub fn with_account(
+        mut self,
+        account: AccountId,
+        tls: AccountTls,
+    ) -> Result<Self, CertificateFault> {
+        let config = ClientConfig::builder();
+        let config = match tls.pin {
+            Some(pin) => {
+                let provider = Arc::new(default_provider());
+                let pinned = Arc::new(Pinned { pin, provider });
+                config.dangerous().with_custom_certificate_verifier(pinned)
+            }
+            None => config.with_root_certificates(self.roots.clone().store()),
+        };
+        let config = match tls.own {
+            Some(files) => {
+                let served = Arc::new(Served::new(files)?);
+                tokio::spawn(watch(Arc::clone(&served)));
+                config.with_client_cert_resolver(served)
+            }
+            None => config.with_no_client_auth(),
+        };
+        self.of_accounts.insert(account, TlsConnector::from(Arc::new(config)));
+        Ok(self)
     }
 
     pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
         self.acceptor.clone()
     }
 
-    pub(super) fn connector(&self) -> TlsConnector {
-        self.connector.clone()
+    pub(super) fn connector(&self, account: Option<AccountId>) -> TlsConnector {
+        let own = account.and_then(|account| self.of_accounts.get(&account));
+        own.unwrap_or(&self.connector).clone()
     }
 }
 
-/// The certificate that newcomers are shown.
+/// A certificate of ours as others are shown it.
 struct Served {
     files: CertificateFiles,
     key: RwLock<Arc<CertifiedKey>>,
@@ -98,6 +152,16 @@ impl fmt::Debug for Served {
 impl ResolvesServerCert for Served {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.key.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl ResolvesClientCert for Served {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.key.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }
 
@@ -133,8 +197,8 @@ async fn watch(served: Arc<Served>) {
         }
         known = state;
         match served.read_again() {
-            Ok(()) => tracing::info!("sip.tls.certificate was read again"),
-            Err(error) => tracing::error!("sip.tls.certificate stays as it was: {error}"),
+            Ok(()) => tracing::info!("{} was read again", served.files.certificate.display()),
+            Err(error) => tracing::error!("a certificate stays as it was: {error}"),
         }
     }
 }

@@ -21,6 +21,7 @@ use super::Arrival;
 use super::streams::{self, WRITE_TIMEOUT};
 use crate::base::limits::SIP_MESSAGE_BYTES;
 use crate::sip::Flow;
+use crate::sip::message::{Host, host_and_port};
 
 const SUBPROTOCOL: &str = "sip";
 const FIELD: &str = "Sec-WebSocket-Protocol";
@@ -43,13 +44,19 @@ fn limits() -> WebSocketConfig {
 }
 
 /// The server's side of the handshake.
-pub(super) async fn accept(stream: Box<dyn Stream>) -> io::Result<Socket> {
-    accept_hdr_async_with_config(stream, choose, Some(limits())).await.map_err(io::Error::other)
+#[expect(clippy::result_large_err, reason = "the library's own type")]
+pub(super) async fn accept(stream: Box<dyn Stream>, names: &[String]) -> io::Result<Socket> {
+    let chosen = |request: &Request, response: Response| choose(request, response, names);
+    accept_hdr_async_with_config(stream, chosen, Some(limits())).await.map_err(io::Error::other)
 }
 
 /// Section 4.2: the client must offer `sip`, and is told that it was chosen.
 #[expect(clippy::result_large_err, reason = "the library's own type")]
-fn choose(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+fn choose(
+    request: &Request,
+    mut response: Response,
+    names: &[String],
+) -> Result<Response, ErrorResponse> {
     let refused = |status, text: &str| {
         let mut refusal = ErrorResponse::new(Some(text.to_owned()));
         *refusal.status_mut() = status;
@@ -58,7 +65,7 @@ fn choose(request: &Request, mut response: Response) -> Result<Response, ErrorRe
     if !speaks_sip(request.headers()) {
         return refused(StatusCode::BAD_REQUEST, "the subprotocol is sip");
     }
-    if !is_own_page(request.headers()) {
+    if !is_own_page(request.headers(), names) {
         return refused(StatusCode::FORBIDDEN, "a page of another site may not call");
     }
     response.headers_mut().insert(FIELD, HeaderValue::from_static(SUBPROTOCOL));
@@ -66,15 +73,29 @@ fn choose(request: &Request, mut response: Response) -> Result<Response, ErrorRe
 }
 
 /// Browsers say whose page it is, and would let any page call (RFC 6455 section 10.2); telephones and
-/// servers say nothing.
-fn is_own_page(headers: &HeaderMap) -> bool {
+/// servers say nothing. The page must be that of a host that is us, too: whoever owns a name can have it lead
+/// to our address once his page is loaded.
+fn is_own_page(headers: &HeaderMap, names: &[String]) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("Origin"), text("Host")) {
         (None, _) => true,
         (Some(origin), Some(host)) => {
-            origin.split_once("://").is_some_and(|(_, site)| site.eq_ignore_ascii_case(host))
+            let site = origin.split_once("://").map(|(_, site)| site);
+            site.is_some_and(|site| site.eq_ignore_ascii_case(host)) && is_ours(host, names)
         }
         (Some(_), None) => false,
+    }
+}
+
+/// An address is nobody's name, and what localhost is no stranger decides.
+fn is_ours(host: &str, names: &[String]) -> bool {
+    match host_and_port(host) {
+        Some((Host::Ip(_), _)) => true,
+        Some((Host::Name(name), _)) => {
+            let own = names.iter().map(String::as_str).chain(["localhost"]);
+            own.into_iter().any(|own| own.eq_ignore_ascii_case(&name))
+        }
+        None => false,
     }
 }
 

@@ -5,6 +5,7 @@ mod flood;
 mod incoming;
 mod network;
 mod offers;
+mod outbound;
 mod outgoing;
 mod referred;
 mod referring;

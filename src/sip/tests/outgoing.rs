@@ -332,6 +332,18 @@ fn credentials_go_with_the_ack_and_a_challenged_bye_is_sent_again() {
 }
 
 #[test]
+fn an_ack_to_another_host_than_the_server_has_no_credentials() {
+    let (mut bench, _, first) = calling(Invite { credentials: credentials(), ..invite() });
+    bench.receive(&reply(&first, 407, "x", &[CHALLENGE], ""));
+    let second = bench.take().pop().unwrap();
+    assert!(second.text.contains("Proxy-Authorization: "));
+    bench.receive(&reply(&second, 200, "bob", &[CONTACT], "answer"));
+    let ack = bench.one();
+    assert_eq!((ack.method(), ack.flow.peer), ("ACK", "192.0.2.60:5062".parse().unwrap()));
+    assert!(!ack.text.contains("Authorization"));
+}
+
+#[test]
 fn a_stranger_gets_no_credentials() {
     let (mut bench, leg, first) = calling(Invite { credentials: credentials(), ..invite() });
     // The callee's own address takes the call, and then wants to see a hash.

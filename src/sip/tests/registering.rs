@@ -23,6 +23,7 @@ fn register() -> Register {
         contact_user: private("1001"),
         contact: None,
         expires_s: 300,
+        instance: None,
         credentials: Credentials {
             username: private("1001"),
             password: private("hush"),
@@ -72,7 +73,7 @@ fn given(sent: &Sent, name: &str) -> String {
 }
 
 const fn registered(expires_s: u32) -> RegistrationNews {
-    RegistrationNews::Registered { expires_s, seen: None }
+    RegistrationNews::Registered { expires_s, seen: None, outbound: None }
 }
 
 #[test]
@@ -305,7 +306,10 @@ fn where_we_are_seen_is_told_and_the_binding_before_is_taken_away() {
     bench.receive(&nat(&sent));
     let public: SocketAddr = "203.0.113.9:40001".parse().unwrap();
     let seen = Some(public);
-    assert_eq!(bench.told(), [RegistrationNews::Registered { expires_s: 300, seen }]);
+    assert_eq!(
+        bench.told(),
+        [RegistrationNews::Registered { expires_s: 300, seen, outbound: None }]
+    );
     let sent = bench.registers(Register { contact: Some(public), ..register() });
     let contacts = sent.headers("Contact");
     let before = "<sip:1001@192.0.2.1:5060>;expires=0";
@@ -408,7 +412,10 @@ fn by_tls_the_port_of_our_connection_is_ours_and_calls_come_over_it() {
     let sent = bench.one();
     bench.receive_over(flow, &reply(&sent, 200, "r", &[], "").replace("rport", "rport=40001"));
     let seen = Some(SocketAddr::new(us().ip(), 40_001));
-    assert_eq!(bench.told(), [RegistrationNews::Registered { expires_s: 300, seen }]);
+    assert_eq!(
+        bench.told(),
+        [RegistrationNews::Registered { expires_s: 300, seen, outbound: None }]
+    );
     let invite = Script::new("INVITE").tcp().body(SDP);
     bench.receive_over(flow, &invite.text());
     assert_eq!(bench.said(), ["Incoming"]);

@@ -166,6 +166,7 @@ fn a_422_to_a_refresh_makes_the_interval_longer() {
     bench.receive(&reply(&update, 422, "caller", &["Min-SE: 1200"], ""));
     let again = bench.one();
     assert_eq!(again.header("Session-Expires"), "1200;refresher=uac");
+    assert_eq!((update.header("Min-SE"), again.header("Min-SE")), ("", "1200"));
     bench.receive(&reply(&again, 200, "caller", &["Session-Expires: 1200;refresher=uac"], ""));
     bench.pass(seconds(599));
     assert!(bench.sent.is_empty());
@@ -210,6 +211,7 @@ fn as_caller_we_ask_for_it_obey_a_422_and_refresh_when_told() {
     bench.take_events();
     bench.pass(seconds(1200));
     let update = bench.one();
+    assert_eq!(update.header("Min-SE"), "2400", "what was wanted once is said on");
     assert_eq!(
         (update.method(), update.header("Session-Expires")),
         ("UPDATE", "2400;refresher=uac")

@@ -11,7 +11,7 @@ use super::compose::{Body, SDP, body_of, origin_of, retry_after_s};
 use super::leg::{Calling, Cancelling, Early, Exchange, Leg, LegTimer, State, Up};
 use super::probing::Presence;
 use super::reliable::offer_extensions;
-use super::session::{Session, longer_s};
+use super::session::{Session, least_s, longer_s};
 use super::stack::{Purpose, Stack, Use};
 use crate::base::{Private, limits};
 use crate::sip::dialog::{Dialog, DialogId};
@@ -165,7 +165,8 @@ impl Leg {
         };
         let local_sdp = invite.body().to_vec();
         let remote_origin = sdp.as_deref().and_then(origin_of);
-        let up = Up { local_sdp, remote_origin, ..Up::new(dialog, exchange, response) };
+        let least_s = least_s(&invite);
+        let up = Up { local_sdp, remote_origin, least_s, ..Up::new(dialog, exchange, response) };
         self.state = State::Up(Box::new(up));
         self.session_agreed(now, Session::of_answer(response));
         if was_cancelled {

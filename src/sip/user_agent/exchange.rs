@@ -221,7 +221,7 @@ impl Leg {
         let (mut invite, way) = stack.in_dialog(&mut up.dialog, Method::Invite);
         stack.introduce(&mut invite, way.flow);
         if let Some(session) = up.session {
-            session.write_request(&mut invite);
+            session.write_request(&mut invite, up.least_s);
         }
         invite.set_body(SDP, offer.sdp.clone().unwrap_or_else(|| up.local_sdp.clone()));
         let serves = Use { leg: self.id, purpose: Purpose::Reoffer };
@@ -376,6 +376,7 @@ fn carry_over(before: &Request, next: &mut Request) {
         "Allow",
         "Supported",
         "Session-Expires",
+        "Min-SE",
         "RAck",
         "Authorization",
         "Proxy-Authorization",

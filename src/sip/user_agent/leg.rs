@@ -139,6 +139,8 @@ pub(super) struct Up {
     pub session: Option<Session>,
     /// A 422 was obeyed since the last refresh.
     pub is_longer: bool,
+    /// The interval that a 422 of this call has wanted at least.
+    pub least_s: Option<u32>,
     /// Our UPDATE that refreshes the session is out.
     pub refreshing: Option<TransactionId>,
     /// The peer says that it knows UPDATE.
@@ -159,6 +161,7 @@ impl Up {
             remote_origin: None,
             session: None,
             is_longer: false,
+            least_s: None,
             refreshing: None,
             peer_updates: peer.list("Allow").contains(&Method::Update.as_str()),
             peer_replaces: peer

@@ -39,7 +39,7 @@ pub use api::{
     OfferBy, Output, ReferNews, ReferTo, Referral, Settings, Warning,
 };
 pub use probing::{Presence, Probe};
-pub use registration::{Register, RegistrationFailure, RegistrationNews};
+pub use registration::{Outbound, Register, RegistrationFailure, RegistrationNews};
 
 use crate::base::{Entropy, limits};
 use crate::sip::admission::{Rate, RateLimiter, Sources};
@@ -229,6 +229,10 @@ impl UserAgent {
                     self.settle(now);
                 }
                 Brought::KeepAlive => self.stack.counters.keep_alives += 1,
+                Brought::Pong => {
+                    self.stack.counters.keep_alives += 1;
+                    self.registrations_alive(connection);
+                }
             }
         }
         // What it brought may have ended it.

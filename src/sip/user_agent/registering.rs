@@ -13,7 +13,7 @@ use super::UserAgent;
 use super::authentication::{Authentication, Unanswered};
 use super::binding::{granted_s, is_same};
 use super::compose::{ALLOW, SDP, retry_after_s};
-use super::registration::{Register, RegistrationFailure, RegistrationNews};
+use super::registration::{Outbound, Register, RegistrationFailure, RegistrationNews};
 use super::stack::Stack;
 use crate::sip::dialog::contact_for;
 use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
@@ -37,6 +37,9 @@ pub(super) struct Registration {
     ping: Option<TransactionId>,
     /// What calls come over, kept open.
     connection: Option<ConnectionId>,
+    outbound: Option<Outbound>,
+    /// The first hop does not know RFC 5626 (439).
+    is_without_outbound: bool,
 }
 
 /// A REGISTER that is out.
@@ -78,6 +81,10 @@ impl UserAgent {
     /// what lies between open (RFC 3261 section 11).
     pub(super) fn ping(&mut self, now: Instant, id: AccountId) {
         let Some(registration) = self.registrations.get_mut(&id) else { return };
+        let flow = registration.connection.filter(|_| registration.outbound.is_some());
+        if flow.is_some_and(|flow| self.stack.connections.ping(now, flow)) {
+            return;
+        }
         if registration.ping.is_none() && registration.ping(now, &mut self.stack).is_none() {
             self.stack.news.push_back((id, RegistrationNews::Silent));
         }
@@ -141,6 +148,15 @@ impl UserAgent {
         true
     }
 
+    /// A ping of ours over a connection was answered.
+    pub(super) fn registrations_alive(&mut self, connection: ConnectionId) {
+        for (id, registration) in &self.registrations {
+            if registration.connection == Some(connection) {
+                self.stack.news.push_back((*id, RegistrationNews::Alive { seen: None }));
+            }
+        }
+    }
+
     /// A connection is gone. What is out over it is told by its transaction.
     pub(super) fn registrations_lost(&mut self, connection: ConnectionId) {
         for (id, registration) in &mut self.registrations {
@@ -187,16 +203,19 @@ impl Registration {
             pending: None,
             ping: None,
             connection: None,
+            outbound: None,
+            is_without_outbound: false,
         }
     }
 
     /// What is to be said from now on. Another server's nonces mean nothing to this one, and its
     /// connection leads elsewhere.
     fn take(&mut self, now: Instant, stack: &mut Stack, register: Register) {
-        if register.flow.server() != self.register.flow.server()
-            && let Some(before) = self.connection.take()
-        {
-            stack.connections.release(now, before);
+        if register.flow.server() != self.register.flow.server() {
+            self.is_without_outbound = false;
+            if let Some(before) = self.connection.take() {
+                stack.connections.release(now, before);
+            }
         }
         let destination = register.flow.peer.ip();
         if destination != self.authentication.destination() {
@@ -277,15 +296,22 @@ impl Registration {
         request.push_header("Call-ID", &self.call_id);
         request.push_header("CSeq", "0 REGISTER");
         let contact = self.contact();
-        request.push_header("Contact", format!("{contact};expires={expires_s}"));
+        let instance = self.instance();
+        let with_flow =
+            instance.map_or_else(String::new, |urn| format!(";reg-id=1;+sip.instance=\"<{urn}>\""));
+        request.push_header("Contact", format!("{contact}{with_flow};expires={expires_s}"));
         // The binding of our address before this one would lead calls nowhere (section 10.2.2).
-        let before = self.bound.as_ref().filter(|before| !is_same(before, &contact.uri));
+        // One that is kept with a flow is replaced by its number, and not by its address.
+        let is_replaced = self.outbound.is_some() && instance.is_some();
+        let before = self.bound.as_ref().filter(|_| !is_replaced);
+        let before = before.filter(|before| !is_same(before, &contact.uri));
         if let Some(before) = before {
             request.push_header("Contact", format!("<{before}>;expires=0"));
         }
         request.push_header("Expires", expires_s.to_string());
         request.push_header("Allow", ALLOW);
-        request.push_header("Supported", "path");
+        let supported = if instance.is_some() { "outbound, path" } else { "path" };
+        request.push_header("Supported", supported);
         request.push_header("User-Agent", &stack.settings.product);
         Some(request)
     }
@@ -329,7 +355,15 @@ impl Registration {
                     None => refused(RegistrationFailure::Refused(status)),
                 };
             }
+            439 if self.instance().is_some() => {
+                self.is_without_outbound = true;
+                return self.send_anew(now, stack, pending.expires_s, pending.is_longer).err();
+            }
             _ => {
+                if let (430, Some(connection)) = (status, flow.connection) {
+                    // The next one is asked over another (RFC 5626 section 11.5).
+                    stack.connections.give_up(now, connection);
+                }
                 // A registrar that takes one Contact only keeps the one before until it runs out.
                 let had_two = pending.request.headers("Contact").count() > 1;
                 if !had_two || pending.expires_s == 0 || self.bound.take().is_none() {
@@ -384,13 +418,26 @@ impl Registration {
         let granted = granted_s(ok, &contact, pending.expires_s);
         self.bound = Some(contact);
         self.keep_open(now, stack, flow);
+        self.outbound = self.instance().and_then(|_| outbound_of(ok));
         match granted {
             0 => failed(RegistrationFailure::NotKept),
             expires_s => {
                 let expires_s = expires_s.min(LONGEST_S);
-                RegistrationNews::Registered { expires_s, seen: self.seen(ok) }
+                // Also where calls come over our stream: sound is to come there, and proxies go by it.
+                let seen = self.seen(ok);
+                RegistrationNews::Registered { expires_s, seen, outbound: self.outbound }
             }
         }
+    }
+
+    /// What the Contact says of this box, over a stream to a registrar that may know it. Where calls come back
+    /// over our stream its port is known with the first answer only; not before, for registrars replace a
+    /// binding of this kind without taking its new address.
+    fn instance(&self) -> Option<&str> {
+        let Register { flow, contact, instance, .. } = &self.register;
+        let is_known = !flow.transport.comes_back() || contact.is_some();
+        let is_offered = flow.transport.is_reliable() && is_known && !self.is_without_outbound;
+        instance.as_ref().map(|urn| urn.reveal().as_str()).filter(|_| is_offered)
     }
 
     fn keep_open(&mut self, now: Instant, stack: &mut Stack, flow: Flow) {
@@ -421,6 +468,13 @@ impl Registration {
         };
         (!is_so).then_some(seen)
     }
+}
+
+/// RFC 5626 section 6: a registrar that keeps the flow says so.
+fn outbound_of(ok: &Response) -> Option<Outbound> {
+    let is_kept = ok.require().iter().any(|option| option.eq_ignore_ascii_case("outbound"));
+    let flow_timer = ok.header("Flow-Timer").and_then(|value| value.trim().parse().ok());
+    is_kept.then_some(Outbound { flow_timer_s: flow_timer.filter(|seconds| *seconds > 0) })
 }
 
 const fn failed(failure: RegistrationFailure) -> RegistrationNews {

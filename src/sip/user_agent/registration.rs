@@ -29,6 +29,9 @@ pub struct Register {
     pub contact: Option<SocketAddr>,
     /// Seconds, 1 at least.
     pub expires_s: u32,
+    /// The URN of this box, with which the registrar may keep the stream that it is asked over as the way to us
+    /// (RFC 5626); `None`: it is not offered that.
+    pub instance: Option<Private<String>>,
     /// Used for challenges from `flow.peer`'s address only.
     pub credentials: Credentials,
 }
@@ -41,6 +44,8 @@ pub enum RegistrationNews {
         expires_s: u32,
         /// The address that it sees, where that is not the one of our Contact.
         seen: Option<SocketAddr>,
+        /// Calls come over our own stream.
+        outbound: Option<Outbound>,
     },
     Unregistered,
     Failed {
@@ -56,6 +61,13 @@ pub enum RegistrationNews {
     Silent,
     /// The connection that calls would come over is gone.
     FlowLost,
+}
+
+/// The registrar keeps our stream as the way to us (RFC 5626).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// It takes the stream for dead after so long without a sign of life, if it says so.
+    pub flow_timer_s: Option<u32>,
 }
 
 /// Why a REGISTER did not do.
@@ -79,8 +91,9 @@ impl fmt::Debug for RegistrationNews {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let elsewhere = |seen: &Option<SocketAddr>| if seen.is_some() { ", elsewhere" } else { "" };
         match self {
-            Self::Registered { expires_s, seen } => {
-                write!(f, "Registered({expires_s}{})", elsewhere(seen))
+            Self::Registered { expires_s, seen, outbound } => {
+                let outbound = if outbound.is_some() { ", outbound" } else { "" };
+                write!(f, "Registered({expires_s}{}{outbound})", elsewhere(seen))
             }
             Self::Unregistered => f.write_str("Unregistered"),
             Self::Failed { failure, retry_after_s } => {

@@ -110,8 +110,12 @@ impl Session {
         ok.set_header("Session-Expires", format!("{};refresher={who}", self.interval_s));
     }
 
-    /// Asks for it in a request of ours within the call: the roles stay as they are.
-    pub fn write_request(self, request: &mut Headers) {
+    /// Asks for it in a request of ours within the call: the roles stay as they are. `least_s`: what a 422 of
+    /// this call has wanted, which every request says from then on (section 7.4).
+    pub fn write_request(self, request: &mut Headers, least_s: Option<u32>) {
+        if let Some(least_s) = least_s {
+            request.set_header("Min-SE", least_s.to_string());
+        }
         let who = if self.refresher == Refresher::Us { "uac" } else { "uas" };
         request.set_header("Session-Expires", format!("{};refresher={who}", self.interval_s));
     }
@@ -142,7 +146,7 @@ fn session_expires(headers: &Headers) -> (Option<u32>, Option<&str>) {
     (interval_s, refresher)
 }
 
-fn least_s(headers: &Headers) -> Option<u32> {
+pub(super) fn least_s(headers: &Headers) -> Option<u32> {
     headers.header("Min-SE")?.split(';').next()?.trim().parse().ok()
 }
 
@@ -152,6 +156,7 @@ impl Up {
         let Some(session) = self.session.as_mut().filter(|_| !self.is_longer) else { return false };
         let Some(interval_s) = longer_s(refusal, session.interval_s) else { return false };
         session.interval_s = interval_s;
+        self.least_s = Some(interval_s);
         self.is_longer = true;
         true
     }
@@ -191,7 +196,7 @@ impl Leg {
         }
         let (mut update, way) = stack.in_dialog(&mut up.dialog, Method::Update);
         stack.introduce(&mut update, way.flow);
-        session.write_request(&mut update);
+        session.write_request(&mut update, up.least_s);
         if let Some(authentication) = &mut self.authentication {
             authentication.begin_request();
         }
@@ -303,7 +308,7 @@ mod tests {
             Session { interval_s: 90, refresher: Refresher::Peer },
         ] {
             let mut asking = request(&[("Supported", "timer")]);
-            session.write_request(&mut asking);
+            session.write_request(&mut asking, None);
             let heard = Wish::of(&asking).agree(None).unwrap();
             let mirrored = |who| if who == Refresher::Us { Refresher::Peer } else { Refresher::Us };
             assert_eq!(heard.refresher, mirrored(session.refresher));

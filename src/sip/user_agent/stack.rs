@@ -295,7 +295,9 @@ impl Stack {
         (request, way)
     }
 
-    /// Acknowledges a 2xx to our INVITE `invite`, with our answer if the 2xx had the offer.
+    /// Acknowledges a 2xx to our INVITE `invite`, with our answer if the 2xx had the offer. It has the INVITE's
+    /// credentials (RFC 3261 section 22.1) only where it goes to the server that they were given to: the callee's
+    /// Contact may be anybody.
     pub fn acknowledge(
         &mut self,
         now: Instant,
@@ -306,15 +308,17 @@ impl Stack {
         let request = self.transactions.request(invite);
         let number = request.and_then(|request| request.cseq()).map_or(0, |cseq| cseq.number);
         let mut ack = dialog.ack(number);
+        let way = dialog.way();
+        let server = self.transactions.way(invite).map(|way| way.flow.peer.ip());
+        let believed = request.filter(|_| server == Some(way.flow.peer.ip()));
         for name in ["Authorization", "Proxy-Authorization"] {
-            for value in request.iter().flat_map(|request| request.headers(name)) {
+            for value in believed.iter().flat_map(|request| request.headers(name)) {
                 ack.push_header(name, value);
             }
         }
         if let Some(answer) = answer {
             ack.set_body(SDP, answer);
         }
-        let way = dialog.way();
         self.add_via(&mut ack, way.flow);
         let bytes = ack.to_bytes();
         self.send_plain(now, way, bytes.clone());

@@ -46,7 +46,7 @@ pub struct Totals {
     pub(super) live: BTreeMap<(&'static str, &'static str), u64>,
     pub(super) one_way: BTreeMap<OneWay, u64>,
     pub(super) packets_received: u64,
-    pub(super) packets_sent: u64,
+    pub(in crate::web) packets_sent: u64,
     pub(super) packets_lost: u64,
     pub(super) packets_late: u64,
     pub(super) concealed_ms: u64,
@@ -88,11 +88,7 @@ impl Totals {
                 *self.live.entry((direction, record.progress.name())).or_default() += 1;
             }
         }
-        self.packets_received += record.rtp.packets_received;
-        self.packets_sent += record.rtp.packets_sent;
-        self.packets_lost += record.rtp.packets_lost;
-        self.packets_late += record.rtp.packets_late;
-        self.concealed_ms += record.rtp.concealed_ms;
+        self.add_sound(record);
         self.turns += record.turns().len() as u64;
         for turn in record.turns() {
             self.interrupted += u64::from(turn.interrupted);
@@ -100,6 +96,17 @@ impl Totals {
                 self.gaps.add(&GAP_BOUNDS_MS, gap_ms);
             }
         }
+    }
+}
+
+impl Totals {
+    /// What its packets count: of an attempt whose record another attempt of the same call takes over.
+    pub(in crate::web) fn add_sound(&mut self, record: &CallRecord) {
+        self.packets_received += record.rtp.packets_received;
+        self.packets_sent += record.rtp.packets_sent;
+        self.packets_lost += record.rtp.packets_lost;
+        self.packets_late += record.rtp.packets_late;
+        self.concealed_ms += record.rtp.concealed_ms;
     }
 }
 
