@@ -129,7 +129,8 @@ impl Drop for Kamailio {
 
 fn config(address: SocketAddr, algorithm: &str, tls: &str) -> String {
     let modules =
-        "tm sl rr pv maxfwd usrloc registrar textops siputils auth xhttp websocket".split(' ');
+        "tm sl rr pv maxfwd usrloc registrar textops siputils nathelper auth xhttp websocket"
+            .split(' ');
     let modules: String = modules.map(|module| format!("loadmodule \"{module}.so\"\n")).collect();
     format!(
         "#!KAMAILIO\n\
@@ -138,12 +139,21 @@ fn config(address: SocketAddr, algorithm: &str, tls: &str) -> String {
          tcp_accept_no_cl=yes\n\
          {tls}{modules}\
          modparam(\"registrar\", \"min_expires\", 60)\n\
+         modparam(\"nathelper|registrar\", \"received_avp\", \"$avp(received)\")\n\
          modparam(\"auth\", \"algorithm\", \"{algorithm}\")\n\
          request_route {{\n\
+         force_rport();\n\
+         # A page has no address that could be called: the connection is remembered in its Contact.\n\
+         if ($ct =~ \"\\.invalid\") {{\n\
+           if (is_method(\"REGISTER\")) fix_nated_register(); else add_contact_alias();\n\
+         }}\n\
          if (!mf_process_maxfwd_header(\"10\")) {{ sl_send_reply(\"483\", \"Too Many Hops\"); exit; }}\n\
          if (is_method(\"CANCEL\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
          if (has_totag()) {{\n\
-           if (loose_route()) {{ t_relay(); exit; }}\n\
+           if (loose_route()) {{\n\
+             if ($du == \"\") handle_ruri_alias();\n\
+             t_relay(); exit;\n\
+           }}\n\
            if (is_method(\"ACK\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
            sl_send_reply(\"404\", \"Not Here\"); exit;\n\
          }}\n\
