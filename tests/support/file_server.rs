@@ -1,6 +1,6 @@
 //! A web server of the test's own on loopback: it serves files by ranges, slowly, and lies as asked.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -15,6 +15,7 @@ pub struct Asked {
     /// The first byte of the range, if one is asked for.
     pub from: Option<u64>,
     pub if_range: Option<String>,
+    pub body: Vec<u8>,
 }
 
 /// What is sent.
@@ -72,6 +73,7 @@ fn serve(stream: &TcpStream, script: &Script, log: &Mutex<Vec<Asked>>) -> std::i
         path: words.next().unwrap_or_default(),
         ..Asked::default()
     };
+    let mut length = 0;
     loop {
         let mut field = String::new();
         reader.read_line(&mut field)?;
@@ -81,10 +83,13 @@ fn serve(stream: &TcpStream, script: &Script, log: &Mutex<Vec<Asked>>) -> std::i
                 let from = value.trim_start_matches("bytes=").trim_end_matches('-');
                 asked.from = Some(from.parse().unwrap());
             }
+            "content-length" => length = value.parse().unwrap(),
             "if-range" => asked.if_range = Some(value.to_owned()),
             _ => (),
         }
     }
+    asked.body = vec![0; length];
+    reader.read_exact(&mut asked.body)?;
     log.lock().unwrap().push(asked.clone());
     let reply = script(&asked);
     let mut stream = stream;

@@ -146,7 +146,7 @@ fn config(address: SocketAddr, algorithm: &str, tls: &str, next: Option<SocketAd
         None => "sl_send_reply(\"404\", \"Nobody\"); exit;".to_owned(),
     };
     let modules =
-        "tm sl rr pv maxfwd outbound usrloc registrar textops siputils auth xhttp websocket"
+        "tm sl rr pv maxfwd outbound usrloc registrar textops siputils nathelper auth xhttp websocket"
             .split(' ');
     let modules: String = modules.map(|module| format!("loadmodule \"{module}.so\"\n")).collect();
     format!(
@@ -158,12 +158,21 @@ fn config(address: SocketAddr, algorithm: &str, tls: &str, next: Option<SocketAd
          modparam(\"registrar\", \"min_expires\", 60)\n\
          modparam(\"registrar\", \"outbound_mode\", 1)\n\
          modparam(\"registrar\", \"flow_timer\", 30)\n\
+         modparam(\"nathelper|registrar\", \"received_avp\", \"$avp(received)\")\n\
          modparam(\"auth\", \"algorithm\", \"{algorithm}\")\n\
          request_route {{\n\
+         force_rport();\n\
+         # A page has no address that could be called: the connection is remembered in its Contact.\n\
+         if ($ct =~ \"\\.invalid\") {{\n\
+           if (is_method(\"REGISTER\")) fix_nated_register(); else add_contact_alias();\n\
+         }}\n\
          if (!mf_process_maxfwd_header(\"10\")) {{ sl_send_reply(\"483\", \"Too Many Hops\"); exit; }}\n\
          if (is_method(\"CANCEL\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
          if (has_totag()) {{\n\
-           if (loose_route()) {{ t_relay(); exit; }}\n\
+           if (loose_route()) {{\n\
+             if ($du == \"\") handle_ruri_alias();\n\
+             t_relay(); exit;\n\
+           }}\n\
            if (is_method(\"ACK\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
            sl_send_reply(\"404\", \"Not Here\"); exit;\n\
          }}\n\

@@ -8,6 +8,7 @@
 
 pub mod appliance;
 pub mod baresip;
+pub mod chromium;
 pub mod counters;
 pub mod folder;
 pub mod kamailio;
