@@ -151,7 +151,7 @@ fn config(address: SocketAddr, algorithm: &str, tls: &str, next: Option<SocketAd
     let modules: String = modules.map(|module| format!("loadmodule \"{module}.so\"\n")).collect();
     format!(
         "#!KAMAILIO\n\
-         debug=1\nlog_stderror=yes\nchildren=2\ntcp_children=2\nauto_aliases=no\n\
+         debug=1\nlog_stderror=yes\nchildren=2\ntcp_children=2\nauto_aliases=no\nalias=\"{REALM}\"\n\
          listen=udp:{address}\nlisten=tcp:{address}\n\
          tcp_accept_no_cl=yes\n\
          {tls}{modules}\
