@@ -84,6 +84,24 @@ fn a_call_that_is_to_be_replaced_there_is_named_as_it_was() {
     assert!(!referral.is_at_peer);
 }
 
+/// A telephone of the same house has a port of its own; whom a proxy serves is reached by the proxy.
+#[test]
+fn whom_the_peer_names_is_looked_for_where_the_address_leads() {
+    for (route, port) in [(None, 5_099), (Some("Record-Route: <sip:192.0.2.7:5070;lr>"), 5_070)] {
+        let mut bench = Bench::new();
+        let invite = Script::new("INVITE").body(SDP);
+        let invite = route.into_iter().fold(invite, |invite, route| invite.header(route));
+        let leg = bench.ringing(&invite);
+        bench.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
+        let tag = bench.one().tag("To").to_owned();
+        bench.receive(&Script::new("ACK").tagged(&tag).branch("z9hG4bKack").text());
+        bench.take_events();
+        bench.receive(&refer(&tag, &["Refer-To: <sip:ben@192.0.2.7:5099>"]).text());
+        let peer = wanted(&mut bench).flow.peer;
+        assert_eq!(peer, std::net::SocketAddr::from(([192, 0, 2, 7], port)));
+    }
+}
+
 #[test]
 fn a_second_wish_waits_for_the_end_of_the_first_and_a_refused_one_leaves_nothing() {
     let mut bench = Bench::new();
