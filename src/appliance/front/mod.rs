@@ -93,10 +93,7 @@ pub fn run(
         .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
-    let identity = Identity::new().map_err(|error| StartError::System {
-        what: "cannot make a certificate",
-        source: std::io::Error::other(error),
-    })?;
+    let identity = identity()?;
     let messages = open_messages(paths)?;
     let flights = open_flights(config, paths)?;
 
@@ -116,7 +113,6 @@ pub fn run(
     let speakers = settings::speakers(config, &call.tongues);
     let list = rendered_phrases(&call.tongues);
     let languages: Vec<LanguageCode> = call.tongues.iter().map(|tongue| tongue.code).collect();
-    let rules = config.language_rules(call.tongues.default_one().code);
     let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
     let dialler = open_dialler(config, paths, &mut standing);
@@ -138,10 +134,10 @@ pub fn run(
         on_machine: config.on_machine,
         board: Arc::clone(&board),
         entropy,
-        call,
         admission: config.admission(),
         media_address,
-        languages: rules,
+        languages: config.language_rules(call.tongues.default_one().code),
+        call,
         referrals: config.inbound.refer,
         flights,
     };
@@ -181,6 +177,12 @@ pub fn run(
     drop::<AudioThread>(audio);
     tracing::info!("stopped");
     outcome
+}
+
+/// What this process shows in handshakes of media.
+fn identity() -> Result<Identity, StartError> {
+    let made = Identity::new().map_err(std::io::Error::other);
+    made.map_err(system("cannot make a certificate"))
 }
 
 /// What the owner looks for first: where calls and the page are, and by which files.
