@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use attendant::base::pcm::{FRAME_SAMPLES, Frame};
-use attendant::base::{Entropy, Private, SrtpKey, SrtpSuite, UtteranceId};
+use attendant::base::{Entropy, Private, Protection, SrtpKey, SrtpSuite, UtteranceId};
 use attendant::call::media::{
     Datagram, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout, Settings, Sink,
 };
@@ -82,6 +82,8 @@ impl Playout for Tape<'_> {
 struct Sent(Vec<(Path, Vec<u8>)>);
 
 impl Sink for Sent {
+    fn handshake(&mut self, _: &Datagram<'_>) {}
+
     fn datagram(&mut self, path: Path, _: SocketAddr, bytes: &[u8]) {
         self.0.push((path, bytes.to_vec()));
     }
@@ -93,6 +95,8 @@ impl Sink for Sent {
 struct Gone;
 
 impl Sink for Gone {
+    fn handshake(&mut self, _: &Datagram<'_>) {}
+
     fn datagram(&mut self, _: Path, _: SocketAddr, bytes: &[u8]) {
         black_box(bytes);
     }
@@ -122,7 +126,7 @@ fn plan(codec: Codec, to: SocketAddr) -> Plan {
         ptime_ms: 20,
         sends: true,
         receives: true,
-        keying: None,
+        protection: Protection::Plain,
     }
 }
 

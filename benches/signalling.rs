@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use attendant::base::Entropy;
 use attendant::codec::Codec;
-use attendant::sdp::{self, Keys, Local, Offering, Srtp};
+use attendant::sdp::{self, Keys, Local, OfferedKeys, Offering, Srtp};
 use attendant::sip::message::{Carriage, parse};
 use attendant::sip::{Command, Event, Flow, Input, LegId, Output, Settings, UserAgent};
 
@@ -46,9 +46,11 @@ pub fn measure(table: &mut Table) {
 
 fn answer() -> Vec<u8> {
     let codecs = vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma];
-    let offering = Offering { codecs, dtmf: true, ptime_ms: 20, srtp: Srtp::Off };
+    let offering =
+        Offering { codecs, dtmf: true, ptime_ms: 20, srtp: Srtp::Off, keys: OfferedKeys::Sdes };
     let keys = Keys::random(&mut Entropy::new([7; 32]));
-    let local = Local { address: address("192.0.2.1:0").ip(), port: 16_384, id: 42, keys };
+    let local =
+        Local { address: address("192.0.2.1:0").ip(), port: 16_384, id: 42, keys, handshake: None };
     let answer = sdp::answer(OFFER.as_bytes(), &offering, &local, 1, false);
     answer.expect("an offer with every codec").body
 }

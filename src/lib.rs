@@ -18,6 +18,7 @@
 //! | [`codec`] | G.711, G.722, Opus, resampling, concealment |
 //! | [`sip`] | messages, transactions, dialogs, user agent (sans-IO) |
 //! | [`sdp`] | offer and answer |
+//! | [`association`] | ICE and DTLS: the way to a peer, and keys with it (sans-IO) |
 //! | [`rtp`] | packets, jitter buffer, RTCP, telephone-events |
 //! | [`listen`] | VAD, endpointing, reading the recogniser |
 //! | [`converse`] | playbook and conversation |
@@ -37,6 +38,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod appliance;
+pub mod association;
 pub mod base;
 pub mod call;
 pub mod cli;

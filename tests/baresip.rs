@@ -145,11 +145,16 @@ fn answers(transport: &str, srtp: &str, encryption: &str) -> Option<(Option<Stri
         "" => ";answermode=auto".to_owned(),
         name => format!(";answermode=auto;mediaenc={name}"),
     };
-    let module = if encryption.is_empty() { "" } else { "module srtp.so\n" };
+    let (module, keys) = match encryption {
+        "" => ("", "sdes"),
+        "dtls_srtp" => ("module dtls_srtp.so\n", "dtls"),
+        _ => ("module srtp.so\n", "sdes"),
+    };
     let way = (transport, "PCMU/8000/1");
     let callee = Baresip::start_as("callee", address, way, &parameters, module);
     let made = Command::new(env!("CARGO_BIN_EXE_attendant"))
         .args(["call", callee.uri(), "--json", "--max-seconds", "4", "--srtp", srtp])
+        .args(["--srtp-keys", keys])
         .output()
         .unwrap();
     let report: Value = serde_json::from_slice(&made.stdout).unwrap();
@@ -171,6 +176,8 @@ fn our_offers_with_keys_are_understood_and_are_no_harm_to_who_knows_none() {
         ("required", "srtp", Some(true)),
         ("optional", "srtp", Some(true)),
         ("optional", "", Some(false)),
+        ("required", "dtls_srtp", Some(true)),
+        ("optional", "dtls_srtp", Some(true)),
         ("off", "srtp", Some(false)),
         ("required", "", None),
     ] {
@@ -206,6 +213,50 @@ fn encrypted_sound_is_understood_both_ways() {
                 caller.event("CALL_ESTABLISHED", ANSWER);
                 let record = talk(appliance, sounds, caller, &user);
                 assert_eq!(record["srtp"], "AES_CM_128_HMAC_SHA1_80", "{record:#}");
+                let rtp = &record["rtp"];
+                assert!(is_clean(rtp) && rtp["packets_lost"] == 0, "{user}: {rtp}");
+            });
+        }
+    });
+}
+
+/// baresip with keys by DTLS, with or without ICE, RTP and RTCP on one port or on two.
+fn shaking_hands(appliance: &Appliance, user: &str, way: (&str, &str), has_ice: bool) -> Baresip {
+    let mux = if has_ice || way.0 == "udp" { "yes" } else { "no" };
+    let lines = format!(
+        "module dtls_srtp.so\nrtcp_mux {mux}\nsip_cafile {}\n{}",
+        appliance.certificate().display(),
+        if has_ice { "module ice.so\n" } else { "" },
+    );
+    let parameters = format!(";mediaenc=dtls_srtp{}", if has_ice { ";medianat=ice" } else { "" });
+    Baresip::start_as(user, appliance.sip.ip(), way, &parameters, &lines)
+}
+
+#[test]
+fn keys_by_dtls_and_a_way_by_ice_are_understood_both_ways() {
+    if !is_installed() {
+        return;
+    }
+    let sounds = Sounds::new();
+    let appliance = Setup::default().secure().with("media", "srtp = \"required\"").start();
+    let calls = [
+        ("udp", "PCMU/8000/1", false),
+        ("tcp", "opus/48000/2", false),
+        ("tls", "G722/16000/1", true),
+    ];
+    std::thread::scope(|scope| {
+        for (transport, codec, has_ice) in calls {
+            let (appliance, sounds) = (&appliance, &sounds);
+            scope.spawn(move || {
+                let user = format!("dtls-{transport}");
+                let mut caller = shaking_hands(appliance, &user, (transport, codec), has_ice);
+                let target =
+                    if transport == "tls" { appliance.secure_uri() } else { appliance.uri() };
+                caller.command("dial", &target);
+                caller.event("CALL_ESTABLISHED", ANSWER);
+                let record = talk(appliance, sounds, caller, &user);
+                assert!(record["srtp"].is_string(), "{record:#}");
+                println!("{user}: {} {}", record["srtp"], record["greeting_delay_ms"]);
                 let rtp = &record["rtp"];
                 assert!(is_clean(rtp) && rtp["packets_lost"] == 0, "{user}: {rtp}");
             });

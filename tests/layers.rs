@@ -11,8 +11,9 @@ use std::path::Path;
 
 /// The arrows: a module and what it may import of ours besides itself. `call` and the shells
 /// stand in `ANYTHING`.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("base", &[]),
+    ("association", &["base"]),
     ("codec", &["base"]),
     ("sip", &["base"]),
     ("trunk", &["base", "sip"]),

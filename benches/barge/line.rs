@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attendant::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame};
-use attendant::base::{Entropy, Private, UtteranceId};
+use attendant::base::{Entropy, Private, Protection, UtteranceId};
 use attendant::call::media::{
     Datagram, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout, Settings, Sink,
     fade,
@@ -121,6 +121,8 @@ struct Kept {
 }
 
 impl Sink for Kept {
+    fn handshake(&mut self, _: &Datagram<'_>) {}
+
     fn datagram(&mut self, path: Path, _: SocketAddr, bytes: &[u8]) {
         self.out.push((path, bytes.to_vec()));
     }
@@ -145,7 +147,7 @@ fn plan(to: SocketAddr) -> Plan {
         ptime_ms: 20,
         sends: true,
         receives: true,
-        keying: None,
+        protection: Protection::Plain,
     }
 }
 

@@ -17,7 +17,7 @@ use attendant::converse::people::WeekMinute;
 use attendant::converse::playbook::SHIPPED;
 use attendant::converse::{self, Playbook};
 use attendant::listen::{self, Recognition};
-use attendant::sdp::{Offering, Srtp};
+use attendant::sdp::{OfferedKeys, Offering, Srtp};
 use attendant::sip::{self, Flow, LegId};
 
 use crate::pauses::recogniser::Ears;
@@ -117,6 +117,8 @@ impl Side {
                 port: own_port,
                 id: 1,
                 srtp: None,
+                keys: None,
+                fingerprint: None,
                 seed: Private::default(),
             },
             manner: Manner::plain(LanguageCode::ENGLISH),
@@ -128,6 +130,7 @@ impl Side {
                 dtmf: true,
                 ptime_ms: 20,
                 srtp: Srtp::Optional,
+                keys: OfferedKeys::Sdes,
             },
             answer_after: Duration::ZERO,
             listen: listen::Settings::default(),
@@ -164,6 +167,7 @@ impl Side {
                     return;
                 }
                 Output::Sip(_)
+                | Output::Associate(_)
                 | Output::ApplyMedia(_)
                 | Output::StopMedia
                 | Output::SendDigits(_)

@@ -15,7 +15,7 @@ use attendant::codec::Codec;
 use attendant::converse::people::WeekMinute;
 use attendant::converse::{self, Playbook, fixed_phrases};
 use attendant::listen::{self, Ours, Urgency, Vad};
-use attendant::sdp::{Offering, Srtp};
+use attendant::sdp::{OfferedKeys, Offering, Srtp};
 use attendant::sip::{self, Flow, LegId};
 
 use super::corpus::{Asked, line_noise};
@@ -114,6 +114,8 @@ impl Desk {
                 port: 20_000,
                 id: 1,
                 srtp: None,
+                keys: None,
+                fingerprint: None,
                 seed: Private::default(),
             },
             manner: Manner::plain(LanguageCode::ENGLISH),
@@ -125,6 +127,7 @@ impl Desk {
                 dtmf: true,
                 ptime_ms: 20,
                 srtp: Srtp::Optional,
+                keys: OfferedKeys::Sdes,
             },
             answer_after: Duration::ZERO,
             listen: settings.clone(),
@@ -231,6 +234,7 @@ impl Desk {
                     return;
                 }
                 Output::Sip(_)
+                | Output::Associate(_)
                 | Output::StartMedia(_)
                 | Output::ApplyMedia(_)
                 | Output::StopMedia

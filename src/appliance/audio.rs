@@ -22,7 +22,8 @@ mod playing;
 use self::playing::{Source, Voice};
 use super::realtime::{self, Clocks, Moment, Refusal};
 use super::rings::{
-    AudioCommand, AudioEvent, AudioEventKind, AudioPlace, AudioSide, Place, Shared, Waker,
+    AudioCommand, AudioEvent, AudioEventKind, AudioPlace, AudioSide, HandshakeDatagram, Place,
+    Shared, Waker,
 };
 use super::rtp_socket::{Channel, ReceiveBuffer, RtpSockets};
 use crate::base::pcm::FRAME_MS;
@@ -98,14 +99,14 @@ enum Occupant {
     Nobody,
     Call {
         call: CallId,
-        sockets: RtpSockets,
+        sockets: Arc<RtpSockets>,
         voice: Voice,
         ticks: u32,
     },
     /// The media is over and the ring of events was full when it was to be told.
     Leaving {
         call: CallId,
-        sockets: RtpSockets,
+        sockets: Arc<RtpSockets>,
     },
 }
 
@@ -170,6 +171,8 @@ impl Audio {
         let place = match &command {
             AudioCommand::Start { place, .. }
             | AudioCommand::Apply { place, .. }
+            | AudioCommand::Secure { place, .. }
+            | AudioCommand::Steer { place, .. }
             | AudioCommand::Press { place, .. }
             | AudioCommand::Stop { place } => *place,
         };
@@ -180,6 +183,10 @@ impl Audio {
                 seat.occupant = Occupant::Call { call, sockets, voice: Voice::default(), ticks: 0 };
             }
             AudioCommand::Apply { plan, .. } => seat.media.apply(moment.now, &plan),
+            AudioCommand::Secure { association, path, keying, .. } => {
+                seat.media.secure(association, path, &keying);
+            }
+            AudioCommand::Steer { route, .. } => seat.media.steer(route),
             AudioCommand::Press { digit, duration, .. } => {
                 // A peer that takes no telephone-events cannot be pressed for.
                 let _ = seat.media.press(digit, duration);
@@ -198,6 +205,7 @@ impl Seat {
                 call,
                 sockets: &sockets,
                 heard: &mut self.rings.heard,
+                handshake: &mut self.rings.handshake,
                 events,
                 shared,
                 told: Told::default(),
@@ -242,6 +250,7 @@ impl Seat {
                     call: *call,
                     sockets,
                     heard: &mut self.rings.heard,
+                    handshake: &mut self.rings.handshake,
                     events,
                     shared,
                     told: Told::default(),
@@ -294,6 +303,7 @@ struct Outlet<'a> {
     call: CallId,
     sockets: &'a RtpSockets,
     heard: &'a mut Producer<HeardFrame>,
+    handshake: &'a mut Producer<HandshakeDatagram>,
     events: &'a mut Producer<AudioEvent>,
     shared: &'a Shared,
     told: Told,
@@ -348,6 +358,14 @@ impl Sink for Outlet<'_> {
 
     fn heard(&mut self, frame: &HeardFrame) {
         if self.heard.push(*frame).is_err() {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn handshake(&mut self, datagram: &Datagram<'_>) {
+        let is_full =
+            HandshakeDatagram::of(datagram).is_none_or(|d| self.handshake.push(d).is_err());
+        if is_full {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -4,13 +4,16 @@
 //! of the last one back, so that nothing of one call is ever heard in another.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::appliance::rings::{AudioCommand, AudioEvent, NetSide, Place};
-use crate::appliance::rtp_socket::RtpSockets;
-use crate::base::{CallId, UtteranceId};
-use crate::call::media::{HeardFrame, Plan};
+use crate::appliance::rings::{AudioCommand, AudioEvent, HandshakeDatagram, NetSide, Place};
+use crate::appliance::rtp_socket::{Channel, RtpSockets};
+use crate::base::handshake::Route;
+use crate::base::{CallId, Keying, UtteranceId};
+use crate::call::media::{HeardFrame, Path, Plan};
 use crate::speak::PlayoutFrame;
 
 #[derive(Debug)]
@@ -19,10 +22,12 @@ enum Use {
     /// Given to a call whose media has not begun; the sockets wait here.
     Reserved {
         call: CallId,
-        sockets: RtpSockets,
+        sockets: Arc<RtpSockets>,
     },
+    /// The audio thread has the sockets, too.
     Playing {
         call: CallId,
+        sockets: Arc<RtpSockets>,
     },
     /// Asked to stop.
     Stopping,
@@ -56,7 +61,7 @@ impl Places {
     pub fn reserve(&mut self, call: CallId, sockets: RtpSockets) -> Option<Place> {
         let mut places = self.uses.iter_mut().zip(0..);
         let (used, number) = places.find(|(used, _)| matches!(used, Use::Free))?;
-        *used = Use::Reserved { call, sockets };
+        *used = Use::Reserved { call, sockets: Arc::new(sockets) };
         Some(Place(number))
     }
 
@@ -64,7 +69,7 @@ impl Places {
         let Some(used) = self.uses.get_mut(usize::from(place.0)) else { return };
         match std::mem::replace(used, Use::Free) {
             Use::Reserved { call, sockets } => {
-                *used = Use::Playing { call };
+                *used = Use::Playing { call, sockets: Arc::clone(&sockets) };
                 self.command(AudioCommand::Start { place, call, sockets, plan });
             }
             other => *used = other,
@@ -75,6 +80,34 @@ impl Places {
         if matches!(self.uses.get(usize::from(place.0)), Some(Use::Playing { .. })) {
             self.command(AudioCommand::Apply { place, plan });
         }
+    }
+
+    /// Gives a playing call the keys of its handshake.
+    pub fn secure(&mut self, place: Place, association: u32, path: Path, keying: Keying) {
+        self.command(AudioCommand::Secure { place, association, path, keying });
+    }
+
+    /// Tells a playing call where ICE has found its peer.
+    pub fn steer(&mut self, place: Place, route: Route) {
+        self.command(AudioCommand::Steer { place, route });
+    }
+
+    /// Sends a datagram of a handshake, beside the audio thread. What cannot be sent is lost, as on any
+    /// network.
+    pub fn send(&self, place: Place, channel: Channel, to: SocketAddr, bytes: &[u8]) {
+        if let Some(Use::Reserved { sockets, .. } | Use::Playing { sockets, .. }) =
+            self.uses.get(usize::from(place.0))
+        {
+            sockets.send(channel, to, bytes);
+        }
+    }
+
+    /// The call that plays in a place, and what has come for its handshake.
+    pub fn handshake(&mut self, place: Place) -> Option<(CallId, HandshakeDatagram)> {
+        let index = usize::from(place.0);
+        let Some(Use::Playing { call, .. }) = self.uses.get(index) else { return None };
+        let datagram = self.ends.places.get_mut(index)?.handshake.pop().ok()?;
+        Some((*call, datagram))
     }
 
     /// Ends the media; the place is free at once when there was none.
@@ -97,6 +130,7 @@ impl Places {
             (self.uses.get_mut(index), self.ends.places.get_mut(index))
         {
             while ends.heard.pop().is_ok() {}
+            while ends.handshake.pop().is_ok() {}
             ends.silenced.store(0, Ordering::Release);
             *used = Use::Free;
         }
@@ -117,7 +151,7 @@ impl Places {
     /// The call that plays in a place and its next heard frame.
     pub fn heard(&mut self, place: Place) -> Option<(CallId, HeardFrame)> {
         let index = usize::from(place.0);
-        let Some(Use::Playing { call }) = self.uses.get(index) else { return None };
+        let Some(Use::Playing { call, .. }) = self.uses.get(index) else { return None };
         let frame = self.ends.places.get_mut(index)?.heard.pop().ok()?;
         Some((*call, frame))
     }

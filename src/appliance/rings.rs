@@ -6,12 +6,14 @@
 //! | `commands` | net | audio | [`COMMANDS_PER_PLACE`] a place | the net loop keeps the command and tries again after the next wake-up |
 //! | `events` | audio | net | [`EVENTS_PER_PLACE`] a place | counted and dropped; the end of an utterance and that of a call wait in the place instead |
 //! | `heard`, one a place | audio | net | [`HEARD_FRAMES`] | the frame is dropped and counted: the net loop has been stuck for a second |
+//! | `handshake`, one a place | audio | net | [`HANDSHAKE_DATAGRAMS`] | the datagram is dropped and counted, as a network would lose it: STUN and DTLS send again |
 //! | `playout`, one a place | net | audio | [`PLAYOUT_FRAMES`] | the rest of the utterance waits in `speak::Playout` |
 //!
 //! Beside the rings each place has one number, `silenced`: the audio thread throws away what it
 //! holds of utterances up to it. So barge-in empties a ring from its reading end only.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -21,8 +23,10 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::lateness::Lateness;
 use super::rtp_socket::RtpSockets;
-use crate::base::{CallId, UtteranceId};
-use crate::call::media::{HeardFrame, MediaEvent, Plan, Report};
+use crate::base::handshake::Route;
+use crate::base::limits::{HANDSHAKE_DATAGRAMS, RTP_DATAGRAM_BYTES};
+use crate::base::{CallId, Keying, UtteranceId};
+use crate::call::media::{Datagram, HeardFrame, MediaEvent, Path, Plan, Report};
 use crate::speak::PlayoutFrame;
 
 /// Start, a few changes and stop of a call, and its digits.
@@ -44,12 +48,24 @@ pub enum AudioCommand {
     Start {
         place: Place,
         call: CallId,
-        sockets: RtpSockets,
+        sockets: Arc<RtpSockets>,
         plan: Plan,
     },
     Apply {
         place: Place,
         plan: Plan,
+    },
+    /// A handshake has made keys.
+    Secure {
+        place: Place,
+        association: u32,
+        path: Path,
+        keying: Keying,
+    },
+    /// ICE has found, or lost, the peer.
+    Steer {
+        place: Place,
+        route: Route,
     },
     Press {
         place: Place,
@@ -88,9 +104,38 @@ pub enum AudioEventKind {
     Report(Report),
     /// The place is free again once the sockets are closed, which is for the net thread to do.
     Stopped {
-        sockets: RtpSockets,
+        sockets: Arc<RtpSockets>,
         report: Report,
     },
+}
+
+/// A datagram of STUN or DTLS.
+#[derive(Clone)]
+pub struct HandshakeDatagram {
+    pub path: Path,
+    pub from: SocketAddr,
+    length: usize,
+    bytes: [u8; RTP_DATAGRAM_BYTES],
+}
+
+impl std::fmt::Debug for HandshakeDatagram {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HandshakeDatagram({} bytes)", self.length)
+    }
+}
+
+impl HandshakeDatagram {
+    /// `None` for what no socket gives. RT safe.
+    pub fn of(datagram: &Datagram<'_>) -> Option<Self> {
+        let mut bytes = [0; RTP_DATAGRAM_BYTES];
+        let length = datagram.bytes.len();
+        bytes.get_mut(..length)?.copy_from_slice(datagram.bytes);
+        Some(Self { path: datagram.path, from: datagram.from, length, bytes })
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
 }
 
 /// What both sides read and write without a ring.
@@ -108,6 +153,7 @@ pub struct Shared {
 #[derive(Debug)]
 pub struct NetPlace {
     pub heard: Consumer<HeardFrame>,
+    pub handshake: Consumer<HandshakeDatagram>,
     pub playout: Producer<PlayoutFrame>,
     pub silenced: Arc<AtomicU32>,
 }
@@ -116,6 +162,7 @@ pub struct NetPlace {
 #[derive(Debug)]
 pub struct AudioPlace {
     pub heard: Producer<HeardFrame>,
+    pub handshake: Producer<HandshakeDatagram>,
     pub playout: Consumer<PlayoutFrame>,
     pub silenced: Arc<AtomicU32>,
 }
@@ -172,15 +219,17 @@ pub fn allocate(places: u16) -> io::Result<Rings> {
     let mut audio_places = Vec::with_capacity(count);
     for _ in 0..count {
         let (heard, net_heard) = RingBuffer::new(HEARD_FRAMES);
+        let (handshake, net_handshake) = RingBuffer::new(HANDSHAKE_DATAGRAMS);
         let (net_playout, playout) = RingBuffer::new(PLAYOUT_FRAMES);
         let silenced = Arc::new(AtomicU32::new(0));
         let net_silenced = Arc::clone(&silenced);
         net_places.push(NetPlace {
             heard: net_heard,
+            handshake: net_handshake,
             playout: net_playout,
             silenced: net_silenced,
         });
-        audio_places.push(AudioPlace { heard, playout, silenced });
+        audio_places.push(AudioPlace { heard, handshake, playout, silenced });
     }
     let net = NetSide { commands, events, places: net_places };
     let audio = AudioSide {

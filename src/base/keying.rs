@@ -113,6 +113,35 @@ pub struct Keying {
     pub rx: SrtpKey,
 }
 
+/// How one stream is protected; `H` is what is known of a handshake that brings the keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Protection<H> {
+    /// Not at all.
+    #[default]
+    Plain,
+    /// Under keys that signalling has carried (SDES).
+    Keys(Keying),
+    /// Under keys that come by DTLS, later than what was agreed.
+    Handshake(H),
+}
+
+impl<H> Protection<H> {
+    /// The keys that signalling has carried.
+    pub const fn keying(&self) -> Option<&Keying> {
+        match self {
+            Self::Keys(keying) => Some(keying),
+            Self::Plain | Self::Handshake(_) => None,
+        }
+    }
+
+    pub const fn handshake(&self) -> Option<&H> {
+        match self {
+            Self::Handshake(handshake) => Some(handshake),
+            Self::Plain | Self::Keys(_) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -47,6 +47,33 @@ pub const RTP_DATAGRAMS_PER_TICK: usize = 32;
 /// Streams (SSRCs) under one SRTP key whose replays are known: a telephone system that passes on music and
 /// people by turns has a few. Only the peer itself can begin one.
 pub const SRTP_STREAMS: usize = 16;
+/// Certificates' hashes that are read from a description: each hash of one certificate, or a few.
+pub const SDP_FINGERPRINTS: usize = 8;
+/// Characters of an ICE name or password (RFC 8839 section 5.4), and of a `tls-id` (RFC 8842 section 4).
+pub const SDP_CREDENTIAL_BYTES: usize = 256;
+/// STUN and DTLS datagrams of one call that wait for the net thread: more than a tick brings of a
+/// handshake and of checks. Those of a flood beyond it are dropped.
+pub const HANDSHAKE_DATAGRAMS: usize = 16;
+/// A handshake without the peer's certificate, or without an end, is given up after this long, and the
+/// call with it: nobody listens to silence for longer.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(12);
+/// Handshakes of one call at once, by source, where ICE does not tell who is there. One is kept for the
+/// address of the description.
+pub const HANDSHAKES: usize = 4;
+/// One that hears nothing for this long makes room for another.
+pub const HANDSHAKE_IDLE: Duration = Duration::from_secs(3);
+/// Datagrams that one handshake may take: with all retransmissions a real one has some fifty.
+pub const HANDSHAKE_BUDGET: u32 = 256;
+/// Datagrams that are taken after it, for a last flight that was lost.
+pub const HANDSHAKE_AFTER_BUDGET: u32 = 32;
+/// Bytes of one handshake message, a chain of large certificates.
+pub const HANDSHAKE_MESSAGE_BYTES: usize = 16_384;
+/// Bytes of a fragment of one, the last excepted: nobody cuts smaller.
+pub const HANDSHAKE_FRAGMENT_BYTES: usize = 64;
+/// Messages of one handshake: some twelve of both sides.
+pub const HANDSHAKE_MESSAGES: u16 = 16;
+/// Without a check of the peer's for this long nothing is sent any more (RFC 7675 section 5.1).
+pub const ICE_CONSENT: Duration = Duration::from_secs(30);
 /// Packets that the jitter buffer holds: 1.28 s at 20 ms.
 pub const JITTER_PACKETS: usize = 64;
 /// A peer's address may be learnt within this many packets (reliability rule: RTP bleed).

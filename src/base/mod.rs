@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod entropy;
+pub mod handshake;
 pub mod ids;
 pub mod keying;
 pub mod language;
@@ -15,7 +16,7 @@ pub mod timers;
 
 pub use entropy::Entropy;
 pub use ids::{CallId, UtteranceId, WorkId};
-pub use keying::{Keying, SrtpKey, SrtpSuite};
+pub use keying::{Keying, Protection, SrtpKey, SrtpSuite};
 pub use language::LanguageCode;
 pub use private::Private;
 pub use timers::TimerTable;

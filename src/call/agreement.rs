@@ -6,10 +6,14 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::media::{DtmfPlan, PayloadTypes, Plan};
-use crate::base::{Entropy, Private, SrtpSuite};
+use super::media::{DtmfPlan, Handshake, PayloadTypes, Plan};
+use crate::base::handshake::{Fingerprint, IceCredentials, Setup, Terms};
+use crate::base::{Entropy, Private, Protection, SrtpSuite};
 use crate::codec::EncoderSettings;
-use crate::sdp::{self, Direction, Keys, Local, Negotiated, Offering, Refusal, Revision, Srtp};
+use crate::sdp::{
+    self, Direction, Keys, Local, LocalHandshake, Negotiated, OfferedKeys, Offering, Refusal,
+    Revision, Srtp,
+};
 
 /// Where the peer is to send to, and what is encrypted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +25,12 @@ pub struct LocalMedia {
     pub id: u64,
     /// Whether this call is encrypted; `None`: as the offering says.
     pub srtp: Option<Srtp>,
+    /// How this call's offers bring keys; `None`: as the offering says.
+    #[serde(default)]
+    pub keys: Option<OfferedKeys>,
+    /// Of our certificate; `None`: no keys by DTLS.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
     /// What our keys are made from. A flight record has neither it nor the keys.
     #[serde(skip)]
     pub seed: Private<[u8; 32]>,
@@ -38,21 +48,37 @@ pub struct Agreement {
     /// Those that were, since the last description of ours: until the next one a branch may still answer to
     /// the keys that stand in it.
     given_up: Vec<SrtpSuite>,
+    /// The DTLS association that there is, and its number.
+    association: Option<(u32, Box<Terms>)>,
+    associations: u32,
+    ice_sessions: u32,
 }
 
 impl Agreement {
     pub fn new(offering: Offering, media: &LocalMedia) -> Self {
         let mut entropy = Entropy::new(*media.seed.reveal());
         let keys = Keys::random(&mut entropy);
-        let local = Local { address: media.address, port: media.port, id: media.id, keys };
-        let offering = Offering { srtp: media.srtp.unwrap_or(offering.srtp), ..offering };
+        let handshake = media.fingerprint.clone().map(|fingerprint| LocalHandshake {
+            fingerprint,
+            ice: ice_credentials(media.id, 0, &mut entropy),
+            next_ice: ice_credentials(media.id, 1, &mut entropy),
+            their_ice: None,
+            role: None,
+        });
+        let (address, port, id) = (media.address, media.port, media.id);
+        let local = Local { address, port, id, keys, handshake };
+        let srtp = media.srtp.unwrap_or(offering.srtp);
+        let keys = media.keys.unwrap_or(offering.keys);
         Self {
-            offering,
+            offering: Offering { srtp, keys, ..offering },
             local,
             revision: Revision::default(),
             entropy,
             suite: None,
             given_up: Vec::new(),
+            association: None,
+            associations: 0,
+            ice_sessions: 1,
         }
     }
 
@@ -61,14 +87,30 @@ impl Agreement {
     pub fn with_another(&mut self) -> Self {
         let mut entropy = Entropy::new(self.entropy.seed());
         let keys = Keys::random(&mut entropy);
+        let mut handshake = self.local.handshake.clone();
+        if let Some(ours) = &mut handshake {
+            let id = self.local.id;
+            ours.ice = ice_credentials(id, self.ice_sessions + 1, &mut entropy);
+            ours.next_ice = ice_credentials(id, self.ice_sessions + 2, &mut entropy);
+            (ours.their_ice, ours.role) = (None, None);
+        }
         Self {
             offering: self.offering.clone(),
-            local: Local { keys, ..self.local.clone() },
+            local: Local { keys, handshake, ..self.local.clone() },
             revision: Revision::default(),
             entropy,
             suite: None,
             given_up: Vec::new(),
+            association: None,
+            // Its keys are never taken for those of an association of before.
+            associations: self.associations,
+            ice_sessions: self.ice_sessions + 2,
         }
+    }
+
+    /// The DTLS association that protects the call, with its number: another number is another one.
+    pub fn association(&self) -> Option<(u32, &Terms)> {
+        self.association.as_ref().map(|(number, terms)| (*number, terms.as_ref()))
     }
 
     /// Our answer to the peer's offer.
@@ -92,7 +134,7 @@ impl Agreement {
     /// # Errors
     /// As [`sdp::accept`].
     pub fn accept(&mut self, answer: &[u8]) -> Result<Plan, Refusal> {
-        let negotiated = sdp::accept(&self.offering, &self.local.keys, answer)?;
+        let negotiated = sdp::accept(&self.offering, &self.local, answer)?;
         Ok(self.agreed(&negotiated))
     }
 
@@ -106,18 +148,66 @@ impl Agreement {
     }
 
     fn agreed(&mut self, negotiated: &Negotiated) -> Plan {
-        let suite = negotiated.keying.as_ref().map(|keying| keying.suite);
+        let suite = negotiated.protection.keying().map(|keying| keying.suite);
         let before = std::mem::replace(&mut self.suite, suite);
         if let Some(before) = before.filter(|_| before != suite)
             && !self.given_up.contains(&before)
         {
             self.given_up.push(before);
         }
-        plan(negotiated)
+        let handshake = match &negotiated.protection {
+            Protection::Handshake(terms) => Some(self.associate(terms)),
+            Protection::Plain | Protection::Keys(_) => {
+                self.association = None;
+                self.local.handshake.iter_mut().for_each(|ours| ours.role = None);
+                None
+            }
+        };
+        plan(negotiated, handshake)
+    }
+
+    fn associate(&mut self, terms: &Terms) -> Handshake {
+        let before = self.association.take();
+        let is_new = before.is_none_or(|(_, before)| !terms.continue_association(&before));
+        self.associations += u32::from(is_new);
+        let mut terms = Box::new(terms.clone());
+        // What the other end knows of keys by DTLS it has shown: our later offers have them as well.
+        self.offering.keys = OfferedKeys::Dtls;
+        if let Some(ours) = &mut self.local.handshake {
+            match terms.setup {
+                Setup::Active | Setup::Passive => ours.role = Some(terms.setup),
+                // The association that is put off keeps its side.
+                Setup::HoldConnection => terms.setup = ours.role.unwrap_or(terms.setup),
+            }
+            if let Some(ice) = &terms.ice {
+                ours.their_ice = Some(ice.theirs.clone());
+                if ours.next_ice == ice.ours {
+                    ours.ice = ice.ours.clone();
+                    self.ice_sessions += 1;
+                    ours.next_ice =
+                        ice_credentials(self.local.id, self.ice_sessions, &mut self.entropy);
+                }
+            }
+        }
+        let has_ice = terms.ice.is_some();
+        self.association = Some((self.associations, terms));
+        Handshake { association: self.associations, has_ice }
     }
 }
 
-fn plan(agreed: &Negotiated) -> Plan {
+/// The name is no secret and of the record: a replay has the same. The password is of 128 bits.
+fn ice_credentials(id: u64, session: u32, entropy: &mut Entropy) -> IceCredentials {
+    let fragment = format!("{id:08x}{session:02x}");
+    let password = format!("{}{}", entropy.token(), entropy.token());
+    IceCredentials { fragment, password: Private::new(password) }
+}
+
+fn plan(agreed: &Negotiated, handshake: Option<Handshake>) -> Plan {
+    let protection = match (&agreed.protection, handshake) {
+        (Protection::Keys(keying), _) => Protection::Keys(keying.clone()),
+        (Protection::Handshake(_), Some(handshake)) => Protection::Handshake(handshake),
+        (Protection::Plain, _) | (Protection::Handshake(_), None) => Protection::Plain,
+    };
     Plan {
         remote: Private::new(agreed.remote),
         remote_rtcp: Private::new(agreed.remote_rtcp),
@@ -138,7 +228,7 @@ fn plan(agreed: &Negotiated) -> Plan {
         ptime_ms: agreed.ptime_ms,
         sends: agreed.direction.sends(),
         receives: agreed.direction.receives(),
-        keying: agreed.keying.clone(),
+        protection,
     }
 }
 
@@ -150,11 +240,18 @@ mod tests {
     const KEY: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNk";
 
     fn agreement(srtp: Option<Srtp>) -> Agreement {
-        let offering =
-            Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20, srtp: Srtp::Optional };
+        let offering = Offering {
+            codecs: vec![Codec::Pcmu],
+            dtmf: true,
+            ptime_ms: 20,
+            srtp: Srtp::Optional,
+            keys: OfferedKeys::Sdes,
+        };
         let address = "192.0.2.1".parse().unwrap();
         let seed = Private::new([7; 32]);
-        Agreement::new(offering, &LocalMedia { address, port: 4_000, id: 1, srtp, seed })
+        let fingerprint = Some(Fingerprint::of(b"ours"));
+        let media = LocalMedia { address, port: 4_000, id: 1, srtp, keys: None, fingerprint, seed };
+        Agreement::new(offering, &media)
     }
 
     fn offer(suite: Option<&str>) -> Vec<u8> {
@@ -169,7 +266,7 @@ mod tests {
         let mut agreement = agreement(None);
         let mut key = |suite: Option<&str>| {
             let (_, plan) = agreement.answer(&offer(suite)).unwrap();
-            plan.keying.map(|keying| keying.tx)
+            plan.protection.keying().map(|keying| keying.tx.clone())
         };
         let first = key(Some(long));
         assert!(first.is_some() && key(Some(long)) == first);
@@ -190,6 +287,47 @@ mod tests {
         assert_eq!(agreement(Some(Srtp::Required)).answer(&plain).unwrap_err().status, 488);
         let crypto = offer(Some("AES_CM_128_HMAC_SHA1_80"));
         let (_, plan) = agreement(Some(Srtp::Off)).answer(&crypto).unwrap();
-        assert_eq!(plan.keying, None);
+        assert_eq!(plan.protection, Protection::Plain);
+    }
+
+    #[test]
+    fn an_association_has_a_number_of_its_own_and_ours_keeps_its_names_until_the_peers_change() {
+        let mut agreement = agreement(None);
+        let mut agreed = |certificate: &[u8], ice: &str, setup: &str| {
+            let fingerprint = Fingerprint::of(certificate);
+            let offer = format!(
+                "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 UDP/TLS/RTP/SAVPF 0\r\n\
+                 a=rtcp-mux\r\na=fingerprint:{fingerprint}\r\na=setup:{setup}\r\n\
+                 a=ice-ufrag:{ice}\r\na=ice-pwd:0123456789012345678901\r\n"
+            );
+            agreement.answer(offer.as_bytes()).unwrap();
+            let (number, terms) = agreement.association().unwrap();
+            (number, terms.setup, terms.ice.clone().unwrap().ours)
+        };
+        let first = agreed(b"a", "aaaa", "actpass");
+        assert_eq!((first.0, first.1), (1, Setup::Active));
+        assert_eq!(agreed(b"a", "aaaa", "actpass"), first);
+        assert_eq!(agreed(b"a", "aaaa", "holdconn"), first, "put off, it goes on");
+        let restarted = agreed(b"a", "bbbb", "passive");
+        assert_eq!((restarted.0, restarted.1), (1, Setup::Active));
+        assert!(restarted.2 != first.2 && restarted.2.fragment != first.2.fragment);
+        assert_eq!(agreed(b"b", "bbbb", "actpass").0, 2);
+        assert_eq!((agreed(b"b", "bbbb", "active").0), 3, "the roles have changed");
+        assert_eq!(agreed(b"b", "bbbb", "actpass").1, Setup::Passive);
+        agreement.answer(&offer(None)).unwrap();
+        assert_eq!(agreement.association(), None);
+    }
+
+    #[test]
+    fn who_has_keys_by_dtls_is_offered_them_again() {
+        let mut agreement = agreement(None);
+        let fingerprint = Fingerprint::of(b"a");
+        let offer = format!(
+            "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 UDP/TLS/RTP/SAVP 0\r\n\
+             a=fingerprint:{fingerprint}\r\na=setup:active\r\n"
+        );
+        agreement.answer(offer.as_bytes()).unwrap();
+        let ours = String::from_utf8(agreement.offer()).unwrap();
+        assert!(ours.contains("UDP/TLS/RTP/SAVP") && ours.contains("a=setup:actpass"), "{ours}");
     }
 }

@@ -131,7 +131,7 @@ mod tests {
     use crate::base::Private;
     use crate::call::LocalMedia;
     use crate::codec::Codec;
-    use crate::sdp::{Offering, Srtp};
+    use crate::sdp::{OfferedKeys, Offering, Srtp};
 
     const FITS: &[u8] =
         b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
@@ -140,13 +140,20 @@ mod tests {
         t=0 0\r\nm=audio 40000 RTP/AVP 18\r\n";
 
     fn dialled() -> (Dialling, Agreement) {
-        let offering =
-            Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20, srtp: Srtp::Off };
+        let offering = Offering {
+            codecs: vec![Codec::Pcmu],
+            dtmf: true,
+            ptime_ms: 20,
+            srtp: Srtp::Off,
+            keys: OfferedKeys::Sdes,
+        };
         let media = LocalMedia {
             address: [192, 0, 2, 1].into(),
             port: 20_000,
             id: 7,
             srtp: None,
+            keys: None,
+            fingerprint: None,
             seed: Private::default(),
         };
         let mut agreement = Agreement::new(offering, &media);

@@ -59,6 +59,8 @@ pub enum Cause {
     NotReady,
     /// Offer and answer have no codec in common.
     NoCommonCodec,
+    /// The handshake for the keys of the sound failed, or showed somebody else.
+    NoKeys,
     /// The program is being stopped.
     ShuttingDown,
     /// No ACK came within 64*T1 of our 200 (RFC 3261 section 13.3.1.4).
@@ -107,7 +109,7 @@ impl From<Cause> for Ending {
 
 impl Cause {
     /// Every cause, one refusal standing for all.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::HungUp,
         Self::Cancelled,
         Self::Refused(603),
@@ -122,6 +124,7 @@ impl Cause {
         Self::Overloaded,
         Self::NotReady,
         Self::NoCommonCodec,
+        Self::NoKeys,
         Self::ShuttingDown,
         Self::NoAck,
         Self::MediaTimeout,
@@ -154,7 +157,11 @@ impl Cause {
             | Self::NoCommonCodec
             | Self::EndedByOwner
             | Self::ShuttingDown => By::Us,
-            Self::NoAck | Self::MediaTimeout | Self::SignallingLost | Self::NoAnswer => By::Network,
+            Self::NoAck
+            | Self::NoKeys
+            | Self::MediaTimeout
+            | Self::SignallingLost
+            | Self::NoAnswer => By::Network,
             Self::PortsExhausted | Self::Internal => By::Fault,
         }
     }
@@ -184,6 +191,9 @@ impl Cause {
             Self::Overloaded => (503, "overloaded", "Refused for now: every line was in use."),
             Self::NotReady => (503, "not-ready", "Refused: the speech engine was not ready."),
             Self::NoCommonCodec => (488, "no-common-codec", "Refused: no codec in common."),
+            Self::NoKeys => {
+                (488, "no-keys", "No keys for encrypted sound came about with the other side.")
+            }
             Self::ShuttingDown => (503, "shutting-down", "The program was being stopped."),
             Self::NoAck => (408, "no-ack", "The caller's side never confirmed the answer."),
             Self::MediaTimeout => (408, "media-timeout", "No sound came from the other end."),

@@ -216,7 +216,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::base::Private;
+    use crate::base::{Private, Protection};
     use crate::call::media::PayloadTypes;
     use crate::codec::{Codec, EncoderSettings};
 
@@ -234,7 +234,7 @@ mod tests {
             ptime_ms: 20,
             sends: true,
             receives: true,
-            keying: None,
+            protection: Protection::Plain,
         }
     }
 

@@ -6,10 +6,12 @@
 
 mod passing;
 mod placing;
+mod securing;
 mod succeeding;
 mod telling;
 
 pub use placing::Outgoing;
+pub use securing::Association;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,13 +32,14 @@ use super::voice::{Shelf, Shelved};
 use super::who::Who;
 use super::work::{Work, WorkResult};
 use crate::base::pcm::Frame;
-use crate::base::{CallId, Private, TimerTable, UtteranceId};
+use crate::base::{CallId, Private, SrtpSuite, TimerTable, UtteranceId};
 use crate::converse;
 use crate::converse::people::WeekMinute;
 use crate::listen;
 use crate::sdp::{Offering, Refusal};
 use crate::sip::{self, EndCause, LegId, Warning};
 use crate::speak::PlayoutFrame;
+use securing::Audibility;
 use succeeding::Succession;
 
 /// RFC 3261 section 21.3.3.
@@ -109,6 +112,10 @@ pub enum Input<'a> {
     Relayed(&'a Frame),
     Heard(&'a HeardFrame),
     Media(MediaEvent),
+    /// The handshake of the newest association has made keys of this suite.
+    Secured(SrtpSuite),
+    /// It has not come to an end, or the peer is not who its description says.
+    NotSecured,
     /// The utterance was played to its end.
     Finished(UtteranceId),
     /// All utterances up to `through` are gone; of `utterance` so many frames had been played.
@@ -134,6 +141,9 @@ pub enum Output {
         leg: LegId,
         sdp: Vec<u8>,
     },
+    /// A handshake is to bring the keys of the media, which start or change next. That of another number
+    /// is given up; of the same it goes on, on another way where the terms say so.
+    Associate(Box<Association>),
     StartMedia(Plan),
     ApplyMedia(Plan),
     StopMedia,
@@ -224,6 +234,7 @@ pub struct Call {
     start: Start,
     state: State,
     agreement: Agreement,
+    audibility: Audibility,
     floor: Floor,
     stages: Stages,
     has_key_events: bool,
@@ -285,6 +296,7 @@ impl Call {
             start,
             state,
             agreement,
+            audibility: Audibility::new(),
             floor,
             has_key_events: false,
             who: None,
@@ -378,6 +390,8 @@ impl Call {
                 | MediaEvent::SsrcChanged
                 | MediaEvent::PeerLeft,
             ) => (),
+            Input::Secured(suite) => self.secured(now, suite),
+            Input::NotSecured => self.not_secured(now),
             Input::Heard(frame) => self.heard(now, frame),
             Input::Finished(utterance) => self.floor.finished(now, utterance),
             Input::Silenced { through, utterance, frames } => {
@@ -468,24 +482,22 @@ impl Call {
     }
 
     fn start_media(&mut self, now: Instant, plan: Plan) {
-        self.note_plan(&plan);
-        self.floor.held(now, !plan.sends);
+        self.note_plan(now, &plan);
         self.line.agreed(now, &plan);
         self.out.push_back(Output::StartMedia(plan));
     }
 
-    /// What both the record and the keys must know of it.
-    fn note_plan(&mut self, plan: &Plan) {
+    /// What record, keys and floor must know of it.
+    fn note_plan(&mut self, now: Instant, plan: &Plan) {
         self.keys.agreed(plan.dtmf.is_some());
         self.record.codec = Some(plan.codec);
         self.plan = Some(plan.clone());
         self.has_key_events = plan.dtmf.is_some();
-        self.record.srtp = plan.keying.as_ref().map(|keying| keying.suite);
+        self.protect(now, plan);
     }
 
     fn apply_media(&mut self, now: Instant, plan: Plan) {
-        self.note_plan(&plan);
-        self.floor.held(now, !plan.sends);
+        self.note_plan(now, &plan);
         self.line.agreed(now, &plan);
         self.out.push_back(Output::ApplyMedia(plan));
         self.out.push_back(Output::Recorded);

@@ -9,13 +9,14 @@ use super::language::{Manner, Tongue, Tongues};
 use super::media::{HeardFrame, MediaEvent, Origin};
 use super::record::{Direction, Progress};
 use super::*;
+use crate::base::handshake::Fingerprint;
 use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::base::{CallId, LanguageCode, Private, UtteranceId, WorkId};
 use crate::codec::Codec;
 use crate::converse::people::WeekMinute;
 use crate::converse::{self, Playbook, fixed_phrases};
 use crate::listen::{self, Recognition, Urgency, VadScore};
-use crate::sdp::{Offering, Srtp};
+use crate::sdp::{OfferedKeys, Offering, Srtp};
 use crate::sip::{self, EndCause, Flow, LegId};
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
@@ -30,6 +31,7 @@ mod latency;
 mod line;
 mod model;
 mod partial;
+mod securing;
 mod succeeding;
 mod transfer;
 
@@ -42,6 +44,7 @@ fn settings() -> Settings {
             dtmf: true,
             ptime_ms: 20,
             srtp: Srtp::Optional,
+            keys: OfferedKeys::Sdes,
         },
         answer_after: Duration::ZERO,
         listen: listen::Settings::default(),
@@ -166,6 +169,8 @@ impl Desk {
                 port: 20_000,
                 id: 7,
                 srtp: None,
+                keys: None,
+                fingerprint: Some(Fingerprint::of(b"ours")),
                 seed: Private::default(),
             },
             manner,
@@ -244,6 +249,7 @@ impl Desk {
             match self.call.poll_output() {
                 Output::Sip(command) => self.commands.push_back(command),
                 Output::Invite { leg, sdp } => self.invited = Some((leg, sdp)),
+                Output::Associate(_) => self.media.push("associate"),
                 Output::StartMedia(_) => self.media.push("start"),
                 Output::ApplyMedia(plan) => {
                     self.media.push(if plan.sends { "apply" } else { "hold" });

@@ -15,15 +15,22 @@
 //!    a stranger that was faster than the peer is put out, and sound never goes to a stranger.
 //! 6. Only a new description with another address opens the window again.
 //!
+//! Where ICE finds the peer all this is left to it: the sources that it has validated are heard, and
+//! sound goes where it says (RFC 8445 section 12).
+//!
 //! Packets count that are well-formed RTP of an agreed payload type; the caller sees to that.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use super::packet::Header;
 use super::sequence::Sequence;
+use crate::base::handshake::Route;
 use crate::base::limits;
+
+/// Sound that goes there is not sent.
+pub const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Packets in a row that make a source plausible.
 const RUN: u8 = 3;
@@ -51,7 +58,6 @@ pub struct Latch {
 }
 
 #[derive(Clone)]
-#[expect(clippy::large_enum_variant, reason = "one for each call, in place, made at start")]
 enum State {
     /// Nothing came yet.
     Fresh,
@@ -67,6 +73,8 @@ enum State {
         source: SocketAddr,
         rival: Option<Candidate>,
     },
+    /// By ICE.
+    Steered(Route),
 }
 
 #[derive(Clone, Copy)]
@@ -84,6 +92,7 @@ impl fmt::Debug for Latch {
             State::Learning { .. } => "learning",
             State::Described => "described",
             State::Learnt { .. } => "learnt",
+            State::Steered(_) => "steered",
         };
         write!(f, "Latch({state}, {} ignored)", self.foreign)
     }
@@ -111,6 +120,11 @@ impl Latch {
         Self { described: plain(described), state: State::Fresh, foreign: 0, other_port: 0 }
     }
 
+    /// ICE says where the peer is, from here on until a description says otherwise.
+    pub fn steer(&mut self, route: Route) {
+        self.state = State::Steered(route);
+    }
+
     /// A new description: another address opens the window again, the same one changes nothing.
     pub fn describe(&mut self, described: SocketAddr) {
         let described = plain(described);
@@ -124,6 +138,7 @@ impl Latch {
     pub fn destination(&self) -> SocketAddr {
         match self.state {
             State::Learnt { source, .. } => source,
+            State::Steered(route) => route.to.unwrap_or(NOWHERE),
             State::Fresh | State::Learning { .. } | State::Described => self.described,
         }
     }
@@ -131,7 +146,13 @@ impl Latch {
     /// Whether a report may be believed that came from this address: RTCP has another port than
     /// RTP, which a NAT may have changed as well.
     pub fn is_peer(&self, ip: IpAddr) -> bool {
-        ip.to_canonical() == self.destination().ip()
+        let ip = ip.to_canonical();
+        match &self.state {
+            State::Steered(route) => route.sources.iter().flatten().any(|source| source.ip() == ip),
+            State::Fresh | State::Learning { .. } | State::Described | State::Learnt { .. } => {
+                ip == self.destination().ip()
+            }
+        }
     }
 
     /// Packets that were ignored.
@@ -159,11 +180,14 @@ impl Latch {
     }
 
     fn judge(&mut self, now: Instant, source: SocketAddr, header: &Header) -> Verdict {
+        if let State::Steered(route) = &self.state {
+            return if route.has_source(source) { Verdict::Accept } else { Verdict::Ignore };
+        }
         if source == self.described {
             return self.hear_described(header);
         }
         match &mut self.state {
-            State::Described => Verdict::Ignore,
+            State::Steered(_) | State::Described => Verdict::Ignore,
             State::Learnt { source: learnt, .. } if *learnt == source => Verdict::Accept,
             State::Learnt { .. } => Verdict::Ignore,
             State::Fresh => {
@@ -191,7 +215,7 @@ impl Latch {
     fn hear_described(&mut self, header: &Header) -> Verdict {
         let described = self.described;
         match &mut self.state {
-            State::Described => Verdict::Accept,
+            State::Steered(_) | State::Described => Verdict::Accept,
             State::Fresh | State::Learning { .. } => {
                 self.state = State::Described;
                 Verdict::Accept

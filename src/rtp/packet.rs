@@ -13,7 +13,9 @@ pub const HEADER_BYTES: usize = 12;
 pub enum Protocol {
     Rtp,
     Rtcp,
-    /// STUN, DTLS, TURN, ZRTP or noise.
+    /// STUN or DTLS.
+    Handshake,
+    /// TURN, ZRTP or noise.
     Other,
 }
 
@@ -22,6 +24,7 @@ pub fn protocol(datagram: &[u8]) -> Protocol {
     match datagram {
         [128..=191, 192..=223, ..] => Protocol::Rtcp,
         [128..=191, ..] => Protocol::Rtp,
+        [0..=3 | 20..=63, ..] => Protocol::Handshake,
         _ => Protocol::Other,
     }
 }

@@ -122,16 +122,21 @@ fn is_no_matter(parameter: &str) -> bool {
     parameter.starts_with('-') || hint.is_some_and(is_number)
 }
 
-/// The same description, from which the keys cannot be told: each character of theirs becomes an A, which
-/// leaves it as readable or not as it was.
+/// The same description, from which keys and ICE's passwords cannot be told: each character of theirs
+/// becomes an A, which leaves it as readable or not as it was.
 pub fn without_keys(description: &[u8]) -> Vec<u8> {
-    const BEFORE: &[u8] = b"inline:";
     let mut out = description.to_vec();
+    mask_after(b"inline:", &mut out);
+    mask_after(b"ice-pwd:", &mut out);
+    out
+}
+
+fn mask_after(before: &[u8], out: &mut [u8]) {
     let mut at = 0;
     while let Some(rest) = out.get_mut(at..) {
-        let found = rest.windows(BEFORE.len()).position(|of| of.eq_ignore_ascii_case(BEFORE));
+        let found = rest.windows(before.len()).position(|of| of.eq_ignore_ascii_case(before));
         let Some(found) = found else { break };
-        at += found + BEFORE.len();
+        at += found + before.len();
         let key = out.iter_mut().skip(at).take_while(|byte| !b" \t\r\n|;".contains(byte));
         for byte in key {
             if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/') {
@@ -140,5 +145,4 @@ pub fn without_keys(description: &[u8]) -> Vec<u8> {
             at += 1;
         }
     }
-    out
 }

@@ -25,6 +25,8 @@ pub enum Profile {
     /// Only if there are keys that both know.
     Plain,
     Secure,
+    /// By keys of a handshake (RFC 5764).
+    Handshake,
 }
 
 impl Description {
@@ -110,14 +112,20 @@ impl<'a> MediaLine<'a> {
         self.media.media.eq_ignore_ascii_case("audio")
     }
 
-    /// `None` for what is not RTP by itself, as with keys by DTLS. The feedback of AVPF and SAVPF
-    /// (RFC 4585) we may ignore.
+    /// The values of an attribute of the line, and where it has none of the session.
+    pub fn inherited(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        let of_session = if self.has(name) { &[][..] } else { &self.session.attributes[..] };
+        values(&self.media.attributes, name).chain(values(of_session, name))
+    }
+
+    /// `None` for what is not RTP. The feedback of AVPF and SAVPF (RFC 4585) we may ignore.
     pub fn profile(&self) -> Option<Profile> {
         let named =
             |names: [&str; 2]| names.iter().any(|n| self.media.proto.eq_ignore_ascii_case(n));
         match () {
             () if named(["RTP/AVP", "RTP/AVPF"]) => Some(Profile::Plain),
             () if named(["RTP/SAVP", "RTP/SAVPF"]) => Some(Profile::Secure),
+            () if named(["UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"]) => Some(Profile::Handshake),
             () => None,
         }
     }
@@ -168,8 +176,7 @@ impl<'a> MediaLine<'a> {
         };
         let said = named(&self.media.attributes).or_else(|| named(&self.session.attributes));
         let said = said.unwrap_or_default();
-        let is_ice =
-            self.has("ice-ufrag") || values(&self.session.attributes, "ice-ufrag").count() > 0;
+        let is_ice = self.inherited("ice-ufrag").next().is_some();
         let text = self.connection().map(|c| c.connection_address.as_str());
         let is_nowhere = text.and_then(address).is_some_and(|address| address.is_unspecified());
         if is_nowhere && !is_ice {

@@ -9,6 +9,7 @@
 mod crypto;
 mod description;
 mod formats;
+mod handshake;
 mod offer_answer;
 mod write;
 
@@ -23,7 +24,8 @@ use serde::{Deserialize, Serialize};
 pub use crypto::{Keys, without_keys};
 pub use offer_answer::{accept, answer, offer};
 
-use crate::base::Keying;
+use crate::base::Protection;
+use crate::base::handshake::{Fingerprint, IceCredentials, Setup, Terms};
 use crate::codec::Codec;
 
 /// The media type of a session description in SIP.
@@ -40,9 +42,34 @@ pub struct Offering {
     /// Packet time that we wish for, 10 to 60.
     pub ptime_ms: u32,
     pub srtp: Srtp,
+    /// How our own offers bring keys.
+    #[serde(default)]
+    pub keys: OfferedKeys,
 }
 
-/// Whether sound is encrypted: SRTP under keys in the description (SDES, RFC 4568).
+/// Where the keys that we offer are from; in an answer both are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OfferedKeys {
+    /// They stand in the description (RFC 4568).
+    #[default]
+    Sdes,
+    /// A handshake makes them (RFC 5764). There is no plain offer beside it.
+    Dtls,
+}
+
+impl OfferedKeys {
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "sdes" => Some(Self::Sdes),
+            "dtls" => Some(Self::Dtls),
+            _ => None,
+        }
+    }
+}
+
+/// Whether sound is encrypted: SRTP under keys in the description (SDES, RFC 4568) or of a handshake
+/// (DTLS, RFC 5764).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Srtp {
@@ -77,6 +104,22 @@ pub struct Local {
     /// The session id of `o=`, the same for the life of a dialog.
     pub id: u64,
     pub keys: Keys,
+    /// `None`: no keys by DTLS.
+    pub handshake: Option<LocalHandshake>,
+}
+
+/// What our end says of its handshakes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LocalHandshake {
+    /// Of our certificate.
+    pub fingerprint: Fingerprint,
+    pub ice: IceCredentials,
+    /// Of the session after this one.
+    pub next_ice: IceCredentials,
+    /// The peer's, in the session that there is.
+    pub their_ice: Option<IceCredentials>,
+    /// Our side of the association that there is.
+    pub role: Option<Setup>,
 }
 
 impl fmt::Debug for Local {
@@ -173,17 +216,20 @@ pub struct Negotiated {
     pub ptime_ms: u32,
     pub direction: Direction,
     pub opus: OpusWishes,
-    /// `None`: the sound is not encrypted.
-    pub keying: Option<Keying>,
+    pub protection: Protection<Box<Terms>>,
 }
 
 impl fmt::Debug for Negotiated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { codec, tx_payload_type, ptime_ms, direction, keying, .. } = self;
-        let suite = keying.as_ref().map_or("not encrypted", |keying| keying.suite.name());
+        let Self { codec, tx_payload_type, ptime_ms, direction, protection, .. } = self;
+        let name = match protection {
+            Protection::Plain => "not encrypted",
+            Protection::Keys(keying) => keying.suite.name(),
+            Protection::Handshake(_) => "DTLS",
+        };
         write!(
             f,
-            "Negotiated({codec:?} as {tx_payload_type}, {ptime_ms} ms, {direction:?}, {suite})"
+            "Negotiated({codec:?} as {tx_payload_type}, {ptime_ms} ms, {direction:?}, {name})"
         )
     }
 }

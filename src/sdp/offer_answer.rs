@@ -5,9 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::crypto::{Crypto, Keys};
 use super::description::{Description, MediaLine, Profile};
 use super::formats::{self, Formats};
+use super::handshake::Wishes;
 use super::write::{AudioLine, Text};
-use super::{Answer, Direction, Dtmf, Local, Negotiated, Offering, Refusal, Srtp};
-use crate::base::Keying;
+use super::{
+    Answer, Direction, Dtmf, Local, LocalHandshake, Negotiated, OfferedKeys, Offering, Refusal,
+    Srtp,
+};
+use crate::base::handshake::Terms;
+use crate::base::{Keying, Protection};
 use crate::codec::Codec;
 
 /// Answers `offer` with the first audio line that we can speak, with one of our IP version and one that is
@@ -56,8 +61,8 @@ struct Agreement {
 
 impl Agreement {
     /// The larger the better.
-    const fn rank(&self) -> (bool, bool) {
-        (self.is_reachable, self.crypto.is_some())
+    fn rank(&self) -> (bool, bool) {
+        (self.is_reachable, self.negotiated.protection != Protection::Plain)
     }
 }
 
@@ -67,9 +72,10 @@ fn agree(
     local: &Local,
     is_held: bool,
 ) -> Result<Agreement, Refusal> {
-    let theirs = offered_key(line, offering.srtp)?;
     let described = remote(line)?;
     let remote = reachable(described, local.address.to_canonical());
+    let theirs = offered_key(line, offering.srtp, local, remote)?;
+    let has_ice = theirs.handshake().is_some_and(|terms| terms.ice.is_some());
     let formats = Formats::of(line);
     let codecs = formats.shared(offering);
     let &(tx_payload_type, codec) =
@@ -93,33 +99,75 @@ fn agree(
         ptime_ms: ptime(line, offering),
         direction,
         opus: formats::opus_wishes(line, tx_payload_type),
-        keying: theirs.as_ref().map(|theirs| keying(theirs, &local.keys)),
+        protection: protection(&theirs, &local.keys),
     };
     let ours = |theirs: Crypto| Crypto { key: local.keys.of(theirs.suite).clone(), ..theirs };
-    let is_reachable = described.ip().is_unspecified() || described == remote;
-    Ok(Agreement { negotiated, events, crypto: theirs.map(ours), is_reachable })
+    let crypto = match theirs {
+        Theirs::Key(theirs) => Some(ours(theirs)),
+        Theirs::Nothing | Theirs::Handshake(_) => None,
+    };
+    // ICE finds the way where there is one.
+    let is_reachable = described.ip().is_unspecified() || described == remote || has_ice;
+    Ok(Agreement { negotiated, events, crypto, is_reachable })
 }
 
-/// The peer's key for an encrypted line, the first that we can use; `None` for a plain one.
-fn offered_key(line: MediaLine<'_>, srtp: Srtp) -> Result<Option<Crypto>, Refusal> {
-    let key = || Crypto::usable(line, |_| true);
-    match (line.profile(), srtp) {
-        (Some(Profile::Plain), Srtp::Off) => Ok(None),
-        (Some(Profile::Plain), Srtp::Optional) => Ok(key()),
-        (Some(Profile::Plain), Srtp::Required) => match key() {
-            Some(key) => Ok(Some(key)),
-            None => Err(Refusal::unacceptable(302, "only encrypted RTP is spoken")),
-        },
-        (Some(Profile::Secure), Srtp::Optional | Srtp::Required) => match key() {
-            Some(key) => Ok(Some(key)),
-            None => Err(Refusal::unacceptable(306, "no key that can be used")),
-        },
-        (Some(Profile::Secure) | None, Srtp::Off) => {
-            Err(Refusal::unacceptable(302, "only plain RTP is spoken"))
+/// What protects a line, from the peer's side.
+enum Theirs {
+    Nothing,
+    Key(Crypto),
+    Handshake(Box<Terms>),
+}
+
+impl Theirs {
+    fn handshake(&self) -> Option<&Terms> {
+        match self {
+            Self::Handshake(terms) => Some(terms),
+            Self::Nothing | Self::Key(_) => None,
         }
-        (None, Srtp::Optional | Srtp::Required) => {
-            Err(Refusal::unacceptable(302, "only RTP with keys in the description is spoken"))
+    }
+}
+
+/// The peer's key for an encrypted line, the first that we can use, or its handshake.
+fn offered_key(
+    line: MediaLine<'_>,
+    srtp: Srtp,
+    local: &Local,
+    remote: SocketAddr,
+) -> Result<Theirs, Refusal> {
+    let profile = line.profile().ok_or(Refusal::unacceptable(302, "only RTP is spoken"))?;
+    if srtp == Srtp::Off {
+        return match profile {
+            Profile::Plain => Ok(Theirs::Nothing),
+            Profile::Secure | Profile::Handshake => {
+                Err(Refusal::unacceptable(302, "only plain RTP is spoken"))
+            }
+        };
+    }
+    let key = match profile {
+        Profile::Plain | Profile::Secure => Crypto::usable(line, |_| true).map(Theirs::Key),
+        Profile::Handshake => None,
+    };
+    let handshake = || {
+        let terms = Wishes::offered(line)?.answered(line, local, remote)?;
+        Some(Theirs::Handshake(Box::new(terms)))
+    };
+    match (key.or_else(handshake), profile, srtp) {
+        (Some(theirs), ..) => Ok(theirs),
+        (None, Profile::Plain, Srtp::Off | Srtp::Optional) => Ok(Theirs::Nothing),
+        (None, Profile::Plain, Srtp::Required) => {
+            Err(Refusal::unacceptable(302, "only encrypted RTP is spoken"))
         }
+        (None, Profile::Secure | Profile::Handshake, _) => {
+            Err(Refusal::unacceptable(306, "no key that can be used"))
+        }
+    }
+}
+
+fn protection(theirs: &Theirs, ours: &Keys) -> Protection<Box<Terms>> {
+    match theirs {
+        Theirs::Nothing => Protection::Plain,
+        Theirs::Key(theirs) => Protection::Keys(keying(theirs, ours)),
+        Theirs::Handshake(terms) => Protection::Handshake(terms.clone()),
     }
 }
 
@@ -163,7 +211,11 @@ fn write_answer(
     let mid = offer.lines().nth(chosen).and_then(mid_of);
     let bundle = offer.bundle();
     let is_member = |mid: &&str| bundle.as_ref().is_some_and(|members| members.contains(mid));
-    let mut text = Text::begin(local, version, mid.as_deref().filter(is_member));
+    let terms = agreement.negotiated.protection.handshake().map(AsRef::as_ref);
+    let handshake = local.handshake.as_ref().zip(terms);
+    let handshake = handshake.map(|(ours, terms)| ours.lines(local, Some(terms)));
+    let has_ice = terms.is_some_and(|terms| terms.ice.is_some());
+    let mut text = Text::begin(local, version, mid.as_deref().filter(is_member), has_ice);
     for (index, line) in offer.lines().enumerate() {
         let media = line.media;
         let mid = mid_of(line);
@@ -176,6 +228,7 @@ fn write_answer(
         text.audio(&AudioLine {
             proto: &media.proto,
             crypto: agreement.crypto.as_slice(),
+            handshake: handshake.as_deref().unwrap_or_default(),
             codecs: &agreement.negotiated.rx_payload_types,
             events: &agreement.events,
             has_comfort_noise,
@@ -190,8 +243,11 @@ fn write_answer(
 
 /// Our offer: one audio line with everything that we can do.
 pub fn offer(offering: &Offering, local: &Local, version: u64, direction: Direction) -> Vec<u8> {
-    let mut text = Text::begin(local, version, None);
+    let ours = offered_handshake(offering, local);
+    let handshake = ours.map(|ours| ours.lines(local, None)).unwrap_or_default();
+    let mut text = Text::begin(local, version, None, ours.is_some());
     let (proto, crypto) = match offering.srtp {
+        _ if ours.is_some() => ("UDP/TLS/RTP/SAVP", Vec::new()),
         Srtp::Off => ("RTP/AVP", Vec::new()),
         // RFC 4568 speaks of secure profiles only; a plain one with keys is what telephone systems
         // understand by optional, and one that does not know the lines has nothing to refuse.
@@ -201,6 +257,7 @@ pub fn offer(offering: &Offering, local: &Local, version: u64, direction: Direct
     text.audio(&AudioLine {
         proto,
         crypto: &crypto,
+        handshake: &handshake,
         codecs: &offered_codecs(offering),
         events: &formats::offered_events(offering),
         has_comfort_noise: false,
@@ -212,25 +269,34 @@ pub fn offer(offering: &Offering, local: &Local, version: u64, direction: Direct
     text.finish()
 }
 
+/// What our offers say of a handshake, if they offer one.
+fn offered_handshake<'a>(offering: &Offering, local: &'a Local) -> Option<&'a LocalHandshake> {
+    let is_offered = offering.srtp != Srtp::Off && offering.keys == OfferedKeys::Dtls;
+    local.handshake.as_ref().filter(|_| is_offered)
+}
+
 fn offered_codecs(offering: &Offering) -> Vec<(u8, Codec)> {
     let number = |codec: &Codec| (formats::offered_payload_type(*codec), *codec);
     offering.codecs.iter().map(number).collect()
 }
 
-/// Reads the answer to our [`offer`] of `offered` with `keys`. The peer's order decides; we send its numbers
+/// Reads the answer to our [`offer`] of `offered` from `local`. The peer's order decides; we send its numbers
 /// and receive ours, and its own too where they mean nothing else here.
 ///
 /// # Errors
 /// 400 for what is not a description, 488 when it refuses the line or answers what was not offered.
-pub fn accept(offered: &Offering, keys: &Keys, answer: &[u8]) -> Result<Negotiated, Refusal> {
+pub fn accept(offered: &Offering, local: &Local, answer: &[u8]) -> Result<Negotiated, Refusal> {
     let answer = Description::parse(answer)?;
     let line = answer.lines().find(MediaLine::is_audio);
     let line = line.ok_or(Refusal::unacceptable(304, "no audio answered"))?;
     if line.media.port == 0 {
         return Err(Refusal::unacceptable(304, "audio was refused"));
     }
-    let theirs = answered_key(line, offered.srtp)?;
     let remote = remote(line)?;
+    let theirs = match offered_handshake(offered, local) {
+        Some(_) => answered_handshake(line, local, remote)?,
+        None => answered_key(line, offered.srtp)?.map_or(Theirs::Nothing, Theirs::Key),
+    };
     let formats = Formats::of(line);
     let agreed = formats.codecs.iter().filter(|(_, codec)| offered.codecs.contains(codec));
     let agreed: Vec<(u8, Codec)> = agreed.copied().collect();
@@ -249,8 +315,20 @@ pub fn accept(offered: &Offering, keys: &Keys, answer: &[u8]) -> Result<Negotiat
         ptime_ms: ptime(line, offered),
         direction: line.direction().reversed(),
         opus: formats::opus_wishes(line, tx_payload_type),
-        keying: theirs.as_ref().map(|theirs| keying(theirs, keys)),
+        protection: protection(&theirs, &local.keys),
     })
+}
+
+/// The peer's side of a handshake that we have offered.
+fn answered_handshake(
+    line: MediaLine<'_>,
+    local: &Local,
+    remote: SocketAddr,
+) -> Result<Theirs, Refusal> {
+    let terms = Wishes::of(line).and_then(|wishes| wishes.accepted(line, local, remote));
+    let terms = terms.filter(|_| line.profile() == Some(Profile::Handshake));
+    let terms = terms.ok_or(Refusal::unacceptable(306, "the handshake is not answered"))?;
+    Ok(Theirs::Handshake(Box::new(terms)))
 }
 
 /// The peer's key in an answer. Who answers with a key encrypts, whatever the profile is called, so one
@@ -259,10 +337,15 @@ fn answered_key(line: MediaLine<'_>, srtp: Srtp) -> Result<Option<Crypto>, Refus
     let profile = line
         .profile()
         .ok_or(Refusal::unacceptable(302, "another protocol than RTP is answered"))?;
+    if profile == Profile::Handshake {
+        return Err(Refusal::unacceptable(302, "no handshake was offered"));
+    }
     if srtp == Srtp::Off {
         return match profile {
             Profile::Plain => Ok(None),
-            Profile::Secure => Err(Refusal::unacceptable(302, "only plain RTP was offered")),
+            Profile::Secure | Profile::Handshake => {
+                Err(Refusal::unacceptable(302, "only plain RTP was offered"))
+            }
         };
     }
     let key = Crypto::usable(line, Crypto::answers_ours);

@@ -1,6 +1,7 @@
 //! Offers of real peers' shapes, and what has to come out of them.
 
 mod crypto;
+mod handshake;
 
 use super::*;
 use crate::base::{Entropy, limits};
@@ -11,12 +12,13 @@ fn offering() -> Offering {
         dtmf: true,
         ptime_ms: 20,
         srtp: Srtp::Off,
+        keys: OfferedKeys::Sdes,
     }
 }
 
 fn local() -> Local {
     let keys = Keys::random(&mut Entropy::new([8; 32]));
-    Local { address: "198.51.100.7".parse().unwrap(), port: 16_384, id: 42, keys }
+    Local { address: "198.51.100.7".parse().unwrap(), port: 16_384, id: 42, keys, handshake: None }
 }
 
 fn local_v6() -> Local {
@@ -156,8 +158,8 @@ fn offers_of_real_peers_are_answered() {
         assert_eq!(media_lines(&made.body), [format!("m=audio 16384 RTP/AVP {numbers}")]);
         let dtmf = agreed.dtmf.map(|d| (d.tx_payload_type, d.clock_rate_hz));
         assert_eq!(dtmf, events, "{offer:?}");
-        assert_eq!(agreed.remote, rtp.parse().unwrap());
-        assert_eq!(agreed.remote_rtcp, rtcp.parse().unwrap());
+        assert_eq!(agreed.remote, rtp.parse::<std::net::SocketAddr>().unwrap());
+        assert_eq!(agreed.remote_rtcp, rtcp.parse::<std::net::SocketAddr>().unwrap());
         assert_eq!(agreed.ptime_ms, ptime_ms);
         assert_eq!(agreed.direction, Direction::SendRecv);
         assert!(!agreed.has_rtcp_mux && !agreed.has_comfort_noise);
@@ -186,7 +188,13 @@ fn our_preference_decides_and_every_shared_codec_is_understood() {
     let agreed = answered(&offer).negotiated;
     let expected = [(118, Codec::Opus), (9, Codec::G722), (0, Codec::Pcmu), (8, Codec::Pcma)];
     assert_eq!(agreed.rx_payload_types, expected);
-    let only = Offering { codecs: vec![Codec::Pcma], dtmf: false, ptime_ms: 20, srtp: Srtp::Off };
+    let only = Offering {
+        codecs: vec![Codec::Pcma],
+        dtmf: false,
+        ptime_ms: 20,
+        srtp: Srtp::Off,
+        keys: OfferedKeys::Sdes,
+    };
     let agreed = answer(&offer, &only, &local(), 1, false).unwrap().negotiated;
     assert_eq!(agreed.rx_payload_types, [(8, Codec::Pcma)]);
 }
@@ -316,7 +324,7 @@ fn odd_but_legal_shapes_are_read() {
     ];
     for offer in odd {
         let agreed = answered(offer).negotiated;
-        assert_eq!(agreed.remote, "203.0.113.5:6000".parse().unwrap());
+        assert_eq!(agreed.remote, "203.0.113.5:6000".parse::<std::net::SocketAddr>().unwrap());
         assert_eq!(agreed.codec, Codec::Pcmu);
     }
     let named = sdp(&["m=audio 6000 RTP/AVP 0", "c=IN IP4 media.example.com"]);
@@ -325,7 +333,7 @@ fn odd_but_legal_shapes_are_read() {
     assert_eq!((agreed.remote.port(), agreed.direction), (6000, Direction::SendRecv));
     // A telephone with both IP versions that calls by ours and describes the other.
     let other = answered(&sdp(&["m=audio 6000 RTP/AVP 0", "c=IN IP6 2001:db8::1"])).negotiated;
-    assert_eq!(other.remote, "0.0.0.0:6000".parse().unwrap());
+    assert_eq!(other.remote, "0.0.0.0:6000".parse::<std::net::SocketAddr>().unwrap());
     assert_eq!((other.remote_rtcp.port(), other.direction), (6001, Direction::SendRecv));
 }
 
@@ -376,8 +384,14 @@ fn ipv6_is_spoken_with_ipv6() {
     let offer =
         sdp(&["m=audio 6000 RTP/AVP 0", "c=IN IP6 2001:db8::9", "a=rtcp:7000 IN IP6 2001:db8::a"]);
     let made = answer(&offer, &offering(), &local_v6(), 1, false).unwrap();
-    assert_eq!(made.negotiated.remote, "[2001:db8::9]:6000".parse().unwrap());
-    assert_eq!(made.negotiated.remote_rtcp, "[2001:db8::a]:7000".parse().unwrap());
+    assert_eq!(
+        made.negotiated.remote,
+        "[2001:db8::9]:6000".parse::<std::net::SocketAddr>().unwrap()
+    );
+    assert_eq!(
+        made.negotiated.remote_rtcp,
+        "[2001:db8::a]:7000".parse::<std::net::SocketAddr>().unwrap()
+    );
     assert!(text(&made).contains("c=IN IP6 2001:db8::7\r\n"));
     let held = sdp(&["m=audio 6000 RTP/AVP 0", "c=IN IP4 0.0.0.0"]);
     let made = answer(&held, &offering(), &local_v6(), 1, false).unwrap();
@@ -394,7 +408,7 @@ fn of_two_ip_versions_the_line_that_we_speak_is_taken() {
     ]);
     for (local, remote) in [(local(), "203.0.113.9:6002"), (local_v6(), "[2001:db8::9]:6000")] {
         let made = answer(&offer, &offering(), &local, 1, false).unwrap();
-        assert_eq!(made.negotiated.remote, remote.parse().unwrap());
+        assert_eq!(made.negotiated.remote, remote.parse::<std::net::SocketAddr>().unwrap());
     }
 }
 
@@ -424,12 +438,12 @@ fn an_offer_of_ours_is_understood_by_ourselves() {
     assert_eq!(media_lines(&ours), ["m=audio 16384 RTP/AVP 111 9 0 8 101 110"]);
     let peer = Local { port: 20_000, ..local() };
     let theirs = answer(&ours, &offering(), &peer, 1, false).unwrap();
-    let agreed = accept(&offering(), &local().keys, &theirs.body).unwrap();
+    let agreed = accept(&offering(), &local(), &theirs.body).unwrap();
     assert_eq!((agreed.codec, agreed.tx_payload_type), (Codec::Opus, 111));
     assert_eq!(agreed.rx_payload_types, theirs.negotiated.rx_payload_types);
     let events = Dtmf { tx_payload_type: 110, rx_payload_type: 110, clock_rate_hz: 48_000 };
     assert_eq!(agreed.dtmf, Some(events));
-    assert_eq!(agreed.remote, "198.51.100.7:20000".parse().unwrap());
+    assert_eq!(agreed.remote, "198.51.100.7:20000".parse::<std::net::SocketAddr>().unwrap());
     assert!(agreed.has_rtcp_mux && agreed.direction == Direction::SendRecv);
 }
 
@@ -442,7 +456,7 @@ fn an_answer_with_other_numbers_is_sent_its_own_and_may_send_either() {
         "a=recvonly",
         "m=video 0 RTP/AVP 99",
     ]);
-    let agreed = accept(&offering(), &local().keys, &body).unwrap();
+    let agreed = accept(&offering(), &local(), &body).unwrap();
     assert_eq!((agreed.codec, agreed.tx_payload_type), (Codec::Opus, 97));
     let expected = [(111, Codec::Opus), (0, Codec::Pcmu), (97, Codec::Opus)];
     assert_eq!(agreed.rx_payload_types, expected);
@@ -453,7 +467,13 @@ fn an_answer_with_other_numbers_is_sent_its_own_and_may_send_either() {
 
 #[test]
 fn answers_that_do_not_answer_are_refused() {
-    let pcmu = Offering { codecs: vec![Codec::Pcmu], dtmf: true, ptime_ms: 20, srtp: Srtp::Off };
+    let pcmu = Offering {
+        codecs: vec![Codec::Pcmu],
+        dtmf: true,
+        ptime_ms: 20,
+        srtp: Srtp::Off,
+        keys: OfferedKeys::Sdes,
+    };
     let cases = [
         (sdp(&["m=audio 0 RTP/AVP 0"]), 304),
         (sdp(&["m=video 5000 RTP/AVP 99"]), 304),
@@ -461,9 +481,9 @@ fn answers_that_do_not_answer_are_refused() {
         (sdp(&["m=audio 5000 RTP/SAVP 0"]), 302),
     ];
     for (body, code) in cases {
-        assert_eq!(accept(&pcmu, &local().keys, &body).unwrap_err().warning_code, code);
+        assert_eq!(accept(&pcmu, &local(), &body).unwrap_err().warning_code, code);
     }
-    assert_eq!(accept(&pcmu, &local().keys, b"nonsense").unwrap_err().status, 400);
+    assert_eq!(accept(&pcmu, &local(), b"nonsense").unwrap_err().status, 400);
 }
 
 #[test]
@@ -532,8 +552,8 @@ fn mutated_offers_never_panic() {
         let masked = answer(&without_keys(&bytes), &offering, &local, 1, false);
         assert_eq!(made.is_ok(), masked.is_ok());
         if let Ok(made) = made {
-            accept(&offering, &local.keys, &made.body).map(drop).or_else(tag_of_ours).unwrap();
+            accept(&offering, &local, &made.body).map(drop).or_else(tag_of_ours).unwrap();
         }
-        let _ = accept(&offering, &local.keys, &bytes);
+        let _ = accept(&offering, &local, &bytes);
     }
 }

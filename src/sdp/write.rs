@@ -13,6 +13,8 @@ pub struct AudioLine<'a> {
     /// `RTP/AVP`, `RTP/SAVPF` or the like, as offered.
     pub proto: &'a str,
     pub crypto: &'a [Crypto],
+    /// Attributes of a handshake and its way.
+    pub handshake: &'a [String],
     pub codecs: &'a [(u8, Codec)],
     /// Telephone events: number and clock.
     pub events: &'a [(u8, u32)],
@@ -30,7 +32,7 @@ pub struct Text {
 
 impl Text {
     /// Starts with the session's lines.
-    pub fn begin(local: &Local, version: u64, bundle: Option<&str>) -> Self {
+    pub fn begin(local: &Local, version: u64, bundle: Option<&str>, has_ice: bool) -> Self {
         let mut text = Self { out: String::with_capacity(512), port: local.port };
         let address = match local.address {
             IpAddr::V4(address) => format!("IP4 {address}"),
@@ -44,6 +46,9 @@ impl Text {
         if let Some(mid) = bundle {
             text.line(format_args!("a=group:BUNDLE {mid}"));
         }
+        if has_ice {
+            text.line(format_args!("a=ice-lite"));
+        }
         text
     }
 
@@ -56,6 +61,9 @@ impl Text {
         self.line(format_args!("m=audio {port} {} {}", line.proto, numbers.join(" ")));
         for crypto in line.crypto {
             self.line(format_args!("a=crypto:{}", crypto.value()));
+        }
+        for attribute in line.handshake {
+            self.line(format_args!("a={attribute}"));
         }
         for &(number, codec) in line.codecs {
             let channels = if codec == Codec::Opus { "/2" } else { "" };

@@ -23,7 +23,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::sip_line::{AccountNews, SipLine};
 use crate::base::Entropy;
-use crate::sdp::Srtp;
+use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::{self, AccountId, Flow, Presence, RegistrationFailure, RegistrationNews};
 use crate::trunk::{Account, Callers, Input, Output, Settings, Standing, Status};
 
@@ -97,6 +97,13 @@ impl Accounts {
     pub fn srtp_of(&self, address: IpAddr) -> Option<Srtp> {
         let accounts = self.callers.accounts_at(address);
         accounts.filter_map(|account| self.all.get(account)).map(|held| held.plan.srtp).max()
+    }
+
+    /// How a call to this address brings keys, where that is the address of an account's server: the first
+    /// account decides.
+    pub fn keys_of(&self, address: IpAddr) -> Option<OfferedKeys> {
+        let mut accounts = self.callers.accounts_at(address);
+        accounts.find_map(|account| self.all.get(account)?.plan.keys)
     }
 
     /// The soonest deadline of all.

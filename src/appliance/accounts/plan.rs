@@ -6,7 +6,7 @@ use crate::appliance::config::{self, Config, Place};
 use crate::appliance::credentials;
 use crate::appliance::start_error::StartError;
 use crate::base::Private;
-use crate::sdp::Srtp;
+use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::Transport;
 use crate::sip::digest::Credentials;
 use crate::sip::message::Uri;
@@ -35,6 +35,8 @@ pub struct Plan {
     pub keep_alive: Duration,
     /// Whether calls that its servers bring are encrypted.
     pub srtp: Srtp,
+    /// How calls to them bring keys; `None`: as all do.
+    pub keys: Option<OfferedKeys>,
     /// Where its requests go, the first to be tried first.
     pub places: Vec<Place>,
 }
@@ -93,6 +95,7 @@ fn with_password(account: &config::Account, srtp: Srtp, password: Option<Private
         expires_s: account.expires_s,
         keep_alive: account.keep_alive,
         srtp: account.srtp.unwrap_or(srtp),
+        keys: account.keys,
         places,
     }
 }

@@ -11,7 +11,7 @@ use crate::appliance::config::Place;
 use crate::appliance::sip_socket::{Arrival, Listen, SipSockets, Tls};
 use crate::appliance::trust::Roots;
 use crate::base::Private;
-use crate::sdp::Srtp;
+use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::digest::Credentials;
 use crate::sip::message::Host;
 use crate::sip::{Transport, UserAgent};
@@ -59,6 +59,7 @@ impl Desk {
             expires_s: 300,
             keep_alive: Duration::from_secs(25),
             srtp: Srtp::Required,
+            keys: Some(OfferedKeys::Dtls),
             places: [&[address], further].concat().into_iter().map(place).collect(),
         };
         let (resolver, answers) = Resolver::new(entropy.fork());
@@ -113,6 +114,7 @@ async fn it_registers_says_so_and_takes_it_away_in_the_end() {
     assert_eq!(desk.accounts.srtp_of(server), None);
     desk.start().await;
     assert_eq!(desk.accounts.srtp_of(server), Some(Srtp::Required));
+    assert_eq!(desk.accounts.keys_of(server), Some(OfferedKeys::Dtls));
     assert_eq!(desk.accounts.srtp_of("192.0.2.9".parse().unwrap()), None);
     let (request, from) = desk.asked().await;
     assert!(request.starts_with("REGISTER sip:example.net SIP/2.0\r\n"), "{request}");

@@ -4,7 +4,7 @@ use super::*;
 use crate::appliance::rings::{self, Rings};
 use crate::appliance::rtp_socket::PortRange;
 use crate::base::pcm::{FRAME_SAMPLES, Frame};
-use crate::base::{Private, UtteranceId};
+use crate::base::{Private, Protection, UtteranceId};
 use crate::call::media::Plan;
 use crate::codec::{Codec, EncoderSettings};
 use crate::speak::PlayoutFrame;
@@ -30,7 +30,12 @@ impl Seated {
         let sockets = PortRange::new(ports..=ports + 7).bind(local).unwrap();
         let peer = UdpSocket::bind((local, 0)).unwrap();
         let (port, remote) = (sockets.port(), peer.local_addr().unwrap());
-        let start = AudioCommand::Start { place: PLACE, call: CALL, sockets, plan: plan(remote) };
+        let start = AudioCommand::Start {
+            place: PLACE,
+            call: CALL,
+            sockets: Arc::new(sockets),
+            plan: plan(remote),
+        };
         net.commands.push(start).unwrap();
         Self { audio, net, peer, port, moment: Moment::read() }
     }
@@ -82,7 +87,7 @@ fn plan(remote: SocketAddr) -> Plan {
         ptime_ms: 20,
         sends: true,
         receives: true,
-        keying: None,
+        protection: Protection::Plain,
     }
 }
 

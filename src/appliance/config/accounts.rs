@@ -6,7 +6,7 @@ use super::checked::{Check, Sip};
 use super::file;
 use super::values::{Allowed, allowed, within};
 use crate::base::{Private, limits};
-use crate::sdp::Srtp;
+use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::message::{Host, host_and_port};
 use crate::sip::{Network, Transport};
 use crate::trunk::Referrals;
@@ -53,6 +53,8 @@ pub struct Account {
     pub keep_alive: Duration,
     /// `None`: as for all calls.
     pub srtp: Option<Srtp>,
+    /// The same.
+    pub keys: Option<OfferedKeys>,
 }
 
 /// Who may call.
@@ -146,6 +148,11 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         text => Srtp::try_from(text).map(Some),
     };
     let srtp = check.take(&key("srtp"), &section.srtp, srtp);
+    let keys = match section.keys.as_str() {
+        "" => Ok(None),
+        text => OfferedKeys::try_from(text).map(Some),
+    };
+    let keys = check.take(&key("keys"), &section.keys, keys);
     Some(Account {
         name: name?,
         server: server?,
@@ -160,6 +167,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         expires_s: expires_s?,
         keep_alive: keep_alive?,
         srtp: srtp?,
+        keys: keys?,
     })
 }
 
@@ -309,6 +317,7 @@ mod tests {
             ("caller_id = \"030 123456\"", "caller_id"),
             ("registers = 1", "registers"),
             ("srtp = \"yes\"", "srtp"),
+            ("keys = \"zrtp\"", "keys"),
             ("password = \"x\"", "password"),
         ] {
             let told = faults(&format!("{SOUND}{rest}\n"));

@@ -30,7 +30,7 @@ use crate::codec::Codec;
 use crate::converse::people::People;
 use crate::listen;
 use crate::listen::answered::OnMachine;
-use crate::sdp::Srtp;
+use crate::sdp::{OfferedKeys, Srtp};
 use crate::store::shelf::manifest::Kind;
 use crate::trunk::dialling;
 
@@ -104,6 +104,7 @@ pub struct Media {
     pub ptime: Ptime,
     pub address: Source,
     pub srtp: Srtp,
+    pub keys: OfferedKeys,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -328,8 +329,9 @@ fn media(file: &file::Media, check: &mut Check<'_>) -> Option<Media> {
     let codecs = check.take("media.codecs", &file.codecs, codecs(&file.codecs));
     let address = check.take("media.address", &file.address, media_address(&file.address));
     let srtp = check.take("media.srtp", &file.srtp, file.srtp.as_str().try_into());
+    let keys = check.take("media.keys", &file.keys, file.keys.as_str().try_into());
     let (ports, codecs, ptime) = (ports?, codecs?, ptime?);
-    Some(Media { ports, codecs, ptime, address: address?, srtp: srtp? })
+    Some(Media { ports, codecs, ptime, address: address?, srtp: srtp?, keys: keys? })
 }
 
 fn media_address(text: &str) -> Result<Source, Allowed> {

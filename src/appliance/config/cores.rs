@@ -26,6 +26,7 @@ impl Config {
             dtmf: true,
             ptime_ms: self.media.ptime.ms().into(),
             srtp: self.media.srtp,
+            keys: self.media.keys,
         }
     }
 

@@ -145,9 +145,12 @@ pub struct Media {
     /// The IP address that the other side shall send sound to: `received`, `stun:HOST`, `stun:HOST:PORT`
     /// or an address. Empty: our address on the way to it.
     pub address: String,
-    /// Whether sound is encrypted (SRTP, with keys in the SIP message): `off`, `optional` (as the other
-    /// side wants it) or `required` (a call without is refused).
+    /// Whether sound is encrypted (SRTP, with keys in the SIP message or by DTLS): `off`, `optional` (as
+    /// the other side wants it) or `required` (a call without is refused).
     pub srtp: String,
+    /// Where the keys are from in calls that we make: `sdes` (the SIP message) or `dtls` (a handshake, as
+    /// browsers want it; a call is not made without). In calls that come both are taken.
+    pub keys: String,
 }
 
 impl Default for Media {
@@ -158,6 +161,7 @@ impl Default for Media {
             ptime_ms: 20,
             address: String::new(),
             srtp: "optional".to_owned(),
+            keys: "sdes".to_owned(),
         }
     }
 }
@@ -441,6 +445,8 @@ pub struct Account {
     pub keep_alive_s: i64,
     /// `media.srtp` for calls that its servers bring. Empty: that.
     pub srtp: String,
+    /// `media.keys` for calls that go to its servers. Empty: that.
+    pub keys: String,
 }
 
 impl Default for Account {
@@ -459,6 +465,7 @@ impl Default for Account {
             expires_s: 300,
             keep_alive_s: 25,
             srtp: String::new(),
+            keys: String::new(),
         }
     }
 }

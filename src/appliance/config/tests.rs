@@ -219,7 +219,7 @@ fn a_second_language_has_its_rules_and_the_default_keeps_its_keys() {
     assert_eq!(rules.otherwise, Choice::Language(en));
     assert_eq!(rules.called, [("ru".to_owned(), Choice::Language(ru))]);
     assert_eq!(rules.callers.len(), 3);
-    assert_eq!(rules.listen[0].1, "0.0.0.0:5070".parse().unwrap());
+    assert_eq!(rules.listen[0].1, "0.0.0.0:5070".parse::<std::net::SocketAddr>().unwrap());
     assert!(!config.detects_languages());
     assert_eq!(config.voice_of(ru, false), Voice::Espeak { language: "ru".into() });
     let detecting = from_text("[speech]\nlanguage = \"auto\"\n[[language]]\ncode = \"ru\"\n");

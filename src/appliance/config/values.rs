@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::voices::NeuralVoice;
 use crate::call::admission::WhenFull;
-use crate::sdp::Srtp;
+use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::Transport;
 
 /// One address that takes SIP.
@@ -125,6 +125,14 @@ impl TryFrom<&str> for Srtp {
 
     fn try_from(text: &str) -> Result<Self, Allowed> {
         Self::from_name(text).map_or_else(|| allowed("off, optional or required"), Ok)
+    }
+}
+
+impl TryFrom<&str> for OfferedKeys {
+    type Error = Allowed;
+
+    fn try_from(text: &str) -> Result<Self, Allowed> {
+        Self::from_name(text).map_or_else(|| allowed("sdes or dtls"), Ok)
     }
 }
 

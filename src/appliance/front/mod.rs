@@ -37,6 +37,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc as mpsc_async, watch};
 
 use super::accounts::{Accounts, Resolver};
+use super::associations::Associations;
 use super::audio::{self, AudioThread};
 use super::chance;
 use super::config::Config;
@@ -55,6 +56,7 @@ use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
 use super::sip_socket::{Arrival, ListenError, SipSockets};
 use super::start_error::StartError;
+use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
 use crate::call::{media, render_list};
@@ -90,8 +92,7 @@ pub fn run(
         .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
-    let messages = open_messages(paths)?;
-    let flights = open_flights(config, paths)?;
+    let (messages, flights) = (open_messages(paths)?, open_flights(config, paths)?);
 
     announce(config, config_path, paths);
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
@@ -123,6 +124,7 @@ pub fn run(
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),
+        associations: open_associations()?,
         ports,
         errands: Errands::new(Arc::clone(&engine), speakers.clone())
             .with_model(llm)
@@ -372,6 +374,12 @@ fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError>
         }
         _ => Ok(()),
     }
+}
+
+/// Handshakes of calls, with a certificate that is made now and shown until the end.
+fn open_associations() -> Result<Associations, StartError> {
+    let identity = Identity::new().map_err(std::io::Error::other);
+    identity.map(Associations::new).map_err(system("cannot make a certificate"))
 }
 
 fn open_messages(paths: &Paths) -> Result<MessageLog, StartError> {

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::dialler::Dialler;
 use super::errands::Errands;
 use crate::appliance::accounts::Accounts;
+use crate::appliance::associations::{Associations, News};
 use crate::appliance::engine::EngineEvent;
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
@@ -36,6 +37,7 @@ use crate::base::{CallId, Entropy};
 use crate::call::admission::{self, Readiness};
 use crate::call::flight::Tracked;
 use crate::call::language::{Abilities, Rules};
+use crate::call::media::Plan;
 use crate::call::one_way::Why;
 use crate::call::{self, CallRecord, Cause, OneWay, Shelf};
 use crate::converse::Message;
@@ -54,6 +56,7 @@ const KEY: Duration = Duration::from_millis(100);
 pub struct Parts {
     pub sip: SipLine,
     pub places: Places,
+    pub associations: Associations,
     pub ports: PortRange,
     pub errands: Errands,
     pub accounts: Accounts,
@@ -75,11 +78,20 @@ pub struct Parts {
 
 impl Parts {
     /// What a call wants of its place.
-    fn carry_out(&mut self, id: CallId, place: Place, output: call::Output) {
+    fn carry_out(&mut self, now: Instant, (id, place): (CallId, Place), output: call::Output) {
         match output {
-            call::Output::StartMedia(plan) => self.places.start(place, plan),
-            call::Output::ApplyMedia(plan) => self.places.apply(place, plan),
-            call::Output::StopMedia => self.places.stop(place),
+            call::Output::Associate(association) => {
+                self.associations.associate(now, (id, place), *association, &mut self.places);
+            }
+            call::Output::StartMedia(plan) => {
+                self.keep_association(place, &plan);
+                self.places.start(place, plan);
+            }
+            call::Output::ApplyMedia(plan) => {
+                self.keep_association(place, &plan);
+                self.places.apply(place, plan);
+            }
+            call::Output::StopMedia => self.stop(place),
             call::Output::Silence(through) => self.places.silence(place, through),
             call::Output::Work(work) => self.errands.ask(id, place, work),
             call::Output::SendDigits(digits) => {
@@ -99,6 +111,18 @@ impl Parts {
             | call::Output::Replied(_)
             | call::Output::Timeout(_) => (),
         }
+    }
+
+    /// A handshake is over where what was agreed has none.
+    fn keep_association(&mut self, place: Place, plan: &Plan) {
+        if plan.protection.handshake().is_none() {
+            self.associations.forget(place);
+        }
+    }
+
+    fn stop(&mut self, place: Place) {
+        self.associations.forget(place);
+        self.places.stop(place);
     }
 }
 
@@ -193,7 +217,12 @@ impl Switchboard {
     pub fn deadline(&self) -> Option<Instant> {
         let lines = self.lines.values().filter_map(|line| line.deadline);
         let parts = &self.parts;
-        let others = [parts.sip.deadline(), parts.accounts.deadline(), parts.dialler.deadline()];
+        let others = [
+            parts.sip.deadline(),
+            parts.accounts.deadline(),
+            parts.dialler.deadline(),
+            parts.associations.deadline(),
+        ];
         lines.chain(others.into_iter().flatten()).min()
     }
 
@@ -243,6 +272,8 @@ impl Switchboard {
         while let Some(event) = self.parts.places.event() {
             self.audio_event(now, event);
         }
+        self.parts.associations.receive(now, &mut self.parts.places);
+        self.secure(now);
         for place in self.parts.places.all() {
             while let Some((id, frame)) = self.parts.places.heard(place) {
                 match self.joined_with(id) {
@@ -293,6 +324,8 @@ impl Switchboard {
         let due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         self.parts.sip.timeout(now);
         self.parts.accounts.timeout(now, &mut self.parts.sip);
+        self.parts.associations.timeout(now, &mut self.parts.places);
+        self.secure(now);
         self.signals(now);
         let ids = self.lines.iter().filter(|(_, line)| due(line.deadline)).map(|(id, _)| *id);
         for id in ids.collect::<Vec<_>>() {
@@ -300,6 +333,23 @@ impl Switchboard {
         }
         self.dial_again(now);
         self.settle(now);
+    }
+
+    /// Tells calls of their keys.
+    fn secure(&mut self, now: Instant) {
+        while let Some((id, news)) = self.parts.associations.news() {
+            let input = match news {
+                News::Secured(suite) => {
+                    tracing::debug!(call = %id, suite = suite.name(), "keys by DTLS");
+                    call::Input::Secured(suite)
+                }
+                News::Failed(fault) => {
+                    tracing::warn!(call = %id, reason = fault.name(), "no keys by DTLS");
+                    call::Input::NotSecured
+                }
+            };
+            self.call(now, id, input);
+        }
     }
 
     /// Ends every call.
@@ -383,7 +433,7 @@ impl Switchboard {
                     line.deadline = at;
                     break;
                 }
-                (output, Some(place)) => self.parts.carry_out(id, place, output),
+                (output, Some(place)) => self.parts.carry_out(now, (id, place), output),
                 // The media is over, and with it the talk.
                 (_, None) => (),
             }
@@ -397,7 +447,7 @@ impl Switchboard {
         let is_ended = line.call.is_ended();
         if let Some(place) = line.place {
             if is_ended {
-                self.parts.places.stop(place);
+                self.parts.stop(place);
             }
             if self.parts.places.is_free(place) {
                 line.place = None;

@@ -7,10 +7,11 @@ use std::fmt::Write;
 
 use super::block::fingerprint;
 use crate::base::Private;
+use crate::base::handshake::Terms;
 use crate::call::handover::PutThrough;
 use crate::call::media::Plan;
 use crate::call::record::{CallRecord, Turn};
-use crate::call::state::Output;
+use crate::call::state::{Association, Output};
 use crate::call::work::Work;
 use crate::converse;
 use crate::converse::llm::{self, Chat};
@@ -26,6 +27,7 @@ pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
     Some(match output {
         Output::Sip(command) => format!("sip {}", sip(command)),
         Output::Invite { leg, sdp } => format!("invite {} {}", leg.0, description(sdp)),
+        Output::Associate(association) => format!("associate {}", self::association(association)),
         Output::StartMedia(plan) => format!("start media {}", media(plan)),
         Output::ApplyMedia(plan) => format!("apply media {}", media(plan)),
         Output::StopMedia => "stop media".to_owned(),
@@ -101,6 +103,12 @@ fn media(plan: &Plan) -> String {
     let (rtp, rtcp) = (plan.remote.reveal(), plan.remote_rtcp.reveal());
     // Its `Debug` leaves out the two addresses and the keys, which are in no record, and nothing else.
     format!("to {rtp} {rtcp} {plan:?}")
+}
+
+/// Its `Debug` leaves out the addresses, and the passwords, which are in no record.
+fn association(association: &Association) -> String {
+    let Terms { remote, remote_rtcp, .. } = &association.terms;
+    format!("to {} {} {association:?}", remote.reveal(), remote_rtcp.reveal())
 }
 
 fn work(work: &Work) -> String {

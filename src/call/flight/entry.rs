@@ -12,7 +12,7 @@ use super::FlightError;
 use super::bytes::{Reader, Writer};
 use super::{keyless, sound};
 use crate::base::pcm::{FRAME_SAMPLES, Frame};
-use crate::base::{LanguageCode, Private, UtteranceId, WorkId, limits};
+use crate::base::{LanguageCode, Private, SrtpSuite, UtteranceId, WorkId, limits};
 use crate::call::ending::Cause;
 use crate::call::media::{HeardFrame, MediaEvent, Origin, Report};
 use crate::call::state::Input;
@@ -101,6 +101,8 @@ enum Plain {
     Replaced { leg: sip::LegId, incoming: Box<sip::Incoming> },
     Succeed { leg: sip::LegId, within: Duration },
     Redirected { leg: sip::LegId },
+    Secured(String),
+    NotSecured,
     Work(WorkResult),
     EngineLost,
     EngineBack,
@@ -170,6 +172,8 @@ impl EntryWriter {
             Input::Succeed { leg, within } => {
                 self.plain(now, &Plain::Succeed { leg: *leg, within: *within });
             }
+            Input::Secured(suite) => self.plain(now, &Plain::Secured(suite.name().to_owned())),
+            Input::NotSecured => self.plain(now, &Plain::NotSecured),
             // A record ends where a call is joined with another.
             Input::Relayed(_) | Input::PartnerWaits(_) => {}
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
@@ -286,6 +290,11 @@ impl<'a> Entries<'a> {
                 Ok(Plain::Replaced { leg, incoming }) => Input::Replaced { leg, incoming },
                 Ok(Plain::Redirected { leg }) => Input::Redirected { leg },
                 Ok(Plain::Succeed { leg, within }) => Input::Succeed { leg, within },
+                Ok(Plain::Secured(name)) => match SrtpSuite::from_name(&name) {
+                    Some(suite) => Input::Secured(suite),
+                    None => return Err(FlightError::Malformed("a suite that is none")),
+                },
+                Ok(Plain::NotSecured) => Input::NotSecured,
                 Ok(Plain::Work(WorkResult::Text { recognition, .. }))
                     if !recognition.is_sound() =>
                 {

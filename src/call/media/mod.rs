@@ -1,7 +1,8 @@
 //! One call's sound between the network and the program: what the audio thread runs every 20 ms.
 //!
 //! ```text
-//!  datagram ─▶ SRTP ─▶ RTCP? ─▶ latch ─▶ payload type ─▶ telephone-event ─▶ digits
+//!  datagram ─▶ STUN, DTLS? ─▶ handed on
+//!                      └────▶ SRTP ─▶ RTCP? ─▶ latch ─▶ payload type ─▶ telephone-event ─▶ digits
 //!                                               └───────▶ jitter buffer
 //!  tick:  jitter buffer ─▶ decode, conceal, comfort noise ─▶ 20 ms ─▶ 16 kHz ─▶ keys as tones, VAD, echo ─▶ HeardFrame
 //!         Playout ─▶ 20 ms at 16 kHz ─▶ codec's rate ─▶ encode ─▶ packetise ─▶ SRTP ─▶ datagrams
@@ -27,16 +28,18 @@ mod tests;
 
 pub use fade::fade;
 pub use loudness::{SOUND_DBFS, will_sound};
-pub use plan::{DtmfPlan, PayloadTypes, Plan};
+pub use plan::{DtmfPlan, Handshake, PayloadTypes, Plan};
 pub use report::{HeardFrame, MediaEvent, Origin, Report};
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::base::handshake::Route;
 use crate::base::pcm::Frame;
-use crate::base::{Entropy, UtteranceId};
+use crate::base::{Entropy, Keying, UtteranceId};
 use crate::codec::CodecSet;
 use crate::rtp::Protocol;
+use crate::rtp::latch::NOWHERE;
 use crate::rtp::packet::protocol;
 use control::Control;
 use rx::{Rx, Taken};
@@ -86,6 +89,8 @@ pub trait Sink {
     fn datagram(&mut self, path: Path, to: SocketAddr, bytes: &[u8]);
     fn heard(&mut self, frame: &HeardFrame);
     fn event(&mut self, event: MediaEvent);
+    /// A datagram of a handshake, or of the checks of its way.
+    fn handshake(&mut self, datagram: &Datagram<'_>);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,11 +178,14 @@ impl Media {
     pub fn handle_datagram(&mut self, datagram: Datagram<'_>, sink: &mut impl Sink) {
         let Some(plan) = &self.plan else { return };
         let protocol = protocol(datagram.bytes);
-        let Some(bytes) = self.security.open(protocol, datagram.bytes) else { return };
+        if protocol == Protocol::Handshake && plan.protection.handshake().is_some() {
+            return sink.handshake(&datagram);
+        }
+        let Some(bytes) = self.security.open(protocol, &datagram) else { return };
         let datagram = Datagram { bytes, ..datagram };
         match protocol {
             Protocol::Rtcp => self.control.handle(&mut self.rx, datagram, sink),
-            Protocol::Other => self.rx.count_malformed(),
+            Protocol::Handshake | Protocol::Other => self.rx.count_malformed(),
             Protocol::Rtp => match self.rx.handle_rtp(plan, &mut self.codecs, datagram, sink) {
                 Taken::Nothing => {}
                 Taken::Packet { is_first } => {
@@ -198,7 +206,11 @@ impl Media {
         self.rx.tell_digits(at.now, sink);
         let heard = self.rx.play(plan, &mut self.codecs, at.now, sink);
         sink.heard(&heard);
-        let to = self.rx.latch().destination();
+        // What cannot be encrypted yet is not said yet.
+        let to = match self.security.is_ready() {
+            true => self.rx.latch().destination(),
+            false => NOWHERE,
+        };
         let mut sealing = self.security.sealing(Protocol::Rtp, sink);
         if let Some(utterance) = self.tx.send(plan, &mut self.codecs, to, playout, &mut sealing) {
             let peer_spoke = self.rx.peer_spoke();
@@ -208,6 +220,18 @@ impl Media {
         let mut sealing = self.security.sealing(Protocol::Rtcp, sink);
         self.control.tick(plan, at, &mut self.rx, self.tx.sender(), &mut sealing);
         self.control.watch(self.settings, plan, at.now, sink);
+    }
+
+    /// The keys of a handshake are there. RT safe.
+    pub fn secure(&mut self, association: u32, path: Path, keying: &Keying) {
+        self.security.secure(association, path, keying);
+    }
+
+    /// ICE has found, or lost, the peer. RT safe.
+    pub fn steer(&mut self, route: Route) {
+        if self.plan.as_ref().is_some_and(Plan::has_ice) {
+            self.rx.latch_mut().steer(route);
+        }
     }
 
     /// The network says that what was sent cannot be delivered. RT safe.

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use crate::base::{Keying, Private, limits};
+use crate::base::{Private, Protection, limits};
 use crate::codec::{Codec, EncoderSettings};
 
 /// One call's media as agreed by offer and answer (RFC 3264), from our side.
@@ -31,8 +31,23 @@ pub struct Plan {
     pub sends: bool,
     /// False while we hold the peer or are inactive; sound that comes all the same is heard.
     pub receives: bool,
-    /// The keys of both directions; `None`: the sound is not encrypted.
-    pub keying: Option<Keying>,
+    pub protection: Protection<Handshake>,
+}
+
+impl Plan {
+    /// ICE says where the peer is, and not its description.
+    pub fn has_ice(&self) -> bool {
+        self.protection.handshake().is_some_and(|handshake| handshake.has_ice)
+    }
+}
+
+/// A handshake that brings the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// Another number is another association: the keys of before are none any more.
+    pub association: u32,
+    /// ICE says where the peer is.
+    pub has_ice: bool,
 }
 
 /// The numbers of RFC 4733 telephone-events in both directions.

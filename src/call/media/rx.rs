@@ -8,6 +8,7 @@ use super::plan::Plan;
 use super::report::{HeardFrame, MediaEvent, Origin};
 use super::stretch::{ENOUGH_TO_SHORTEN, InHand};
 use super::{Datagram, Sink};
+use crate::base::handshake::Route;
 use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 use crate::codec::{Codec, CodecSet, ComfortNoise, MAX_PACKET_SAMPLES, Resampler, rtp_time_in};
 use crate::listen::{EchoDetector, KeyTone, Keypad, Ours, Vad, Voices};
@@ -126,6 +127,9 @@ impl Rx {
 
     pub(super) fn start(&mut self, plan: &Plan) {
         self.latch = Latch::new(*plan.remote.reveal());
+        if plan.has_ice() {
+            self.latch.steer(Route::default());
+        }
         self.reception = Reception::default();
         self.jitter.reset();
         self.jitter.restart(plan.codec.clock_rate_hz());
@@ -145,9 +149,14 @@ impl Rx {
 
     pub(super) fn apply(&mut self, before: &Plan, plan: &Plan) {
         let remote = *plan.remote.reveal();
-        // The old way to say hold names no address; the peer stays who it was.
-        if !remote.ip().is_unspecified() {
-            self.latch.describe(remote);
+        match (before.has_ice(), plan.has_ice()) {
+            // What ICE says comes beside the description.
+            (true, true) => {}
+            (false, true) => self.latch.steer(Route::default()),
+            (true, false) => self.latch = Latch::new(remote),
+            // The old way to say hold names no address; the peer stays who it was.
+            (false, false) if remote.ip().is_unspecified() => {}
+            (false, false) => self.latch.describe(remote),
         }
         if before.dtmf.is_some() != plan.dtmf.is_some() {
             self.keypad.reset();

@@ -39,6 +39,8 @@ fn dial_with(subject: Option<&str>, on_machine: OnMachine) -> Desk {
             port: 20_000,
             id: 7,
             srtp: None,
+            keys: None,
+            fingerprint: None,
             seed: Private::default(),
         },
         manner: Manner::plain(LanguageCode::ENGLISH),

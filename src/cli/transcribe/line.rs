@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use crate::base::pcm::{FRAME_MS, Frame};
-use crate::base::{Entropy, Private, UtteranceId};
+use crate::base::{Entropy, Private, Protection, UtteranceId};
 use crate::call::media::{
     Datagram, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout, Settings, Sink,
 };
@@ -82,7 +82,7 @@ fn plan(codec: Codec, remote: SocketAddr) -> Plan {
         ptime_ms: FRAME_MS as u32,
         sends: true,
         receives: true,
-        keying: None,
+        protection: Protection::Plain,
     }
 }
 
@@ -108,6 +108,8 @@ impl Sink for Given {
     }
 
     fn event(&mut self, _event: MediaEvent) {}
+
+    fn handshake(&mut self, _datagram: &Datagram<'_>) {}
 }
 
 #[cfg(test)]

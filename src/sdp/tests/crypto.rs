@@ -1,7 +1,7 @@
 //! Keys in descriptions: what is read of them, what is answered, and what is refused.
 
 use super::*;
-use crate::base::{SrtpKey, SrtpSuite};
+use crate::base::{Protection, SrtpKey, SrtpSuite};
 
 /// 30 bytes, ABC and so on.
 const KEY: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNk";
@@ -26,7 +26,7 @@ fn suite(proto: &str, crypto: &[&str], srtp: Srtp) -> Result<Option<SrtpSuite>, 
         assert_eq!(refusal.status, 488);
         refusal.warning_code
     })?;
-    Ok(answer.negotiated.keying.map(|keying| keying.suite))
+    Ok(answer.negotiated.protection.keying().map(|keying| keying.suite))
 }
 
 fn crypto_lines(body: &[u8]) -> Vec<String> {
@@ -48,7 +48,7 @@ fn what_is_wished_and_what_is_offered_decide_together() {
         ("RTP/SAVP", one, [Err(302), long, long]),
         ("RTP/SAVPF", one, [Err(302), long, long]),
         ("RTP/SAVP", none, [Err(302), Err(306), Err(306)]),
-        ("UDP/TLS/RTP/SAVPF", one, [Err(302), Err(302), Err(302)]),
+        ("UDP/TLS/RTP/SAVPF", one, [Err(302), Err(306), Err(306)]),
     ] {
         for (srtp, expected) in
             [(Srtp::Off, off), (Srtp::Optional, optional), (Srtp::Required, required)]
@@ -69,7 +69,7 @@ fn one_line_is_answered_with_its_tag_its_profile_and_our_own_key() {
             let other = format!("9 AES_CM_128_HMAC_SHA1_80 inline:{KEY}");
             let made = agreed(proto, &[&line, &other], Srtp::Optional).unwrap();
             assert_eq!(media_lines(&made.body), [format!("m=audio 16384 {proto} 0")]);
-            let keying = made.negotiated.keying.unwrap();
+            let keying = made.negotiated.protection.keying().unwrap().clone();
             assert_eq!(keying.suite, suite);
             assert_eq!(keying.rx.key(), b"ABCDEFGHIJKLMNOP");
             assert_eq!(keying.rx.salt()[..12], *b"QRSTUVWXYZab");
@@ -80,7 +80,7 @@ fn one_line_is_answered_with_its_tag_its_profile_and_our_own_key() {
             assert!(answered.starts_with(&head) && !answered.contains(KEY), "{answered}");
             // As the peer reads it.
             let read = agreed("RTP/SAVP", &[&answered[9..]], Srtp::Required).unwrap();
-            assert_eq!(read.negotiated.keying.unwrap().rx, keying.tx);
+            assert_eq!(read.negotiated.protection.keying().unwrap().rx, keying.tx);
         }
     }
 }
@@ -162,8 +162,9 @@ fn an_offer_of_ours_is_answered_and_both_have_each_others_keys() {
         assert_eq!(crypto_lines(&offer).len(), 3);
         assert!(media_lines(&offer)[0].contains(expected));
         let made = answer(&offer, &with(theirs), &peer, 1, false).unwrap();
-        let accepted = accept(&with(ours), &local().keys, &made.body).unwrap().keying.unwrap();
-        let answered = made.negotiated.keying.unwrap();
+        let accepted = accept(&with(ours), &local(), &made.body).unwrap();
+        let accepted = accepted.protection.keying().unwrap();
+        let answered = made.negotiated.protection.keying().unwrap().clone();
         assert_eq!(accepted.suite, SrtpSuite::AesCm128HmacSha1_80);
         assert_eq!((&accepted.tx, &accepted.rx), (&answered.rx, &answered.tx));
         assert_ne!(accepted.tx, accepted.rx);
@@ -173,9 +174,9 @@ fn an_offer_of_ours_is_answered_and_both_have_each_others_keys() {
     // A peer that knows no keys.
     let optional = offer(&with(Srtp::Optional), &local(), 1, Direction::SendRecv);
     let made = answer(&optional, &with(Srtp::Off), &peer, 1, false).unwrap();
-    let accepted = accept(&with(Srtp::Optional), &local().keys, &made.body).unwrap();
-    assert_eq!(accepted.keying, None);
-    let refused = accept(&with(Srtp::Required), &local().keys, &made.body).unwrap_err();
+    let accepted = accept(&with(Srtp::Optional), &local(), &made.body).unwrap();
+    assert_eq!(accepted.protection, Protection::Plain);
+    let refused = accept(&with(Srtp::Required), &local(), &made.body).unwrap_err();
     assert_eq!(refused.warning_code, 306);
 }
 
@@ -184,8 +185,10 @@ fn an_answer_needs_a_key_of_the_offer() {
     let read = |proto: &str, crypto: &str, srtp| {
         let media = format!("m=audio 6000 {proto} 0");
         let body = sdp(&[&media, &format!("a=crypto:{crypto}")]);
-        let accepted = accept(&with(srtp), &local().keys, &body);
-        accepted.map(|agreed| agreed.keying.map(|k| k.suite)).map_err(|r| r.warning_code)
+        let accepted = accept(&with(srtp), &local(), &body);
+        accepted
+            .map(|agreed| agreed.protection.keying().map(|k| k.suite))
+            .map_err(|r| r.warning_code)
     };
     let first = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}");
     let long = Ok(Some(SrtpSuite::AesCm128HmacSha1_80));
@@ -236,7 +239,7 @@ fn without_its_keys_a_description_means_the_same() {
         .map(|offer| answer(offer, &with(Srtp::Required), &local(), 1, false).unwrap());
     assert_eq!(of_offer.body, of_masked.body);
     let nothing = SrtpKey::new(SrtpSuite::AesCm128HmacSha1_32, &[0; 30]).unwrap();
-    assert_eq!(of_masked.negotiated.keying.unwrap().rx, nothing);
+    assert_eq!(of_masked.negotiated.protection.keying().unwrap().rx, nothing);
     assert_eq!(without_keys(b"inline:"), b"inline:");
     assert_eq!(without_keys(b"inline:abc"), b"inline:AAA");
     assert_eq!(without_keys(b"no keys in here"), b"no keys in here");

@@ -75,7 +75,7 @@ fn a_refresh_moves_the_remote_target_and_a_refused_one_does_not() {
     bench.command(Command::Bye { leg, reason: None });
     let bye = bench.one();
     assert_eq!(bye.request_uri(), "sip:ann@192.0.2.9:5090");
-    assert_eq!(bye.flow.peer, "192.0.2.9:5090".parse().unwrap());
+    assert_eq!(bye.flow.peer, "192.0.2.9:5090".parse::<std::net::SocketAddr>().unwrap());
 }
 
 #[test]

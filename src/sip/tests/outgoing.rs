@@ -339,7 +339,7 @@ fn a_stranger_gets_no_credentials() {
     bench.take();
     bench.command(Command::Bye { leg, reason: None });
     let bye = bench.one();
-    assert_eq!(bye.flow.peer, "192.0.2.60:5062".parse().unwrap());
+    assert_eq!(bye.flow.peer, "192.0.2.60:5062".parse::<std::net::SocketAddr>().unwrap());
     bench.receive(&reply(&bye, 407, "bob", &[CHALLENGE], ""));
     assert!(bench.sent.is_empty());
     assert_eq!(bench.said(), ["Answered", "Ended"]);

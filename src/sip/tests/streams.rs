@@ -50,7 +50,7 @@ fn our_bye_finds_a_new_connection_when_the_old_one_is_gone() {
     else {
         panic!("{:?}", bench.actions)
     };
-    assert_eq!(peer, "192.0.2.7:5066".parse().unwrap());
+    assert_eq!(peer, "192.0.2.7:5066".parse::<std::net::SocketAddr>().unwrap());
     let flow = Flow::stream(Transport::Tcp, us(), peer, connection);
     bench.input(Input::StreamOpened { flow });
     let bye = bench.one();
@@ -82,7 +82,7 @@ fn a_response_to_a_lost_connection_is_sent_to_the_sent_by_port() {
     bench.input(Input::StreamClosed { connection: ConnectionId::Accepted(1) });
     bench.command(Command::Reject { leg, status: 486, retry_after_s: None, warning: None });
     let [Output::Connect { peer, .. }] = bench.actions[..] else { panic!("{:?}", bench.actions) };
-    assert_eq!(peer, "192.0.2.7:5077".parse().unwrap());
+    assert_eq!(peer, "192.0.2.7:5077".parse::<std::net::SocketAddr>().unwrap());
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn ipv6_is_no_different() {
     bench.command(Command::Bye { leg, reason: None });
     let bye = bench.one();
     assert_eq!(bye.request_uri(), "sip:ann@[2001:db8::7]:5062");
-    assert_eq!(bye.flow.peer, "[2001:db8::7]:5062".parse().unwrap());
+    assert_eq!(bye.flow.peer, "[2001:db8::7]:5062".parse::<std::net::SocketAddr>().unwrap());
     assert!(bye.header("Via").starts_with("SIP/2.0/UDP [2001:db8::1]:5060;"));
 }
 

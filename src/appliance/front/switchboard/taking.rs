@@ -32,6 +32,8 @@ impl Switchboard {
             port: sockets.port(),
             id: self.parts.entropy.next_u32().into(),
             srtp: self.parts.accounts.srtp_of(flow.peer.ip()),
+            keys: self.parts.accounts.keys_of(flow.peer.ip()),
+            fingerprint: Some(self.parts.associations.fingerprint().clone()),
             seed: Private::new(self.parts.entropy.seed()),
         };
         Ok((sockets, media))

@@ -15,10 +15,11 @@ use crate::appliance::rings::{self, AudioCommand, AudioSide};
 use crate::appliance::rtp_socket::RtpSockets;
 use crate::appliance::sip_socket::{Listen, SipSockets, Tls};
 use crate::appliance::trust::Roots;
+use crate::association::Identity;
 use crate::call::admission::WhenFull;
 use crate::call::media::Report;
 use crate::codec::Codec;
-use crate::sdp::{Offering, Srtp};
+use crate::sdp::{OfferedKeys, Offering, Srtp};
 use crate::sip::{Flow, Transport, UserAgent};
 
 /// A switchboard of one place, and a telephone that its datagrams come to.
@@ -29,7 +30,7 @@ struct Desk {
     flow: Flow,
     now: Instant,
     /// Of the call in the place.
-    playing: Option<(CallId, RtpSockets)>,
+    playing: Option<(CallId, Arc<RtpSockets>)>,
 }
 
 impl Desk {
@@ -54,6 +55,7 @@ impl Desk {
         let parts = Parts {
             sip: SipLine::new(UserAgent::new(sip::Settings::default(), entropy(1)), sockets),
             places: Places::new(rings.net),
+            associations: Associations::new(Identity::new().unwrap()),
             ports: PortRange::new(ports..=ports + 19),
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
             accounts,
@@ -67,6 +69,7 @@ impl Desk {
                     dtmf: true,
                     ptime_ms: 20,
                     srtp: Srtp::Off,
+                    keys: OfferedKeys::Sdes,
                 },
                 answer_after: Duration::ZERO,
                 listen: crate::listen::Settings::default(),
@@ -125,7 +128,10 @@ impl Desk {
                     self.audio.events.push(AudioEvent { place, call, kind }).unwrap();
                     self.switchboard.audio(self.now);
                 }
-                AudioCommand::Apply { .. } | AudioCommand::Press { .. } => (),
+                AudioCommand::Apply { .. }
+                | AudioCommand::Secure { .. }
+                | AudioCommand::Steer { .. }
+                | AudioCommand::Press { .. } => (),
             }
         }
     }

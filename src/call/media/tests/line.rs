@@ -1,8 +1,8 @@
 //! Two ends and a seeded network between them, in memory, on a clock that the test moves.
 
 use super::super::*;
-use crate::base::Private;
 use crate::base::pcm::FRAME_SAMPLES;
+use crate::base::{Private, Protection};
 use crate::codec::{Codec, EncoderSettings};
 
 pub const TICK: Duration = Duration::from_millis(20);
@@ -33,7 +33,7 @@ pub fn plan(codec: Codec, ptime_ms: u32, to: &str) -> Plan {
         ptime_ms,
         sends: true,
         receives: true,
-        keying: None,
+        protection: Protection::Plain,
     }
 }
 
@@ -87,9 +87,14 @@ pub struct Kept {
     pub out: Vec<(Path, SocketAddr, Vec<u8>)>,
     pub heard: Vec<HeardFrame>,
     pub events: Vec<MediaEvent>,
+    pub handshakes: usize,
 }
 
 impl Sink for Kept {
+    fn handshake(&mut self, _: &Datagram<'_>) {
+        self.handshakes += 1;
+    }
+
     fn datagram(&mut self, path: Path, to: SocketAddr, bytes: &[u8]) {
         self.out.push((path, to, bytes.to_vec()));
     }

@@ -113,6 +113,7 @@ fn plan() -> Plan {
         caller_id: None,
         answer: AnswerPolicy::Sip200,
         srtp: Srtp::Off,
+        keys: None,
         expires_s: 300,
         keep_alive: Duration::ZERO,
         places: Vec::new(),

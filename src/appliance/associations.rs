@@ -1,0 +1,190 @@
+//! The net thread's handshakes: one call's ICE and DTLS, between its place in the audio thread, which
+//! receives for it, and its sockets.
+//!
+//! ```text
+//!  audio thread ─ ring of STUN and DTLS ─▶ Association ─ datagrams ─▶ the call's socket
+//!               ◀─────── keys, route ─────────┘   └─ news ─▶ the call
+//! ```
+//!
+//! Replies leave from here, over the same socket: a flight waits for one tick, not for two.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::places::Places;
+use super::rings::Place;
+use super::rtp_socket::Channel;
+use crate::association::{Association, Component, Fault, Identity, Output};
+use crate::base::handshake::{Fingerprint, Terms};
+use crate::base::{CallId, SrtpSuite};
+use crate::call;
+use crate::call::media::Path;
+
+/// What a call must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    Secured(SrtpSuite),
+    Failed(Fault),
+}
+
+/// The handshakes of all calls.
+#[derive(Debug)]
+pub struct Associations {
+    identity: Arc<Identity>,
+    all: HashMap<Place, Line>,
+    news: VecDeque<(CallId, News)>,
+}
+
+/// One call's.
+#[derive(Debug)]
+struct Line {
+    call: CallId,
+    number: u32,
+    rtp: Part,
+    /// Where RTCP has a port of its own.
+    rtcp: Option<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    association: Association,
+    deadline: Option<Instant>,
+}
+
+impl Part {
+    fn new(now: Instant, identity: &Arc<Identity>, component: Component, terms: &Terms) -> Self {
+        let identity = Arc::clone(identity);
+        let association = Association::new(now, identity, component, terms.clone());
+        Self { association, deadline: None }
+    }
+}
+
+impl Line {
+    fn parts(&mut self) -> impl Iterator<Item = (Path, &mut Part)> {
+        let rtcp = self.rtcp.as_mut().map(|part| (Path::Rtcp, part));
+        std::iter::once((Path::Rtp, &mut self.rtp)).chain(rtcp)
+    }
+}
+
+impl Associations {
+    pub fn new(identity: Identity) -> Self {
+        Self { identity: Arc::new(identity), all: HashMap::new(), news: VecDeque::new() }
+    }
+
+    /// Of our certificate.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        self.identity.fingerprint()
+    }
+
+    /// What a call wants of the handshake in its place.
+    pub fn associate(
+        &mut self,
+        now: Instant,
+        (call, place): (CallId, Place),
+        wanted: call::Association,
+        places: &mut Places,
+    ) {
+        let call::Association { number, terms } = wanted;
+        let has_rtcp = !terms.rtcp_mux;
+        match self.all.get_mut(&place).filter(|line| line.call == call) {
+            Some(line) if line.rtcp.is_some() == has_rtcp => {
+                let is_new = line.number != number || line.rtp.association.has_failed();
+                line.number = number;
+                for (_, part) in line.parts() {
+                    part.association.agree(now, terms.clone(), is_new);
+                }
+            }
+            Some(_) | None => {
+                let part = |component| Part::new(now, &self.identity, component, &terms);
+                let rtcp = has_rtcp.then(|| part(Component::Rtcp));
+                let line = Line { call, number, rtp: part(Component::Rtp), rtcp };
+                self.all.insert(place, line);
+            }
+        }
+        self.drain(place, places);
+    }
+
+    /// There is no handshake in this place any more.
+    pub fn forget(&mut self, place: Place) {
+        self.all.remove(&place);
+    }
+
+    /// Takes what the audio thread has received for handshakes.
+    pub fn receive(&mut self, now: Instant, places: &mut Places) {
+        for place in places.all() {
+            while let Some((call, datagram)) = places.handshake(place) {
+                let line = self.all.get_mut(&place).filter(|line| line.call == call);
+                let part = line.and_then(|line| {
+                    line.parts().find(|(path, _)| *path == datagram.path).map(|(_, part)| part)
+                });
+                if let Some(part) = part {
+                    part.association.receive(now, datagram.from, datagram.bytes());
+                    self.drain(place, places);
+                }
+            }
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        let parts = |line: &Line| [Some(line.rtp.deadline), line.rtcp.as_ref().map(|p| p.deadline)];
+        self.all.values().flat_map(parts).flatten().flatten().min()
+    }
+
+    pub fn timeout(&mut self, now: Instant, places: &mut Places) {
+        let due: Vec<Place> = self.all.keys().copied().collect();
+        for place in due {
+            if let Some(line) = self.all.get_mut(&place) {
+                for (_, part) in line.parts() {
+                    if part.deadline.is_some_and(|at| at <= now) {
+                        part.association.timeout(now);
+                    }
+                }
+            }
+            self.drain(place, places);
+        }
+    }
+
+    /// The next thing that a call must know.
+    pub fn news(&mut self) -> Option<(CallId, News)> {
+        self.news.pop_front()
+    }
+
+    fn drain(&mut self, place: Place, places: &mut Places) {
+        let Some(line) = self.all.get_mut(&place) else { return };
+        let (call, number) = (line.call, line.number);
+        for (path, part) in line.parts() {
+            loop {
+                match part.association.poll_output() {
+                    Output::Datagram { to, bytes } => places.send(place, channel(path), to, &bytes),
+                    Output::Route(route) if path == Path::Rtp => places.steer(place, *route),
+                    // RTCP goes to where it comes from.
+                    Output::Route(_) => (),
+                    Output::Keys(keying) => {
+                        let suite = keying.suite;
+                        places.secure(place, number, path, *keying);
+                        if path == Path::Rtp {
+                            self.news.push_back((call, News::Secured(suite)));
+                        }
+                    }
+                    Output::Failed(fault) if path == Path::Rtp => {
+                        self.news.push_back((call, News::Failed(fault)));
+                    }
+                    // A call without reports is a call.
+                    Output::Failed(_) => (),
+                    Output::Timeout(at) => {
+                        part.deadline = at;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn channel(path: Path) -> Channel {
+    match path {
+        Path::Rtp => Channel::Rtp,
+        Path::Rtcp => Channel::Rtcp,
+    }
+}

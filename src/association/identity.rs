@@ -1,0 +1,109 @@
+//! Our certificate: made at each start, signed by itself, told apart from others by its hash alone (RFC 8122).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rtc_dtls::config::{ClientAuthType, ConfigBuilder, HandshakeConfig};
+use rtc_dtls::crypto::Certificate;
+use rtc_dtls::crypto_provider::{self, RTCCryptoProvider};
+use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile as Profile;
+
+use super::Side;
+use crate::base::SrtpSuite;
+use crate::base::handshake::{Fingerprint, Fingerprints};
+
+/// How long a flight waits for its answer before it is sent again. Most are lost because the other end was
+/// not ready yet, and somebody waits to be greeted; what is repeated too soon is only a few datagrams.
+const FLIGHT: Duration = Duration::from_millis(250);
+/// What a certificate is made out to: nobody looks, and it tells nothing.
+const NAME: &str = "attendant";
+
+/// What all handshakes of this program have in common.
+#[derive(Clone)]
+pub struct Identity {
+    certificate: Certificate,
+    fingerprint: Fingerprint,
+    crypto: Arc<dyn RTCCryptoProvider>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Identity")
+    }
+}
+
+/// The library cannot work here.
+#[derive(Debug, thiserror::Error)]
+#[error("no certificate for encrypted sound: {0}")]
+pub struct NoIdentity(String);
+
+impl NoIdentity {
+    pub(super) fn of(error: &impl ToString) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Identity {
+    /// A new key of P-256 and a certificate for it. The library draws its secrets from the system.
+    ///
+    /// # Errors
+    /// Where the system has no random numbers.
+    pub fn new() -> Result<Self, NoIdentity> {
+        let crypto = crypto_provider::default_provider().map_err(|error| NoIdentity::of(&error))?;
+        let certificate = Certificate::generate_self_signed(vec![NAME.to_owned()], crypto.crypto())
+            .map_err(|error| NoIdentity::of(&error))?;
+        let first = certificate.certificate.first();
+        let first = first.ok_or_else(|| NoIdentity("the chain is empty".to_owned()))?;
+        let fingerprint = Fingerprint::of(first);
+        Ok(Self { certificate, fingerprint, crypto })
+    }
+
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    pub(super) fn crypto(&self) -> Arc<dyn RTCCryptoProvider> {
+        Arc::clone(&self.crypto)
+    }
+
+    /// For a handshake with whom these vouch for; `is_refused` tells that somebody else came.
+    pub(super) fn config(
+        &self,
+        side: Side,
+        peer: &Fingerprints,
+        is_refused: Arc<AtomicBool>,
+    ) -> Result<Arc<HandshakeConfig>, NoIdentity> {
+        let peer = peer.clone();
+        let config = ConfigBuilder::default()
+            .with_crypto_provider(self.crypto())
+            .with_certificates(vec![self.certificate.clone()])
+            .with_srtp_protection_profiles(PROFILES.map(|(profile, _)| profile).to_vec())
+            .with_client_auth(ClientAuthType::RequireAnyClientCert)
+            // Certificates are signed by nobody but themselves; the hash is looked at instead.
+            .with_insecure_skip_verify(true)
+            .with_verify_peer_certificate(Some(Arc::new(move |chain, _| {
+                if chain.first().is_some_and(|leaf| peer.vouch_for(leaf)) {
+                    return Ok(());
+                }
+                is_refused.store(true, Ordering::Relaxed);
+                Err(std::io::Error::other("another certificate").into())
+            })))
+            .with_server_name(NAME.to_owned())
+            .with_flight_interval(FLIGHT)
+            .build(side == Side::Client, None)
+            .map_err(|error| NoIdentity::of(&error))?;
+        Ok(Arc::new(config))
+    }
+}
+
+/// What we can do, in the order of our preference.
+const PROFILES: [(Profile, SrtpSuite); 3] = [
+    (Profile::Srtp_Aead_Aes_128_Gcm, SrtpSuite::AeadAes128Gcm),
+    (Profile::Srtp_Aes128_Cm_Hmac_Sha1_80, SrtpSuite::AesCm128HmacSha1_80),
+    (Profile::Srtp_Aes128_Cm_Hmac_Sha1_32, SrtpSuite::AesCm128HmacSha1_32),
+];
+
+pub(super) fn suite(profile: Profile) -> Option<SrtpSuite> {
+    PROFILES.iter().find(|(known, _)| *known == profile).map(|(_, suite)| *suite)
+}

@@ -1,0 +1,137 @@
+use super::*;
+
+fn pair(client: usize, weather: Weather, seed: u8) -> Net {
+    let setup = |end| if end == client { Setup::Active } else { Setup::Passive };
+    Net::new([terms(0, setup(0), 1), terms(1, setup(1), 0)], weather, seed)
+}
+
+#[test]
+fn both_ends_have_the_same_keys_whoever_begins() {
+    for client in [0, 1] {
+        let mut net = pair(client, Weather::default(), 1);
+        let began = net.now;
+        net.run(Duration::from_secs(5));
+        assert!(net.is_secure(), "{client}");
+        let took = net.now - began;
+        assert!(took <= MS * 80, "four flights and two of a cookie at 10 ms each: {took:?}");
+        assert_eq!(net.ends[0].keys.as_ref().unwrap().suite, crate::base::SrtpSuite::AeadAes128Gcm);
+    }
+}
+
+#[test]
+fn it_comes_to_an_end_under_loss_repetition_and_disorder() {
+    let weather = Weather { lost: 20, repeated: 20, late: 30 };
+    let mut slowest = Duration::ZERO;
+    for seed in 0..30 {
+        let mut net = pair(usize::from(seed) % 2, weather, seed);
+        let began = net.now;
+        net.run(limits::HANDSHAKE_TIME);
+        assert!(net.is_secure(), "seed {seed}: {:?}", [net.ends[0].fault, net.ends[1].fault]);
+        slowest = slowest.max(net.now - began);
+    }
+    println!("the slowest of 30: {slowest:?}");
+    assert!(slowest < Duration::from_secs(8), "{slowest:?}");
+}
+
+#[test]
+fn who_shows_another_certificate_gets_no_keys_and_the_other_end_none_either() {
+    for client in [0, 1] {
+        let setup = |end| if end == client { Setup::Active } else { Setup::Passive };
+        // End 0 expects that of a third one.
+        let both = [terms(0, setup(0), 2), terms(1, setup(1), 0)];
+        let mut net = Net::new(both, Weather::default(), 3);
+        net.run(Duration::from_secs(20));
+        assert_eq!(net.ends[0].fault, Some(Fault::Refused), "{client}");
+        assert!(net.ends[0].keys.is_none() && net.ends[1].keys.is_none());
+    }
+}
+
+#[test]
+fn nothing_and_half_of_it_end_in_time_with_a_cause() {
+    let alone =
+        Net::new([terms(0, Setup::Passive, 1), terms(1, Setup::Passive, 0)], Weather::default(), 4);
+    for (mut net, fault) in [
+        (alone, Fault::Silent),
+        (pair(0, Weather { lost: 100, ..Weather::default() }, 5), Fault::Silent),
+    ] {
+        let began = net.now;
+        net.run(Duration::from_secs(60));
+        assert_eq!(net.ends.each_ref().map(|end| end.fault), [Some(fault); 2]);
+        assert_eq!(net.now - began, limits::HANDSHAKE_TIME);
+        let sent = net.ends[0].sent;
+        assert!(sent < 40, "{sent} datagrams to nobody");
+    }
+}
+
+#[test]
+fn the_last_flight_is_said_again_to_who_did_not_hear_it() {
+    for client in [0, 1] {
+        let mut net = pair(client, Weather::default(), 6);
+        let server = 1 - client;
+        // The server is done; its last flight is lost.
+        while net.ends[server].keys.is_none() {
+            net.run(MS * 10);
+        }
+        net.flying.clear();
+        assert!(net.ends[client].keys.is_none());
+        net.run(Duration::from_secs(3));
+        assert!(net.is_secure());
+    }
+}
+
+#[test]
+fn other_terms_of_the_same_association_change_nothing_and_another_one_begins_anew() {
+    let mut net = pair(0, Weather::default(), 7);
+    net.run(Duration::from_secs(5));
+    let before = net.ends[0].keys.take().unwrap();
+    let now = net.now;
+    net.ends[0].association.agree(now, terms(0, Setup::Active, 1), false);
+    assert!(net.ends[0].drain().is_empty());
+    net.ends[1].keys = None;
+    net.ends[1].association.agree(now, terms(1, Setup::Passive, 0), true);
+    net.ends[0].association.agree(now, terms(0, Setup::Active, 1), true);
+    net.collect();
+    net.run(Duration::from_secs(5));
+    assert!(net.is_secure());
+    assert!(net.ends[0].keys.as_ref().unwrap().tx != before.tx);
+}
+
+/// A stranger who is faster than the peer, with a ClientHello and with a whole handshake of its own.
+#[test]
+fn a_stranger_who_begins_first_has_the_peer_wait_for_nothing() {
+    let mut net =
+        Net::new([terms(0, Setup::Active, 1), terms(1, Setup::Passive, 0)], Weather::default(), 8);
+    let now = net.now;
+    let mut stranger = End::new(now, 2, terms(0, Setup::Active, 1));
+    let hello = stranger.drain().remove(0).1;
+    for port in 1..=200 {
+        net.ends[1].association.receive(
+            now,
+            SocketAddr::new("203.0.113.9".parse().unwrap(), port),
+            &hello,
+        );
+    }
+    let answers = net.ends[1].drain();
+    assert_eq!(answers.len(), limits::HANDSHAKES - 1, "the others find no room");
+    let biggest = answers.iter().map(|(_, bytes)| bytes.len()).max().unwrap();
+    assert!(biggest < hello.len(), "nothing to gain by a forged source");
+    // The stranger's own handshake, to its end.
+    let at = SocketAddr::new("203.0.113.9".parse().unwrap(), 1);
+    let mut to_server: Vec<Vec<u8>> = Vec::new();
+    let mut to_stranger: Vec<Vec<u8>> =
+        answers.into_iter().filter(|(to, _)| *to == at).map(|(_, bytes)| bytes).collect();
+    for _ in 0..10 {
+        for bytes in to_stranger.drain(..) {
+            stranger.association.receive(now, address(ADDRESSES[1]), &bytes);
+        }
+        to_server.extend(stranger.drain().into_iter().map(|(_, bytes)| bytes));
+        for bytes in to_server.drain(..) {
+            net.ends[1].association.receive(now, at, &bytes);
+        }
+        to_stranger.extend(net.ends[1].drain().into_iter().map(|(_, bytes)| bytes));
+    }
+    assert!(net.ends[1].keys.is_none() && net.ends[1].fault.is_none());
+    net.collect();
+    net.run(Duration::from_secs(3));
+    assert!(net.is_secure());
+}
