@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
 #![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
 
+#[allow(dead_code, reason = "shared with other tests")]
 #[path = "support/file_server.rs"]
 mod file_server;
 mod support;

@@ -73,12 +73,9 @@ fn agree(
     is_held: bool,
 ) -> Result<Agreement, Refusal> {
     let described = remote(line)?;
-    let theirs = offered_key(line, offering.srtp, local, described)?;
+    let remote = reachable(described, local.address.to_canonical());
+    let theirs = offered_key(line, offering.srtp, local, remote)?;
     let has_ice = theirs.handshake().is_some_and(|terms| terms.ice.is_some());
-    let remote = match has_ice {
-        true => described,
-        false => reachable(described, local.address.to_canonical()),
-    };
     let formats = Formats::of(line);
     let codecs = formats.shared(offering);
     let &(tx_payload_type, codec) =
@@ -109,7 +106,8 @@ fn agree(
         Theirs::Key(theirs) => Some(ours(theirs)),
         Theirs::Nothing | Theirs::Handshake(_) => None,
     };
-    let is_reachable = has_ice || described.ip().is_unspecified() || described == remote;
+    // ICE finds the way where there is one.
+    let is_reachable = described.ip().is_unspecified() || described == remote || has_ice;
     Ok(Agreement { negotiated, events, crypto, is_reachable })
 }
 
