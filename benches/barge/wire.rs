@@ -118,7 +118,7 @@ pub fn barge_in((playbook, shelf): (&Playbook, &Arc<Shelf>), sentences: &[Vec<i1
         for order in std::mem::take(&mut side.orders) {
             if let Order::Start(plan) = order {
                 let call = CallId(index as u64);
-                let command = AudioCommand::Start { place, call, sockets: sockets.into(), plan };
+                let command = AudioCommand::Start { place, call, sockets, plan };
                 net.commands.push(command).expect("an empty ring");
                 break;
             }
