@@ -121,7 +121,7 @@ fn a_call_goes_to_the_second_server_where_the_first_is_gone() {
         &format!(
             "server = \"{gone}\"\nproxies = [\"{gone}\", \"{at}\"]\nkeep_alive_s = 0\n\
          [[accounts]]\nname = \"watched\"\nuser = \"1001\"\nregisters = false\n\
-         server = \"{gone}\"\nproxies = [\"{gone}\", \"{}\"]\ntransport = \"tcp\"\n",
+         server = \"{0}\"\nproxies = [\"{gone}\", \"{0}\"]\ntransport = \"tcp\"\n",
             second.address
         ),
         "",

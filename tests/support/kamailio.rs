@@ -143,7 +143,8 @@ impl Drop for Kamailio {
 fn config(address: SocketAddr, algorithm: &str, tls: &str, next: Option<SocketAddr>) -> String {
     let unknown = match next {
         Some(next) => format!("$du = \"sip:{next}\"; t_relay(); exit;"),
-        None => "sl_send_reply(\"404\", \"Nobody\"); exit;".to_owned(),
+        None => "if (uri != myself) { t_relay(); exit; } sl_send_reply(\"404\", \"Nobody\"); exit;"
+            .to_owned(),
     };
     let modules =
         "tm sl rr pv maxfwd outbound usrloc registrar textops siputils nathelper auth xhttp websocket"
@@ -190,9 +191,8 @@ fn config(address: SocketAddr, algorithm: &str, tls: &str, next: Option<SocketAd
          }}\n\
          if (is_method(\"INVITE\")) {{\n\
            record_route();\n\
-           if (uri != myself) {{ t_relay(); exit; }}\n\
-           if (!lookup(\"location\")) {{ {unknown} }}\n\
-           t_relay(); exit;\n\
+           if (lookup(\"location\")) {{ t_relay(); exit; }}\n\
+           {unknown}\n\
          }}\n\
          sl_send_reply(\"405\", \"Not Allowed\");\n\
          }}\n\
