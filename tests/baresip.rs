@@ -145,11 +145,16 @@ fn answers(transport: &str, srtp: &str, encryption: &str) -> Option<(Option<Stri
         "" => ";answermode=auto".to_owned(),
         name => format!(";answermode=auto;mediaenc={name}"),
     };
-    let module = if encryption.is_empty() { "" } else { "module srtp.so\n" };
+    let (module, keys) = match encryption {
+        "" => ("", "sdes"),
+        "dtls_srtp" => ("module dtls_srtp.so\n", "dtls"),
+        _ => ("module srtp.so\n", "sdes"),
+    };
     let way = (transport, "PCMU/8000/1");
     let callee = Baresip::start_as("callee", address, way, &parameters, module);
     let made = Command::new(env!("CARGO_BIN_EXE_attendant"))
         .args(["call", callee.uri(), "--json", "--max-seconds", "4", "--srtp", srtp])
+        .args(["--srtp-keys", keys])
         .output()
         .unwrap();
     let report: Value = serde_json::from_slice(&made.stdout).unwrap();
@@ -171,6 +176,8 @@ fn our_offers_with_keys_are_understood_and_are_no_harm_to_who_knows_none() {
         ("required", "srtp", Some(true)),
         ("optional", "srtp", Some(true)),
         ("optional", "", Some(false)),
+        ("required", "dtls_srtp", Some(true)),
+        ("optional", "dtls_srtp", Some(true)),
         ("off", "srtp", Some(false)),
         ("required", "", None),
     ] {

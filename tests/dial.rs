@@ -28,7 +28,12 @@ const DIAL: &str = "allow = [\"+49\"]\ncountry_code = \"49\"\n";
 /// A box that calls through this server, which it does not register with. SIPp would take a question for a
 /// call.
 fn calling(server: SocketAddr, dial: &str) -> Appliance {
-    calling_by(&format!("server = \"{server}\"\nkeep_alive_s = 0\n"), dial)
+    calling_with(server, dial, "")
+}
+
+/// The same with more keys of the account.
+fn calling_with(server: SocketAddr, dial: &str, keys: &str) -> Appliance {
+    calling_by(&format!("server = \"{server}\"\nkeep_alive_s = 0\n{keys}"), dial)
 }
 
 fn calling_by(servers: &str, dial: &str) -> Appliance {
@@ -310,10 +315,25 @@ fn a_telephone_that_is_picked_up_hears_who_calls_at_once() {
     if !peers::is_installed("baresip", "baresip-core") || !peers::is_installed("flite", "flite") {
         return;
     }
-    let mut phone = Baresip::start(E164, [127, 0, 0, 1].into(), "udp", "PCMU/8000/1");
+    picked_up(("", ""), "", false);
+}
+
+#[test]
+fn a_telephone_with_keys_by_dtls_hears_who_calls_once_they_are_there() {
+    if !peers::is_installed("baresip", "baresip-core") || !peers::is_installed("flite", "flite") {
+        return;
+    }
+    let phone = (";mediaenc=dtls_srtp", "module dtls_srtp.so\n");
+    picked_up(phone, "srtp = \"required\"\nkeys = \"dtls\"\n", true);
+}
+
+/// A telephone with these parameters and modules, called through an account with these keys.
+fn picked_up((parameters, module): (&str, &str), keys: &str, is_encrypted: bool) {
+    let way = ("udp", "PCMU/8000/1");
+    let mut phone = Baresip::start_as(E164, [127, 0, 0, 1].into(), way, parameters, module);
     let (_, at) = phone.uri().split_once('@').unwrap();
     let at: SocketAddr = at.split(';').next().unwrap().parse().unwrap();
-    let appliance = calling(at, "");
+    let appliance = calling_with(at, "", keys);
     let dialled = dial(&appliance, &[]);
     phone.event("CALL_INCOMING", SOON);
     becomes(&appliance, "ringing");
@@ -329,6 +349,7 @@ fn a_telephone_that_is_picked_up_hears_who_calls_at_once() {
     assert_eq!(code, Some(0), "{told}");
     let record = becomes(&appliance, "ended");
     println!("greeting after {} ms of the answer", record["greeting_delay_ms"]);
+    assert_eq!(record["srtp"].is_string(), is_encrypted, "{record:#}");
     let heard = phone.recording().expect("baresip has recorded");
     let greeting = "Hello, this is the automatic assistant of Northgate Logistics.";
     let likeness = sound::likeness_of_phrases(&heard, &[&sound::flite(greeting)]);

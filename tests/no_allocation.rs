@@ -15,13 +15,14 @@ use attendant::appliance::audio::Audio;
 use attendant::appliance::realtime;
 use attendant::appliance::rings::{self, AudioCommand, AudioEventKind, NetSide, Place, Rings};
 use attendant::appliance::rtp_socket::{Channel, PortRange, ReceiveBuffer};
+use attendant::base::handshake::Route;
 use attendant::base::pcm::{FRAME_SAMPLES, Frame};
 use attendant::base::{
     CallId, Entropy, Keying, Private, Protection, SrtpKey, SrtpSuite, UtteranceId,
 };
 use attendant::call::media::{
-    Datagram, DtmfPlan, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout,
-    Settings, Sink,
+    Datagram, DtmfPlan, Handshake, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played,
+    Playout, Settings, Sink,
 };
 use attendant::codec::{Codec, EncoderSettings};
 use attendant::listen::{Answered, VadScore};
@@ -331,6 +332,57 @@ fn the_audio_thread_allocates_nothing_with_empty_and_with_full_rings() {
     assert_eq!(count, 0);
     assert!(frames > 1_000 && ends > 50, "{frames} frames, {ends} ends");
     assert!(shared.dropped.load(Ordering::Relaxed) > 1_000);
+}
+
+#[test]
+fn a_handshake_is_handed_on_and_brings_keys_and_a_way_without_an_allocation() {
+    let Rings { mut net, audio, wake: _wake, shared } = rings::allocate(1).unwrap();
+    let settings = Settings { timeout: Some(Duration::from_secs(5)), timeout_on_hold: false };
+    let mut audio = Audio::new(audio, settings, &mut Entropy::new([3; 32]));
+    let sockets = Arc::new(PortRange::new(28_450..=28_459).bind(LOCAL).unwrap());
+    let (peer, at) = (Peer::new(), SocketAddr::new(LOCAL, sockets.port()));
+    let from = peer.socket.local_addr().unwrap();
+    let protection = Protection::Handshake(Handshake { association: 1, has_ice: true });
+    let plan = Plan { protection, rtcp_mux: true, ..plan(Codec::Pcmu, 20, from) };
+    let (place, call) = (Place(0), CallId(0));
+    net.commands.push(AudioCommand::Start { place, call, sockets, plan }).unwrap();
+    let suite = SrtpSuite::AeadAes128Gcm;
+    let [tx, rx] = [1, 2].map(|n| SrtpKey::random(suite, &mut Entropy::new([n; 32])));
+    let keying = Keying { suite, tx, rx };
+    let mut route = Route { to: Some(from), ..Route::default() };
+    route.sources[0] = Some(from);
+    let mut moment = realtime::Moment::read();
+    let (mut taken, mut sent) = (0, 0);
+    let count = allocations(|| {
+        for n in 0..200_u32 {
+            moment.now += TICK;
+            // A part of them looks like STUN, the rest like DTLS.
+            let datagram = [if n % 3 == 0 { 1 } else { 22 }; 1_200];
+            for _ in 0..if n < 150 { 3 } else { 30 } {
+                let _ = peer.socket.send_to(&datagram, at);
+            }
+            if n == 50 {
+                let (association, path) = (1, Path::Rtp);
+                let keying = keying.clone();
+                let secure = AudioCommand::Secure { place, association, path, keying };
+                net.commands.push(secure).unwrap();
+                net.commands.push(AudioCommand::Steer { place, route }).unwrap();
+            }
+            audio.tick(&moment);
+            let handshake = &mut net.places[0].handshake;
+            while n < 150 && handshake.pop().is_ok_and(|datagram| datagram.bytes().len() == 1_200) {
+                taken += 1;
+            }
+            let mut bytes = [0; 1_500];
+            while peer.socket.recv_from(&mut bytes).is_ok() {
+                sent += 1;
+            }
+            empty(&mut net);
+        }
+    });
+    assert_eq!((count, taken), (0, 450));
+    assert!((140..=160).contains(&sent), "packets from the keys on: {sent}");
+    assert!(shared.dropped.load(Ordering::Relaxed) > 1_000, "of a flood");
 }
 
 #[test]

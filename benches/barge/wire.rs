@@ -110,7 +110,7 @@ pub fn barge_in((playbook, shelf): (&Playbook, &Arc<Shelf>), sentences: &[Vec<i1
         let socket = UdpSocket::bind((LOCAL, 0)).expect("a port");
         socket.set_nonblocking(true).expect("a socket option");
         let peer = socket.local_addr().expect("a bound socket");
-        let sockets = range.bind(LOCAL).expect("a port pair");
+        let sockets = Arc::new(range.bind(LOCAL).expect("a port pair"));
         let to = SocketAddr::new(LOCAL, sockets.port());
         let desk = (playbook.clone(), Arc::clone(shelf));
         let mut side = Side::connected(start, desk, (to.port(), peer), ears);

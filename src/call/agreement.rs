@@ -289,4 +289,45 @@ mod tests {
         let (_, plan) = agreement(Some(Srtp::Off)).answer(&crypto).unwrap();
         assert_eq!(plan.protection, Protection::Plain);
     }
+
+    #[test]
+    fn an_association_has_a_number_of_its_own_and_ours_keeps_its_names_until_the_peers_change() {
+        let mut agreement = agreement(None);
+        let mut agreed = |certificate: &[u8], ice: &str, setup: &str| {
+            let fingerprint = Fingerprint::of(certificate);
+            let offer = format!(
+                "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 UDP/TLS/RTP/SAVPF 0\r\n\
+                 a=rtcp-mux\r\na=fingerprint:{fingerprint}\r\na=setup:{setup}\r\n\
+                 a=ice-ufrag:{ice}\r\na=ice-pwd:0123456789012345678901\r\n"
+            );
+            agreement.answer(offer.as_bytes()).unwrap();
+            let (number, terms) = agreement.association().unwrap();
+            (number, terms.setup, terms.ice.clone().unwrap().ours)
+        };
+        let first = agreed(b"a", "aaaa", "actpass");
+        assert_eq!((first.0, first.1), (1, Setup::Active));
+        assert_eq!(agreed(b"a", "aaaa", "actpass"), first);
+        assert_eq!(agreed(b"a", "aaaa", "holdconn"), first, "put off, it goes on");
+        let restarted = agreed(b"a", "bbbb", "passive");
+        assert_eq!((restarted.0, restarted.1), (1, Setup::Active));
+        assert!(restarted.2 != first.2 && restarted.2.fragment != first.2.fragment);
+        assert_eq!(agreed(b"b", "bbbb", "actpass").0, 2);
+        assert_eq!((agreed(b"b", "bbbb", "active").0), 3, "the roles have changed");
+        assert_eq!(agreed(b"b", "bbbb", "actpass").1, Setup::Passive);
+        agreement.answer(&offer(None)).unwrap();
+        assert_eq!(agreement.association(), None);
+    }
+
+    #[test]
+    fn who_has_keys_by_dtls_is_offered_them_again() {
+        let mut agreement = agreement(None);
+        let fingerprint = Fingerprint::of(b"a");
+        let offer = format!(
+            "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 UDP/TLS/RTP/SAVP 0\r\n\
+             a=fingerprint:{fingerprint}\r\na=setup:active\r\n"
+        );
+        agreement.answer(offer.as_bytes()).unwrap();
+        let ours = String::from_utf8(agreement.offer()).unwrap();
+        assert!(ours.contains("UDP/TLS/RTP/SAVP") && ours.contains("a=setup:actpass"), "{ours}");
+    }
 }

@@ -9,6 +9,7 @@ use super::language::{Manner, Tongue, Tongues};
 use super::media::{HeardFrame, MediaEvent, Origin};
 use super::record::{Direction, Progress};
 use super::*;
+use crate::base::handshake::Fingerprint;
 use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::base::{CallId, LanguageCode, Private, UtteranceId, WorkId};
 use crate::codec::Codec;
@@ -30,6 +31,7 @@ mod latency;
 mod line;
 mod model;
 mod partial;
+mod securing;
 mod succeeding;
 mod transfer;
 
@@ -168,7 +170,7 @@ impl Desk {
                 id: 7,
                 srtp: None,
                 keys: None,
-                fingerprint: None,
+                fingerprint: Some(Fingerprint::of(b"ours")),
                 seed: Private::default(),
             },
             manner,

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::scenario::{Act, Manner, Speech, Turn, When};
 use crate::cli::ConfigArgument;
 use crate::codec::Codec;
-use crate::sdp::Srtp;
+use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::Transport;
 use crate::sip::message::Uri;
 
@@ -55,9 +55,12 @@ pub(in crate::cli) struct Arguments {
     /// Offer this codec only: PCMU, PCMA, G722 or opus.
     #[arg(long, value_name = "NAME", value_parser = codec)]
     pub(super) codec: Option<Codec>,
-    /// Encrypt the sound (SRTP, keys in the description): off, optional or required.
+    /// Encrypt the sound (SRTP): off, optional or required.
     #[arg(long, value_name = "WHEN", default_value = "off", value_parser = srtp)]
     pub(super) srtp: Srtp,
+    /// Where its keys are from: sdes (the SIP message) or dtls (a handshake).
+    #[arg(long = "srtp-keys", value_name = "WAY", default_value = "sdes", value_parser = offered_keys)]
+    pub(super) keys: OfferedKeys,
     /// The other end is an Attendant with its HTTP interface here, as in http://127.0.0.1:8080:
     /// print what it heard and what it answered.
     #[arg(long, value_name = "URL", value_parser = crate::cli::api::Api::parse)]
@@ -233,6 +236,10 @@ fn srtp(text: &str) -> Result<Srtp, String> {
     Srtp::from_name(text).ok_or_else(|| "off, optional or required".to_owned())
 }
 
+fn offered_keys(text: &str) -> Result<OfferedKeys, String> {
+    OfferedKeys::from_name(text).ok_or_else(|| "sdes or dtls".to_owned())
+}
+
 fn codec(text: &str) -> Result<Codec, String> {
     Codec::from_name(text).ok_or_else(|| "one of PCMU, PCMA, G722, opus".to_owned())
 }
@@ -330,6 +337,7 @@ mod tests {
             &["--expect", "("],
             &["--codec", "mp3"],
             &["--srtp", "yes"],
+            &["--srtp-keys", "zrtp"],
             &["--speed", "20"],
             &["--pause", "-1"],
             &["--api", "ftp://127.0.0.1"],

@@ -138,6 +138,7 @@ fn call(arguments: &Arguments) -> Result<Exit, Failure> {
         },
         scenario: &scenario,
         srtp: arguments.srtp,
+        keys: arguments.keys,
         sounds,
         reader: match &arguments.script {
             Some(_) => reader(arguments)?,

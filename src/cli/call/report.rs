@@ -348,6 +348,7 @@ fn ending(log: &CallLog) -> (&'static str, String, String) {
             plain("us", "incompatible", "its session description does not fit ours")
         }
         Closing::NoKeys => plain("us", "no-keys", "the other end takes no keys"),
+        Closing::NotSecured => plain("us", "not-secured", "no keys for encrypted sound came about"),
         Closing::NoMedia => plain("us", "no-media", "no sound came any more"),
         Closing::Unanswered => plain("us", "unanswered", "we hung up and heard no more"),
         Closing::Ended(EndCause::ByPeer) => plain("far-end", "hung-up", "the other end hung up"),

@@ -87,10 +87,13 @@ pub struct Kept {
     pub out: Vec<(Path, SocketAddr, Vec<u8>)>,
     pub heard: Vec<HeardFrame>,
     pub events: Vec<MediaEvent>,
+    pub handshakes: usize,
 }
 
 impl Sink for Kept {
-    fn handshake(&mut self, _: &Datagram<'_>) {}
+    fn handshake(&mut self, _: &Datagram<'_>) {
+        self.handshakes += 1;
+    }
 
     fn datagram(&mut self, path: Path, to: SocketAddr, bytes: &[u8]) {
         self.out.push((path, to, bytes.to_vec()));

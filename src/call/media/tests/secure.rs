@@ -1,7 +1,7 @@
 //! Two ends that encrypt: what they hear of each other, and what nobody else can make them hear.
 
 use super::*;
-use crate::base::{Keying, Protection, SrtpKey, SrtpSuite};
+use crate::base::{Keying, Private, Protection, SrtpKey, SrtpSuite};
 
 fn key(suite: SrtpSuite, seed: u8) -> SrtpKey {
     SrtpKey::random(suite, &mut Entropy::new([seed; 32]))
@@ -167,5 +167,106 @@ fn a_key_that_stays_keeps_its_replay_list_and_another_begins_anew() {
         media.stop(Moment { now: start, ntp: 0 }, &mut Kept::default());
         media.start(start, &secure(suite, 0, [1, 8], false));
         assert_eq!(again(&mut media), (0, 20));
+    }
+}
+
+/// Of one association; ICE says where the peer is, or the description.
+fn shaking(association: u32, has_ice: bool) -> Plan {
+    let handshake = Handshake { association, has_ice };
+    Plan {
+        rtcp_mux: true,
+        protection: Protection::Handshake(handshake),
+        ..plan(Codec::Pcmu, 20, B)
+    }
+}
+
+fn keying(seeds: [u8; 2]) -> Keying {
+    let suite = SrtpSuite::AesCm128HmacSha1_80;
+    Keying { suite, tx: key(suite, seeds[0]), rx: key(suite, seeds[1]) }
+}
+
+#[test]
+fn nothing_is_said_and_nothing_leaves_before_the_keys_of_this_association_are_there() {
+    let mut media = Media::new(SETTINGS, Entropy::new([4; 32]));
+    let start = Instant::now();
+    let mut tone = Tone::new(440.0);
+    media.start(start, &shaking(1, false));
+    let kept = ticks(&mut media, &mut tone, start, 0..400);
+    assert!(kept.out.is_empty() && tone.asked == 0);
+    media.secure(2, Path::Rtp, &keying([1, 2]));
+    assert!(ticks(&mut media, &mut tone, start, 400..410).out.is_empty(), "another's keys");
+    media.secure(1, Path::Rtp, &keying([1, 2]));
+    assert!(ticks(&mut media, &mut tone, start, 410..420).out.len() >= 10);
+    assert_eq!(tone.asked, 10);
+    media.apply(start, &shaking(1, false));
+    assert!(ticks(&mut media, &mut tone, start, 420..430).out.len() >= 10, "it goes on");
+    media.apply(start, &shaking(2, false));
+    assert!(ticks(&mut media, &mut tone, start, 430..440).out.is_empty());
+    assert_eq!(tone.asked, 20);
+    assert_eq!(media.report().srtp_failed, 0);
+}
+
+#[test]
+fn ice_says_who_is_heard_and_where_sound_goes() {
+    let suite = SrtpSuite::AesCm128HmacSha1_80;
+    let mut media = Media::new(SETTINGS, Entropy::new([4; 32]));
+    let mut peer = Media::new(SETTINGS, Entropy::new([5; 32]));
+    let start = Instant::now();
+    peer.start(
+        start,
+        &Plan { protection: Protection::Keys(keying([2, 1])), ..secure(suite, 1, [1, 2], true) },
+    );
+    media.start(start, &shaking(1, true));
+    media.secure(1, Path::Rtp, &keying([1, 2]));
+    let [here, there] = ["203.0.113.5:9", "203.0.113.6:9"].map(address);
+    let mut give = |media: &mut Media, from: SocketAddr, at: u32| {
+        let sent = ticks(&mut peer, &mut Tone::new(440.0), start, at..at + 1).out;
+        let before = media.report().received;
+        let (path, _, bytes) = &sent[0];
+        let datagram = Datagram { path: *path, from, arrived: start, bytes };
+        media.handle_datagram(datagram, &mut Kept::default());
+        media.report().received - before
+    };
+    assert_eq!(give(&mut media, address(B), 0), 0, "what the description says is nothing to ICE");
+    let mut route = Route { to: Some(there), ..Route::default() };
+    route.sources[0] = Some(here);
+    media.steer(route);
+    assert_eq!(give(&mut media, here, 1), 1);
+    assert_eq!(give(&mut media, there, 2), 0);
+    let kept = ticks(&mut media, &mut Tone::new(440.0), start, 10..15);
+    assert!(kept.out.len() == 5 && kept.out.iter().all(|(_, to, _)| *to == there));
+    // A description under the same ICE changes nothing of it.
+    media.apply(start, &Plan { remote: Private::new(here), ..shaking(1, true) });
+    assert_eq!(ticks(&mut media, &mut Tone::new(440.0), start, 15..16).out[0].1, there);
+    media.steer(Route::default());
+    assert!(ticks(&mut media, &mut Tone::new(440.0), start, 16..20).out.is_empty());
+    assert_eq!(give(&mut media, here, 3), 0);
+}
+
+#[test]
+fn rtcp_with_a_handshake_of_its_own_waits_for_that() {
+    let mut media = Media::new(SETTINGS, Entropy::new([4; 32]));
+    let start = Instant::now();
+    media.start(start, &Plan { rtcp_mux: false, ..shaking(1, false) });
+    media.secure(1, Path::Rtp, &keying([1, 2]));
+    let reports = |kept: &Kept| kept.out.iter().filter(|(path, ..)| *path == Path::Rtcp).count();
+    let kept = ticks(&mut media, &mut Tone::new(440.0), start, 0..800);
+    assert!(kept.out.len() == 800 && reports(&kept) == 0);
+    media.secure(1, Path::Rtcp, &keying([3, 4]));
+    assert!(reports(&ticks(&mut media, &mut Tone::new(440.0), start, 800..1_600)) > 0);
+}
+
+#[test]
+fn datagrams_of_a_handshake_are_handed_on_and_are_noise_where_there_is_none() {
+    let start = Instant::now();
+    for (plan, handed_on) in [(shaking(1, true), 3), (plan(Codec::Pcmu, 20, B), 0)] {
+        let mut media = Media::new(SETTINGS, Entropy::new([4; 32]));
+        media.start(start, &plan);
+        let mut kept = Kept::default();
+        for bytes in [&[0, 1, 0, 0][..], &[22, 254, 253], &[20], &[64, 1], &[19, 1], &[4]] {
+            let datagram = Datagram { path: Path::Rtp, from: address(B), arrived: start, bytes };
+            media.handle_datagram(datagram, &mut kept);
+        }
+        assert_eq!(kept.handshakes, handed_on);
     }
 }

@@ -10,6 +10,7 @@
 
 mod mouth;
 mod reader;
+mod securing;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use super::scenario::Scenario;
 use super::script::{self, Exchange, Performed, Script, Verdict, What};
 use super::sound::{Ready, Rehearsed};
 use super::talk::{Glimpse, Heard, Talk};
+use crate::appliance::associations::Associations;
 use crate::appliance::places::Places;
 use crate::appliance::rings::{self, AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::{PortRange, PortsExhausted};
@@ -32,6 +34,7 @@ use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::{Arrival, Listen, ListenError, SipSockets, Tls};
 use crate::appliance::trust::{CERTIFICATES, Roots};
 use crate::appliance::{audio, chance};
+use crate::association::Identity;
 use crate::base::SrtpSuite;
 use crate::base::pcm::Frame;
 use crate::base::{CallId, Private, limits};
@@ -62,6 +65,7 @@ pub(super) struct Dial<'a> {
     pub codecs: Vec<Codec>,
     pub scenario: &'a Scenario,
     pub srtp: Srtp,
+    pub keys: OfferedKeys,
     pub sounds: Rehearsed,
     /// What the far end says, for a script that needs to know it.
     pub reader: Option<Reader>,
@@ -77,6 +81,8 @@ pub(super) enum Closing {
     Incompatible,
     /// The far end takes no keys.
     NoKeys,
+    /// No keys for encrypted sound came about with it.
+    NotSecured,
     /// Nothing came from the far end for `limits::MEDIA_TIMEOUT`.
     NoMedia,
     Ended(EndCause),
@@ -162,18 +168,21 @@ pub(super) fn make(dial: Dial<'_>) -> Result<CallLog, CallError> {
         let first = PORTS.0 + 2 * (entropy.next_u16() % PORT_STARTS);
         let rtp = PortRange::new(first..=PORTS.1).bind(any)?;
         let address = flow.local.ip();
+        let identity = Identity::new().map_err(std::io::Error::other);
+        let identity = identity.map_err(system("cannot make a certificate"))?;
+        let associations = Associations::new(identity);
         let media = LocalMedia {
             address,
             port: rtp.port(),
             id: entropy.next_u32().into(),
             srtp: None,
             keys: None,
-            fingerprint: None,
+            fingerprint: Some(associations.fingerprint().clone()),
             seed: Private::new(entropy.seed()),
         };
         let mut places = Places::new(rings.net);
         let place = places.reserve(CALL, rtp).unwrap_or(Place(0));
-        let caller = Caller::new(dial, line, (places, place), media);
+        let caller = Caller::new(dial, line, (places, place), (media, associations));
         caller.run(flow, arrivals, wake).await
     })
 }
@@ -184,6 +193,9 @@ struct Caller<'a> {
     leg: LegId,
     places: Places,
     place: Place,
+    associations: Associations,
+    /// Under which the sound is encrypted.
+    suite: Option<SrtpSuite>,
     agreement: Agreement,
     script: Script<'a>,
     script_deadline: Option<Instant>,
@@ -211,14 +223,14 @@ impl<'a> Caller<'a> {
         dial: Dial<'a>,
         mut line: SipLine,
         (places, place): (Places, Place),
-        media: LocalMedia,
+        (media, associations): (LocalMedia, Associations),
     ) -> Self {
         let offering = Offering {
             codecs: dial.codecs,
             dtmf: true,
             ptime_ms: 20,
             srtp: dial.srtp,
-            keys: OfferedKeys::Sdes,
+            keys: dial.keys,
         };
         Self {
             target: dial.target,
@@ -226,6 +238,8 @@ impl<'a> Caller<'a> {
             line,
             places,
             place,
+            associations,
+            suite: None,
             agreement: Agreement::new(offering, &media),
             script: Script::new(dial.scenario, dial.reader.is_some(), dial.limit),
             script_deadline: None,
@@ -269,6 +283,7 @@ impl<'a> Caller<'a> {
                 () = sleep_until(deadline) => {
                     let now = Instant::now();
                     self.line.timeout(now);
+                    self.shake_hands(now);
                     self.act(now, script::Input::Timeout);
                 }
             }
@@ -282,7 +297,8 @@ impl<'a> Caller<'a> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        [self.line.deadline(), self.script_deadline].into_iter().flatten().min()
+        let all = [self.line.deadline(), self.script_deadline, self.associations.deadline()];
+        all.into_iter().flatten().min()
     }
 
     fn dial(&mut self, flow: Flow) {
@@ -324,7 +340,7 @@ impl<'a> Caller<'a> {
             E::OfferReceived { offer, .. } => self.reoffered(now, offer.as_deref()),
             E::OfferAnswered { sdp, .. } => {
                 if let Ok(plan) = self.agreement.accept(&sdp) {
-                    self.apply(plan);
+                    self.apply(now, plan);
                 }
             }
             E::Incoming { leg, .. } => {
@@ -348,9 +364,13 @@ impl<'a> Caller<'a> {
             Some(Ok(plan)) => {
                 self.answered = Some(now);
                 self.plan = Some(plan.clone());
+                let waits = plan.protection.handshake().is_some();
+                self.associate(now, &plan);
                 self.places.start(self.place, plan);
                 self.mouth.begin(&mut self.places, self.place);
-                self.act(now, script::Input::Connected);
+                if !waits {
+                    self.act(now, script::Input::Connected);
+                }
             }
             Some(Err(_)) | None => self.fail(now, Closing::Incompatible),
         }
@@ -361,7 +381,7 @@ impl<'a> Caller<'a> {
         let command = match offer.map(|offer| self.agreement.answer(offer)) {
             None => sip::Command::AcceptOffer { leg, sdp: self.agreement.offer() },
             Some(Ok((sdp, plan))) => {
-                self.apply(plan);
+                self.apply(now, plan);
                 sip::Command::AcceptOffer { leg, sdp }
             }
             Some(Err(refusal)) => {
@@ -372,8 +392,9 @@ impl<'a> Caller<'a> {
         self.line.command(now, command);
     }
 
-    fn apply(&mut self, plan: Plan) {
+    fn apply(&mut self, now: Instant, plan: Plan) {
         self.plan = Some(plan.clone());
+        self.associate(now, &plan);
         self.places.apply(self.place, plan);
     }
 
@@ -428,6 +449,7 @@ impl<'a> Caller<'a> {
         while let Some(event) = self.places.event() {
             self.audio_event(now, event);
         }
+        self.shake_hands(now);
         while let Some((_, frame)) = self.places.heard(self.place) {
             self.heard(&frame);
         }
@@ -494,7 +516,7 @@ impl<'a> Caller<'a> {
             answer_delay: self.answered.map(|at| at.saturating_duration_since(self.dialled)),
             lasted: since(self.answered),
             codec: self.plan.as_ref().map(|plan| plan.codec),
-            srtp: self.plan.and_then(|plan| plan.protection.keying().map(|keying| keying.suite)),
+            srtp: self.suite,
             greeting: *self.script.greeting(),
             acts: self.script.acts().to_vec(),
             longest_quiet: self.script.longest_quiet(),
