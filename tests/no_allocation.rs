@@ -286,9 +286,12 @@ fn the_audio_thread_allocates_nothing_with_empty_and_with_full_rings() {
     let mut range = PortRange::new(28_400..=28_431);
     let mut peers: [Peer; PLACES] = std::array::from_fn(|_| Peer::new());
     let mut ports = [0; PLACES];
+    let mut kept = Vec::new();
     for (n, (peer, port)) in peers.iter().zip(&mut ports).enumerate() {
         let sockets = Arc::new(range.bind(LOCAL).unwrap());
         *port = sockets.port();
+        // As the net thread has them, too, which gives them up after the call.
+        kept.push(Arc::clone(&sockets));
         // Without agreed events, so that keys are listened for in the sound.
         let plan = plan(Codec::Pcmu, 20, peer.socket.local_addr().unwrap());
         let plan = Plan { dtmf: None, ..plan };

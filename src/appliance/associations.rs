@@ -157,7 +157,7 @@ impl Associations {
             loop {
                 match part.association.poll_output() {
                     Output::Datagram { to, bytes } => places.send(place, channel(path), to, &bytes),
-                    Output::Route(route) if path == Path::Rtp => places.steer(place, route),
+                    Output::Route(route) if path == Path::Rtp => places.steer(place, *route),
                     // RTCP goes to where it comes from.
                     Output::Route(_) => (),
                     Output::Keys(keying) => {

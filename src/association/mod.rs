@@ -75,7 +75,7 @@ pub enum Output {
         bytes: Vec<u8>,
     },
     /// The peer is here from now on.
-    Route(Route),
+    Route(Box<Route>),
     Keys(Box<Keying>),
     /// There will be none; told once.
     Failed(Fault),
@@ -327,7 +327,7 @@ impl Association {
         if route != self.route {
             self.has_heard = true;
             self.route = route;
-            self.out.push_back(Output::Route(route));
+            self.out.push_back(Output::Route(Box::new(route)));
         }
     }
 }

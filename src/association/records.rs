@@ -241,7 +241,7 @@ impl Partial {
     }
 
     fn is_whole(&self) -> bool {
-        self.there == [0..self.data.len()]
+        matches!(self.there.as_slice(), [only] if *only == (0..self.data.len()))
     }
 }
 

@@ -62,7 +62,7 @@ impl End {
         loop {
             match self.association.poll_output() {
                 Output::Datagram { to, bytes } => sent.push((to, bytes)),
-                Output::Route(route) => self.route = route,
+                Output::Route(route) => self.route = *route,
                 Output::Keys(keying) => {
                     assert!(self.keys.is_none(), "told once");
                     self.keys = Some(*keying);

@@ -58,7 +58,6 @@ pub struct Latch {
 }
 
 #[derive(Clone)]
-#[expect(clippy::large_enum_variant, reason = "one for each call, in place, made at start")]
 enum State {
     /// Nothing came yet.
     Fresh,

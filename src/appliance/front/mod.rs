@@ -93,9 +93,7 @@ pub fn run(
         .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
-    let identity = identity()?;
-    let messages = open_messages(paths)?;
-    let flights = open_flights(config, paths)?;
+    let (messages, flights) = (open_messages(paths)?, open_flights(config, paths)?);
 
     announce(config, config_path, paths);
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
@@ -124,7 +122,7 @@ pub fn run(
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),
-        associations: Associations::new(identity),
+        associations: open_associations()?,
         ports,
         errands: Errands::new(Arc::clone(&engine), speakers.clone())
             .with_model(llm)
@@ -177,12 +175,6 @@ pub fn run(
     drop::<AudioThread>(audio);
     tracing::info!("stopped");
     outcome
-}
-
-/// What this process shows in handshakes of media.
-fn identity() -> Result<Identity, StartError> {
-    let made = Identity::new().map_err(std::io::Error::other);
-    made.map_err(system("cannot make a certificate"))
 }
 
 /// What the owner looks for first: where calls and the page are, and by which files.
@@ -382,6 +374,12 @@ fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError>
         }
         _ => Ok(()),
     }
+}
+
+/// Handshakes of calls, with a certificate that is made now and shown until the end.
+fn open_associations() -> Result<Associations, StartError> {
+    let identity = Identity::new().map_err(std::io::Error::other);
+    identity.map(Associations::new).map_err(system("cannot make a certificate"))
 }
 
 fn open_messages(paths: &Paths) -> Result<MessageLog, StartError> {

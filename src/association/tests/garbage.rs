@@ -59,7 +59,7 @@ fn a_peer_that_sends_rubbish_ends_nothing_but_its_own_handshake() {
         let mut net = Net::new(both, Weather::default(), round);
         for _ in 0..30 {
             for (_, _, _, bytes) in &mut net.flying {
-                if chance.next_u16() % 3 == 0 {
+                if chance.next_u16().is_multiple_of(3) {
                     let at = chance.next_u32() as usize % bytes.len();
                     bytes[at] ^= 1 << (chance.next_u16() % 8);
                 }
