@@ -31,7 +31,7 @@ use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, TimerTable, UtteranceId, WorkId};
 use crate::converse::people::WeekMinute;
 use crate::converse::{self, AskId, Conversation, EndCause, Say, Variables, plain};
-use crate::listen::{Guards, Hint, PartialText};
+use crate::listen::{Guards, Hint, PartialText, Urgency};
 use barge_in::Overlap;
 use din::Din;
 use joining::Relay;
@@ -263,6 +263,14 @@ impl Floor {
         if self.timers.is_armed(Timer::Key) {
             self.key_is_up(now);
         }
+    }
+
+    /// Has sound recognised that is not of the conversation; who asks takes the result.
+    pub(super) fn recognise(&mut self, audio: Vec<i16>) -> WorkId {
+        let id = self.ids.allocate();
+        let work = self.hearing.transcribe(id, audio, Urgency::Turn);
+        self.out.push_back(FloorOutput::Work(work));
+        id
     }
 
     pub(super) fn work_result(&mut self, now: Instant, result: WorkResult) {

@@ -287,7 +287,7 @@ impl Hearing {
         self.out.push_back(HearingOutput::Work(work));
     }
 
-    fn transcribe(&self, id: WorkId, audio: Vec<i16>, urgency: Urgency) -> Work {
+    pub(super) fn transcribe(&self, id: WorkId, audio: Vec<i16>, urgency: Urgency) -> Work {
         // Whoever holds the conversation knows what is likely to be said.
         let (languages, hint) = (self.languages.clone(), Hint::default());
         let wish = DecodeWish { languages, urgency, hint };

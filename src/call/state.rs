@@ -399,7 +399,9 @@ impl Call {
             }
             Input::Work(result) => {
                 self.stages.came(now, &result);
-                self.floor.work_result(now, result);
+                if !self.first_words(now, &result) {
+                    self.floor.work_result(now, result);
+                }
             }
             Input::EngineLost => self.floor.engine_lost(now),
             Input::EngineBack => self.floor.engine_back(now),

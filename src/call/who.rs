@@ -1,14 +1,21 @@
-//! Who answered a call of ours, and whether it is spoken to: joins `listen::answered`, which knows sound,
-//! with the call.
+//! Who answered a call of ours, and whether it is spoken to: joins `listen::answered`, which knows sound
+//! and words, with the call.
 //!
 //! A call that talks to whoever answers begins at once, and what is heard only stands in its record. One
-//! that leaves machines alone, or a message on them, says nothing until it is known who is there.
+//! that leaves machines alone, or a message on them, says nothing until it is known who is there, and has
+//! the first words recognised meanwhile.
+
+mod words;
 
 use std::time::{Duration, Instant};
 
 use super::ending::Cause;
 use super::media::HeardFrame;
+use crate::base::WorkId;
+use crate::listen::Heard;
 use crate::listen::answered::{Answered, Campaign, Known, OnMachine, Settings, Step, Verdict};
+
+use words::FirstWords;
 
 /// Who has not been told apart by then is not any more: what is heard is a conversation.
 const LISTEN_FOR: Duration = Duration::from_secs(12);
@@ -27,6 +34,7 @@ pub(super) struct Who {
     told: Option<(Verdict, Instant)>,
     /// The last frame with speech.
     spoke: Option<Instant>,
+    words: FirstWords,
     is_decided: bool,
 }
 
@@ -45,6 +53,7 @@ impl Who {
             since: None,
             told: None,
             spoke: None,
+            words: FirstWords::default(),
             is_decided: false,
         }
     }
@@ -70,11 +79,42 @@ impl Who {
         if heard.is_speech() {
             self.spoke = Some(now);
         }
+        if !self.is_decided {
+            self.words.frame(heard);
+        }
         let verdict = self.answered.frame(heard.at, &heard.frame, heard.score);
+        (verdict, self.told(now, since, verdict))
+    }
+
+    /// The first words, where they are to be recognised now; [`Self::asked`] says as which work.
+    pub(super) fn words_due(&mut self) -> Option<Vec<i16>> {
+        if self.is_decided { None } else { self.words.due() }
+    }
+
+    pub(super) fn asked(&mut self, work: WorkId) {
+        self.words.asked(work);
+    }
+
+    /// Whether this work was ours.
+    pub(super) fn is_answered(&mut self, work: WorkId) -> bool {
+        self.words.answered(work)
+    }
+
+    /// What the first words are. As [`Self::heard`].
+    pub(super) fn read(&mut self, now: Instant, words: &Heard) -> (Option<Verdict>, Step) {
+        let (Heard::Words { text, .. }, Some(since), false) = (words, self.since, self.is_decided)
+        else {
+            return (None, Step::Listen);
+        };
+        let verdict = self.answered.decide_with_text(text.reveal());
+        (verdict, self.told(now, since, verdict))
+    }
+
+    fn told(&mut self, now: Instant, since: Instant, verdict: Option<Verdict>) -> Step {
         if let Some(verdict) = verdict {
             self.told = Some((verdict, now));
         }
-        (verdict, self.step(now, since))
+        self.step(now, since)
     }
 
     /// Nothing has told who answered for longer than any greeting lasts, as where the other end holds us:

@@ -16,8 +16,10 @@ use crate::call::media::HeardFrame;
 use crate::call::record::{CallRecord, Dialled, Direction, Progress};
 use crate::call::voice::Shelf;
 use crate::call::who::{DECIDED_WITHIN, Who};
+use crate::call::work::WorkResult;
 use crate::converse::Variables;
-use crate::listen::answered::{OnMachine, Step};
+use crate::listen::answered::{OnMachine, Step, Verdict};
+use crate::listen::transcript;
 use crate::sip::{self, LegId};
 
 /// Who is put through in the last moment is not cut off at once; what is set aside for a call has room for it.
@@ -150,17 +152,41 @@ impl Call {
     /// 20 ms of the other end.
     pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {
         let is_active = matches!(self.state, State::Active);
-        if let Some(who) = &mut self.who {
-            let (verdict, step) = who.heard(now, frame);
-            if verdict.is_some() {
-                self.record.answered_by = verdict;
-                self.out.push_back(Output::Recorded);
-            }
-            self.take_step(now, step);
+        if let Some(told) = self.who.as_mut().map(|who| who.heard(now, frame)) {
+            self.answered_by(now, told);
+        }
+        if let Some(who) = &mut self.who
+            && let Some(words) = who.words_due()
+        {
+            who.asked(self.floor.recognise(words));
         }
         if is_active {
             self.floor.heard(now, frame);
         }
+    }
+
+    /// Whether this is what became of the first words of who answered.
+    pub(super) fn first_words(&mut self, now: Instant, result: &WorkResult) -> bool {
+        let (WorkResult::Text { id, .. } | WorkResult::Failed { id }) = result else {
+            return false;
+        };
+        let Some(who) = &mut self.who else { return false };
+        if !who.is_answered(*id) {
+            return false;
+        }
+        if let WorkResult::Text { recognition, .. } = result {
+            let told = who.read(now, &transcript::read(recognition, None).heard);
+            self.answered_by(now, told);
+        }
+        true
+    }
+
+    fn answered_by(&mut self, now: Instant, (verdict, step): (Option<Verdict>, Step)) {
+        if verdict.is_some() {
+            self.record.answered_by = verdict;
+            self.out.push_back(Output::Recorded);
+        }
+        self.take_step(now, step);
     }
 
     /// Our INVITE has failed.

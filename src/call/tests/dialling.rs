@@ -306,6 +306,57 @@ fn a_machine_is_hung_up_on_without_a_word() {
 }
 
 #[test]
+fn a_machines_first_words_tell_sooner_than_its_length() {
+    let mut desk = dial_with(SILENT, OnMachine::HangUp);
+    desk.answers(Some(40_000));
+    desk.texts.push_back("Hi, you have reached the Weber family, please leave a message");
+    desk.run(400, false);
+    desk.run(1_160, true);
+    assert_eq!(desk.call.record().answered_by, None);
+    assert!(desk.asked.is_empty(), "too little was said");
+    desk.run(240, true);
+    assert_eq!(desk.call.record().answered_by, Some(Verdict::Machine));
+    assert_eq!(desk.ending(), Some(Cause::NoPerson));
+    assert_eq!(desk.asked.len(), 1);
+}
+
+#[test]
+fn who_asks_for_a_name_first_is_told_who_calls() {
+    let mut desk = dial_with(SILENT, OnMachine::HangUp);
+    desk.answers(Some(40_000));
+    desk.texts.push_back("Please state your name and the reason for calling");
+    desk.run(400, false);
+    desk.run(900, true);
+    assert!(desk.played.is_empty());
+    desk.run(400, false);
+    assert_eq!(desk.call.record().answered_by, Some(Verdict::Screening));
+    desk.run(1_500, false);
+    assert!(!desk.played.is_empty(), "it says who calls");
+    assert_eq!(desk.ending(), None);
+}
+
+#[test]
+fn words_of_who_answered_are_no_turn_and_without_an_engine_the_sound_tells() {
+    let mut desk = dial_with(SILENT, OnMachine::HangUp);
+    desk.answers(Some(40_000));
+    desk.texts.push_back("Weber");
+    desk.run(400, false);
+    desk.run(700, true);
+    desk.run(1_500, false);
+    assert_eq!(desk.call.record().answered_by, Some(Verdict::Person));
+    assert_eq!(desk.asked.len(), 1, "a name was looked at once");
+    let turns = desk.call.record().turns();
+    assert!(turns.iter().all(|turn| turn.caller_text.reveal().is_empty()), "{turns:?}");
+
+    let mut desk = dial_with(SILENT, OnMachine::HangUp);
+    desk.engine = Engine::Down;
+    desk.answers(Some(40_000));
+    desk.run(400, false);
+    desk.run(4_000, true);
+    assert_eq!(desk.ending(), Some(Cause::NoPerson));
+}
+
+#[test]
 fn a_message_is_left_once_the_machine_is_silent_and_then_it_is_over() {
     let mut desk = dial_with(Some("your delivery"), OnMachine::LeaveMessage);
     desk.answers(Some(40_000));
