@@ -130,10 +130,11 @@ fn a_person_passes_the_caller_on_and_leaves() {
     }
     let folder = Folder::new("playbook");
     let (mut anna, mut ben) = (telephone("anna"), telephone("ben"));
-    let person = format!("name = \"Anna\"\naddress = \"{}\"\nby = \"bridge\"", anna.uri());
+    let person = |name, uri| format!("name = \"{name}\"\naddress = \"{uri}\"\nby = \"bridge\"");
     let appliance = Setup::default()
-        .with("[person]", &person)
-        .with("inbound", "refer = \"same-host\"")
+        .with("[person]", &person("Anna", anna.uri()))
+        .with("[person]", &person("Ben", ben.uri()))
+        .with("inbound", "refer = \"people\"")
         .with("converse", &keyed::playbook(&folder))
         .start();
     let mut caller = pressing(&appliance, "caller-passed-on");
@@ -163,6 +164,41 @@ fn a_person_passes_the_caller_on_and_leaves() {
     assert!(heard > 0.7, "{heard}");
     let record = becomes(&appliance, "caller-passed-on", "over", |call| call["state"] == "ended");
     assert_eq!(record["ending"]["cause"], "transferred", "{record:#}");
+}
+
+#[test]
+fn a_caller_who_was_passed_on_to_nobody_is_taken_back() {
+    if !peers::is_installed("baresip", "baresip-core") {
+        return;
+    }
+    let folder = Folder::new("playbook");
+    let (mut anna, mut ben) = (telephone("anna"), telephone("ben"));
+    let person = |name, uri| format!("name = \"{name}\"\naddress = \"{uri}\"\nby = \"bridge\"");
+    let appliance = Setup::default()
+        .with("[person]", &person("Anna", anna.uri()))
+        .with("[person]", &person("Ben", ben.uri()))
+        .with("inbound", "refer = \"people\"")
+        .with("converse", &keyed::playbook(&folder))
+        .start();
+    let caller = pressing(&appliance, "caller-left-behind");
+    anna.event("CALL_INCOMING", TURN);
+    anna.command("accept", "");
+    anna.event("CALL_ESTABLISHED", ANSWER);
+    anna.command("sndcode", "1");
+    becomes(&appliance, "anna", "joined", |call| call["is_joined"] == true);
+    anna.command("transfer", ben.uri());
+    ben.event("CALL_INCOMING", ANSWER);
+    anna.command("hangup", "");
+    anna.event("CALL_CLOSED", ANSWER);
+    ben.command("hangup", "");
+    becomes(&appliance, "caller-left-behind", "offered a message", |call| {
+        let turns = call["turns"].as_array();
+        let said = turns.and_then(|turns| turns.last()).and_then(|turn| turn["reply"].as_str());
+        call["state"] == "active" && said.is_some_and(|said| said.contains("cannot reach Anna"))
+    });
+    assert!(!caller.has_seen("CALL_CLOSED"));
+    let record = appliance.record_of("anna").expect("it is on the board");
+    assert_eq!(record["ending"]["cause"], "left-in-transfer", "{record:#}");
 }
 
 /// One telephone that asks for a person, and the person's, which answers by itself.

@@ -3,6 +3,8 @@
 //! Joins `sdp`, which knows descriptions, with `media`, which must know only the outcome.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,9 +38,27 @@ pub struct LocalMedia {
     pub seed: Private<[u8; 32]>,
 }
 
+/// What of [`LocalMedia`] depends on the way to the peer: another peer of the same call has its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Towards {
+    pub address: IpAddr,
+    pub srtp: Option<Srtp>,
+    pub keys: Option<OfferedKeys>,
+}
+
+/// Numbers that no two agreements of one call have in common: the one before lives on while somebody else
+/// is called.
+#[derive(Debug)]
+struct Numbers {
+    associations: AtomicU32,
+    ice_sessions: AtomicU32,
+}
+
 /// The offer and answer of one call.
 #[derive(Debug)]
 pub struct Agreement {
+    /// As configured: what one peer wants or has shown says nothing of another.
+    configured: Offering,
     offering: Offering,
     local: Local,
     revision: Revision,
@@ -50,8 +70,7 @@ pub struct Agreement {
     given_up: Vec<SrtpSuite>,
     /// The DTLS association that there is, and its number.
     association: Option<(u32, Box<Terms>)>,
-    associations: u32,
-    ice_sessions: u32,
+    numbers: Arc<Numbers>,
 }
 
 impl Agreement {
@@ -67,44 +86,45 @@ impl Agreement {
         });
         let (address, port, id) = (media.address, media.port, media.id);
         let local = Local { address, port, id, keys, handshake };
-        let srtp = media.srtp.unwrap_or(offering.srtp);
-        let keys = media.keys.unwrap_or(offering.keys);
         Self {
-            offering: Offering { srtp, keys, ..offering },
+            offering: offered(&offering, media.srtp, media.keys),
+            configured: offering,
             local,
             revision: Revision::default(),
             entropy,
             suite: None,
             given_up: Vec::new(),
             association: None,
-            associations: 0,
-            ice_sessions: 1,
+            numbers: Arc::new(Numbers {
+                associations: AtomicU32::new(0),
+                ice_sessions: AtomicU32::new(1),
+            }),
         }
     }
 
-    /// What is to be agreed on with somebody else who takes the peer's place: the same media, and keys that
-    /// nobody has had.
-    pub fn with_another(&mut self) -> Self {
+    /// What is to be agreed on with somebody else who takes the peer's place: the same sockets, by what goes
+    /// for that peer, and keys that nobody has had.
+    pub fn with_another(&mut self, towards: &Towards) -> Self {
         let mut entropy = Entropy::new(self.entropy.seed());
         let keys = Keys::random(&mut entropy);
         let mut handshake = self.local.handshake.clone();
         if let Some(ours) = &mut handshake {
             let id = self.local.id;
-            ours.ice = ice_credentials(id, self.ice_sessions + 1, &mut entropy);
-            ours.next_ice = ice_credentials(id, self.ice_sessions + 2, &mut entropy);
+            ours.ice = ice_credentials(id, next(&self.numbers.ice_sessions), &mut entropy);
+            ours.next_ice = ice_credentials(id, next(&self.numbers.ice_sessions), &mut entropy);
             (ours.their_ice, ours.role) = (None, None);
         }
         Self {
-            offering: self.offering.clone(),
-            local: Local { keys, handshake, ..self.local.clone() },
+            configured: self.configured.clone(),
+            offering: offered(&self.configured, towards.srtp, towards.keys),
+            local: Local { address: towards.address, keys, handshake, ..self.local.clone() },
             revision: Revision::default(),
             entropy,
             suite: None,
             given_up: Vec::new(),
             association: None,
-            // Its keys are never taken for those of an association of before.
-            associations: self.associations,
-            ice_sessions: self.ice_sessions + 2,
+            // Its keys are never taken for those of another association.
+            numbers: Arc::clone(&self.numbers),
         }
     }
 
@@ -168,8 +188,8 @@ impl Agreement {
 
     fn associate(&mut self, terms: &Terms) -> Handshake {
         let before = self.association.take();
-        let is_new = before.is_none_or(|(_, before)| !terms.continue_association(&before));
-        self.associations += u32::from(is_new);
+        let before = before.filter(|(_, before)| terms.continue_association(before));
+        let number = before.map_or_else(|| next(&self.numbers.associations), |(number, _)| number);
         let mut terms = Box::new(terms.clone());
         // What the other end knows of keys by DTLS it has shown: our later offers have them as well.
         self.offering.keys = OfferedKeys::Dtls;
@@ -183,16 +203,28 @@ impl Agreement {
                 ours.their_ice = Some(ice.theirs.clone());
                 if ours.next_ice == ice.ours {
                     ours.ice = ice.ours.clone();
-                    self.ice_sessions += 1;
-                    ours.next_ice =
-                        ice_credentials(self.local.id, self.ice_sessions, &mut self.entropy);
+                    let session = next(&self.numbers.ice_sessions);
+                    ours.next_ice = ice_credentials(self.local.id, session, &mut self.entropy);
                 }
             }
         }
         let has_ice = terms.ice.is_some();
-        self.association = Some((self.associations, terms));
-        Handshake { association: self.associations, has_ice }
+        self.association = Some((number, terms));
+        Handshake { association: number, has_ice }
     }
+}
+
+/// What one peer is offered.
+fn offered(configured: &Offering, srtp: Option<Srtp>, keys: Option<OfferedKeys>) -> Offering {
+    let srtp = srtp.unwrap_or(configured.srtp);
+    let keys = keys.unwrap_or(configured.keys);
+    Offering { srtp, keys, ..configured.clone() }
+}
+
+/// The number after the last one that was given.
+fn next(last: &AtomicU32) -> u32 {
+    // One call is one thread's at a time: nothing else is ordered by it.
+    last.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
 }
 
 /// The name is no secret and of the record: a replay has the same. The password is of 128 bits.
@@ -316,6 +348,31 @@ mod tests {
         assert_eq!(agreed(b"b", "bbbb", "actpass").1, Setup::Passive);
         agreement.answer(&offer(None)).unwrap();
         assert_eq!(agreement.association(), None);
+    }
+
+    #[test]
+    fn another_peer_is_offered_what_goes_for_it_and_nothing_of_the_one_before() {
+        let mut before = agreement(Some(Srtp::Required));
+        let dtls = |certificate: &[u8]| {
+            let fingerprint = Fingerprint::of(certificate);
+            format!(
+                "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 UDP/TLS/RTP/SAVP 0\r\n\
+                 a=fingerprint:{fingerprint}\r\na=setup:actpass\r\n"
+            )
+        };
+        before.answer(dtls(b"a").as_bytes()).unwrap();
+        let ours = String::from_utf8(before.offer()).unwrap();
+        assert!(ours.contains("UDP/TLS/RTP/SAVP"), "{ours}");
+        let address = "198.51.100.7".parse().unwrap();
+        let mut other = before.with_another(&Towards { address, srtp: None, keys: None });
+        let theirs = String::from_utf8(other.offer()).unwrap();
+        assert!(theirs.contains("c=IN IP4 198.51.100.7\r\n"), "{theirs}");
+        assert!(theirs.contains("RTP/AVP 0") && !theirs.contains("UDP/TLS"), "{theirs}");
+        // Both go on, and each begins another association.
+        before.answer(dtls(b"b").as_bytes()).unwrap();
+        other.answer(dtls(b"c").as_bytes()).unwrap();
+        let numbers = [&before, &other].map(|one| one.association().unwrap().0);
+        assert_eq!(numbers, [2, 3]);
     }
 
     #[test]

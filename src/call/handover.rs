@@ -8,7 +8,7 @@
 //!                   Handing ───────────▶ the call ends: the caller talks to the person directly
 //! ```
 //!
-//! The person's call is `Handed` meanwhile.
+//! The person's call is `Handed` meanwhile. Joined is None again where the person has left the caller behind.
 
 use std::time::Duration;
 

@@ -37,7 +37,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use agreement::{Agreement, LocalMedia};
+pub use agreement::{Agreement, LocalMedia, Towards};
 pub use ending::{By, Cause, Ending};
 pub use floor::HoldSound;
 pub use handover::PutThrough;

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::agreement::{Agreement, LocalMedia};
+use super::agreement::{Agreement, LocalMedia, Towards};
 use super::dialling::Dialling;
 use super::ending::{Cause, Ending};
 use super::floor::{Floor, HoldSound};
@@ -95,17 +95,23 @@ pub enum Input<'a> {
     Replaced {
         leg: LegId,
         incoming: Box<sip::Incoming>,
+        towards: Towards,
     },
     /// What the other end wants by `sip::Event::Referred` is granted: somebody else is to be called by this
     /// leg, and may ring for so long.
     Succeed {
         leg: LegId,
         within: Duration,
+        towards: Towards,
     },
     /// Whom we call is elsewhere: they are called there by this leg.
     Redirected {
         leg: LegId,
+        towards: Towards,
     },
+    /// The other half of a joined call has gone after it had passed this one on to somebody who was not
+    /// reached: the caller is ours again.
+    LeftBehind,
     /// Nobody is heard in the other half of a joined call for a while, or somebody is again.
     PartnerWaits(bool),
     /// 20 ms of the other one.
@@ -361,9 +367,12 @@ impl Call {
             Input::Joined => self.join(),
             Input::HandOver(person) => self.hand_over(person),
             Input::Handed => self.handed(now),
-            Input::Replaced { leg, incoming } => self.replaced(now, leg, &incoming),
-            Input::Redirected { leg } => self.redirected(now, leg),
-            Input::Succeed { leg, within } => self.succeed(now, leg, within),
+            Input::Replaced { leg, incoming, towards } => {
+                self.replaced(now, leg, &incoming, &towards);
+            }
+            Input::Redirected { leg, towards } => self.redirected(now, leg, &towards),
+            Input::Succeed { leg, within, towards } => self.succeed(now, leg, within, &towards),
+            Input::LeftBehind => self.left_behind(now),
             Input::PartnerWaits(waits) => self.floor.partner_waits(waits),
             Input::Relayed(frame) => self.floor.relay(frame),
             Input::HangUp(cause) => self.end(now, cause.into()),
@@ -577,7 +586,10 @@ impl Call {
             (State::Dialling(_), EndCause::ByPeer) => Cause::NoAnswer.into(),
             // Many hang up on us as soon as they call the other.
             (_, EndCause::ByPeer) if self.is_being_transferred() => Cause::LeftInTransfer.into(),
-            (_, EndCause::ByPeer) if self.handover == Handover::Handed => Cause::Transferred.into(),
+            // Whether by whom the caller's side has called in our place, or plainly, only that side knows.
+            (_, EndCause::ByPeer) if self.handover == Handover::Handed => {
+                Cause::LeftInTransfer.into()
+            }
             (_, EndCause::ByPeer) => Cause::HungUp.into(),
             (_, EndCause::ByUs) => Cause::Goodbye.into(),
             (_, EndCause::NoAck) => Cause::NoAck.into(),

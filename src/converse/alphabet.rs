@@ -68,6 +68,8 @@ pub enum Input {
     /// Nothing came of `Output::Transfer`. That somebody has answered is told to nobody: the call
     /// is over then.
     NotTransferred,
+    /// As `NotTransferred`, after the caller was with somebody who is there no more.
+    LeftBehind,
     /// The deadline of the last `Output::Timeout` has come.
     Timeout,
 }

@@ -230,6 +230,7 @@ impl Conversation {
             (Phase::Leaving(_) | Phase::Transferring(..), Input::Digit(_)) => {}
             (_, Input::LookedUp(outcome)) => self.looked_up(now, outcome),
             (_, Input::NotTransferred) => self.transfer_failed(now),
+            (_, Input::LeftBehind) => self.left_behind(now),
             (_, Input::Finished { utterance }) => {
                 self.utterance_ended(utterance, 1.0);
                 match self.phase {
@@ -317,10 +318,7 @@ impl Conversation {
             return self.offer_caller(now, 0, now + OFFERED_WITHIN);
         }
         self.phase = Phase::Talking;
-        let longest = self.settings.max_duration;
-        let warning = self.settings.length_warning.min(longest / 4);
-        self.timers.set(Timer::LengthWarning, now + (longest - warning));
-        self.timers.set(Timer::LengthEnd, now + longest);
+        self.begin_length(now);
         self.outputs.push_back(Output::Expect(self.awaited));
         self.greet(now);
     }

@@ -18,4 +18,4 @@ pub use account::{Account, Input, Output, Settings, Standing, Status};
 pub use answering::{AnswerPolicy, Sign};
 pub use inbound::Callers;
 pub use reason::Reason;
-pub use referral::{Referrals, is_within_house};
+pub use referral::Referrals;

@@ -1,7 +1,5 @@
 //! A call that goes out through an account: whose address it has, and the way to its server.
 
-use std::net::IpAddr;
-
 use super::{Accounts, Held};
 use crate::appliance::sip_line::SipLine;
 use crate::base::Private;
@@ -60,22 +58,6 @@ impl Accounts {
             Address::Number(number) => held.plan.target(number.reveal()),
         };
         Self::through(id, held, target, sip).ok()
-    }
-
-    /// The account whose server has this address, ready for a call to somebody there; `None` if there is none.
-    pub fn trunk_at(
-        &self,
-        server: IpAddr,
-        to: &Private<String>,
-        sip: &mut SipLine,
-    ) -> Option<Trunk> {
-        let is_there = |held: &Held| {
-            let mut own = held.machine.servers().into_iter();
-            own.any(|own| own.address.ip().to_canonical() == server.to_canonical())
-        };
-        let mut all = (0..).map(AccountId).zip(&self.all);
-        let (id, held) = all.find(|(_, held)| is_there(held))?;
-        Self::through(id, held, Some(to.clone()), sip).ok()
     }
 
     fn through(

@@ -235,8 +235,7 @@ pub(super) fn inbound(
     let refer = match file.refer.as_str() {
         "refuse" => Ok(Referrals::Refuse),
         "people" => Ok(Referrals::People),
-        "same-host" => Ok(Referrals::SameHost),
-        _ => allowed("refuse, people or same-host"),
+        _ => allowed("refuse or people"),
     };
     let refer = check.take("inbound.refer", &file.refer, refer)?;
     let mut inbound = Inbound { anyone: false, accounts: false, networks: Vec::new(), refer };

@@ -395,7 +395,7 @@ pub struct Inbound {
     /// `anyone`; or any of `accounts` (the servers of the accounts), IP addresses, and networks as in
     /// `192.0.2.0/24`. What others begin is dropped without an answer.
     pub from: Vec<String>,
-    /// Whom a caller may have the box call in its place: `refuse`, `people` or `same-host`.
+    /// Whom a caller may have the box call in its place: `refuse` or `people`.
     pub refer: String,
 }
 

@@ -384,11 +384,7 @@ fn a_name_of_the_shelf_is_a_file_there_with_its_known_hash_and_a_path_is_a_path(
 fn whom_a_caller_may_have_called_and_how_callers_wait_is_chosen_by_name() {
     use crate::call::HoldSound;
     use crate::trunk::Referrals;
-    for (written, referrals) in [
-        ("refuse", Referrals::Refuse),
-        ("people", Referrals::People),
-        ("same-host", Referrals::SameHost),
-    ] {
+    for (written, referrals) in [("refuse", Referrals::Refuse), ("people", Referrals::People)] {
         let config = from_text(&format!("[inbound]\nrefer = \"{written}\"\n")).unwrap();
         assert_eq!(config.inbound.refer, referrals);
     }
@@ -400,9 +396,9 @@ fn whom_a_caller_may_have_called_and_how_callers_wait_is_chosen_by_name() {
         let config = from_text(&format!("[handover]\nhold = \"{written}\"\n")).unwrap();
         assert_eq!(config.hold, hold);
     }
-    let found = faults("[inbound]\nrefer = \"anyone\"\n[handover]\nhold = \"moh.wav\"\n");
+    let found = faults("[inbound]\nrefer = \"same-host\"\n[handover]\nhold = \"moh.wav\"\n");
     let expected = [
-        "inbound.refer = \"anyone\": allowed: refuse, people or same-host",
+        "inbound.refer = \"same-host\": allowed: refuse or people",
         "handover.hold = \"moh.wav\": allowed: ringing, music or silence",
     ];
     assert!(expected.iter().all(|fault| found.iter().any(|one| one == fault)), "{found:?}");

@@ -131,6 +131,8 @@ struct Line {
     call: Tracked,
     /// `None` once the audio thread has let go: the place may be another call's by then.
     place: Option<Place>,
+    /// Whether its sockets are of IPv4.
+    is_ipv4: bool,
     deadline: Option<Instant>,
     /// As the log has it.
     one_way: Option<OneWay>,
@@ -140,18 +142,22 @@ struct Line {
     invite: Option<Box<sip::Invite>>,
     /// Of a call that goes out.
     redirection: Redirection,
+    /// How often the other end has wanted somebody else called.
+    referrals: u32,
 }
 
 impl Line {
-    fn new(call: Tracked, place: Place) -> Self {
+    fn new(call: Tracked, place: Place, is_ipv4: bool) -> Self {
         Self {
             call,
             place: Some(place),
+            is_ipv4,
             deadline: None,
             one_way: None,
             partner: None,
             invite: None,
             redirection: Redirection::default(),
+            referrals: 0,
         }
     }
 

@@ -13,6 +13,7 @@ use super::bytes::{Reader, Writer};
 use super::{keyless, sound};
 use crate::base::pcm::{FRAME_SAMPLES, Frame};
 use crate::base::{LanguageCode, Private, SrtpSuite, UtteranceId, WorkId, limits};
+use crate::call::agreement::Towards;
 use crate::call::ending::Cause;
 use crate::call::media::{HeardFrame, MediaEvent, Origin, Report};
 use crate::call::state::Input;
@@ -98,9 +99,9 @@ enum Plain {
     Joined,
     HandOver(sip::LegId),
     Handed,
-    Replaced { leg: sip::LegId, incoming: Box<sip::Incoming> },
-    Succeed { leg: sip::LegId, within: Duration },
-    Redirected { leg: sip::LegId },
+    Replaced { leg: sip::LegId, incoming: Box<sip::Incoming>, towards: Towards },
+    Succeed { leg: sip::LegId, within: Duration, towards: Towards },
+    Redirected { leg: sip::LegId, towards: Towards },
     Secured(String),
     NotSecured,
     Work(WorkResult),
@@ -164,18 +165,22 @@ impl EntryWriter {
             Input::Joined => self.plain(now, &Plain::Joined),
             Input::HandOver(leg) => self.plain(now, &Plain::HandOver(*leg)),
             Input::Handed => self.plain(now, &Plain::Handed),
-            Input::Replaced { leg, incoming } => {
+            Input::Replaced { leg, incoming, towards } => {
                 let incoming = Box::new(keyless::incoming(incoming));
-                self.plain(now, &Plain::Replaced { leg: *leg, incoming });
+                let towards = towards.clone();
+                self.plain(now, &Plain::Replaced { leg: *leg, incoming, towards });
             }
-            Input::Redirected { leg } => self.plain(now, &Plain::Redirected { leg: *leg }),
-            Input::Succeed { leg, within } => {
-                self.plain(now, &Plain::Succeed { leg: *leg, within: *within });
+            Input::Redirected { leg, towards } => {
+                self.plain(now, &Plain::Redirected { leg: *leg, towards: towards.clone() });
+            }
+            Input::Succeed { leg, within, towards } => {
+                let (leg, within, towards) = (*leg, *within, towards.clone());
+                self.plain(now, &Plain::Succeed { leg, within, towards });
             }
             Input::Secured(suite) => self.plain(now, &Plain::Secured(suite.name().to_owned())),
             Input::NotSecured => self.plain(now, &Plain::NotSecured),
             // A record ends where a call is joined with another.
-            Input::Relayed(_) | Input::PartnerWaits(_) => {}
+            Input::Relayed(_) | Input::PartnerWaits(_) | Input::LeftBehind => {}
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
             Input::EngineLost => self.plain(now, &Plain::EngineLost),
             Input::EngineBack => self.plain(now, &Plain::EngineBack),
@@ -287,9 +292,13 @@ impl<'a> Entries<'a> {
                 Ok(Plain::Joined) => Input::Joined,
                 Ok(Plain::HandOver(leg)) => Input::HandOver(leg),
                 Ok(Plain::Handed) => Input::Handed,
-                Ok(Plain::Replaced { leg, incoming }) => Input::Replaced { leg, incoming },
-                Ok(Plain::Redirected { leg }) => Input::Redirected { leg },
-                Ok(Plain::Succeed { leg, within }) => Input::Succeed { leg, within },
+                Ok(Plain::Replaced { leg, incoming, towards }) => {
+                    Input::Replaced { leg, incoming, towards }
+                }
+                Ok(Plain::Redirected { leg, towards }) => Input::Redirected { leg, towards },
+                Ok(Plain::Succeed { leg, within, towards }) => {
+                    Input::Succeed { leg, within, towards }
+                }
                 Ok(Plain::Secured(name)) => match SrtpSuite::from_name(&name) {
                     Some(suite) => Input::Secured(suite),
                     None => return Err(FlightError::Malformed("a suite that is none")),

@@ -2,14 +2,16 @@
 //! of the other call in place of ours.
 //!
 //! Once two calls are joined nothing of them is recognised, understood or recorded here: what the two say
-//! is theirs. Invariant: joined is the last phase but closed.
+//! is theirs. Joined ends with the call, or where whoever had the caller has left them behind.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use super::waiting::Waiting;
 use super::{Floor, FloorOutput, Phase};
 use crate::base::UtteranceId;
 use crate::base::pcm::Frame;
+use crate::converse;
 use crate::speak::PlayoutFrame;
 
 /// Frames of the other call that may wait: more would be delay that never goes away again.
@@ -40,12 +42,28 @@ impl Floor {
         if matches!(self.phase, Phase::Joined | Phase::Closed) {
             return;
         }
+        // The conversation hears of it if it ever goes on.
+        let said = self.spoken.iter().map(|saying| saying.utterance);
+        self.unheard.extend(said.map(|utterance| converse::Input::Finished { utterance }));
         self.close();
         self.phase = Phase::Joined;
         self.waiting = None;
         self.out.push_back(FloorOutput::Silence(self.last_wire));
         self.last_wire = self.last_wire.next();
         self.relay = Some(Relay { wire: self.last_wire, waiting: VecDeque::new() });
+    }
+
+    /// Nobody is there any more: the conversation goes on as if nobody had been reached.
+    pub(in crate::call) fn take_back(&mut self, now: Instant) {
+        if self.phase != Phase::Joined {
+            return;
+        }
+        (self.waiting, self.relay) = (None, None);
+        (self.overlap, self.din, self.awaited_reply) = (None, None, None);
+        self.out.push_back(FloorOutput::Silence(self.last_wire));
+        self.phase = Phase::Open { since: now };
+        self.converse(now, converse::Input::CallerSilent { since: now });
+        self.converse(now, converse::Input::LeftBehind);
     }
 
     /// The other half of a joined call hears nobody for a while, or is heard again.

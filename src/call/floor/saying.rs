@@ -28,7 +28,7 @@ const JUST_BEGUN: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub(super) struct Saying {
     /// The conversation's number.
-    utterance: UtteranceId,
+    pub(super) utterance: UtteranceId,
     /// The number of its frames.
     pub(super) wire: UtteranceId,
     interruptible: bool,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Call, Limit, Output, Timer};
+use super::{Call, Limit, Output, State, Timer};
 use crate::base::limits;
 use crate::call::ending::Cause;
 use crate::call::handover::{Handover, PutThrough};
@@ -73,10 +73,11 @@ impl Call {
         }
     }
 
-    /// Somebody else will call in our place. Nothing is said or understood meanwhile.
+    /// Somebody else will call in our place. Nothing is said or understood meanwhile, and who waits hears it.
     pub(super) fn handed(&mut self, now: Instant) {
         self.handover = Handover::Handed;
         self.floor.join();
+        self.floor.partner_waits(true);
         self.timers.set(Timer::Handed, now + REPLACED_WITHIN);
     }
 
@@ -108,6 +109,16 @@ impl Call {
         }
         self.record.is_joined = true;
         self.floor.join();
+        self.floor.partner_waits(false);
         self.out.push_back(Output::Recorded);
+    }
+
+    /// Whoever had this caller has left them behind.
+    pub(super) fn left_behind(&mut self, now: Instant) {
+        if self.handover == Handover::Joined && matches!(self.state, State::Active) {
+            self.handover = Handover::None;
+            self.floor.take_back(now);
+            self.floor.held(now, !self.audibility.is_heard());
+        }
     }
 }

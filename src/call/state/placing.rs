@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Begun, Call, Limit, Output, Settings, Start, State, Timer, millis};
 use crate::base::{CallId, Private};
-use crate::call::agreement::{Agreement, LocalMedia};
+use crate::call::agreement::{Agreement, LocalMedia, Towards};
 use crate::call::dialling::{Dialling, Media};
 use crate::call::ending::Cause;
 use crate::call::floor::Floor;
@@ -210,10 +210,10 @@ impl Call {
     }
 
     /// Whom we call is elsewhere.
-    pub(super) fn redirected(&mut self, now: Instant, leg: LegId) {
+    pub(super) fn redirected(&mut self, now: Instant, leg: LegId, towards: &Towards) {
         let State::Dialling(dialling) = &mut self.state else { return };
         dialling.begin_again();
-        let mut agreement = self.agreement.with_another();
+        let mut agreement = self.agreement.with_another(towards);
         let sdp = agreement.offer();
         self.agreement = agreement;
         self.leg = leg;

@@ -46,7 +46,7 @@ impl Audibility {
         };
     }
 
-    fn is_heard(self) -> bool {
+    pub(super) fn is_heard(self) -> bool {
         !self.is_held && !matches!(self.keys, Keys::Awaited(_))
     }
 }

@@ -13,7 +13,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Call, Output, State, Timer, warning};
-use crate::call::agreement::Agreement;
+use crate::call::agreement::{Agreement, Towards};
 use crate::call::ending::Cause;
 use crate::call::handover::Handover;
 use crate::call::media::Plan;
@@ -44,13 +44,19 @@ pub(super) struct Successor {
 
 impl Call {
     /// An INVITE has come that takes the place of our leg.
-    pub(super) fn replaced(&mut self, now: Instant, leg: LegId, incoming: &Incoming) {
+    pub(super) fn replaced(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        incoming: &Incoming,
+        towards: &Towards,
+    ) {
         let reject =
             |status, warning| sip::Command::Reject { leg, status, retry_after_s: None, warning };
         if !matches!(self.state, State::Active) {
             return self.command(reject(491, None));
         }
-        let mut agreement = self.agreement.with_another();
+        let mut agreement = self.agreement.with_another(towards);
         let (sdp, plan) = match incoming.offer.as_deref().map(|offer| agreement.answer(offer)) {
             Some(Ok((sdp, plan))) => (sdp, Some(plan)),
             Some(Err(refusal)) => {
@@ -94,7 +100,13 @@ impl Call {
     }
 
     /// The peer's wish to have somebody else in its place is granted: they are called by this leg.
-    pub(super) fn succeed(&mut self, now: Instant, leg: LegId, within: Duration) {
+    pub(super) fn succeed(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        within: Duration,
+        towards: &Towards,
+    ) {
         let is_free = matches!(self.state, State::Active)
             && matches!(self.succession, Succession::None)
             && matches!(self.handover, Handover::None | Handover::Joined);
@@ -102,7 +114,7 @@ impl Call {
             return self.command(sip::Command::AnswerRefer { leg: self.leg, status: 491 });
         }
         self.command(sip::Command::AnswerRefer { leg: self.leg, status: 202 });
-        let mut agreement = self.agreement.with_another();
+        let mut agreement = self.agreement.with_another(towards);
         let sdp = agreement.offer();
         let successor = Successor { leg, agreement, has_rung: false, is_alone: false };
         self.succession = Succession::Calling(Box::new(successor));

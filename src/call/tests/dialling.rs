@@ -433,7 +433,8 @@ fn who_is_elsewhere_is_called_there_and_greeted_once_they_answer() {
     let mut desk = dial(SILENT);
     desk.provisional(183, Some(40_000));
     const THERE: LegId = LegId(5);
-    desk.input(Input::Redirected { leg: THERE });
+    let towards = Towards { address: "198.51.100.7".parse().unwrap(), srtp: None, keys: None };
+    desk.input(Input::Redirected { leg: THERE, towards });
     let (leg, offer) = desk.invited.take().expect("they are called there");
     assert_eq!(leg, THERE);
     assert!(String::from_utf8(offer).unwrap().contains("m=audio 20000"));

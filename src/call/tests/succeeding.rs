@@ -24,6 +24,18 @@ fn incoming(offer: Option<Vec<u8>>) -> Box<sip::Incoming> {
     })
 }
 
+fn towards() -> Towards {
+    Towards { address: "198.51.100.7".parse().unwrap(), srtp: None, keys: None }
+}
+
+fn replaced(offer: Option<Vec<u8>>) -> Input<'static> {
+    Input::Replaced { leg: NEW, incoming: incoming(offer), towards: towards() }
+}
+
+fn succeed(leg: LegId) -> Input<'static> {
+    Input::Succeed { leg, within: RINGS, towards: towards() }
+}
+
 /// Greeted, and nothing commanded yet.
 fn greeted() -> Desk {
     let mut desk = Desk::talking();
@@ -42,11 +54,12 @@ fn answers_a_question(desk: &mut Desk) {
 /// Whom a REFER names is called.
 fn passed_on() -> Desk {
     let mut desk = greeted();
-    desk.input(Input::Succeed { leg: NEW, within: RINGS });
+    desk.input(succeed(NEW));
     assert_eq!(desk.told(), [(LEG, 202)]);
     let (leg, offer) = desk.invited.take().expect("they are called");
     assert_eq!(leg, NEW);
-    assert!(String::from_utf8(offer).unwrap().contains("m=audio 20000"), "at the same place");
+    let offer = String::from_utf8(offer).unwrap();
+    assert!(offer.contains("m=audio 20000") && offer.contains("IN IP4 198.51.100.7"), "{offer}");
     desk
 }
 
@@ -84,9 +97,10 @@ impl Desk {
 #[test]
 fn a_leg_that_replaces_ours_has_the_conversation_and_the_one_before_gets_bye() {
     let mut desk = greeted();
-    desk.input(Input::Replaced { leg: NEW, incoming: incoming(Some(other_sdp(41_000))) });
+    desk.input(replaced(Some(other_sdp(41_000))));
     let Some(sip::Command::Answer { leg: NEW, sdp }) = desk.commands.pop_front() else { panic!() };
-    assert!(String::from_utf8(sdp).unwrap().contains("m=audio 20000"));
+    let sdp = String::from_utf8(sdp).unwrap();
+    assert!(sdp.contains("m=audio 20000") && sdp.contains("c=IN IP4 198.51.100.7"), "{sdp}");
     assert_eq!(desk.byes(), [LEG]);
     assert_eq!(desk.media, ["apply"]);
     assert_eq!(desk.call.record().sip_call_id.reveal(), "def");
@@ -101,14 +115,14 @@ fn a_leg_that_replaces_ours_has_the_conversation_and_the_one_before_gets_bye() {
 #[test]
 fn a_leg_without_an_offer_is_spoken_to_once_its_ack_has_said_where_it_is() {
     let mut desk = greeted();
-    desk.input(Input::Replaced { leg: NEW, incoming: incoming(None) });
+    desk.input(replaced(None));
     assert_eq!(desk.media, ["hold"], "nobody hears anything meanwhile");
     desk.sip(sip::Event::Established { leg: NEW, answer: Some(other_sdp(41_000)) });
     assert_eq!(desk.media, ["hold", "apply"]);
     answers_a_question(&mut desk);
 
     let mut desk = greeted();
-    desk.input(Input::Replaced { leg: NEW, incoming: incoming(None) });
+    desk.input(replaced(None));
     desk.commands.clear();
     desk.sip(sip::Event::Established { leg: NEW, answer: None });
     assert_eq!((desk.byes(), desk.ending()), (vec![NEW], Some(Cause::NoCommonCodec)));
@@ -118,7 +132,7 @@ fn a_leg_without_an_offer_is_spoken_to_once_its_ack_has_said_where_it_is() {
 fn a_leg_that_does_not_fit_is_refused_and_the_call_goes_on_with_ours() {
     let foreign = OFFER.replace("RTP/AVP 0 101", "RTP/AVP 18").into_bytes();
     let mut desk = greeted();
-    desk.input(Input::Replaced { leg: NEW, incoming: incoming(Some(foreign)) });
+    desk.input(replaced(Some(foreign)));
     let refused = desk.commands.pop_front();
     assert!(matches!(refused, Some(sip::Command::Reject { leg: NEW, status: 488, .. })));
     assert!(desk.commands.is_empty() && desk.media.is_empty());
@@ -126,7 +140,7 @@ fn a_leg_that_does_not_fit_is_refused_and_the_call_goes_on_with_ours() {
 
     let mut desk = Desk::take(&settings(), Some(OFFER)).unwrap();
     desk.commands.clear();
-    desk.input(Input::Replaced { leg: NEW, incoming: incoming(Some(other_sdp(41_000))) });
+    desk.input(replaced(Some(other_sdp(41_000))));
     let refused = desk.commands.pop_front();
     assert!(matches!(refused, Some(sip::Command::Reject { leg: NEW, status: 491, .. })));
 }
@@ -189,7 +203,7 @@ fn who_cannot_be_reached_changes_nothing_and_the_peer_is_told() {
         desk.of_new(status);
         assert_eq!(desk.told(), [(LEG, status)]);
         answers_a_question(&mut desk);
-        desk.input(Input::Succeed { leg: LegId(8), within: RINGS });
+        desk.input(succeed(LegId(8)));
         assert_eq!(desk.told(), [(LEG, 202)], "the next one may be tried");
     }
     let mut desk = passed_on();
@@ -233,7 +247,7 @@ fn a_call_that_ends_ends_what_rings_for_it() {
 #[test]
 fn a_wish_at_the_wrong_time_is_put_off() {
     let mut desk = passed_on();
-    desk.input(Input::Succeed { leg: LegId(8), within: RINGS });
+    desk.input(succeed(LegId(8)));
     assert_eq!(desk.told(), [(LEG, 491)]);
     assert!(desk.invited.is_none());
 }

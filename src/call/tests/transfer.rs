@@ -138,6 +138,55 @@ fn joined_calls_hear_each_other_and_nothing_of_ours() {
 }
 
 #[test]
+fn a_caller_whom_the_person_has_left_behind_is_offered_a_message() {
+    for held in [false, true] {
+        let mut desk = waiting();
+        desk.run(500, false);
+        desk.input(Input::Joined);
+        desk.run(400_000, false);
+        if held {
+            desk.input(Input::PartnerWaits(true));
+            desk.run(1_000, false);
+        }
+        desk.input(Input::LeftBehind);
+        desk.run(1_000, false);
+        let said = desk.replies();
+        assert!(said.last().unwrap().contains("I cannot reach Anna Weber"), "{said:?}");
+        desk.run(3_000, false);
+        desk.says("Yes, please.");
+        let said = desk.replies();
+        assert!(said.last().unwrap().contains("What is your name"), "{said:?}");
+        assert_eq!(desk.ending(), None);
+        desk.sip(sip::Event::Ended { leg: LEG, cause: EndCause::ByPeer });
+        assert_eq!(desk.ending(), Some(Cause::HungUp));
+    }
+}
+
+/// Somebody whom we have called is to be called by the caller's side.
+#[test]
+fn who_waits_to_be_called_by_the_callers_side_hears_that_and_may_hang_up() {
+    let mut desk = waiting();
+    desk.input(Input::Handed);
+    desk.played.clear();
+    desk.run(1_000, false);
+    let rung: u32 = desk.played.iter().map(|(_, frames)| frames).sum();
+    assert!(rung >= 45, "a second of it: {rung} frames");
+    desk.input(Input::Joined);
+    desk.input(Input::Relayed(&Frame([7; FRAME_SAMPLES])));
+    let frame = desk.call.next_frame(desk.now).unwrap();
+    assert_eq!(frame.frame.0[5], 7, "the caller is heard in its place");
+
+    let mut desk = waiting();
+    desk.input(Input::Handed);
+    desk.sip(sip::Event::Ended { leg: LEG, cause: EndCause::ByPeer });
+    assert_eq!(
+        desk.ending(),
+        Some(Cause::LeftInTransfer),
+        "what the caller's side did is not known"
+    );
+}
+
+#[test]
 fn what_two_people_say_is_not_in_the_flight_record() {
     let mut desk = waiting();
     desk.input(Input::Joined);
@@ -262,7 +311,8 @@ fn a_partner_is_told_when_nobody_hears_them_and_when_somebody_does() {
         assert_eq!(desk.partner_waits, told, "{direction}");
     }
     desk.partner_waits.clear();
-    desk.input(Input::Succeed { leg: LegId(3), within: Duration::from_secs(45) });
+    let towards = Towards { address: "192.0.2.1".parse().unwrap(), srtp: None, keys: None };
+    desk.input(Input::Succeed { leg: LegId(3), within: Duration::from_secs(45), towards });
     assert_eq!(desk.partner_waits, [true], "it rings for them");
     desk.sip(sip::Event::Refused { leg: LegId(3), status: 486, retry_after_s: None });
     assert_eq!(desk.partner_waits, [true, false]);

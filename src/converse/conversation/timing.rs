@@ -35,6 +35,14 @@ pub(super) enum Patience {
 }
 
 impl Conversation {
+    /// From here on the call may last for as long as the owner lets it.
+    pub(super) fn begin_length(&mut self, now: Instant) {
+        let longest = self.settings.max_duration;
+        let warning = self.settings.length_warning.min(longest / 4);
+        self.timers.set(Timer::LengthWarning, now + (longest - warning));
+        self.timers.set(Timer::LengthEnd, now + longest);
+    }
+
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some(timer) = self.timers.pop_due(now) {
             match (self.phase, timer) {

@@ -113,6 +113,12 @@ impl Conversation {
         }
     }
 
+    /// The caller was with somebody, and is back: that time was not ours.
+    pub(super) fn left_behind(&mut self, now: Instant) {
+        self.begin_length(now);
+        self.transfer_failed(now);
+    }
+
     /// Somebody else is tried, or a message is offered.
     pub(super) fn not_transferred(&mut self, now: Instant, person: PersonId) {
         self.phase = Phase::Talking;

@@ -227,12 +227,7 @@ impl Dialog {
     /// Where requests go: the first Route or the remote target if it names an address, else back
     /// the way the dialog was made; so too for a peer behind a NAT.
     pub fn way(&self) -> Way {
-        self.way_to(&self.remote_target)
-    }
-
-    /// The same for somebody else whom the peer's house knows.
-    pub fn way_to(&self, target: &Uri) -> Way {
-        let next = self.route_set.first().map_or(target, |route| &route.uri);
+        let next = self.route_set.first().map_or(&self.remote_target, |route| &route.uri);
         let along = Way::to_peer(self.flow);
         let hidden = |address: &IpAddr| {
             self.is_behind_nat || is_hidden(*address) && !is_hidden(self.flow.peer.ip())

@@ -33,7 +33,7 @@ fn the_peer_is_told_how_far_it_is_and_what_came_of_it() {
     let referral = wanted(&mut bench);
     assert_eq!(referral.to.reveal(), "sip:anna@192.0.2.7");
     assert_eq!(referral.referred_by.reveal().as_deref(), Some("<sip:ann@192.0.2.7>"));
-    assert!(referral.is_at_peer && referral.replaces.reveal().is_none());
+    assert!(referral.replaces.reveal().is_none());
     assert!(bench.take().is_empty(), "that is for others to decide");
     bench.command(Command::AnswerRefer { leg, status: 202 });
     let sent = bench.take();
@@ -63,6 +63,7 @@ fn one_that_names_nobody_or_something_else_is_refused() {
         (&["Refer-To: <sip:anna@192.0.2.7?Replaces=nothing>"], 400),
         (&["Refer-To: <https://192.0.2.7/anna>"], 416),
         (&["Refer-To: <sip:anna@192.0.2.7;method=BYE>"], 603),
+        (&["Refer-To: <sip:anna@192.0.2.7;maddr=192.0.2.99>"], 403),
     ] {
         let mut bench = Bench::new();
         let (_, tag) = bench.up();
@@ -81,25 +82,6 @@ fn a_call_that_is_to_be_replaced_there_is_named_as_it_was() {
     let referral = wanted(&mut bench);
     assert_eq!(referral.to.reveal(), "sip:anna@192.0.2.99");
     assert_eq!(referral.replaces.reveal().as_deref(), Some("x@y;to-tag=1;from-tag=2"));
-    assert!(!referral.is_at_peer);
-}
-
-/// A telephone of the same house has a port of its own; whom a proxy serves is reached by the proxy.
-#[test]
-fn whom_the_peer_names_is_looked_for_where_the_address_leads() {
-    for (route, port) in [(None, 5_099), (Some("Record-Route: <sip:192.0.2.7:5070;lr>"), 5_070)] {
-        let mut bench = Bench::new();
-        let invite = Script::new("INVITE").body(SDP);
-        let invite = route.into_iter().fold(invite, |invite, route| invite.header(route));
-        let leg = bench.ringing(&invite);
-        bench.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
-        let tag = bench.one().tag("To").to_owned();
-        bench.receive(&Script::new("ACK").tagged(&tag).branch("z9hG4bKack").text());
-        bench.take_events();
-        bench.receive(&refer(&tag, &["Refer-To: <sip:ben@192.0.2.7:5099>"]).text());
-        let peer = wanted(&mut bench).flow.peer;
-        assert_eq!(peer, std::net::SocketAddr::from(([192, 0, 2, 7], port)));
-    }
 }
 
 #[test]

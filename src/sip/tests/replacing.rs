@@ -58,6 +58,18 @@ fn a_call_is_taken_over_in_a_full_house_and_one_that_takes_over_nothing_is_not_l
 }
 
 #[test]
+fn a_call_that_only_waits_for_its_ack_to_end_is_not_taken_over() {
+    let mut bench = Bench::new();
+    let leg = bench.ringing(&Script::new("INVITE").body(SDP));
+    bench.command(Command::Answer { leg, sdp: ANSWER.to_vec() });
+    let tag = bench.one().tag("To").to_owned();
+    bench.command(Command::Bye { leg, reason: None });
+    let invite = taking(&format!("call-1;from-tag=caller;to-tag={tag}"));
+    bench.receive(&invite.text());
+    assert_eq!(bench.one().status(), 603);
+}
+
+#[test]
 fn what_replaces_nothing_is_told_why() {
     for (value, status) in [
         ("call-1;to-tag=TAG;from-tag=other", 481),

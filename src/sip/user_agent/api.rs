@@ -428,15 +428,11 @@ pub struct Referral {
     /// As the peer names itself (RFC 3892).
     #[serde(with = "serial::revealed")]
     pub referred_by: Private<Option<String>>,
-    /// Whether the host of the address is the peer's own.
-    pub is_at_peer: bool,
-    /// Where somebody at the peer's host is reached.
-    pub flow: Flow,
 }
 
 impl fmt::Debug for Referral {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Referral(at the peer {})", self.is_at_peer)
+        write!(f, "Referral(replaces {})", self.replaces.reveal().is_some())
     }
 }
 

@@ -150,6 +150,12 @@ pub(super) struct Up {
 }
 
 impl Up {
+    /// Our BYE only waits for the ACK.
+    pub fn is_leaving(&self) -> bool {
+        let Exchange::AwaitingAck(awaiting) = &self.exchange else { return false };
+        matches!(awaiting.then, AfterAck::Bye { .. })
+    }
+
     pub fn new(dialog: Dialog, exchange: Exchange, peer: &Headers) -> Self {
         Self {
             dialog,

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! REFER ─▶ Event::Referred ─ AnswerRefer 202 ─▶ NOTIFY 100 ─ NotifyRefer ─▶ NOTIFY … the final one
-//!    └ no address, another scheme, one under way: refused here      └ any other: the REFER's response
+//!    └ no address, another scheme, maddr, one under way: refused here      └ any other: the REFER's response
 //! ```
 //!
 //! Whether somebody is called is decided outside; outside of a call nobody is.
@@ -16,7 +16,7 @@ use super::leg::{Leg, State, Up};
 use super::stack::{Purpose, Stack, Use};
 use crate::base::Private;
 use crate::sip::message::{
-    Method, NameAddr, Replaces, Request, Response, Uri, reason_phrase, response_to,
+    Method, NameAddr, Replaces, Request, Response, reason_phrase, response_to,
 };
 use crate::sip::transaction::TransactionId;
 use crate::sip::transport::Flow;
@@ -43,7 +43,7 @@ impl Leg {
         };
         let referral = match up.referred {
             Some(_) => Err(491),
-            None => referral(up, &asking.request, asking.flow),
+            None => referral(&asking.request),
         };
         match referral {
             Ok(referral) => {
@@ -136,12 +136,16 @@ fn notify(
 }
 
 /// Whom a REFER names; the status of the refusal where it names nobody whom we could call.
-fn referral(up: &Up, refer: &Request, flow: Flow) -> Result<Referral, u16> {
+fn referral(refer: &Request) -> Result<Referral, u16> {
     let mut values = refer.headers("Refer-To");
     let (Some(value), None) = (values.next(), values.next()) else { return Err(400) };
     let uri = NameAddr::parse(value).ok_or(400_u16)?.uri;
     if !uri.is_sip() && uri.scheme() != "tel" {
         return Err(416);
+    }
+    // It would lead elsewhere than the host that is read.
+    if uri.param("maddr").is_some() {
+        return Err(403);
     }
     // Anything but a call is asked of somebody else.
     let wants_call = uri.param("method").is_none_or(|m| m.eq_ignore_ascii_case("INVITE"));
@@ -154,8 +158,6 @@ fn referral(up: &Up, refer: &Request, flow: Flow) -> Result<Referral, u16> {
     };
     let referred_by = refer.header("Referred-By").map(str::to_owned);
     Ok(Referral {
-        is_at_peer: is_at_peer(up, &uri, flow),
-        flow: up.dialog.way_to(&uri).flow,
         to: Private::new(uri.for_request().to_string()),
         replaces: Private::new(replaces),
         referred_by: Private::new(referred_by),
@@ -165,12 +167,4 @@ fn referral(up: &Up, refer: &Request, flow: Flow) -> Result<Referral, u16> {
 fn names_replaces(headers: &str) -> bool {
     let mut names = headers.split('&').map(|header| header.split('=').next().unwrap_or_default());
     names.any(|name| name.eq_ignore_ascii_case("Replaces"))
-}
-
-/// Whether an address is the peer's own host: that of its address, of its Contact, or where it is.
-fn is_at_peer(up: &Up, uri: &Uri, flow: Flow) -> bool {
-    let Some(host) = uri.host() else { return false };
-    let is_its_domain = up.dialog.remote_domain().is_some_and(|domain| domain.same(host));
-    let source = flow.peer.ip().to_canonical();
-    is_its_domain || host.ip().is_some_and(|address| address.to_canonical() == source)
 }

@@ -6,7 +6,7 @@
 //!   └──▶ over: Failed                      └ deadline ─▶ GivenUp: Failed, but a late 2xx is heard
 //! ```
 //!
-//! The subscription that a REFER makes lives in the call's dialog; a REFER of the peer's is refused.
+//! The subscription that a REFER makes lives in the call's dialog. For a REFER of the peer's see `referred`.
 
 use std::time::{Duration, Instant};
 

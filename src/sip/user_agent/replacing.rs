@@ -26,6 +26,7 @@ impl UserAgent {
         let replaces = Replaces::parse(value).ok_or(Refusal::new(400))?;
         let leg = self.dialog_of(&replaces).ok_or(Refusal::new(481))?;
         match self.legs.get(&leg).map(|leg| &leg.state) {
+            Some(State::Up(up)) if up.is_leaving() => Err(Refusal::new(603)),
             Some(State::Up(_)) if replaces.is_early_only => Err(Refusal::new(486)),
             Some(State::Up(_)) => Ok(Some(leg)),
             // Who calls us has no early dialog that others may have; whom we call answers for itself.

@@ -16,7 +16,7 @@ use crate::call::record::Dialled;
 use crate::call::{self, Cause, Outgoing, Start};
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
-use crate::sip::{self, Flow};
+use crate::sip::{self, Flow, ReferNews};
 use crate::store::ledger::Written;
 use crate::trunk::Sign;
 use crate::trunk::dialling::{LimitReached, Number, Refusal};
@@ -204,6 +204,7 @@ impl Switchboard {
     ) -> Result<(), NoLine> {
         let Wanted { invite, peer, dialled, manner, ring, variables, on_machine, offer } = wanted;
         let redirection = Redirection::of(&invite);
+        let is_ipv4 = invite.flow.local.is_ipv4();
         let (sockets, media) = self.open_media(invite.flow)?;
         let place = self.parts.places.reserve(id, sockets).ok_or(NoLine::Full)?;
         let leg = self.parts.sip.reserve_leg();
@@ -224,7 +225,7 @@ impl Switchboard {
         };
         let call = Tracked::dial(&self.parts.call, outgoing);
         self.legs.insert(leg, id);
-        self.lines.insert(id, Line { redirection, ..Line::new(call, place) });
+        self.lines.insert(id, Line { redirection, ..Line::new(call, place, is_ipv4) });
         Ok(())
     }
 
@@ -333,13 +334,20 @@ impl Switchboard {
         {
             return;
         }
-        // News of a REFER that was given up, while somebody is called in its place.
-        let is_late = matches!(event, sip::Event::Refer { .. })
+        // News of a REFER that was given up, while somebody is called in its place: but a success is one, for
+        // the caller talks to somebody else.
+        let is_late = matches!(&event, sip::Event::Refer { news, .. } if *news != ReferNews::Done)
             && self.lines.get(&id).is_some_and(|line| line.call.awaits_person());
         if is_late || self.goes_on_elsewhere(now, id, &event) {
             return;
         }
+        let leg = event.leg();
+        let is_over = matches!(event, sip::Event::Ended { .. } | sip::Event::Refused { .. });
         self.call(now, id, call::Input::Sip(event));
+        // One that was succeeded, or has not succeeded; the call's own is known until the call is forgotten.
+        if is_over && self.lines.get(&id).is_some_and(|line| line.call.leg() != leg) {
+            self.legs.remove(&leg);
+        }
         let of_order = self.parts.dialler.order(id).map(|order| order.answer);
         let of_person = || self.lines.get(&id)?.partner.map(|partner| partner.answer);
         let policy = of_order.or_else(of_person);

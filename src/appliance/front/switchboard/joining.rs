@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! PutThrough ─▶ a call to the person ─ Accepted ─▶ joined: each hears the other
-//!                  │ fails, or is not taken   │   ▲          └ one ends ─▶ the other, too
+//!                  │ fails, or is not taken   │   ▲          ├ one ends ─▶ the other, too
+//!                  │                          │   │          └ the person leaves for nobody ─▶ the caller is ours
 //!                  └─▶ the caller is told     ▼   │ not handed over
 //!                                   attended: the caller's side calls the person itself ─▶ both end
 //! ```
@@ -221,6 +222,12 @@ impl Switchboard {
             return;
         }
         let hang_up = match (partner.stage, partner.is_person) {
+            // The person has passed the caller on to somebody who was not reached.
+            (Stage::Joined, false) if cause == Some(Cause::LeftInTransfer) => {
+                tracing::info!(call = %partner.call, "taken back: whom it was passed on to is not there");
+                return self.call(now, partner.call, call::Input::LeftBehind);
+            }
+            (Stage::Joined, true) if cause == Some(Cause::LeftInTransfer) => Cause::LeftInTransfer,
             (Stage::Joined, _) => Cause::Transferred,
             (Stage::Handed, true) if cause == Some(Cause::Transferred) => Cause::Transferred,
             // The person's call must be there to be replaced; else its own deadline ends it.

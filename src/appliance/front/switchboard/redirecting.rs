@@ -2,8 +2,8 @@
 //! us call anyway, and to nobody else.
 //!
 //! An order of `[dial]` goes to another number by its own account, if that number is allowed and costs no more
-//! than what was set aside for the first. A call to a person goes to another name or short number at the same
-//! host, or to another person. Each address is tried once.
+//! than what was set aside for the first. A call to a person goes to another person who is there, at the address
+//! that the owner has written: nothing else that stands in an answer says who may be called. Each is tried once.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -13,13 +13,10 @@ use crate::base::{CallId, Private, limits};
 use crate::call;
 use crate::sip::message::Uri;
 use crate::sip::{self, LegId};
-use crate::trunk::is_within_house;
 
 /// What a call was sent on to.
 #[derive(Debug, Default)]
 pub(super) struct Redirection {
-    /// The INVITE that went out last, without its offer.
-    pub invite: Option<Box<sip::Invite>>,
     /// Request-URIs that were called.
     called: Vec<Private<String>>,
     /// What is still to be tried.
@@ -28,11 +25,7 @@ pub(super) struct Redirection {
 
 impl Redirection {
     pub(super) fn of(invite: &sip::Invite) -> Self {
-        Self {
-            invite: Some(Box::new(invite.clone())),
-            called: vec![invite.target.clone()],
-            waiting: VecDeque::new(),
-        }
+        Self { called: vec![invite.target.clone()], waiting: VecDeque::new() }
     }
 
     /// Puts what is wanted more before what was wanted by somebody else earlier.
@@ -76,16 +69,16 @@ impl Switchboard {
         }
         while let Some(address) = self.next_address(id) {
             let Some(invite) = self.redirected(id, &address) else { continue };
+            let Some(towards) = self.towards_another(id, invite.flow) else { continue };
             let Some(line) = self.lines.get_mut(&id) else { return false };
             if !line.redirection.take(&invite) {
                 continue;
             }
             tracing::info!(call = %id, "sent on to another address");
-            line.redirection.invite = Some(Box::new(invite.clone()));
             line.invite = Some(Box::new(invite));
             let leg: LegId = self.parts.sip.reserve_leg();
             self.legs.insert(leg, id);
-            self.call(now, id, call::Input::Redirected { leg });
+            self.call(now, id, call::Input::Redirected { leg, towards });
             return true;
         }
         false
@@ -96,8 +89,12 @@ impl Switchboard {
     }
 
     /// The INVITE to that address, if it may be called.
-    fn redirected(&mut self, id: CallId, address: &Private<String>) -> Option<sip::Invite> {
-        let to = Uri::parse(address.reveal())?;
+    pub(super) fn redirected(
+        &mut self,
+        id: CallId,
+        address: &Private<String>,
+    ) -> Option<sip::Invite> {
+        let to = Uri::parse(address.reveal()).filter(|to| to.param("maddr").is_none())?;
         if let Some(order) = self.parts.dialler.order(id) {
             let settings = self.parts.dialler.settings();
             let number = settings.number(to.user()?).ok()?;
@@ -108,15 +105,6 @@ impl Switchboard {
             let trunk = self.parts.accounts.trunk(trunk.as_deref(), &number, &mut self.parts.sip);
             return trunk.ok().map(|trunk| trunk.invite);
         }
-        if let Some(person) = self.person_at(&to) {
-            return self.way_to(&person).map(|(_, _, invite)| invite);
-        }
-        let last = self.lines.get(&id)?.redirection.invite.as_deref()?;
-        let there = Uri::parse(last.target.reveal())?;
-        let hosts = there.host().zip(to.host());
-        let is_same_host = hosts.is_some_and(|(one, other)| one.same(other));
-        let is_same_user = to.user() == there.user();
-        let may_be = is_same_host && (is_same_user || is_within_house(to.user()));
-        may_be.then(|| sip::Invite { target: address.clone(), ..last.clone() })
+        self.person_at(&to).and_then(|person| self.way_to(&person)).map(|(_, _, invite)| invite)
     }
 }

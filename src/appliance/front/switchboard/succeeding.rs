@@ -4,17 +4,25 @@
 use std::time::Instant;
 
 use super::Switchboard;
-use crate::base::{CallId, Private};
+use super::taking::local_time;
+use crate::base::{CallId, Private, limits};
 use crate::call;
 use crate::converse::people::Address;
 use crate::sip::message::Uri;
 use crate::sip::{self, LegId, Referral};
-use crate::trunk::{Referrals, is_within_house};
+use crate::trunk::Referrals;
 
 /// Refused by the owner's wish.
 const DECLINED: u16 = 603;
 /// Nobody whom the owner lets us call.
 const FORBIDDEN: u16 = 403;
+
+/// A wish of the other end's that is carried out.
+struct Granted {
+    id: CallId,
+    invite: Box<sip::Invite>,
+    towards: call::Towards,
+}
 
 impl Switchboard {
     /// An INVITE comes in place of a leg that is up.
@@ -25,63 +33,83 @@ impl Switchboard {
         leg: LegId,
         incoming: Box<sip::Incoming>,
     ) {
-        let Some(id) = self.legs.get(&before).copied() else {
-            return self.commands.push_back(sip::Command::Reject {
+        let taken = match self.call_of(before) {
+            Some(id) => self.towards_another(id, incoming.flow).map(|way| (id, way)).ok_or(488),
+            // It was succeeded already, or is nobody's.
+            None => Err(DECLINED),
+        };
+        match taken {
+            Ok((id, towards)) => {
+                self.call(now, id, call::Input::Replaced { leg, incoming, towards });
+                if self.lines.get(&id).is_some_and(|line| line.call.leg() == leg) {
+                    tracing::info!(call = %id, "another leg takes the place of its own");
+                    self.legs.insert(leg, id);
+                }
+            }
+            Err(status) => self.commands.push_back(sip::Command::Reject {
                 leg,
-                status: 481,
+                status,
                 retry_after_s: None,
                 warning: None,
-            });
-        };
-        tracing::info!(call = %id, "another leg takes the place of its own");
-        self.legs.insert(leg, id);
-        self.call(now, id, call::Input::Replaced { leg, incoming });
+            }),
+        }
+    }
+
+    /// The call whose own leg this is.
+    pub(super) fn call_of(&self, leg: LegId) -> Option<CallId> {
+        let is_own = |id: &CallId| self.lines.get(id).is_some_and(|line| line.call.leg() == leg);
+        self.legs.get(&leg).copied().filter(is_own)
     }
 
     /// The other end of a leg wants somebody else called in its place.
     pub(super) fn refer(&mut self, now: Instant, leg: LegId, referral: &Referral) {
-        let id = self.legs.get(&leg).copied();
-        let is_its_own =
-            |id: &CallId| self.lines.get(id).is_some_and(|line| line.call.leg() == leg);
-        let granted = match id.filter(is_its_own) {
-            Some(id) => self.wanted_by(referral).map(|invite| (id, invite)),
+        let granted = match self.call_of(leg) {
+            Some(id) => self.granted(id, referral),
             None => Err(481),
         };
-        match granted {
-            Ok((id, invite)) => {
-                tracing::info!(call = %id, "passed on by the other end");
-                let successor = self.parts.sip.reserve_leg();
-                self.legs.insert(successor, id);
-                if let Some(line) = self.lines.get_mut(&id) {
-                    line.invite = Some(Box::new(invite));
-                }
-                let within = self.parts.dialler.settings().ring;
-                self.call(now, id, call::Input::Succeed { leg: successor, within });
-            }
-            Err(status) => {
-                tracing::info!(status, "nobody is called for a REFER");
-                self.commands.push_back(sip::Command::AnswerRefer { leg, status });
-            }
+        if let Err(status) = granted.map(|granted| self.succeed(now, granted)) {
+            tracing::info!(status, "nobody is called for a REFER");
+            self.commands.push_back(sip::Command::AnswerRefer { leg, status });
+        }
+    }
+
+    /// Whom a referral has called, and what they are told; else the status of the refusal.
+    fn granted(&mut self, id: CallId, referral: &Referral) -> Result<Granted, u16> {
+        let line = self.lines.get_mut(&id).ok_or(481_u16)?;
+        line.referrals = line.referrals.saturating_add(1);
+        if line.referrals > limits::TRANSFERS_PER_CALL {
+            return Err(DECLINED);
+        }
+        let invite = self.wanted_by(referral)?;
+        // No sound could pass between the two versions of IP.
+        let towards = self.towards_another(id, invite.flow).ok_or(488_u16)?;
+        Ok(Granted { id, invite: Box::new(invite), towards })
+    }
+
+    fn succeed(&mut self, now: Instant, granted: Granted) {
+        let Granted { id, invite, towards } = granted;
+        let leg = self.parts.sip.reserve_leg();
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.invite = Some(invite);
+        }
+        let within = self.parts.dialler.settings().ring;
+        self.call(now, id, call::Input::Succeed { leg, within, towards });
+        // It is still there where the call has put it off.
+        let unsent = self.lines.get_mut(&id).and_then(|line| line.invite.take());
+        if unsent.is_none() {
+            tracing::info!(call = %id, "passed on by the other end");
+            self.legs.insert(leg, id);
         }
     }
 
     /// The INVITE that a referral asks for, without its offer; else the status of the refusal.
     fn wanted_by(&mut self, referral: &Referral) -> Result<sip::Invite, u16> {
-        let rule = self.parts.referrals;
-        if rule == Referrals::Refuse {
+        if self.parts.referrals == Referrals::Refuse {
             return Err(DECLINED);
         }
         let to = Uri::parse(referral.to.reveal()).ok_or(400_u16)?;
-        let mut invite = match self.person_at(&to) {
-            Some(address) => self.way_to(&address).ok_or(503_u16)?.2,
-            None if rule == Referrals::SameHost
-                && referral.is_at_peer
-                && is_within_house(to.user()) =>
-            {
-                self.invite_at(referral)
-            }
-            None => return Err(FORBIDDEN),
-        };
+        let address = self.person_at(&to).ok_or(FORBIDDEN)?;
+        let mut invite = self.way_to(&address).ok_or(503_u16)?.2;
         let header = |name: &str, value: &Private<Option<String>>| {
             value.reveal().clone().map(|value| (name.to_owned(), value))
         };
@@ -90,30 +118,17 @@ impl Switchboard {
         Ok(invite)
     }
 
-    /// The address of the person who is meant, as the owner has written it.
+    /// The address of the person who is meant and is there now, as the owner has written it: that alone is
+    /// called, whatever else the URI says.
     pub(super) fn person_at(&self, to: &Uri) -> Option<Address> {
+        if to.param("maddr").is_some() {
+            return None;
+        }
+        let now = local_time();
         let playbook = &self.parts.call.tongues.default_one().playbook;
-        let mut people = playbook.people().iter().map(|(_, person)| &person.address);
-        people.find(|address| is_same(address, to)).cloned()
-    }
-
-    /// To somebody at the peer's own host: by its account if it has one, else straight back to it.
-    fn invite_at(&mut self, referral: &Referral) -> sip::Invite {
-        let peer = referral.flow.peer.ip();
-        let to = referral.to.clone();
-        if let Some(trunk) = self.parts.accounts.trunk_at(peer, &to, &mut self.parts.sip) {
-            return trunk.invite;
-        }
-        sip::Invite {
-            flow: referral.flow,
-            others: Vec::new(),
-            target: to,
-            from: None,
-            display: None,
-            sdp: None,
-            credentials: None,
-            headers: Vec::new(),
-        }
+        let people = playbook.people();
+        let mut meant = people.iter().filter(|(_, person)| is_same(&person.address, to));
+        meant.find(|(id, _)| people.is_in(*id, now)).map(|(_, person)| person.address.clone())
     }
 }
 

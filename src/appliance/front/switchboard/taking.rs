@@ -27,16 +27,33 @@ impl Switchboard {
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         let sockets = self.parts.ports.bind(any)?;
+        let call::Towards { address, srtp, keys } = self.towards(flow);
         let media = LocalMedia {
-            address: self.parts.media_address.of(flow, self.parts.sip.seen_as(flow)),
+            address,
             port: sockets.port(),
             id: self.parts.entropy.next_u32().into(),
-            srtp: self.parts.accounts.srtp_of(flow.peer.ip()),
-            keys: self.parts.accounts.keys_of(flow.peer.ip()),
+            srtp,
+            keys,
             fingerprint: Some(self.parts.associations.fingerprint().clone()),
             seed: Private::new(self.parts.entropy.seed()),
         };
         Ok((sockets, media))
+    }
+
+    /// What is said to a peer whose signalling goes this way.
+    fn towards(&self, flow: Flow) -> call::Towards {
+        call::Towards {
+            address: self.parts.media_address.of(flow, self.parts.sip.seen_as(flow)),
+            srtp: self.parts.accounts.srtp_of(flow.peer.ip()),
+            keys: self.parts.accounts.keys_of(flow.peer.ip()),
+        }
+    }
+
+    /// The same for another peer of a call that has its sockets; `None` where these are of the other version
+    /// of IP, so that no sound could pass.
+    pub(super) fn towards_another(&self, id: CallId, flow: Flow) -> Option<call::Towards> {
+        let is_ipv4 = self.lines.get(&id)?.is_ipv4;
+        (is_ipv4 == flow.local.is_ipv4()).then(|| self.towards(flow))
     }
 
     pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
@@ -61,6 +78,7 @@ impl Switchboard {
             tracing::warn!(%error, "call refused");
             self.parts.admission.no_ports()
         })?;
+        let is_ipv4 = incoming.flow.local.is_ipv4();
         let start = Start { now, unix_ms: unix_ms(), local: local_time() };
         let shelf = Arc::clone(&self.shelf);
         let choice = self.parts.languages.choose(&known(&incoming));
@@ -73,7 +91,7 @@ impl Switchboard {
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
         tracing::info!(call = %id, "call taken");
         self.legs.insert(leg, id);
-        self.lines.insert(id, Line::new(call, place));
+        self.lines.insert(id, Line::new(call, place, is_ipv4));
         self.drain(now, id);
         self.admit();
         Ok(())

@@ -2,6 +2,7 @@
 //! played by the test, time as input.
 
 mod dialling;
+mod succeeding;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -253,65 +254,4 @@ async fn a_call_is_taken_over_by_another_leg_although_no_place_is_free() {
     assert!(desk.gets().await.starts_with("SIP/2.0 200"));
     assert_eq!(desk.switchboard.calls(), 0);
     assert!(desk.switchboard.legs.is_empty(), "no leg is remembered");
-}
-
-/// A call that is up, and the answer to a REFER in it with this address.
-async fn refers(desk: &mut Desk, to: &str) -> (String, String) {
-    let ok = desk.calls("one").await;
-    let refer = desk.request("REFER", "one", 2, &tag(&ok));
-    desk.sends(&with(&refer, &format!("Refer-To: <{to}>")));
-    let answer = desk.gets().await;
-    (ok, answer)
-}
-
-#[tokio::test]
-async fn nobody_is_called_for_a_caller_whom_the_owner_has_not_allowed_that() {
-    for (referrals, to, status) in [
-        (Referrals::Refuse, "sip:202@127.0.0.1", "603"),
-        (Referrals::People, "sip:202@127.0.0.1", "403"),
-        (Referrals::SameHost, "sip:+4990012345@127.0.0.1", "403"),
-        (Referrals::SameHost, "sip:112@127.0.0.1", "403"),
-        (Referrals::SameHost, "sip:202@192.0.2.77", "403"),
-    ] {
-        let mut desk = Desk::ready().await;
-        desk.switchboard.parts.referrals = referrals;
-        let (_, answer) = refers(&mut desk, to).await;
-        assert!(answer.starts_with(&format!("SIP/2.0 {status}")), "{to}: {answer}");
-    }
-}
-
-#[tokio::test]
-async fn an_extension_that_the_caller_names_takes_over_the_call() {
-    let mut desk = Desk::ready().await;
-    desk.switchboard.parts.referrals = Referrals::SameHost;
-    let phone = desk.flow.peer;
-    let (ok, answer) =
-        refers(&mut desk, &format!("sip:202@{phone}?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2")).await;
-    assert!(answer.starts_with("SIP/2.0 202"), "{answer}");
-    let notify = desk.gets().await;
-    assert!(notify.starts_with("NOTIFY") && notify.contains("SIP/2.0 100"), "{notify}");
-    desk.sends(&ok_to(&notify));
-    let invite = desk.gets().await;
-    assert!(invite.starts_with(&format!("INVITE sip:202@{phone} SIP/2.0")), "{invite}");
-    assert!(invite.contains("Replaces: x;to-tag=1;from-tag=2\r\n"), "{invite}");
-    let body = invite.split_once("\r\n\r\n").unwrap().1;
-    let answered = ok_to(&invite).replace("\nTo: ", &format!("\nContact: <sip:202@{phone}>\nTo: "));
-    let to = answered.lines().find(|line| line.starts_with("To:")).unwrap().to_owned();
-    let answered = answered.replace(&to, &format!("{to};tag=callee")).replace(
-        "Content-Length: 0\n\n",
-        &format!("Content-Type: application/sdp\nContent-Length: {}\n\n", body.len()),
-    );
-    let bytes = answered.replace('\n', "\r\n") + body;
-    desk.now += Duration::from_millis(1);
-    let arrival = Arrival::Datagram { flow: desk.flow, bytes: bytes.into_bytes() };
-    desk.switchboard.arrival(desk.now, arrival);
-    desk.play();
-    assert!(desk.gets().await.starts_with("ACK"));
-    let notify = desk.gets().await;
-    assert!(notify.starts_with("NOTIFY") && notify.contains("SIP/2.0 200"), "{notify}");
-    assert!(notify.contains("Subscription-State: terminated"), "{notify}");
-    desk.sends(&ok_to(&notify));
-    desk.sends(&desk.request("BYE", "one", 3, &tag(&ok)));
-    assert!(desk.gets().await.starts_with("SIP/2.0 200"));
-    assert_eq!(desk.switchboard.calls(), 1, "it goes on with whom was called");
 }
