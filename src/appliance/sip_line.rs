@@ -11,8 +11,9 @@ use std::time::Instant;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::sip_socket::{Arrival, SipSockets};
-use crate::sip::UserAgent;
-use crate::sip::{self, AccountId, Flow, FoundBy, LegId, Presence, RegistrationNews, Server};
+use crate::sip::{
+    self, AccountId, Flow, FoundBy, LegId, Presence, RegistrationNews, Server, UserAgent,
+};
 use crate::web::SipFigures;
 
 /// What is new of an account.
