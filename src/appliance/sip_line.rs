@@ -11,14 +11,16 @@ use std::time::Instant;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::sip_socket::{Arrival, SipSockets};
-use crate::sip::{self, AccountId, Flow, LegId, Presence, RegistrationNews, Server, UserAgent};
+use crate::sip::{
+    self, AccountId, Flow, FoundBy, LegId, Presence, RegistrationNews, Server, UserAgent,
+};
 use crate::web::SipFigures;
 
 /// What is new of an account.
 #[derive(Clone, Copy, Debug)]
 pub enum AccountNews {
     Registration(RegistrationNews),
-    Presence(Server, Presence),
+    Presence(Server, Presence, FoundBy),
 }
 
 /// See the module.
@@ -147,8 +149,8 @@ impl SipLine {
                 sip::Output::Registration { id, news } => {
                     self.news.push_back((id, AccountNews::Registration(news)));
                 }
-                sip::Output::Presence { account, server, presence } => {
-                    self.news.push_back((account, AccountNews::Presence(server, presence)));
+                sip::Output::Presence { account, server, presence, by } => {
+                    self.news.push_back((account, AccountNews::Presence(server, presence, by)));
                 }
                 sip::Output::Timeout(at) => {
                     self.deadline = at;

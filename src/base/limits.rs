@@ -29,6 +29,13 @@ pub const SIP_CONNECTIONS_PER_SOURCE: usize = 32;
 pub const SIP_CONNECTION_IDLE: Duration = Duration::from_secs(120);
 /// Time for the rest of a message to arrive once its first byte has (slow-loris).
 pub const SIP_STREAM_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A server that has said 100 to our INVITE and then nothing: where there is another, the call goes there
+/// after this long. Networks that need longer to find a telephone say 183 by then (ISUP's T11, 15 to 20 s),
+/// and few people wait longer before they hear anything.
+pub const SIP_TRYING_TIME: Duration = Duration::from_secs(15);
+/// How long a server is left alone at most because it wants that in its 503 to a call. It may be right for
+/// that one call only, so it is asked again soon: minutes by the second best server, not an hour.
+pub const CALL_RETRY_AFTER: Duration = Duration::from_secs(120);
 /// The shortest session interval in seconds that is agreed to (RFC 4028 section 4): below it the
 /// refreshes would cost more than a call that hangs.
 pub const SESSION_LEAST_S: u32 = 90;

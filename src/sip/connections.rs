@@ -310,6 +310,18 @@ impl Connections {
         Ok(Some(id))
     }
 
+    /// Takes back a message that waits for its connection to be made; false if it does not wait there.
+    pub fn take_back(&mut self, id: ConnectionId, message: &[u8]) -> bool {
+        let Some(Connection { state: State::Connecting { queue, bytes }, .. }) =
+            self.table.get_mut(&id)
+        else {
+            return false;
+        };
+        let Some(at) = queue.iter().position(|waiting| waiting == message) else { return false };
+        *bytes -= queue.remove(at).len();
+        true
+    }
+
     /// The connection that a message along `way` would take now; `None` if one is to be made.
     pub fn connection_for(&self, way: Way) -> Option<ConnectionId> {
         let own = way.flow.connection.filter(|id| self.table.contains_key(id));

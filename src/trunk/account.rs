@@ -193,8 +193,8 @@ impl Account {
             Input::Start => self.start(now),
             Input::Servers(servers) => self.resolved(now, servers),
             Input::News(news) => self.news(now, news),
-            Input::Presence(server, presence) => {
-                self.watch.found(now, server, presence);
+            Input::Presence(server, presence, by) => {
+                self.watch.found(now, server, presence, by);
                 self.look(now);
             }
             Input::AddressChanged => {

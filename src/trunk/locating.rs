@@ -46,6 +46,14 @@ pub enum Lead {
     Machine(Transport, String),
 }
 
+impl Lead {
+    pub const fn transport(&self) -> Transport {
+        match self {
+            Self::Service(transport, _) | Self::Machine(transport, _) => *transport,
+        }
+    }
+}
+
 /// The name of the SRV records of `name` for a transport.
 pub fn service_name(transport: Transport, name: &str) -> String {
     match transport {
@@ -137,10 +145,7 @@ mod tests {
 
     fn transports(pointers: &[Pointer], ours: &[Transport]) -> Vec<Transport> {
         let leads = leads(pointers.to_vec(), ours);
-        let of = |lead| match lead {
-            Lead::Service(transport, _) | Lead::Machine(transport, _) => transport,
-        };
-        leads.into_iter().map(of).collect()
+        leads.iter().map(Lead::transport).collect()
     }
 
     #[test]

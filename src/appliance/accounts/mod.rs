@@ -24,7 +24,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::sip_line::{AccountNews, SipLine};
 use crate::base::Entropy;
 use crate::sdp::{OfferedKeys, Srtp};
-use crate::sip::{self, AccountId, Flow, Presence, RegistrationFailure, RegistrationNews};
+use crate::sip::{self, AccountId, Flow, FoundBy, Presence, RegistrationFailure, RegistrationNews};
 use crate::trunk::{Account, Callers, Input, Output, Settings, Standing, Status};
 
 struct Held {
@@ -152,7 +152,7 @@ impl Accounts {
     pub fn news(&mut self, now: Instant, id: AccountId, news: AccountNews, sip: &mut SipLine) {
         let input = match news {
             AccountNews::Registration(news) => Input::News(news),
-            AccountNews::Presence(server, presence) => Input::Presence(server, presence),
+            AccountNews::Presence(server, presence, by) => Input::Presence(server, presence, by),
         };
         self.give(now, id.0 as usize, input, sip);
     }
@@ -228,7 +228,9 @@ impl Accounts {
                     let probe = Box::new(held.plan.probe(id, flow));
                     sip.command(now, sip::Command::Probe { probe });
                 }
-                None => return Some(Input::Presence(server, Presence::Unreachable)),
+                None => {
+                    return Some(Input::Presence(server, Presence::Unreachable, FoundBy::Probe));
+                }
             },
             Output::Unregister => sip.command(now, sip::Command::Unregister { id }),
             Output::Changed => {

@@ -112,8 +112,15 @@ impl Search {
 
     async fn by_records(&mut self, usual: Transport, name: &str) {
         let before = self.servers.len();
-        if self.transports.len() > 1 {
-            for lead in self.leads(name).await {
+        let (mut usual, mut transports) = (usual, self.transports.clone());
+        if transports.len() > 1 {
+            let leads = self.leads(name).await;
+            // Whoever keeps a secure service from us must not get the calls unencrypted for that.
+            if leads.first().is_some_and(|lead| lead.transport().is_secure()) {
+                transports.retain(|transport| transport.is_secure());
+                usual = transports.first().copied().unwrap_or(usual);
+            }
+            for lead in leads {
                 match lead {
                     Lead::Service(transport, service) => {
                         self.service(transport, &service).await;
@@ -126,7 +133,7 @@ impl Search {
             }
         }
         let mut has_service = false;
-        for transport in self.transports.clone() {
+        for transport in transports {
             if self.servers.len() > before {
                 return;
             }

@@ -352,6 +352,23 @@ impl TransactionTable {
         }
     }
 
+    /// Our INVITE without any answer, and the connection that it was given to; `None` of any other.
+    pub fn waits_on(&self, id: TransactionId) -> Option<(ConnectionId, &[u8])> {
+        let slot = self.slots.get(&id)?;
+        match &slot.machine {
+            Machine::InviteClient(InviteClient::Calling { request, .. }) => {
+                Some((slot.way.flow.connection?, request))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether nothing at all has come to this INVITE of ours, which may still be answered.
+    pub fn is_silent(&self, id: TransactionId) -> bool {
+        let machine = self.slots.get(&id).map(|slot| &slot.machine);
+        matches!(machine, Some(Machine::InviteClient(InviteClient::Calling { .. })))
+    }
+
     /// Gives up a transaction whose outcome nobody waits for any more.
     pub fn abandon(&mut self, id: TransactionId) {
         self.remove(id);

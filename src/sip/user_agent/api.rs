@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::probing::{Presence, Probe};
+use super::probing::{FoundBy, Presence, Probe};
 use super::registration::{Register, RegistrationNews};
 use crate::base::{Private, serial};
 use crate::sip::admission::Sources;
@@ -127,6 +127,7 @@ pub enum Output {
         account: AccountId,
         server: Server,
         presence: Presence,
+        by: FoundBy,
     },
     /// Nothing more to do before this time; `None`: nothing until the next input.
     Timeout(Option<Instant>),

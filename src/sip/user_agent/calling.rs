@@ -53,8 +53,10 @@ impl Leg {
             invite,
             transaction,
             flow,
+            watched: asked,
             udp_flow,
             others,
+            passed: Vec::new(),
             early: Vec::new(),
             session_expires_s: stack.settings.session_expires_s,
             cancelling: Cancelling::No,
@@ -74,6 +76,9 @@ impl Leg {
         response: &Response,
         flow: Flow,
     ) {
+        if response.status() < 300 {
+            self.hear_late(stack, transaction);
+        }
         let is_this = matches!(&self.state, State::Calling(c) if c.transaction == transaction);
         // A copy of the 2xx whose ACK waits for our answer.
         let is_ours = matches!(&self.state, State::Up(up)
@@ -90,12 +95,8 @@ impl Leg {
     }
 
     fn progress(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+        self.server_at_work(now, response.status());
         let State::Calling(calling) = &mut self.state else { return };
-        self.timers.cancel(LegTimer::NextServer);
-        if response.status() > 100 {
-            // It may be ringing there: nobody else is called.
-            calling.others.clear();
-        }
         if calling.cancelling == Cancelling::Wanted {
             return self.send_cancel(now, stack);
         }
@@ -185,6 +186,7 @@ impl Leg {
             && match status {
                 401 | 407 => self.authenticate(now, stack, response),
                 422 => self.call_for_longer(now, stack, response),
+                482 => self.go_back(stack),
                 503 => self.call_next_server(now, stack, Presence::of_answer(response)),
                 _ => false,
             };
@@ -210,7 +212,9 @@ impl Leg {
             return false;
         }
         renumber(&mut invite);
-        calling.send_again(now, stack, self.id, invite)
+        let is_sent = calling.send_again(now, stack, self.id, invite);
+        self.wait_for_server(now);
+        is_sent
     }
 
     /// Calls again with the session interval that a 422 wants (RFC 4028 section 7.3).
@@ -224,25 +228,18 @@ impl Leg {
         invite.set_header("Session-Expires", interval_s.to_string());
         invite.set_header("Min-SE", interval_s.to_string());
         renumber(&mut invite);
-        calling.send_again(now, stack, self.id, invite)
+        let is_sent = calling.send_again(now, stack, self.id, invite);
+        self.wait_for_server(now);
+        is_sent
     }
 
     /// No answer (timer B) or no way to the peer.
     pub fn call_failed(&mut self, now: Instant, stack: &mut Stack, status: u16) {
         let leg = self.id;
-        let State::Calling(calling) = &mut self.state else { return };
-        // The stream could not be made: a large datagram is better than no call.
-        if status == 503
-            && let Some(udp_flow) = calling.udp_flow.take()
-        {
-            calling.flow = udp_flow;
-            let mut invite = calling.invite.clone();
-            invite.set_header("Contact", contact_of(stack, udp_flow));
-            if calling.send_again(now, stack, leg, invite) {
-                return;
-            }
-        }
-        if self.call_next_server(now, stack, Presence::of_unanswered(status)) {
+        // The stream could not be made.
+        let goes_on = (status == 503 && self.call_by_datagram(now, stack))
+            || self.call_next_server(now, stack, Presence::of_unanswered(status));
+        if goes_on {
             return;
         }
         self.finish(stack, Some(Event::Refused { leg, status, retry_after_s: None }));
@@ -324,7 +321,7 @@ fn elsewhere(response: &Response) -> Vec<String> {
 }
 
 /// The next INVITE of the same call (RFC 3261 section 8.1.3.5).
-fn renumber(invite: &mut Request) {
+pub(super) fn renumber(invite: &mut Request) {
     let number = invite.cseq().map_or(0, |cseq| cseq.number) + 1;
     invite.set_header("CSeq", format!("{number} INVITE"));
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::api::{Event, LegId, OfferBy};
 use super::authentication::Authentication;
 use super::compose::REPLACES;
+use super::failing_over::Passed;
 use super::referred::Referred;
 use super::referring::Refer;
 use super::reliable::Reliable;
@@ -96,10 +97,14 @@ pub(super) struct Calling {
     pub invite: Request,
     pub transaction: TransactionId,
     pub flow: Flow,
+    /// The server as the account has it: `flow` may be a stream to it instead.
+    pub watched: Flow,
     /// Where to go when the stream that a large INVITE prefers cannot be made.
     pub udp_flow: Option<Flow>,
     /// Where to go next, in this order; nowhere once something has rung.
     pub others: VecDeque<Flow>,
+    /// Those that have said nothing; each may have the INVITE all the same.
+    pub passed: Vec<Passed>,
     pub early: Vec<Early>,
     /// The session interval that we ask for; `None` once a 422 was obeyed.
     pub session_expires_s: Option<u32>,

@@ -38,7 +38,7 @@ pub use api::{
     Admission, Command, EndCause, Event, HEADERS_OF_INTEREST, Incoming, Input, Invite, LegId,
     OfferBy, Output, ReferNews, ReferTo, Referral, Settings, Warning,
 };
-pub use probing::{Presence, Probe};
+pub use probing::{FoundBy, Presence, Probe};
 pub use registration::{Outbound, Register, RegistrationFailure, RegistrationNews};
 
 use crate::base::{Entropy, limits};
@@ -51,6 +51,7 @@ use crate::sip::message::{Carriage, Message, Method, Request, parse};
 use crate::sip::transaction::{Received, Report, TransactionId};
 use crate::sip::transport::{AccountId, ConnectionId, Flow};
 use leg::{Leg, State};
+use probing::Found;
 use registering::Registration;
 use stack::Stack;
 
@@ -180,8 +181,9 @@ impl UserAgent {
         if let Some((id, news)) = self.stack.news.pop_front() {
             return Output::Registration { id, news };
         }
-        if let Some((account, server, presence)) = self.stack.presences.pop_front() {
-            return Output::Presence { account, server, presence };
+        if let Some(found) = self.stack.presences.pop_front() {
+            let Found { account, server, presence, by } = found;
+            return Output::Presence { account, server, presence, by };
         }
         let deadlines = [
             self.stack.transactions.next_deadline(),

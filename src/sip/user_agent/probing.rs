@@ -7,7 +7,7 @@ use super::stack::Stack;
 use crate::base::Private;
 use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
 use crate::sip::transaction::TransactionId;
-use crate::sip::transport::{AccountId, Flow, Way};
+use crate::sip::transport::{AccountId, Flow, Server, Way};
 
 /// OPTIONS to send.
 #[derive(Clone)]
@@ -18,6 +18,15 @@ pub struct Probe {
     /// Request-URI and To: the domain alone.
     pub target: Private<String>,
     pub from: Private<String>,
+}
+
+/// What a server was found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundBy {
+    /// Our OPTIONS.
+    Probe,
+    /// A call that it did not serve.
+    Call,
 }
 
 /// How a server was found.
@@ -31,6 +40,15 @@ pub enum Presence {
     Silent,
     /// There is no way to it.
     Unreachable,
+}
+
+/// How a server of an account was found.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    pub account: AccountId,
+    pub server: Server,
+    pub presence: Presence,
+    pub by: FoundBy,
 }
 
 impl Presence {
@@ -57,7 +75,7 @@ impl Stack {
                 let before = self.set_probe(transaction, (account, server));
                 before.into_iter().for_each(|before| self.transactions.abandon(before));
             }
-            None => self.presences.push_back((account, server, Presence::Unreachable)),
+            None => self.found(account, server, Presence::Unreachable, FoundBy::Probe),
         }
     }
 
@@ -65,7 +83,7 @@ impl Stack {
     pub(super) fn probe_answered(&mut self, id: TransactionId, response: &Response) -> bool {
         let Some((account, server)) = self.probe_of(id) else { return false };
         if response.is_final() {
-            self.presences.push_back((account, server, Presence::of_answer(response)));
+            self.found(account, server, Presence::of_answer(response), FoundBy::Probe);
         }
         true
     }
@@ -73,15 +91,19 @@ impl Stack {
     /// The same of one that had no answer.
     pub(super) fn probe_unanswered(&mut self, id: TransactionId, status: u16) -> bool {
         let Some((account, server)) = self.probe_of(id) else { return false };
-        self.presences.push_back((account, server, Presence::of_unanswered(status)));
+        self.found(account, server, Presence::of_unanswered(status), FoundBy::Probe);
         true
     }
 
     /// The server of an account did not serve a call.
     pub(super) fn passed_over(&mut self, flow: Flow, presence: Presence) {
         if let Some(account) = flow.account {
-            self.presences.push_back((account, flow.server(), presence));
+            self.found(account, flow.server(), presence, FoundBy::Call);
         }
+    }
+
+    fn found(&mut self, account: AccountId, server: Server, presence: Presence, by: FoundBy) {
+        self.presences.push_back(Found { account, server, presence, by });
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::api::{Event, LegId, Settings};
 use super::compose::{ALLOW, SDP, SUPPORTED};
-use super::probing::Presence;
+use super::probing::Found;
 use super::registration::RegistrationNews;
 use crate::base::Entropy;
 use crate::sip::connections::Connections;
@@ -72,7 +72,7 @@ pub(super) struct Stack {
     pub events: VecDeque<Event>,
     pub news: VecDeque<(AccountId, RegistrationNews)>,
     /// How servers of accounts were found.
-    pub presences: VecDeque<(AccountId, Server, Presence)>,
+    pub presences: VecDeque<Found>,
     uses: HashMap<TransactionId, Use>,
     acks: HashMap<TransactionId, Vec<SentAck>>,
     registrations: HashMap<TransactionId, AccountId>,
@@ -353,6 +353,16 @@ impl Stack {
         let Some((cancel, way)) = cancel.zip(self.transactions.way(invite)) else { return };
         self.transactions.send(now, cancel, way);
         self.transactions.expire(now, invite);
+    }
+
+    /// Takes back an INVITE that still waits for its connection, so that it never leaves; false: it has left.
+    pub fn take_back(&mut self, invite: TransactionId) -> bool {
+        let Some((connection, bytes)) = self.transactions.waits_on(invite) else { return false };
+        let is_unsent = self.connections.take_back(connection, bytes);
+        if is_unsent {
+            self.transactions.abandon(invite);
+        }
+        is_unsent
     }
 
     /// A 2xx from a fork that nobody wants, or one that came after the end: ACK, then BYE.

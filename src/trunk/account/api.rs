@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::watch::Standing;
-use crate::sip::{Presence, RegistrationNews, Server};
+use crate::sip::{FoundBy, Presence, RegistrationNews, Server};
 use crate::trunk::reason::Reason;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Input {
     Servers(Vec<Server>),
     News(RegistrationNews),
     /// How one of its servers was found, by a question or by a call.
-    Presence(Server, Presence),
+    Presence(Server, Presence, FoundBy),
     /// Our own address on the way to the server has changed.
     AddressChanged,
     Stop,

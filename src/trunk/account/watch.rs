@@ -5,15 +5,15 @@
 //! ```
 //!
 //! Each is asked by OPTIONS at once and then again and again, in its own time; one that a call was passed on
-//! from is gone, and asked at once. Invariant: calls go to the first that is not gone, in the owner's order,
+//! from is gone, and asked at once, or after the few minutes at most that its refusal of that call wants. Invariant: calls go to the first that is not gone, in the owner's order,
 //! so the preferred one has them again as soon as it answers; where all are gone, to all in turn, for one that
 //! answers no OPTIONS may take calls all the same.
 
 use std::time::{Duration, Instant};
 
 use super::{ALIVE_WITHIN, RETRY_AFTER_MOST, jittered};
-use crate::base::Entropy;
-use crate::sip::{Presence, RegistrationFailure, Server};
+use crate::base::{Entropy, limits};
+use crate::sip::{FoundBy, Presence, RegistrationFailure, Server};
 use crate::trunk::reason::Reason;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Watch {
     }
 
     /// A server was asked, or a call was passed on from it.
-    pub fn found(&mut self, now: Instant, server: Server, presence: Presence) {
+    pub fn found(&mut self, now: Instant, server: Server, presence: Presence, by: FoundBy) {
         let Some(watched) = self.all.iter_mut().find(|watched| watched.server == server) else {
             return;
         };
@@ -97,7 +97,6 @@ impl Watch {
             // Nobody would find out that it is there again: each call tries for itself.
             return;
         }
-        let was_asked = watched.silent_at.take().is_some();
         watched.state = match presence {
             Presence::Answered { status, .. } if is_out_of_order(status) => {
                 State::Gone(Reason::Failed(RegistrationFailure::Refused(status)))
@@ -106,15 +105,29 @@ impl Watch {
             Presence::Silent => State::Gone(Reason::Failed(RegistrationFailure::Unanswered)),
             Presence::Unreachable => State::Gone(Reason::Failed(RegistrationFailure::Unreachable)),
         };
-        if let (State::Gone(_), Presence::Answered { retry_after_s: Some(seconds), .. }) =
-            (watched.state, presence)
-        {
-            // RFC 3261 section 21.5.4: it wants to be left alone for so long.
-            let wait = Duration::from_secs(seconds.into()).min(RETRY_AFTER_MOST);
-            watched.ask_at = watched.ask_at.map(|at| at.max(now + wait));
-        } else if matches!(watched.state, State::Gone(_)) && !was_asked {
-            // A call found it so.
-            watched.ask_at = watched.ask_at.map(|_| now);
+        // RFC 3261 section 21.5.4: it wants to be left alone for so long.
+        let alone = match presence {
+            Presence::Answered { retry_after_s: Some(seconds), .. } => {
+                Some(Duration::from_secs(seconds.into()))
+            }
+            _ => None,
+        };
+        let is_gone = matches!(watched.state, State::Gone(_));
+        let is_asked = watched.silent_at.is_some();
+        watched.ask_at = match (by, alone) {
+            _ if !is_gone => watched.ask_at,
+            (FoundBy::Probe, Some(alone)) => {
+                watched.ask_at.map(|at| at.max(now + alone.min(RETRY_AFTER_MOST)))
+            }
+            // It may have meant that call alone, and answers OPTIONS all the while.
+            (FoundBy::Call, Some(alone)) => {
+                watched.ask_at.map(|_| now + alone.min(limits::CALL_RETRY_AFTER))
+            }
+            (FoundBy::Call, None) if !is_asked => watched.ask_at.map(|_| now),
+            (FoundBy::Probe | FoundBy::Call, None) => watched.ask_at,
+        };
+        if by == FoundBy::Probe {
+            watched.silent_at = None;
         }
     }
 

@@ -82,6 +82,39 @@ async fn the_names_owner_chooses_the_transport_and_its_machines() {
 }
 
 #[tokio::test]
+async fn after_pointers_to_a_secure_service_nothing_plain_is_tried() {
+    let plain = |name: &str, kind| match (name, kind) {
+        ("example.net", RecordType::NAPTR) => {
+            vec![record(name, 90, naptr(10, "SIPS+D2T", "_sips._tcp.example.net."))]
+        }
+        ("_sip._udp.example.net" | "_sip._tcp.example.net", RecordType::SRV) => {
+            vec![record(name, 90, srv((1, 0), 5060, "a.example."))]
+        }
+        ("a.example", RecordType::A) => vec![record(name, 90, a(1))],
+        _ => Vec::new(),
+    };
+    // Its service has no records, or its machine none.
+    let server = NameServer::start(plain).await;
+    assert!(resolve(&server, "example.net", &ALL).await.servers.is_empty());
+    let server = NameServer::start(move |name, kind| match (name, kind) {
+        ("_sips._tcp.example.net", RecordType::SRV) => {
+            vec![record(name, 90, srv((1, 0), 5061, "gone.example."))]
+        }
+        _ => plain(name, kind),
+    })
+    .await;
+    assert!(resolve(&server, "example.net", &ALL).await.servers.is_empty());
+    // By TLS the machine itself may be tried: it must show a certificate of that name.
+    let server = NameServer::start(move |name, kind| match (name, kind) {
+        ("example.net", RecordType::A) => vec![record(name, 90, a(9))],
+        _ => plain(name, kind),
+    })
+    .await;
+    let found = resolve(&server, "example.net", &ALL).await.servers;
+    assert_eq!(found, [at(Transport::Tls, "192.0.2.9:5061")]);
+}
+
+#[tokio::test]
 async fn without_pointers_each_transports_service_is_looked_for_and_then_the_machine() {
     let server = NameServer::start(|name, kind| match (name, kind) {
         ("_sip._tcp.example.net", RecordType::SRV) => {

@@ -1,7 +1,7 @@
 //! Accounts that do not register: which of their servers calls go to.
 
 use super::*;
-use crate::sip::Presence;
+use crate::sip::{FoundBy, Presence};
 
 /// One that does not register, with these servers.
 fn open(keep_alive: Duration, servers: &[u8]) -> Desk {
@@ -16,8 +16,14 @@ fn open(keep_alive: Duration, servers: &[u8]) -> Desk {
 }
 
 impl Desk {
+    /// Of a question.
     fn found(&mut self, n: u8, presence: Presence) {
-        self.input(Input::Presence(server(n), presence));
+        self.input(Input::Presence(server(n), presence, FoundBy::Probe));
+    }
+
+    /// By a call.
+    fn passed(&mut self, n: u8, presence: Presence) {
+        self.input(Input::Presence(server(n), presence, FoundBy::Call));
     }
 
     fn answers(&mut self, n: u8, status: u16) {
@@ -128,11 +134,39 @@ fn a_server_that_a_call_was_passed_on_from_is_asked_at_once() {
     desk.answers(1, 200);
     desk.answers(2, 200);
     desk.take();
-    desk.found(1, Presence::Silent);
+    desk.passed(1, Presence::Silent);
     assert_eq!(desk.uses(), [server(2)]);
     assert_eq!(desk.probed(), [server(1)]);
     desk.answers(1, 200);
     assert_eq!(desk.uses(), [server(1), server(2)]);
+}
+
+#[test]
+fn a_refusal_of_one_call_takes_a_server_out_for_minutes_whatever_it_says() {
+    for keep_alive_s in [25, 300] {
+        let mut desk = open(seconds(keep_alive_s), &[1, 2]);
+        desk.answers(1, 200);
+        desk.answers(2, 200);
+        desk.take();
+        desk.passed(1, Presence::Answered { status: 503, retry_after_s: Some(3_600) });
+        desk.pass_with(seconds(119), &[1, 2]);
+        assert_eq!(desk.uses(), [server(2)]);
+        desk.pass_with(seconds(1), &[1, 2]);
+        assert_eq!(desk.uses(), [server(1), server(2)], "it answers OPTIONS");
+    }
+}
+
+#[test]
+fn a_dead_server_is_asked_as_often_as_the_owner_wants() {
+    let mut desk = open(seconds(300), &[1, 2]);
+    desk.answers(2, 200);
+    desk.probed();
+    desk.pass(seconds(32));
+    // The SIP core has given up waiting only now (timer F).
+    desk.found(1, Presence::Silent);
+    assert_eq!((desk.uses(), desk.probed()), (vec![server(2)], vec![]));
+    desk.pass(seconds(200));
+    assert!(desk.probed().is_empty());
 }
 
 #[test]
