@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,6 +16,8 @@ use support::{peers, sound, wait};
 
 const LONG: Duration = Duration::from_secs(45);
 const HZ: u32 = 16_000;
+/// The exit code of `attendant dial` where a machine took the call.
+const NO_PERSON: i32 = 10;
 
 fn is_installed() -> bool {
     peers::is_installed("linphonec", "linphone-cli") && peers::is_installed("flite", "flite")
@@ -60,21 +62,15 @@ fn it_calls_and_is_answered() {
     assert!(likeness > 0.8, "{likeness}");
 }
 
-#[test]
-fn it_is_called_and_hears_who_calls() {
-    if !is_installed() {
-        return;
-    }
-    let folder = Folder::new("microphone");
-    let mut telephone = Linphone::start("called", true);
-    telephone.listens_and_plays(&microphone(&folder, &sound::silence_ms(2_000)));
+/// A box that has called this telephone, with more keys of `[dial]`.
+fn dialled(telephone: &Linphone, dial: &str) -> (Appliance, Child) {
     let account = format!(
         "name = \"office\"\nserver = \"{}\"\nuser = \"1001\"\nregisters = false\n",
         telephone.address
     );
     let appliance = Setup::default()
         .with("[accounts]", &account)
-        .with("dial", "allow = [\"+49\"]\ncountry_code = \"49\"\n")
+        .with("dial", &format!("allow = [\"+49\"]\ncountry_code = \"49\"\n{dial}"))
         .start();
     wait::until("the account is open", LONG, || {
         (appliance.api("/health")["accounts"][0]["state"] == "open").then_some(())
@@ -83,6 +79,36 @@ fn it_is_called_and_hears_who_calls() {
         .args(["dial", "030 1234567", "--api", &format!("http://{}", appliance.web)])
         .spawn()
         .unwrap();
+    (appliance, dialled)
+}
+
+#[test]
+fn a_machine_is_known_by_its_words() {
+    if !is_installed() {
+        return;
+    }
+    // Short enough to be a person's by its length.
+    let said = sound::flite_voice("rms", "Please leave a message after the tone.");
+    let folder = Folder::new("microphone");
+    let mut telephone = Linphone::start("machine", true);
+    telephone.listens_and_plays(&microphone(&folder, &said.samples));
+    let (appliance, dialled) = dialled(&telephone, "on_machine = \"hang-up\"\n");
+    let ended = record(&appliance, "ended");
+    assert_eq!(ended["answered_by"], "machine", "{ended:#}");
+    assert_eq!(ended["ending"]["cause"], "no-person", "{ended:#}");
+    assert_eq!(ended["turn_count"], 0, "nothing was said to it: {ended:#}");
+    assert_eq!(dialled.wait_with_output().unwrap().status.code(), Some(NO_PERSON));
+}
+
+#[test]
+fn it_is_called_and_hears_who_calls() {
+    if !is_installed() {
+        return;
+    }
+    let folder = Folder::new("microphone");
+    let mut telephone = Linphone::start("called", true);
+    telephone.listens_and_plays(&microphone(&folder, &sound::silence_ms(2_000)));
+    let (appliance, dialled) = dialled(&telephone, "");
     let call = record(&appliance, "active");
     std::thread::sleep(Duration::from_secs(7));
     let id = call["id"].as_str().unwrap();
