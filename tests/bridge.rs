@@ -180,7 +180,7 @@ fn a_caller_who_was_passed_on_to_nobody_is_taken_back() {
         .with("inbound", "refer = \"people\"")
         .with("converse", &keyed::playbook(&folder))
         .start();
-    let caller = pressing(&appliance, "caller-left-behind");
+    let mut caller = pressing(&appliance, "caller-left-behind");
     anna.event("CALL_INCOMING", TURN);
     anna.command("accept", "");
     anna.event("CALL_ESTABLISHED", ANSWER);
