@@ -82,7 +82,7 @@ impl Playout for Tape<'_> {
 struct Sent(Vec<(Path, Vec<u8>)>);
 
 impl Sink for Sent {
-    fn handshake(&mut self, _: &Datagram<'_>) {}
+    fn handshake(&mut self, _: &Datagram<'_>, _: bool) {}
 
     fn datagram(&mut self, path: Path, _: SocketAddr, bytes: &[u8]) {
         self.0.push((path, bytes.to_vec()));
@@ -95,7 +95,7 @@ impl Sink for Sent {
 struct Gone;
 
 impl Sink for Gone {
-    fn handshake(&mut self, _: &Datagram<'_>) {}
+    fn handshake(&mut self, _: &Datagram<'_>, _: bool) {}
 
     fn datagram(&mut self, _: Path, _: SocketAddr, bytes: &[u8]) {
         black_box(bytes);

@@ -89,7 +89,7 @@ impl Wire {
 }
 
 impl Sink for Wire {
-    fn handshake(&mut self, _: &Datagram<'_>) {}
+    fn handshake(&mut self, _: &Datagram<'_>, _: bool) {}
 
     fn datagram(&mut self, path: Path, _: SocketAddr, bytes: &[u8]) {
         if let Some((place, length, on)) = self.datagrams.get_mut(self.count) {

@@ -121,7 +121,7 @@ struct Kept {
 }
 
 impl Sink for Kept {
-    fn handshake(&mut self, _: &Datagram<'_>) {}
+    fn handshake(&mut self, _: &Datagram<'_>, _: bool) {}
 
     fn datagram(&mut self, path: Path, _: SocketAddr, bytes: &[u8]) {
         self.out.push((path, bytes.to_vec()));

@@ -9,6 +9,7 @@
 //! Replies leave from here, over the same socket: a flight waits for one tick, not for two.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -91,6 +92,10 @@ impl Associations {
             Some(line) if line.rtcp.is_some() == has_rtcp => {
                 let is_new = line.number != number || line.rtp.association.has_failed();
                 line.number = number;
+                if is_new {
+                    // What became of the one before is nobody's concern any more.
+                    self.news.retain(|(of, _)| *of != call);
+                }
                 for (_, part) in line.parts() {
                     part.association.agree(now, terms.clone(), is_new);
                 }
@@ -98,6 +103,7 @@ impl Associations {
             Some(_) | None => {
                 let part = |component| Part::new(now, &self.identity, component, &terms);
                 let rtcp = has_rtcp.then(|| part(Component::Rtcp));
+                self.news.retain(|(of, _)| *of != call);
                 let line = Line { call, number, rtp: part(Component::Rtp), rtcp };
                 self.all.insert(place, line);
             }
@@ -123,6 +129,14 @@ impl Associations {
                     self.drain(place, places);
                 }
             }
+        }
+    }
+
+    /// Authentic sound of the call in this place came from there.
+    pub fn hear(&mut self, now: Instant, place: Place, from: SocketAddr, places: &mut Places) {
+        if let Some(line) = self.all.get_mut(&place) {
+            line.rtp.association.hear(now, from);
+            self.drain(place, places);
         }
     }
 

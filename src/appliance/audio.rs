@@ -362,12 +362,19 @@ impl Sink for Outlet<'_> {
         }
     }
 
-    fn handshake(&mut self, datagram: &Datagram<'_>) {
-        let is_full =
-            HandshakeDatagram::of(datagram).is_none_or(|d| self.handshake.push(d).is_err());
-        if is_full {
+    fn handshake(&mut self, datagram: &Datagram<'_>, is_known: bool) {
+        // A stranger's flood leaves room for who is there already.
+        let kept = if is_known { 0 } else { limits::HANDSHAKE_DATAGRAMS_KNOWN };
+        let has_room = self.handshake.slots() > kept;
+        let is_taken = has_room
+            && HandshakeDatagram::of(datagram).is_some_and(|d| self.handshake.push(d).is_ok());
+        if !is_taken {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn heard_from(&mut self, from: SocketAddr) {
+        self.tell(AudioEventKind::Alive { from });
     }
 
     fn event(&mut self, event: MediaEvent) {

@@ -33,6 +33,9 @@ where
     registry().with(lines.with_filter(filter(level)))
 }
 
+/// The handshakes' library warns of what any stranger may send, once for each of its words.
+const SILENT: &str = "rtc_";
+
 /// Ours as configured; of other people's crates warnings only, whose texts we do not know.
 fn filter(level: Level) -> Targets {
     let ours = match level {
@@ -45,6 +48,7 @@ fn filter(level: Level) -> Targets {
     Targets::new()
         .with_default(LevelFilter::WARN.min(ours))
         .with_target(env!("CARGO_CRATE_NAME"), ours)
+        .with_target(SILENT, LevelFilter::OFF)
 }
 
 /// systemd names the device and inode of the journal's stream; a redirected standard error has
@@ -94,6 +98,7 @@ mod tests {
             tracing::trace!("too fine");
             tracing::info!(target: "hyper", "theirs");
             tracing::warn!(target: "hyper", "their warning");
+            tracing::error!(target: "rtc_dtls::handshake", "theirs of strangers");
         });
         assert!(text.contains("ours") && text.contains("their warning"), "{text}");
         assert!(!text.contains("too fine") && !text.contains("theirs"), "{text}");

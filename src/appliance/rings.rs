@@ -102,6 +102,10 @@ pub enum AudioEventKind {
     },
     /// Once a second, for the page.
     Report(Report),
+    /// Authentic sound comes from there, where ICE has found the peer; once a second.
+    Alive {
+        from: SocketAddr,
+    },
     /// The place is free again once the sockets are closed, which is for the net thread to do.
     Stopped {
         sockets: Arc<RtpSockets>,

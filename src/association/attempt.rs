@@ -1,16 +1,17 @@
 //! One handshake with one source, and the keys that come of it (RFC 5764).
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use zeroize::Zeroizing;
 
 use super::Side;
 use super::identity::{Identity, NoIdentity, suite};
-use super::records::Records;
+use super::records::{self, Random, Records};
 use crate::base::handshake::Fingerprints;
 use crate::base::{Keying, SrtpKey, SrtpSuite, limits};
 
@@ -34,10 +35,16 @@ pub(super) struct Attempt {
     /// The library knows its peers by address; this handshake has one, wherever that is.
     endpoint: Endpoint,
     records: Records,
-    /// Datagrams that may still come.
+    /// Datagrams that the library may still get.
     budget: u32,
     heard: Instant,
     has_heard: bool,
+    /// Our HelloVerifyRequest, for a hello that comes again.
+    verify: Option<Vec<u8>>,
+    /// Such as may still come.
+    hellos: u32,
+    out: VecDeque<Vec<u8>>,
+    repetition: Repetition,
     /// The library asks in the midst of a datagram whether the certificate is the peer's.
     is_refused: Arc<AtomicBool>,
     is_done: bool,
@@ -49,19 +56,52 @@ impl std::fmt::Debug for Attempt {
     }
 }
 
+/// When a flight is sent again (RFC 6347 section 4.2.4.1): soon at first, for most are lost because the
+/// other end was not ready yet, and somebody waits to be greeted; later more seldom.
+#[derive(Clone, Copy, Debug, Default)]
+struct Repetition {
+    /// The library's timer of the flight, by which it is known.
+    timer: Option<Instant>,
+    sent: u32,
+    at: Option<Instant>,
+}
+
+impl Repetition {
+    /// Another timer of the library's is another flight.
+    fn follow(&mut self, timer: Option<Instant>) {
+        if timer != self.timer {
+            *self = Self { timer, sent: 0, at: timer };
+        }
+    }
+
+    /// It was sent again, and the library has set its timer anew.
+    fn repeated(&mut self, now: Instant, timer: Option<Instant>) {
+        self.timer = timer;
+        self.sent += 1;
+        let pause = limits::HANDSHAKE_FLIGHT * 2_u32.pow(self.sent.min(8));
+        let has_more = self.sent < limits::HANDSHAKE_REPETITIONS;
+        let next = now + pause.min(LONGEST);
+        self.at = timer.filter(|_| has_more).map(|_| next);
+    }
+}
+
+/// Between two repetitions.
+const LONGEST: Duration = Duration::from_secs(2);
+
 /// What the library calls the peer.
 fn peer() -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], 9))
 }
 
 impl Attempt {
-    /// Begins; the client's first flight is there at once.
+    /// Begins; the client's first flight is there at once. A server knows its client by `random`.
     ///
     /// # Errors
     /// Where the library has no random numbers.
     pub fn new(
         now: Instant,
         side: Side,
+        random: Option<Random>,
         identity: &Identity,
         fingerprints: &Fingerprints,
     ) -> Result<Self, NoIdentity> {
@@ -72,17 +112,55 @@ impl Attempt {
         if side == Side::Client {
             endpoint.connect(now, peer(), config, None).map_err(|error| NoIdentity::of(&error))?;
         }
-        Ok(Self {
+        let mut attempt = Self {
             side,
             peer: fingerprints.clone(),
             endpoint,
-            records: Records::new(side),
+            records: Records::new(side, random),
             budget: limits::HANDSHAKE_BUDGET,
+            verify: None,
+            hellos: limits::HANDSHAKE_REPETITIONS,
+            out: VecDeque::new(),
+            repetition: Repetition::default(),
             heard: now,
             has_heard: false,
             is_refused,
             is_done: false,
-        })
+        };
+        attempt.follow();
+        Ok(attempt)
+    }
+
+    /// What the library has for the peer, and when it wants to be asked again. Alerts of ours that are not
+    /// encrypted stay here: who could have provoked them must not end the peer's side either.
+    fn follow(&mut self) {
+        while let Some(datagram) = self.endpoint.poll_transmit() {
+            let datagram = datagram.message.to_vec();
+            if matches!(*datagram, [21, _, _, 0, 0, ..]) {
+                continue;
+            }
+            if let Some(cookie) = records::cookie_asked(&datagram) {
+                self.records.expect(cookie);
+                self.verify = Some(datagram.clone());
+            }
+            self.out.push_back(datagram);
+        }
+        self.repetition.follow(self.endpoint.poll_timeout(&peer()));
+    }
+
+    /// Of the client's hello.
+    pub fn random(&self) -> Option<Random> {
+        self.records.random()
+    }
+
+    /// The peer has shown that it hears us.
+    pub fn is_proved(&self) -> bool {
+        self.records.is_proved()
+    }
+
+    /// How far it has come, and when it last went on.
+    pub fn advance(&self) -> (u16, Instant) {
+        (self.records.messages_taken(), self.heard)
     }
 
     /// Something came that was of use.
@@ -90,21 +168,29 @@ impl Attempt {
         self.has_heard
     }
 
-    /// When it came last.
-    pub fn heard(&self) -> Instant {
-        self.heard
-    }
-
     /// Takes a datagram; what is none of the handshake's changes nothing.
     pub fn receive(&mut self, now: Instant, datagram: &[u8]) -> Progress {
-        let Some(budget) = self.budget.checked_sub(1) else { return Progress::Going };
-        self.budget = budget;
+        if self.budget == 0 {
+            return Progress::Going;
+        }
         let records = self.records.take(datagram);
+        if self.records.has_repeated() && self.hellos > 0 {
+            self.hellos -= 1;
+            self.out.extend(self.verify.clone());
+        }
         if records.is_empty() {
             return Progress::Going;
         }
+        self.budget -= 1;
         (self.heard, self.has_heard) = (now, true);
-        let read = self.endpoint.read(now, peer(), None, records.as_slice().into());
+        let progress = self.read(now, &records);
+        self.follow();
+        progress
+    }
+
+    /// What the library makes of it.
+    fn read(&mut self, now: Instant, records: &[u8]) -> Progress {
+        let read = self.endpoint.read(now, peer(), None, records.into());
         if self.is_done {
             // The keys are there, whatever the peer says of them, and SIP ends calls. What comes after an
             // end would begin anew.
@@ -135,27 +221,22 @@ impl Attempt {
         if self.deadline().is_none_or(|at| now < at) {
             return Progress::Going;
         }
-        match self.endpoint.handle_timeout(peer(), now) {
+        let result = self.endpoint.handle_timeout(peer(), now);
+        self.repetition.repeated(now, self.endpoint.poll_timeout(&peer()));
+        self.follow();
+        match result {
             Ok(()) => Progress::Going,
-            // It was sent often enough.
             Err(_) => Progress::Broken,
         }
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        self.endpoint.poll_timeout(&peer()).filter(|_| !self.is_done)
+        self.repetition.at.filter(|_| !self.is_done)
     }
 
-    /// The next datagram to be sent. Alerts of ours that are not encrypted stay here: who could have
-    /// provoked them must not end the peer's side either.
+    /// The next datagram to be sent.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
-        loop {
-            let datagram = self.endpoint.poll_transmit()?.message;
-            let is_plain_alert = matches!(*datagram, [21, _, _, 0, 0, ..]);
-            if !is_plain_alert {
-                return Some(datagram.to_vec());
-            }
-        }
+        self.out.pop_front()
     }
 
     /// The keys, once the peer has shown its certificate.

@@ -2,7 +2,8 @@
 //!
 //! The peer is the full side and decides; we follow its nomination, and until there is one send to the
 //! first source that was validated. Consent is the same thing seen from here (RFC 7675): a source that
-//! makes no check any more is not sent to.
+//! makes no check any more is not sent to. Telephones that know no RFC 7675 keep their path open with
+//! indications, or with nothing but their sound (RFC 8445 section 11): both count, once a source is validated.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use rtc_stun::error_code::{
 use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
 use rtc_stun::message::{
-    BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, MESSAGE_HEADER_SIZE, Message, Setter,
+    BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, CLASS_INDICATION, MESSAGE_HEADER_SIZE,
+    METHOD_BINDING, Message, Setter,
 };
 use rtc_stun::uattrs::UnknownAttributes;
 use rtc_stun::xoraddr::XorMappedAddress;
@@ -37,8 +39,9 @@ pub(super) struct Ice {
     /// In the order in which they were validated.
     sources: Vec<Source>,
     nominated: Option<SocketAddr>,
-    /// Those of the session before, which count until this one has found somebody.
-    before: Option<Route>,
+    /// Those of the session before, which count until this one has found somebody, or for as long as
+    /// they are heard.
+    before: Option<(Route, Instant)>,
 }
 
 #[derive(Clone, Copy)]
@@ -66,18 +69,37 @@ impl Ice {
     }
 
     /// Other names and passwords begin a new session; the old way is used until there is a new one.
-    pub fn agree(&mut self, terms: &IceTerms) {
+    pub fn agree(&mut self, now: Instant, terms: &IceTerms) {
         if self.terms != *terms {
+            let until = now + limits::ICE_CONSENT;
             let route = self.route();
             self.terms = terms.clone();
             self.sources.clear();
             self.nominated = None;
-            self.before = Some(route);
+            self.before = route.to.map(|_| (route, until));
+        }
+    }
+
+    /// Whether this is the session with these names and passwords.
+    pub fn is_of(&self, terms: &IceTerms) -> bool {
+        self.terms == *terms
+    }
+
+    /// Something of the peer's came from there that is no check. It finds nobody.
+    pub fn hear(&mut self, now: Instant, from: SocketAddr) {
+        if let Some(source) = self.sources.iter_mut().find(|source| source.address == from) {
+            source.checked = now;
+        } else if let Some((route, until)) = &mut self.before
+            && route.has_source(from)
+        {
+            *until = now + limits::ICE_CONSENT;
         }
     }
 
     pub fn route(&self) -> Route {
-        let Some(first) = self.sources.first() else { return self.before.unwrap_or_default() };
+        let Some(first) = self.sources.first() else {
+            return self.before.map(|(route, _)| route).unwrap_or_default();
+        };
         let mut route = Route::default();
         for (place, source) in route.sources.iter_mut().zip(&self.sources) {
             *place = Some(source.address);
@@ -88,7 +110,8 @@ impl Ice {
 
     /// When a source is given up.
     pub fn deadline(&self) -> Option<Instant> {
-        self.sources.iter().map(|source| source.checked + limits::ICE_CONSENT).min()
+        let sources = self.sources.iter().map(|source| source.checked + limits::ICE_CONSENT);
+        sources.chain(self.before.map(|(_, until)| until)).min()
     }
 
     /// Whoever has not asked for too long wants nothing any more.
@@ -96,6 +119,7 @@ impl Ice {
         self.sources.retain(|source| now < source.checked + limits::ICE_CONSENT);
         let is_there = |at: &SocketAddr| self.sources.iter().any(|source| source.address == *at);
         self.nominated = self.nominated.filter(is_there);
+        self.before = self.before.filter(|(_, until)| now < *until);
     }
 
     /// Takes a STUN message; gives what it is answered with.
@@ -103,7 +127,12 @@ impl Ice {
         let mut request = Message::new();
         request.unmarshal_binary(bytes).ok()?;
         let is_whole = bytes.len() == MESSAGE_HEADER_SIZE + request.length as usize;
-        // Indications only keep a path open, and there is nothing that we have asked.
+        if is_whole && request.typ.method == METHOD_BINDING && request.typ.class == CLASS_INDICATION
+        {
+            self.hear(now, from);
+            return None;
+        }
+        // There is nothing that we have asked.
         if !is_whole || request.typ != BINDING_REQUEST || FINGERPRINT.check(&request).is_err() {
             return None;
         }

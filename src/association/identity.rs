@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use rtc_dtls::config::{ClientAuthType, ConfigBuilder, HandshakeConfig};
 use rtc_dtls::crypto::Certificate;
@@ -10,12 +9,9 @@ use rtc_dtls::crypto_provider::{self, RTCCryptoProvider};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile as Profile;
 
 use super::Side;
-use crate::base::SrtpSuite;
 use crate::base::handshake::{Fingerprint, Fingerprints};
+use crate::base::{SrtpSuite, limits};
 
-/// How long a flight waits for its answer before it is sent again. Most are lost because the other end was
-/// not ready yet, and somebody waits to be greeted; what is repeated too soon is only a few datagrams.
-const FLIGHT: Duration = Duration::from_millis(250);
 /// What a certificate is made out to: nobody looks, and it tells nothing.
 const NAME: &str = "attendant";
 
@@ -90,7 +86,7 @@ impl Identity {
                 Err(std::io::Error::other("another certificate").into())
             })))
             .with_server_name(NAME.to_owned())
-            .with_flight_interval(FLIGHT)
+            .with_flight_interval(limits::HANDSHAKE_FLIGHT)
             .build(side == Side::Client, None)
             .map_err(|error| NoIdentity::of(&error))?;
         Ok(Arc::new(config))

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! One association is of one socket: RTP's, and RTCP's where it has one of its own. Where there is no ICE
-//! anybody may speak first, so each source has an attempt of its own, and the first that shows the right
-//! certificate is the peer. Invariants: nothing that a datagram says ends a call; no keys without the
-//! certificate that signalling has told; all that a stranger can have us keep has a bound.
+//! anybody may speak first, and in anybody's name, so each hello has an attempt of its own, and the first
+//! that shows the right certificate is the peer. Invariants: nothing that a datagram says ends a call; no
+//! keys without the certificate that signalling has told; all that a stranger can have us keep has a bound.
 
 mod attempt;
 mod ice;
@@ -30,6 +30,7 @@ use crate::base::handshake::{Route, Setup, Terms};
 use crate::base::{Keying, limits};
 use attempt::{Attempt, Progress};
 use ice::Ice;
+use records::Random;
 
 /// Which end of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,9 +142,10 @@ impl Association {
     /// Other terms: another way to the same peer, and with `is_new` another handshake on it.
     pub fn agree(&mut self, now: Instant, terms: Terms, is_new: bool) {
         match (&mut self.ice, &terms.ice) {
-            (Some(ice), Some(terms)) => ice.agree(terms),
+            (Some(ice), Some(terms)) if !is_new || ice.is_of(terms) => ice.agree(now, terms),
             (_, None) => self.ice = None,
-            (None, Some(terms)) => self.ice = Some(Ice::new(terms.clone(), self.identity.crypto())),
+            // Another peer comes by no way of the one before.
+            (_, Some(terms)) => self.ice = Some(Ice::new(terms.clone(), self.identity.crypto())),
         }
         self.terms = terms;
         if is_new {
@@ -169,11 +171,52 @@ impl Association {
             }
             self.follow_ice();
             self.begin(now);
-        } else if let Some(at) = self.attempt_of(now, from) {
-            let Some((_, attempt)) = self.attempts.get_mut(at) else { return };
+        } else {
+            self.shake(now, from, bytes);
+        }
+    }
+
+    /// Sound of the peer's came from there, which is as good as a check.
+    pub fn hear(&mut self, now: Instant, from: SocketAddr) {
+        if let Some(ice) = &mut self.ice {
+            ice.hear(now, SocketAddr::new(from.ip().to_canonical(), from.port()));
+        }
+    }
+
+    /// A datagram of DTLS goes to the attempts of its source, a client's first one to its own.
+    fn shake(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        let source = match self.ice {
+            // From nobody who has not shown that it knows our password: a ClientHello is quickly sent.
+            Some(_) if !self.route.has_source(from) => return,
+            Some(_) => None,
+            None => Some(from),
+        };
+        let random = records::beginning(bytes);
+        let is_server = self.terms.setup == Setup::Passive;
+        if let Some(random) = random.filter(|_| is_server) {
+            self.welcome(now, source, random);
+        }
+        let mut proved = None;
+        for at in (0..self.attempts.len()).rev() {
+            let Some((of, attempt)) = self.attempts.get_mut(at) else { continue };
+            let is_its = random.is_none() || attempt.random() == random;
+            if *of != source || !is_its {
+                continue;
+            }
+            let was_proved = attempt.is_proved();
             let progress = attempt.receive(now, bytes);
             self.has_heard |= attempt.has_heard();
+            if !was_proved && attempt.is_proved() {
+                proved = attempt.random();
+            }
+            let is_over = !matches!(progress, Progress::Going | Progress::Broken);
             self.go_on(now, at, progress);
+            if is_over {
+                return;
+            }
+        }
+        if proved.is_some() {
+            self.make_room(source, proved, true);
         }
     }
 
@@ -246,7 +289,7 @@ impl Association {
             return;
         }
         let source = if self.ice.is_some() { None } else { self.destination() };
-        match Attempt::new(now, Side::Client, &self.identity, &self.terms.fingerprints) {
+        match Attempt::new(now, Side::Client, None, &self.identity, &self.terms.fingerprints) {
             Ok(attempt) => {
                 self.attempts.push((source, attempt));
                 self.transmit(self.attempts.len() - 1);
@@ -255,32 +298,52 @@ impl Association {
         }
     }
 
-    /// The attempt that a source's datagrams belong to; a new one where the peer is to begin.
-    fn attempt_of(&mut self, now: Instant, from: SocketAddr) -> Option<usize> {
-        let source = match self.ice {
-            // From nobody who has not shown that it knows our password: a ClientHello is quickly sent.
-            Some(_) if !self.route.has_source(from) => return None,
-            Some(_) => None,
-            None => Some(from),
-        };
-        let known = self.attempts.iter().position(|(of, _)| *of == source);
-        if known.is_some() || !matches!(self.stage, Stage::Going { .. }) {
-            return known;
+    /// A client says hello: its attempt, where it has none.
+    fn welcome(&mut self, now: Instant, source: Option<SocketAddr>, random: Random) {
+        let mut of_source = self.attempts.iter().filter(|(of, _)| *of == source);
+        let is_known = of_source.any(|(_, attempt)| attempt.random() == Some(random));
+        if is_known || !matches!(self.stage, Stage::Going { .. }) {
+            return;
         }
-        if self.terms.setup != Setup::Passive || !self.has_room(now, from) {
-            return None;
+        let fingerprints = &self.terms.fingerprints;
+        let new = Attempt::new(now, Side::Server, Some(random), &self.identity, fingerprints);
+        if let Ok(attempt) = new {
+            self.attempts.push((source, attempt));
+            self.make_room(source, Some(random), false);
         }
-        let attempt = Attempt::new(now, Side::Server, &self.identity, &self.terms.fingerprints);
-        self.attempts.push((source, attempt.ok()?));
-        Some(self.attempts.len() - 1)
     }
 
-    /// Whether another source may try. The peer's own address always may.
-    fn has_room(&mut self, now: Instant, from: SocketAddr) -> bool {
-        self.attempts.retain(|(_, attempt)| now < attempt.heard() + limits::HANDSHAKE_IDLE);
-        let is_described = from == self.described();
-        let most = if is_described { limits::HANDSHAKES } else { limits::HANDSHAKES - 1 };
-        self.attempts.len() < most
+    /// Of attempts too many, the one of a newcomer being there, the least advanced goes: of the same address
+    /// where that has more than its share, so that who can send from one only never puts out the peer.
+    fn make_room(&mut self, source: Option<SocketAddr>, random: Option<Random>, is_proved: bool) {
+        let ip = |source: &Option<SocketAddr>| source.map(|source| source.ip());
+        let described = Some(self.described().ip());
+        let rivals = |all: &[(Option<SocketAddr>, Attempt)], is_same: bool| {
+            let all = all.iter().enumerate();
+            let all = all.filter(|(_, (_, attempt))| attempt.is_proved() == is_proved);
+            let all = all.filter(|(_, (of, _))| !is_same || ip(of) == ip(&source));
+            all.map(|(at, _)| at).collect::<Vec<usize>>()
+        };
+        let (same, all) = (rivals(&self.attempts, true), rivals(&self.attempts, false));
+        let pool = if same.len() > limits::HANDSHAKES / 2 {
+            same
+        } else if all.len() > limits::HANDSHAKES {
+            all
+        } else {
+            return;
+        };
+        let is_new = |at: usize| {
+            self.attempts.get(at).is_some_and(|(of, attempt)| {
+                *of == source && random.is_some() && attempt.random() == random
+            })
+        };
+        let least = pool.into_iter().filter(|at| !is_new(*at)).min_by_key(|at| {
+            let place = self.attempts.get(*at);
+            place.map(|(of, attempt)| (ip(of) == described, attempt.advance()))
+        });
+        if let Some(at) = least {
+            self.attempts.swap_remove(at);
+        }
     }
 
     fn go_on(&mut self, now: Instant, at: usize, progress: Progress) {
@@ -302,6 +365,7 @@ impl Association {
             }
             Progress::Broken => {
                 self.attempts.swap_remove(at);
+                // Whoever begins does so again.
                 self.stage = Stage::Going { begin_at: now + AGAIN };
             }
         }

@@ -9,8 +9,9 @@
 //!
 //! Nothing of epoch 0 is authenticated: an alert there may be anybody's, so it ends nothing, and
 //! every size and number has a bound. The library gives up repeating its own flight with anything that it
-//! hears, so it hears of nothing that does not bring it on. Numbers of records in epoch 0 are given out anew,
-//! for what was put together from several has none.
+//! hears, keeps a repeated hello for ever and makes a new cookie for it: so it hears of nothing that does not
+//! bring it on, and of a second hello only with the cookie. Numbers of records in epoch 0 are given out
+//! anew, for what was put together from several has none.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -47,8 +48,14 @@ pub(super) struct Records {
     partial: BTreeMap<u16, Partial>,
     /// Whole messages of a flight that is not whole yet.
     flight: Vec<u8>,
-    /// The ClientHello that was let through last, as a record's content.
-    hello: Option<Vec<u8>>,
+    /// Bytes of the ClientHello that was let through last.
+    hello: Option<usize>,
+    /// What the client has drawn, which tells its hellos from others'.
+    random: Option<Random>,
+    /// What our HelloVerifyRequest asks for.
+    cookie: Option<Vec<u8>>,
+    /// The first hello came again in this datagram.
+    has_repeated: bool,
     change: Change,
     /// Encrypted records that wait for it.
     held: Vec<Vec<u8>>,
@@ -90,10 +97,13 @@ struct Record<'a> {
 }
 
 impl Records {
-    /// Of the peer of `side`.
-    pub fn new(side: Side) -> Self {
+    /// Of the peer of `side`; a client's hellos are those with this random.
+    pub fn new(side: Side, random: Option<Random>) -> Self {
         Self {
             side,
+            random,
+            cookie: None,
+            has_repeated: false,
             next: 0,
             partial: BTreeMap::new(),
             flight: Vec::new(),
@@ -108,6 +118,7 @@ impl Records {
     pub fn take(&mut self, datagram: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut rest = datagram;
+        self.has_repeated = false;
         while let Some((record, after)) = record(rest) {
             rest = after;
             match (record.epoch, record.kind) {
@@ -118,6 +129,30 @@ impl Records {
             }
         }
         out
+    }
+
+    pub fn random(&self) -> Option<Random> {
+        self.random
+    }
+
+    /// The first hello came again in the datagram that was taken last: our answer to it was lost.
+    pub fn has_repeated(&self) -> bool {
+        self.has_repeated
+    }
+
+    /// The client has shown that it hears us.
+    pub fn is_proved(&self) -> bool {
+        self.side == Side::Client || self.next > 1
+    }
+
+    /// Whole messages that came.
+    pub fn messages_taken(&self) -> u16 {
+        self.next
+    }
+
+    /// A second hello counts with this only.
+    pub fn expect(&mut self, cookie: &[u8]) {
+        self.cookie = Some(cookie.to_vec());
     }
 
     fn messages(&mut self, mut content: &[u8], out: &mut Vec<u8>) {
@@ -137,14 +172,15 @@ impl Records {
     fn fragment(&mut self, fragment: &Fragment<'_>, out: &mut Vec<u8>) {
         let Fragment { kind, number, whole, .. } = *fragment;
         if number < self.next {
-            // Our answer to it was lost: the library answers a first hello again.
-            let is_first = kind == CLIENT_HELLO && number == 0 && self.next == 1;
-            if let Some(hello) = self.hello.clone().filter(|_| is_first && fragment.offset == 0) {
-                self.write(HANDSHAKE, &hello, out);
-            }
+            let is_first = kind == CLIENT_HELLO && number == 0 && fragment.offset == 0;
+            let is_awaited = self.next == 1 && self.hello == Some(whole);
+            self.has_repeated |= is_first && is_awaited;
             return;
         }
         if number - self.next >= AHEAD || number >= limits::HANDSHAKE_MESSAGES {
+            return;
+        }
+        if kind == CLIENT_HELLO && whole > limits::HANDSHAKE_HELLO_BYTES {
             return;
         }
         let new = || Partial { kind, data: vec![0; whole], there: Vec::new() };
@@ -161,8 +197,22 @@ impl Records {
         }
     }
 
+    /// Whether a whole message is one of this handshake, as far as can be seen.
+    fn is_fitting(&self, partial: &Partial) -> bool {
+        if partial.kind != CLIENT_HELLO {
+            return self.side == Side::Client || self.next > 1;
+        }
+        let Some(hello) = Hello::of(&partial.data) else { return false };
+        let is_known = self.random.is_none_or(|random| random == *hello.random);
+        let has_cookie = self.next == 0 || self.cookie.as_deref() == Some(hello.cookie);
+        is_known && has_cookie && self.next < 2
+    }
+
     /// The next message is whole.
     fn message(&mut self, partial: &Partial, out: &mut Vec<u8>) {
+        if !self.is_fitting(partial) {
+            return;
+        }
         let mut content = Vec::with_capacity(MESSAGE_HEADER + partial.data.len());
         let [_, length @ ..] = (partial.data.len() as u32).to_be_bytes();
         content.push(partial.kind);
@@ -176,7 +226,7 @@ impl Records {
         self.write(HANDSHAKE, &content, &mut flight);
         match partial.kind {
             CLIENT_HELLO | HELLO_VERIFY_REQUEST | SERVER_HELLO_DONE | CERTIFICATE_VERIFY => {
-                self.hello = (partial.kind == CLIENT_HELLO).then_some(content);
+                self.hello = (partial.kind == CLIENT_HELLO).then_some(partial.data.len());
                 out.append(&mut flight);
                 if self.change == Change::Early {
                     self.change(out);
@@ -243,6 +293,66 @@ impl Partial {
     fn is_whole(&self) -> bool {
         matches!(self.there.as_slice(), [only] if *only == (0..self.data.len()))
     }
+}
+
+/// What a client draws for a handshake (RFC 5246 section 7.4.1.2).
+pub(super) type Random = [u8; 32];
+
+/// The part of a ClientHello that is looked at here (RFC 6347 section 4.2.1).
+struct Hello<'a> {
+    random: &'a Random,
+    cookie: &'a [u8],
+}
+
+impl<'a> Hello<'a> {
+    /// `None` for none, and for one with more extensions than anybody has: the library looks long at each.
+    fn of(data: &'a [u8]) -> Option<Self> {
+        let (_version, rest) = data.split_first_chunk::<2>()?;
+        let (random, rest) = rest.split_first_chunk::<32>()?;
+        let (_session, rest) = short(rest)?;
+        let (cookie, rest) = short(rest)?;
+        let (_suites, rest) = long(rest)?;
+        let (_compression, rest) = short(rest)?;
+        let (mut extensions, _) = long(rest)?;
+        let mut count = 0;
+        while !extensions.is_empty() {
+            let (_kind, rest) = extensions.split_first_chunk::<2>()?;
+            (_, extensions) = long(rest)?;
+            count += 1;
+        }
+        (count <= limits::HANDSHAKE_EXTENSIONS).then_some(Self { random, cookie })
+    }
+}
+
+/// A value of at most 255 bytes behind its length.
+fn short(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first()?;
+    rest.split_at_checked(usize::from(*length))
+}
+
+/// One of at most 65,535.
+fn long(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+/// Of whom a handshake is that begins with this datagram; `None` where none does.
+pub(super) fn beginning(datagram: &[u8]) -> Option<Random> {
+    let (record, _) = record(datagram)?;
+    let (fragment, _) = fragment(record.content)?;
+    let is_hello = record.kind == HANDSHAKE && record.epoch == 0 && fragment.kind == CLIENT_HELLO;
+    let is_first = is_hello && fragment.number == 0 && fragment.offset == 0;
+    let random = fragment.data.get(2..)?.first_chunk::<32>()?;
+    is_first.then_some(*random)
+}
+
+/// The cookie in a datagram of ours that asks for one.
+pub(super) fn cookie_asked(datagram: &[u8]) -> Option<&[u8]> {
+    let (record, _) = record(datagram)?;
+    let (fragment, _) = fragment(record.content)?;
+    let is_ours = record.kind == HANDSHAKE && fragment.kind == HELLO_VERIFY_REQUEST;
+    let (cookie, _) = short(fragment.data.get(2..)?)?;
+    is_ours.then_some(cookie)
 }
 
 /// The first record of a datagram; `None` where nothing follows that is one.

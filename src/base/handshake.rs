@@ -177,14 +177,22 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The DTLS association of `before` goes on under these (RFC 8842 section 4): a new way to the same
-    /// certificate is none of its business.
+    /// The DTLS association of `before` goes on under these. A new way to the same certificate is none of its
+    /// business where ICE finds it or a `tls-id` names the association (RFC 8842 section 4); else another
+    /// address is another association (RFC 5763 section 6.6), but for none at all, the old way to hold.
     pub fn continue_association(&self, before: &Self) -> bool {
         let has_role = self.setup == before.setup || self.setup == Setup::HoldConnection;
         has_role
             && self.fingerprints == before.fingerprints
             && self.tls_id == before.tls_id
             && self.rtcp_mux == before.rtcp_mux
+            && (self.tls_id.is_some() || self.ice.is_some() || self.has_address_of(before))
+    }
+
+    fn has_address_of(&self, before: &Self) -> bool {
+        let both = [self.remote.reveal(), before.remote.reveal()];
+        let is_none = |address: &&SocketAddr| address.ip().is_unspecified() || address.port() == 0;
+        self.remote == before.remote || both.iter().any(is_none)
     }
 }
 
@@ -226,6 +234,30 @@ mod tests {
         }
         for text in ["", "sha-256", "md5 00:11", "sha-256 zz", "sha-1 +1:00", "sha-256 é:é"] {
             assert_eq!(Fingerprint::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn another_address_is_another_association_where_nothing_else_tells() {
+        let fingerprints = Fingerprints::new([Fingerprint::of(b"theirs")]);
+        let at = |address: &str, tls_id: Option<&str>| Terms {
+            setup: Setup::Passive,
+            fingerprints: fingerprints.clone(),
+            tls_id: tls_id.map(str::to_owned),
+            ice: None,
+            remote: Private::new(address.parse().unwrap()),
+            remote_rtcp: Private::new(address.parse().unwrap()),
+            rtcp_mux: true,
+        };
+        for (before, after, tls_id, goes_on) in [
+            ("192.0.2.1:4000", "192.0.2.1:4000", None, true),
+            ("192.0.2.1:4000", "192.0.2.9:4000", None, false),
+            ("192.0.2.1:4000", "192.0.2.9:4000", Some("name"), true),
+            ("192.0.2.1:4000", "0.0.0.0:4000", None, true),
+            ("0.0.0.0:4000", "192.0.2.1:4000", None, true),
+        ] {
+            let (before, after) = (at(before, tls_id), at(after, tls_id));
+            assert_eq!(after.continue_association(&before), goes_on, "{after:?}");
         }
     }
 

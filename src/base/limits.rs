@@ -61,15 +61,24 @@ pub const SDP_CREDENTIAL_BYTES: usize = 256;
 /// STUN and DTLS datagrams of one call that wait for the net thread: more than a tick brings of a
 /// handshake and of checks. Those of a flood beyond it are dropped.
 pub const HANDSHAKE_DATAGRAMS: usize = 16;
+/// Of them for sources that are known already.
+pub const HANDSHAKE_DATAGRAMS_KNOWN: usize = 6;
 /// A handshake without the peer's certificate, or without an end, is given up after this long, and the
 /// call with it: nobody listens to silence for longer.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(12);
-/// Handshakes of one call at once, by source, where ICE does not tell who is there. One is kept for the
-/// address of the description.
-pub const HANDSHAKES: usize = 4;
-/// One that hears nothing for this long makes room for another.
-pub const HANDSHAKE_IDLE: Duration = Duration::from_secs(3);
-/// Datagrams that one handshake may take: with all retransmissions a real one has some fifty.
+/// Handshakes of one call at once that have begun, and as many whose client has shown that it hears us. Half
+/// of them may be of one IP address; those of the description's are the last to make room for another.
+pub const HANDSHAKES: usize = 8;
+/// How long a flight waits for its answer before it is sent again for the first time, then twice as long.
+pub const HANDSHAKE_FLIGHT: Duration = Duration::from_millis(250);
+/// A flight is sent again so often: with pauses of 2 s at most that is all of `HANDSHAKE_TIME`. The library
+/// knows no more.
+pub const HANDSHAKE_REPETITIONS: u32 = 7;
+/// Bytes of a ClientHello: one with the largest keys of our days has 2 KB.
+pub const HANDSHAKE_HELLO_BYTES: usize = 4_096;
+/// Extensions of one: a browser has some twenty.
+pub const HANDSHAKE_EXTENSIONS: usize = 64;
+/// Datagrams of use that one handshake may take: with all retransmissions a real one has some fifty.
 pub const HANDSHAKE_BUDGET: u32 = 256;
 /// Datagrams that are taken after it, for a last flight that was lost.
 pub const HANDSHAKE_AFTER_BUDGET: u32 = 32;
@@ -79,7 +88,7 @@ pub const HANDSHAKE_MESSAGE_BYTES: usize = 16_384;
 pub const HANDSHAKE_FRAGMENT_BYTES: usize = 64;
 /// Messages of one handshake: some twelve of both sides.
 pub const HANDSHAKE_MESSAGES: u16 = 16;
-/// Without a check of the peer's for this long nothing is sent any more (RFC 7675 section 5.1).
+/// Without a check of the peer's, a sign that keeps its path open, or authentic sound for this long nothing is sent any more (RFC 7675 section 5.1).
 pub const ICE_CONSENT: Duration = Duration::from_secs(30);
 /// Packets that the jitter buffer holds: 1.28 s at 20 ms.
 pub const JITTER_PACKETS: usize = 64;

@@ -22,7 +22,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::packet::Header;
 use super::sequence::Sequence;
@@ -55,7 +55,12 @@ pub struct Latch {
     state: State,
     foreign: u64,
     other_port: u64,
+    /// When it was told last that the peer is heard.
+    told: Option<Instant>,
 }
+
+/// Between two times that it is told.
+const TELL: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 enum State {
@@ -117,7 +122,13 @@ impl Candidate {
 
 impl Latch {
     pub fn new(described: SocketAddr) -> Self {
-        Self { described: plain(described), state: State::Fresh, foreign: 0, other_port: 0 }
+        Self {
+            described: plain(described),
+            state: State::Fresh,
+            foreign: 0,
+            other_port: 0,
+            told: None,
+        }
     }
 
     /// ICE says where the peer is, from here on until a description says otherwise.
@@ -153,6 +164,27 @@ impl Latch {
                 ip == self.destination().ip()
             }
         }
+    }
+
+    /// Whether a datagram's source is where the peer is, as far as that is known.
+    pub fn is_known(&self, source: SocketAddr) -> bool {
+        let source = plain(source);
+        match &self.state {
+            State::Steered(route) => route.has_source(source),
+            State::Learnt { source: learnt, .. } => source == *learnt || source == self.described,
+            State::Fresh | State::Learning { .. } | State::Described => source == self.described,
+        }
+    }
+
+    /// Whether it is time to tell that ICE's peer was heard, from a source that ICE has found.
+    pub fn is_to_tell(&mut self, now: Instant, source: SocketAddr) -> bool {
+        let is_due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL);
+        let is_found =
+            matches!(&self.state, State::Steered(route) if route.has_source(plain(source)));
+        if is_due && is_found {
+            self.told = Some(now);
+        }
+        is_due && is_found
     }
 
     /// Packets that were ignored.

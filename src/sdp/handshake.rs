@@ -13,7 +13,7 @@
 use super::description::{MediaLine, Profile};
 use super::{Local, LocalHandshake};
 use crate::base::handshake::{Fingerprint, Fingerprints, IceCredentials, IceTerms, Setup, Terms};
-use crate::base::{Private, address, limits};
+use crate::base::{Private, limits};
 use std::net::SocketAddr;
 
 /// What a peer's line says.
@@ -79,8 +79,9 @@ impl Wishes {
             Some(SetupWish::Either) => match ours.role {
                 // The association that there is goes on.
                 Some(role) => role,
-                // A peer behind a router is reached once it has sent something.
-                None if ice.is_none() && is_hidden(remote, local) => Setup::Passive,
+                // A peer behind a router is reached once it has sent something, and from where it is
+                // only its packets tell; where ICE finds it, we begin.
+                None if ice.is_none() => Setup::Passive,
                 None => Setup::Active,
             },
         };
@@ -118,12 +119,6 @@ fn terms(
         remote_rtcp: Private::new(remote_rtcp),
         rtcp_mux,
     }
-}
-
-/// An address that our packets may not find, where ours can be found.
-fn is_hidden(remote: SocketAddr, local: &Local) -> bool {
-    remote.ip().is_unspecified()
-        || address::is_private(remote.ip()) && !address::is_private(local.address)
 }
 
 fn ice(line: MediaLine<'_>) -> Option<IceCredentials> {

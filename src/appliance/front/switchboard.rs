@@ -521,6 +521,9 @@ impl Switchboard {
                 call::Input::Silenced { through, utterance, frames }
             }
             AudioEventKind::Report(report) => call::Input::Report(report),
+            AudioEventKind::Alive { from } => {
+                return self.parts.associations.hear(now, place, from, &mut self.parts.places);
+            }
             AudioEventKind::Stopped { sockets, report } => {
                 drop(sockets);
                 self.parts.places.release(place);

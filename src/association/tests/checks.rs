@@ -180,10 +180,10 @@ fn a_restart_keeps_the_old_way_until_there_is_a_new_one() {
     let [a, b] = ["203.0.113.5:9", "203.0.113.6:9"].map(address);
     ice.receive(start, a, &good(true));
     let mut again = ice_terms(0);
-    ice.agree(&again);
+    ice.agree(start, &again);
     assert_eq!(ice.route().to, Some(a));
     again.theirs.fragment = "elsewhere".to_owned();
-    ice.agree(&again);
+    ice.agree(start, &again);
     assert_eq!(ice.route().to, Some(a));
     assert_eq!(ice.receive(start, b, &good(true)).as_deref().map(code), Some(401));
     let new = check(Some("left:elsewhere"), Some(PASSWORD), &[CONTROLLING]);
@@ -210,4 +210,65 @@ fn the_handshake_waits_for_the_way_and_listens_to_nobody_else() {
     assert_eq!(code(&sent[0].1), 0);
     assert_eq!(sent[1].1[0], 22, "a ClientHello");
     assert!(end.route.has_source(peer) && !end.route.has_source(stranger));
+}
+
+/// Telephones without RFC 7675 check once, and keep their path open by other means (RFC 8445 section 11).
+#[test]
+fn sound_and_indications_of_a_known_source_keep_it_and_find_no_other() {
+    let (mut ice, start) = (ice(), Instant::now());
+    let [peer, stranger] = ["203.0.113.5:9", "203.0.113.66:6"].map(address);
+    ice.receive(start, peer, &good(true));
+    let mut indication = Message::new();
+    indication.set_type(rtc_stun::message::MessageType {
+        method: rtc_stun::message::METHOD_BINDING,
+        class: rtc_stun::message::CLASS_INDICATION,
+    });
+    indication.transaction_id.0 = [8; 12];
+    indication.write_header();
+    for n in 1..=20 {
+        let now = start + limits::ICE_CONSENT / 2 * n;
+        for from in [peer, stranger] {
+            match n % 2 {
+                0 => assert_eq!(ice.receive(now, from, &indication.raw), None),
+                _ => ice.hear(now, from),
+            }
+        }
+        ice.timeout(now);
+        assert!(ice.route().to == Some(peer) && !ice.route().has_source(stranger), "{n}");
+    }
+    ice.timeout(start + limits::ICE_CONSENT * 11);
+    assert_eq!(ice.route(), Route::default(), "silence ends it");
+}
+
+#[test]
+fn the_way_of_before_has_an_end_unless_it_is_heard() {
+    let (mut ice, start) = (ice(), Instant::now());
+    let peer = address("203.0.113.5:9");
+    ice.receive(start, peer, &good(true));
+    let mut again = ice_terms(0);
+    again.theirs.fragment = "elsewhere".to_owned();
+    ice.agree(start, &again);
+    ice.hear(start + limits::ICE_CONSENT / 2, peer);
+    ice.timeout(start + limits::ICE_CONSENT);
+    assert_eq!(ice.route().to, Some(peer));
+    ice.timeout(start + limits::ICE_CONSENT * 2);
+    assert_eq!((ice.route(), ice.deadline()), (Route::default(), None));
+}
+
+/// Somebody takes the peer's place: neither sound nor a handshake of the one before counts any more.
+#[test]
+fn another_peer_has_nothing_of_the_way_of_the_one_before() {
+    let now = Instant::now();
+    let with_ice = Terms { ice: Some(ice_terms(0)), ..terms(0, Setup::Active, 1) };
+    let mut end = End::new(now, 0, with_ice.clone());
+    let before = address("203.0.113.5:9");
+    end.association.receive(now, before, &good(true));
+    end.drain();
+    assert!(end.route.has_source(before));
+    let mut successor = with_ice;
+    successor.ice.iter_mut().for_each(|ice| ice.theirs.fragment = "other".to_owned());
+    successor.fingerprints = Fingerprints::new([identity(2).fingerprint().clone()]);
+    end.association.agree(now, successor, true);
+    assert!(end.drain().is_empty(), "nobody is there yet");
+    assert_eq!(end.route, Route::default());
 }

@@ -1,5 +1,9 @@
 use super::*;
-use crate::association::records::Records;
+use crate::association::records::{Records, cookie_asked};
+
+fn server() -> Records {
+    Records::new(Side::Server, None)
+}
 
 /// All datagrams of a handshake, by who sends them.
 fn datagrams(seed: u8) -> Vec<(usize, Vec<u8>)> {
@@ -79,7 +83,9 @@ fn what_the_library_gets_is_bounded_and_in_order() {
     let samples = datagrams(11);
     let of_client: Vec<&[u8]> =
         samples.iter().filter(|(from, _)| *from == 0).map(|(_, bytes)| bytes.as_slice()).collect();
-    let mut records = Records::new(Side::Server);
+    let asked = samples.iter().find_map(|(_, bytes)| cookie_asked(bytes)).unwrap();
+    let mut records = server();
+    records.expect(asked);
     let in_order: Vec<Vec<u8>> = of_client.iter().map(|bytes| records.take(bytes)).collect();
     let first = in_order.iter().map(Vec::len).sum::<usize>();
     assert!(first > 0 && of_client.len() == 3);
@@ -89,7 +95,8 @@ fn what_the_library_gets_is_bounded_and_in_order() {
         assert!(again.is_empty() || again.len() < 100, "{}", again.len());
     }
     // The last flight before the hello that it follows waits for it.
-    let mut records = Records::new(Side::Server);
+    let mut records = server();
+    records.expect(asked);
     assert!(records.take(of_client[2]).is_empty());
     assert!(records.take(of_client[0]).len() > 50);
     let both = records.take(of_client[1]);
@@ -98,7 +105,7 @@ fn what_the_library_gets_is_bounded_and_in_order() {
 
 #[test]
 fn alerts_in_the_clear_and_records_of_another_kind_are_nobodys_word() {
-    let mut records = Records::new(Side::Client);
+    let mut records = Records::new(Side::Client, None);
     let record = |kind: u8, epoch: u8, content: &[u8]| {
         let head = [kind, 0xFE, 0xFD, 0, epoch, 0, 0, 0, 0, 0, 0, 0, content.len() as u8];
         [&head, content].concat()
@@ -118,4 +125,59 @@ fn alerts_in_the_clear_and_records_of_another_kind_are_nobodys_word() {
     ] {
         assert!(records.take(&datagram).is_empty(), "{datagram:?}");
     }
+}
+
+/// A ClientHello in one record, with so many extensions of so many bytes.
+fn hello(number: u8, cookie: &[u8], extensions: usize, bytes: usize) -> Vec<u8> {
+    let extension = [&[0x7A, 0x7A][..], &(bytes as u16).to_be_bytes(), &vec![0; bytes]].concat();
+    let extensions = extension.repeat(extensions);
+    let body = [
+        &[0xFE, 0xFD][..],
+        &[7; 32],
+        &[0, cookie.len() as u8],
+        cookie,
+        &[0, 2, 0xC0, 0x2B, 1, 0],
+        &(extensions.len() as u16).to_be_bytes(),
+        &extensions,
+    ]
+    .concat();
+    let [_, length @ ..] = (body.len() as u32).to_be_bytes();
+    let content = [&[1][..], &length, &[0, number, 0, 0, 0], &length, &body].concat();
+    let head = [22, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, number];
+    [&head[..], &(content.len() as u16).to_be_bytes(), &content].concat()
+}
+
+#[test]
+fn a_hello_has_a_bound_and_its_repetitions_cost_the_library_nothing() {
+    assert!(!server().take(&hello(0, &[], limits::HANDSHAKE_EXTENSIONS, 4)).is_empty());
+    assert!(server().take(&hello(0, &[], limits::HANDSHAKE_EXTENSIONS + 1, 4)).is_empty());
+    assert!(server().take(&hello(0, &[], 2, limits::HANDSHAKE_HELLO_BYTES / 2)).is_empty());
+    let mut records = server();
+    let first = hello(0, &[], 3, 4);
+    assert!(!records.take(&first).is_empty() && !records.has_repeated());
+    assert!(records.take(&first.repeat(20)).is_empty() && records.has_repeated());
+    assert!(records.take(&hello(0, &[], 4, 4)).is_empty() && !records.has_repeated());
+    // Without the cookie, or with another, a second one is none; the right one still counts.
+    records.expect(&[5; 20]);
+    for wrong in [&[][..], &[4; 20]] {
+        assert!(records.take(&hello(1, wrong, 3, 4)).is_empty() && !records.is_proved());
+    }
+    assert!(!records.take(&hello(1, &[5; 20], 3, 4)).is_empty() && records.is_proved());
+}
+
+/// Each repetition is answered with the cookie of the first time, and not for ever.
+#[test]
+fn a_hello_that_is_said_again_gets_the_same_cookie() {
+    let now = Instant::now();
+    let mut end = End::new(now, 0, terms(0, Setup::Passive, 1));
+    let from = address(ADDRESSES[1]);
+    let first = End::new(now, 1, terms(1, Setup::Active, 0)).drain().remove(0).1;
+    let mut answers = Vec::new();
+    for _ in 0..200 {
+        end.association.receive(now, from, &first);
+        answers.extend(end.drain());
+    }
+    assert_eq!(answers.len(), 1 + limits::HANDSHAKE_REPETITIONS as usize);
+    answers.dedup();
+    assert_eq!(answers.len(), 1);
 }

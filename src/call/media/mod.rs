@@ -89,8 +89,10 @@ pub trait Sink {
     fn datagram(&mut self, path: Path, to: SocketAddr, bytes: &[u8]);
     fn heard(&mut self, frame: &HeardFrame);
     fn event(&mut self, event: MediaEvent);
-    /// A datagram of a handshake, or of the checks of its way.
-    fn handshake(&mut self, datagram: &Datagram<'_>);
+    /// A datagram of a handshake, or of the checks of its way; whether its source is known to be the peer's.
+    fn handshake(&mut self, datagram: &Datagram<'_>, is_known: bool);
+    /// Something authentic came from where ICE has found the peer: told once a second.
+    fn heard_from(&mut self, _from: SocketAddr) {}
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,9 +181,13 @@ impl Media {
         let Some(plan) = &self.plan else { return };
         let protocol = protocol(datagram.bytes);
         if protocol == Protocol::Handshake && plan.protection.handshake().is_some() {
-            return sink.handshake(&datagram);
+            let is_known = self.rx.latch().is_known(datagram.from);
+            return sink.handshake(&datagram, is_known);
         }
         let Some(bytes) = self.security.open(protocol, &datagram) else { return };
+        if plan.has_ice() && self.rx.latch_mut().is_to_tell(datagram.arrived, datagram.from) {
+            sink.heard_from(datagram.from);
+        }
         let datagram = Datagram { bytes, ..datagram };
         match protocol {
             Protocol::Rtcp => self.control.handle(&mut self.rx, datagram, sink),

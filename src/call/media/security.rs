@@ -230,7 +230,11 @@ impl<S: Sink> Sink for Sealing<'_, S> {
         self.sink.event(event);
     }
 
-    fn handshake(&mut self, datagram: &Datagram<'_>) {
-        self.sink.handshake(datagram);
+    fn handshake(&mut self, datagram: &Datagram<'_>, is_known: bool) {
+        self.sink.handshake(datagram, is_known);
+    }
+
+    fn heard_from(&mut self, from: SocketAddr) {
+        self.sink.heard_from(from);
     }
 }

@@ -109,7 +109,7 @@ impl Sink for Given {
 
     fn event(&mut self, _event: MediaEvent) {}
 
-    fn handshake(&mut self, _datagram: &Datagram<'_>) {}
+    fn handshake(&mut self, _datagram: &Datagram<'_>, _is_known: bool) {}
 }
 
 #[cfg(test)]

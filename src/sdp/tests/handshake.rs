@@ -136,16 +136,15 @@ fn line(proto: &str, address: &str, attributes: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn who_begins_is_decided_by_what_is_offered_and_where_the_peer_is() {
+fn without_ice_the_peer_begins_unless_it_will_not() {
     let fingerprint = format!("fingerprint:{FINGERPRINT}");
     for (setup, address, expected, word) in [
-        (Some("actpass"), "203.0.113.5", Setup::Active, "active"),
-        (Some("ActPass"), "203.0.113.5", Setup::Active, "active"),
+        (Some("actpass"), "203.0.113.5", Setup::Passive, "passive"),
+        (Some("ActPass"), "203.0.113.5", Setup::Passive, "passive"),
         (Some("passive"), "203.0.113.5", Setup::Active, "active"),
         (Some("active"), "203.0.113.5", Setup::Passive, "passive"),
         (None, "203.0.113.5", Setup::Passive, "passive"),
         (Some("holdconn"), "203.0.113.5", Setup::HoldConnection, "holdconn"),
-        // Behind a router: our hello would not come through before its own.
         (Some("actpass"), "192.168.1.5", Setup::Passive, "passive"),
     ] {
         let setup_line = setup.map(|setup| format!("setup:{setup}"));
@@ -232,7 +231,7 @@ fn our_offer_of_a_handshake_is_answered_by_a_box_like_this_one() {
         let made = answer(&ours, &optional(), &peer, 1, false).unwrap();
         let accepted = accept(&offering, &local(), &made.body).unwrap();
         let (here, there) = (terms(&accepted), terms(&made.negotiated));
-        assert_eq!((here.setup, there.setup), (Setup::Passive, Setup::Active));
+        assert_eq!((here.setup, there.setup), (Setup::Active, Setup::Passive));
         // Both are lite: each is where it says.
         assert!(here.ice.is_none() && there.ice.is_none());
         assert!(here.fingerprints.vouch_for(b"ours") && here.rtcp_mux);

@@ -91,7 +91,7 @@ pub struct Kept {
 }
 
 impl Sink for Kept {
-    fn handshake(&mut self, _: &Datagram<'_>) {
+    fn handshake(&mut self, _: &Datagram<'_>, _: bool) {
         self.handshakes += 1;
     }
 

@@ -476,6 +476,9 @@ impl<'a> Caller<'a> {
             }
             AudioEventKind::Media(MediaEvent::MediaTimeout) => self.fail(now, Closing::NoMedia),
             AudioEventKind::Report(report) => self.log.rtp = report,
+            AudioEventKind::Alive { from } => {
+                self.associations.hear(now, self.place, from, &mut self.places);
+            }
             AudioEventKind::Stopped { sockets, report } => {
                 drop(sockets);
                 self.log.rtp = report;
