@@ -133,7 +133,7 @@ fn a_person_passes_the_caller_on_and_leaves() {
     let person = |name, uri| format!("name = \"{name}\"\naddress = \"{uri}\"\nby = \"bridge\"");
     let appliance = Setup::default()
         .with("[person]", &person("Anna", anna.uri()))
-        .with("[person]", &person("Ben", ben.uri()))
+        .with("[person]", &format!("[[person]]\n{}", person("Ben", ben.uri())))
         .with("inbound", "refer = \"people\"")
         .with("converse", &keyed::playbook(&folder))
         .start();
@@ -176,7 +176,7 @@ fn a_caller_who_was_passed_on_to_nobody_is_taken_back() {
     let person = |name, uri| format!("name = \"{name}\"\naddress = \"{uri}\"\nby = \"bridge\"");
     let appliance = Setup::default()
         .with("[person]", &person("Anna", anna.uri()))
-        .with("[person]", &person("Ben", ben.uri()))
+        .with("[person]", &format!("[[person]]\n{}", person("Ben", ben.uri())))
         .with("inbound", "refer = \"people\"")
         .with("converse", &keyed::playbook(&folder))
         .start();
