@@ -179,7 +179,7 @@ fn serve(net: &mut NetSide, sides: &mut [(Side, Option<Instant>)], ears: &mut Fi
                 Input::Silenced { through, utterance, frames }
             }
             AudioEventKind::Report(report) => Input::Report(report),
-            AudioEventKind::Stopped { .. } => continue,
+            AudioEventKind::Alive { .. } | AudioEventKind::Stopped { .. } => continue,
         };
         side.handle(Instant::now(), input, ears);
     }
