@@ -232,6 +232,33 @@ fn shaking_hands(appliance: &Appliance, user: &str, way: (&str, &str), has_ice: 
     Baresip::start_as(user, appliance.sip.ip(), way, &parameters, &lines)
 }
 
+/// It shows the password at the beginning only, and then says by indications that it is there (RFC 8445
+/// section 11).
+#[test]
+#[ignore = "a call of 100 seconds: make nightly"]
+fn who_finds_us_by_ice_is_heard_long_after_the_last_check() {
+    if !is_installed() {
+        return;
+    }
+    let appliance = Setup::default()
+        .secure()
+        .with("media", "srtp = \"required\"")
+        .with("converse", "silence_s = [110, 120, 130]")
+        .start();
+    let mut caller = shaking_hands(&appliance, "ice-long", ("tls", "PCMU/8000/1"), true);
+    caller.command("dial", &appliance.secure_uri());
+    caller.event("CALL_ESTABLISHED", ANSWER);
+    std::thread::sleep(Duration::from_secs(100));
+    let record = appliance.record_of("ice-long").unwrap();
+    assert_eq!(record["state"], "active", "{record:#}");
+    let rtp = &record["rtp"];
+    println!("{rtp}");
+    for way in ["packets_received", "packets_sent"] {
+        assert!(rtp[way].as_u64() > Some(95 * 50), "{way}: {rtp}");
+    }
+    caller.command("hangup", "");
+}
+
 #[test]
 fn keys_by_dtls_and_a_way_by_ice_are_understood_both_ways() {
     if !is_installed() {
