@@ -311,6 +311,23 @@ fn what_is_not_allowed_is_not_called_and_limits_hold_over_a_crash() {
 }
 
 #[test]
+fn a_call_that_is_sent_on_goes_where_the_owner_lets_it() {
+    if !is_installed() {
+        return;
+    }
+    let (callee, at) = Sipp::answering(include_str!("sipp/callee-redirect.xml"), 2);
+    let appliance = calling(at, "");
+    let dialled = dial(&appliance, &[]);
+    let talking = becomes(&appliance, "active");
+    assert_eq!(talking["turn_count"], 1, "{talking:#}");
+    let messages = callee.messages();
+    assert_eq!(callee.finish(LONG), Outcome { successful: 2, failed: 0 });
+    assert!(messages.contains("INVITE sip:+49307654321@"), "the number that may be called");
+    assert!(!messages.contains("INVITE sip:+12125550100@"), "not the one that may not");
+    assert_eq!(outcome(dialled).0, Some(0));
+}
+
+#[test]
 fn a_telephone_that_is_picked_up_hears_who_calls_at_once() {
     if !peers::is_installed("baresip", "baresip-core") || !peers::is_installed("flite", "flite") {
         return;

@@ -175,8 +175,8 @@ mod tests {
         let cases: [(&[u8], Protocol); 11] = [
             (&[], Protocol::Other),
             (&[0x80], Protocol::Rtp),
-            (&[0, 1], Protocol::Other),
-            (&[22, 254], Protocol::Other),
+            (&[0, 1], Protocol::Handshake),
+            (&[22, 254], Protocol::Handshake),
             (&[64, 0], Protocol::Other),
             (&[127, 200], Protocol::Other),
             (&[0x80, 0], Protocol::Rtp),
