@@ -248,14 +248,14 @@ fn who_finds_us_by_ice_is_heard_long_after_the_last_check() {
     let mut caller = shaking_hands(&appliance, "ice-long", ("tls", "PCMU/8000/1"), true);
     caller.command("dial", &appliance.secure_uri());
     caller.event("CALL_ESTABLISHED", ANSWER);
-    std::thread::sleep(Duration::from_secs(100));
-    let record = appliance.record_of("ice-long").unwrap();
+    let record = wait::until("100 s of sound have come", Duration::from_secs(120), || {
+        let record = appliance.record_of("ice-long")?;
+        (record["rtp"]["packets_received"].as_u64() > Some(100 * 50)).then_some(record)
+    });
     assert_eq!(record["state"], "active", "{record:#}");
     let rtp = &record["rtp"];
     println!("{rtp}");
-    for way in ["packets_received", "packets_sent"] {
-        assert!(rtp[way].as_u64() > Some(95 * 50), "{way}: {rtp}");
-    }
+    assert!(rtp["packets_sent"].as_u64() > Some(95 * 50), "{rtp}");
     caller.command("hangup", "");
 }
 
