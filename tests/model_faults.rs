@@ -31,28 +31,32 @@ fn call(appliance: &Appliance, first: &str, pause_ms: &str) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("{output:?}"))
 }
 
+/// Boxes side by side, each with a server of its own.
 #[test]
 fn whatever_the_server_does_something_is_heard_and_the_call_ends_well() {
     if !peers::is_installed("espeak-ng", "espeak-ng") {
         return;
     }
+    std::thread::scope(|scope| {
+        // What opens the circuit breaker at once comes last.
+        for manners in [
+            &[Manner::Well, Manner::Hangs, Manner::UnknownTool][..],
+            &[Manner::Stalls, Manner::Status500, Manner::Empty],
+            &[Manner::Runaway, Manner::InvalidJson],
+        ] {
+            scope.spawn(move || one_after_the_other(manners));
+        }
+    });
+}
+
+fn one_after_the_other(manners: &[Manner]) {
     let model = StandIn::start(TOKEN, TOKEN);
     let folder = Folder::new("faults");
     let appliance = Setup::default()
         .with("llm", &model.keys())
         .with("converse", &format!("playbook = \"{}\"", open_playbook(&folder)))
         .start();
-    // What opens the circuit breaker at once comes last.
-    for manner in [
-        Manner::Well,
-        Manner::Stalls,
-        Manner::Hangs,
-        Manner::Status500,
-        Manner::Empty,
-        Manner::UnknownTool,
-        Manner::Runaway,
-        Manner::InvalidJson,
-    ] {
+    for manner in manners.iter().copied() {
         model.behave(manner);
         let asked = model.chats().len();
         let call = call(&appliance, "what are your opening hours", "5000");
