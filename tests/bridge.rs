@@ -123,13 +123,10 @@ fn pressing(appliance: &Appliance, user: &str) -> Baresip {
     caller
 }
 
-#[test]
-fn a_person_passes_the_caller_on_and_leaves() {
-    if !peers::is_installed("baresip", "baresip-core") {
-        return;
-    }
+/// A caller who is joined with Anna, and Ben, to whom she may pass the call on.
+fn joined_with_anna(user: &str) -> (Folder, Appliance, [Baresip; 3]) {
     let folder = Folder::new("playbook");
-    let (mut anna, mut ben) = (telephone("anna"), telephone("ben"));
+    let (mut anna, ben) = (telephone("anna"), telephone("ben"));
     let person = |name, uri| format!("name = \"{name}\"\naddress = \"{uri}\"\nby = \"bridge\"");
     let appliance = Setup::default()
         .with("[person]", &person("Anna", anna.uri()))
@@ -137,12 +134,22 @@ fn a_person_passes_the_caller_on_and_leaves() {
         .with("inbound", "refer = \"people\"")
         .with("converse", &keyed::playbook(&folder))
         .start();
-    let mut caller = pressing(&appliance, "caller-passed-on");
+    let caller = pressing(&appliance, user);
     anna.event("CALL_INCOMING", TURN);
     anna.command("accept", "");
     anna.event("CALL_ESTABLISHED", ANSWER);
     anna.command("sndcode", "1");
     becomes(&appliance, "anna", "joined", |call| call["is_joined"] == true);
+    (folder, appliance, [caller, anna, ben])
+}
+
+#[test]
+fn a_person_passes_the_caller_on_and_leaves() {
+    if !peers::is_installed("baresip", "baresip-core") {
+        return;
+    }
+    let (_folder, appliance, [mut caller, mut anna, mut ben]) =
+        joined_with_anna("caller-passed-on");
     anna.command("hold", "");
     anna.command("transfer", ben.uri());
     ben.event("CALL_INCOMING", ANSWER);
@@ -171,21 +178,8 @@ fn a_caller_who_was_passed_on_to_nobody_is_taken_back() {
     if !peers::is_installed("baresip", "baresip-core") {
         return;
     }
-    let folder = Folder::new("playbook");
-    let (mut anna, mut ben) = (telephone("anna"), telephone("ben"));
-    let person = |name, uri| format!("name = \"{name}\"\naddress = \"{uri}\"\nby = \"bridge\"");
-    let appliance = Setup::default()
-        .with("[person]", &person("Anna", anna.uri()))
-        .with("[person]", &format!("[[person]]\n{}", person("Ben", ben.uri())))
-        .with("inbound", "refer = \"people\"")
-        .with("converse", &keyed::playbook(&folder))
-        .start();
-    let mut caller = pressing(&appliance, "caller-left-behind");
-    anna.event("CALL_INCOMING", TURN);
-    anna.command("accept", "");
-    anna.event("CALL_ESTABLISHED", ANSWER);
-    anna.command("sndcode", "1");
-    becomes(&appliance, "anna", "joined", |call| call["is_joined"] == true);
+    let (_folder, appliance, [mut caller, mut anna, mut ben]) =
+        joined_with_anna("caller-left-behind");
     anna.command("transfer", ben.uri());
     ben.event("CALL_INCOMING", ANSWER);
     anna.command("hangup", "");

@@ -53,19 +53,27 @@ fn the_caller_is_told_and_then_passed_on() {
     assert!(desk.call.is_ended());
 }
 
+fn nobody_was_reached(desk: &mut Desk) {
+    desk.run(1_000, false);
+    let said = desk.replies();
+    assert!(said.last().unwrap().contains("I cannot reach Anna Weber"), "{said:?}");
+}
+
+fn a_message_is_offered_and_taken(desk: &mut Desk) {
+    nobody_was_reached(desk);
+    desk.texts.clear();
+    desk.says("Yes, please.");
+    let said = desk.replies();
+    assert!(said.last().unwrap().contains("What is your name"), "{said:?}");
+}
+
 #[test]
 fn a_caller_who_reaches_nobody_is_taken_back_and_may_still_be_answered_late() {
     let mut desk = desk();
     desk.commands.clear();
     news(&mut desk, ReferNews::Accepted);
     news(&mut desk, ReferNews::Failed(486));
-    desk.run(1_000, false);
-    let said = desk.replies();
-    assert!(said.last().unwrap().contains("I cannot reach Anna Weber"), "{said:?}");
-    desk.texts.clear();
-    desk.says("Yes, please.");
-    let said = desk.replies();
-    assert!(said.last().unwrap().contains("What is your name"), "{said:?}");
+    a_message_is_offered_and_taken(&mut desk);
     news(&mut desk, ReferNews::Done);
     assert_eq!(desk.ending(), Some(Cause::Transferred));
 }
@@ -107,9 +115,7 @@ fn a_caller_whom_we_put_through_hears_it_ring_and_is_told_if_nobody_takes_the_ca
     let (tone, _) = desk.played[0];
     news(&mut desk, ReferNews::Failed(480));
     assert_eq!(desk.silenced, tone, "it stops at once");
-    desk.run(1_000, false);
-    let said = desk.replies();
-    assert!(said.last().unwrap().contains("I cannot reach Anna Weber"), "{said:?}");
+    nobody_was_reached(&mut desk);
 }
 
 #[test]
@@ -149,13 +155,7 @@ fn a_caller_whom_the_person_has_left_behind_is_offered_a_message() {
             desk.run(1_000, false);
         }
         desk.input(Input::LeftBehind);
-        desk.run(1_000, false);
-        let said = desk.replies();
-        assert!(said.last().unwrap().contains("I cannot reach Anna Weber"), "{said:?}");
-        desk.texts.clear();
-        desk.says("Yes, please.");
-        let said = desk.replies();
-        assert!(said.last().unwrap().contains("What is your name"), "{said:?}");
+        a_message_is_offered_and_taken(&mut desk);
         assert_eq!(desk.ending(), None);
         desk.sip(sip::Event::Ended { leg: LEG, cause: EndCause::ByPeer });
         assert_eq!(desk.ending(), Some(Cause::HungUp));
