@@ -15,7 +15,6 @@ use std::time::Instant;
 
 use super::places::Places;
 use super::rings::Place;
-use super::rtp_socket::Channel;
 use crate::association::{Association, Component, Fault, Identity, Output};
 use crate::base::handshake::{Fingerprint, Terms};
 use crate::base::{CallId, SrtpSuite};
@@ -62,6 +61,11 @@ impl Part {
 }
 
 impl Line {
+    fn deadline(&self) -> Option<Instant> {
+        let rtcp = self.rtcp.as_ref().and_then(|part| part.deadline);
+        self.rtp.deadline.into_iter().chain(rtcp).min()
+    }
+
     fn parts(&mut self) -> impl Iterator<Item = (Path, &mut Part)> {
         let rtcp = self.rtcp.as_mut().map(|part| (Path::Rtcp, part));
         std::iter::once((Path::Rtp, &mut self.rtp)).chain(rtcp)
@@ -141,12 +145,13 @@ impl Associations {
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        let parts = |line: &Line| [Some(line.rtp.deadline), line.rtcp.as_ref().map(|p| p.deadline)];
-        self.all.values().flat_map(parts).flatten().flatten().min()
+        self.all.values().filter_map(Line::deadline).min()
     }
 
     pub fn timeout(&mut self, now: Instant, places: &mut Places) {
-        let due: Vec<Place> = self.all.keys().copied().collect();
+        let is_due = |line: &Line| line.deadline().is_some_and(|at| at <= now);
+        let due = self.all.iter().filter(|(_, line)| is_due(line)).map(|(place, _)| *place);
+        let due: Vec<Place> = due.collect();
         for place in due {
             if let Some(line) = self.all.get_mut(&place) {
                 for (_, part) in line.parts() {
@@ -170,7 +175,7 @@ impl Associations {
         for (path, part) in line.parts() {
             loop {
                 match part.association.poll_output() {
-                    Output::Datagram { to, bytes } => places.send(place, channel(path), to, &bytes),
+                    Output::Datagram { to, bytes } => places.send(place, path.into(), to, &bytes),
                     Output::Route(route) if path == Path::Rtp => places.steer(place, *route),
                     // RTCP goes to where it comes from.
                     Output::Route(_) => (),
@@ -193,12 +198,5 @@ impl Associations {
                 }
             }
         }
-    }
-}
-
-fn channel(path: Path) -> Channel {
-    match path {
-        Path::Rtp => Channel::Rtp,
-        Path::Rtcp => Channel::Rtcp,
     }
 }

@@ -25,7 +25,7 @@ use super::rings::{
     AudioCommand, AudioEvent, AudioEventKind, AudioPlace, AudioSide, HandshakeDatagram, Place,
     Shared, Waker,
 };
-use super::rtp_socket::{Channel, ReceiveBuffer, RtpSockets};
+use super::rtp_socket::{ReceiveBuffer, RtpSockets};
 use crate::base::pcm::FRAME_MS;
 use crate::base::{CallId, Entropy, limits};
 use crate::call::media::{self, Datagram, HeardFrame, Media, MediaEvent, Path, Sink};
@@ -282,9 +282,9 @@ fn receive(
     media: &mut Media,
     out: &mut Outlet<'_>,
 ) {
-    for (channel, path) in [(Channel::Rtp, Path::Rtp), (Channel::Rtcp, Path::Rtcp)] {
+    for path in [Path::Rtp, Path::Rtcp] {
         for _ in 0..limits::RTP_DATAGRAMS_PER_TICK {
-            let Some(received) = sockets.receive(channel, moment, buffer) else { break };
+            let Some(received) = sockets.receive(path.into(), moment, buffer) else { break };
             let (from, arrived, bytes) = (received.from, received.arrived, received.bytes);
             media.handle_datagram(Datagram { path, from, arrived, bytes }, out);
         }
@@ -348,12 +348,8 @@ impl Outlet<'_> {
 
 impl Sink for Outlet<'_> {
     fn datagram(&mut self, path: Path, to: SocketAddr, bytes: &[u8]) {
-        let channel = match path {
-            Path::Rtp => Channel::Rtp,
-            Path::Rtcp => Channel::Rtcp,
-        };
         // What cannot be sent is lost, as on any network.
-        let _ = self.sockets.send(channel, to, bytes);
+        let _ = self.sockets.send(path.into(), to, bytes);
     }
 
     fn heard(&mut self, frame: &HeardFrame) {

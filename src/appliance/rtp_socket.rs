@@ -17,12 +17,22 @@ use nix::sys::socket::{
 
 use super::realtime::Moment;
 use crate::base::limits::RTP_DATAGRAM_BYTES;
+use crate::call::media::Path;
 
 /// Which of the two sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     Rtp,
     Rtcp,
+}
+
+impl From<Path> for Channel {
+    fn from(path: Path) -> Self {
+        match path {
+            Path::Rtp => Self::Rtp,
+            Path::Rtcp => Self::Rtcp,
+        }
+    }
 }
 
 /// A call's two sockets.

@@ -26,6 +26,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::base::address::{is_nowhere, plain};
 use crate::base::handshake::{Route, Setup, Terms};
 use crate::base::{Keying, limits};
 use attempt::{Attempt, Progress};
@@ -163,7 +164,7 @@ impl Association {
 
     /// A datagram that is STUN or DTLS by its first byte.
     pub fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
-        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let from = plain(from);
         if bytes.first().is_some_and(|first| *first < 4) {
             let Some(ice) = &mut self.ice else { return };
             if let Some(answer) = ice.receive(now, from, bytes) {
@@ -179,7 +180,7 @@ impl Association {
     /// Sound of the peer's came from there, which is as good as a check.
     pub fn hear(&mut self, now: Instant, from: SocketAddr) {
         if let Some(ice) = &mut self.ice {
-            ice.hear(now, SocketAddr::new(from.ip().to_canonical(), from.port()));
+            ice.hear(now, plain(from));
         }
     }
 
@@ -270,7 +271,7 @@ impl Association {
             return self.route.to;
         }
         let described = self.described();
-        (!described.ip().is_unspecified() && described.port() != 0).then_some(described)
+        (!is_nowhere(described)).then_some(described)
     }
 
     fn described(&self) -> SocketAddr {
@@ -279,7 +280,7 @@ impl Association {
             Component::Rtp => *remote.reveal(),
             Component::Rtcp => *remote_rtcp.reveal(),
         };
-        SocketAddr::new(described.ip().to_canonical(), described.port())
+        plain(described)
     }
 
     /// Begins as the client, if it is time.

@@ -1,6 +1,6 @@
 //! What an IP address tells by itself.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// An address that means something only in its own network (RFC 1918, 3927, 4193), or on its own machine.
 pub fn is_private(address: IpAddr) -> bool {
@@ -8,6 +8,16 @@ pub fn is_private(address: IpAddr) -> bool {
         IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
+}
+
+/// A dual-stack socket writes IPv4 addresses as IPv6.
+pub fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Nothing can be sent there: no address, or no port.
+pub fn is_nowhere(address: SocketAddr) -> bool {
+    address.ip().is_unspecified() || address.port() == 0
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::Private;
+use super::address::is_nowhere;
 
 /// Validated sources of one stream that are kept: some browsers send from two or three at once.
 pub const ROUTE_SOURCES: usize = 8;
@@ -191,8 +192,7 @@ impl Terms {
 
     fn has_address_of(&self, before: &Self) -> bool {
         let both = [self.remote.reveal(), before.remote.reveal()];
-        let is_none = |address: &&SocketAddr| address.ip().is_unspecified() || address.port() == 0;
-        self.remote == before.remote || both.iter().any(is_none)
+        self.remote == before.remote || both.iter().any(|at| is_nowhere(**at))
     }
 }
 

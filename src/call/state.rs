@@ -243,7 +243,6 @@ pub struct Call {
     audibility: Audibility,
     floor: Floor,
     stages: Stages,
-    has_key_events: bool,
     /// Of a call that we make.
     who: Option<Who>,
     /// Of one that the owner's limits count.
@@ -304,7 +303,6 @@ impl Call {
             agreement,
             audibility: Audibility::new(),
             floor,
-            has_key_events: false,
             who: None,
             limit: Limit::None,
             handover: Handover::None,
@@ -341,7 +339,7 @@ impl Call {
 
     /// The other end's keys come as events, and not as sound.
     pub fn has_key_events(&self) -> bool {
-        self.has_key_events
+        self.plan.as_ref().is_some_and(|plan| plan.dtmf.is_some())
     }
 
     /// What is said in it is another call's.
@@ -503,7 +501,6 @@ impl Call {
         self.keys.agreed(plan.dtmf.is_some());
         self.record.codec = Some(plan.codec);
         self.plan = Some(plan.clone());
-        self.has_key_events = plan.dtmf.is_some();
         self.protect(now, plan);
     }
 

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use super::packet::Header;
 use super::sequence::Sequence;
+use crate::base::address::plain;
 use crate::base::handshake::Route;
 use crate::base::limits;
 
@@ -285,11 +286,6 @@ fn watch(
         *place = Some(Candidate::new(source, header));
     }
     false
-}
-
-/// A dual-stack socket writes IPv4 addresses as IPv6.
-fn plain(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]

@@ -75,7 +75,8 @@ fn agree(
     let described = remote(line)?;
     let remote = reachable(described, local.address.to_canonical());
     let theirs = offered_key(line, offering.srtp, local, remote)?;
-    let has_ice = theirs.handshake().is_some_and(|terms| terms.ice.is_some());
+    let protection = protection(&theirs, &local.keys);
+    let has_ice = protection.handshake().is_some_and(|terms| terms.ice.is_some());
     let formats = Formats::of(line);
     let codecs = formats.shared(offering);
     let &(tx_payload_type, codec) =
@@ -99,7 +100,7 @@ fn agree(
         ptime_ms: ptime(line, offering),
         direction,
         opus: formats::opus_wishes(line, tx_payload_type),
-        protection: protection(&theirs, &local.keys),
+        protection,
     };
     let ours = |theirs: Crypto| Crypto { key: local.keys.of(theirs.suite).clone(), ..theirs };
     let crypto = match theirs {
@@ -116,15 +117,6 @@ enum Theirs {
     Nothing,
     Key(Crypto),
     Handshake(Box<Terms>),
-}
-
-impl Theirs {
-    fn handshake(&self) -> Option<&Terms> {
-        match self {
-            Self::Handshake(terms) => Some(terms),
-            Self::Nothing | Self::Key(_) => None,
-        }
-    }
 }
 
 /// The peer's key for an encrypted line, the first that we can use, or its handshake.

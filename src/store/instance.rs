@@ -1,12 +1,10 @@
 //! The URN of this box, which stays the same over restarts: by it a registrar knows that a new connection
 //! comes from the same telephone (RFC 5626 section 4.1).
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
-use super::bounded;
+use super::{bounded, whole};
 use crate::base::{Entropy, Private};
 
 const PREFIX: &str = "urn:uuid:";
@@ -20,7 +18,7 @@ pub fn open(path: &Path, entropy: &mut Entropy) -> (Private<String>, Option<io::
         return (Private::new(known.to_owned()), None);
     }
     let urn = new(entropy);
-    let fault = write(path, &urn).err();
+    let fault = whole::write(path, format!("{urn}\n").as_bytes()).err();
     (Private::new(urn), fault)
 }
 
@@ -38,16 +36,6 @@ fn is_urn(text: &str) -> bool {
     let parts: Vec<&str> = uuid.split('-').collect();
     let lengths = parts.iter().map(|part| part.len());
     lengths.eq([8, 4, 4, 4, 12]) && parts.concat().bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn write(path: &Path, urn: &str) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
-    writeln!(file, "{urn}")?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -4,16 +4,15 @@
 //! on the disk. A call is begun only after that, so no crash makes room for more calls than the owner
 //! allows. A file that cannot be read allows none: it is never taken for an empty one.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
 use super::bounded::{self, ReadError};
+use super::whole;
 use crate::base::limits;
 use crate::trunk::dialling::Ledger;
 
@@ -116,21 +115,15 @@ fn read(path: &Path) -> Result<Ledger, LedgerError> {
     serde_json::from_slice(&bytes).map_err(LedgerError::Damaged)
 }
 
-/// All of it or nothing: a name is moved to bytes that are on the disk.
 fn write(path: &Path, ledger: &Ledger) -> io::Result<()> {
-    let new: PathBuf = path.with_extension("json.new");
-    let mut file =
-        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(&serde_json::to_vec(ledger).map_err(io::Error::other)?)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    whole::write(path, &serde_json::to_vec(ledger).map_err(io::Error::other)?)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
 
     use super::*;
     use crate::base::CallId;

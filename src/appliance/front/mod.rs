@@ -270,7 +270,6 @@ fn start_model(
     let Some(settings) = settings::llm(config)? else {
         return Ok((None, mpsc_async::channel(1).1, watch::channel(None).1));
     };
-    let _context = runtime.enter();
     if settings::hears_too_little(config) {
         tracing::warn!(
             "speech.whisper_model is empty: the built-in ear hears the words of such a desk only, \

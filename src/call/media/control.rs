@@ -7,6 +7,7 @@ use super::plan::Plan;
 use super::rx::Rx;
 use super::{Datagram, MediaEvent, Moment, Path, Settings, Sink};
 use crate::base::Entropy;
+use crate::base::address::is_nowhere;
 use crate::rtp::rtcp::SenderInfo;
 use crate::rtp::{Rtcp, Sender};
 
@@ -151,7 +152,7 @@ impl Control {
                 (Path::Rtcp, SocketAddr::new(sound_goes_to.ip(), port))
             }
         };
-        if !to.ip().is_unspecified() && to.port() != 0 {
+        if !is_nowhere(to) {
             sink.datagram(path, to, compound);
         }
     }

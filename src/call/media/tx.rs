@@ -10,6 +10,7 @@ use super::loudness::will_sound;
 use super::plan::Plan;
 use super::report::MediaEvent;
 use super::{Path, Played, Playout, Sink};
+use crate::base::address::is_nowhere;
 use crate::base::pcm::{FRAME_MS, FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 use crate::base::{Entropy, UtteranceId};
 use crate::codec::{Codec, CodecSet, MAX_PACKET_BYTES, Resampler, packet_ms};
@@ -97,7 +98,7 @@ impl Tx {
     ) -> Option<UtteranceId> {
         let before = std::mem::replace(&mut self.played, Frame::SILENCE);
         let tick_units = plan.codec.clock_rate_hz() / 50;
-        if !plan.sends || to.ip().is_unspecified() || to.port() == 0 {
+        if !plan.sends || is_nowhere(to) {
             self.drop_held(plan.codec);
             self.sender.pause(tick_units);
             return None;

@@ -97,9 +97,7 @@ impl Totals {
             }
         }
     }
-}
 
-impl Totals {
     /// What its packets count: of an attempt whose record another attempt of the same call takes over.
     pub(in crate::web) fn add_sound(&mut self, record: &CallRecord) {
         self.packets_received += record.rtp.packets_received;

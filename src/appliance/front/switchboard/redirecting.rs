@@ -11,8 +11,8 @@ use std::time::Instant;
 use super::Switchboard;
 use crate::base::{CallId, Private, limits};
 use crate::call;
+use crate::sip;
 use crate::sip::message::Uri;
-use crate::sip::{self, LegId};
 
 /// What a call was sent on to.
 #[derive(Debug, Default)]
@@ -76,7 +76,7 @@ impl Switchboard {
             }
             tracing::info!(call = %id, "sent on to another address");
             line.invite = Some(Box::new(invite));
-            let leg: LegId = self.parts.sip.reserve_leg();
+            let leg = self.parts.sip.reserve_leg();
             self.legs.insert(leg, id);
             self.call(now, id, call::Input::Redirected { leg, towards });
             return true;

@@ -19,6 +19,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
+use crate::speech::model::parse_sha256;
+
 const PREFIX: &str = "sha256:";
 
 /// SHA-256 of a server's SubjectPublicKeyInfo.
@@ -34,16 +36,8 @@ impl FromStr for Pin {
 
     /// `sha256:` and 64 hexadecimal digits.
     fn from_str(text: &str) -> Result<Self, NoPin> {
-        let digits = text.strip_prefix(PREFIX).ok_or(NoPin)?;
-        if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(NoPin);
-        }
-        let mut pin = [0; 32];
-        for (byte, at) in pin.iter_mut().zip((0..).step_by(2)) {
-            let pair = digits.get(at..at + 2).ok_or(NoPin)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| NoPin)?;
-        }
-        Ok(Self(pin))
+        let digits = text.strip_prefix(PREFIX).filter(|digits| digits.len() == 64);
+        digits.and_then(parse_sha256).map(Self).ok_or(NoPin)
     }
 }
 
