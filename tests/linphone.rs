@@ -110,7 +110,10 @@ fn it_is_called_and_hears_who_calls() {
     telephone.listens_and_plays(&microphone(&folder, &sound::silence_ms(2_000)));
     let (appliance, dialled) = dialled(&telephone, "");
     let call = record(&appliance, "active");
-    std::thread::sleep(Duration::from_secs(7));
+    wait::until("7 s of ours have gone out", LONG, || {
+        let sent = appliance.record(|call| call["state"] == "active")?;
+        (sent["rtp"]["packets_sent"].as_u64() > Some(7 * 50)).then_some(())
+    });
     let id = call["id"].as_str().unwrap();
     assert_eq!(appliance.send("DELETE", &format!("/api/calls/{id}"), None).unwrap().0, 202);
     let ended = record(&appliance, "ended");
