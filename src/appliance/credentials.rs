@@ -14,6 +14,8 @@ pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
 const LOOKUP: &str = "ATTENDANT_LOOKUP_";
 /// Those of accounts.
 const ACCOUNT: &str = "ATTENDANT_ACCOUNT_";
+/// Those of RingCentral's extensions.
+const RINGCENTRAL: &str = "ATTENDANT_RINGCENTRAL_";
 
 /// The variable that holds the secret of the lookup of this name.
 pub fn lookup_variable(name: &str) -> String {
@@ -35,11 +37,21 @@ pub fn of_account(name: &str) -> io::Result<Option<Private<String>>> {
     secret(&format!("account_{name}"), &account_variable(name))
 }
 
+/// The variable that holds a secret of the extension of this name: `jwt` or `secret`.
+pub fn ringcentral_variable(name: &str, which: &str) -> String {
+    format!("{RINGCENTRAL}{}_{}", name.to_ascii_uppercase(), which.to_ascii_uppercase())
+}
+
+/// A secret of the extension of this name: the credential `ringcentral_NAME_WHICH`, else its variable.
+pub fn of_ringcentral(name: &str, which: &str) -> io::Result<Option<Private<String>>> {
+    secret(&format!("ringcentral_{name}_{which}"), &ringcentral_variable(name, which))
+}
+
 /// Every variable of the environment that holds a secret.
 pub fn variables() -> Vec<OsString> {
     let is_secret = |name: &OsString| {
         let name = name.to_string_lossy();
-        [LOOKUP, ACCOUNT].iter().any(|prefix| name.starts_with(prefix))
+        [LOOKUP, ACCOUNT, RINGCENTRAL].iter().any(|prefix| name.starts_with(prefix))
     };
     let named = std::env::vars_os().map(|(name, _)| name).filter(is_secret);
     VARIABLES.iter().map(OsString::from).chain(named).collect()

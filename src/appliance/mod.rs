@@ -23,6 +23,7 @@ mod open_work;
 pub mod paths;
 pub mod places;
 pub mod realtime;
+pub mod ringcentral;
 pub mod rings;
 pub mod rtp_socket;
 pub mod shutdown;

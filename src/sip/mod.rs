@@ -42,7 +42,7 @@ pub use admission::{Network, Sources};
 pub use counters::Counters;
 pub use transport::{AccountId, ConnectionId, Flow, Server, Transport};
 pub use user_agent::{
-    Admission, Command, EndCause, Event, FoundBy, Incoming, Input, Invite, LegId, Occupancy,
-    OfferBy, Outbound, Output, Presence, Probe, ReferNews, ReferTo, Referral, Register,
-    RegistrationFailure, RegistrationNews, Settings, UserAgent, Warning,
+    Admission, Command, Dialect, EndCause, Event, FoundBy, Incoming, Input, Invite, LegId,
+    Occupancy, OfferBy, Outbound, Output, Presence, Probe, ReferNews, ReferTo, Referral, Register,
+    RegistrationFailure, RegistrationNews, Said, Settings, Telling, UserAgent, Warning,
 };

@@ -100,6 +100,8 @@ pub struct AccountReport {
     pub until_ms: Option<u64>,
     /// Why that is, or which of its servers is used where not all answer, in words.
     pub reason: Option<String>,
+    /// Whether it is an extension of RingCentral's.
+    pub is_ringcentral: bool,
 }
 
 /// Written by the call shells and the supervisor, read by the web thread.
@@ -178,6 +180,13 @@ impl Board {
 
     pub fn set_accounts(&self, accounts: Vec<AccountReport>) {
         self.lock().accounts = accounts;
+    }
+
+    /// The accounts of RingCentral's.
+    pub fn ringcentral(&self) -> Vec<AccountReport> {
+        let mut accounts = self.accounts();
+        accounts.retain(|account| account.is_ringcentral);
+        accounts
     }
 
     pub fn accounts(&self) -> Vec<AccountReport> {

@@ -2,17 +2,48 @@
 //!
 //! The channel is bounded, and nobody waits on it: a request that finds it full is refused.
 
+use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::appliance::ringcentral::Received;
 use crate::base::{CallId, Private};
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
+use crate::trunk::ringcentral::{Action, Refusal};
 
 /// A request.
 #[derive(Debug)]
 pub enum Command {
-    Dial { order: DialOrder, told: oneshot::Sender<Result<Placed, NotPlaced>> },
-    HangUp { call: CallId, told: oneshot::Sender<HungUp> },
+    Dial {
+        order: DialOrder,
+        told: oneshot::Sender<Result<Placed, NotPlaced>>,
+    },
+    HangUp {
+        call: CallId,
+        told: oneshot::Sender<HungUp>,
+    },
+    /// An event of RingCentral's has come by HTTP, with these words of who sends it.
+    PlatformEvent {
+        words: Vec<Private<String>>,
+        event: Box<Value>,
+        told: oneshot::Sender<Received>,
+    },
+    /// Something is to be done to a call at RingCentral.
+    Control {
+        order: ControlOrder,
+        told: oneshot::Sender<Result<(), Refusal>>,
+    },
+}
+
+/// What is to be done to one party of a telephony session.
+#[derive(Clone, Debug)]
+pub struct ControlOrder {
+    /// The name of the section `[[ringcentral]]`.
+    pub account: String,
+    pub session: String,
+    pub party: String,
+    /// `None`: it is to be answered by that account's device.
+    pub action: Option<Action>,
 }
 
 /// A call that is to be made. Nothing in it has been looked at but its length.

@@ -2,13 +2,14 @@
 //!
 //! `board` is written by the rest of the program and only read here; `view` turns it into JSON,
 //! `metrics` into what Prometheus reads, `command` is what is asked of the net thread, `dialling` the requests
-//! that do that, `routes` serves all of it and the page, `listener` bounds what a peer may hold, `serve` is the
+//! that do that, `ringcentral` those of and for that platform, `routes` serves all of it and the page, `listener` bounds what a peer may hold, `serve` is the
 //! thread.
 
 mod command;
 mod dialling;
 mod listener;
 mod metrics;
+mod ringcentral;
 mod routes;
 mod serve;
 mod view;
@@ -16,7 +17,7 @@ mod view;
 pub mod board;
 
 pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures};
-pub use command::{Command, DialOrder, HungUp, NotPlaced, Placed};
+pub use command::{Command, ControlOrder, DialOrder, HungUp, NotPlaced, Placed};
 pub use serve::{WebThread, bind, start};
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use super::board::Board;
 use super::command::Command;
-use super::{dialling, metrics, view};
+use super::{dialling, metrics, ringcentral, view};
 use crate::base::{CallId, limits};
 
 /// The page loads its own two files, asks its own API, and nothing else.
@@ -50,6 +50,11 @@ pub(super) fn router(interface: Interface, own_name: Option<String>) -> Router {
         .route("/api/calls", get(calls))
         .route("/api/calls/{id}", get(call).delete(dialling::hang_up))
         .route("/api/calls/dial", post(dialling::dial))
+        .route("/webhooks/ringcentral", post(ringcentral::event))
+        .route(
+            "/api/ringcentral/{account}/sessions/{session}/parties/{party}/{action}",
+            post(ringcentral::control),
+        )
         .fallback(|| async { error(StatusCode::NOT_FOUND, "no such path") })
         .method_not_allowed_fallback(|| async {
             error(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")

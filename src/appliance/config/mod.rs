@@ -19,6 +19,7 @@ mod lookups;
 mod model_file;
 mod parse;
 mod people;
+mod ringcentral;
 mod tls;
 mod values;
 mod voices;
@@ -30,6 +31,7 @@ pub use languages::Language;
 pub use llm::Llm;
 pub use lookups::Lookup;
 pub use model_file::{ModelFile, Shelved};
+pub use ringcentral::{Events as RingCentralEvents, RingCentral};
 pub use tls::{AccountTls, CertificateFiles};
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,

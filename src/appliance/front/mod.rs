@@ -50,6 +50,7 @@ use super::notify;
 use super::paths::Paths;
 use super::places::Places;
 use super::realtime;
+use super::ringcentral::{self, RingCentral};
 use super::rings::{self, Shared};
 use super::rtp_socket::{PortRange, RtpSockets};
 use super::shutdown::Shutdown;
@@ -116,6 +117,7 @@ pub fn run(
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
     let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
+    let (ringcentral, platform_news) = start_ringcentral(&runtime, config, paths, &mut entropy)?;
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
     let media_address = start_media_address(&runtime, config);
     let public = media_address.told();
@@ -128,6 +130,7 @@ pub fn run(
             .with_model(llm)
             .with_look_ups(look_ups),
         accounts,
+        ringcentral,
         dialler,
         on_machine: config.on_machine,
         board: Arc::clone(&board),
@@ -165,6 +168,7 @@ pub fn run(
         thoughts,
         looked_up,
         resolved,
+        ringcentral: platform_news,
         model,
         commands,
         ledger,
@@ -427,6 +431,19 @@ fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> D
         standing.push(text);
     });
     Dialler::new(settings, kept.ok())
+}
+
+/// The tasks of RingCentral's extensions, and what they tell.
+fn start_ringcentral(
+    runtime: &Runtime,
+    config: &Config,
+    paths: &Paths,
+    entropy: &mut Entropy,
+) -> Result<(RingCentral, mpsc_async::Receiver<ringcentral::News>), StartError> {
+    let _context = runtime.enter();
+    let roots = settings::roots(!config.ringcentral.is_empty())?;
+    let asks = ringcentral::asks(config, paths.state(), &roots, entropy)?;
+    Ok(RingCentral::start(asks, entropy))
 }
 
 fn start_media_address(runtime: &Runtime, config: &Config) -> MediaAddress {

@@ -17,6 +17,7 @@ use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::notify;
+use crate::appliance::ringcentral;
 use crate::appliance::rings;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::sip_socket::Arrival;
@@ -54,6 +55,8 @@ pub struct Sources {
     pub thoughts: mpsc::Receiver<ModelEvent>,
     pub looked_up: mpsc::Receiver<LookUpAnswer>,
     pub resolved: mpsc::Receiver<Resolved>,
+    /// Nothing comes where no extension of RingCentral's is configured.
+    pub ringcentral: mpsc::Receiver<ringcentral::News>,
     /// What is wrong with the model's server.
     pub model: watch::Receiver<Option<Fault>>,
     /// What the interface asks for.
@@ -124,6 +127,7 @@ impl Net {
                 Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
                 Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
                 Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
+                Some(news) = sources.ringcentral.recv() => self.switchboard.ringcentral(now(), news),
                 Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
                 Ok(()) = sources.ledger.changed() => {
                     let written = *sources.ledger.borrow_and_update();
@@ -276,7 +280,7 @@ impl Net {
             .chain(turn_fault(ready))
             .chain(model)
             .chain(self.switchboard.media_fault().map(str::to_owned))
-            .chain(self.accounts.iter().filter_map(AccountShown::fault))
+            .chain(self.accounts.iter().flat_map(AccountShown::faults))
             .collect();
         let health = match reasons.is_empty() {
             true => Health::Ready,

@@ -13,6 +13,7 @@ mod accounts;
 mod dialling;
 mod joining;
 mod redirecting;
+mod ringcentral;
 mod succeeding;
 mod taking;
 
@@ -29,6 +30,7 @@ use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::media_address::MediaAddress;
 use crate::appliance::places::Places;
+use crate::appliance::ringcentral::RingCentral;
 use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
@@ -42,12 +44,13 @@ use crate::call::one_way::Why;
 use crate::call::{self, CallRecord, Cause, OneWay, Shelf};
 use crate::converse::Message;
 use crate::listen::answered::OnMachine;
-use crate::sip::{self, LegId};
+use crate::sip::{self, AccountId, Flow, LegId};
 use crate::store::flights::FlightLog;
 use crate::trunk::Referrals;
 use crate::web::{Board, SipFigures};
 use joining::{JOINED_FRAMES, Partner};
 use redirecting::Redirection;
+use ringcentral::Platform;
 
 /// How long a key is held that we press: twice what a receiver must take for one.
 const KEY: Duration = Duration::from_millis(100);
@@ -60,6 +63,7 @@ pub struct Parts {
     pub ports: PortRange,
     pub errands: Errands,
     pub accounts: Accounts,
+    pub ringcentral: RingCentral,
     pub dialler: Dialler,
     /// What becomes of calls of ours that a machine takes.
     pub on_machine: OnMachine,
@@ -131,6 +135,8 @@ struct Line {
     call: Tracked,
     /// `None` once the audio thread has let go: the place may be another call's by then.
     place: Option<Place>,
+    /// Whose server its signalling goes to.
+    account: Option<AccountId>,
     /// Whether its sockets are of IPv4.
     is_ipv4: bool,
     deadline: Option<Instant>,
@@ -147,11 +153,12 @@ struct Line {
 }
 
 impl Line {
-    fn new(call: Tracked, place: Place, is_ipv4: bool) -> Self {
+    fn new(call: Tracked, place: Place, flow: Flow) -> Self {
         Self {
             call,
             place: Some(place),
-            is_ipv4,
+            account: flow.account,
+            is_ipv4: flow.local.is_ipv4(),
             deadline: None,
             one_way: None,
             partner: None,
@@ -192,6 +199,8 @@ pub struct Switchboard {
     /// Commands of calls that the user agent has yet to get.
     commands: VecDeque<sip::Command>,
     messages: Vec<(CallId, Message)>,
+    /// Calls as RingCentral names them.
+    platform: Platform,
 }
 
 impl std::fmt::Debug for Switchboard {
@@ -212,6 +221,7 @@ impl Switchboard {
             next_call: 1,
             commands: VecDeque::new(),
             messages: Vec::new(),
+            platform: Platform::default(),
         };
         switchboard.commands.push_back(switchboard.parts.accounts.open());
         switchboard.admit();
@@ -228,6 +238,7 @@ impl Switchboard {
             parts.accounts.deadline(),
             parts.dialler.deadline(),
             parts.associations.deadline(),
+            self.platform.deadline(),
         ];
         lines.chain(others.into_iter().flatten()).min()
     }
@@ -338,6 +349,7 @@ impl Switchboard {
             self.call(now, id, call::Input::Timeout);
         }
         self.dial_again(now);
+        self.answer_late(now);
         self.settle(now);
     }
 
@@ -382,8 +394,12 @@ impl Switchboard {
             while let Some(event) = self.parts.sip.event() {
                 self.sip_event(now, event);
             }
+            while let Some((id, said)) = self.parts.sip.said() {
+                self.said(now, id, &said);
+            }
             let Some((id, news)) = self.parts.sip.account_news() else { return };
             self.parts.accounts.news(now, id, news, &mut self.parts.sip);
+            self.look_at_ways(now);
         }
     }
 
@@ -394,11 +410,10 @@ impl Switchboard {
                 None => self.incoming(now, leg, incoming),
             },
             sip::Event::Referred { leg, referral } => self.refer(now, leg, &referral),
-            other => {
-                if let Some(id) = self.legs.get(&other.leg()).copied() {
-                    self.leg_event(now, id, other);
-                }
-            }
+            other => match self.legs.get(&other.leg()).copied() {
+                Some(id) => self.leg_event(now, id, other),
+                None => self.platform.is_over(other.leg()),
+            },
         }
     }
 
@@ -502,6 +517,8 @@ impl Switchboard {
         }
         self.keep(now, id);
         let Some(line) = self.lines.remove(&id) else { return };
+        self.parts.accounts.call_ends(line.account);
+        self.platform.forget(id);
         self.legs.retain(|_, call| *call != id);
         self.parts.errands.cancel_all(id);
         self.parts.dialler.forget(id);

@@ -9,7 +9,9 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -47,6 +49,7 @@ pub struct Connection<'a> {
 /// An answer: its status and its body.
 pub struct Answer {
     status: u16,
+    retry_after_s: Option<u32>,
     body: Incoming,
     _driver: Driver,
 }
@@ -67,6 +70,13 @@ impl Server {
             TlsConnector::from(Arc::new(config.with_no_client_auth()))
         });
         Self { address, key, tls }
+    }
+
+    /// The value of Host.
+    pub fn host(&self) -> String {
+        let Address { host, port, .. } = &self.address;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        format!("{host}:{port}")
     }
 
     pub async fn connect(&self, patience: Duration) -> Result<Connection<'_>, Fault> {
@@ -129,12 +139,11 @@ impl Connection<'_> {
         path: &str,
         body: Vec<u8>,
     ) -> Result<Answer, Fault> {
-        let Address { host, port, prefix, .. } = &self.server.address;
-        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let prefix = &self.server.address.prefix;
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{prefix}{path}"))
-            .header(HOST, format!("{host}:{port}"))
+            .header(HOST, self.server.host())
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/x-ndjson, text/event-stream, application/json")
             .header(USER_AGENT, "attendant");
@@ -152,13 +161,20 @@ impl Connection<'_> {
     pub async fn exchange(mut self, request: Request<Full<Bytes>>) -> Result<Answer, Fault> {
         let response = self.sender.send_request(request).await.map_err(|_| Fault::Unreachable)?;
         let status = response.status().as_u16();
-        Ok(Answer { status, body: response.into_body(), _driver: self.driver })
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after_s = retry_after.and_then(|text| text.trim().parse().ok());
+        Ok(Answer { status, retry_after_s, body: response.into_body(), _driver: self.driver })
     }
 }
 
 impl Answer {
     pub const fn status(&self) -> u16 {
         self.status
+    }
+
+    /// Seconds that it wants to be left alone.
+    pub const fn retry_after_s(&self) -> Option<u32> {
+        self.retry_after_s
     }
 
     /// The next bytes; `None` at the end.

@@ -107,6 +107,7 @@ enum Plain {
     Work(WorkResult),
     EngineLost,
     EngineBack,
+    WayBack,
     HangUp(Cause),
 }
 
@@ -184,6 +185,7 @@ impl EntryWriter {
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
             Input::EngineLost => self.plain(now, &Plain::EngineLost),
             Input::EngineBack => self.plain(now, &Plain::EngineBack),
+            Input::WayBack => self.plain(now, &Plain::WayBack),
             Input::HangUp(cause) => self.plain(now, &Plain::HangUp(*cause)),
         }
     }
@@ -312,6 +314,7 @@ impl<'a> Entries<'a> {
                 Ok(Plain::Work(result)) => Input::Work(result),
                 Ok(Plain::EngineLost) => Input::EngineLost,
                 Ok(Plain::EngineBack) => Input::EngineBack,
+                Ok(Plain::WayBack) => Input::WayBack,
                 Ok(Plain::HangUp(cause)) => Input::HangUp(cause),
                 Err(_) => return Err(FlightError::Malformed("an input that cannot be read")),
             },

@@ -18,8 +18,8 @@ use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
 use crate::sip::{self, Flow, ReferNews};
 use crate::store::ledger::Written;
-use crate::trunk::Sign;
 use crate::trunk::dialling::{LimitReached, Number, Refusal};
+use crate::trunk::{AnswerPolicy, Sign};
 use crate::web::{Command, DialOrder, HungUp, NotPlaced, Placed};
 
 /// The last attempt's leg is still being ended when the next is due.
@@ -57,6 +57,10 @@ impl Switchboard {
                 // Whoever asked may have gone.
                 let _ = told.send(outcome);
             }
+            Command::PlatformEvent { words, event, told } => {
+                let _ = told.send(self.parts.ringcentral.event(&words, *event));
+            }
+            Command::Control { order, told } => self.control(order, told),
         }
         self.settle(now);
     }
@@ -116,7 +120,9 @@ impl Switchboard {
         let number = self.parts.dialler.number(text)?;
         let wrong = |error: NoTrunk| match error {
             NoTrunk::None | NoTrunk::Unknown { .. } => NotPlaced::Wrong(format!("trunk: {error}")),
-            NoTrunk::NotReady(_) | NoTrunk::NoWay(_) => NotPlaced::Unavailable(error.to_string()),
+            NoTrunk::NotReady(_) | NoTrunk::NoWay(_) | NoTrunk::Full(_) | NoTrunk::NoEvents(_) => {
+                NotPlaced::Unavailable(error.to_string())
+            }
         };
         self.parts.accounts.has_trunk(trunk).map_err(wrong)?;
         let named = playbook.map(|name| self.playbook(name)).transpose()?;
@@ -204,7 +210,7 @@ impl Switchboard {
     ) -> Result<(), NoLine> {
         let Wanted { invite, peer, dialled, manner, ring, variables, on_machine, offer } = wanted;
         let redirection = Redirection::of(&invite);
-        let is_ipv4 = invite.flow.local.is_ipv4();
+        let flow = invite.flow;
         let (sockets, media) = self.open_media(invite.flow)?;
         let place = self.parts.places.reserve(id, sockets).ok_or(NoLine::Full)?;
         let leg = self.parts.sip.reserve_leg();
@@ -225,7 +231,8 @@ impl Switchboard {
         };
         let call = Tracked::dial(&self.parts.call, outgoing);
         self.legs.insert(leg, id);
-        self.lines.insert(id, Line { redirection, ..Line::new(call, place, is_ipv4) });
+        self.lines.insert(id, Line { redirection, ..Line::new(call, place, flow) });
+        self.parts.accounts.call_begins(flow.account);
         Ok(())
     }
 
@@ -348,12 +355,19 @@ impl Switchboard {
         if is_over && self.lines.get(&id).is_some_and(|line| line.call.leg() != leg) {
             self.legs.remove(&leg);
         }
-        let of_order = self.parts.dialler.order(id).map(|order| order.answer);
-        let of_person = || self.lines.get(&id)?.partner.map(|partner| partner.answer);
-        let policy = of_order.or_else(of_person);
-        if sign.zip(policy).is_some_and(|(sign, policy)| policy.is_answered_by(sign)) {
+        if sign
+            .zip(self.answer_policy(id))
+            .is_some_and(|(sign, policy)| policy.is_answered_by(sign))
+        {
             self.call(now, id, call::Input::PickedUp);
         }
+    }
+
+    /// What tells that a call of ours is answered.
+    pub(super) fn answer_policy(&self, id: CallId) -> Option<AnswerPolicy> {
+        let of_order = self.parts.dialler.order(id).map(|order| order.answer);
+        let of_person = || self.lines.get(&id)?.partner.map(|partner| partner.answer);
+        of_order.or_else(of_person)
     }
 
     /// Shows a call on the board.

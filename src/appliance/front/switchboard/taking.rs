@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::ringcentral::Announced;
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
 use crate::base::{CallId, Private};
@@ -57,11 +58,25 @@ impl Switchboard {
     }
 
     pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
+        if let Some(incoming) = self.announced(now, leg, incoming) {
+            self.consider(now, leg, incoming);
+        }
+    }
+
+    /// Takes a call, or refuses it.
+    pub(super) fn consider(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
+        let announced = Announced::of(&incoming);
         let id = CallId(self.next_call);
         self.next_call += 1;
         if let Err(refusal) = self.take(now, id, leg, incoming) {
             tracing::info!(call = %id, status = refusal.status(), "call refused");
-            self.commands.push_back(refusal.command(leg));
+            let is_full = matches!(refusal, NotTaken::Admission(_));
+            let goes_on = is_full && announced.as_ref().is_some_and(|call| self.pass_on(call));
+            if !goes_on {
+                self.commands.push_back(refusal.command(leg));
+            }
+        } else if let Some(announced) = announced {
+            self.platform.name(id, &announced);
         }
     }
 
@@ -78,20 +93,25 @@ impl Switchboard {
             tracing::warn!(%error, "call refused");
             self.parts.admission.no_ports()
         })?;
-        let is_ipv4 = incoming.flow.local.is_ipv4();
+        let flow = incoming.flow;
+        let is_at_once = Announced::is_to_be_answered_at_once(&incoming);
         let start = Start { now, unix_ms: unix_ms(), local: local_time() };
         let shelf = Arc::clone(&self.shelf);
         let choice = self.parts.languages.choose(&known(&incoming));
         let manner = self.abilities.manner(choice, &self.parts.call.tongues);
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let is_recorded = self.parts.flights.is_some();
-        let call = Tracked::answer(&self.parts.call, opening, is_recorded)
+        let settings = &self.parts.call;
+        let at_once =
+            is_at_once.then(|| call::Settings { answer_after: Duration::ZERO, ..settings.clone() });
+        let call = Tracked::answer(at_once.as_ref().unwrap_or(settings), opening, is_recorded)
             .map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
         tracing::info!(call = %id, "call taken");
         self.legs.insert(leg, id);
-        self.lines.insert(id, Line::new(call, place, is_ipv4));
+        self.lines.insert(id, Line::new(call, place, flow));
+        self.parts.accounts.call_begins(flow.account);
         self.drain(now, id);
         self.admit();
         Ok(())
