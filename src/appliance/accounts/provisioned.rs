@@ -268,3 +268,133 @@ impl Accounts {
         Ok(after.into_iter().chain(before).next().unwrap_or((id, first)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::appliance::accounts::Resolver;
+    use crate::appliance::config::from_text;
+    use crate::appliance::sip_line::AccountNews;
+    use crate::appliance::sip_socket::{Listen, SipSockets, Tls};
+    use crate::appliance::trust::Roots;
+    use crate::sip::{self, Server, UserAgent};
+    use crate::trunk::Callers;
+    use crate::trunk::dialling::NumberPlan;
+    use crate::trunk::ringcentral::Proxy;
+
+    const ONE: AccountId = AccountId(0);
+    const TWO: AccountId = AccountId(1);
+
+    fn provision(number: &str) -> Provision {
+        let private = |text: &str| Private::new(text.to_owned());
+        Provision {
+            mode: Mode::WebPhone,
+            domain: "sip.ringcentral.com".to_owned(),
+            username: private(&format!("17205550100*{number}")),
+            password: private("hush"),
+            authorization_id: private(number),
+            proxies: vec![Proxy { place: "127.0.0.1:9".to_owned(), is_secure: false }],
+            device_id: Private::new(None),
+        }
+    }
+
+    async fn desk(rest: &str) -> (Accounts, SipLine) {
+        let listen =
+            Listen { transport: Transport::Udp, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let (sockets, _arrivals) =
+            SipSockets::open(&[listen], Tls::client(Roots::default())).await.unwrap();
+        let mut entropy = Entropy::new([1; 32]);
+        let agent = UserAgent::new(sip::Settings::default(), entropy.fork());
+        let text = ["one", "two"]
+            .map(|name| format!("[[ringcentral]]\nname = \"{name}\"\nclient_id = \"x\"\n{rest}\n"));
+        let config = from_text(&text.concat()).unwrap();
+        let plans = (0..).zip(&config.ringcentral);
+        let plans = plans.map(|(section, account)| Plan::awaiting(section, account)).collect();
+        let (resolver, _resolved) = Resolver::new(entropy.fork());
+        let callers = Callers::new(false, true, Vec::new());
+        (Accounts::new(plans, callers, resolver, &mut entropy), SipLine::new(agent, sockets))
+    }
+
+    fn register(accounts: &mut Accounts, id: AccountId, sip: &mut SipLine) {
+        let now = Instant::now();
+        accounts.provision(now, id, &provision("101"), sip);
+        let address = SocketAddr::from(([127, 0, 0, 1], 9));
+        let server = Server { transport: Transport::Ws, address };
+        accounts.give(now, id.0 as usize, Input::Servers(vec![server]), sip);
+        let registered = RegistrationNews::Registered { expires_s: 50, seen: None, outbound: None };
+        accounts.news(now, id, AccountNews::Registration(registered), sip);
+    }
+
+    #[tokio::test]
+    async fn extensions_are_used_in_turn_and_none_has_more_calls_than_it_may() {
+        let (mut accounts, mut sip) = desk("answered_by = \"sip-200\"").await;
+        let number = NumberPlan::default().normalise("+1 650 5550111").unwrap();
+        accounts.all(Instant::now(), &Input::Start, &mut sip);
+        let none = accounts.trunk(None, &number, &mut sip).err();
+        assert_eq!(none, Some(NoTrunk::NotReady("one".to_owned())));
+        register(&mut accounts, TWO, &mut sip);
+        let mut next = |accounts: &mut Accounts, name: Option<&str>| {
+            let trunk = accounts.trunk(name, &number, &mut sip)?;
+            accounts.call_begins(trunk.invite.flow.account);
+            Ok::<_, NoTrunk>(trunk)
+        };
+        let trunk = next(&mut accounts, None).ok().unwrap();
+        assert_eq!((trunk.name.as_str(), trunk.invite.flow.account), ("two", Some(TWO)));
+        assert_eq!(trunk.invite.target.reveal(), "sip:+16505550111@sip.ringcentral.com");
+        let credentials = trunk.invite.credentials.unwrap();
+        assert_eq!(credentials.over.unwrap().reveal(), "sip:sip.ringcentral.com");
+        drop(next);
+        register(&mut accounts, ONE, &mut sip);
+        let mut next = |accounts: &mut Accounts, name: Option<&str>| {
+            let trunk = accounts.trunk(name, &number, &mut sip)?;
+            accounts.call_begins(trunk.invite.flow.account);
+            Ok::<_, NoTrunk>(trunk.name)
+        };
+        let mut used = Vec::new();
+        while let Ok(name) = next(&mut accounts, None) {
+            used.push(name);
+        }
+        assert_eq!(used.len(), 2 * limits::RINGCENTRAL_CALLS - 1);
+        assert_eq!(used[..4], ["one", "two", "one", "two"]);
+        let full = NoTrunk::Full("two".to_owned());
+        assert_eq!(next(&mut accounts, Some("two")), Err(full));
+        accounts.call_ends(Some(TWO));
+        assert_eq!(next(&mut accounts, None).as_deref(), Ok("two"));
+    }
+
+    #[tokio::test]
+    async fn without_events_no_call_is_made_that_only_they_would_call_answered() {
+        let (mut accounts, mut sip) = desk("").await;
+        let number = NumberPlan::default().normalise("+1 650 5550111").unwrap();
+        accounts.all(Instant::now(), &Input::Start, &mut sip);
+        register(&mut accounts, ONE, &mut sip);
+        let told = accounts.trunk(None, &number, &mut sip).err();
+        assert_eq!(told, Some(NoTrunk::NoEvents("one".to_owned())));
+        accounts.set_events(ONE, true);
+        assert!(accounts.trunk(None, &number, &mut sip).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_way_that_was_lost_and_a_registrar_that_does_not_believe_are_told_once() {
+        let (mut accounts, mut sip) = desk("").await;
+        accounts.all(Instant::now(), &Input::Start, &mut sip);
+        register(&mut accounts, ONE, &mut sip);
+        assert!(accounts.take_back().is_empty());
+        let mut news = |accounts: &mut Accounts, news| {
+            accounts.news(Instant::now(), ONE, AccountNews::Registration(news), &mut sip);
+        };
+        news(&mut accounts, RegistrationNews::FlowLost);
+        assert!(accounts.take_back().is_empty());
+        let again = RegistrationNews::Registered { expires_s: 50, seen: None, outbound: None };
+        news(&mut accounts, again);
+        assert_eq!(accounts.take_back(), [ONE]);
+        assert!(accounts.take_back().is_empty() && accounts.take_disbelieved().is_empty());
+        let failure = RegistrationFailure::Disbelieved;
+        news(&mut accounts, RegistrationNews::Failed { failure, retry_after_s: None });
+        assert_eq!(accounts.take_disbelieved(), [ONE]);
+        assert!(accounts.take_disbelieved().is_empty());
+    }
+}

@@ -23,7 +23,7 @@ impl Shown {
     }
 
     /// What is wrong with its registration.
-    fn fault(&self) -> Option<String> {
+    pub(super) fn fault(&self) -> Option<String> {
         let name = &self.name;
         match self.status {
             Status::Failing { reason, .. } => {

@@ -98,8 +98,7 @@ pub fn run(
 
     announce(config, config_path, paths);
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
-    let board = Arc::new(Board::default());
-    starting(&board);
+    let board = starting();
     let rings = open_rings(config)?;
     let wake = listening(&runtime, rings.wake)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
@@ -200,9 +199,11 @@ fn open_rings(config: &Config) -> Result<rings::Rings, StartError> {
     rings::allocate(places).map_err(system("cannot allocate the rings"))
 }
 
-fn starting(board: &Board) {
+fn starting() -> Arc<Board> {
+    let board = Arc::new(Board::default());
     let waiting_for = vec!["the speech engine to load its models".to_owned()];
     board.set_health(Health::Starting { waiting_for });
+    board
 }
 
 /// What the audio thread wakes us by.

@@ -1,4 +1,5 @@
 mod outbound;
+mod paces;
 mod watching;
 
 use super::*;

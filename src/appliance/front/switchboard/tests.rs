@@ -60,6 +60,7 @@ impl Desk {
             ports: PortRange::new(ports..=ports + 19),
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
             accounts,
+            ringcentral: RingCentral::default(),
             dialler,
             on_machine: OnMachine::Talk,
             board: Arc::default(),

@@ -118,6 +118,9 @@ fn plan() -> Plan {
         keep_alive: Duration::ZERO,
         instance: None,
         places: Vec::new(),
+        dialect: sip::Dialect::Standard,
+        pace: crate::trunk::Pace::STANDARD,
+        platform: None,
     }
 }
 
