@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -20,7 +21,7 @@ use tokio::sync::oneshot;
 use super::command::{Command, ControlOrder};
 use super::routes::{Interface, error, json_with};
 use crate::appliance::ringcentral::Received;
-use crate::base::Private;
+use crate::base::{Private, limits};
 use crate::trunk::ringcentral::{Action, Refusal, Target};
 
 /// The platform gives up after three.
@@ -34,8 +35,12 @@ const WORDS: [&str; 3] = ["verification-token", "validationtoken", "validation-t
 /// Of a header that goes back, and of a name in a path.
 const WORD_BYTES: usize = 512;
 
-/// `POST /webhooks/ringcentral`.
-pub(super) async fn event(
+/// `POST /webhooks/ringcentral`: an event may be longer than what is asked of us.
+pub(super) fn hook() -> MethodRouter<Interface> {
+    post(event).layer(DefaultBodyLimit::max(limits::RINGCENTRAL_BODY_BYTES))
+}
+
+async fn event(
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,

@@ -50,7 +50,7 @@ pub(super) fn router(interface: Interface, own_name: Option<String>) -> Router {
         .route("/api/calls", get(calls))
         .route("/api/calls/{id}", get(call).delete(dialling::hang_up))
         .route("/api/calls/dial", post(dialling::dial))
-        .route("/webhooks/ringcentral", post(ringcentral::event))
+        .route("/webhooks/ringcentral", ringcentral::hook())
         .route(
             "/api/ringcentral/{account}/sessions/{session}/parties/{party}/{action}",
             post(ringcentral::control),
