@@ -6,6 +6,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 const MEDIA_TYPE: &str = "application/problem+json";
 /// The explanations stand below this path.
@@ -158,7 +159,8 @@ impl Problem {
 }
 
 /// As it is sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProblemWritten, title = "Problem")]
 pub struct Written {
     /// A stable name of what went wrong: a path of this interface that says more.
     pub r#type: String,

@@ -42,6 +42,7 @@ impl Page {
             access,
             hosts: vec!["desk.example.net".to_owned()],
             entropy: Entropy::new([7; 32]),
+            ctrl_tcp: None,
         });
         Self { board, web: web.unwrap(), commands }
     }

@@ -23,6 +23,7 @@ use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
 };
+use super::webhooks::{Webhook, webhooks};
 use crate::appliance::media_address::Source;
 use crate::base::{LanguageCode, limits};
 use crate::call::HoldSound;
@@ -52,6 +53,9 @@ pub struct Config {
     pub converse: Converse,
     /// `None`: the playbook answers alone.
     pub llm: Option<Llm>,
+    pub webhooks: Vec<Webhook>,
+    /// `None`: programs for baresip are not served.
+    pub baresip: Option<Baresip>,
     pub log: Log,
     pub languages: Vec<Language>,
     pub people: People,
@@ -86,6 +90,13 @@ pub struct Web {
     pub hosts: Vec<String>,
     /// None: whoever is on the box may ask for all of it.
     pub tokens: Vec<Token>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baresip {
+    /// A loopback address.
+    pub listen: SocketAddr,
+    pub legacy_classes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -221,6 +232,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let mut check = Check { faults };
     let sip = sip(&file.sip, &mut check);
     let web = web(file, &mut check);
+    let baresip = baresip(&file.baresip, &mut check);
+    let webhooks = webhooks(&file.webhook, &mut check);
     let calls = calls(&file.calls, &mut check);
     let media = media(&file.media, &mut check);
     let speech = speech(&file.speech, &mut check);
@@ -267,6 +280,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         hold: hold?,
         dial: dial?,
         on_machine: on_machine?,
+        baresip: baresip?,
+        webhooks: webhooks?,
         log: Log { level: level? },
     })
 }
@@ -322,6 +337,16 @@ fn web(file: &File, check: &mut Check<'_>) -> Option<Web> {
     let listen = check.take("web.listen", listen, outcome);
     let hosts = check.take("web.hosts", hosts, host_names(hosts));
     Some(Web { listen: listen?, hosts: hosts?, tokens: tokens? })
+}
+
+fn baresip(file: &file::Baresip, check: &mut Check<'_>) -> Option<Option<Baresip>> {
+    let listen = match (file.listen.as_str(), file.listen.parse::<SocketAddr>()) {
+        ("", _) => Ok(None),
+        (_, Ok(address)) if address.ip().is_loopback() => Ok(Some(address)),
+        _ => allowed("ADDRESS:PORT with a loopback address, as in 127.0.0.1:4444, or empty"),
+    };
+    let listen = check.take("baresip.listen", &file.listen, listen)?;
+    Some(listen.map(|listen| Baresip { listen, legacy_classes: file.legacy_classes }))
 }
 
 fn host_names(texts: &[String]) -> Result<Vec<String>, Allowed> {

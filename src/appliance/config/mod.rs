@@ -23,9 +23,10 @@ mod tls;
 mod tokens;
 mod values;
 mod voices;
+mod webhooks;
 
 pub use accounts::{Account, Inbound, Place};
-pub use checked::{Calls, Config, Converse, Log, Media, Sip, Speech, Web};
+pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use languages::Language;
 pub use llm::Llm;
@@ -37,6 +38,7 @@ pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,
 };
 pub use voices::NeuralVoice;
+pub use webhooks::Webhook;
 
 use std::path::Path;
 

@@ -93,6 +93,7 @@ pub fn run(
     let access = interface::access(config)?;
     let web = web::bind(config.web.listen)
         .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
+    let ctrl_tcp = interface::ctrl_tcp(config)?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
     let (messages, flights) = (open_messages(paths)?, open_flights(config, paths)?);
@@ -114,8 +115,10 @@ pub fn run(
         access,
         hosts: config.web.hosts.clone(),
         entropy: entropy.fork(),
+        ctrl_tcp,
     };
     let _web = web::start(web).map_err(system("cannot start the web thread"))?;
+    let _webhooks = interface::webhooks(config, paths, &board)?;
     let (engine, answers) = start_engine(config, config_path, paths)?;
 
     let speakers = settings::speakers(config, &call.tongues);
