@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::appliance::ringcentral::Received;
 use crate::base::{CallId, Private};
+use crate::call::Wish;
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
 use crate::trunk::ringcentral::{Action, Refusal};
@@ -22,6 +23,13 @@ pub enum Command {
         call: CallId,
         told: oneshot::Sender<HungUp>,
     },
+    Control {
+        call: CallId,
+        wish: Control,
+        told: oneshot::Sender<Controlled>,
+    },
+    /// Whether calls that come ring until they are answered by a `Control`.
+    AnswerByHand(bool),
     /// An event of RingCentral's has come by HTTP, with these words of who sends it.
     PlatformEvent {
         words: Vec<Private<String>>,
@@ -29,15 +37,15 @@ pub enum Command {
         told: oneshot::Sender<Received>,
     },
     /// Something is to be done to a call at RingCentral.
-    Control {
-        order: ControlOrder,
+    PlatformControl {
+        order: PartyOrder,
         told: oneshot::Sender<Result<(), Refusal>>,
     },
 }
 
 /// What is to be done to one party of a telephony session.
 #[derive(Clone, Debug)]
-pub struct ControlOrder {
+pub struct PartyOrder {
     /// The name of the section `[[ringcentral]]`.
     pub account: String,
     pub session: String,
@@ -57,6 +65,27 @@ pub struct DialOrder {
     pub variables: Variables,
     /// `None`: as the configuration says.
     pub on_machine: Option<OnMachine>,
+}
+
+/// What is wanted of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    Wish(Wish),
+    /// To have the other end call this number, as people write it, or this SIP URI.
+    Transfer(Private<String>),
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Controlled {
+    /// It is being done.
+    Done,
+    /// There is no such call that has not ended.
+    NotUp,
+    /// The call is not at a point at which it can be done.
+    NotNow,
+    /// Why nobody can be called there.
+    NotThere(NotPlaced),
 }
 
 /// A call that is under way.

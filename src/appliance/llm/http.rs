@@ -49,7 +49,7 @@ pub struct Connection<'a> {
 /// An answer: its status and its body.
 pub struct Answer {
     status: u16,
-    retry_after_s: Option<u32>,
+    retry_after_s: Option<u64>,
     body: Incoming,
     _driver: Driver,
 }
@@ -161,9 +161,10 @@ impl Connection<'_> {
     pub async fn exchange(mut self, request: Request<Full<Bytes>>) -> Result<Answer, Fault> {
         let response = self.sender.send_request(request).await.map_err(|_| Fault::Unreachable)?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after_s = retry_after.and_then(|text| text.trim().parse().ok());
-        Ok(Answer { status, retry_after_s, body: response.into_body(), _driver: self.driver })
+        let retry_after = response.headers().get(RETRY_AFTER);
+        let retry_after_s = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let body = response.into_body();
+        Ok(Answer { status, retry_after_s, body, _driver: self.driver })
     }
 }
 
@@ -172,8 +173,8 @@ impl Answer {
         self.status
     }
 
-    /// Seconds that it wants to be left alone.
-    pub const fn retry_after_s(&self) -> Option<u32> {
+    /// What the server wants to have us wait, in seconds.
+    pub const fn retry_after_s(&self) -> Option<u64> {
         self.retry_after_s
     }
 

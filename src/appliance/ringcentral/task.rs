@@ -163,7 +163,8 @@ async fn exchanged(server: &Server, request: Request) -> Option<Answer> {
     let made = made.body(Full::new(Bytes::from(text))).ok()?;
     let connection = server.connect(CONNECT_WITHIN).await.ok()?;
     let answer = connection.exchange(made).await.ok()?;
-    let (status, retry_after_s) = (answer.status(), answer.retry_after_s());
+    let retry_after_s = answer.retry_after_s().map(|s| u32::try_from(s).unwrap_or(u32::MAX));
+    let status = answer.status();
     let body = answer.whole().await.ok()?;
     let body = if body.len() <= limits::RINGCENTRAL_BODY_BYTES { body } else { Vec::new() };
     Some(Answer { status, retry_after_s, body })

@@ -16,7 +16,7 @@ use crate::base::{LanguageCode, Private, SrtpSuite, UtteranceId, WorkId, limits}
 use crate::call::agreement::Towards;
 use crate::call::ending::Cause;
 use crate::call::media::{HeardFrame, MediaEvent, Origin, Report};
-use crate::call::state::Input;
+use crate::call::state::{Input, Wish};
 use crate::call::voice::Shelved;
 use crate::call::work::WorkResult;
 use crate::listen::VadScore;
@@ -109,6 +109,7 @@ enum Plain {
     EngineBack,
     WayBack,
     HangUp(Cause),
+    Wish(Wish),
 }
 
 /// Writes entries; keeps the time of the last one.
@@ -187,6 +188,7 @@ impl EntryWriter {
             Input::EngineBack => self.plain(now, &Plain::EngineBack),
             Input::WayBack => self.plain(now, &Plain::WayBack),
             Input::HangUp(cause) => self.plain(now, &Plain::HangUp(*cause)),
+            Input::Wish(wish) => self.plain(now, &Plain::Wish(wish.clone())),
         }
     }
 
@@ -316,6 +318,7 @@ impl<'a> Entries<'a> {
                 Ok(Plain::EngineBack) => Input::EngineBack,
                 Ok(Plain::WayBack) => Input::WayBack,
                 Ok(Plain::HangUp(cause)) => Input::HangUp(cause),
+                Ok(Plain::Wish(wish)) => Input::Wish(wish),
                 Err(_) => return Err(FlightError::Malformed("an input that cannot be read")),
             },
             _ => return Err(FlightError::Malformed("an entry of an unknown kind")),

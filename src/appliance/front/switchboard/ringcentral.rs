@@ -25,7 +25,7 @@ use crate::sip::{self, AccountId, Incoming, LegId, Said};
 use crate::trunk::ringcentral::agent::{self, AgentMessage, Wish, command};
 use crate::trunk::ringcentral::{Action, ApiIds, Direction, PartyNews, Refusal, Verdict};
 use crate::trunk::{AnswerPolicy, Sign};
-use crate::web::ControlOrder;
+use crate::web::PartyOrder;
 
 /// How long the event of a call that rings, and its answer by Call Control, are waited for.
 const CONTROL_WITHIN: Duration = Duration::from_secs(4);
@@ -378,8 +378,8 @@ impl Switchboard {
     }
 
     /// The interface wants something done to a call.
-    pub(super) fn control(&mut self, order: ControlOrder, told: Told) {
-        let ControlOrder { account, session, party, action } = order;
+    pub(super) fn control_party(&mut self, order: PartyOrder, told: Told) {
+        let PartyOrder { account, session, party, action } = order;
         let section = self.parts.accounts.section_of(&account);
         let request = action.or_else(|| {
             let device = self.parts.ringcentral.device(section?)?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::ringcentral::Announced;
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
-use crate::base::{CallId, Private};
+use crate::base::{CallId, Private, limits};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
 use crate::call::language::Known;
@@ -101,11 +101,16 @@ impl Switchboard {
         let manner = self.abilities.manner(choice, &self.parts.call.tongues);
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let is_recorded = self.parts.flights.is_some();
-        let settings = &self.parts.call;
-        let at_once =
-            is_at_once.then(|| call::Settings { answer_after: Duration::ZERO, ..settings.clone() });
-        let call = Tracked::answer(at_once.as_ref().unwrap_or(settings), opening, is_recorded)
-            .map_err(NotTaken::Description)?;
+        let answer_after = match (is_at_once, self.answers_by_hand) {
+            (true, _) => Some(Duration::ZERO),
+            (false, true) => Some(limits::ANSWERED_BY_HAND),
+            (false, false) => None,
+        };
+        let other = answer_after
+            .map(|answer_after| call::Settings { answer_after, ..self.parts.call.clone() });
+        let settings = other.as_ref().unwrap_or(&self.parts.call);
+        let call =
+            Tracked::answer(settings, opening, is_recorded).map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
         tracing::info!(call = %id, "call taken");
