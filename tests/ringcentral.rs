@@ -249,7 +249,9 @@ fn faults_of_the_platform_are_outlived_and_told() {
     appliance.crash_and_start_again();
     registered(&stand_in, "101");
     assert_eq!(stand_in.count("POST /restapi/v1.0/client-info/sip-provision"), 1);
-    assert_eq!(account(&appliance)["state"], "registered");
+    wait::until("it says so", CALL, || {
+        (account(&appliance)["state"] == "registered").then_some(())
+    });
     appliance.stop();
     assert_eq!(stand_in.count("UNREGISTERED 101"), 1);
     assert_eq!(stand_in.count("BINARY"), 0);
