@@ -24,6 +24,7 @@
 //! | [`converse`] | playbook and conversation |
 //! | [`speak`] | text for speech, phrases, playout |
 //! | [`call`] | one call: joins all of the above |
+//! | [`websocket`] | a call whose sound comes by WebSocket (sans-IO) |
 //! | [`trunk`] | SIP accounts: when each registers; who may call, and whom we may call |
 //! | [`speech`] | the engine process: Whisper, flite, espeak-ng |
 //! | [`store`] | what outlives a call |
@@ -54,3 +55,4 @@ pub mod speech;
 pub mod store;
 pub mod trunk;
 pub mod web;
+pub mod websocket;
