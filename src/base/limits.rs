@@ -406,3 +406,18 @@ pub const AUDIO_EVENTS: usize = 64;
 pub const AUDIO_NEWS: usize = 256;
 /// How long a WebSocket may take for its last message.
 pub const AUDIO_FAREWELL: Duration = Duration::from_secs(3);
+/// Requests that whoever asks may make at once, and then in a second: several pages and programs of one machine.
+pub const API_BURST: u32 = 200;
+pub const API_PER_SECOND: u32 = 100;
+/// Wrong tokens that an address may show at once, and then in a second: somebody who has mistyped, not who guesses.
+pub const API_REFUSED_BURST: u32 = 10;
+pub const API_REFUSED_PER_SECOND: u32 = 1;
+/// Addresses and tokens whose requests are counted.
+pub const API_SOURCES: usize = 1_024;
+/// Tickets that are out: each page needs one for a moment.
+pub const API_TICKETS: usize = 256;
+/// A request is answered within this time: the net thread's answer with all that is before it.
+pub const API_REQUEST_TIME: Duration = Duration::from_secs(30);
+/// Tokens that the owner gives out, and pages of one.
+pub const TOKENS: usize = 32;
+pub const TOKEN_ORIGINS: usize = 16;

@@ -1,23 +1,23 @@
 //! The requests that change something: a call is made, a call is ended.
 //!
-//! No password protects them yet, so they are for this machine alone: the socket is on a loopback
-//! address, and `routes` refuses what a browser sends for another site. A body must be JSON by its
-//! type, which a page of another site cannot send without asking first.
+//! `access` says who may ask. A body must be JSON by its type, which a page of another site cannot send without
+//! asking first.
 
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use super::command::{Command, DialOrder, HungUp, NotPlaced, Placed};
-use super::routes::{Interface, error, json_with};
+use super::problem::{Kind, Problem};
+use super::routes::{Interface, json_with, no_such_call};
 use crate::base::{CallId, Private, limits};
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
@@ -44,25 +44,15 @@ pub(super) async fn dial(
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Response {
-    if !is_json(&headers) {
-        let text = "the body must have the Content-Type application/json";
-        return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
-    }
-    let Ok(body) = body else {
-        return error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
-    };
-    let order = match order(&body) {
-        Ok(order) => order,
-        Err(text) => return error(StatusCode::BAD_REQUEST, &text),
-    };
-    match ask(&interface, |told| Command::Dial { order, told }).await {
-        Some(Ok(Placed { call, number })) => {
+) -> Result<Response, Problem> {
+    let order =
+        order(&json_body(&headers, body)?).map_err(|text| Problem::new(Kind::Wrong, text))?;
+    match ask(&interface, |told| Command::Dial { order, told }).await? {
+        Ok(Placed { call, number }) => {
             let value = json!({ "id": call.to_string(), "phone_number": number.reveal() });
-            json_with(StatusCode::ACCEPTED, &value)
+            Ok(json_with(StatusCode::ACCEPTED, &value))
         }
-        Some(Err(why)) => refused(why),
-        None => busy(),
+        Err(why) => Err(refused(why)),
     }
 }
 
@@ -70,29 +60,38 @@ pub(super) async fn dial(
 pub(super) async fn hang_up(
     State(interface): State<Interface>,
     id: Result<Path<String>, PathRejection>,
-) -> Response {
-    let no_such = || error(StatusCode::NOT_FOUND, "no such call");
-    let Some(call) = id.ok().and_then(|Path(id)| id.parse::<CallId>().ok()) else {
-        return no_such();
-    };
-    match ask(&interface, |told| Command::HangUp { call, told }).await {
-        Some(HungUp::Ending) => json_with(StatusCode::ACCEPTED, &json!({ "id": call.to_string() })),
-        Some(HungUp::NotUp) if interface.board.call(call).is_some() => {
-            error(StatusCode::CONFLICT, "the call has ended already")
+) -> Result<Response, Problem> {
+    let call = id.ok().and_then(|Path(id)| id.parse::<CallId>().ok()).ok_or_else(no_such_call)?;
+    match ask(&interface, |told| Command::HangUp { call, told }).await? {
+        HungUp::Ending => Ok(json_with(StatusCode::ACCEPTED, &json!({ "id": call.to_string() }))),
+        HungUp::NotUp if interface.board.call(call).is_some() => {
+            Err(Problem::new(Kind::Conflict, "the call has ended already"))
         }
-        Some(HungUp::NotUp) => no_such(),
-        None => busy(),
+        HungUp::NotUp => Err(no_such_call()),
     }
 }
 
-/// `None`: the net thread has too much to do, or is gone.
-async fn ask<T>(
+/// Fails where the net thread has too much to do, or is gone.
+pub(super) async fn ask<T>(
     interface: &Interface,
     command: impl FnOnce(oneshot::Sender<T>) -> Command,
-) -> Option<T> {
+) -> Result<T, Problem> {
     let (told, answer) = oneshot::channel();
-    interface.commands.try_send(command(told)).ok()?;
-    tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
+    interface.commands.try_send(command(told)).map_err(|_| busy())?;
+    let answer = tokio::time::timeout(PATIENCE, answer).await;
+    answer.ok().and_then(Result::ok).ok_or_else(busy)
+}
+
+/// A body that says that it is JSON and is not too long.
+pub(super) fn json_body(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Bytes, Problem> {
+    if !is_json(headers) {
+        let text = "the body must have the Content-Type application/json";
+        return Err(Problem::new(Kind::MediaType, text));
+    }
+    body.map_err(|_| Problem::new(Kind::TooLong, "the body is too long, or was cut off"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -162,23 +161,18 @@ fn variables(given: Map<String, Value>) -> Result<Variables, String> {
     given.into_iter().map(one).collect()
 }
 
-fn refused(why: NotPlaced) -> Response {
+fn refused(why: NotPlaced) -> Problem {
     match why {
-        NotPlaced::Wrong(text) => error(StatusCode::BAD_REQUEST, &text),
-        NotPlaced::Forbidden(text) => error(StatusCode::FORBIDDEN, &text),
-        NotPlaced::Unavailable(text) => error(StatusCode::SERVICE_UNAVAILABLE, &text),
+        NotPlaced::Wrong(text) => Problem::new(Kind::Wrong, text),
+        NotPlaced::Forbidden(text) => Problem::new(Kind::Forbidden, text),
+        NotPlaced::Unavailable(text) => Problem::new(Kind::Unavailable, text),
         NotPlaced::Limited(text, again_in_s) => {
-            let response = error(StatusCode::TOO_MANY_REQUESTS, &text);
-            match again_in_s {
-                Some(seconds) => {
-                    ([(RETRY_AFTER, HeaderValue::from(seconds))], response).into_response()
-                }
-                None => response,
-            }
+            let problem = Problem::new(Kind::Limit, text);
+            again_in_s.into_iter().fold(problem, Problem::retry_after)
         }
     }
 }
 
-fn busy() -> Response {
-    error(StatusCode::SERVICE_UNAVAILABLE, "the program has too much to do, or is being stopped")
+fn busy() -> Problem {
+    Problem::new(Kind::Unavailable, "the program has too much to do, or is being stopped")
 }

@@ -2,22 +2,27 @@
 //!
 //! `board` is written by the rest of the program and only read here; `view` turns it into JSON,
 //! `metrics` into what Prometheus reads, `command` is what is asked of the net thread, `dialling` the requests
-//! that do that, `routes` serves all of it and the page, `listener` bounds what a peer may hold, `serve` is the
-//! thread.
+//! that do that, `routes` is the table of paths and the page, `access` who may ask, `problem` what goes wrong,
+//! `listener` bounds what a peer may hold, `serve` is the thread.
 
+mod access;
 mod command;
 mod dialling;
 mod listener;
 mod metrics;
+mod paths;
+mod problem;
 mod routes;
 mod serve;
+mod tickets;
 mod view;
 
 pub mod board;
 
+pub use access::{Access, Scope, Scopes, Token};
 pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures};
 pub use command::{Command, DialOrder, HungUp, NotPlaced, Placed};
-pub use serve::{WebThread, bind, start};
+pub use serve::{Parts, WebThread, bind, start};
 
 #[cfg(test)]
 mod tests;

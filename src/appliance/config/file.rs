@@ -40,6 +40,9 @@ pub struct File {
     /// Where the box registers, to be called there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<Account>,
+    /// Who may use the HTTP interface, and for what. None: whoever is on the box, for all of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub token: Vec<Token>,
 }
 
 /// How the telephone network reaches the box.
@@ -86,15 +89,29 @@ impl Default for Sip {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Web {
-    /// `ADDRESS:PORT`. The page shows who called and what was said and asks for no password, so it
+    /// `ADDRESS:PORT`. The page shows who called and what was said; without a section `[[token]]` it
     /// must be a loopback address.
     pub listen: String,
+    /// Names by which it is asked, as through a proxy, besides addresses, localhost and the box's own name.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned() }
+        Self { listen: "127.0.0.1:8080".to_owned(), hosts: Vec::new() }
     }
+}
+
+/// Somebody who may use the HTTP interface.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Token {
+    /// As its credential calls it.
+    pub name: String,
+    /// What it is good for: any of `read`, `words`, `dial`, `calls`, `webrtc`, `audio` and `metrics`.
+    pub scopes: Vec<String>,
+    /// Web pages of other sites that may ask with it, as in `https://shop.example`.
+    pub origins: Vec<String>,
 }
 
 /// Which calls are taken, and for how long.
