@@ -17,7 +17,8 @@ use super::board::Board;
 use super::command::Command;
 use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
-use super::{dialling, metrics, tickets, view};
+use super::{audio, dialling, metrics, tickets, view, webphone};
+use crate::appliance::audio_legs::Door;
 use crate::base::{CallId, limits};
 
 /// What every path may need.
@@ -26,6 +27,7 @@ pub(super) struct Interface {
     pub board: Arc<Board>,
     pub commands: mpsc::Sender<Command>,
     pub gate: Arc<Gate>,
+    pub door: Door,
 }
 
 /// Every path, with what it needs.
@@ -44,6 +46,10 @@ pub(super) fn paths() -> Paths {
         .post("/api/calls/dial", Needs::Scope(Scope::Dial), dialling::dial)
         .delete("/api/calls/{id}", Needs::Scope(Scope::Calls), dialling::hang_up)
         .post("/api/tickets", Nothing, tickets::issue)
+        .post("/api/handle-webphone-call", Needs::Scope(Scope::Audio), webphone::announce)
+        .get("/api/webphone/status", Needs::Scope(Scope::Audio), webphone::status)
+        // The call's own token is asked for there.
+        .get("/audio/{call_id}", Nothing, audio::open)
 }
 
 pub(super) fn router(interface: Interface) -> Router {

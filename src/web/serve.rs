@@ -12,6 +12,7 @@ use super::board::Board;
 use super::command::Command;
 use super::listener::Bounded;
 use super::routes;
+use crate::appliance::audio_legs::Door;
 use crate::appliance::realtime;
 use crate::base::{Entropy, limits};
 
@@ -59,11 +60,13 @@ pub struct Parts {
     /// Names by which it is asked, besides that of the machine, addresses and localhost.
     pub hosts: Vec<String>,
     pub entropy: Entropy,
+    /// Where the sockets of calls by WebSocket go.
+    pub door: Door,
 }
 
 /// Starts the thread.
 pub fn start(parts: Parts) -> io::Result<WebThread> {
-    let Parts { listener, board, commands, access, mut hosts, entropy } = parts;
+    let Parts { listener, board, commands, access, mut hosts, entropy, door } = parts;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
@@ -76,7 +79,7 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
     };
     hosts.extend(own_name());
     let gate = Arc::new(Gate::new(access, hosts, entropy));
-    let router = routes::router(routes::Interface { board, commands, gate });
+    let router = routes::router(routes::Interface { board, commands, gate, door });
     let service = router.into_make_service_with_connect_info::<Peer>();
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::Builder::new().name("web".to_owned()).spawn(move || {

@@ -29,7 +29,7 @@ pub(super) fn health(board: &Board, is_whole: bool) -> Value {
         "engine": board.hearing().as_ref().map(engine),
         "audio": audio(&board.audio()),
         "knowledge": board.knowledge().as_ref().map(knowledge),
-        "accounts": board.accounts().iter().map(account).collect::<Vec<_>>(),
+        "accounts": accounts(board),
         "version": env!("CARGO_PKG_VERSION"),
     })
 }
@@ -52,6 +52,10 @@ fn knowledge(report: &knowledge::Report) -> Value {
         "passages": report.passages,
         "left_out": left_out.collect::<Vec<_>>(),
     })
+}
+
+pub(super) fn accounts(board: &Board) -> Vec<Value> {
+    board.accounts().iter().map(account).collect()
 }
 
 fn account(report: &AccountReport) -> Value {

@@ -51,6 +51,11 @@ impl Door {
         Self(guests)
     }
 
+    /// One that nobody stands behind.
+    pub fn closed() -> Self {
+        Self(mpsc::channel(1).0)
+    }
+
     /// Whether a client may enter.
     ///
     /// # Errors

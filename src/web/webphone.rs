@@ -1,0 +1,141 @@
+//! A telephone bridge's requests: a call is announced, and how things stand.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::header::{HOST, HeaderName};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::command::{AudioStatus, Command};
+use super::dialling::{ask, json_body};
+use super::problem::{Kind, Problem};
+use super::routes::{Interface, json_with};
+use super::view;
+use crate::appliance::audio_legs::{Announced, NotAnnounced};
+use crate::base::limits;
+use crate::websocket::Order;
+
+/// When a bridge may try again that finds every line in use.
+const RETRY_AFTER_S: u32 = 10;
+/// By which a proxy with TLS says so.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The body of `POST /api/handle-webphone-call`. Bridges send more than is needed, in either spelling.
+#[derive(Deserialize)]
+struct CallBody {
+    #[serde(alias = "call_id", rename = "callId")]
+    call_id: String,
+    #[serde(default, alias = "from_number", alias = "fromNumber")]
+    from: String,
+    #[serde(default, alias = "to_number", alias = "toNumber")]
+    to: String,
+}
+
+/// 200 with the address of the call's WebSocket, which is good for `limits::AUDIO_START`.
+pub(super) async fn announce(
+    State(interface): State<Interface>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let order = order(&json_body(&headers, body)?)?;
+    let call_id = order.call_id().to_owned();
+    let announced = ask(&interface, |told| Command::Announce { order, told }).await?;
+    let Announced { secret } = announced.map_err(refused)?;
+    let address = address(&headers, &call_id, secret.reveal());
+    let format = |format: &str, rate: u32| json!({ "format": format, "rate": rate });
+    let value = json!({
+        "status": "ready",
+        "callId": call_id,
+        "call_id": call_id,
+        "audio_url": address,
+        "websocket": address,
+        "expires_in_s": limits::AUDIO_START.as_secs(),
+        "formats": [format("pcm16", 16_000), format("pcm16", 8_000), format("mulaw", 8_000)],
+    });
+    Ok(json_with(StatusCode::OK, &value))
+}
+
+/// Whether calls can be brought, and how many there are.
+pub(super) async fn status(State(interface): State<Interface>) -> Result<Response, Problem> {
+    let AudioStatus { figures, most, free, longest } =
+        ask(&interface, |told| Command::AudioStatus { told }).await?;
+    let board = &interface.board;
+    let health = board.health();
+    let value = json!({
+        "status": health.name(),
+        "ready": health.takes_calls() && free > figures.expected,
+        "reasons": health.reasons(),
+        "active_calls": figures.active,
+        "expected_calls": figures.expected,
+        "live_calls": board.live_calls(),
+        "max_calls": most,
+        "max_call_s": longest.as_secs(),
+        "resume_within_s": limits::AUDIO_RESUME.as_secs(),
+        "accounts": view::accounts(board),
+    });
+    Ok(json_with(StatusCode::OK, &value))
+}
+
+/// What is wrong is told without what was sent.
+fn order(body: &[u8]) -> Result<Order, Problem> {
+    let wrong = |text: &str| Problem::new(Kind::Wrong, text.to_owned());
+    let CallBody { call_id, from, to } = serde_json::from_slice(body)
+        .map_err(|_| wrong("a JSON object with callId and, if known, from and to, all texts"))?;
+    Order::new(call_id, from, to).map_err(|error| wrong(&error.to_string()))
+}
+
+/// By the name that the request came to, for whoever asked has found us there. An announced name has nothing in it
+/// that a path must escape.
+fn address(headers: &HeaderMap, call_id: &str, token: &str) -> String {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(&HOST).unwrap_or("localhost");
+    let scheme = match text(&FORWARDED_PROTO) {
+        Some(proto) if proto.eq_ignore_ascii_case("https") => "wss",
+        _ => "ws",
+    };
+    format!("{scheme}://{host}/audio/{call_id}?token={token}")
+}
+
+fn refused(why: NotAnnounced) -> Problem {
+    match why {
+        NotAnnounced::InUse => Problem::new(Kind::Conflict, "a call of this callId is up"),
+        NotAnnounced::Full => Problem::new(Kind::Unavailable, "every line is in use or expected")
+            .retry_after(RETRY_AFTER_S),
+        NotAnnounced::Unavailable => {
+            Problem::new(Kind::Unavailable, "no calls are taken now").retry_after(RETRY_AFTER_S)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn an_order_is_read_in_either_spelling() {
+        for body in [
+            r#"{"callId":"s-1","from":"+15550100","to":"+15550123"}"#,
+            r#"{"call_id":"s-1","from_number":"+15550100","to_number":"+15550123","more":[]}"#,
+            r#"{"callId":"s-1","fromNumber":"+15550100"}"#,
+        ] {
+            let order = order(body.as_bytes()).ok().unwrap();
+            assert_eq!((order.call_id(), order.from.reveal().as_str()), ("s-1", "+15550100"));
+        }
+        for body in ["", "{}", "[]", r#"{"callId":7}"#, r#"{"callId":""}"#, r#"{"callId":"a/b"}"#] {
+            assert!(order(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_address_is_by_the_name_that_was_asked() {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("box.example:8080"));
+        assert_eq!(address(&headers, "a@b", "12"), "ws://box.example:8080/audio/a@b?token=12");
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+        assert!(address(&headers, "a", "12").starts_with("wss://box.example:8080/"));
+    }
+}
