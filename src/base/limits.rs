@@ -421,3 +421,16 @@ pub const API_REQUEST_TIME: Duration = Duration::from_secs(30);
 /// Tokens that the owner gives out, and pages of one.
 pub const TOKENS: usize = 32;
 pub const TOKEN_ORIGINS: usize = 16;
+/// Browsers' sessions at once: each is a call that is taken, or waits for that; `calls.max` is below it.
+pub const WEBRTC_SESSIONS: usize = 256;
+/// Ended ones whose last words and ending their page may still read.
+pub const WEBRTC_ENDED_SESSIONS: usize = 64;
+/// Bytes of the body of a request that may hold a browser's description: `SDP_BYTES`, each line with its
+/// ends escaped as JSON, and its frame.
+pub const WEBRTC_BODY_BYTES: usize = 2 * SDP_BYTES;
+/// Bytes of a fragment with candidates (RFC 8840): some of 100 to 200 bytes each, and names.
+pub const WEBRTC_FRAGMENT_BYTES: usize = 16 * 1024;
+/// Bytes of one candidate: with extensions of a browser some 200.
+pub const WEBRTC_CANDIDATE_BYTES: usize = 512;
+/// Candidates of one ICE session: a machine with many addresses and two relays has some thirty.
+pub const WEBRTC_CANDIDATES: usize = 128;

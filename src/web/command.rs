@@ -11,6 +11,7 @@ use crate::base::{CallId, Private};
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
 use crate::websocket::Order;
+use crate::webrtc;
 
 /// A request.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub enum Command {
     /// A call by WebSocket is to be expected.
     Announce { order: Order, told: oneshot::Sender<Result<Announced, NotAnnounced>> },
     AudioStatus { told: oneshot::Sender<AudioStatus> },
+    /// Of a page in a browser, about its own call.
+    WebRtc { request: webrtc::Request, told: oneshot::Sender<webrtc::Response> },
 }
 
 /// How calls by WebSocket stand.

@@ -42,6 +42,7 @@ impl Page {
             access,
             hosts: vec!["desk.example.net".to_owned()],
             entropy: Entropy::new([7; 32]),
+            door: crate::appliance::audio_legs::Door::closed(),
         });
         Self { board, web: web.unwrap(), commands }
     }

@@ -60,7 +60,7 @@ mod tests {
             let answer = Revision::default().answer(&offer, &offering, &local, false).unwrap();
             let agreed: &sdp::Negotiated = &answer.negotiated;
             assert_eq!((agreed.codec, agreed.tx_payload_type), (CODEC, SOUND));
-            assert_eq!(agreed.remote, "127.0.0.1:4000".parse().unwrap());
+            assert_eq!(agreed.remote, "127.0.0.1:4000".parse::<std::net::SocketAddr>().unwrap());
             let keys = agreed.dtmf.unwrap();
             assert_eq!((keys.tx_payload_type, keys.clock_rate_hz), (KEYS, 16_000));
             assert_eq!((agreed.direction.sends(), agreed.direction.receives()), (flows, flows));

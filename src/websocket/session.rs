@@ -446,7 +446,7 @@ impl Session {
 
     fn news(&mut self, now: Instant, news: News) {
         match (news, &mut self.state) {
-            (News::Ended(ending), State::Over) => drop(ending),
+            (News::Ended(_), State::Over) => (),
             (News::Ended(ending), _) => self.end(Some(ending)),
             (News::Answered { call, description }, State::Open(talk)) => {
                 talk.call = call;

@@ -143,6 +143,7 @@ impl SoundIn {
     }
 
     /// Frames that wait.
+    #[cfg(test)]
     pub fn waiting(&self) -> usize {
         self.frames
     }

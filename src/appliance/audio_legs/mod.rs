@@ -35,6 +35,8 @@ use thread::NewSession;
 /// What a leg cannot do, in the words of SIP.
 const NOT_IMPLEMENTED: u16 = 501;
 const NOT_ACCEPTABLE: u16 = 488;
+/// Who calls, where the bridge does not say.
+const UNKNOWN: &str = "unknown";
 
 /// A call that was announced.
 #[derive(Clone, Debug)]
@@ -89,7 +91,7 @@ pub struct AudioLegs {
 }
 
 impl AudioLegs {
-    pub(super) fn new(thread: mpsc::Sender<NewSession>, entropy: Entropy) -> Self {
+    fn new(thread: mpsc::Sender<NewSession>, entropy: Entropy) -> Self {
         Self { thread, entropy, next: 1, legs: HashMap::new(), events: VecDeque::new() }
     }
 
@@ -182,12 +184,12 @@ impl AudioLegs {
     }
 
     /// A call wants something of its leg; drain [`Self::event`] afterwards.
-    pub fn command(&mut self, command: Command) {
-        match command {
-            Command::Answer { leg, sdp } => {
+    pub fn command(&mut self, command: &Command) {
+        match *command {
+            Command::Answer { leg, ref sdp } => {
                 if let Some(Leg { stage: Stage::Taken(call), .. }) = self.legs.get(&leg) {
                     let call = *call;
-                    self.tell(leg, News::Answered { call, description: sdp });
+                    self.tell(leg, News::Answered { call, description: sdp.clone() });
                 }
                 self.event_of(Event::Established { leg, answer: None });
             }
@@ -265,7 +267,7 @@ fn visit(order: &Order, offer: Vec<u8>) -> Visit {
     Visit {
         incoming: call::Incoming {
             way: Way::WebSocket,
-            peer: order.from.clone(),
+            peer: Private::new(named(&order.from).unwrap_or_else(|| UNKNOWN.to_owned())),
             sip_call_id: Private::new(order.call_id().to_owned()),
             signals_from: loopback,
             offer: Some(offer),

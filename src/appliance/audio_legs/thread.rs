@@ -14,7 +14,7 @@ use crate::sip::LegId;
 use crate::websocket::{Opening, Wish};
 
 /// What a session wants of its leg.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LegWish {
     pub leg: LegId,
     pub wish: Wish,
