@@ -7,12 +7,24 @@ use tokio::sync::oneshot;
 use crate::base::{CallId, Private};
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
+use crate::webrtc;
 
 /// A request.
 #[derive(Debug)]
 pub enum Command {
-    Dial { order: DialOrder, told: oneshot::Sender<Result<Placed, NotPlaced>> },
-    HangUp { call: CallId, told: oneshot::Sender<HungUp> },
+    Dial {
+        order: DialOrder,
+        told: oneshot::Sender<Result<Placed, NotPlaced>>,
+    },
+    HangUp {
+        call: CallId,
+        told: oneshot::Sender<HungUp>,
+    },
+    /// Of a page in a browser, about its own call.
+    WebRtc {
+        request: webrtc::Request,
+        told: oneshot::Sender<webrtc::Response>,
+    },
 }
 
 /// A call that is to be made. Nothing in it has been looked at but its length.

@@ -86,7 +86,7 @@ pub(super) async fn hang_up(
 }
 
 /// `None`: the net thread has too much to do, or is gone.
-async fn ask<T>(
+pub(super) async fn ask<T>(
     interface: &Interface,
     command: impl FnOnce(oneshot::Sender<T>) -> Command,
 ) -> Option<T> {
@@ -96,9 +96,13 @@ async fn ask<T>(
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case("application/json")
+}
+
+/// What the body is, without parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> &str {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("application/json")
+    kind.split(';').next().unwrap_or_default().trim()
 }
 
 /// What is wrong is told without what was sent: serde names keys and places only where we let it.
@@ -179,6 +183,6 @@ fn refused(why: NotPlaced) -> Response {
     }
 }
 
-fn busy() -> Response {
+pub(super) fn busy() -> Response {
     error(StatusCode::SERVICE_UNAVAILABLE, "the program has too much to do, or is being stopped")
 }

@@ -2,7 +2,7 @@
 //!
 //! `board` is written by the rest of the program and only read here; `view` turns it into JSON,
 //! `metrics` into what Prometheus reads, `command` is what is asked of the net thread, `dialling` the requests
-//! that do that, `routes` serves all of it and the page, `listener` bounds what a peer may hold, `serve` is the
+//! that do that, `webrtc` those of a page that calls, `routes` serves all of it and the page, `listener` bounds what a peer may hold, `serve` is the
 //! thread.
 
 mod command;
@@ -12,6 +12,7 @@ mod metrics;
 mod routes;
 mod serve;
 mod view;
+mod webrtc;
 
 pub mod board;
 

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use super::board::Board;
 use super::command::Command;
-use super::{dialling, metrics, view};
+use super::{dialling, metrics, view, webrtc};
 use crate::base::{CallId, limits};
 
 /// The page loads its own two files, asks its own API, and nothing else.
@@ -50,6 +50,7 @@ pub(super) fn router(interface: Interface, own_name: Option<String>) -> Router {
         .route("/api/calls", get(calls))
         .route("/api/calls/{id}", get(call).delete(dialling::hang_up))
         .route("/api/calls/dial", post(dialling::dial))
+        .merge(webrtc::routes())
         .fallback(|| async { error(StatusCode::NOT_FOUND, "no such path") })
         .method_not_allowed_fallback(|| async {
             error(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
@@ -62,7 +63,7 @@ pub(super) fn router(interface: Interface, own_name: Option<String>) -> Router {
         }))
 }
 
-async fn page_file(kind: &'static str, text: &'static str) -> Response {
+pub(super) async fn page_file(kind: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response()
 }
 

@@ -106,6 +106,7 @@ fn summary(record: &CallRecord) -> Value {
             Direction::Inbound => "inbound",
             Direction::Outbound => "outbound",
         },
+        "way": record.way.name(),
         "peer": record.peer.reveal(),
         "sip_call_id": record.sip_call_id.reveal(),
         "state": record.progress.name(),
@@ -151,7 +152,7 @@ fn dialled(dialled: &Dialled, progress: Progress) -> Value {
 }
 
 /// What the caller seems to be saying: words that have settled, and those that may still change.
-fn partial(text: &PartialText) -> Value {
+pub(super) fn partial(text: &PartialText) -> Value {
     json!({ "settled": text.settled.reveal(), "rest": text.rest.reveal() })
 }
 

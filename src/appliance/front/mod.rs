@@ -56,6 +56,7 @@ use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
 use super::sip_socket::{Arrival, ListenError, SipSockets};
 use super::start_error::StartError;
+use super::visits::Visits;
 use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
@@ -121,6 +122,7 @@ pub fn run(
     let public = media_address.told();
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
+        visits: Visits::new(media_address.clone(), entropy.fork()),
         places: Places::new(rings.net),
         associations: open_associations()?,
         ports,
