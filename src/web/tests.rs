@@ -43,6 +43,7 @@ impl Page {
             hosts: vec!["desk.example.net".to_owned()],
             entropy: Entropy::new([7; 32]),
             ctrl_tcp: None,
+            door: crate::appliance::audio_legs::Door::closed(),
         });
         Self { board, web: web.unwrap(), commands }
     }
