@@ -34,6 +34,7 @@ mod partial;
 mod securing;
 mod succeeding;
 mod transfer;
+mod wishing;
 
 const LEG: LegId = LegId(1);
 
@@ -265,7 +266,9 @@ impl Desk {
                 Output::GiveUpPerson => self.put_through = None,
                 Output::NotHandedOver => self.is_not_handed_over = true,
                 Output::PartnerWaits(waits) => self.partner_waits.push(waits),
-                Output::Message(_) | Output::Recorded | Output::Replied(_) => (),
+                Output::Pressed(_) | Output::Message(_) | Output::Recorded | Output::Replied(_) => {
+                    ()
+                }
                 Output::Timeout(at) => {
                     self.deadline = at;
                     return;
