@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod associations;
 pub mod audio;
+pub mod audio_legs;
 pub mod chance;
 pub mod config;
 pub mod credentials;
@@ -32,4 +33,5 @@ pub mod sip_socket;
 pub mod start_error;
 mod stun;
 pub mod trust;
+pub mod visits;
 pub mod webhooks;

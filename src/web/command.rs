@@ -2,15 +2,20 @@
 //!
 //! The channel is bounded, and nobody waits on it: a request that finds it full is refused.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::appliance::audio_legs::{Announced, LegFigures, NotAnnounced};
 use crate::appliance::ringcentral::Received;
 use crate::base::{CallId, Private};
 use crate::call::Wish;
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
 use crate::trunk::ringcentral::{Action, Refusal};
+use crate::webrtc;
+use crate::websocket::Order;
 
 /// A request.
 #[derive(Debug)]
@@ -30,6 +35,19 @@ pub enum Command {
     },
     /// Whether calls that come ring until they are answered by a `Control`.
     AnswerByHand(bool),
+    /// A call by WebSocket is to be expected.
+    Announce {
+        order: Order,
+        told: oneshot::Sender<Result<Announced, NotAnnounced>>,
+    },
+    AudioStatus {
+        told: oneshot::Sender<AudioStatus>,
+    },
+    /// Of a page in a browser, about its own call.
+    WebRtc {
+        request: webrtc::Request,
+        told: oneshot::Sender<webrtc::Response>,
+    },
     /// An event of RingCentral's has come by HTTP, with these words of who sends it.
     PlatformEvent {
         words: Vec<Private<String>>,
@@ -41,6 +59,17 @@ pub enum Command {
         order: PartyOrder,
         told: oneshot::Sender<Result<(), Refusal>>,
     },
+}
+
+/// How calls by WebSocket stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AudioStatus {
+    pub figures: LegFigures,
+    /// Calls that there may be at once, by whatever way, and how many more there may be now.
+    pub most: usize,
+    pub free: usize,
+    /// The longest that one may last.
+    pub longest: Duration,
 }
 
 /// What is to be done to one party of a telephony session.

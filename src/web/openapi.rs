@@ -13,7 +13,7 @@ use super::access::Needs;
 use super::events::Written as Event;
 use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
-use super::{controlling, dialling, events, ringcentral, routes, tickets};
+use super::{audio, controlling, dialling, events, ringcentral, routes, tickets, webphone};
 
 const SCHEME: &str = "token";
 
@@ -43,6 +43,9 @@ const SCHEME: &str = "token";
         tickets::issue,
         ringcentral::event,
         ringcentral::control,
+        webphone::announce,
+        webphone::status,
+        audio::open,
         document,
     ),
     components(schemas(Event, Problem))

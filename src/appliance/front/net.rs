@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::accounts::{Resolved, Shown as AccountShown};
+use crate::appliance::audio_legs::LegWish;
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
@@ -57,6 +58,8 @@ pub struct Sources {
     pub resolved: mpsc::Receiver<Resolved>,
     /// Nothing comes where no extension of RingCentral's is configured.
     pub ringcentral: mpsc::Receiver<ringcentral::News>,
+    /// From sessions by WebSocket.
+    pub wished: mpsc::Receiver<LegWish>,
     /// What is wrong with the model's server.
     pub model: watch::Receiver<Option<Fault>>,
     /// What the interface asks for.
@@ -128,6 +131,7 @@ impl Net {
                 Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
                 Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
                 Some(news) = sources.ringcentral.recv() => self.switchboard.ringcentral(now(), news),
+                Some(wish) = sources.wished.recv() => self.switchboard.audio_wish(now(), wish),
                 Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
                 Ok(()) = sources.ledger.changed() => {
                     let written = *sources.ledger.borrow_and_update();

@@ -67,6 +67,17 @@ impl Switchboard {
                 let _ = told.send(outcome);
             }
             Command::AnswerByHand(by_hand) => self.answers_by_hand = by_hand,
+            Command::Announce { order, told } => {
+                let outcome = self.announce(order);
+                let _ = told.send(outcome);
+            }
+            Command::AudioStatus { told } => {
+                let _ = told.send(self.audio_status());
+            }
+            Command::WebRtc { request, told } => {
+                self.parts.visits.ask_webrtc(request, told);
+                self.signals(now);
+            }
         }
         self.settle(now);
     }
@@ -157,7 +168,7 @@ impl Switchboard {
         self.parts.languages.choose(&Known {
             called: Private::default(),
             caller: Private::new(Some(number.reveal().to_owned())),
-            local: (flow.transport, flow.local),
+            local: Some((flow.transport, flow.local)),
         })
     }
 
@@ -216,8 +227,10 @@ impl Switchboard {
     ) -> Result<(), NoLine> {
         let Wanted { invite, peer, dialled, manner, ring, variables, on_machine, offer } = wanted;
         let redirection = Redirection::of(&invite);
-        let flow = invite.flow;
-        let (sockets, media) = self.open_media(invite.flow)?;
+        let is_ipv4 = invite.flow.local.is_ipv4();
+        let account = invite.flow.account;
+        let towards = self.towards(invite.flow);
+        let (sockets, media) = self.open_media(is_ipv4, towards)?;
         let place = self.parts.places.reserve(id, sockets).ok_or(NoLine::Full)?;
         let leg = self.parts.sip.reserve_leg();
         let outgoing = Outgoing {
@@ -237,8 +250,8 @@ impl Switchboard {
         };
         let call = Tracked::dial(&self.parts.call, outgoing);
         self.legs.insert(leg, id);
-        self.lines.insert(id, Line { redirection, ..Line::new(call, place, flow) });
-        self.parts.accounts.call_begins(flow.account);
+        self.lines.insert(id, Line { redirection, account, ..Line::new(call, place, is_ipv4) });
+        self.parts.accounts.call_begins(account);
         Ok(())
     }
 
