@@ -101,8 +101,6 @@ pub struct AccountReport {
     pub until_ms: Option<u64>,
     /// Why that is, or which of its servers is used where not all answer, in words.
     pub reason: Option<String>,
-    /// Whether it is an extension of RingCentral's.
-    pub is_ringcentral: bool,
 }
 
 /// How a webhook is.
@@ -272,13 +270,6 @@ impl Board {
     pub fn set_accounts(&self, accounts: Vec<AccountReport>) {
         let before = std::mem::replace(&mut self.lock().accounts, accounts.clone());
         changes::of_accounts(&before, &accounts).into_iter().for_each(|event| self.tell(event));
-    }
-
-    /// The accounts of RingCentral's.
-    pub fn ringcentral(&self) -> Vec<AccountReport> {
-        let mut accounts = self.accounts();
-        accounts.retain(|account| account.is_ringcentral);
-        accounts
     }
 
     pub fn accounts(&self) -> Vec<AccountReport> {

@@ -157,7 +157,6 @@ fn health_shows_how_each_account_is() {
         since_ms: Some(7),
         until_ms: None,
         reason: Some("its server does not answer".to_owned()),
-        is_ringcentral: false,
     }]);
     let shown = serde_json::json!([{
         "name": "office",

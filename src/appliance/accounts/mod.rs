@@ -134,7 +134,7 @@ impl Accounts {
             let shown = |held: &Held| Shown {
                 name: held.plan.name.clone(),
                 status: held.machine.status(),
-                platform: held.plan.platform.is_some().then(|| held.telling.faults().to_vec()),
+                platform: held.telling.faults().to_vec(),
             };
             self.all.iter().map(shown).collect()
         })

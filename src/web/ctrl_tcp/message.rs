@@ -222,7 +222,6 @@ mod tests {
             since_ms: None,
             until_ms: None,
             reason: Some("403 Forbidden".into()),
-            is_ringcentral: false,
         };
         let event = of_account(&report("failing"), &settings(false)).unwrap();
         assert_eq!((&event["type"], &event["class"]), (&json!("REGISTER_FAIL"), &json!("ua")));

@@ -183,7 +183,6 @@ fn the_board_is_read_by_a_strict_reader() {
         since_ms: None,
         until_ms: Some(5),
         reason: None,
-        is_ringcentral: false,
     }]);
     let text = text(&board);
     let read = parse(&text).unwrap();
