@@ -266,7 +266,7 @@ fn a_webhooks_event_has_the_call_answered_by_call_control() {
         "events = \"webhook\"\nanswer = \"call-control\"\n\
          webhook_address = \"http://127.0.0.1:{web}/webhooks/ringcentral\"\n"
     );
-    let appliance = box_of(&stand_in, &keys).web_at(web).start();
+    let mut appliance = box_of(&stand_in, &keys).web_at(web).start();
     registered(&stand_in, "101");
     wait::until("the hook is there", START, || {
         (!stand_in.lock().subscriptions.is_empty()).then_some(())
@@ -313,4 +313,19 @@ fn a_webhooks_event_has_the_call_answered_by_call_control() {
     assert_eq!(told.0, 200, "{}", told.1);
     phone.wait("it is dropped", |message| message.method() == "BYE");
     drop(ok);
+    // An INVITE without a description gets an offer, and the ACK brings the answer.
+    stand_in.lock().faults.is_bodyless = true;
+    assert_eq!(phone.call("101").status(), 183);
+    let ok = phone.wait("it is answered", |message| message.status() == 200);
+    assert!(ok.body.contains("UDP/TLS/RTP/SAVPF") && ok.body.contains("a=setup:actpass"));
+    wait::until("the call is up", CALL, || appliance.record(|call| call["state"] == "active"));
+    phone.hang_up(&ok);
+    // A hook that the platform has given up is deleted and made anew.
+    stand_in.lock().subscriptions.iter_mut().for_each(|one| one.is_blacklisted = true);
+    appliance.crash_and_start_again();
+    wait::until("there is another hook", START, || {
+        let state = stand_in.lock();
+        let [one] = state.subscriptions.as_slice() else { return None };
+        (!one.is_blacklisted).then_some(())
+    });
 }
