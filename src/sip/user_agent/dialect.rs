@@ -160,11 +160,9 @@ impl UserAgent {
         let from = NameAddr::new(from).with_tag(&stack.entropy.token());
         message.push_header("From", from.to_string());
         message.push_header("To", NameAddr::new(target).to_string());
-        let own = || String::new();
-        let call_id = telling.call_id.as_ref().map_or_else(own, |id| id.reveal().clone());
-        let call_id = match call_id.as_str() {
-            "" => stack.entropy.token() + &stack.entropy.token(),
-            given => given.to_owned(),
+        let call_id = match &telling.call_id {
+            Some(given) => given.reveal().clone(),
+            None => stack.entropy.token() + &stack.entropy.token(),
         };
         message.push_header("Call-ID", call_id);
         // Within a Call-ID that the call's dialog counts in, too: far above it.

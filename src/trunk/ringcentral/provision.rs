@@ -141,14 +141,16 @@ impl Provision {
             (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
         };
         let is_user = |text: &str| fits(text, 64) && !text.contains(['<', '>', '"', '@', ':', ';']);
-        match () {
-            () if !fits(&self.domain, 255) || self.domain.contains([':', '/', '@']) => {
-                Err(Lacking("a domain"))
-            }
-            () if !is_user(self.username.reveal()) => Err(Lacking("a user name")),
-            () if self.proxies.is_empty() => Err(Lacking("an outbound proxy")),
-            () => Ok(self),
+        if !fits(&self.domain, 255) || self.domain.contains([':', '/', '@']) {
+            return Err(Lacking("a domain"));
         }
+        if !is_user(self.username.reveal()) {
+            return Err(Lacking("a user name"));
+        }
+        if self.proxies.is_empty() {
+            return Err(Lacking("an outbound proxy"));
+        }
+        Ok(self)
     }
 }
 
