@@ -234,7 +234,12 @@ impl Switchboard {
                     }
                     command::SESSION_CLOSE => {
                         // The caller's answer to a reply of ours: yes, no, or urgent.
-                        let answer = message.value("Resp").unwrap_or_default();
+                        let answer = match message.value("Resp") {
+                            Some("1") => "yes",
+                            Some("2") => "no",
+                            Some("3") => "urgent",
+                            _ => "none",
+                        };
                         tracing::info!(is_ours, answer, "RingCentral: a call is closed");
                     }
                     command => tracing::debug!(command, "RingCentral: a message"),
