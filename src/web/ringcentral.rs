@@ -15,7 +15,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
@@ -55,7 +55,7 @@ pub(super) struct Heard {}
     post,
     path = "/webhooks/ringcentral",
     summary = "Events of RingCentral's webhooks",
-    request_body(content = Map<String, Value>, description = "As the platform sends it"),
+    request_body(content = Object, description = "As the platform sends it"),
     responses(
         (status = 200, description = "It is taken", body = Heard),
         (status = 400, description = "It is neither an event nor a handshake", body = problem::Written, content_type = "application/problem+json"),

@@ -7,9 +7,9 @@
 use std::time::Instant;
 
 use super::UserAgent;
-use super::api::LegId;
 use super::stack::Stack;
 use crate::base::{Private, limits};
+use crate::sip::LegId;
 use crate::sip::message::{Host, Method, NameAddr, Params, Request, Response, Uri, response_to};
 use crate::sip::transport::{AccountId, Flow, Way};
 
