@@ -10,6 +10,7 @@ pub mod appliance;
 pub mod baresip;
 pub mod chromium;
 pub mod counters;
+pub mod devtools;
 pub mod folder;
 pub mod kamailio;
 pub mod keyed;

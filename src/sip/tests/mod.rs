@@ -19,7 +19,8 @@ mod streams;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::user_agent::{Command, Event, Input, Invite, LegId, Output, Settings, UserAgent};
+use super::LegId;
+use super::user_agent::{Command, Event, Input, Invite, Output, Settings, UserAgent};
 use super::{ConnectionId, Flow, Transport};
 use crate::base::{Entropy, Private};
 

@@ -3,6 +3,7 @@
 
 mod dialling;
 mod succeeding;
+mod visiting;
 
 use std::net::SocketAddr;
 use std::time::Duration;
