@@ -90,6 +90,21 @@ pub const HANDSHAKE_FRAGMENT_BYTES: usize = 64;
 pub const HANDSHAKE_MESSAGES: u16 = 16;
 /// Without a check of the peer's, a sign that keeps its path open, or authentic sound for this long nothing is sent any more (RFC 7675 section 5.1).
 pub const ICE_CONSENT: Duration = Duration::from_secs(30);
+/// Candidates of the peer's that are looked at: a browser with three networks and two relays has some fifteen.
+/// Each is sent five small datagrams at most, unless it answers.
+pub const ICE_CANDIDATES: usize = 20;
+/// Pairs of one component: those, what a relay of ours reaches of them, and what only the peer's checks tell.
+pub const ICE_PAIRS: usize = 48;
+/// Peer's addresses that a relay of ours sends to for one call.
+pub const ICE_DOORS: usize = 16;
+/// Between two checks (RFC 8445 section 14.2).
+pub const ICE_PACE: Duration = Duration::from_millis(50);
+/// A check that is not answered is sent again after this long, then twice as long (RFC 8445 section 14.3).
+pub const ICE_FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Times that one check is sent: with the waits between them longer than `HANDSHAKE_TIME`.
+pub const ICE_COPIES: u32 = 5;
+/// How often a way that works is checked again (RFC 7675 section 5.1), a fifth more or less.
+pub const ICE_CONSENT_EVERY: Duration = Duration::from_secs(5);
 /// Packets that the jitter buffer holds: 1.28 s at 20 ms.
 pub const JITTER_PACKETS: usize = 64;
 /// A peer's address may be learnt within this many packets (reliability rule: RTP bleed).

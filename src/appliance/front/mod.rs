@@ -122,7 +122,7 @@ pub fn run(
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),
-        associations: open_associations()?,
+        associations: open_associations(&mut entropy)?,
         ports,
         errands: Errands::new(Arc::clone(&engine), speakers.clone())
             .with_model(llm)
@@ -376,9 +376,10 @@ fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError>
 }
 
 /// Handshakes of calls, with a certificate that is made now and shown until the end.
-fn open_associations() -> Result<Associations, StartError> {
+fn open_associations(entropy: &mut Entropy) -> Result<Associations, StartError> {
     let identity = Identity::new().map_err(std::io::Error::other);
-    identity.map(Associations::new).map_err(system("cannot make a certificate"))
+    let identity = identity.map_err(system("cannot make a certificate"))?;
+    Ok(Associations::new(identity, entropy.fork()))
 }
 
 fn open_messages(paths: &Paths) -> Result<MessageLog, StartError> {

@@ -19,6 +19,7 @@ fn local() -> Local {
         next_ice: credentials("next"),
         their_ice: None,
         role: None,
+        way: LocalIce::default(),
     };
     Local { handshake: Some(handshake), ..super::local() }
 }

@@ -35,6 +35,7 @@ impl Switchboard {
             srtp,
             keys,
             fingerprint: Some(self.parts.associations.fingerprint().clone()),
+            ice: Default::default(),
             seed: Private::new(self.parts.entropy.seed()),
         };
         Ok((sockets, media))

@@ -56,7 +56,7 @@ impl Desk {
         let parts = Parts {
             sip: SipLine::new(UserAgent::new(sip::Settings::default(), entropy(1)), sockets),
             places: Places::new(rings.net),
-            associations: Associations::new(Identity::new().unwrap()),
+            associations: Associations::new(Identity::new().unwrap(), Entropy::new([3; 32])),
             ports: PortRange::new(ports..=ports + 19),
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
             accounts,
