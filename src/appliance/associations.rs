@@ -16,7 +16,7 @@ use std::time::Instant;
 use super::places::Places;
 use super::rings::Place;
 use crate::association::{Association, Component, Fault, Identity, Output};
-use crate::base::handshake::{Fingerprint, Terms};
+use crate::base::handshake::{Candidate, Fingerprint, Terms};
 use crate::base::{CallId, Entropy, SrtpSuite};
 use crate::call;
 use crate::call::media::Path;
@@ -154,6 +154,36 @@ impl Associations {
         }
     }
 
+    /// A relay passes on to `peer` what the call in this place sends to `through`.
+    pub fn open(
+        &mut self,
+        now: Instant,
+        place: Place,
+        (peer, through): (SocketAddr, SocketAddr),
+        places: &mut Places,
+    ) {
+        if let Some(line) = self.all.get_mut(&place) {
+            line.rtp.association.add_door(now, peer, through);
+            self.drain(place, places);
+        }
+    }
+
+    /// The peer of the call in this place has told of more candidates (RFC 8838), each for its component.
+    pub fn add_candidates(
+        &mut self,
+        now: Instant,
+        place: Place,
+        candidates: &[Candidate],
+        places: &mut Places,
+    ) {
+        if let Some(line) = self.all.get_mut(&place) {
+            for (_, part) in line.parts() {
+                part.association.add_candidates(now, candidates);
+            }
+            self.drain(place, places);
+        }
+    }
+
     pub fn deadline(&self) -> Option<Instant> {
         self.all.values().filter_map(Line::deadline).min()
     }
@@ -187,7 +217,7 @@ impl Associations {
                 match part.association.poll_output() {
                     Output::Datagram { to, bytes } => places.send(place, path.into(), to, &bytes),
                     Output::Route(route) if path == Path::Rtp => places.steer(place, *route),
-                    Output::Door(_) => (),
+                    Output::Door(peer) => places.open_door(place, peer),
                     // RTCP goes to where it comes from.
                     Output::Route(_) => (),
                     Output::Keys(keying) => {

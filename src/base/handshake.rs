@@ -194,6 +194,9 @@ pub struct LocalIce {
     pub hosts: Vec<IpAddr>,
     /// What servers lend to RTP's socket, or see it as.
     pub others: Vec<Candidate>,
+    /// Nothing but those is told.
+    #[serde(default)]
+    pub is_hidden: bool,
 }
 
 impl fmt::Debug for LocalIce {
@@ -206,15 +209,13 @@ impl LocalIce {
     /// All candidates of an end whose description tells `address` and `port`, the next one being RTCP's where
     /// there are two components.
     pub fn candidates(&self, address: IpAddr, port: u16, components: u8) -> Vec<Candidate> {
-        let hosts = std::iter::once(&address).chain(&self.hosts);
-        let mut hosts: Vec<IpAddr> = hosts.copied().filter(|ip| !ip.is_unspecified()).collect();
-        let mut seen = Vec::new();
-        hosts.retain(|ip| {
-            !seen.contains(ip) && {
-                seen.push(*ip);
-                true
+        let mut hosts: Vec<IpAddr> = Vec::new();
+        for ip in std::iter::once(&address).chain(&self.hosts) {
+            let is_a_servers = self.others.iter().any(|other| other.address.ip() == *ip);
+            if !self.is_hidden && !ip.is_unspecified() && !is_a_servers && !hosts.contains(ip) {
+                hosts.push(*ip);
             }
-        });
+        }
         let mut all = Vec::new();
         for component in 1..=components {
             let port = port.saturating_add(u16::from(component) - 1);

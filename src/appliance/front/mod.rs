@@ -6,6 +6,7 @@
 //! | net | `net::Net`: SIP, calls, conversations |
 //! | audio | `appliance::audio`: every call's media |
 //! | speech link | `appliance::engine`: the engine's child and socket |
+//! | relays | `appliance::relays`, where TURN servers are configured |
 //! | web | `web`: API and status page |
 //! | messages | `store::messages` |
 //! | flights | `store::flights`, where calls are recorded |
@@ -50,12 +51,14 @@ use super::notify;
 use super::paths::Paths;
 use super::places::Places;
 use super::realtime;
+use super::relays::{News, Relays};
 use super::rings::{self, Shared};
 use super::rtp_socket::{PortRange, RtpSockets};
 use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
 use super::sip_socket::{Arrival, ListenError, SipSockets};
 use super::start_error::StartError;
+use super::ways::Ways;
 use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
@@ -119,6 +122,7 @@ pub fn run(
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
     let media_address = start_media_address(&runtime, config);
     let public = media_address.told();
+    let (ways, relays) = open_ways(config)?;
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),
@@ -134,6 +138,7 @@ pub fn run(
         entropy,
         admission: config.admission(),
         media_address,
+        ways,
         languages: config.language_rules(call.tongues.default_one().code),
         call,
         referrals: config.inbound.refer,
@@ -169,6 +174,7 @@ pub fn run(
         commands,
         ledger,
         public,
+        relays,
         shutdown,
     };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
@@ -433,6 +439,16 @@ fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> D
 fn start_media_address(runtime: &Runtime, config: &Config) -> MediaAddress {
     let _context = runtime.enter();
     MediaAddress::start(config.media.address.clone())
+}
+
+/// By which calls with ICE find us, and what relays tell.
+fn open_ways(config: &Config) -> Result<(Ways, mpsc_async::Receiver<News>), StartError> {
+    let side = config.media.ice;
+    let Some(settings) = settings::relays(config)? else {
+        return Ok((Ways::new(side, None, false), mpsc_async::channel(1).1));
+    };
+    let (relays, news) = Relays::start(settings).map_err(system("cannot start the relays"))?;
+    Ok((Ways::new(side, Some(relays), config.media.turn.only), news))
 }
 
 /// The accounts, and what comes of asking for their names. Each has the URN of this box.

@@ -29,10 +29,12 @@ use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::media_address::MediaAddress;
 use crate::appliance::places::Places;
+use crate::appliance::relays;
 use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::Arrival;
+use crate::appliance::ways::Ways;
 use crate::base::{CallId, Entropy};
 use crate::call::admission::{self, Readiness};
 use crate::call::flight::Tracked;
@@ -69,6 +71,8 @@ pub struct Parts {
     pub admission: admission::Settings,
     /// `None`: our address on the way to the peer.
     pub media_address: MediaAddress,
+    /// By which calls with ICE find us.
+    pub ways: Ways,
     pub languages: Rules,
     /// Whom callers may have us call in their place.
     pub referrals: Referrals,
@@ -239,6 +243,23 @@ impl Switchboard {
     /// What is wrong with the address that callers are told.
     pub fn media_fault(&self) -> Option<&'static str> {
         self.parts.media_address.fault()
+    }
+
+    /// What is wrong with the servers that lend addresses.
+    pub fn relay_fault(&self) -> Option<&str> {
+        self.parts.ways.fault()
+    }
+
+    /// A relay has something to tell; whether the owner must know of it.
+    pub fn relay(&mut self, now: Instant, news: &relays::News) -> bool {
+        if let relays::News::Opened { port, peer, through } = *news
+            && let Some(place) = self.parts.places.with_port(port)
+        {
+            let Parts { associations, places, .. } = &mut self.parts;
+            associations.open(now, place, (peer, through), places);
+            self.settle(now);
+        }
+        self.parts.ways.note(news)
     }
 
     pub fn sip_figures(&self) -> SipFigures {

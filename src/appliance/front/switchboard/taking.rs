@@ -1,41 +1,56 @@
 //! A call that comes: whether it is taken, in which language, and what the caller is told if not.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
+use crate::appliance::ways::Wanted;
 use crate::base::{CallId, Private};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
 use crate::call::language::Known;
 use crate::call::{self, LocalMedia, Opening, Start};
 use crate::converse::people::WeekMinute;
+use crate::sdp::OfferedKeys;
 use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, Flow, LegId};
 
 impl Switchboard {
     /// Ports for the sound of a call whose signalling goes this way, and what is said of them.
+    /// `has_ice`: the peer's offer has ICE, or ours is to.
     pub(super) fn open_media(
         &mut self,
+        now: Instant,
         flow: Flow,
+        has_ice: bool,
     ) -> Result<(RtpSockets, LocalMedia), PortsExhausted> {
         let local = flow.local.ip();
         let any = match local {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        let sockets = self.parts.ports.bind(any)?;
+        let mut sockets = self.parts.ports.bind(any)?;
         let call::Towards { address, srtp, keys } = self.towards(flow);
+        let wanted = Wanted {
+            side: self.parts.accounts.ice_of(flow.peer.ip()),
+            described: address,
+            own: local,
+            is_likely: has_ice || keys == Some(OfferedKeys::Dtls),
+        };
+        let ice = self.parts.ways.of(now, wanted, &mut sockets);
+        // What is hidden stands in no other line either.
+        let hidden = ice.others.first().filter(|_| ice.is_hidden).map(|lent| lent.address);
+        let described = hidden.unwrap_or(SocketAddr::new(address, sockets.port()));
         let media = LocalMedia {
-            address,
-            port: sockets.port(),
+            address: described.ip(),
+            port: described.port(),
             id: self.parts.entropy.next_u32().into(),
             srtp,
             keys,
             fingerprint: Some(self.parts.associations.fingerprint().clone()),
-            ice: Default::default(),
+            ice,
             seed: Private::new(self.parts.entropy.seed()),
         };
         Ok((sockets, media))
@@ -75,10 +90,11 @@ impl Switchboard {
     ) -> Result<(), NotTaken> {
         let admission = &self.parts.admission;
         admission.admit(self.readiness, self.parts.places.taken())?;
-        let (sockets, media) = self.open_media(incoming.flow).map_err(|error| {
-            tracing::warn!(%error, "call refused");
-            self.parts.admission.no_ports()
-        })?;
+        let (sockets, media) =
+            self.open_media(now, incoming.flow, has_ice(&incoming)).map_err(|error| {
+                tracing::warn!(%error, "call refused");
+                self.parts.admission.no_ports()
+            })?;
         let is_ipv4 = incoming.flow.local.is_ipv4();
         let start = Start { now, unix_ms: unix_ms(), local: local_time() };
         let shelf = Arc::clone(&self.shelf);
@@ -97,6 +113,13 @@ impl Switchboard {
         self.admit();
         Ok(())
     }
+}
+
+/// Whether a caller's description knows ICE.
+fn has_ice(incoming: &sip::Incoming) -> bool {
+    let name = b"a=ice-ufrag:";
+    let told = |offer: &[u8]| offer.windows(name.len()).any(|part| part == name);
+    incoming.offer.as_deref().is_some_and(told)
 }
 
 /// Why a call was not taken.

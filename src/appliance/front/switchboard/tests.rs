@@ -56,6 +56,7 @@ impl Desk {
         let parts = Parts {
             sip: SipLine::new(UserAgent::new(sip::Settings::default(), entropy(1)), sockets),
             places: Places::new(rings.net),
+            ways: Ways::new(crate::base::handshake::IceSide::Full, None, false),
             associations: Associations::new(Identity::new().unwrap(), Entropy::new([3; 32])),
             ports: PortRange::new(ports..=ports + 19),
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
