@@ -60,6 +60,8 @@ pub(super) struct Place {
     /// A relay's address for it, and its doors: the peer, and the door.
     relay: Option<SocketAddr>,
     doors: Vec<(SocketAddr, SocketAddr)>,
+    /// Where others have reached it: what it answers leaves from there, as by the interface of its network.
+    reached: HashMap<SocketAddr, SocketAddr>,
 }
 
 pub(super) struct World {
@@ -135,6 +137,7 @@ impl World {
                 router: site.router.take(),
                 relay: site.has_relay.then(|| relay(end)),
                 doors: Vec::new(),
+                reached: HashMap::new(),
             }
         });
         let (flying, cut) = (Vec::new(), HashSet::new());
@@ -153,7 +156,7 @@ impl World {
         } else {
             match &mut place.router {
                 Some(router) => router.leave(to),
-                None => place.inside[0],
+                None => place.reached.get(&to).copied().unwrap_or(place.inside[0]),
             }
         };
         self.arrive(1 - end, from, to)
@@ -168,7 +171,7 @@ impl World {
         if self.cut.contains(&to) {
             return None;
         }
-        let place = &self.places[end];
+        let place = &mut self.places[end];
         if place.relay == Some(to) {
             let door = place.doors.iter().find(|(peer, _)| *peer == from)?;
             return Some((end, door.1));
@@ -177,6 +180,7 @@ impl World {
             Some(router) => router.lets_in(from, to),
             None => place.inside.contains(&to),
         };
+        place.reached.insert(from, to);
         is_there.then_some((end, from))
     }
 
