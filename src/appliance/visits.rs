@@ -16,9 +16,10 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::media_address::MediaAddress;
+use crate::base::handshake::Candidate;
 use crate::base::{CallId, Entropy, Private, Way};
 use crate::call::{self, Towards, Visit};
-use crate::sdp::{OfferedKeys, Srtp};
+use crate::sdp::{self, OfferedKeys, Srtp};
 use crate::sip::{self, LegId};
 use crate::webrtc::{self, AskId, Opening, Request, Response, Sessions};
 
@@ -35,6 +36,8 @@ pub enum VisitEvent {
     Incoming { leg: LegId, visit: Box<Visit> },
     /// Something has happened to a leg.
     Leg(sip::Event),
+    /// The peer may be found there, too.
+    Candidates { leg: LegId, candidates: Vec<Candidate> },
 }
 
 /// See the module.
@@ -104,6 +107,11 @@ impl Visits {
                     let visit = Box::new(self.visit(opening));
                     self.events.push_back(VisitEvent::Incoming { leg, visit });
                 }
+                webrtc::Output::Candidates { leg, values } => {
+                    let read = values.iter().filter_map(|value| sdp::candidate(value.reveal()));
+                    let candidates = read.collect();
+                    self.events.push_back(VisitEvent::Candidates { leg, candidates });
+                }
                 webrtc::Output::Event(event) => self.events.push_back(VisitEvent::Leg(event)),
                 webrtc::Output::Response { ask, response } => self.respond(ask, response),
             }
@@ -142,7 +150,7 @@ impl Visits {
 }
 
 /// Our address on the way to a peer: connecting a UDP socket sends nothing.
-fn local_towards(peer: IpAddr) -> IpAddr {
+pub fn local_towards(peer: IpAddr) -> IpAddr {
     let any = match peer {
         IpAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         IpAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),

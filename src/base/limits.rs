@@ -60,9 +60,11 @@ pub const SDP_FINGERPRINTS: usize = 8;
 pub const SDP_CREDENTIAL_BYTES: usize = 256;
 /// STUN and DTLS datagrams of one call that wait for the net thread: more than a tick brings of a
 /// handshake and of checks. Those of a flood beyond it are dropped.
-pub const HANDSHAKE_DATAGRAMS: usize = 16;
+pub const HANDSHAKE_DATAGRAMS: usize = 24;
 /// Of them for sources that are known already.
 pub const HANDSHAKE_DATAGRAMS_KNOWN: usize = 6;
+/// Of them for checks: who floods a port with hellos leaves room for a peer that is yet to show itself.
+pub const HANDSHAKE_DATAGRAMS_CHECKS: usize = 8;
 /// A handshake without the peer's certificate, or without an end, is given up after this long, and the
 /// call with it: nobody listens to silence for longer.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(12);
@@ -90,6 +92,29 @@ pub const HANDSHAKE_FRAGMENT_BYTES: usize = 64;
 pub const HANDSHAKE_MESSAGES: u16 = 16;
 /// Without a check of the peer's, a sign that keeps its path open, or authentic sound for this long nothing is sent any more (RFC 7675 section 5.1).
 pub const ICE_CONSENT: Duration = Duration::from_secs(30);
+/// Candidates of the peer's that are looked at: a browser with three networks and two relays has some fifteen.
+/// Each is sent five small datagrams at most, unless it answers.
+pub const ICE_CANDIDATES: usize = 20;
+/// Pairs of one component: those, what a relay of ours reaches of them, and what only the peer's checks tell.
+pub const ICE_PAIRS: usize = 48;
+/// Peer's addresses that a relay of ours sends to for one call.
+pub const ICE_DOORS: usize = 16;
+/// Between two checks (RFC 8445 section 14.2).
+pub const ICE_PACE: Duration = Duration::from_millis(50);
+/// A check that is not answered is sent again after this long, then twice as long (RFC 8445 section 14.3).
+pub const ICE_FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Times that one check is sent: with the waits between them longer than `HANDSHAKE_TIME`.
+pub const ICE_COPIES: u32 = 5;
+/// How often a way that works is checked again (RFC 7675 section 5.1), a fifth more or less.
+pub const ICE_CONSENT_EVERY: Duration = Duration::from_secs(5);
+/// Candidates of ours that are of this box: a laptop with containers has some five addresses.
+pub const ICE_HOSTS: usize = 8;
+/// Bytes of one message of a TURN server: a datagram of a call and the head around it.
+pub const TURN_MESSAGE_BYTES: usize = 2_048;
+/// Datagrams of one call that wait for the way to a TURN server: half a second of sound, more is too late.
+pub const TURN_WAITING: usize = 25;
+/// What leases have to tell the net thread: more than calls and their doors bring at once. They wait beyond it.
+pub const TURN_NEWS: usize = 256;
 /// Packets that the jitter buffer holds: 1.28 s at 20 ms.
 pub const JITTER_PACKETS: usize = 64;
 /// A peer's address may be learnt within this many packets (reliability rule: RTP bleed).

@@ -34,7 +34,7 @@ pub struct Text {
 
 impl Text {
     /// Starts with the session's lines.
-    pub fn begin(local: &Local, version: u64, bundle: Option<&str>, has_ice: bool) -> Self {
+    pub fn begin(local: &Local, version: u64, bundle: Option<&str>, is_lite: bool) -> Self {
         let mut text = Self { out: String::with_capacity(512), port: local.port };
         let address = match local.address {
             IpAddr::V4(address) => format!("IP4 {address}"),
@@ -48,7 +48,7 @@ impl Text {
         if let Some(mid) = bundle {
             text.line(format_args!("a=group:BUNDLE {mid}"));
         }
-        if has_ice {
+        if is_lite {
             text.line(format_args!("a=ice-lite"));
         }
         text

@@ -9,6 +9,7 @@
 pub mod appliance;
 pub mod baresip;
 pub mod chromium;
+pub mod coturn;
 pub mod counters;
 pub mod devtools;
 pub mod folder;

@@ -18,11 +18,13 @@ use super::lookups::{Lookup, lookups};
 use super::model_file::ModelFile;
 use super::people::{hold, people};
 use super::tls::{Tls, tls};
+use super::turn::{Turn, turn};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
 };
 use crate::appliance::media_address::Source;
+use crate::base::handshake::IceSide;
 use crate::base::{LanguageCode, limits};
 use crate::call::HoldSound;
 use crate::call::admission::WhenFull;
@@ -111,6 +113,8 @@ pub struct Media {
     pub address: Source,
     pub srtp: Srtp,
     pub keys: OfferedKeys,
+    pub ice: IceSide,
+    pub turn: Turn,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -349,8 +353,11 @@ fn media(file: &file::Media, check: &mut Check<'_>) -> Option<Media> {
     let address = check.take("media.address", &file.address, media_address(&file.address));
     let srtp = check.take("media.srtp", &file.srtp, file.srtp.as_str().try_into());
     let keys = check.take("media.keys", &file.keys, file.keys.as_str().try_into());
+    let ice = check.take("media.ice", &file.ice, file.ice.as_str().try_into());
+    let turn = turn(&file.turn, check);
     let (ports, codecs, ptime) = (ports?, codecs?, ptime?);
-    Some(Media { ports, codecs, ptime, address: address?, srtp: srtp?, keys: keys? })
+    let (address, srtp, keys, ice, turn) = (address?, srtp?, keys?, ice?, turn?);
+    Some(Media { ports, codecs, ptime, address, srtp, keys, ice, turn })
 }
 
 fn media_address(text: &str) -> Result<Source, Allowed> {

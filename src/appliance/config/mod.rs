@@ -20,6 +20,7 @@ mod model_file;
 mod parse;
 mod people;
 mod tls;
+mod turn;
 mod values;
 mod voices;
 
@@ -31,6 +32,7 @@ pub use llm::Llm;
 pub use lookups::Lookup;
 pub use model_file::{ModelFile, Shelved};
 pub use tls::{AccountTls, CertificateFiles};
+pub use turn::{Turn, TurnServer, TurnTransport};
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,
 };
