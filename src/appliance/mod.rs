@@ -34,3 +34,4 @@ mod stun;
 pub mod trust;
 pub mod visits;
 pub mod ways;
+pub mod webhooks;

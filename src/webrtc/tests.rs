@@ -14,6 +14,7 @@ struct Desk {
     sessions: Sessions,
     asks: u64,
     asked: Vec<LegId>,
+    candidates: usize,
     events: Vec<sip::Event>,
     responses: Vec<(AskId, Response)>,
 }
@@ -21,7 +22,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let sessions = Sessions::new(Entropy::new([5; 32]));
-        Self { sessions, asks: 0, asked: vec![], events: vec![], responses: vec![] }
+        Self { sessions, asks: 0, asked: vec![], candidates: 0, events: vec![], responses: vec![] }
     }
 
     fn input(&mut self, input: Input) {
@@ -29,6 +30,7 @@ impl Desk {
         while let Some(output) = self.sessions.poll_output() {
             match output {
                 Output::Asked { leg, .. } => self.asked.push(leg),
+                Output::Candidates { values, .. } => self.candidates += values.len(),
                 Output::Event(event) => self.events.push(event),
                 Output::Response { ask, response } => self.responses.push((ask, response)),
             }
@@ -207,6 +209,7 @@ fn candidates_are_taken_for_the_ice_session_that_there_is() {
     assert!(malformed(desk.fragment(&session, IfMatch::Unsaid, "hello")));
     let many = CANDIDATE.repeat(limits::WEBRTC_CANDIDATES);
     assert!(malformed(desk.fragment(&session, IfMatch::Unsaid, &many)), "two are there already");
+    assert_eq!(desk.candidates, 2);
     assert!(desk.events.is_empty());
     let nobody = SessionId::new("x");
     assert_eq!(desk.fragment(&nobody, IfMatch::Unsaid, end), refused(Refusal::NoSuchSession));

@@ -75,6 +75,7 @@ async function call() {
   } catch (error) {
     if (line) over(null);
     state("Ready");
+    byId("access").hidden = ![401, 403].includes(error.status);
     fault(error instanceof CallError ? error.message : `The call failed: ${error.message}`);
   } finally {
     byId("call").disabled = false;
@@ -181,6 +182,13 @@ byId("keypad").addEventListener("click", ({ currentTarget }) => {
 });
 addEventListener("keydown", ({ key, target }) => {
   if (line && KEYS.includes(key) && !["INPUT", "TEXTAREA"].includes(target.tagName)) line.press(key);
+});
+byId("access").addEventListener("submit", (event) => {
+  event.preventDefault();
+  // As long as this page is open, and only for it.
+  sessionStorage.setItem("token", byId("token").value);
+  byId("access").hidden = true;
+  call();
 });
 addEventListener("online", () => line?.restart());
 addEventListener("pagehide", () => line?.hangUp());

@@ -14,7 +14,9 @@ const LOST_MS = 2500;
 export class CallError extends Error {}
 
 async function ask(path, method, value) {
-  const request = { method, cache: "no-store", headers: {} };
+  const token = sessionStorage.getItem("token");
+  const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
+  const request = { method, cache: "no-store", headers };
   if (value) {
     request.headers["Content-Type"] = "application/json";
     request.body = JSON.stringify(value);
@@ -30,7 +32,7 @@ async function ask(path, method, value) {
   const body = await answer.json().catch(() => ({}));
   if (answer.ok) return body;
   const again = answer.headers.get("Retry-After");
-  const told = body.detail ?? body.error ?? `the box answers ${answer.status}`;
+  const told = body.detail ?? `the box answers ${answer.status}`;
   const error = new CallError(`The box does not take the call: ${told}.${again ? ` Try again in ${again} s.` : ""}`);
   error.status = answer.status;
   throw error;

@@ -108,7 +108,7 @@ fn what_is_no_offer_does_not_reach_the_calls() {
     ] {
         let told = asks(&mut page, &format!("POST /webrtc/offer\n{kind}"), body, None);
         assert_eq!(told.status, status, "{kind}: {}", told.body);
-        assert!(told.json()["error"].is_string());
+        assert!(told.json()["detail"].is_string());
     }
 }
 
@@ -124,7 +124,7 @@ fn a_refusal_says_what_it_is_and_when_to_come_again() {
     ] {
         let told = asks(&mut page, head, OFFER.as_bytes(), refused(refusal));
         assert_eq!(told.status, status);
-        assert!(told.json()["error"].as_str().unwrap().contains(words), "{}", told.body);
+        assert!(told.json()["detail"].as_str().unwrap().contains(words), "{}", told.body);
         let retry = again.map(|seconds: u32| format!("retry-after: {seconds}\r\n"));
         assert_eq!(told.head.contains("retry-after"), retry.is_some());
         assert!(retry.is_none_or(|line| told.head.contains(&line)), "{}", told.head);
