@@ -24,6 +24,7 @@
 //! | [`converse`] | playbook and conversation |
 //! | [`speak`] | text for speech, phrases, playout |
 //! | [`call`] | one call: joins all of the above |
+//! | [`websocket`] | a call whose sound comes by WebSocket (sans-IO) |
 //! | [`trunk`] | SIP accounts: when each registers; who may call, and whom we may call |
 //! | [`webrtc`] | a browser's way in: offer and answer by HTTP (sans-IO) |
 //! | [`speech`] | the engine process: Whisper, flite, espeak-ng |
@@ -56,3 +57,4 @@ pub mod store;
 pub mod trunk;
 pub mod web;
 pub mod webrtc;
+pub mod websocket;

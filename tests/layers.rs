@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// The arrows: a module and what it may import of ours besides itself. `call` and the shells
 /// stand in `ANYTHING`.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("base", &[]),
     ("association", &["base"]),
     ("codec", &["base"]),
@@ -22,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("listen", &["base", "codec"]),
     ("converse", &["base"]),
     ("speak", &["base"]),
+    ("websocket", &["base", "codec", "rtp", "call"]),
     ("webrtc", &["base", "sip"]),
     ("call", &["base", "codec", "sip", "sdp", "rtp", "listen", "converse", "speak"]),
 ];

@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod associations;
 pub mod audio;
+pub mod audio_legs;
 pub mod chance;
 pub mod config;
 pub mod credentials;

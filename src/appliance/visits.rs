@@ -15,13 +15,15 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::audio_legs::{Announced, AudioLegs, LegFigures, LegWish, NotAnnounced};
 use super::media_address::MediaAddress;
 use crate::base::handshake::Candidate;
 use crate::base::{CallId, Entropy, Private, Way};
-use crate::call::{self, Towards, Visit};
+use crate::call::{self, CallRecord, Towards, Visit};
 use crate::sdp::{self, OfferedKeys, Srtp};
 use crate::sip::{self, LegId};
 use crate::webrtc::{self, AskId, Opening, Request, Response, Sessions};
+use crate::websocket::Order;
 
 /// A host that nobody has (RFC 5737): the way there is the way out. For pages that hide their addresses; where
 /// their requests come from says nothing, for it may be a tunnel's end on this box.
@@ -45,6 +47,8 @@ pub enum VisitEvent {
 pub struct Visits {
     media_address: MediaAddress,
     webrtc: Sessions,
+    /// `None`: no calls by WebSocket.
+    audio: Option<AudioLegs>,
     next_ask: u64,
     asked: HashMap<AskId, oneshot::Sender<Response>>,
     events: VecDeque<VisitEvent>,
@@ -55,9 +59,46 @@ impl Visits {
         Self {
             media_address,
             webrtc: Sessions::new(entropy),
+            audio: None,
             next_ask: 1,
             asked: HashMap::new(),
             events: VecDeque::new(),
+        }
+    }
+
+    pub fn with_audio(self, audio: AudioLegs) -> Self {
+        Self { audio: Some(audio), ..self }
+    }
+
+    /// A call by WebSocket is to be expected, one of at most `most`.
+    ///
+    /// # Errors
+    /// Why none is.
+    pub fn announce(&mut self, order: Order, most: usize) -> Result<Announced, NotAnnounced> {
+        let audio = self.audio.as_mut().ok_or(NotAnnounced::Unavailable)?;
+        audio.announce(order, most)
+    }
+
+    /// A session by WebSocket wants something; drain [`Self::event`] afterwards.
+    pub fn wish(&mut self, wish: LegWish) {
+        self.audio.iter_mut().for_each(|audio| audio.wish(wish.clone()));
+    }
+
+    pub fn figures(&self) -> LegFigures {
+        self.audio.as_ref().map(AudioLegs::figures).unwrap_or_default()
+    }
+
+    /// What was on its way to the other end of this leg is not to be heard.
+    pub fn silenced(&mut self, leg: LegId) {
+        if let (Way::WebSocket, Some(audio)) = (leg.way(), &mut self.audio) {
+            audio.silenced(leg);
+        }
+    }
+
+    /// The record of this leg's call has changed.
+    pub fn recorded(&mut self, leg: LegId, record: &CallRecord) {
+        if let (Way::WebSocket, Some(audio)) = (leg.way(), &mut self.audio) {
+            audio.recorded(leg, record);
         }
     }
 
@@ -77,20 +118,23 @@ impl Visits {
                 self.webrtc.handle(webrtc::Input::Command(command));
                 self.drain_webrtc();
             }
-            // SIP's own user agent has it; nobody makes legs of the other.
-            Way::Sip | Way::WebSocket => {}
+            Way::WebSocket => self.audio.iter_mut().for_each(|audio| audio.command(&command)),
+            // SIP's own user agent has it.
+            Way::Sip => {}
         }
     }
 
     /// The call of this leg is taken.
     pub fn took(&mut self, leg: LegId, call: CallId) {
-        if leg.way() == Way::WebRtc {
-            self.webrtc.handle(webrtc::Input::Took { leg, call });
+        match (leg.way(), &mut self.audio) {
+            (Way::WebRtc, _) => self.webrtc.handle(webrtc::Input::Took { leg, call }),
+            (Way::WebSocket, Some(audio)) => audio.took(leg, call),
+            (Way::Sip | Way::WebSocket, _) => {}
         }
     }
 
     pub fn event(&mut self) -> Option<VisitEvent> {
-        self.events.pop_front()
+        self.events.pop_front().or_else(|| self.audio.as_mut()?.event())
     }
 
     /// When [`Self::timeout`] is due: no way that there is waits for a time.

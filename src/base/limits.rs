@@ -408,6 +408,42 @@ pub const WEBRTC_FRAGMENT_BYTES: usize = 16 * 1024;
 pub const WEBRTC_CANDIDATE_BYTES: usize = 512;
 /// Candidates of one ICE session: a machine with many addresses and two relays has some thirty.
 pub const WEBRTC_CANDIDATES: usize = 128;
+/// A call that is announced for a WebSocket and that nobody comes for is forgotten after this long.
+pub const AUDIO_START: Duration = Duration::from_secs(30);
+/// Who has come says `start` within this time.
+pub const AUDIO_GREETING: Duration = Duration::from_secs(10);
+/// A call whose WebSocket is lost waits for another one so long: its caller hears silence meanwhile.
+pub const AUDIO_RESUME: Duration = Duration::from_secs(10);
+/// A sign of life is asked for when none has come for so long...
+pub const AUDIO_PING: Duration = Duration::from_secs(3);
+/// ...and a WebSocket without one for so long is lost.
+pub const AUDIO_SILENT: Duration = Duration::from_secs(10);
+/// Bytes of one message of a WebSocket for sound: 2 s of 16 kHz.
+pub const AUDIO_MESSAGE_BYTES: usize = 64 * 1024;
+/// Frames of a client's sound that wait to be played: 20 s, a long answer that was rendered at once.
+pub const AUDIO_IN_FRAMES: usize = 1_000;
+/// Frames for a client that wait because it does not read: what is older than 1 s helps nobody.
+pub const AUDIO_OUT_FRAMES: usize = 50;
+/// Sound that may be on its way to a client without its having read it, in milliseconds: networks with a second
+/// of delay both ways are still served.
+pub const AUDIO_UNREAD_MS: u64 = 2_000;
+/// Text messages that wait for a client: who does not read so many is not there.
+pub const AUDIO_TEXTS: usize = 64;
+/// Marks that wait for their sound to be played, and bytes of a mark's name.
+pub const AUDIO_MARKS: usize = 64;
+pub const AUDIO_MARK_BYTES: usize = 128;
+/// Keys in one message; as many may wait to be sent.
+pub const AUDIO_DIGITS: usize = 32;
+/// Messages that break the protocol, before the WebSocket is closed.
+pub const AUDIO_FAULTS: u32 = 20;
+/// Characters of a call's foreign name, and of who calls whom.
+pub const AUDIO_NAME_BYTES: usize = 128;
+/// What a WebSocket has to tell the net thread, all calls together; beyond it the session waits.
+pub const AUDIO_EVENTS: usize = 64;
+/// What a call has to tell its WebSocket; one that takes none of it is not there.
+pub const AUDIO_NEWS: usize = 256;
+/// How long a WebSocket may take for its last message.
+pub const AUDIO_FAREWELL: Duration = Duration::from_secs(3);
 /// Requests that whoever asks may make at once, and then in a second: several pages and programs of one machine.
 pub const API_BURST: u32 = 200;
 pub const API_PER_SECOND: u32 = 100;

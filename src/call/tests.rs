@@ -267,7 +267,8 @@ impl Desk {
                 Output::GiveUpPerson => self.put_through = None,
                 Output::NotHandedOver => self.is_not_handed_over = true,
                 Output::PartnerWaits(waits) => self.partner_waits.push(waits),
-                Output::Message(_) | Output::Recorded | Output::Replied(_) => (),
+                Output::Message(_) | Output::Recorded | Output::Replied(_) | Output::Pressed(_) => {
+                }
                 Output::Timeout(at) => {
                     self.deadline = at;
                     return;

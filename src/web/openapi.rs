@@ -13,7 +13,7 @@ use super::access::Needs;
 use super::events::Written as Event;
 use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
-use super::{controlling, dialling, events, routes, tickets, webrtc};
+use super::{audio, controlling, dialling, events, routes, tickets, webphone, webrtc};
 
 const SCHEME: &str = "token";
 
@@ -50,6 +50,9 @@ const SCHEME: &str = "token";
         webrtc::change,
         webrtc::look,
         webrtc::close,
+        webphone::announce,
+        webphone::status,
+        audio::open,
         document,
     ),
     components(schemas(Event, Problem))

@@ -8,6 +8,7 @@
 //! | speech link | `appliance::engine`: the engine's child and socket |
 //! | relays | `appliance::relays`, where TURN servers are configured |
 //! | web | `web`: API and status page |
+//! | websocket | `appliance::audio_legs`: the sound of calls by WebSocket |
 //! | messages | `store::messages` |
 //! | flights | `store::flights`, where calls are recorded |
 //! | ledger | `store::ledger`, where calls may be made |
@@ -41,6 +42,7 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
+use super::audio_legs;
 use super::chance;
 use super::config::Config;
 use super::engine::link::Link;
@@ -112,6 +114,8 @@ pub fn run(
     standing.extend(unsafe_keys(config));
     standing.extend(interface::warnings(config));
     let (commander, commands) = mpsc_async::channel(limits::API_COMMANDS);
+    let (legs, wished, door) = audio_legs::start(entropy.fork())
+        .map_err(system("cannot start the thread for calls by WebSocket"))?;
     let web = web::Parts {
         listener: web,
         board: Arc::clone(&board),
@@ -120,6 +124,7 @@ pub fn run(
         hosts: config.web.hosts.clone(),
         entropy: entropy.fork(),
         ctrl_tcp,
+        door,
     };
     let _web = web::start(web).map_err(system("cannot start the web thread"))?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
@@ -139,7 +144,7 @@ pub fn run(
     let (ways, relays) = open_ways(config)?;
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
-        visits: Visits::new(media_address.clone(), entropy.fork()),
+        visits: Visits::new(media_address.clone(), entropy.fork()).with_audio(legs),
         places: Places::new(rings.net),
         associations: open_associations(&mut entropy)?,
         ports,
@@ -185,6 +190,7 @@ pub fn run(
         thoughts,
         looked_up,
         resolved,
+        wished,
         model,
         commands,
         ledger,

@@ -16,6 +16,7 @@ mod joining;
 mod redirecting;
 mod succeeding;
 mod taking;
+mod visiting;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -512,6 +513,9 @@ impl Switchboard {
                     let held = line.told.hold(&output);
                     let held = held.map(|news| Event::Call { news, record: line.shown() });
                     held.into_iter().for_each(|event| self.parts.board.tell(event));
+                    if matches!(output, call::Output::Silence(_)) {
+                        self.parts.visits.silenced(line.call.leg());
+                    }
                     self.parts.carry_out(now, (id, place), output);
                 }
                 // The media is over, and with it the talk.
@@ -520,6 +524,7 @@ impl Switchboard {
         }
         if has_changed {
             line.tell_one_way(id);
+            self.parts.visits.recorded(line.call.leg(), line.call.record());
             let record = self.parts.dialler.show(now, line.call.record().clone());
             self.parts.board.update_call(record);
         }

@@ -32,7 +32,7 @@ pub struct Summary {
     id: String,
     /// `inbound` or `outbound`.
     direction: &'static str,
-    /// By which it came or left: `sip`, `webrtc` or `websocket`.
+    /// `sip`, `webrtc` or `websocket`.
     way: &'static str,
     /// The number or address of the other end.
     peer: String,
@@ -272,12 +272,7 @@ impl Call {
             messages: shows_words.then(messages),
             rtp: Rtp::of(&record.rtp),
             partial: partial.map(Partial::of),
-            guards: record
-                .guards
-                .counts()
-                .map(|(guard, n)| (guard.name(), n))
-                .into_iter()
-                .collect(),
+            guards: record.guards.counts().map(|(guard, n)| (guard.name(), n)).collect(),
         }
     }
 }

@@ -59,15 +59,22 @@ impl Switchboard {
                 // Whoever asked may have gone.
                 let _ = told.send(outcome);
             }
-            Command::WebRtc { request, told } => {
-                self.parts.visits.ask_webrtc(request, told);
-                self.signals(now);
-            }
             Command::Control { call, wish, told } => {
                 let outcome = self.control(now, call, wish);
                 let _ = told.send(outcome);
             }
             Command::AnswerByHand(by_hand) => self.answers_by_hand = by_hand,
+            Command::Announce { order, told } => {
+                let outcome = self.announce(order);
+                let _ = told.send(outcome);
+            }
+            Command::AudioStatus { told } => {
+                let _ = told.send(self.audio_status());
+            }
+            Command::WebRtc { request, told } => {
+                self.parts.visits.ask_webrtc(request, told);
+                self.signals(now);
+            }
         }
         self.settle(now);
     }

@@ -9,7 +9,7 @@ use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
 use crate::appliance::visits::local_towards;
 use crate::appliance::ways::Wanted;
 use crate::base::handshake::IceSide;
-use crate::base::{CallId, Private, limits};
+use crate::base::{CallId, Private};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
 use crate::call::language::Known;
@@ -130,13 +130,9 @@ impl Switchboard {
         let way = incoming.way;
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let is_recorded = self.parts.flights.is_some();
-        let by_hand = self.answers_by_hand.then(|| call::Settings {
-            answer_after: limits::ANSWERED_BY_HAND,
-            ..self.parts.call.clone()
-        });
-        let settings = by_hand.as_ref().unwrap_or(&self.parts.call);
+        let settings = self.settings_of(way);
         let call =
-            Tracked::answer(settings, opening, is_recorded).map_err(NotTaken::Description)?;
+            Tracked::answer(&settings, opening, is_recorded).map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
         tracing::info!(call = %id, way = way.name(), "call taken");
