@@ -13,7 +13,7 @@ use super::access::Needs;
 use super::events::Written as Event;
 use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
-use super::{audio, controlling, dialling, events, ringcentral, routes, tickets, webphone};
+use super::{audio, controlling, dialling, events, ringcentral, routes, tickets, webphone, webrtc};
 
 const SCHEME: &str = "token";
 
@@ -43,6 +43,15 @@ const SCHEME: &str = "token";
         tickets::issue,
         ringcentral::event,
         ringcentral::control,
+        webrtc::page,
+        webrtc::style,
+        webrtc::script,
+        webrtc::line,
+        webrtc::offer,
+        webrtc::offer_again,
+        webrtc::change,
+        webrtc::look,
+        webrtc::close,
         webphone::announce,
         webphone::status,
         audio::open,
@@ -93,6 +102,7 @@ fn operation<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operati
         "get" => item.get.as_mut(),
         "post" => item.post.as_mut(),
         "delete" => item.delete.as_mut(),
+        "patch" => item.patch.as_mut(),
         _ => None,
     }
 }

@@ -22,6 +22,7 @@ use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
 use super::{
     audio, controlling, dialling, events, metrics, openapi, ringcentral, tickets, view, webphone,
+    webrtc,
 };
 use crate::appliance::audio_legs::Door;
 use crate::base::{CallId, limits};
@@ -67,6 +68,15 @@ pub(super) fn paths() -> Paths {
         .post("/api/tickets", READ, tickets::issue)
         .post("/webhooks/ringcentral", Nothing, ringcentral::event.layer(ringcentral::body_limit()))
         .post(ringcentral::CONTROL, Needs::Scope(Scope::Calls), ringcentral::control)
+        .get("/call", Nothing, webrtc::page)
+        .get("/call.css", Nothing, webrtc::style)
+        .get("/call.js", Nothing, webrtc::script)
+        .get("/line.js", Nothing, webrtc::line)
+        .post("/webrtc/offer", webrtc::NEEDS, webrtc::offer)
+        .post("/webrtc/{session}", webrtc::NEEDS, webrtc::offer_again)
+        .patch("/webrtc/{session}", webrtc::NEEDS, webrtc::change)
+        .get("/webrtc/{session}", webrtc::NEEDS, webrtc::look)
+        .delete("/webrtc/{session}", webrtc::NEEDS, webrtc::close)
         .post("/api/handle-webphone-call", Needs::Scope(Scope::Audio), webphone::announce)
         .get("/api/webphone/status", Needs::Scope(Scope::Audio), webphone::status)
         // The call's own token is asked for there.
@@ -119,7 +129,7 @@ pub(super) async fn script() -> Response {
     page_file("text/javascript", include_str!("page/page.js"))
 }
 
-fn page_file(kind: &'static str, text: &'static str) -> Response {
+pub(super) fn page_file(kind: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response()
 }
 

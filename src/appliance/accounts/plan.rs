@@ -6,6 +6,7 @@ use crate::appliance::config::{self, Config, Place};
 use crate::appliance::credentials;
 use crate::appliance::start_error::StartError;
 use crate::base::Private;
+use crate::base::handshake::IceSide;
 use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::digest::Credentials;
 use crate::sip::message::Uri;
@@ -39,6 +40,8 @@ pub struct Plan {
     pub srtp: Srtp,
     /// How calls to them bring keys; `None`: as all do.
     pub keys: Option<OfferedKeys>,
+    /// Our side of ICE with them; the same.
+    pub ice: Option<IceSide>,
     /// Where its requests go, the first to be tried first.
     pub places: Vec<Place>,
     pub dialect: Dialect,
@@ -130,6 +133,7 @@ fn with_password(account: &config::Account, srtp: Srtp, password: Option<Private
         instance: None,
         srtp: account.srtp.unwrap_or(srtp),
         keys: account.keys,
+        ice: account.ice,
         places,
         dialect: Dialect::Standard,
         pace: Pace::STANDARD,

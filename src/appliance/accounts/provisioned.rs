@@ -7,6 +7,7 @@ use super::outgoing::NoTrunk;
 use super::{Accounts, Held, Plan, Platform};
 use crate::appliance::config::{self, Place};
 use crate::appliance::sip_line::SipLine;
+use crate::base::handshake::IceSide;
 use crate::base::{Entropy, Private, limits};
 use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::digest::Credentials;
@@ -88,9 +89,10 @@ impl Plan {
 
     /// An account of RingCentral's before anything is known of it.
     pub(super) fn awaiting(section: usize, account: &config::RingCentral) -> Self {
-        let keys = match account.mode {
-            Mode::WebPhone => OfferedKeys::Dtls,
-            Mode::Device => OfferedKeys::Sdes,
+        // Its media servers are found by checks of ours, wherever the box is.
+        let (keys, ice) = match account.mode {
+            Mode::WebPhone => (OfferedKeys::Dtls, Some(IceSide::Full)),
+            Mode::Device => (OfferedKeys::Sdes, None),
         };
         let (dialect, pace, expires_s) = match account.mode {
             Mode::WebPhone => (Dialect::WebPhone, Pace::WEB_PHONE, 60),
@@ -112,6 +114,7 @@ impl Plan {
             instance: None,
             srtp: Srtp::Required,
             keys: Some(keys),
+            ice,
             places: Vec::new(),
             dialect,
             pace,

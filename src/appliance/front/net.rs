@@ -18,6 +18,7 @@ use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::notify;
+use crate::appliance::relays;
 use crate::appliance::ringcentral;
 use crate::appliance::rings;
 use crate::appliance::shutdown::Shutdown;
@@ -68,6 +69,8 @@ pub struct Sources {
     pub ledger: watch::Receiver<Written>,
     /// What a STUN server tells of our public address.
     pub public: watch::Receiver<Public>,
+    /// What relays tell; nothing comes where there is none.
+    pub relays: mpsc::Receiver<relays::News>,
     pub shutdown: Shutdown,
 }
 
@@ -144,6 +147,12 @@ impl Net {
                 Ok(()) = sources.public.changed() => {
                     self.switchboard.media_fault().iter().for_each(|text| tracing::warn!("{text}"));
                     self.show_health(sources.engine.as_ref());
+                }
+                Some(news) = sources.relays.recv() => {
+                    if self.switchboard.relay(now(), &news) {
+                        self.switchboard.relay_fault().iter().for_each(|text| tracing::warn!("{text}"));
+                        self.show_health(sources.engine.as_ref());
+                    }
                 }
                 Ok(()) = state.changed() => self.engine_changed(&mut state, sources.engine.as_ref())?,
                 () = sleep_until(self.switchboard.deadline()) => self.switchboard.timeout(now()),
@@ -284,6 +293,7 @@ impl Net {
             .chain(turn_fault(ready))
             .chain(model)
             .chain(self.switchboard.media_fault().map(str::to_owned))
+            .chain(self.switchboard.relay_fault().map(str::to_owned))
             .chain(self.accounts.iter().flat_map(AccountShown::faults))
             .collect();
         let health = match reasons.is_empty() {

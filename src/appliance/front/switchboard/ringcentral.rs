@@ -173,7 +173,7 @@ impl Switchboard {
         };
         let by_control = platform.answers_by_control;
         self.commands.push_back(sip::Command::Ring { leg, status: 180, sdp: None });
-        self.wish(&announced, &Wish::ReceiveConfirm);
+        self.tell_agent(&announced, &Wish::ReceiveConfirm);
         let waits = by_control
             && self.parts.accounts.has_events(announced.account)
             && !Announced::is_to_be_answered_at_once(&incoming);
@@ -203,10 +203,10 @@ impl Switchboard {
             Some(WhenFull::Forward(to)) => Wish::Forward(to.clone()),
             Some(WhenFull::Reply(text)) => Wish::Reply(text.clone()),
         };
-        self.wish(announced, &wish)
+        self.tell_agent(announced, &wish)
     }
 
-    fn wish(&mut self, announced: &Announced, wish: &Wish) -> bool {
+    fn tell_agent(&mut self, announced: &Announced, wish: &Wish) -> bool {
         let Announced { account, sip_call_id, message, .. } = announced;
         let whose = self.parts.accounts.authorization_id(*account);
         let Some((message, whose)) = message.as_ref().zip(whose) else { return false };
