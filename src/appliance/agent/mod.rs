@@ -1,0 +1,313 @@
+//! Connects calls with remote agents: a signed address over HTTPS, then a WebSocket, one for each call.
+//!
+//! ```text
+//!  Prepare ─▶ seconds set aside, on the disk ─▶ signed address ─┐
+//!  Connect ─────────────────────────────────────────────────────┴─▶ WebSocket ─▶ Opened … Ended ─▶ settled
+//! ```
+//!
+//! Each connection is a task of the net runtime. The address and the key never reach a log, and what is
+//! said goes to the call alone. Invariants: nothing is connected before `Connect`; no connection outlasts
+//! the seconds that were set aside for it; what was set aside is settled once.
+
+mod address;
+mod connection;
+mod control;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::appliance::llm::Address;
+use crate::appliance::llm::breaker::Breaker;
+use crate::appliance::llm::http::Server;
+use crate::appliance::trust::Roots;
+use crate::base::{CallId, Private, WorkId, limits};
+use crate::converse::agent::allowance::{Allowance, Limits};
+use crate::converse::agent::{Command, End, Event, Fault};
+use crate::store::ledger::LedgerFile;
+use connection::Wanted;
+use control::Control;
+
+/// Events that wait for the net thread, with a second of sound each at most.
+const EVENTS: usize = 64;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the provider's interface is.
+    pub server: Address,
+    /// The agent of calls whose playbook names none.
+    pub agent: String,
+    /// `None`: the agent is open to everybody, and connected without a signed address.
+    pub key: Option<Private<String>>,
+    pub roots: Roots,
+    pub limits: Limits,
+    pub patience: Patience,
+}
+
+/// How long is waited for an agent.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For an address, and for a connection.
+    pub connect: Duration,
+    /// Without a single message.
+    pub silence: Duration,
+    /// While it takes nothing.
+    pub stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: limits::AGENT_CONNECT,
+            silence: limits::AGENT_SILENCE,
+            stall: limits::AGENT_STALL,
+        }
+    }
+}
+
+/// Something of a connection, for the net thread.
+#[derive(Debug)]
+pub struct AgentEvent {
+    call: CallId,
+    work: WorkId,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Event(Event),
+    /// The task is over; the connection was open for so long.
+    Over { end: End, used: Duration },
+}
+
+/// What there is to show of agents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub used_today_s: u32,
+    pub per_day_s: u32,
+    /// The last that was wrong, until one works again.
+    pub fault: Option<Fault>,
+    /// Types that are not known here, and messages that cannot be read.
+    pub unknown: u64,
+    pub malformed: u64,
+}
+
+/// What the net thread holds of remote agents.
+#[derive(Debug)]
+pub struct Agents {
+    shared: Arc<Shared>,
+    limits: Limits,
+    open: HashMap<(CallId, WorkId), Open>,
+    /// Seconds that calls have used which are not over.
+    used: HashMap<CallId, u32>,
+    allowance: Allowance,
+    file: LedgerFile<Allowance>,
+    day: fn() -> i64,
+}
+
+#[derive(Debug)]
+struct Open {
+    control: Arc<Control>,
+    granted: u32,
+    /// The call wants nothing of it any more.
+    is_dropped: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    server: Server,
+    address: Address,
+    agent: String,
+    key: Option<Private<String>>,
+    roots: Roots,
+    breaker: Mutex<Breaker>,
+    patience: Patience,
+    figures: Mutex<Figures>,
+    changed: watch::Sender<()>,
+    events: mpsc::Sender<AgentEvent>,
+}
+
+impl Agents {
+    /// `kept`: the seconds that were used, and where they are written. To be used within the runtime that
+    /// the connections shall run in.
+    pub fn new(
+        settings: Settings,
+        kept: (Allowance, LedgerFile<Allowance>),
+        day: fn() -> i64,
+    ) -> (Self, mpsc::Receiver<AgentEvent>) {
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let Settings { server: address, agent, key, roots, limits, patience } = settings;
+        let (mut allowance, file) = kept;
+        let used_today_s = allowance.used(day());
+        let figures =
+            Figures { used_today_s, per_day_s: limits.per_day, ..Figures::default() };
+        let shared = Shared {
+            server: Server::new(address.clone(), None, roots.clone()),
+            address,
+            agent,
+            key,
+            roots,
+            breaker: Mutex::new(Breaker::default()),
+            patience,
+            figures: Mutex::new(figures),
+            changed: watch::channel(()).0,
+            events,
+        };
+        let (open, used) = (HashMap::new(), HashMap::new());
+        (Self { shared: Arc::new(shared), limits, open, used, allowance, file, day }, receiver)
+    }
+
+    /// Tells of each change of [`Self::figures`].
+    pub fn changed(&self) -> watch::Receiver<()> {
+        self.shared.changed.subscribe()
+    }
+
+    pub fn figures(&mut self) -> Figures {
+        let used_today_s = self.allowance.used((self.day)());
+        Figures { used_today_s, ..*lock(&self.shared.figures) }
+    }
+
+    pub fn ask(&mut self, call: CallId, work: WorkId, command: Command) {
+        match (command, self.open.get(&(call, work))) {
+            (Command::Prepare { agent }, _) => self.prepare(call, work, agent),
+            (_, None) => (),
+            (Command::Connect(initiation), Some(open)) => open.control.connect(*initiation),
+            (Command::Send(message), Some(open)) => open.control.send(message),
+            (Command::Read(reads), Some(open)) => open.control.read(reads),
+        }
+    }
+
+    fn prepare(&mut self, call: CallId, work: WorkId, agent: Option<String>) {
+        let left = self.limits.per_call.saturating_sub(self.used.get(&call).copied().unwrap_or(0));
+        let granted = match left {
+            0 => Err(Fault::CallSeconds),
+            left => {
+                let granted = self.allowance.reserve((self.day)(), self.limits, call, left);
+                granted.ok_or(Fault::DaySeconds)
+            }
+        };
+        let control = Arc::new(Control::default());
+        let written = granted.is_ok().then(|| self.file.write(&self.allowance)).flatten();
+        let granted_s = granted.unwrap_or(0);
+        let open = Open { control: Arc::clone(&control), granted: granted_s, is_dropped: false };
+        self.open.insert((call, work), open);
+        let wanted = Wanted {
+            call,
+            work,
+            agent,
+            control,
+            granted,
+            // Seconds that are less than the call may have are the day's last ones.
+            cap: if granted_s < left { Fault::DaySeconds } else { Fault::CallSeconds },
+            written: written.map(|number| (number, self.file.written())),
+        };
+        tokio::spawn(connection::run(Arc::clone(&self.shared), wanted));
+    }
+
+    /// Closes the connection. False if there is no such work.
+    pub fn cancel(&mut self, call: CallId, work: WorkId) -> bool {
+        match self.open.get_mut(&(call, work)) {
+            Some(open) => {
+                open.is_dropped = true;
+                open.control.close();
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub fn cancel_all(&mut self, call: CallId) {
+        for ((of, _), open) in &mut self.open {
+            if *of == call {
+                open.is_dropped = true;
+                open.control.close();
+            }
+        }
+        self.used.remove(&call);
+    }
+
+    /// What the event is to its call, if the call still wants it.
+    pub fn event(&mut self, event: AgentEvent) -> Option<(CallId, WorkId, Event)> {
+        let AgentEvent { call, work, what } = event;
+        match what {
+            What::Event(event) => {
+                let is_wanted = self.open.get(&(call, work)).is_some_and(|open| !open.is_dropped);
+                is_wanted.then_some((call, work, event))
+            }
+            What::Over { end, used } => {
+                let open = self.open.remove(&(call, work))?;
+                self.settle(call, open.granted, used);
+                (!open.is_dropped).then_some((call, work, Event::Ended(end)))
+            }
+        }
+    }
+
+    /// A second that was begun counts as one, and none beyond what was set aside: the connection was
+    /// closed by then.
+    fn settle(&mut self, call: CallId, granted: u32, used: Duration) {
+        let used = u32::try_from(used.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX).min(granted);
+        if granted > 0 {
+            self.allowance.settle((self.day)(), call, granted, used);
+            if self.file.write(&self.allowance).is_none() {
+                // What was set aside stays counted until the next time.
+                tracing::warn!(%call, "the agent's seconds are not written down: the disk is too slow");
+            }
+        }
+        if self.open.values().any(|open| !open.is_dropped) || used > 0 {
+            let sum = self.used.entry(call).or_default();
+            *sum = sum.saturating_add(used);
+        }
+        self.shared.tell();
+    }
+}
+
+impl Shared {
+    fn tell(&self) {
+        self.changed.send_replace(());
+    }
+
+    fn admits(&self) -> bool {
+        lock(&self.breaker).admits(Instant::now())
+    }
+
+    fn succeeded(&self) {
+        lock(&self.breaker).succeeded();
+        self.note(None);
+    }
+
+    fn failed(&self, fault: Fault) {
+        if fault.is_the_agents() {
+            lock(&self.breaker).failed(Instant::now(), fault.is_lasting());
+            self.note(Some(fault));
+        }
+    }
+
+    fn note(&self, fault: Option<Fault>) {
+        let before = std::mem::replace(&mut lock(&self.figures).fault, fault);
+        if before != fault {
+            self.tell();
+        }
+    }
+
+    fn count(&self, is_known: bool) {
+        let mut figures = lock(&self.figures);
+        match is_known {
+            true => figures.malformed += 1,
+            false => figures.unknown += 1,
+        }
+    }
+
+    async fn give(&self, call: CallId, work: WorkId, what: What) {
+        // The receiver lives as long as the program.
+        let _ = self.events.send(AgentEvent { call, work, what }).await;
+    }
+}
+
+/// No one panics while holding one of these locks, and what they hold is sound at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
