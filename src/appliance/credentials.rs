@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use crate::base::Private;
 
 /// The variables of the environment that hold secrets and have fixed names.
-const VARIABLES: [&str; 1] = [LLM_KEY];
+const VARIABLES: [&str; 2] = [LLM_KEY, AGENT_KEY];
 pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
+pub const AGENT_KEY: &str = "ATTENDANT_ELEVENLABS_KEY";
 
 /// The variables of lookups begin with this.
 const LOOKUP: &str = "ATTENDANT_LOOKUP_";

@@ -177,9 +177,8 @@ impl Floor {
         }
         let mut ids = WorkIds::default();
         let longest = settings.converse.max_duration;
-        let agent = manner.agent.then(|| {
-            Box::new(Remote::new(ids.allocate(), &tongue.playbook, longest))
-        });
+        let agent =
+            manner.agent.then(|| Box::new(Remote::new(ids.allocate(), &tongue.playbook, longest)));
         let mut floor = Self {
             phase: Phase::Waiting { is_held: false },
             hearing: Hearing::new(settings.listen.clone(), detection.languages()),

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{LanguageCode, Private, WorkId, serial};
-use crate::converse::{agent, llm};
 use crate::converse::lookup::{LookUp, LookedUp};
+use crate::converse::{agent, llm};
 use crate::listen::{DecodeWish, Recognition};
 
 /// From the call.

@@ -114,11 +114,7 @@ impl<L> Drop for LedgerFile<L> {
     }
 }
 
-fn write_all<L: Kept>(
-    path: &Path,
-    receiver: &Receiver<(u64, L)>,
-    told: &watch::Sender<Written>,
-) {
+fn write_all<L: Kept>(path: &Path, receiver: &Receiver<(u64, L)>, told: &watch::Sender<Written>) {
     for (mut number, mut ledger) in receiver {
         // The newest has all that those before it have.
         while let Ok(newer) = receiver.try_recv() {
@@ -224,6 +220,9 @@ mod tests {
         let number = file.write(&ledger).unwrap();
         written.wait_for(|written| written.number == number).await.unwrap();
         assert!(!written.borrow().is_kept);
-        assert!(matches!(LedgerFile::<Ledger>::open(&folder.file()), Err(LedgerError::Unwritable(_))));
+        assert!(matches!(
+            LedgerFile::<Ledger>::open(&folder.file()),
+            Err(LedgerError::Unwritable(_))
+        ));
     }
 }

@@ -37,6 +37,7 @@ struct DialBody {
     #[serde(default)]
     variables: Map<String, Value>,
     on_machine: Option<OnMachine>,
+    agent: Option<bool>,
 }
 
 /// 202 with the call's id once it is on its way; what becomes of it stands in its record.
@@ -105,7 +106,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn order(body: &[u8]) -> Result<DialOrder, String> {
     let body: DialBody = serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
-            "an object with phone_number and, if wanted, trunk, playbook, variables and on_machine (talk, leave-message or hang-up)".to_owned()
+            "an object with phone_number and, if wanted, trunk, playbook, variables, on_machine (talk, leave-message or hang-up) and agent (true or false)".to_owned()
         }
         _ => "the body is no JSON".to_owned(),
     })?;
@@ -120,6 +121,7 @@ fn order(body: &[u8]) -> Result<DialOrder, String> {
     Ok(DialOrder {
         phone_number: Private::new(body.phone_number),
         on_machine: body.on_machine,
+        agent: body.agent,
         trunk: body.trunk,
         playbook: body.playbook,
         variables: variables(body.variables)?,

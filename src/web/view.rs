@@ -5,12 +5,16 @@
 use serde_json::{Map, Value, json};
 
 use super::board::{AccountReport, AudioFigures, Board, Hearing};
+use crate::appliance::agent::Figures;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::Private;
 use crate::call::Mos;
 use crate::call::latency::Latency;
-use crate::call::record::{Attempt, CallRecord, Dialled, Direction, Progress, RtpReport, Turn};
+use crate::call::record::{
+    AgentRecord, Attempt, CallRecord, Dialled, Direction, Progress, RtpReport, Turn,
+};
 use crate::converse::Message;
+use crate::converse::agent::Fault;
 use crate::listen::PartialText;
 use crate::speech::protocol::VoiceReport;
 use crate::store::knowledge;
@@ -25,6 +29,7 @@ pub(super) fn health(board: &Board) -> Value {
         "engine": board.hearing().as_ref().map(engine),
         "audio": audio(&board.audio()),
         "knowledge": board.knowledge().as_ref().map(knowledge),
+        "agent": board.agent().as_ref().map(agent),
         "accounts": board.accounts().iter().map(account).collect::<Vec<_>>(),
         "version": env!("CARGO_PKG_VERSION"),
     })
@@ -47,6 +52,30 @@ fn knowledge(report: &knowledge::Report) -> Value {
         "files": report.files,
         "passages": report.passages,
         "left_out": left_out.collect::<Vec<_>>(),
+    })
+}
+
+/// Remote agents, all calls together.
+fn agent(figures: &Figures) -> Value {
+    json!({
+        "seconds_today": figures.used_today_s,
+        "max_seconds_per_day": figures.per_day_s,
+        "is_at_limit": figures.used_today_s >= figures.per_day_s,
+        "fault": figures.fault.map(Fault::name),
+    })
+}
+
+/// A remote agent's part in a call.
+fn agent_record(record: &AgentRecord) -> Value {
+    json!({
+        "state": record.state.name(),
+        "connected_after_ms": record.connected_after_ms,
+        "seconds": record.used_ms.div_ceil(1_000),
+        "used_ms": record.used_ms,
+        "conversation_id": record.conversation.reveal(),
+        "fault": record.fault.map(Fault::name),
+        "text": record.fault.map(|fault| fault.to_string()),
+        "dropped_ms": record.dropped_ms,
     })
 }
 
@@ -126,6 +155,7 @@ fn summary(record: &CallRecord) -> Value {
         "is_joined": record.is_joined,
         "turn_count": record.turns().len(),
         "ending": ending,
+        "agent": record.agent.as_ref().map(agent_record),
         "dialled": record.dialled.as_ref().map(|dialled| self::dialled(dialled, record.progress)),
     })
 }

@@ -39,6 +39,8 @@ pub struct Plan {
     pub srtp: Srtp,
     /// How calls to them bring keys; `None`: as all do.
     pub keys: Option<OfferedKeys>,
+    /// Whether a remote agent holds its calls; `None`: it does not say.
+    pub agent: Option<bool>,
     /// Where its requests go, the first to be tried first.
     pub places: Vec<Place>,
 }
@@ -99,6 +101,7 @@ fn with_password(account: &config::Account, srtp: Srtp, password: Option<Private
         instance: None,
         srtp: account.srtp.unwrap_or(srtp),
         keys: account.keys,
+        agent: account.agent,
         places,
     }
 }

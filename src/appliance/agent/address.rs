@@ -1,10 +1,10 @@
 //! Where an agent is: the signed address, and what it is taken apart into.
 
+use http_body_util::Full;
 use hyper::Request;
 use hyper::Uri;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
-use http_body_util::Full;
 use serde::Deserialize;
 
 use super::Shared;

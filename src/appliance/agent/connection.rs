@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
 use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -22,9 +22,7 @@ use super::address::Place;
 use super::control::{Control, Next};
 use super::{Shared, What};
 use crate::base::{CallId, Private, WorkId, limits};
-use crate::converse::agent::{
-    ClientMessage, End, Event, Fault, Initiation, ServerMessage, read,
-};
+use crate::converse::agent::{ClientMessage, End, Event, Fault, Initiation, ServerMessage, read};
 use crate::store::ledger::Written;
 
 /// What the provider's own clients say when they go.
@@ -171,8 +169,7 @@ async fn listen(shared: &Shared, wanted: &Wanted, stream: &mut SplitStream<Socke
     let mut told = None;
     loop {
         control.readable().await;
-        let patience =
-            if is_there { shared.patience.silence } else { shared.patience.connect };
+        let patience = if is_there { shared.patience.silence } else { shared.patience.connect };
         let message = match tokio::time::timeout(patience, stream.next()).await {
             Err(_) if is_there => return End::Failed(Fault::Silent),
             Err(_) => return End::Failed(Fault::Late),
@@ -279,4 +276,3 @@ async fn close(mut sink: SplitSink<Socket, Message>) {
     };
     let _ = tokio::time::timeout(limits::AGENT_CLOSE, goodbye).await;
 }
-

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::appliance::llm::Address;
 use crate::appliance::llm::breaker::Breaker;
@@ -29,6 +29,7 @@ use crate::base::{CallId, Private, WorkId, limits};
 use crate::converse::agent::allowance::{Allowance, Limits};
 use crate::converse::agent::{Command, End, Event, Fault};
 use crate::store::ledger::LedgerFile;
+pub use address::is_loopback;
 use connection::Wanted;
 use control::Control;
 
@@ -81,7 +82,10 @@ pub struct AgentEvent {
 enum What {
     Event(Event),
     /// The task is over; the connection was open for so long.
-    Over { end: End, used: Duration },
+    Over {
+        end: End,
+        used: Duration,
+    },
 }
 
 /// What there is to show of agents.
@@ -102,7 +106,7 @@ pub struct Agents {
     shared: Arc<Shared>,
     limits: Limits,
     open: HashMap<(CallId, WorkId), Open>,
-    /// Seconds that calls have used which are not over.
+    /// Seconds that each call has used with connections that are over, until the call is.
     used: HashMap<CallId, u32>,
     allowance: Allowance,
     file: LedgerFile<Allowance>,
@@ -127,7 +131,6 @@ struct Shared {
     breaker: Mutex<Breaker>,
     patience: Patience,
     figures: Mutex<Figures>,
-    changed: watch::Sender<()>,
     events: mpsc::Sender<AgentEvent>,
 }
 
@@ -143,8 +146,7 @@ impl Agents {
         let Settings { server: address, agent, key, roots, limits, patience } = settings;
         let (mut allowance, file) = kept;
         let used_today_s = allowance.used(day());
-        let figures =
-            Figures { used_today_s, per_day_s: limits.per_day, ..Figures::default() };
+        let figures = Figures { used_today_s, per_day_s: limits.per_day, ..Figures::default() };
         let shared = Shared {
             server: Server::new(address.clone(), None, roots.clone()),
             address,
@@ -154,16 +156,10 @@ impl Agents {
             breaker: Mutex::new(Breaker::default()),
             patience,
             figures: Mutex::new(figures),
-            changed: watch::channel(()).0,
             events,
         };
         let (open, used) = (HashMap::new(), HashMap::new());
         (Self { shared: Arc::new(shared), limits, open, used, allowance, file, day }, receiver)
-    }
-
-    /// Tells of each change of [`Self::figures`].
-    pub fn changed(&self) -> watch::Receiver<()> {
-        self.shared.changed.subscribe()
     }
 
     pub fn figures(&mut self) -> Figures {
@@ -182,7 +178,8 @@ impl Agents {
     }
 
     fn prepare(&mut self, call: CallId, work: WorkId, agent: Option<String>) {
-        let left = self.limits.per_call.saturating_sub(self.used.get(&call).copied().unwrap_or(0));
+        let used = *self.used.entry(call).or_default();
+        let left = self.limits.per_call.saturating_sub(used);
         let granted = match left {
             0 => Err(Fault::CallSeconds),
             left => {
@@ -257,19 +254,13 @@ impl Agents {
                 tracing::warn!(%call, "the agent's seconds are not written down: the disk is too slow");
             }
         }
-        if self.open.values().any(|open| !open.is_dropped) || used > 0 {
-            let sum = self.used.entry(call).or_default();
+        if let Some(sum) = self.used.get_mut(&call) {
             *sum = sum.saturating_add(used);
         }
-        self.shared.tell();
     }
 }
 
 impl Shared {
-    fn tell(&self) {
-        self.changed.send_replace(());
-    }
-
     fn admits(&self) -> bool {
         lock(&self.breaker).admits(Instant::now())
     }
@@ -287,10 +278,7 @@ impl Shared {
     }
 
     fn note(&self, fault: Option<Fault>) {
-        let before = std::mem::replace(&mut lock(&self.figures).fault, fault);
-        if before != fault {
-            self.tell();
-        }
+        lock(&self.figures).fault = fault;
     }
 
     fn count(&self, is_known: bool) {

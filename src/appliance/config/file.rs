@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::agent::AgentKeys;
 pub use super::dial::Dial;
 pub use super::listen::Listen;
 
@@ -27,6 +28,8 @@ pub struct File {
     pub inbound: Inbound,
     pub handover: Handover,
     pub dial: Dial,
+    /// A remote agent that holds calls in place of the playbook.
+    pub agent: AgentKeys,
     pub log: Log,
     /// The languages besides `speech.language`, and which calls are held in which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -452,6 +455,8 @@ pub struct Account {
     pub srtp: String,
     /// `media.keys` for calls that go to its servers. Empty: that.
     pub keys: String,
+    /// `on` or `off`: whether a remote agent holds its calls. Empty: as playbook and `[agent]` say.
+    pub agent: String,
     /// `sha256:` and the hash of the server's public key, which alone is believed then. Empty: authorities are.
     pub tls_pin: String,
     /// A certificate in PEM that the server is shown, and its key. Empty: none.
@@ -476,6 +481,7 @@ impl Default for Account {
             keep_alive_s: 25,
             srtp: String::new(),
             keys: String::new(),
+            agent: String::new(),
             tls_pin: String::new(),
             tls_certificate: String::new(),
             tls_key: String::new(),

@@ -7,6 +7,7 @@
 //! No file at all is a working configuration.
 
 mod accounts;
+mod agent;
 mod checked;
 mod cores;
 mod dial;
@@ -24,6 +25,7 @@ mod values;
 mod voices;
 
 pub use accounts::{Account, Inbound, Place};
+pub use agent::{Agent, AgentCalls};
 pub use checked::{Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use languages::Language;

@@ -9,15 +9,13 @@
 //! `floor::agent` is what joins it with the call.
 
 mod sound;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::record::AgentRecord;
 use crate::base::{Private, UtteranceId, WorkId, limits};
-use crate::converse::agent::{Fault, Initiation, Metadata, Tools};
+use crate::converse::agent::{Initiation, Metadata, Tools};
 use crate::converse::{Playbook, Variables};
 pub(super) use sound::{Downlink, Uplink};
 
@@ -62,7 +60,7 @@ pub(super) enum Stage {
     /// The call is not answered.
     Preparing,
     /// Nor will the agent be there when it is.
-    Failed(Fault),
+    Failed,
     Connecting,
     Talking(Box<Talk>),
     /// It has ended the call; what it has said is heard to its end.
@@ -205,7 +203,7 @@ impl Remote {
     pub(super) fn talk(&mut self) -> Option<&mut Talk> {
         match &mut self.stage {
             Stage::Talking(talk) | Stage::Leaving(talk) => Some(talk),
-            Stage::Preparing | Stage::Failed(_) | Stage::Connecting => None,
+            Stage::Preparing | Stage::Failed | Stage::Connecting => None,
         }
     }
 

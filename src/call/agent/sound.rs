@@ -87,10 +87,13 @@ impl Downlink {
         let samples: Vec<i16> = match self.format {
             Format::Ulaw => bytes.iter().map(|code| Law::Mu.decode(*code)).collect(),
             Format::Pcm(_) => {
-                let whole: Vec<u8> = self.half.take().into_iter().chain(bytes.iter().copied()).collect();
+                let whole: Vec<u8> =
+                    self.half.take().into_iter().chain(bytes.iter().copied()).collect();
                 let pairs = whole.chunks_exact(2);
                 self.half = pairs.remainder().first().copied();
-                pairs.filter_map(|pair| pair.first_chunk().copied().map(i16::from_le_bytes)).collect()
+                pairs
+                    .filter_map(|pair| pair.first_chunk().copied().map(i16::from_le_bytes))
+                    .collect()
             }
         };
         let samples = resampled(&mut self.resampler, samples);

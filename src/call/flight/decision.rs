@@ -13,9 +13,9 @@ use crate::call::media::Plan;
 use crate::call::record::{CallRecord, Turn};
 use crate::call::state::{Association, Output};
 use crate::call::work::Work;
-use crate::converse::{self, agent};
 use crate::converse::llm::{self, Chat};
 use crate::converse::people::Address;
+use crate::converse::{self, agent};
 use crate::sdp::without_keys;
 use crate::sip::{Command, ReferTo};
 

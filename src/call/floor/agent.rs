@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{Floor, FloorOutput, Phase, Timer};
 use crate::base::{Private, WorkId, limits};
-use crate::call::agent::{Remote, Stage, Talk};
+use crate::call::agent::{Stage, Talk};
 use crate::call::ending::Cause;
 use crate::call::media::HeardFrame;
 use crate::call::record::AgentState;
@@ -134,9 +134,8 @@ impl Floor {
     /// The caller is not heard: the agent gets silence, without which it knows no end of a turn.
     fn send_silence(&mut self, now: Instant) {
         self.timers.set(Timer::AgentSound, now + UNHEARD);
-        let samples = crate::base::pcm::ms_to_samples(
-            u64::try_from(UNHEARD.as_millis()).unwrap_or_default(),
-        );
+        let samples =
+            crate::base::pcm::ms_to_samples(u64::try_from(UNHEARD.as_millis()).unwrap_or_default());
         let silence = vec![0; samples];
         for frame in silence.chunks(crate::base::pcm::FRAME_SAMPLES) {
             self.send_sound(frame);
@@ -267,7 +266,7 @@ impl Floor {
         }
         if remote.since.is_none() {
             remote.record.fault = Some(fault);
-            remote.stage = Stage::Failed(fault);
+            remote.stage = Stage::Failed;
             return self.show_agent();
         }
         let why = if remote.was_heard { Why::Gone } else { Why::NotThere };
@@ -349,7 +348,9 @@ impl Floor {
             // What it has said may take longer than what is waited for.
             if !talk.down.is_empty() {
                 let rest = Duration::from_millis(talk.down.ms());
-                return self.timers.set(Timer::AgentQuiet, now + rest + limits::AGENT_ANSWERS_WITHIN);
+                return self
+                    .timers
+                    .set(Timer::AgentQuiet, now + rest + limits::AGENT_ANSWERS_WITHIN);
             }
             return self.agent_failed(now, Fault::Silent);
         }

@@ -61,7 +61,9 @@ pub enum Event {
         sound: Private<Vec<u8>>,
     },
     /// The caller has spoken over the agent: nothing up to this number is to be heard any more.
-    Interrupted { event_id: i64 },
+    Interrupted {
+        event_id: i64,
+    },
     /// What the agent takes the caller's words for.
     Heard {
         #[serde(with = "serial::revealed")]
@@ -90,5 +92,7 @@ fn as_base64<S: Serializer>(sound: &Private<Vec<u8>>, to: S) -> Result<S::Ok, S:
 
 fn of_base64<'de, D: Deserializer<'de>>(from: D) -> Result<Private<Vec<u8>>, D::Error> {
     let text = String::deserialize(from)?;
-    incoming::of_base64(&text).map(Private::new).ok_or_else(|| serde::de::Error::custom("no base64"))
+    incoming::of_base64(&text)
+        .map(Private::new)
+        .ok_or_else(|| serde::de::Error::custom("no base64"))
 }

@@ -70,8 +70,7 @@ impl Initiation {
         if let Some(prompt) = &self.prompt {
             agent.insert("prompt".to_owned(), json!({ "prompt": prompt }));
         }
-        for (name, value) in
-            [("first_message", &self.first_message), ("language", &self.language)]
+        for (name, value) in [("first_message", &self.first_message), ("language", &self.language)]
         {
             agent.extend(value.as_ref().map(|value| (name.to_owned(), json!(value))));
         }

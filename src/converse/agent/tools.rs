@@ -22,7 +22,10 @@ pub enum Effect {
     HangUp,
     Transfer(PersonId),
     /// The owner's system is asked; whether that may change something there.
-    LookUp { asked: LookUp, changes: bool },
+    LookUp {
+        asked: LookUp,
+        changes: bool,
+    },
 }
 
 /// The tools of one call.

@@ -41,7 +41,8 @@ pub fn agent(mut section: Section<'_>, faults: &mut Faults, context: &Context<'_
     if id.as_deref().is_some_and(|id| !is_id(id)) {
         s.fault(faults, "id", "must be letters, digits, - and _");
     }
-    let takes_over = s.value("takes_over").is_some().then(|| context.fixed(s, faults, "takes_over"));
+    let takes_over =
+        s.value("takes_over").is_some().then(|| context.fixed(s, faults, "takes_over"));
     let prompt = short(s, faults, "prompt", limits::LLM_INSTRUCTIONS_BYTES);
     let first_message = short(s, faults, "first_message", MESSAGE_CHARS);
     let voice = short(s, faults, "voice", ID_CHARS);
@@ -127,5 +128,6 @@ fn refuse_what_it_cannot(rule: &Rule, section: &Section<'_>, faults: &mut Faults
 
 fn filled(text: &str, context: &Context<'_>) -> String {
     let variables = context.variables.iter();
-    variables.fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    variables
+        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
 }

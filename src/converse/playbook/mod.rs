@@ -368,7 +368,8 @@ impl Playbook {
     /// What is said where a remote agent is lost in the middle of a call.
     pub fn takes_over(&self) -> Vec<String> {
         let own = self.agent.as_ref().and_then(|agent| agent.takes_over.clone());
-        let usual = || vec![self.prompts.engine.recognizer_lost.clone(), self.prompts.listen.clone()];
+        let usual =
+            || vec![self.prompts.engine.recognizer_lost.clone(), self.prompts.listen.clone()];
         own.map_or_else(usual, |own| vec![own])
     }
 

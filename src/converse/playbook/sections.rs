@@ -71,14 +71,8 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         root.fault(&mut faults, "intent", "is missing: at least one [[intent]]");
     }
     root.finish(&mut faults);
-    let fixed = collect_fixed(
-        &prompts,
-        &intents,
-        &fallback,
-        llm.as_ref(),
-        dial.as_ref(),
-        agent.as_ref(),
-    );
+    let fixed =
+        collect_fixed(&prompts, &intents, &fallback, llm.as_ref(), dial.as_ref(), agent.as_ref());
     let mut lexicon = context.lexicon;
     let mut phrases: Vec<_> = intents.iter_mut().map(|i| i.phrases.as_mut_slice()).collect();
     lexicon.weigh(&mut phrases);

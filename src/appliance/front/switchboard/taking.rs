@@ -9,7 +9,8 @@ use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
 use crate::base::{CallId, Private};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
-use crate::call::language::Known;
+use crate::call::language::{Known, Manner};
+use crate::call::record::Direction;
 use crate::call::{self, LocalMedia, Opening, Start};
 use crate::converse::people::WeekMinute;
 use crate::sip::message::{NameAddr, Uri};
@@ -56,6 +57,18 @@ impl Switchboard {
         (is_ipv4 == flow.local.is_ipv4()).then(|| self.towards(flow))
     }
 
+    /// Decides whether a remote agent holds a call.
+    pub(super) fn choose_agent(
+        &self,
+        manner: &mut Manner,
+        direction: Direction,
+        asked: Option<bool>,
+        account: Option<bool>,
+    ) {
+        let playbook = &self.parts.call.tongues.find(manner.language).playbook;
+        manner.agent = self.parts.agent_rule.holds(direction, asked, account, playbook);
+    }
+
     pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
         let id = CallId(self.next_call);
         self.next_call += 1;
@@ -82,7 +95,9 @@ impl Switchboard {
         let start = Start { now, unix_ms: unix_ms(), local: local_time() };
         let shelf = Arc::clone(&self.shelf);
         let choice = self.parts.languages.choose(&known(&incoming));
-        let manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let mut manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let account = self.parts.accounts.agent_of(incoming.flow.peer.ip());
+        self.choose_agent(&mut manner, Direction::Inbound, None, account);
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let is_recorded = self.parts.flights.is_some();
         let call = Tracked::answer(&self.parts.call, opening, is_recorded)

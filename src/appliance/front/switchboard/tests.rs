@@ -61,6 +61,7 @@ impl Desk {
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
             accounts,
             dialler,
+            agent_rule: AgentRule::default(),
             on_machine: OnMachine::Talk,
             board: Arc::default(),
             entropy: entropy(2),

@@ -116,6 +116,7 @@ fn plan() -> Plan {
         keys: None,
         expires_s: 300,
         keep_alive: Duration::ZERO,
+        agent: None,
         instance: None,
         places: Vec::new(),
     }
