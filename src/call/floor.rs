@@ -90,8 +90,9 @@ enum Timer {
     Key,
     /// A remote agent is not there.
     AgentThere,
-    /// The call has lasted for as long as it may.
+    /// The call has lasted for as long as it may, and will soon.
     AgentLength,
+    AgentWarning,
     /// It says nothing.
     AgentQuiet,
     /// The caller is not heard.
@@ -176,9 +177,9 @@ impl Floor {
             conversation = conversation.by_keys();
         }
         let mut ids = WorkIds::default();
-        let longest = settings.converse.max_duration;
-        let agent =
-            manner.agent.then(|| Box::new(Remote::new(ids.allocate(), &tongue.playbook, longest)));
+        let agent = manner
+            .agent
+            .then(|| Box::new(Remote::new(ids.allocate(), &tongue.playbook, &settings.converse)));
         let mut floor = Self {
             phase: Phase::Waiting { is_held: false },
             hearing: Hearing::new(settings.listen.clone(), detection.languages()),
@@ -362,6 +363,7 @@ impl Floor {
                 Timer::Key => self.key_is_up(now),
                 Timer::AgentThere
                 | Timer::AgentLength
+                | Timer::AgentWarning
                 | Timer::AgentQuiet
                 | Timer::AgentSound
                 | Timer::AgentKeys => self.agent_timeout(now, timer),

@@ -326,7 +326,7 @@ class Talk:
         for name, parameters in [
             ("open_the_door", {}),
             ("hang_up", {}),
-            ("take_message", {"text": 7}),
+            ("take_message", {"number": "5550100"}),
             ("take_message", {"text": "Please call back.", "number": "5550100"}),
         ]:
             call = {"tool_name": name, "tool_call_id": f"call_{name}", "parameters": parameters}

@@ -13,7 +13,7 @@ use super::wait;
 
 /// The key that it takes.
 pub const KEY: &str = "stand-in-key";
-pub const VOICE: &str = "Good morning, this is the remote agent, and not the box itself.";
+pub const VOICE: &str = "Good morning, this is the remote agent.";
 pub const ANSWER: &str = "I have stopped and listen to you.";
 
 /// The Python with the provider's client, which `make test-deps` installs.

@@ -231,6 +231,11 @@ impl Phone {
         self.mouth.lock().unwrap().extend(codes);
     }
 
+    /// Whether all that it was to say is said.
+    pub fn has_said(&self) -> bool {
+        self.mouth.lock().unwrap().is_empty()
+    }
+
     /// All that it has heard so far.
     pub fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()

@@ -20,8 +20,8 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::address::Place;
 use super::control::{Control, Next};
-use super::{Shared, What};
-use crate::base::{CallId, Private, WorkId, limits};
+use super::{Connection, Shared, What};
+use crate::base::{CallId, Private, limits};
 use crate::converse::agent::{ClientMessage, End, Event, Fault, Initiation, ServerMessage, read};
 use crate::store::ledger::Written;
 
@@ -39,7 +39,7 @@ type Socket = WebSocketStream<Box<dyn Stream>>;
 /// One connection that is wanted.
 pub(super) struct Wanted {
     pub(super) call: CallId,
-    pub(super) work: WorkId,
+    pub(super) connection: Connection,
     pub(super) agent: Option<String>,
     pub(super) control: Arc<Control>,
     /// Seconds that are set aside for it.
@@ -55,7 +55,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut wanted: Wanted) {
     let mut opened = None;
     let outcome = converse(&shared, &mut wanted, &mut opened).await;
     let used = opened.map_or(Duration::ZERO, |at: Instant| at.elapsed());
-    let Wanted { call, work, control, .. } = wanted;
+    let Wanted { call, connection, control, .. } = wanted;
     if let End::Failed(fault) = outcome {
         shared.failed(fault);
         tracing::warn!(%call, %fault, "no agent");
@@ -68,7 +68,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut wanted: Wanted) {
         let ms = u64::try_from(used.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(%call, ms, "the agent's connection is closed");
     }
-    shared.give(call, work, What::Over { end: outcome, used }).await;
+    shared.give(connection, What::Over { end: outcome, used }).await;
 }
 
 async fn converse(shared: &Shared, wanted: &mut Wanted, opened: &mut Option<Instant>) -> End {
@@ -93,7 +93,7 @@ async fn converse(shared: &Shared, wanted: &mut Wanted, opened: &mut Option<Inst
     };
     let begun = *opened.insert(Instant::now());
     tracing::info!(call = %wanted.call, "the agent's connection is open");
-    shared.give(wanted.call, wanted.work, What::Event(Event::Connected)).await;
+    shared.give(wanted.connection, What::Event(Event::Connected)).await;
     let until = begun + Duration::from_secs(granted.into());
     let (mut sink, mut stream) = socket.split();
     let end = tokio::select! {
@@ -163,8 +163,8 @@ async fn connect(shared: &Shared, place: &Place) -> Result<Socket, Fault> {
 
 /// What comes, until the end.
 async fn listen(shared: &Shared, wanted: &Wanted, stream: &mut SplitStream<Socket>) -> End {
-    let (call, work, control) = (wanted.call, wanted.work, &wanted.control);
-    let give = |event| shared.give(call, work, What::Event(event));
+    let control = &wanted.control;
+    let give = |event| shared.give(wanted.connection, What::Event(event));
     let mut is_there = false;
     let mut told = None;
     loop {

@@ -73,10 +73,13 @@ impl Default for Patience {
 /// Something of a connection, for the net thread.
 #[derive(Debug)]
 pub struct AgentEvent {
-    call: CallId,
-    work: WorkId,
+    connection: Connection,
     what: What,
 }
+
+/// One connection; calls that are dialled again number their work anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Connection(u64);
 
 #[derive(Debug)]
 enum What {
@@ -105,7 +108,8 @@ pub struct Figures {
 pub struct Agents {
     shared: Arc<Shared>,
     limits: Limits,
-    open: HashMap<(CallId, WorkId), Open>,
+    open: HashMap<Connection, Open>,
+    last: Connection,
     /// Seconds that each call has used with connections that are over, until the call is.
     used: HashMap<CallId, u32>,
     allowance: Allowance,
@@ -115,6 +119,8 @@ pub struct Agents {
 
 #[derive(Debug)]
 struct Open {
+    call: CallId,
+    work: WorkId,
     control: Arc<Control>,
     granted: u32,
     /// The call wants nothing of it any more.
@@ -159,7 +165,8 @@ impl Agents {
             events,
         };
         let (open, used) = (HashMap::new(), HashMap::new());
-        (Self { shared: Arc::new(shared), limits, open, used, allowance, file, day }, receiver)
+        let (shared, last) = (Arc::new(shared), Connection(0));
+        (Self { shared, limits, open, last, used, allowance, file, day }, receiver)
     }
 
     pub fn figures(&mut self) -> Figures {
@@ -168,13 +175,19 @@ impl Agents {
     }
 
     pub fn ask(&mut self, call: CallId, work: WorkId, command: Command) {
-        match (command, self.open.get(&(call, work))) {
+        match (command, self.wanted(call, work)) {
             (Command::Prepare { agent }, _) => self.prepare(call, work, agent),
             (_, None) => (),
             (Command::Connect(initiation), Some(open)) => open.control.connect(*initiation),
             (Command::Send(message), Some(open)) => open.control.send(message),
             (Command::Read(reads), Some(open)) => open.control.read(reads),
         }
+    }
+
+    /// The connection under this work that its call still wants.
+    fn wanted(&mut self, call: CallId, work: WorkId) -> Option<&mut Open> {
+        let is_it = |open: &&mut Open| open.call == call && open.work == work && !open.is_dropped;
+        self.open.values_mut().find(is_it)
     }
 
     fn prepare(&mut self, call: CallId, work: WorkId, agent: Option<String>) {
@@ -190,11 +203,18 @@ impl Agents {
         let control = Arc::new(Control::default());
         let written = granted.is_ok().then(|| self.file.write(&self.allowance)).flatten();
         let granted_s = granted.unwrap_or(0);
-        let open = Open { control: Arc::clone(&control), granted: granted_s, is_dropped: false };
-        self.open.insert((call, work), open);
-        let wanted = Wanted {
+        let open = Open {
             call,
             work,
+            control: Arc::clone(&control),
+            granted: granted_s,
+            is_dropped: false,
+        };
+        self.last = Connection(self.last.0 + 1);
+        self.open.insert(self.last, open);
+        let wanted = Wanted {
+            call,
+            connection: self.last,
             agent,
             control,
             granted,
@@ -207,7 +227,7 @@ impl Agents {
 
     /// Closes the connection. False if there is no such work.
     pub fn cancel(&mut self, call: CallId, work: WorkId) -> bool {
-        match self.open.get_mut(&(call, work)) {
+        match self.wanted(call, work) {
             Some(open) => {
                 open.is_dropped = true;
                 open.control.close();
@@ -218,29 +238,29 @@ impl Agents {
     }
 
     pub fn cancel_all(&mut self, call: CallId) {
-        for ((of, _), open) in &mut self.open {
-            if *of == call {
-                open.is_dropped = true;
-                open.control.close();
-            }
+        for open in self.open.values_mut().filter(|open| open.call == call) {
+            open.is_dropped = true;
+            open.control.close();
         }
         self.used.remove(&call);
     }
 
     /// What the event is to its call, if the call still wants it.
     pub fn event(&mut self, event: AgentEvent) -> Option<(CallId, WorkId, Event)> {
-        let AgentEvent { call, work, what } = event;
-        match what {
+        let AgentEvent { connection, what } = event;
+        let (open, event) = match what {
             What::Event(event) => {
-                let is_wanted = self.open.get(&(call, work)).is_some_and(|open| !open.is_dropped);
-                is_wanted.then_some((call, work, event))
+                let Open { call, work, is_dropped, .. } = self.open.get(&connection)?;
+                ((*call, *work, *is_dropped), event)
             }
             What::Over { end, used } => {
-                let open = self.open.remove(&(call, work))?;
-                self.settle(call, open.granted, used);
-                (!open.is_dropped).then_some((call, work, Event::Ended(end)))
+                let Open { call, work, granted, is_dropped, .. } = self.open.remove(&connection)?;
+                self.settle(call, granted, used);
+                ((call, work, is_dropped), Event::Ended(end))
             }
-        }
+        };
+        let (call, work, is_dropped) = open;
+        (!is_dropped).then_some((call, work, event))
     }
 
     /// A second that was begun counts as one, and none beyond what was set aside: the connection was
@@ -289,9 +309,9 @@ impl Shared {
         }
     }
 
-    async fn give(&self, call: CallId, work: WorkId, what: What) {
+    async fn give(&self, connection: Connection, what: What) {
         // The receiver lives as long as the program.
-        let _ = self.events.send(AgentEvent { call, work, what }).await;
+        let _ = self.events.send(AgentEvent { connection, what }).await;
     }
 }
 

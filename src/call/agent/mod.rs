@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::record::AgentRecord;
 use crate::base::{Private, UtteranceId, WorkId, limits};
 use crate::converse::agent::{Initiation, Metadata, Tools};
-use crate::converse::{Playbook, Variables};
+use crate::converse::{Playbook, Settings, Variables};
 pub(super) use sound::{Downlink, Uplink};
 
 /// Keys that wait to be told together.
@@ -32,8 +32,9 @@ pub(super) struct Remote {
     /// The agent that the playbook names.
     pub(super) agent: Option<String>,
     pub(super) initiation: Initiation,
-    /// The call's longest duration.
+    /// The call's longest duration, and how long before its end the agent is told.
     pub(super) longest: Duration,
+    pub(super) warning: Duration,
     /// When the caller could hear us.
     pub(super) since: Option<Instant>,
     pub(super) has_tried_again: bool,
@@ -159,7 +160,8 @@ impl Talk {
 }
 
 impl Remote {
-    pub(super) fn new(work: WorkId, playbook: &Arc<Playbook>, longest: Duration) -> Self {
+    pub(super) fn new(work: WorkId, playbook: &Arc<Playbook>, settings: &Settings) -> Self {
+        let (longest, warning) = (settings.max_duration, settings.length_warning);
         let own = playbook.agent().cloned().unwrap_or_default();
         let variables = own.variables.into_iter();
         let initiation = Initiation {
@@ -176,6 +178,7 @@ impl Remote {
             agent: own.id,
             initiation,
             longest,
+            warning: warning.min(longest / 4),
             since: None,
             has_tried_again: false,
             was_heard: false,

@@ -21,8 +21,9 @@ use crate::converse::llm::ToolRequest;
 use crate::converse::lookup::LookedUp;
 use crate::converse::{self, TakeOver, Why};
 
-/// Where nothing is heard of the caller for so long, silence is sent in its place.
-const UNHEARD: Duration = Duration::from_millis(200);
+/// Where nothing is heard of the caller for so long, silence is sent in its place. Longer than the net thread is
+/// ever late: what it hears then comes all the same.
+const UNHEARD: Duration = Duration::from_secs(1);
 /// Keys that follow each other within this time are told together.
 const KEY_PAUSE: Duration = Duration::from_millis(1_500);
 /// A goodbye that ends so long ago is whole.
@@ -62,9 +63,10 @@ impl Floor {
                 return false;
             }
         }
-        let longest = remote.longest;
+        let (longest, warning) = (remote.longest, remote.warning);
         self.begin_connecting(now);
         self.timers.set(Timer::AgentLength, now + longest);
+        self.timers.set(Timer::AgentWarning, now + (longest - warning));
         true
     }
 
@@ -306,6 +308,7 @@ impl Floor {
         for timer in [
             Timer::AgentThere,
             Timer::AgentLength,
+            Timer::AgentWarning,
             Timer::AgentQuiet,
             Timer::AgentSound,
             Timer::AgentKeys,
@@ -332,11 +335,22 @@ impl Floor {
         match timer {
             Timer::AgentThere => self.agent_failed(now, Fault::Late),
             Timer::AgentLength => self.take_over(now, Why::TimeIsOver, None),
+            Timer::AgentWarning => self.warn_agent(),
             Timer::AgentSound => self.send_silence(now),
             Timer::AgentKeys => self.tell_keys(),
             Timer::AgentQuiet => self.agent_is_quiet(now),
             Timer::Hearing | Timer::Conversation | Timer::Key => (),
         }
+    }
+
+    /// It tells the caller in its own words.
+    fn warn_agent(&mut self) {
+        let Some(remote) = &self.agent else { return };
+        let seconds = remote.warning.as_secs();
+        let text =
+            format!("This telephone call has to end in {seconds} seconds: say so, and goodbye.");
+        let message = ClientMessage::ContextualUpdate(Private::new(text));
+        self.command_agent(Command::Send(message));
     }
 
     /// It has said nothing for as long as it may, or its goodbye is over.

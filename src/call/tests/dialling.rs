@@ -458,7 +458,11 @@ fn a_remote_agent_is_connected_to_a_person_and_never_to_early_media_a_busy_tone_
     let mut desk = dial_as(SILENT, OnMachine::Talk, true);
     desk.provisional(183, Some(40_000));
     desk.nothing_is_connected();
-    assert_eq!((desk.agent.len(), desk.connects()), (1, 0), "its address is asked for, and that is all");
+    assert_eq!(
+        (desk.agent.len(), desk.connects()),
+        (1, 0),
+        "its address is asked for, and that is all"
+    );
     desk.sip(sip::Event::Refused { leg: LEG, status: 486, retry_after_s: None });
     assert_eq!((desk.state(), desk.connects()), ("ended", 0));
 

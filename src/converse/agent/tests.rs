@@ -16,7 +16,8 @@ fn private(text: &str) -> Private<String> {
 #[test]
 fn every_message_that_means_something_is_read() {
     let audio = json!({"audio_base_64": "AAEC", "event_id": 7, "alignment": {"chars": ["a"]}});
-    let tool = json!({"tool_name": "t", "tool_call_id": "c", "parameters": {"a": 1}, "event_id": 3});
+    let tool =
+        json!({"tool_name": "t", "tool_call_id": "c", "parameters": {"a": 1}, "event_id": 3});
     let response = |text: &str| json!({"agent_response": text, "event_id": 1});
     let cases = [
         (
@@ -129,7 +130,8 @@ fn what_we_send_is_what_the_provider_reads() {
         text(result),
         json!({"type": "client_tool_result", "tool_call_id": "c", "result": "no", "is_error": true})
     );
-    let read = |initiation: Initiation| serde_json::from_str::<Value>(&initiation.to_text()).unwrap();
+    let read =
+        |initiation: Initiation| serde_json::from_str::<Value>(&initiation.to_text()).unwrap();
     let plain = read(Initiation::default());
     assert_eq!(plain["type"], "conversation_initiation_client_data");
     assert!(plain.get("conversation_config_override").is_none(), "what is not set is left out");
@@ -213,7 +215,10 @@ fn a_playbook_says_what_an_agent_is_told_and_every_fault_of_that() {
         ("prompt = \"\"", "agent.prompt"),
         ("[agent.variables]\nsystem__caller_id = \"1\"", "agent.variables.system__caller_id"),
         ("[[agent.tool]]\nname = \"remember\"", "agent.tool.remember"),
-        ("[[agent.tool]]\nname = \"hang_up\"\nconfirm = \"Shall I?\"", "agent.tool.hang_up.confirm"),
+        (
+            "[[agent.tool]]\nname = \"hang_up\"\nconfirm = \"Shall I?\"",
+            "agent.tool.hang_up.confirm",
+        ),
         ("unknown = 1", "agent.unknown"),
     ] {
         let error = playbook(keys).unwrap_err().to_string();

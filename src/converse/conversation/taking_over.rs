@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Conversation, Phase};
+use super::{Conversation, Phase, Timer};
 use crate::converse::alphabet::{Output, Purpose, TakeOver, Why};
 
 impl Conversation {
@@ -14,7 +14,10 @@ impl Conversation {
         self.outputs.push_back(Output::Expect(self.awaited));
         match over.why {
             Why::NotThere => self.greet(now),
-            Why::TimeIsOver => self.expire(now),
+            Why::TimeIsOver => {
+                self.timers.cancel(Timer::LengthWarning);
+                self.expire(now);
+            }
             Why::Gone => {
                 let parts = self.playbook.takes_over();
                 self.dialogue.said(&parts);
