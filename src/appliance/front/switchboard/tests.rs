@@ -4,6 +4,7 @@
 mod dialling;
 mod succeeding;
 
+use crate::appliance::front::agents::AgentRule;
 use std::net::SocketAddr;
 use std::time::Duration;
 

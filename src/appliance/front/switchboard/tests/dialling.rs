@@ -58,6 +58,7 @@ impl Office {
             playbook: None,
             variables: Vec::new(),
             on_machine: None,
+            agent: None,
         };
         self.desk.switchboard.command(self.desk.now, Command::Dial { order, told });
         asked
