@@ -171,6 +171,7 @@ impl Side {
                 | Output::ApplyMedia(_)
                 | Output::StopMedia
                 | Output::SendDigits(_)
+                | Output::Pressed(_)
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted

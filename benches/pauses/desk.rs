@@ -239,6 +239,7 @@ impl Desk {
                 | Output::ApplyMedia(_)
                 | Output::StopMedia
                 | Output::SendDigits(_)
+                | Output::Pressed(_)
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted

@@ -32,3 +32,4 @@ pub mod sip_socket;
 pub mod start_error;
 mod stun;
 pub mod trust;
+pub mod webhooks;

@@ -405,3 +405,47 @@ pub const KNOWLEDGE_FILE_BYTES: u64 = 256 * 1024;
 pub const KNOWLEDGE_BYTES: u64 = 8 * 1024 * 1024;
 /// Characters that a model is told of what was found: about 400 tokens.
 pub const KNOWLEDGE_CHARS: usize = 1_600;
+/// Requests that whoever asks may make at once, and then in a second: several pages and programs of one machine.
+pub const API_BURST: u32 = 200;
+pub const API_PER_SECOND: u32 = 100;
+/// Wrong tokens that an address may show at once, and then in a second: somebody who has mistyped, not who guesses.
+pub const API_REFUSED_BURST: u32 = 10;
+pub const API_REFUSED_PER_SECOND: u32 = 1;
+/// Addresses and tokens whose requests are counted.
+pub const API_SOURCES: usize = 1_024;
+/// Tickets that are out: each page needs one for a moment.
+pub const API_TICKETS: usize = 256;
+/// A request is answered within this time: the net thread's answer with all that is before it.
+pub const API_REQUEST_TIME: Duration = Duration::from_secs(30);
+/// Tokens that the owner gives out, and pages of one.
+pub const TOKENS: usize = 32;
+pub const TOKEN_ORIGINS: usize = 16;
+/// Events that are kept for who comes back: some minutes of a busy box.
+pub const EVENTS_KEPT: usize = 1_000;
+/// Events that a listener may be behind before it misses some. A partial text is one.
+pub const EVENTS_COMING: usize = 512;
+/// Who listens to events at once; each has one of `WEB_CONNECTIONS`.
+pub const EVENTS_LISTENERS: usize = 32;
+/// What a listener may send over its WebSocket: nothing of it is read.
+pub const EVENTS_MESSAGE_BYTES: usize = 1_024;
+/// Keys that are pressed by one request.
+pub const PRESSED_KEYS: usize = 32;
+/// Characters of a number or URI that a call is transferred to.
+pub const TRANSFER_CHARS: usize = 256;
+/// A call that is to be answered by hand is answered by itself after this time: no caller waits for ever.
+pub const ANSWERED_BY_HAND: Duration = Duration::from_secs(120);
+/// A command of ctrl_tcp as JSON: baresip takes 1023 bytes of the command itself.
+pub const CTRL_TCP_BYTES: usize = 8 * 1024;
+/// Who is connected to ctrl_tcp at once; baresip itself has one.
+pub const CTRL_TCP_CLIENTS: usize = 8;
+/// Requests with an Idempotency-Key that are remembered, and for how long: a program that retries does so within it.
+pub const IDEMPOTENCY_KEYS: usize = 4_096;
+pub const IDEMPOTENCY_TIME: Duration = Duration::from_secs(24 * 3_600);
+/// Webhooks of the owner's.
+pub const WEBHOOKS: usize = 16;
+/// Deliveries that wait for one webhook; what comes beyond that pushes out the oldest.
+pub const WEBHOOK_QUEUE: usize = 1_000;
+/// A webhook answers within this time, and nobody reads more of its answer.
+pub const WEBHOOK_TIME: Duration = Duration::from_secs(15);
+/// A delivery as it is kept on the disk: an event with a message.
+pub const WEBHOOK_FILE_BYTES: u64 = 256 * 1024;

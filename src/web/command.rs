@@ -5,14 +5,28 @@
 use tokio::sync::oneshot;
 
 use crate::base::{CallId, Private};
+use crate::call::Wish;
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
 
 /// A request.
 #[derive(Debug)]
 pub enum Command {
-    Dial { order: DialOrder, told: oneshot::Sender<Result<Placed, NotPlaced>> },
-    HangUp { call: CallId, told: oneshot::Sender<HungUp> },
+    Dial {
+        order: DialOrder,
+        told: oneshot::Sender<Result<Placed, NotPlaced>>,
+    },
+    HangUp {
+        call: CallId,
+        told: oneshot::Sender<HungUp>,
+    },
+    Control {
+        call: CallId,
+        wish: Control,
+        told: oneshot::Sender<Controlled>,
+    },
+    /// Whether calls that come ring until they are answered by a `Control`.
+    AnswerByHand(bool),
 }
 
 /// A call that is to be made. Nothing in it has been looked at but its length.
@@ -28,6 +42,27 @@ pub struct DialOrder {
     pub on_machine: Option<OnMachine>,
     /// Whether a remote agent holds it; `None`: as account, playbook and configuration say.
     pub agent: Option<bool>,
+}
+
+/// What is wanted of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    Wish(Wish),
+    /// To have the other end call this number, as people write it, or this SIP URI.
+    Transfer(Private<String>),
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Controlled {
+    /// It is being done.
+    Done,
+    /// There is no such call that has not ended.
+    NotUp,
+    /// The call is not at a point at which it can be done.
+    NotNow,
+    /// Why nobody can be called there.
+    NotThere(NotPlaced),
 }
 
 /// A call that is under way.

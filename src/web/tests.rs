@@ -7,10 +7,10 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{
-    AccountReport, AudioFigures, Board, Command, Health, Hearing, HungUp, NotPlaced, Placed,
-    WebThread, bind, start,
+    Access, AccountReport, AudioFigures, Board, Command, Health, Hearing, HungUp, NotPlaced, Parts,
+    Placed, WebThread, bind, start,
 };
-use crate::base::{CallId, Private};
+use crate::base::{CallId, Entropy, Private};
 use crate::call::Mos;
 use crate::call::ending::Cause;
 use crate::call::latency::Latency;
@@ -28,11 +28,23 @@ struct Page {
 
 impl Page {
     fn open() -> Self {
+        Self::with(Access::default())
+    }
+
+    fn with(access: Access) -> Self {
         let board = Arc::new(Board::default());
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let (commander, commands) = mpsc::channel(1);
-        let web = start(listener, Arc::clone(&board), commander).unwrap();
-        Self { board, web, commands }
+        let web = start(Parts {
+            listener,
+            board: Arc::clone(&board),
+            commands: commander,
+            access,
+            hosts: vec!["desk.example.net".to_owned()],
+            entropy: Entropy::new([7; 32]),
+            ctrl_tcp: None,
+        });
+        Self { board, web: web.unwrap(), commands }
     }
 
     fn send(&self, request: &str) -> (u16, String, String) {
@@ -241,14 +253,14 @@ fn errors_are_json() {
     {
         let (answered, body) = page.ask(path);
         assert_eq!(answered, status, "{path}");
-        assert!(body["error"].is_string(), "{path}: {body}");
+        assert!(body["detail"].is_string(), "{path}: {body}");
     }
     let host = page.web.address();
     let (status, _, body) = page.send(&format!(
         "POST /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     ));
     assert_eq!(status, 405);
-    assert!(body.contains("error"), "{body}");
+    assert!(body.contains("/problems/method-not-allowed"), "{body}");
 }
 
 #[test]
@@ -260,6 +272,7 @@ fn a_name_that_was_rebound_to_us_is_refused() {
         (format!("Host: [::1]:{port}\r\n"), 200),
         ("Host: LOCALHOST\r\n".to_owned(), 200),
         ("Host: 192.0.2.7\r\n".to_owned(), 200),
+        ("Host: desk.example.net\r\n".to_owned(), 200),
         (format!("Host: evil.example:{port}\r\n"), 421),
         ("Host: localhost.evil.example\r\n".to_owned(), 421),
         ("Host: localhost\r\nHost: evil.example\r\n".to_owned(), 421),
@@ -388,7 +401,7 @@ fn a_body_that_makes_no_sense_is_refused_before_anybody_is_asked() {
     ] {
         let (status, _, answer) = page.send(&post(headers, &body).replace("HOST", &host));
         assert_eq!(status, expected, "{headers}{body:.80}: {answer}");
-        assert!(answer.contains("error"), "{answer}");
+        assert!(answer.contains("/problems/"), "{answer}");
         assert!(!answer.contains("xxx"), "what was sent is not told: {answer}");
     }
 }

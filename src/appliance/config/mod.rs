@@ -21,11 +21,14 @@ mod model_file;
 mod parse;
 mod people;
 mod tls;
+mod tokens;
 mod values;
 mod voices;
+mod webhooks;
 
 pub use accounts::{Account, Inbound, Place};
 pub use agent::{Agent, AgentCalls};
+pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use checked::{Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use languages::Language;
@@ -33,10 +36,12 @@ pub use llm::Llm;
 pub use lookups::Lookup;
 pub use model_file::{ModelFile, Shelved};
 pub use tls::{AccountTls, CertificateFiles};
+pub use tokens::Token;
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,
 };
 pub use voices::NeuralVoice;
+pub use webhooks::Webhook;
 
 use std::path::Path;
 

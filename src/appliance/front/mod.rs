@@ -16,6 +16,7 @@
 mod agents;
 mod dialler;
 mod errands;
+mod interface;
 mod net;
 mod rendering;
 mod settings;
@@ -91,8 +92,10 @@ pub fn run(
     check_ports(config, &mut ports)?;
     settings::check_model(config)?;
     let plans = accounts(config)?;
+    let access = interface::access(config)?;
     let web = web::bind(config.web.listen)
         .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
+    let ctrl_tcp = interface::ctrl_tcp(config)?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
     let (messages, flights) = (open_messages(paths)?, open_flights(config, paths)?);
@@ -105,9 +108,19 @@ pub fn run(
     let wake = listening(&runtime, rings.wake)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
     standing.extend(unsafe_keys(config));
+    standing.extend(interface::warnings(config));
     let (commander, commands) = mpsc_async::channel(limits::API_COMMANDS);
-    let _web = web::start(web, Arc::clone(&board), commander)
-        .map_err(system("cannot start the web thread"))?;
+    let web = web::Parts {
+        listener: web,
+        board: Arc::clone(&board),
+        commands: commander,
+        access,
+        hosts: config.web.hosts.clone(),
+        entropy: entropy.fork(),
+        ctrl_tcp,
+    };
+    let _web = web::start(web).map_err(system("cannot start the web thread"))?;
+    let _webhooks = interface::webhooks(config, paths, &board)?;
     let (engine, answers) = start_engine(config, config_path, paths)?;
 
     let speakers = settings::speakers(config, &call.tongues);

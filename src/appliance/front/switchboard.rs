@@ -10,6 +10,7 @@
 //! machines are drained and `deadline` is theirs.
 
 mod accounts;
+mod controlling;
 mod dialling;
 mod joining;
 mod redirecting;
@@ -47,7 +48,7 @@ use crate::listen::answered::OnMachine;
 use crate::sip::{self, LegId};
 use crate::store::flights::FlightLog;
 use crate::trunk::Referrals;
-use crate::web::{Board, SipFigures};
+use crate::web::{Board, Event, SipFigures};
 use joining::{JOINED_FRAMES, Partner};
 use redirecting::Redirection;
 
@@ -111,6 +112,7 @@ impl Parts {
             | call::Output::NotHandedOver
             | call::Output::PartnerWaits(_)
             | call::Output::Message(_)
+            | call::Output::Pressed(_)
             | call::Output::Recorded
             | call::Output::Replied(_)
             | call::Output::Timeout(_) => (),
@@ -148,6 +150,8 @@ struct Line {
     redirection: Redirection,
     /// How often the other end has wanted somebody else called.
     referrals: u32,
+    /// What was told of it that its record does not show.
+    told: controlling::Told,
 }
 
 impl Line {
@@ -162,7 +166,12 @@ impl Line {
             invite: None,
             redirection: Redirection::default(),
             referrals: 0,
+            told: controlling::Told::default(),
         }
+    }
+
+    fn shown(&self) -> Arc<CallRecord> {
+        Arc::new(self.call.record().clone())
     }
 
     /// Says once that one side hears nothing, without an address.
@@ -196,6 +205,8 @@ pub struct Switchboard {
     /// Commands of calls that the user agent has yet to get.
     commands: VecDeque<sip::Command>,
     messages: Vec<(CallId, Message)>,
+    /// Calls that come ring until somebody answers them by the interface.
+    answers_by_hand: bool,
 }
 
 impl std::fmt::Debug for Switchboard {
@@ -216,6 +227,7 @@ impl Switchboard {
             next_call: 1,
             commands: VecDeque::new(),
             messages: Vec::new(),
+            answers_by_hand: false,
         };
         switchboard.commands.push_back(switchboard.parts.accounts.open());
         switchboard.admit();
@@ -433,7 +445,11 @@ impl Switchboard {
         let Some(line) = self.lines.get_mut(&id) else { return };
         loop {
             match (line.call.poll_output(), line.place) {
-                (call::Output::Sip(command), _) => self.commands.push_back(command),
+                (call::Output::Sip(command), _) => {
+                    let transfer = controlling::begun(id, &command);
+                    transfer.into_iter().for_each(|event| self.parts.board.tell(event));
+                    self.commands.push_back(command);
+                }
                 (call::Output::Invite { leg, sdp }, _) => {
                     let invite = line.invite.take().map(|mut invite| {
                         invite.sdp = Some(sdp);
@@ -452,11 +468,19 @@ impl Switchboard {
                     _,
                 ) => pairing.push(output),
                 (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),
+                (call::Output::Pressed(key), _) => {
+                    self.parts.board.tell(Event::Key { call: id, key })
+                }
                 (call::Output::Timeout(at), _) => {
                     line.deadline = at;
                     break;
                 }
-                (output, Some(place)) => self.parts.carry_out(now, (id, place), output),
+                (output, Some(place)) => {
+                    let held = line.told.hold(&output);
+                    let held = held.map(|news| Event::Call { news, record: line.shown() });
+                    held.into_iter().for_each(|event| self.parts.board.tell(event));
+                    self.parts.carry_out(now, (id, place), output);
+                }
                 // The media is over, and with it the talk.
                 (_, None) => (),
             }

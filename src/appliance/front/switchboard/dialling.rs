@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::controlling;
 use super::redirecting::Redirection;
 use super::taking::local_time;
 use super::{Line, Switchboard, unix_ms};
@@ -57,6 +58,11 @@ impl Switchboard {
                 // Whoever asked may have gone.
                 let _ = told.send(outcome);
             }
+            Command::Control { call, wish, told } => {
+                let outcome = self.control(now, call, wish);
+                let _ = told.send(outcome);
+            }
+            Command::AnswerByHand(by_hand) => self.answers_by_hand = by_hand,
         }
         self.settle(now);
     }
@@ -347,8 +353,14 @@ impl Switchboard {
             return;
         }
         let leg = event.leg();
+        let is_confirmed = matches!(event, sip::Event::Established { .. });
+        let failed = controlling::failed(id, &event);
         let is_over = matches!(event, sip::Event::Ended { .. } | sip::Event::Refused { .. });
         self.call(now, id, call::Input::Sip(event));
+        failed.into_iter().for_each(|event| self.parts.board.tell(event));
+        if is_confirmed {
+            self.confirmed(id);
+        }
         // One that was succeeded, or has not succeeded; the call's own is known until the call is forgotten.
         if is_over && self.lines.get(&id).is_some_and(|line| line.call.leg() != leg) {
             self.legs.remove(&leg);

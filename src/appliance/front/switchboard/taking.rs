@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
-use crate::base::{CallId, Private};
+use crate::base::{CallId, Private, limits};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
 use crate::call::language::{Known, Manner};
@@ -100,8 +100,13 @@ impl Switchboard {
         self.choose_agent(&mut manner, Direction::Inbound, None, account);
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let is_recorded = self.parts.flights.is_some();
-        let call = Tracked::answer(&self.parts.call, opening, is_recorded)
-            .map_err(NotTaken::Description)?;
+        let by_hand = self.answers_by_hand.then(|| call::Settings {
+            answer_after: limits::ANSWERED_BY_HAND,
+            ..self.parts.call.clone()
+        });
+        let settings = by_hand.as_ref().unwrap_or(&self.parts.call);
+        let call =
+            Tracked::answer(settings, opening, is_recorded).map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
         tracing::info!(call = %id, "call taken");
