@@ -29,7 +29,6 @@ mod webhooks;
 pub use accounts::{Account, Inbound, Place};
 pub use agent::{Agent, AgentCalls};
 pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
-pub use checked::{Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use languages::Language;
 pub use llm::Llm;

@@ -75,7 +75,7 @@ fn every_message_that_means_something_is_read() {
         ),
     ];
     for (message, expected) in cases {
-        assert_eq!(read(&message.to_string()), expected, "{message}");
+        assert_eq!(super::read(&message.to_string()), expected, "{message}");
     }
 }
 
@@ -201,15 +201,15 @@ fn playbook(agent: &str) -> Result<Playbook, PlaybookError> {
 }
 
 #[test]
-fn a_playbook_says_what_an_agent_is_told_and_every_fault_of_that() {
+fn a_readsays_what_an_agent_is_told_and_every_fault_of_that() {
     let whole = "talks = true\nid = \"agent_7\"\nfirst_message = \"This is {firm}.\"\n\
                  takes_over = \"Sorry, I am back.\"\n[agent.variables]\ncity = \"Bern\"\n";
-    let playbook_ = playbook(whole).unwrap();
-    let agent = playbook_.agent().unwrap();
+    let read = playbook(whole).unwrap();
+    let agent = read.agent().unwrap();
     assert_eq!((agent.talks, agent.id.as_deref()), (Some(true), Some("agent_7")));
     assert_eq!(agent.first_message.as_deref(), Some("This is Northgate Logistics."));
-    assert_eq!(playbook_.takes_over(), ["Sorry, I am back."]);
-    assert!(playbook_.is_fixed("Sorry, I am back."), "it is rendered before the call");
+    assert_eq!(read.takes_over(), ["Sorry, I am back."]);
+    assert!(read.is_fixed("Sorry, I am back."), "it is rendered before the call");
     for (keys, key) in [
         ("id = \"a b\"", "agent.id"),
         ("prompt = \"\"", "agent.prompt"),
