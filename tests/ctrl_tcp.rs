@@ -41,7 +41,7 @@ fn it_answers_commands(client: &mut Client, aor: &str) {
     let unknown = client.command("nosuch", Some("x"));
     assert_eq!(unknown, (false, "command not found (nosuch)\n".to_owned()));
     // What is none is not answered, and what follows is.
-    for foul in ["5:hello,", "2:{},", "22:{\"params\":\"no command\"},", "0:,"] {
+    for foul in ["5:hello,", "2:{},", "23:{\"params\":\"no command\"},", "0:,"] {
         client.send(foul);
     }
     let (is_done, help) = client.command("help", None);

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use crate::base::Private;
 
 /// The variables of the environment that hold secrets and have fixed names.
-const VARIABLES: [&str; 2] = [LLM_KEY, AGENT_KEY];
+const VARIABLES: [&str; 3] = [LLM_KEY, AGENT_KEY, OWN_TOKEN];
 pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
 pub const AGENT_KEY: &str = "ATTENDANT_ELEVENLABS_KEY";
+/// The token that the command line shows to a running box.
+const OWN_TOKEN: &str = "ATTENDANT_TOKEN";
 
 /// The variables of lookups begin with this.
 const LOOKUP: &str = "ATTENDANT_LOOKUP_";
@@ -48,6 +50,11 @@ pub fn token_variable(name: &str) -> String {
 /// The token of this name: the credential `token_NAME`, else its variable.
 pub fn of_token(name: &str) -> io::Result<Option<Private<String>>> {
     secret(&format!("token_{name}"), &token_variable(name))
+}
+
+/// The token that the command line shows to a running box.
+pub fn own_token() -> io::Result<Option<Private<String>>> {
+    secret("token", OWN_TOKEN)
 }
 
 /// The variable that holds the secret of the webhook of this name.

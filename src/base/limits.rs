@@ -405,6 +405,42 @@ pub const KNOWLEDGE_FILE_BYTES: u64 = 256 * 1024;
 pub const KNOWLEDGE_BYTES: u64 = 8 * 1024 * 1024;
 /// Characters that a model is told of what was found: about 400 tokens.
 pub const KNOWLEDGE_CHARS: usize = 1_600;
+/// A call that is announced for a WebSocket and that nobody comes for is forgotten after this long.
+pub const AUDIO_START: Duration = Duration::from_secs(30);
+/// Who has come says `start` within this time.
+pub const AUDIO_GREETING: Duration = Duration::from_secs(10);
+/// A call whose WebSocket is lost waits for another one so long: its caller hears silence meanwhile.
+pub const AUDIO_RESUME: Duration = Duration::from_secs(10);
+/// A sign of life is asked for when none has come for so long...
+pub const AUDIO_PING: Duration = Duration::from_secs(3);
+/// ...and a WebSocket without one for so long is lost.
+pub const AUDIO_SILENT: Duration = Duration::from_secs(10);
+/// Bytes of one message of a WebSocket for sound: 2 s of 16 kHz.
+pub const AUDIO_MESSAGE_BYTES: usize = 64 * 1024;
+/// Frames of a client's sound that wait to be played: 20 s, a long answer that was rendered at once.
+pub const AUDIO_IN_FRAMES: usize = 1_000;
+/// Frames for a client that wait because it does not read: what is older than 1 s helps nobody.
+pub const AUDIO_OUT_FRAMES: usize = 50;
+/// Sound that may be on its way to a client without its having read it, in milliseconds: networks with a second
+/// of delay both ways are still served.
+pub const AUDIO_UNREAD_MS: u64 = 2_000;
+/// Text messages that wait for a client: who does not read so many is not there.
+pub const AUDIO_TEXTS: usize = 64;
+/// Marks that wait for their sound to be played, and bytes of a mark's name.
+pub const AUDIO_MARKS: usize = 64;
+pub const AUDIO_MARK_BYTES: usize = 128;
+/// Keys in one message; as many may wait to be sent.
+pub const AUDIO_DIGITS: usize = 32;
+/// Messages that break the protocol, before the WebSocket is closed.
+pub const AUDIO_FAULTS: u32 = 20;
+/// Characters of a call's foreign name, and of who calls whom.
+pub const AUDIO_NAME_BYTES: usize = 128;
+/// What a WebSocket has to tell the net thread, all calls together; beyond it the session waits.
+pub const AUDIO_EVENTS: usize = 64;
+/// What a call has to tell its WebSocket; one that takes none of it is not there.
+pub const AUDIO_NEWS: usize = 256;
+/// How long a WebSocket may take for its last message.
+pub const AUDIO_FAREWELL: Duration = Duration::from_secs(3);
 /// Requests that whoever asks may make at once, and then in a second: several pages and programs of one machine.
 pub const API_BURST: u32 = 200;
 pub const API_PER_SECOND: u32 = 100;
@@ -449,3 +485,16 @@ pub const WEBHOOK_QUEUE: usize = 1_000;
 pub const WEBHOOK_TIME: Duration = Duration::from_secs(15);
 /// A delivery as it is kept on the disk: an event with a message.
 pub const WEBHOOK_FILE_BYTES: u64 = 256 * 1024;
+/// Browsers' sessions at once: each is a call that is taken, or waits for that; `calls.max` is below it.
+pub const WEBRTC_SESSIONS: usize = 256;
+/// Ended ones whose last words and ending their page may still read.
+pub const WEBRTC_ENDED_SESSIONS: usize = 64;
+/// Bytes of the body of a request that may hold a browser's description: `SDP_BYTES`, each line with its
+/// ends escaped as JSON, and its frame.
+pub const WEBRTC_BODY_BYTES: usize = 2 * SDP_BYTES;
+/// Bytes of a fragment with candidates (RFC 8840): some of 100 to 200 bytes each, and names.
+pub const WEBRTC_FRAGMENT_BYTES: usize = 16 * 1024;
+/// Bytes of one candidate: with extensions of a browser some 200.
+pub const WEBRTC_CANDIDATE_BYTES: usize = 512;
+/// Candidates of one ICE session: a machine with many addresses and two relays has some thirty.
+pub const WEBRTC_CANDIDATES: usize = 128;

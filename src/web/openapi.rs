@@ -13,7 +13,7 @@ use super::access::Needs;
 use super::events::Written as Event;
 use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
-use super::{controlling, dialling, events, routes, tickets};
+use super::{audio, controlling, dialling, events, routes, tickets, webphone};
 
 const SCHEME: &str = "token";
 
@@ -41,6 +41,9 @@ const SCHEME: &str = "token";
         events::stream::events,
         events::stream::socket,
         tickets::issue,
+        webphone::announce,
+        webphone::status,
+        audio::open,
         document,
     ),
     components(schemas(Event, Problem))

@@ -19,7 +19,8 @@ use super::dialling::PlacedCall;
 use super::idempotency::Keys;
 use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
-use super::{controlling, dialling, events, metrics, openapi, tickets, view};
+use super::{audio, controlling, dialling, events, metrics, openapi, tickets, view, webphone};
+use crate::appliance::audio_legs::Door;
 use crate::base::{CallId, limits};
 
 /// What every path may need.
@@ -32,6 +33,7 @@ pub(super) struct Interface {
     pub keys: Arc<Mutex<Keys<PlacedCall>>>,
     /// Places of those who listen to events.
     pub listeners: Arc<Semaphore>,
+    pub door: Door,
 }
 
 impl Interface {
@@ -60,6 +62,10 @@ pub(super) fn paths() -> Paths {
         .get("/api/events", READ, events::events)
         .get("/api/events/ws", READ, events::socket)
         .post("/api/tickets", READ, tickets::issue)
+        .post("/api/handle-webphone-call", Needs::Scope(Scope::Audio), webphone::announce)
+        .get("/api/webphone/status", Needs::Scope(Scope::Audio), webphone::status)
+        // The call's own token is asked for there.
+        .get("/audio/{call_id}", Nothing, audio::open)
 }
 
 pub(super) fn router(interface: Interface) -> Router {

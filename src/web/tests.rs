@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Access, AccountReport, AudioFigures, Board, Command, Health, Hearing, HungUp, NotPlaced, Parts,
-    Placed, WebThread, bind, start,
+    Placed, Scopes, Token, WebThread, bind, start,
 };
 use crate::base::{CallId, Entropy, Private};
 use crate::call::Mos;
@@ -43,6 +43,7 @@ impl Page {
             hosts: vec!["desk.example.net".to_owned()],
             entropy: Entropy::new([7; 32]),
             ctrl_tcp: None,
+            door: crate::appliance::audio_legs::Door::closed(),
         });
         Self { board, web: web.unwrap(), commands }
     }
@@ -477,4 +478,56 @@ fn a_call_that_we_make_is_shown_with_its_account_and_its_attempts() {
         });
         assert_eq!(call["dialled"], dialled);
     }
+}
+
+#[test]
+fn events_come_over_a_websocket_and_to_no_page_of_another_site() {
+    let page = Page::open();
+    let host = page.web.address();
+    let request = |fields: &str| {
+        format!(
+            "GET /api/events/ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+        )
+    };
+    let status = |fields: &str| {
+        let mut connection = TcpStream::connect(host).unwrap();
+        connection.write_all(request(fields).as_bytes()).unwrap();
+        let mut head = [0; 12];
+        connection.read_exact(&mut head).unwrap();
+        (String::from_utf8_lossy(&head).into_owned(), connection)
+    };
+    for foreign in ["Origin: http://evil.example\r\n", "Sec-Fetch-Site: cross-site\r\n"] {
+        assert_eq!(status(foreign).0, "HTTP/1.1 403", "{foreign}");
+    }
+    let (head, mut connection) = status(&format!("Origin: http://{host}\r\n"));
+    assert_eq!(head, "HTTP/1.1 101");
+    page.board.set_health(Health::Ready);
+    let mut got = Vec::new();
+    while !String::from_utf8_lossy(&got).contains("\"type\":\"health\"") {
+        let mut bytes = [0; 512];
+        let count = connection.read(&mut bytes).unwrap();
+        assert!(count > 0, "closed: {}", String::from_utf8_lossy(&got));
+        got.extend_from_slice(&bytes[..count]);
+    }
+}
+
+#[test]
+fn what_comes_through_a_proxy_is_refused_where_there_are_no_tokens() {
+    let page = Page::open();
+    let get = |fields: &str| {
+        format!("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n")
+    };
+    for field in ["X-Forwarded-For: 192.0.2.7\r\n", "Forwarded: for=192.0.2.7\r\n"] {
+        assert_eq!(page.send(&get(field)).0, 403, "{field}");
+    }
+    assert_eq!(page.send(&get("")).0, 503);
+    let token = Token {
+        name: "desk".to_owned(),
+        secret: Private::new("secret".to_owned()),
+        scopes: Scopes::all(),
+        origins: Vec::new(),
+    };
+    let page = Page::with(Access::new(vec![token]));
+    assert_eq!(page.send(&get("X-Forwarded-For: 192.0.2.7\r\n")).0, 503);
 }

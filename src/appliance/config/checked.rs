@@ -427,7 +427,9 @@ fn media_address(text: &str) -> Result<Source, Allowed> {
 }
 
 fn codecs(names: &[String]) -> Result<Vec<Codec>, Allowed> {
-    let known = names.iter().filter_map(|name| Codec::from_name(name));
+    // L16 is for our own loopback alone.
+    let of_telephones = |codec: &Codec| *codec != Codec::L16;
+    let known = names.iter().filter_map(|name| Codec::from_name(name)).filter(of_telephones);
     let codecs = known.fold(Vec::new(), |mut codecs, codec| {
         if !codecs.contains(&codec) {
             codecs.push(codec);

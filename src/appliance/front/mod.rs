@@ -7,6 +7,7 @@
 //! | audio | `appliance::audio`: every call's media |
 //! | speech link | `appliance::engine`: the engine's child and socket |
 //! | web | `web`: API and status page |
+//! | websocket | `appliance::audio_legs`: the sound of calls by WebSocket |
 //! | messages | `store::messages` |
 //! | flights | `store::flights`, where calls are recorded |
 //! | ledger | `store::ledger`, where calls may be made |
@@ -41,6 +42,7 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
+use super::audio_legs;
 use super::chance;
 use super::config::Config;
 use super::engine::link::Link;
@@ -58,6 +60,7 @@ use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
 use super::sip_socket::{Arrival, ListenError, SipSockets};
 use super::start_error::StartError;
+use super::visits::Visits;
 use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
@@ -110,6 +113,8 @@ pub fn run(
     standing.extend(unsafe_keys(config));
     standing.extend(interface::warnings(config));
     let (commander, commands) = mpsc_async::channel(limits::API_COMMANDS);
+    let (legs, wished, door) = audio_legs::start(entropy.fork())
+        .map_err(system("cannot start the thread for calls by WebSocket"))?;
     let web = web::Parts {
         listener: web,
         board: Arc::clone(&board),
@@ -118,6 +123,7 @@ pub fn run(
         hosts: config.web.hosts.clone(),
         entropy: entropy.fork(),
         ctrl_tcp,
+        door,
     };
     let _web = web::start(web).map_err(system("cannot start the web thread"))?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
@@ -140,6 +146,7 @@ pub fn run(
     let public = media_address.told();
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
+        visits: Visits::new(media_address.clone(), entropy.fork()).with_audio(legs),
         places: Places::new(rings.net),
         associations: open_associations()?,
         ports,
@@ -188,6 +195,7 @@ pub fn run(
         looked_up,
         agent: of_agents,
         resolved,
+        wished,
         model,
         commands,
         ledger,

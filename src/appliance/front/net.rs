@@ -15,6 +15,7 @@ use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::accounts::{Resolved, Shown as AccountShown};
 use crate::appliance::agent::{AgentEvent, Figures};
+use crate::appliance::audio_legs::LegWish;
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
@@ -58,6 +59,8 @@ pub struct Sources {
     /// Nothing comes where there is no remote agent.
     pub agent: mpsc::Receiver<AgentEvent>,
     pub resolved: mpsc::Receiver<Resolved>,
+    /// From sessions by WebSocket.
+    pub wished: mpsc::Receiver<LegWish>,
     /// What is wrong with the model's server.
     pub model: watch::Receiver<Option<Fault>>,
     /// What the interface asks for.
@@ -131,6 +134,7 @@ impl Net {
                 Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
                 Some(event) = sources.agent.recv() => self.switchboard.agent(now(), event),
                 Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
+                Some(wish) = sources.wished.recv() => self.switchboard.audio_wish(now(), wish),
                 Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
                 Ok(()) = sources.ledger.changed() => {
                     let written = *sources.ledger.borrow_and_update();

@@ -1,7 +1,7 @@
 //! The net thread's state: routes what happens between SIP, calls, audio thread and engine.
 //!
 //! ```text
-//!  sip::UserAgent ─ events ─▶ Call ─ commands ─▶ sip::UserAgent
+//!  sip::UserAgent, visits ─ events ─▶ Call ─ commands ─▶ whose leg it is
 //!  audio thread ─ frames, events ─▶ Call ─ frames, plans ─▶ audio thread
 //!  engine ─ results ─▶ Call ─ work ─▶ engine
 //! ```
@@ -16,6 +16,7 @@ mod joining;
 mod redirecting;
 mod succeeding;
 mod taking;
+mod visiting;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::Arrival;
+use crate::appliance::visits::{VisitEvent, Visits};
 use crate::base::{CallId, Entropy};
 use crate::call::admission::{self, Readiness};
 use crate::call::flight::Tracked;
@@ -58,6 +60,8 @@ const KEY: Duration = Duration::from_millis(100);
 /// What the switchboard is made from.
 pub struct Parts {
     pub sip: SipLine,
+    /// Legs that are no SIP.
+    pub visits: Visits,
     pub places: Places,
     pub associations: Associations,
     pub ports: PortRange,
@@ -244,6 +248,7 @@ impl Switchboard {
             parts.accounts.deadline(),
             parts.dialler.deadline(),
             parts.associations.deadline(),
+            parts.visits.deadline(),
         ];
         lines.chain(others.into_iter().flatten()).min()
     }
@@ -359,6 +364,7 @@ impl Switchboard {
         let due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         self.parts.sip.timeout(now);
         self.parts.accounts.timeout(now, &mut self.parts.sip);
+        self.parts.visits.timeout(now);
         self.parts.associations.timeout(now, &mut self.parts.places);
         self.secure(now);
         self.signals(now);
@@ -400,14 +406,20 @@ impl Switchboard {
     /// Gives the user agent what calls have commanded, until nothing follows from it.
     fn settle(&mut self, now: Instant) {
         while let Some(command) = self.commands.pop_front() {
-            self.parts.sip.command(now, command);
+            match command.leg().filter(|leg| leg.is_visit()) {
+                Some(leg) => self.parts.visits.command(now, leg, command),
+                None => self.parts.sip.command(now, command),
+            }
             self.signals(now);
         }
     }
 
-    /// What the user agent has for the calls and the accounts.
+    /// What the user agent and the other ways have for the calls and the accounts.
     fn signals(&mut self, now: Instant) {
         loop {
+            while let Some(event) = self.parts.visits.event() {
+                self.visit_event(now, event);
+            }
             while let Some(event) = self.parts.sip.event() {
                 self.sip_event(now, event);
             }
@@ -423,11 +435,22 @@ impl Switchboard {
                 None => self.incoming(now, leg, incoming),
             },
             sip::Event::Referred { leg, referral } => self.refer(now, leg, &referral),
-            other => {
-                if let Some(id) = self.legs.get(&other.leg()).copied() {
-                    self.leg_event(now, id, other);
-                }
-            }
+            other => self.own_leg_event(now, other),
+        }
+    }
+
+    /// What happens to a leg that is no SIP.
+    fn visit_event(&mut self, now: Instant, event: VisitEvent) {
+        match event {
+            VisitEvent::Incoming { leg, visit } => self.visit(now, leg, *visit),
+            VisitEvent::Leg(event) => self.own_leg_event(now, event),
+        }
+    }
+
+    /// Of a leg that is some call's.
+    fn own_leg_event(&mut self, now: Instant, event: sip::Event) {
+        if let Some(id) = self.legs.get(&event.leg()).copied() {
+            self.leg_event(now, id, event);
         }
     }
 
@@ -479,6 +502,9 @@ impl Switchboard {
                     let held = line.told.hold(&output);
                     let held = held.map(|news| Event::Call { news, record: line.shown() });
                     held.into_iter().for_each(|event| self.parts.board.tell(event));
+                    if matches!(output, call::Output::Silence(_)) {
+                        self.parts.visits.silenced(line.call.leg());
+                    }
                     self.parts.carry_out(now, (id, place), output);
                 }
                 // The media is over, and with it the talk.
@@ -487,6 +513,7 @@ impl Switchboard {
         }
         if has_changed {
             line.tell_one_way(id);
+            self.parts.visits.recorded(line.call.leg(), line.call.record());
             let record = self.parts.dialler.show(now, line.call.record().clone());
             self.parts.board.update_call(record);
         }

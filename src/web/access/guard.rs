@@ -164,11 +164,11 @@ pub async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Ne
     let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|peer| peer.0.0.ip());
     // Without an address, as in tests of paths alone, all are one.
     let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-    let preflight = preflight(&gate, &request, origin.as_deref());
-    let outcome = match admitted(&gate, &request, peer, origin.as_deref()) {
-        Ok(_) if preflight.is_some() => Err(preflight.unwrap_or_default()),
-        Ok(caller) => Ok(caller),
-        Err(problem) => Err(problem.into_response()),
+    let outcome = admitted(&gate, &request, peer, origin.as_deref());
+    let outcome = match (outcome, preflight(&gate, &request, origin.as_deref())) {
+        (Err(problem), _) => Err(problem.into_response()),
+        (Ok(_), Some(allowed)) => Err(allowed),
+        (Ok(caller), None) => Ok(caller),
     };
     let (mut response, caller) = match outcome {
         Ok(caller) => {

@@ -112,7 +112,9 @@ mod tests {
     }
 
     fn with(record: &CallRecord, progress: Progress) -> CallRecord {
-        CallRecord { progress, ..record.clone() }
+        let mut record = record.clone();
+        record.progress = progress;
+        record
     }
 
     fn ended(answered_at_ms: Option<u64>) -> Progress {
@@ -163,7 +165,11 @@ mod tests {
     #[test]
     fn a_call_of_ours_is_told_with_each_attempt() {
         let first = record(Direction::Outbound);
-        let named = |id: &str| CallRecord { sip_call_id: Private::new(id.into()), ..first.clone() };
+        let named = |id: &str| {
+            let mut record = first.clone();
+            record.sip_call_id = Private::new(id.into());
+            record
+        };
         let (one, two) = (named("a"), named("b"));
         let states = [
             first.clone(),

@@ -27,21 +27,47 @@ enum Data {
     /// `call.*`: the call as it is then.
     Call { call: Box<view::Summary> },
     /// `transcript.partial`: words that have settled, and those that may still change.
-    Partial { call_id: String, settled: Option<String>, rest: Option<String> },
+    Partial {
+        call_id: String,
+        #[schema(required = true)]
+        settled: Option<String>,
+        #[schema(required = true)]
+        rest: Option<String>,
+    },
     /// `transcript.final` and `reply`: the turn, counted from 0.
-    Text { call_id: String, turn: usize, text: Option<String> },
+    Text {
+        call_id: String,
+        turn: usize,
+        #[schema(required = true)]
+        text: Option<String>,
+    },
     /// `dtmf`.
-    Key { call_id: String, digit: Option<char> },
+    Key {
+        call_id: String,
+        #[schema(required = true)]
+        digit: Option<char>,
+    },
     /// `transfer.*`.
-    Transfer { call_id: String, to: Option<String> },
+    Transfer {
+        call_id: String,
+        #[schema(required = true)]
+        to: Option<String>,
+    },
     /// `message.left`.
-    Message { call_id: String, message: Option<view::Message> },
+    Message {
+        call_id: String,
+        #[schema(required = true)]
+        message: Option<view::Message>,
+    },
     /// `account`.
     Account { account: view::Account },
     /// `health`.
     Health { state: &'static str, takes_calls: bool, reasons: Vec<String> },
     /// `gap`: so many events were missed; null: not known.
-    Gap { missed: Option<u64> },
+    Gap {
+        #[schema(required = true)]
+        missed: Option<u64>,
+    },
 }
 
 impl Written {

@@ -33,6 +33,8 @@ pub struct Summary {
     id: String,
     /// `inbound` or `outbound`.
     direction: &'static str,
+    /// `sip`, `webrtc` or `websocket`.
+    way: &'static str,
     /// The number or address of the other end.
     peer: String,
     /// The dialog's Call-ID; empty until it is known.
@@ -213,6 +215,7 @@ impl Summary {
         Self {
             id: record.id.to_string(),
             direction: direction(record.direction),
+            way: record.way.name(),
             peer: record.peer.reveal().clone(),
             sip_call_id: record.sip_call_id.reveal().clone(),
             state: record.progress.name(),
@@ -273,12 +276,7 @@ impl Call {
             messages: shows_words.then(messages),
             rtp: Rtp::of(&record.rtp),
             partial: partial.map(Partial::of),
-            guards: record
-                .guards
-                .counts()
-                .map(|(guard, n)| (guard.name(), n))
-                .into_iter()
-                .collect(),
+            guards: record.guards.counts().map(|(guard, n)| (guard.name(), n)).collect(),
         }
     }
 }

@@ -11,16 +11,25 @@ use crate::web::board::{AccountReport, AudioFigures, Board, Hearing, WebhookRepo
 
 /// How the box is. Without a token that may read it, the state alone.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Health {
-    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
-    state: &'static str,
-    takes_calls: bool,
-    #[serde(flatten)]
-    whole: Option<Whole>,
+#[serde(untagged)]
+pub enum Health {
+    State(State),
+    Whole(Box<Whole>),
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Whole {
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    state: &'static str,
+    takes_calls: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Whole {
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    state: &'static str,
+    takes_calls: bool,
     /// What is waited for, or what is wrong, as sentences.
     reasons: Vec<String>,
     live_calls: usize,
@@ -123,7 +132,13 @@ impl Health {
     /// Whoever may not read it all gets the state alone.
     pub fn of(board: &Board, is_whole: bool) -> Self {
         let health = board.health();
-        let whole = is_whole.then(|| Whole {
+        let (state, takes_calls) = (health.name(), health.takes_calls());
+        if !is_whole {
+            return Self::State(State { state, takes_calls });
+        }
+        Self::Whole(Box::new(Whole {
+            state,
+            takes_calls,
             reasons: health.reasons().to_vec(),
             live_calls: board.live_calls(),
             engine: board.hearing().map(Engine::from),
@@ -133,8 +148,7 @@ impl Health {
             accounts: board.accounts().into_iter().map(Account::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
             version: env!("CARGO_PKG_VERSION"),
-        });
-        Self { state: health.name(), takes_calls: health.takes_calls(), whole }
+        }))
     }
 }
 

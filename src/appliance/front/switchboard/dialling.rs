@@ -63,6 +63,17 @@ impl Switchboard {
                 let _ = told.send(outcome);
             }
             Command::AnswerByHand(by_hand) => self.answers_by_hand = by_hand,
+            Command::Announce { order, told } => {
+                let outcome = self.announce(order);
+                let _ = told.send(outcome);
+            }
+            Command::AudioStatus { told } => {
+                let _ = told.send(self.audio_status());
+            }
+            Command::WebRtc { request, told } => {
+                self.parts.visits.ask_webrtc(request, told);
+                self.signals(now);
+            }
         }
         self.settle(now);
     }
@@ -154,7 +165,7 @@ impl Switchboard {
         self.parts.languages.choose(&Known {
             called: Private::default(),
             caller: Private::new(Some(number.reveal().to_owned())),
-            local: (flow.transport, flow.local),
+            local: Some((flow.transport, flow.local)),
         })
     }
 
@@ -216,7 +227,8 @@ impl Switchboard {
         let Wanted { invite, peer, dialled, manner, ring, variables, on_machine, offer } = wanted;
         let redirection = Redirection::of(&invite);
         let is_ipv4 = invite.flow.local.is_ipv4();
-        let (sockets, media) = self.open_media(invite.flow)?;
+        let towards = self.towards(invite.flow);
+        let (sockets, media) = self.open_media(is_ipv4, towards)?;
         let place = self.parts.places.reserve(id, sockets).ok_or(NoLine::Full)?;
         let leg = self.parts.sip.reserve_leg();
         let outgoing = Outgoing {

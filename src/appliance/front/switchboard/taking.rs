@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
-use crate::base::{CallId, Private, limits};
+use crate::base::{CallId, Private};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
 use crate::call::language::{Known, Manner};
@@ -17,18 +17,18 @@ use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, Flow, LegId};
 
 impl Switchboard {
-    /// Ports for the sound of a call whose signalling goes this way, and what is said of them.
+    /// Ports for the sound of a call, and what is said of them to the peer.
     pub(super) fn open_media(
         &mut self,
-        flow: Flow,
+        is_ipv4: bool,
+        towards: call::Towards,
     ) -> Result<(RtpSockets, LocalMedia), PortsExhausted> {
-        let local = flow.local.ip();
-        let any = match local {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        let any = match is_ipv4 {
+            true => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            false => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         let sockets = self.parts.ports.bind(any)?;
-        let call::Towards { address, srtp, keys } = self.towards(flow);
+        let call::Towards { address, srtp, keys } = towards;
         let media = LocalMedia {
             address,
             port: sockets.port(),
@@ -42,7 +42,7 @@ impl Switchboard {
     }
 
     /// What is said to a peer whose signalling goes this way.
-    fn towards(&self, flow: Flow) -> call::Towards {
+    pub(super) fn towards(&self, flow: Flow) -> call::Towards {
         call::Towards {
             address: self.parts.media_address.of(flow, self.parts.sip.seen_as(flow)),
             srtp: self.parts.accounts.srtp_of(flow.peer.ip()),
@@ -69,10 +69,31 @@ impl Switchboard {
         manner.agent = self.parts.agent_rule.holds(direction, asked, account, playbook);
     }
 
+    /// An INVITE asks for a call.
     pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
+        let arrived = Arrived {
+            known: known(&incoming),
+            towards: self.towards(incoming.flow),
+            is_ipv4: incoming.flow.local.is_ipv4(),
+            agent: self.parts.accounts.agent_of(incoming.flow.peer.ip()),
+            incoming: (*incoming).into(),
+        };
+        self.arrived(now, leg, arrived);
+    }
+
+    /// A leg that is no SIP asks for one.
+    pub(super) fn visit(&mut self, now: Instant, leg: LegId, visit: call::Visit) {
+        let call::Visit { incoming, towards, called, caller } = visit;
+        let called = called.into_revealed().into_iter().collect();
+        let known = Known { called: Private::new(called), caller, local: None };
+        let is_ipv4 = towards.address.is_ipv4();
+        self.arrived(now, leg, Arrived { incoming, towards, is_ipv4, agent: None, known });
+    }
+
+    fn arrived(&mut self, now: Instant, leg: LegId, arrived: Arrived) {
         let id = CallId(self.next_call);
         self.next_call += 1;
-        if let Err(refusal) = self.take(now, id, leg, incoming) {
+        if let Err(refusal) = self.take(now, id, leg, arrived) {
             tracing::info!(call = %id, status = refusal.status(), "call refused");
             self.commands.push_back(refusal.command(leg));
         }
@@ -83,39 +104,47 @@ impl Switchboard {
         now: Instant,
         id: CallId,
         leg: LegId,
-        incoming: Box<sip::Incoming>,
+        arrived: Arrived,
     ) -> Result<(), NotTaken> {
+        let Arrived { incoming, towards, is_ipv4, agent, known } = arrived;
         let admission = &self.parts.admission;
         admission.admit(self.readiness, self.parts.places.taken())?;
-        let (sockets, media) = self.open_media(incoming.flow).map_err(|error| {
+        let (sockets, media) = self.open_media(is_ipv4, towards).map_err(|error| {
             tracing::warn!(%error, "call refused");
             self.parts.admission.no_ports()
         })?;
-        let is_ipv4 = incoming.flow.local.is_ipv4();
         let start = Start { now, unix_ms: unix_ms(), local: local_time() };
         let shelf = Arc::clone(&self.shelf);
-        let choice = self.parts.languages.choose(&known(&incoming));
+        let choice = self.parts.languages.choose(&known);
         let mut manner = self.abilities.manner(choice, &self.parts.call.tongues);
-        let account = self.parts.accounts.agent_of(incoming.flow.peer.ip());
-        self.choose_agent(&mut manner, Direction::Inbound, None, account);
+        self.choose_agent(&mut manner, Direction::Inbound, None, agent);
+        let way = incoming.way;
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let is_recorded = self.parts.flights.is_some();
-        let by_hand = self.answers_by_hand.then(|| call::Settings {
-            answer_after: limits::ANSWERED_BY_HAND,
-            ..self.parts.call.clone()
-        });
-        let settings = by_hand.as_ref().unwrap_or(&self.parts.call);
+        let settings = self.settings_of(way);
         let call =
-            Tracked::answer(settings, opening, is_recorded).map_err(NotTaken::Description)?;
+            Tracked::answer(&settings, opening, is_recorded).map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
-        tracing::info!(call = %id, "call taken");
+        tracing::info!(call = %id, way = way.name(), "call taken");
         self.legs.insert(leg, id);
+        self.parts.visits.took(leg, id);
         self.lines.insert(id, Line::new(call, place, is_ipv4));
         self.drain(now, id);
         self.admit();
         Ok(())
     }
+}
+
+/// A call that asks to be taken, with what is decided of it before.
+struct Arrived {
+    incoming: call::Incoming,
+    towards: call::Towards,
+    /// The version of IP of its sockets.
+    is_ipv4: bool,
+    /// Whether a remote agent holds it, by its account.
+    agent: Option<bool>,
+    known: Known,
 }
 
 /// Why a call was not taken.
@@ -159,7 +188,7 @@ fn known(incoming: &sip::Incoming) -> Known {
     Known {
         called: Private::new(called.iter().filter_map(|uri| user(uri.reveal())).collect()),
         caller: Private::new(asserted.or_else(|| user(incoming.from_uri.reveal()))),
-        local: (incoming.flow.transport, incoming.flow.local),
+        local: Some((incoming.flow.transport, incoming.flow.local)),
     }
 }
 

@@ -56,6 +56,7 @@ impl Desk {
         let speaker = Speaker { code, language: "en".into(), voice: String::new() };
         let parts = Parts {
             sip: SipLine::new(UserAgent::new(sip::Settings::default(), entropy(1)), sockets),
+            visits: Visits::new(MediaAddress::Own, entropy(3)),
             places: Places::new(rings.net),
             associations: Associations::new(Identity::new().unwrap()),
             ports: PortRange::new(ports..=ports + 19),
