@@ -119,6 +119,7 @@ impl Side {
                 srtp: None,
                 keys: None,
                 fingerprint: None,
+                ice: Default::default(),
                 seed: Private::default(),
             },
             manner: Manner::plain(LanguageCode::ENGLISH),

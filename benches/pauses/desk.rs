@@ -116,6 +116,7 @@ impl Desk {
                 srtp: None,
                 keys: None,
                 fingerprint: None,
+                ice: Default::default(),
                 seed: Private::default(),
             },
             manner: Manner::plain(LanguageCode::ENGLISH),

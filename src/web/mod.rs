@@ -4,7 +4,8 @@
 //! `metrics` into what Prometheus reads, `command` is what is asked of the net thread, `dialling` the requests
 //! that do that, `webphone` announces calls by WebSocket and `audio` opens these, `routes` is the table of paths
 //! and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol,
-//! `problem` what goes wrong, `openapi` what describes it all, `idempotency` what was asked before, `listener`
+//! `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
+//! `idempotency` what was asked before, `listener`
 //! bounds what a peer may hold, `serve` is the thread.
 
 // A shell: it asks for the time.
@@ -28,6 +29,7 @@ mod serve;
 mod tickets;
 mod view;
 mod webphone;
+mod webrtc;
 
 pub mod board;
 

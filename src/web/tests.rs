@@ -1,3 +1,5 @@
+mod calling;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;

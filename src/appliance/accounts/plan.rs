@@ -6,6 +6,7 @@ use crate::appliance::config::{self, Config, Place};
 use crate::appliance::credentials;
 use crate::appliance::start_error::StartError;
 use crate::base::Private;
+use crate::base::handshake::IceSide;
 use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::Transport;
 use crate::sip::digest::Credentials;
@@ -41,6 +42,8 @@ pub struct Plan {
     pub keys: Option<OfferedKeys>,
     /// Whether a remote agent holds its calls; `None`: it does not say.
     pub agent: Option<bool>,
+    /// Our side of ICE with them; the same.
+    pub ice: Option<IceSide>,
     /// Where its requests go, the first to be tried first.
     pub places: Vec<Place>,
 }
@@ -102,6 +105,7 @@ fn with_password(account: &config::Account, srtp: Srtp, password: Option<Private
         srtp: account.srtp.unwrap_or(srtp),
         keys: account.keys,
         agent: account.agent,
+        ice: account.ice,
         places,
     }
 }

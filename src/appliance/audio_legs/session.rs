@@ -130,7 +130,7 @@ impl Task {
                 // What could not be delivered before: the call is gone, and will say so.
                 Err(_) => Happened::Nothing,
             },
-            () = sleep_until(deadline.iter().chain(leaves).min().copied()) => Happened::Nothing,
+            () = sleep_until(deadline.iter().chain(leaves.iter()).min().copied()) => Happened::Nothing,
         }
     }
 

@@ -7,6 +7,7 @@ use super::checked::{Check, Sip};
 use super::file;
 use super::tls::{self, AccountTls};
 use super::values::{Allowed, allowed, within};
+use crate::base::handshake::IceSide;
 use crate::base::{Private, limits};
 use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::message::{Host, host_and_port};
@@ -59,6 +60,8 @@ pub struct Account {
     pub keys: Option<OfferedKeys>,
     /// Whether a remote agent holds its calls; `None`: as playbook and configuration say.
     pub agent: Option<bool>,
+    /// The same.
+    pub ice: Option<IceSide>,
     pub tls: AccountTls,
 }
 
@@ -159,6 +162,11 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         text => OfferedKeys::try_from(text).map(Some),
     };
     let keys = check.take(&key("keys"), &section.keys, keys);
+    let ice = match section.ice.as_str() {
+        "" => Ok(None),
+        text => IceSide::try_from(text).map(Some),
+    };
+    let ice = check.take(&key("ice"), &section.ice, ice);
     let prefix = format!("accounts.{}", section.name);
     let tls = tls::of_account(section, &prefix, transports.as_deref(), check);
     Some(Account {
@@ -177,6 +185,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         srtp: srtp?,
         agent: agent?,
         keys: keys?,
+        ice: ice?,
         tls: tls?,
     })
 }

@@ -33,11 +33,13 @@ use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::media_address::MediaAddress;
 use crate::appliance::places::Places;
+use crate::appliance::relays;
 use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::Arrival;
 use crate::appliance::visits::{VisitEvent, Visits};
+use crate::appliance::ways::Ways;
 use crate::base::{CallId, Entropy};
 use crate::call::admission::{self, Readiness};
 use crate::call::flight::Tracked;
@@ -78,6 +80,8 @@ pub struct Parts {
     pub admission: admission::Settings,
     /// `None`: our address on the way to the peer.
     pub media_address: MediaAddress,
+    /// By which calls with ICE find us.
+    pub ways: Ways,
     pub languages: Rules,
     /// Whom callers may have us call in their place.
     pub referrals: Referrals,
@@ -262,6 +266,23 @@ impl Switchboard {
         self.parts.media_address.fault()
     }
 
+    /// What is wrong with the servers that lend addresses.
+    pub fn relay_fault(&self) -> Option<&str> {
+        self.parts.ways.fault()
+    }
+
+    /// A relay has something to tell; whether the owner must know of it.
+    pub fn relay(&mut self, now: Instant, news: &relays::News) -> bool {
+        if let relays::News::Opened { port, peer, through } = *news
+            && let Some(place) = self.parts.places.with_port(port)
+        {
+            let Parts { associations, places, .. } = &mut self.parts;
+            associations.open(now, place, (peer, through), places);
+            self.settle(now);
+        }
+        self.parts.ways.note(news)
+    }
+
     pub fn sip_figures(&self) -> SipFigures {
         self.parts.sip.figures()
     }
@@ -444,6 +465,13 @@ impl Switchboard {
         match event {
             VisitEvent::Incoming { leg, visit } => self.visit(now, leg, *visit),
             VisitEvent::Leg(event) => self.own_leg_event(now, event),
+            VisitEvent::Candidates { leg, candidates } => {
+                let line = self.legs.get(&leg).and_then(|id| self.lines.get(id));
+                if let Some(place) = line.and_then(|line| line.place) {
+                    let parts = &mut self.parts;
+                    parts.associations.add_candidates(now, place, &candidates, &mut parts.places);
+                }
+            }
         }
     }
 

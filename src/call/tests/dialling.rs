@@ -45,6 +45,7 @@ fn dial_as(subject: Option<&str>, on_machine: OnMachine, has_agent: bool) -> Des
             srtp: None,
             keys: None,
             fingerprint: None,
+            ice: Default::default(),
             seed: Private::default(),
         },
         manner: Manner { agent: has_agent, ..Manner::plain(LanguageCode::ENGLISH) },

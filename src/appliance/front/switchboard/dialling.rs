@@ -17,6 +17,7 @@ use crate::call::record::{Dialled, Direction};
 use crate::call::{self, Cause, Outgoing, Start};
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
+use crate::sdp::OfferedKeys;
 use crate::sip::{self, Flow, ReferNews};
 use crate::store::ledger::Written;
 use crate::trunk::Sign;
@@ -227,8 +228,9 @@ impl Switchboard {
         let Wanted { invite, peer, dialled, manner, ring, variables, on_machine, offer } = wanted;
         let redirection = Redirection::of(&invite);
         let is_ipv4 = invite.flow.local.is_ipv4();
-        let towards = self.towards(invite.flow);
-        let (sockets, media) = self.open_media(is_ipv4, towards)?;
+        let is_offered = self.parts.call.offering.keys == OfferedKeys::Dtls;
+        let wish = self.wish(invite.flow, is_offered);
+        let (sockets, media) = self.open_media(now, wish)?;
         let place = self.parts.places.reserve(id, sockets).ok_or(NoLine::Full)?;
         let leg = self.parts.sip.reserve_leg();
         let outgoing = Outgoing {
