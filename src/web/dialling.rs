@@ -52,6 +52,8 @@ pub(super) struct DialBody {
     /// Where a machine answers: `talk`, `leave-message` or `hang-up`. Without it: as configured.
     #[schema(value_type = Option<Machine>)]
     on_machine: Option<OnMachine>,
+    /// Whether the remote agent holds the call. Without it: as configured.
+    agent: Option<bool>,
 }
 
 /// What becomes of a call that a machine takes.
@@ -235,7 +237,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn order(body: &[u8]) -> Result<DialOrder, String> {
     let body: DialBody = serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
-            "an object with phone_number and, if wanted, trunk, playbook, variables and on_machine (talk, leave-message or hang-up)".to_owned()
+            "an object with phone_number and, if wanted, trunk, playbook, variables, on_machine (talk, leave-message or hang-up) and agent (true or false)".to_owned()
         }
         _ => "the body is no JSON".to_owned(),
     })?;
@@ -250,6 +252,7 @@ fn order(body: &[u8]) -> Result<DialOrder, String> {
     Ok(DialOrder {
         phone_number: Private::new(body.phone_number),
         on_machine: body.on_machine,
+        agent: body.agent,
         trunk: body.trunk,
         playbook: body.playbook,
         variables: variables(body.variables)?,
