@@ -97,6 +97,8 @@ impl Switchboard {
         tracing::info!(call = %id, "call taken");
         self.legs.insert(leg, id);
         self.lines.insert(id, Line::new(call, place, is_ipv4));
+        // It may ring for long before anything else is to be shown.
+        self.show(now, id);
         self.drain(now, id);
         self.admit();
         Ok(())
