@@ -111,7 +111,7 @@ impl Side {
             id: CallId(1),
             leg: LEG,
             start: Start { now, unix_ms: 0, local: WeekMinute::default() },
-            incoming: Box::new(incoming),
+            incoming: incoming.into(),
             media: LocalMedia {
                 address: local.ip(),
                 port: own_port,
@@ -119,6 +119,7 @@ impl Side {
                 srtp: None,
                 keys: None,
                 fingerprint: None,
+                ice: Default::default(),
                 seed: Private::default(),
             },
             manner: Manner::plain(LanguageCode::ENGLISH),

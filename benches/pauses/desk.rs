@@ -108,7 +108,7 @@ impl Desk {
             id: CallId(1),
             leg: LEG,
             start: Start { now, unix_ms: 0, local: WeekMinute::default() },
-            incoming: Box::new(incoming),
+            incoming: incoming.into(),
             media: LocalMedia {
                 address: local.ip(),
                 port: 20_000,
@@ -116,6 +116,7 @@ impl Desk {
                 srtp: None,
                 keys: None,
                 fingerprint: None,
+                ice: Default::default(),
                 seed: Private::default(),
             },
             manner: Manner::plain(LanguageCode::ENGLISH),

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use crate::base::Private;
 
 /// The variables of the environment that hold secrets and have fixed names.
-const VARIABLES: [&str; 2] = [LLM_KEY, OWN_TOKEN];
+const VARIABLES: [&str; 3] = [LLM_KEY, TURN_PASSWORD, OWN_TOKEN];
 pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
+pub const TURN_PASSWORD: &str = "ATTENDANT_TURN_PASSWORD";
 /// The token that the command line shows to a running box.
 const OWN_TOKEN: &str = "ATTENDANT_TOKEN";
 

@@ -60,9 +60,11 @@ pub const SDP_FINGERPRINTS: usize = 8;
 pub const SDP_CREDENTIAL_BYTES: usize = 256;
 /// STUN and DTLS datagrams of one call that wait for the net thread: more than a tick brings of a
 /// handshake and of checks. Those of a flood beyond it are dropped.
-pub const HANDSHAKE_DATAGRAMS: usize = 16;
+pub const HANDSHAKE_DATAGRAMS: usize = 24;
 /// Of them for sources that are known already.
 pub const HANDSHAKE_DATAGRAMS_KNOWN: usize = 6;
+/// Of them for checks: who floods a port with hellos leaves room for a peer that is yet to show itself.
+pub const HANDSHAKE_DATAGRAMS_CHECKS: usize = 8;
 /// A handshake without the peer's certificate, or without an end, is given up after this long, and the
 /// call with it: nobody listens to silence for longer.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(12);
@@ -90,6 +92,29 @@ pub const HANDSHAKE_FRAGMENT_BYTES: usize = 64;
 pub const HANDSHAKE_MESSAGES: u16 = 16;
 /// Without a check of the peer's, a sign that keeps its path open, or authentic sound for this long nothing is sent any more (RFC 7675 section 5.1).
 pub const ICE_CONSENT: Duration = Duration::from_secs(30);
+/// Candidates of the peer's that are looked at: a browser with three networks and two relays has some fifteen.
+/// Each is sent five small datagrams at most, unless it answers.
+pub const ICE_CANDIDATES: usize = 20;
+/// Pairs of one component: those, what a relay of ours reaches of them, and what only the peer's checks tell.
+pub const ICE_PAIRS: usize = 48;
+/// Peer's addresses that a relay of ours sends to for one call.
+pub const ICE_DOORS: usize = 16;
+/// Between two checks (RFC 8445 section 14.2).
+pub const ICE_PACE: Duration = Duration::from_millis(50);
+/// A check that is not answered is sent again after this long, then twice as long (RFC 8445 section 14.3).
+pub const ICE_FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Times that one check is sent: with the waits between them longer than `HANDSHAKE_TIME`.
+pub const ICE_COPIES: u32 = 5;
+/// How often a way that works is checked again (RFC 7675 section 5.1), a fifth more or less.
+pub const ICE_CONSENT_EVERY: Duration = Duration::from_secs(5);
+/// Candidates of ours that are of this box: a laptop with containers has some five addresses.
+pub const ICE_HOSTS: usize = 8;
+/// Bytes of one message of a TURN server: a datagram of a call and the head around it.
+pub const TURN_MESSAGE_BYTES: usize = 2_048;
+/// Datagrams of one call that wait for the way to a TURN server: half a second of sound, more is too late.
+pub const TURN_WAITING: usize = 25;
+/// What leases have to tell the net thread: more than calls and their doors bring at once. They wait beyond it.
+pub const TURN_NEWS: usize = 256;
 /// Packets that the jitter buffer holds: 1.28 s at 20 ms.
 pub const JITTER_PACKETS: usize = 64;
 /// A peer's address may be learnt within this many packets (reliability rule: RTP bleed).
@@ -370,6 +395,55 @@ pub const KNOWLEDGE_FILE_BYTES: u64 = 256 * 1024;
 pub const KNOWLEDGE_BYTES: u64 = 8 * 1024 * 1024;
 /// Characters that a model is told of what was found: about 400 tokens.
 pub const KNOWLEDGE_CHARS: usize = 1_600;
+/// Browsers' sessions at once: each is a call that is taken, or waits for that; `calls.max` is below it.
+pub const WEBRTC_SESSIONS: usize = 256;
+/// Ended ones whose last words and ending their page may still read.
+pub const WEBRTC_ENDED_SESSIONS: usize = 64;
+/// Bytes of the body of a request that may hold a browser's description: `SDP_BYTES`, each line with its
+/// ends escaped as JSON, and its frame.
+pub const WEBRTC_BODY_BYTES: usize = 2 * SDP_BYTES;
+/// Bytes of a fragment with candidates (RFC 8840): some of 100 to 200 bytes each, and names.
+pub const WEBRTC_FRAGMENT_BYTES: usize = 16 * 1024;
+/// Bytes of one candidate: with extensions of a browser some 200.
+pub const WEBRTC_CANDIDATE_BYTES: usize = 512;
+/// Candidates of one ICE session: a machine with many addresses and two relays has some thirty.
+pub const WEBRTC_CANDIDATES: usize = 128;
+/// A call that is announced for a WebSocket and that nobody comes for is forgotten after this long.
+pub const AUDIO_START: Duration = Duration::from_secs(30);
+/// Who has come says `start` within this time.
+pub const AUDIO_GREETING: Duration = Duration::from_secs(10);
+/// A call whose WebSocket is lost waits for another one so long: its caller hears silence meanwhile.
+pub const AUDIO_RESUME: Duration = Duration::from_secs(10);
+/// A sign of life is asked for when none has come for so long...
+pub const AUDIO_PING: Duration = Duration::from_secs(3);
+/// ...and a WebSocket without one for so long is lost.
+pub const AUDIO_SILENT: Duration = Duration::from_secs(10);
+/// Bytes of one message of a WebSocket for sound: 2 s of 16 kHz.
+pub const AUDIO_MESSAGE_BYTES: usize = 64 * 1024;
+/// Frames of a client's sound that wait to be played: 20 s, a long answer that was rendered at once.
+pub const AUDIO_IN_FRAMES: usize = 1_000;
+/// Frames for a client that wait because it does not read: what is older than 1 s helps nobody.
+pub const AUDIO_OUT_FRAMES: usize = 50;
+/// Sound that may be on its way to a client without its having read it, in milliseconds: networks with a second
+/// of delay both ways are still served.
+pub const AUDIO_UNREAD_MS: u64 = 2_000;
+/// Text messages that wait for a client: who does not read so many is not there.
+pub const AUDIO_TEXTS: usize = 64;
+/// Marks that wait for their sound to be played, and bytes of a mark's name.
+pub const AUDIO_MARKS: usize = 64;
+pub const AUDIO_MARK_BYTES: usize = 128;
+/// Keys in one message; as many may wait to be sent.
+pub const AUDIO_DIGITS: usize = 32;
+/// Messages that break the protocol, before the WebSocket is closed.
+pub const AUDIO_FAULTS: u32 = 20;
+/// Characters of a call's foreign name, and of who calls whom.
+pub const AUDIO_NAME_BYTES: usize = 128;
+/// What a WebSocket has to tell the net thread, all calls together; beyond it the session waits.
+pub const AUDIO_EVENTS: usize = 64;
+/// What a call has to tell its WebSocket; one that takes none of it is not there.
+pub const AUDIO_NEWS: usize = 256;
+/// How long a WebSocket may take for its last message.
+pub const AUDIO_FAREWELL: Duration = Duration::from_secs(3);
 /// Requests that whoever asks may make at once, and then in a second: several pages and programs of one machine.
 pub const API_BURST: u32 = 200;
 pub const API_PER_SECOND: u32 = 100;

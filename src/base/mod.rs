@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a socket, a file or a random source.
 
 pub mod address;
+pub mod candidate;
 pub mod entropy;
 pub mod handshake;
 pub mod ids;
@@ -13,6 +14,7 @@ pub mod pcm;
 pub mod private;
 pub mod serial;
 pub mod timers;
+pub mod way;
 
 pub use entropy::Entropy;
 pub use ids::{CallId, UtteranceId, WorkId};
@@ -20,3 +22,4 @@ pub use keying::{Keying, Protection, SrtpKey, SrtpSuite};
 pub use language::LanguageCode;
 pub use private::Private;
 pub use timers::TimerTable;
+pub use way::Way;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::media::{DtmfPlan, Handshake, PayloadTypes, Plan};
-use crate::base::handshake::{Fingerprint, IceCredentials, Setup, Terms};
+use crate::base::handshake::{Fingerprint, IceCredentials, LocalIce, Setup, Terms};
 use crate::base::{Entropy, Private, Protection, SrtpSuite};
 use crate::codec::EncoderSettings;
 use crate::sdp::{
@@ -33,6 +33,9 @@ pub struct LocalMedia {
     /// Of our certificate; `None`: no keys by DTLS.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
+    /// How ICE finds this end.
+    #[serde(default)]
+    pub ice: LocalIce,
     /// What our keys are made from. A flight record has neither it nor the keys.
     #[serde(skip)]
     pub seed: Private<[u8; 32]>,
@@ -85,6 +88,7 @@ impl Agreement {
             next_ice: ice_credentials(media.id, 1, &mut entropy),
             their_ice: None,
             role: None,
+            way: media.ice.clone(),
         });
         let (address, port, id) = (media.address, media.port, media.id);
         let local = Local { address, port, id, keys, handshake };
@@ -292,7 +296,16 @@ mod tests {
         let address = "192.0.2.1".parse().unwrap();
         let seed = Private::new([7; 32]);
         let fingerprint = Some(Fingerprint::of(b"ours"));
-        let media = LocalMedia { address, port: 4_000, id: 1, srtp, keys: None, fingerprint, seed };
+        let media = LocalMedia {
+            address,
+            port: 4_000,
+            id: 1,
+            srtp,
+            keys: None,
+            fingerprint,
+            ice: LocalIce::default(),
+            seed,
+        };
         Agreement::new(offering, &media)
     }
 

@@ -24,6 +24,7 @@ use super::dialling::Dialling;
 use super::ending::{Cause, Ending};
 use super::floor::{Floor, HoldSound};
 use super::handover::{Handover, PutThrough};
+use super::incoming::Incoming;
 use super::keys::Keys;
 use super::language::{Manner, Tongues};
 use super::latency::Stages;
@@ -74,7 +75,7 @@ pub struct Opening {
     pub id: CallId,
     pub leg: LegId,
     pub start: Start,
-    pub incoming: Box<sip::Incoming>,
+    pub incoming: Incoming,
     pub media: LocalMedia,
     pub manner: Manner,
     pub shelf: Arc<Shelf>,
@@ -96,7 +97,7 @@ pub enum Input<'a> {
     /// An INVITE has come that takes the place of the call's leg.
     Replaced {
         leg: LegId,
-        incoming: Box<sip::Incoming>,
+        incoming: Box<Incoming>,
         towards: Towards,
     },
     /// What the other end wants by `sip::Event::Referred` is granted: somebody else is to be called by this
@@ -282,16 +283,19 @@ impl Call {
             Some(offer) => agreement.answer(offer).map(|(body, plan)| (body, Some(plan)))?,
             None => (agreement.offer(), None),
         };
-        let peer = incoming.from_uri.reveal().clone();
+        let peer = incoming.peer.reveal().clone();
         let mut record = CallRecord::new(id, Direction::Inbound, peer, start.unix_ms);
         record.language = Some(manner.language);
         record.sip_call_id = incoming.sip_call_id.clone();
+        record.way = incoming.way;
         let floor = Floor::new(settings, start.local, manner, shelf);
         let state = State::Ringing { answer, plan };
-        let line = Line::new(incoming.flow.peer.ip());
+        let line = Line::new(incoming.signals_from);
         let mut call = Self::new(Begun { leg, start, state, agreement, floor, line, record });
-        call.timers.set(Timer::Answer, start.now + settings.answer_after);
-        if settings.answer_after.is_zero() {
+        // Nobody else could take a visit meanwhile, and whoever is there waits for nothing but the answer.
+        let answer_after = if leg.is_visit() { Duration::ZERO } else { settings.answer_after };
+        call.timers.set(Timer::Answer, start.now + answer_after);
+        if answer_after.is_zero() {
             call.timeout(start.now);
         } else {
             call.command(sip::Command::Ring { leg, status: 180, sdp: None });

@@ -2,12 +2,17 @@
 //!
 //! The channel is bounded, and nobody waits on it: a request that finds it full is refused.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
+use crate::appliance::audio_legs::{Announced, LegFigures, NotAnnounced};
 use crate::base::{CallId, Private};
 use crate::call::Wish;
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
+use crate::webrtc;
+use crate::websocket::Order;
 
 /// A request.
 #[derive(Debug)]
@@ -27,6 +32,30 @@ pub enum Command {
     },
     /// Whether calls that come ring until they are answered by a `Control`.
     AnswerByHand(bool),
+    /// A call by WebSocket is to be expected.
+    Announce {
+        order: Order,
+        told: oneshot::Sender<Result<Announced, NotAnnounced>>,
+    },
+    AudioStatus {
+        told: oneshot::Sender<AudioStatus>,
+    },
+    /// Of a page in a browser, about its own call.
+    WebRtc {
+        request: webrtc::Request,
+        told: oneshot::Sender<webrtc::Response>,
+    },
+}
+
+/// How calls by WebSocket stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AudioStatus {
+    pub figures: LegFigures,
+    /// Calls that there may be at once, by whatever way, and how many more there may be now.
+    pub most: usize,
+    pub free: usize,
+    /// The longest that one may last.
+    pub longest: Duration,
 }
 
 /// A call that is to be made. Nothing in it has been looked at but its length.

@@ -314,6 +314,6 @@ pub(super) fn refused(why: NotPlaced) -> Problem {
     }
 }
 
-fn busy() -> Problem {
+pub(super) fn busy() -> Problem {
     Problem::new(Kind::Unavailable, "the program has too much to do, or is being stopped")
 }

@@ -2,13 +2,17 @@
 //!
 //! `board` is written by the rest of the program and only read here; `view` turns it into JSON,
 //! `metrics` into what Prometheus reads, `command` is what is asked of the net thread, `dialling` the requests
-//! that do that, `routes` is the table of paths and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol, `problem` what goes wrong, `openapi` what describes it all,
-//! `idempotency` what was asked before, `listener` bounds what a peer may hold, `serve` is the thread.
+//! that do that, `webphone` announces calls by WebSocket and `audio` opens these, `routes` is the table of paths
+//! and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol,
+//! `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
+//! `idempotency` what was asked before, `listener`
+//! bounds what a peer may hold, `serve` is the thread.
 
 // A shell: it asks for the time.
 #![allow(clippy::disallowed_methods)]
 
 mod access;
+mod audio;
 mod command;
 mod controlling;
 mod ctrl_tcp;
@@ -24,12 +28,16 @@ mod routes;
 mod serve;
 mod tickets;
 mod view;
+mod webphone;
+mod webrtc;
 
 pub mod board;
 
 pub use access::{Access, Scope, Scopes, Token};
 pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures, WebhookReport};
-pub use command::{Command, Control, Controlled, DialOrder, HungUp, NotPlaced, Placed};
+pub use command::{
+    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, Placed,
+};
 pub use ctrl_tcp::Settings as CtrlTcp;
 pub use events::stream::{covers, is_type as is_event_type};
 pub use events::{CallNews, Event, Happened, TransferStep};

@@ -13,7 +13,7 @@ use super::access::Needs;
 use super::events::Written as Event;
 use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
-use super::{controlling, dialling, events, routes, tickets};
+use super::{audio, controlling, dialling, events, routes, tickets, webphone, webrtc};
 
 const SCHEME: &str = "token";
 
@@ -41,6 +41,18 @@ const SCHEME: &str = "token";
         events::stream::events,
         events::stream::socket,
         tickets::issue,
+        webrtc::page,
+        webrtc::style,
+        webrtc::script,
+        webrtc::line,
+        webrtc::offer,
+        webrtc::offer_again,
+        webrtc::change,
+        webrtc::look,
+        webrtc::close,
+        webphone::announce,
+        webphone::status,
+        audio::open,
         document,
     ),
     components(schemas(Event, Problem))
@@ -88,6 +100,7 @@ fn operation<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operati
         "get" => item.get.as_mut(),
         "post" => item.post.as_mut(),
         "delete" => item.delete.as_mut(),
+        "patch" => item.patch.as_mut(),
         _ => None,
     }
 }

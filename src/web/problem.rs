@@ -32,6 +32,10 @@ pub enum Kind {
     WrongHost,
     /// It does not go with the state of what is named.
     Conflict,
+    /// A session description with nothing that fits.
+    Description,
+    /// It is for another state than the present one.
+    Precondition,
     /// The key came before, with another request.
     KeyReused,
     /// The request with this key is not answered yet.
@@ -45,7 +49,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::NotFound,
         Self::Method,
         Self::Wrong,
@@ -57,6 +61,8 @@ impl Kind {
         Self::ForeignPage,
         Self::WrongHost,
         Self::Conflict,
+        Self::Description,
+        Self::Precondition,
         Self::KeyReused,
         Self::InProgress,
         Self::TooOften,
@@ -101,6 +107,16 @@ impl Kind {
             Self::Conflict => {
                 (StatusCode::CONFLICT, "conflict", "This does not go with the present state.")
             }
+            Self::Description => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "session-description",
+                "The session description has nothing that fits.",
+            ),
+            Self::Precondition => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition-failed",
+                "This is for another state than the present one.",
+            ),
             Self::KeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key-reused",

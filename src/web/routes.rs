@@ -19,7 +19,10 @@ use super::dialling::PlacedCall;
 use super::idempotency::Keys;
 use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
-use super::{controlling, dialling, events, metrics, openapi, tickets, view};
+use super::{
+    audio, controlling, dialling, events, metrics, openapi, tickets, view, webphone, webrtc,
+};
+use crate::appliance::audio_legs::Door;
 use crate::base::{CallId, limits};
 
 /// What every path may need.
@@ -32,6 +35,7 @@ pub(super) struct Interface {
     pub keys: Arc<Mutex<Keys<PlacedCall>>>,
     /// Places of those who listen to events.
     pub listeners: Arc<Semaphore>,
+    pub door: Door,
 }
 
 impl Interface {
@@ -60,6 +64,19 @@ pub(super) fn paths() -> Paths {
         .get("/api/events", READ, events::events)
         .get("/api/events/ws", READ, events::socket)
         .post("/api/tickets", READ, tickets::issue)
+        .get("/call", Nothing, webrtc::page)
+        .get("/call.css", Nothing, webrtc::style)
+        .get("/call.js", Nothing, webrtc::script)
+        .get("/line.js", Nothing, webrtc::line)
+        .post("/webrtc/offer", webrtc::NEEDS, webrtc::offer)
+        .post("/webrtc/{session}", webrtc::NEEDS, webrtc::offer_again)
+        .patch("/webrtc/{session}", webrtc::NEEDS, webrtc::change)
+        .get("/webrtc/{session}", webrtc::NEEDS, webrtc::look)
+        .delete("/webrtc/{session}", webrtc::NEEDS, webrtc::close)
+        .post("/api/handle-webphone-call", Needs::Scope(Scope::Audio), webphone::announce)
+        .get("/api/webphone/status", Needs::Scope(Scope::Audio), webphone::status)
+        // The call's own token is asked for there.
+        .get("/audio/{call_id}", Nothing, audio::open)
 }
 
 pub(super) fn router(interface: Interface) -> Router {
@@ -108,7 +125,7 @@ pub(super) async fn script() -> Response {
     page_file("text/javascript", include_str!("page/page.js"))
 }
 
-fn page_file(kind: &'static str, text: &'static str) -> Response {
+pub(super) fn page_file(kind: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response()
 }
 

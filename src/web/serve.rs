@@ -12,6 +12,7 @@ use super::board::Board;
 use super::command::Command;
 use super::listener::Bounded;
 use super::{ctrl_tcp, routes};
+use crate::appliance::audio_legs::Door;
 use crate::appliance::realtime;
 use crate::base::{Entropy, limits};
 
@@ -61,11 +62,13 @@ pub struct Parts {
     pub entropy: Entropy,
     /// For programs that were written for baresip, and the socket on which they come.
     pub ctrl_tcp: Option<(TcpListener, ctrl_tcp::Settings)>,
+    /// Where the sockets of calls by WebSocket go.
+    pub door: Door,
 }
 
 /// Starts the thread.
 pub fn start(parts: Parts) -> io::Result<WebThread> {
-    let Parts { listener, board, commands, access, mut hosts, entropy, ctrl_tcp } = parts;
+    let Parts { listener, board, commands, access, mut hosts, entropy, ctrl_tcp, door } = parts;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
@@ -92,6 +95,7 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         gate,
         keys: Arc::default(),
         listeners: Arc::new(Semaphore::new(limits::EVENTS_LISTENERS)),
+        door,
     });
     let service = router.into_make_service_with_connect_info::<Peer>();
     let (stop, stopped) = oneshot::channel::<()>();

@@ -1,3 +1,5 @@
+mod calling;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -43,6 +45,7 @@ impl Page {
             hosts: vec!["desk.example.net".to_owned()],
             entropy: Entropy::new([7; 32]),
             ctrl_tcp: None,
+            door: crate::appliance::audio_legs::Door::closed(),
         });
         Self { board, web: web.unwrap(), commands }
     }

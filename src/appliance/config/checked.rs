@@ -19,12 +19,14 @@ use super::model_file::ModelFile;
 use super::people::{hold, people};
 use super::tls::{Tls, tls};
 use super::tokens::{Token, tokens};
+use super::turn::{Turn, turn};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
 };
 use super::webhooks::{Webhook, webhooks};
 use crate::appliance::media_address::Source;
+use crate::base::handshake::IceSide;
 use crate::base::{LanguageCode, limits};
 use crate::call::HoldSound;
 use crate::call::admission::WhenFull;
@@ -127,6 +129,8 @@ pub struct Media {
     pub address: Source,
     pub srtp: Srtp,
     pub keys: OfferedKeys,
+    pub ice: IceSide,
+    pub turn: Turn,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -389,8 +393,11 @@ fn media(file: &file::Media, check: &mut Check<'_>) -> Option<Media> {
     let address = check.take("media.address", &file.address, media_address(&file.address));
     let srtp = check.take("media.srtp", &file.srtp, file.srtp.as_str().try_into());
     let keys = check.take("media.keys", &file.keys, file.keys.as_str().try_into());
+    let ice = check.take("media.ice", &file.ice, file.ice.as_str().try_into());
+    let turn = turn(&file.turn, check);
     let (ports, codecs, ptime) = (ports?, codecs?, ptime?);
-    Some(Media { ports, codecs, ptime, address: address?, srtp: srtp?, keys: keys? })
+    let (address, srtp, keys, ice, turn) = (address?, srtp?, keys?, ice?, turn?);
+    Some(Media { ports, codecs, ptime, address, srtp, keys, ice, turn })
 }
 
 fn media_address(text: &str) -> Result<Source, Allowed> {
@@ -422,7 +429,9 @@ fn media_address(text: &str) -> Result<Source, Allowed> {
 }
 
 fn codecs(names: &[String]) -> Result<Vec<Codec>, Allowed> {
-    let known = names.iter().filter_map(|name| Codec::from_name(name));
+    // L16 is for our own loopback alone.
+    let of_telephones = |codec: &Codec| *codec != Codec::L16;
+    let known = names.iter().filter_map(|name| Codec::from_name(name)).filter(of_telephones);
     let codecs = known.fold(Vec::new(), |mut codecs, codec| {
         if !codecs.contains(&codec) {
             codecs.push(codec);

@@ -208,6 +208,23 @@ pub struct Media {
     /// Where the keys are from in calls that we make: `sdes` (the SIP message) or `dtls` (a handshake, as
     /// browsers want it; a call is not made without). In calls that come both are taken.
     pub keys: String,
+    /// Our side of ICE where the other end has it: `full` (checks of ours open routers on the way and find the
+    /// other end) or `lite` (we are where `address` says, and answer).
+    pub ice: String,
+    /// TURN servers, for calls that nothing else lets through.
+    pub turn: Turn,
+}
+
+/// Servers that lend an address (RFC 8656).
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Turn {
+    /// `turn:HOST:PORT`, `turn:HOST:PORT?transport=tcp` or `turns:HOST:PORT`; the first that answers is taken.
+    pub servers: Vec<String>,
+    /// The name that they know us by. The password is the credential `turn`, or `ATTENDANT_TURN_PASSWORD`.
+    pub user: String,
+    /// Calls with ICE tell no other address, and nothing of theirs goes past the server.
+    pub only: bool,
 }
 
 impl Default for Media {
@@ -219,6 +236,8 @@ impl Default for Media {
             address: String::new(),
             srtp: "optional".to_owned(),
             keys: "sdes".to_owned(),
+            ice: "full".to_owned(),
+            turn: Turn::default(),
         }
     }
 }
@@ -504,6 +523,8 @@ pub struct Account {
     pub srtp: String,
     /// `media.keys` for calls that go to its servers. Empty: that.
     pub keys: String,
+    /// `media.ice` for calls from and to its servers. Empty: that.
+    pub ice: String,
     /// `sha256:` and the hash of the server's public key, which alone is believed then. Empty: authorities are.
     pub tls_pin: String,
     /// A certificate in PEM that the server is shown, and its key. Empty: none.
@@ -528,6 +549,7 @@ impl Default for Account {
             keep_alive_s: 25,
             srtp: String::new(),
             keys: String::new(),
+            ice: String::new(),
             tls_pin: String::new(),
             tls_certificate: String::new(),
             tls_key: String::new(),

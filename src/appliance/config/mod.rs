@@ -21,6 +21,7 @@ mod parse;
 mod people;
 mod tls;
 mod tokens;
+mod turn;
 mod values;
 mod voices;
 mod webhooks;
@@ -34,6 +35,7 @@ pub use lookups::Lookup;
 pub use model_file::{ModelFile, Shelved};
 pub use tls::{AccountTls, CertificateFiles};
 pub use tokens::Token;
+pub use turn::{Turn, TurnServer, TurnTransport};
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,
 };

@@ -6,7 +6,9 @@
 //! | net | `net::Net`: SIP, calls, conversations |
 //! | audio | `appliance::audio`: every call's media |
 //! | speech link | `appliance::engine`: the engine's child and socket |
+//! | relays | `appliance::relays`, where TURN servers are configured |
 //! | web | `web`: API and status page |
+//! | websocket | `appliance::audio_legs`: the sound of calls by WebSocket |
 //! | messages | `store::messages` |
 //! | flights | `store::flights`, where calls are recorded |
 //! | ledger | `store::ledger`, where calls may be made |
@@ -40,6 +42,7 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
+use super::audio_legs;
 use super::chance;
 use super::config::Config;
 use super::engine::link::Link;
@@ -51,12 +54,15 @@ use super::notify;
 use super::paths::Paths;
 use super::places::Places;
 use super::realtime;
+use super::relays::{News, Relays};
 use super::rings::{self, Shared};
 use super::rtp_socket::{PortRange, RtpSockets};
 use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
 use super::sip_socket::{Arrival, ListenError, SipSockets};
 use super::start_error::StartError;
+use super::visits::Visits;
+use super::ways::Ways;
 use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
@@ -108,6 +114,8 @@ pub fn run(
     standing.extend(unsafe_keys(config));
     standing.extend(interface::warnings(config));
     let (commander, commands) = mpsc_async::channel(limits::API_COMMANDS);
+    let (legs, wished, door) = audio_legs::start(entropy.fork())
+        .map_err(system("cannot start the thread for calls by WebSocket"))?;
     let web = web::Parts {
         listener: web,
         board: Arc::clone(&board),
@@ -116,6 +124,7 @@ pub fn run(
         hosts: config.web.hosts.clone(),
         entropy: entropy.fork(),
         ctrl_tcp,
+        door,
     };
     let _web = web::start(web).map_err(system("cannot start the web thread"))?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
@@ -132,10 +141,12 @@ pub fn run(
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
     let media_address = start_media_address(&runtime, config);
     let public = media_address.told();
+    let (ways, relays) = open_ways(config)?;
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
+        visits: Visits::new(media_address.clone(), entropy.fork()).with_audio(legs),
         places: Places::new(rings.net),
-        associations: open_associations()?,
+        associations: open_associations(&mut entropy)?,
         ports,
         errands: Errands::new(Arc::clone(&engine), speakers.clone())
             .with_model(llm)
@@ -147,6 +158,7 @@ pub fn run(
         entropy,
         admission: config.admission(),
         media_address,
+        ways,
         languages: config.language_rules(call.tongues.default_one().code),
         call,
         referrals: config.inbound.refer,
@@ -178,10 +190,12 @@ pub fn run(
         thoughts,
         looked_up,
         resolved,
+        wished,
         model,
         commands,
         ledger,
         public,
+        relays,
         shutdown,
     };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
@@ -389,9 +403,10 @@ fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError>
 }
 
 /// Handshakes of calls, with a certificate that is made now and shown until the end.
-fn open_associations() -> Result<Associations, StartError> {
+fn open_associations(entropy: &mut Entropy) -> Result<Associations, StartError> {
     let identity = Identity::new().map_err(std::io::Error::other);
-    identity.map(Associations::new).map_err(system("cannot make a certificate"))
+    let identity = identity.map_err(system("cannot make a certificate"))?;
+    Ok(Associations::new(identity, entropy.fork()))
 }
 
 fn open_messages(paths: &Paths) -> Result<MessageLog, StartError> {
@@ -445,6 +460,16 @@ fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> D
 fn start_media_address(runtime: &Runtime, config: &Config) -> MediaAddress {
     let _context = runtime.enter();
     MediaAddress::start(config.media.address.clone())
+}
+
+/// By which calls with ICE find us, and what relays tell.
+fn open_ways(config: &Config) -> Result<(Ways, mpsc_async::Receiver<News>), StartError> {
+    let side = config.media.ice;
+    let Some(settings) = settings::relays(config)? else {
+        return Ok((Ways::new(side, None, false), mpsc_async::channel(1).1));
+    };
+    let (relays, news) = Relays::start(settings).map_err(system("cannot start the relays"))?;
+    Ok((Ways::new(side, Some(relays), config.media.turn.only), news))
 }
 
 /// The accounts, and what comes of asking for their names. Each has the URN of this box.

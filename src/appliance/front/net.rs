@@ -13,10 +13,12 @@ use tokio::sync::{mpsc, watch};
 use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::accounts::{Resolved, Shown as AccountShown};
+use crate::appliance::audio_legs::LegWish;
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::notify;
+use crate::appliance::relays;
 use crate::appliance::rings;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::sip_socket::Arrival;
@@ -54,6 +56,8 @@ pub struct Sources {
     pub thoughts: mpsc::Receiver<ModelEvent>,
     pub looked_up: mpsc::Receiver<LookUpAnswer>,
     pub resolved: mpsc::Receiver<Resolved>,
+    /// From sessions by WebSocket.
+    pub wished: mpsc::Receiver<LegWish>,
     /// What is wrong with the model's server.
     pub model: watch::Receiver<Option<Fault>>,
     /// What the interface asks for.
@@ -62,6 +66,8 @@ pub struct Sources {
     pub ledger: watch::Receiver<Written>,
     /// What a STUN server tells of our public address.
     pub public: watch::Receiver<Public>,
+    /// What relays tell; nothing comes where there is none.
+    pub relays: mpsc::Receiver<relays::News>,
     pub shutdown: Shutdown,
 }
 
@@ -124,6 +130,7 @@ impl Net {
                 Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
                 Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
                 Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
+                Some(wish) = sources.wished.recv() => self.switchboard.audio_wish(now(), wish),
                 Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
                 Ok(()) = sources.ledger.changed() => {
                     let written = *sources.ledger.borrow_and_update();
@@ -136,6 +143,12 @@ impl Net {
                 Ok(()) = sources.public.changed() => {
                     self.switchboard.media_fault().iter().for_each(|text| tracing::warn!("{text}"));
                     self.show_health(sources.engine.as_ref());
+                }
+                Some(news) = sources.relays.recv() => {
+                    if self.switchboard.relay(now(), &news) {
+                        self.switchboard.relay_fault().iter().for_each(|text| tracing::warn!("{text}"));
+                        self.show_health(sources.engine.as_ref());
+                    }
                 }
                 Ok(()) = state.changed() => self.engine_changed(&mut state, sources.engine.as_ref())?,
                 () = sleep_until(self.switchboard.deadline()) => self.switchboard.timeout(now()),
@@ -276,6 +289,7 @@ impl Net {
             .chain(turn_fault(ready))
             .chain(model)
             .chain(self.switchboard.media_fault().map(str::to_owned))
+            .chain(self.switchboard.relay_fault().map(str::to_owned))
             .chain(self.accounts.iter().filter_map(AccountShown::fault))
             .collect();
         let health = match reasons.is_empty() {

@@ -1,7 +1,7 @@
 //! The net thread's state: routes what happens between SIP, calls, audio thread and engine.
 //!
 //! ```text
-//!  sip::UserAgent ─ events ─▶ Call ─ commands ─▶ sip::UserAgent
+//!  sip::UserAgent, visits ─ events ─▶ Call ─ commands ─▶ whose leg it is
 //!  audio thread ─ frames, events ─▶ Call ─ frames, plans ─▶ audio thread
 //!  engine ─ results ─▶ Call ─ work ─▶ engine
 //! ```
@@ -16,6 +16,7 @@ mod joining;
 mod redirecting;
 mod succeeding;
 mod taking;
+mod visiting;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -30,10 +31,13 @@ use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::media_address::MediaAddress;
 use crate::appliance::places::Places;
+use crate::appliance::relays;
 use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::Arrival;
+use crate::appliance::visits::{VisitEvent, Visits};
+use crate::appliance::ways::Ways;
 use crate::base::{CallId, Entropy};
 use crate::call::admission::{self, Readiness};
 use crate::call::flight::Tracked;
@@ -56,6 +60,8 @@ const KEY: Duration = Duration::from_millis(100);
 /// What the switchboard is made from.
 pub struct Parts {
     pub sip: SipLine,
+    /// Legs that are no SIP.
+    pub visits: Visits,
     pub places: Places,
     pub associations: Associations,
     pub ports: PortRange,
@@ -70,6 +76,8 @@ pub struct Parts {
     pub admission: admission::Settings,
     /// `None`: our address on the way to the peer.
     pub media_address: MediaAddress,
+    /// By which calls with ICE find us.
+    pub ways: Ways,
     pub languages: Rules,
     /// Whom callers may have us call in their place.
     pub referrals: Referrals,
@@ -240,6 +248,7 @@ impl Switchboard {
             parts.accounts.deadline(),
             parts.dialler.deadline(),
             parts.associations.deadline(),
+            parts.visits.deadline(),
         ];
         lines.chain(others.into_iter().flatten()).min()
     }
@@ -251,6 +260,23 @@ impl Switchboard {
     /// What is wrong with the address that callers are told.
     pub fn media_fault(&self) -> Option<&'static str> {
         self.parts.media_address.fault()
+    }
+
+    /// What is wrong with the servers that lend addresses.
+    pub fn relay_fault(&self) -> Option<&str> {
+        self.parts.ways.fault()
+    }
+
+    /// A relay has something to tell; whether the owner must know of it.
+    pub fn relay(&mut self, now: Instant, news: &relays::News) -> bool {
+        if let relays::News::Opened { port, peer, through } = *news
+            && let Some(place) = self.parts.places.with_port(port)
+        {
+            let Parts { associations, places, .. } = &mut self.parts;
+            associations.open(now, place, (peer, through), places);
+            self.settle(now);
+        }
+        self.parts.ways.note(news)
     }
 
     pub fn sip_figures(&self) -> SipFigures {
@@ -342,6 +368,7 @@ impl Switchboard {
         let due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         self.parts.sip.timeout(now);
         self.parts.accounts.timeout(now, &mut self.parts.sip);
+        self.parts.visits.timeout(now);
         self.parts.associations.timeout(now, &mut self.parts.places);
         self.secure(now);
         self.signals(now);
@@ -383,14 +410,20 @@ impl Switchboard {
     /// Gives the user agent what calls have commanded, until nothing follows from it.
     fn settle(&mut self, now: Instant) {
         while let Some(command) = self.commands.pop_front() {
-            self.parts.sip.command(now, command);
+            match command.leg().filter(|leg| leg.is_visit()) {
+                Some(leg) => self.parts.visits.command(now, leg, command),
+                None => self.parts.sip.command(now, command),
+            }
             self.signals(now);
         }
     }
 
-    /// What the user agent has for the calls and the accounts.
+    /// What the user agent and the other ways have for the calls and the accounts.
     fn signals(&mut self, now: Instant) {
         loop {
+            while let Some(event) = self.parts.visits.event() {
+                self.visit_event(now, event);
+            }
             while let Some(event) = self.parts.sip.event() {
                 self.sip_event(now, event);
             }
@@ -406,11 +439,29 @@ impl Switchboard {
                 None => self.incoming(now, leg, incoming),
             },
             sip::Event::Referred { leg, referral } => self.refer(now, leg, &referral),
-            other => {
-                if let Some(id) = self.legs.get(&other.leg()).copied() {
-                    self.leg_event(now, id, other);
+            other => self.own_leg_event(now, other),
+        }
+    }
+
+    /// What happens to a leg that is no SIP.
+    fn visit_event(&mut self, now: Instant, event: VisitEvent) {
+        match event {
+            VisitEvent::Incoming { leg, visit } => self.visit(now, leg, *visit),
+            VisitEvent::Leg(event) => self.own_leg_event(now, event),
+            VisitEvent::Candidates { leg, candidates } => {
+                let line = self.legs.get(&leg).and_then(|id| self.lines.get(id));
+                if let Some(place) = line.and_then(|line| line.place) {
+                    let parts = &mut self.parts;
+                    parts.associations.add_candidates(now, place, &candidates, &mut parts.places);
                 }
             }
+        }
+    }
+
+    /// Of a leg that is some call's.
+    fn own_leg_event(&mut self, now: Instant, event: sip::Event) {
+        if let Some(id) = self.legs.get(&event.leg()).copied() {
+            self.leg_event(now, id, event);
         }
     }
 
@@ -462,6 +513,9 @@ impl Switchboard {
                     let held = line.told.hold(&output);
                     let held = held.map(|news| Event::Call { news, record: line.shown() });
                     held.into_iter().for_each(|event| self.parts.board.tell(event));
+                    if matches!(output, call::Output::Silence(_)) {
+                        self.parts.visits.silenced(line.call.leg());
+                    }
                     self.parts.carry_out(now, (id, place), output);
                 }
                 // The media is over, and with it the talk.
@@ -470,6 +524,7 @@ impl Switchboard {
         }
         if has_changed {
             line.tell_one_way(id);
+            self.parts.visits.recorded(line.call.leg(), line.call.record());
             let record = self.parts.dialler.show(now, line.call.record().clone());
             self.parts.board.update_call(record);
         }

@@ -15,6 +15,7 @@ use crate::base::pcm::{FRAME_SAMPLES, Frame};
 use crate::base::{LanguageCode, Private, SrtpSuite, UtteranceId, WorkId, limits};
 use crate::call::agreement::Towards;
 use crate::call::ending::Cause;
+use crate::call::incoming::Incoming;
 use crate::call::media::{HeardFrame, MediaEvent, Origin, Report};
 use crate::call::state::{Input, Wish};
 use crate::call::voice::Shelved;
@@ -99,7 +100,7 @@ enum Plain {
     Joined,
     HandOver(sip::LegId),
     Handed,
-    Replaced { leg: sip::LegId, incoming: Box<sip::Incoming>, towards: Towards },
+    Replaced { leg: sip::LegId, incoming: Box<Incoming>, towards: Towards },
     Succeed { leg: sip::LegId, within: Duration, towards: Towards },
     Redirected { leg: sip::LegId, towards: Towards },
     Secured(String),

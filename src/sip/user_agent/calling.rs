@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::api::{EndCause, Event, Invite, LegId};
+use super::api::{EndCause, Event, Invite};
 use super::authentication::Authentication;
 use super::compose::{Body, SDP, body_of, origin_of, retry_after_s};
 use super::leg::{Calling, Cancelling, Early, Exchange, Leg, LegTimer, State, Up};
@@ -14,6 +14,7 @@ use super::reliable::offer_extensions;
 use super::session::{Session, least_s, longer_s};
 use super::stack::{Purpose, Stack, Use};
 use crate::base::{Private, limits};
+use crate::sip::LegId;
 use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
 use crate::sip::transaction::{GIVE_UP, TransactionId};

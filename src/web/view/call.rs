@@ -32,6 +32,8 @@ pub struct Summary {
     id: String,
     /// `inbound` or `outbound`.
     direction: &'static str,
+    /// `sip`, `webrtc` or `websocket`.
+    way: &'static str,
     /// The number or address of the other end.
     peer: String,
     /// The dialog's Call-ID; empty until it is known.
@@ -210,6 +212,7 @@ impl Summary {
         Self {
             id: record.id.to_string(),
             direction: direction(record.direction),
+            way: record.way.name(),
             peer: record.peer.reveal().clone(),
             sip_call_id: record.sip_call_id.reveal().clone(),
             state: record.progress.name(),
@@ -269,12 +272,7 @@ impl Call {
             messages: shows_words.then(messages),
             rtp: Rtp::of(&record.rtp),
             partial: partial.map(Partial::of),
-            guards: record
-                .guards
-                .counts()
-                .map(|(guard, n)| (guard.name(), n))
-                .into_iter()
-                .collect(),
+            guards: record.guards.counts().map(|(guard, n)| (guard.name(), n)).collect(),
         }
     }
 }

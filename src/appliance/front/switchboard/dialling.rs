@@ -17,6 +17,7 @@ use crate::call::record::Dialled;
 use crate::call::{self, Cause, Outgoing, Start};
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
+use crate::sdp::OfferedKeys;
 use crate::sip::{self, Flow, ReferNews};
 use crate::store::ledger::Written;
 use crate::trunk::Sign;
@@ -63,6 +64,17 @@ impl Switchboard {
                 let _ = told.send(outcome);
             }
             Command::AnswerByHand(by_hand) => self.answers_by_hand = by_hand,
+            Command::Announce { order, told } => {
+                let outcome = self.announce(order);
+                let _ = told.send(outcome);
+            }
+            Command::AudioStatus { told } => {
+                let _ = told.send(self.audio_status());
+            }
+            Command::WebRtc { request, told } => {
+                self.parts.visits.ask_webrtc(request, told);
+                self.signals(now);
+            }
         }
         self.settle(now);
     }
@@ -151,7 +163,7 @@ impl Switchboard {
         self.parts.languages.choose(&Known {
             called: Private::default(),
             caller: Private::new(Some(number.reveal().to_owned())),
-            local: (flow.transport, flow.local),
+            local: Some((flow.transport, flow.local)),
         })
     }
 
@@ -211,7 +223,9 @@ impl Switchboard {
         let Wanted { invite, peer, dialled, manner, ring, variables, on_machine, offer } = wanted;
         let redirection = Redirection::of(&invite);
         let is_ipv4 = invite.flow.local.is_ipv4();
-        let (sockets, media) = self.open_media(invite.flow)?;
+        let is_offered = self.parts.call.offering.keys == OfferedKeys::Dtls;
+        let wish = self.wish(invite.flow, is_offered);
+        let (sockets, media) = self.open_media(now, wish)?;
         let place = self.parts.places.reserve(id, sockets).ok_or(NoLine::Full)?;
         let leg = self.parts.sip.reserve_leg();
         let outgoing = Outgoing {

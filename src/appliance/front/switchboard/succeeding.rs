@@ -34,8 +34,10 @@ impl Switchboard {
         leg: LegId,
         incoming: Box<sip::Incoming>,
     ) {
+        let flow = incoming.flow;
+        let incoming = Box::new(call::Incoming::from(*incoming));
         let taken = match self.call_of(before) {
-            Some(id) => self.towards_another(id, incoming.flow).map(|way| (id, way)).ok_or(488),
+            Some(id) => self.towards_another(id, flow).map(|way| (id, way)).ok_or(488),
             // It was succeeded already, or is nobody's.
             None => Err(DECLINED),
         };
