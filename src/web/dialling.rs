@@ -110,7 +110,7 @@ impl Asked {
     summary = "Have the box call a number",
     description = "202 once the call is on its way; what becomes of it stands in its record and in events. With an \
         Idempotency-Key the same request within a day is answered as the first time, and nobody is called twice.",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters of ASCII, as a UUID")),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!#-~]{1,255}$", description = "1 to 255 printable characters of ASCII, as a UUID")),
     request_body = DialBody,
     responses(
         (status = 202, description = "The call is on its way", body = PlacedCall),
