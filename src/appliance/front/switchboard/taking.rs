@@ -154,6 +154,8 @@ impl Switchboard {
         self.legs.insert(leg, id);
         self.parts.visits.took(leg, id);
         self.lines.insert(id, Line::new(call, place, is_ipv4));
+        // It may ring for long before anything else is to be shown.
+        self.show(now, id);
         self.drain(now, id);
         self.admit();
         Ok(())
