@@ -482,7 +482,7 @@ impl Session {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Open(mut talk) => {
                 self.timers.set(Timer::Resume, now + limits::AUDIO_RESUME);
-                talk.sound_in.stop();
+                talk.sound_in.stop(now);
                 let is_up = talk.media_port.is_some();
                 self.state = State::Away(talk);
                 if is_up {

@@ -22,3 +22,4 @@ pub mod sound;
 pub mod turn;
 pub mod vits;
 pub mod wait;
+pub mod websocket;
