@@ -56,5 +56,5 @@ pub mod speech;
 pub mod store;
 pub mod trunk;
 pub mod web;
-pub mod websocket;
 pub mod webrtc;
+pub mod websocket;

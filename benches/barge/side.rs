@@ -119,6 +119,7 @@ impl Side {
                 srtp: None,
                 keys: None,
                 fingerprint: None,
+                ice: Default::default(),
                 seed: Private::default(),
             },
             manner: Manner::plain(LanguageCode::ENGLISH),
@@ -171,6 +172,7 @@ impl Side {
                 | Output::ApplyMedia(_)
                 | Output::StopMedia
                 | Output::SendDigits(_)
+                | Output::Pressed(_)
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted

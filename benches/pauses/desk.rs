@@ -116,6 +116,7 @@ impl Desk {
                 srtp: None,
                 keys: None,
                 fingerprint: None,
+                ice: Default::default(),
                 seed: Private::default(),
             },
             manner: Manner::plain(LanguageCode::ENGLISH),
@@ -239,6 +240,7 @@ impl Desk {
                 | Output::ApplyMedia(_)
                 | Output::StopMedia
                 | Output::SendDigits(_)
+                | Output::Pressed(_)
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted

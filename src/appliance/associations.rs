@@ -16,8 +16,8 @@ use std::time::Instant;
 use super::places::Places;
 use super::rings::Place;
 use crate::association::{Association, Component, Fault, Identity, Output};
-use crate::base::handshake::{Fingerprint, Terms};
-use crate::base::{CallId, SrtpSuite};
+use crate::base::handshake::{Candidate, Fingerprint, Terms};
+use crate::base::{CallId, Entropy, SrtpSuite};
 use crate::call;
 use crate::call::media::Path;
 
@@ -32,6 +32,7 @@ pub enum News {
 #[derive(Debug)]
 pub struct Associations {
     identity: Arc<Identity>,
+    entropy: Entropy,
     all: HashMap<Place, Line>,
     news: VecDeque<(CallId, News)>,
 }
@@ -53,9 +54,15 @@ struct Part {
 }
 
 impl Part {
-    fn new(now: Instant, identity: &Arc<Identity>, component: Component, terms: &Terms) -> Self {
+    fn new(
+        now: Instant,
+        identity: &Arc<Identity>,
+        component: Component,
+        terms: &Terms,
+        entropy: Entropy,
+    ) -> Self {
         let identity = Arc::clone(identity);
-        let association = Association::new(now, identity, component, terms.clone());
+        let association = Association::new(now, identity, component, terms.clone(), entropy);
         Self { association, deadline: None }
     }
 }
@@ -73,8 +80,9 @@ impl Line {
 }
 
 impl Associations {
-    pub fn new(identity: Identity) -> Self {
-        Self { identity: Arc::new(identity), all: HashMap::new(), news: VecDeque::new() }
+    pub fn new(identity: Identity, entropy: Entropy) -> Self {
+        let (all, news) = (HashMap::new(), VecDeque::new());
+        Self { identity: Arc::new(identity), entropy, all, news }
     }
 
     /// Of our certificate.
@@ -105,7 +113,9 @@ impl Associations {
                 }
             }
             Some(_) | None => {
-                let part = |component| Part::new(now, &self.identity, component, &terms);
+                let (identity, entropy) = (&self.identity, &mut self.entropy);
+                let mut part =
+                    |component| Part::new(now, identity, component, &terms, entropy.fork());
                 let rtcp = has_rtcp.then(|| part(Component::Rtcp));
                 self.news.retain(|(of, _)| *of != call);
                 let line = Line { call, number, rtp: part(Component::Rtp), rtcp };
@@ -144,6 +154,36 @@ impl Associations {
         }
     }
 
+    /// A relay passes on to `peer` what the call in this place sends to `through`.
+    pub fn open(
+        &mut self,
+        now: Instant,
+        place: Place,
+        (peer, through): (SocketAddr, SocketAddr),
+        places: &mut Places,
+    ) {
+        if let Some(line) = self.all.get_mut(&place) {
+            line.rtp.association.add_door(now, peer, through);
+            self.drain(place, places);
+        }
+    }
+
+    /// The peer of the call in this place has told of more candidates (RFC 8838), each for its component.
+    pub fn add_candidates(
+        &mut self,
+        now: Instant,
+        place: Place,
+        candidates: &[Candidate],
+        places: &mut Places,
+    ) {
+        if let Some(line) = self.all.get_mut(&place) {
+            for (_, part) in line.parts() {
+                part.association.add_candidates(now, candidates);
+            }
+            self.drain(place, places);
+        }
+    }
+
     pub fn deadline(&self) -> Option<Instant> {
         self.all.values().filter_map(Line::deadline).min()
     }
@@ -177,6 +217,7 @@ impl Associations {
                 match part.association.poll_output() {
                     Output::Datagram { to, bytes } => places.send(place, path.into(), to, &bytes),
                     Output::Route(route) if path == Path::Rtp => places.steer(place, *route),
+                    Output::Door(peer) => places.open_door(place, peer),
                     // RTCP goes to where it comes from.
                     Output::Route(_) => (),
                     Output::Keys(keying) => {

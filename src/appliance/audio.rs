@@ -359,8 +359,16 @@ impl Sink for Outlet<'_> {
     }
 
     fn handshake(&mut self, datagram: &Datagram<'_>, is_known: bool) {
-        // A stranger's flood leaves room for who is there already.
-        let kept = if is_known { 0 } else { limits::HANDSHAKE_DATAGRAMS_KNOWN };
+        // A stranger's flood leaves room for who is there already, and one of hellos for the checks by which a
+        // peer first shows itself.
+        let is_check = datagram.bytes.first().is_some_and(|first| *first < 4);
+        let kept = match (is_known, is_check) {
+            (true, _) => 0,
+            (false, true) => limits::HANDSHAKE_DATAGRAMS_KNOWN,
+            (false, false) => {
+                limits::HANDSHAKE_DATAGRAMS_KNOWN + limits::HANDSHAKE_DATAGRAMS_CHECKS
+            }
+        };
         let has_room = self.handshake.slots() > kept;
         let is_taken = has_room
             && HandshakeDatagram::of(datagram).is_some_and(|d| self.handshake.push(d).is_ok());

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use crate::base::Private;
 
 /// The variables of the environment that hold secrets and have fixed names.
-const VARIABLES: [&str; 1] = [LLM_KEY];
+const VARIABLES: [&str; 2] = [LLM_KEY, TURN_PASSWORD];
 pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
+pub const TURN_PASSWORD: &str = "ATTENDANT_TURN_PASSWORD";
 
 /// The variables of lookups begin with this.
 const LOOKUP: &str = "ATTENDANT_LOOKUP_";
@@ -16,6 +17,8 @@ const LOOKUP: &str = "ATTENDANT_LOOKUP_";
 const ACCOUNT: &str = "ATTENDANT_ACCOUNT_";
 /// Those of the HTTP interface's tokens.
 const TOKEN: &str = "ATTENDANT_TOKEN_";
+/// Those of webhooks.
+const WEBHOOK: &str = "ATTENDANT_WEBHOOK_";
 
 /// The variable that holds the secret of the lookup of this name.
 pub fn lookup_variable(name: &str) -> String {
@@ -47,11 +50,21 @@ pub fn of_token(name: &str) -> io::Result<Option<Private<String>>> {
     secret(&format!("token_{name}"), &token_variable(name))
 }
 
+/// The variable that holds the secret of the webhook of this name.
+pub fn webhook_variable(name: &str) -> String {
+    format!("{WEBHOOK}{}", name.to_ascii_uppercase())
+}
+
+/// The secret of the webhook of this name: the credential `webhook_NAME`, else its variable.
+pub fn of_webhook(name: &str) -> io::Result<Option<Private<String>>> {
+    secret(&format!("webhook_{name}"), &webhook_variable(name))
+}
+
 /// Every variable of the environment that holds a secret.
 pub fn variables() -> Vec<OsString> {
     let is_secret = |name: &OsString| {
         let name = name.to_string_lossy();
-        [LOOKUP, ACCOUNT, TOKEN].iter().any(|prefix| name.starts_with(prefix))
+        [LOOKUP, ACCOUNT, TOKEN, WEBHOOK].iter().any(|prefix| name.starts_with(prefix))
     };
     let named = std::env::vars_os().map(|(name, _)| name).filter(is_secret);
     VARIABLES.iter().map(OsString::from).chain(named).collect()

@@ -102,6 +102,26 @@ impl Places {
         }
     }
 
+    /// Has a relay open a door to one of the peer's addresses.
+    pub fn open_door(&self, place: Place, peer: SocketAddr) {
+        if let Some(Use::Reserved { sockets, .. } | Use::Playing { sockets, .. }) =
+            self.uses.get(usize::from(place.0))
+            && let Some(lease) = sockets.lease()
+        {
+            lease.open(peer);
+        }
+    }
+
+    /// Where the sockets with this port are.
+    pub fn with_port(&self, port: u16) -> Option<Place> {
+        let has_it = |used: &Use| match used {
+            Use::Reserved { sockets, .. } | Use::Playing { sockets, .. } => sockets.port() == port,
+            Use::Free | Use::Stopping => false,
+        };
+        let number = self.uses.iter().position(has_it)?;
+        u16::try_from(number).ok().map(Place)
+    }
+
     /// The call that plays in a place, and what has come for its handshake.
     pub fn handshake(&mut self, place: Place) -> Option<(CallId, HandshakeDatagram)> {
         let index = usize::from(place.0);

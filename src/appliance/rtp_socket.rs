@@ -16,6 +16,7 @@ use nix::sys::socket::{
 };
 
 use super::realtime::Moment;
+use super::relays::Lease;
 use crate::base::limits::RTP_DATAGRAM_BYTES;
 use crate::call::media::Path;
 
@@ -42,6 +43,8 @@ pub struct RtpSockets {
     rtcp: UdpSocket,
     /// The kernel has told of a datagram that could not be delivered.
     has_refusal: AtomicBool,
+    /// An address that a server lends them.
+    lease: Option<Lease>,
 }
 
 /// A datagram as it came from the kernel.
@@ -87,12 +90,21 @@ impl RtpSockets {
             IpAddr::V6(_) => setsockopt(&rtp, sockopt::Ipv6RecvErr, &true)?,
         }
         let rtcp = open(SocketAddr::new(address, port + 1))?;
-        Ok(Self { rtp, rtcp, has_refusal: AtomicBool::new(false) })
+        Ok(Self { rtp, rtcp, has_refusal: AtomicBool::new(false), lease: None })
     }
 
     /// The port of RTP; RTCP has the next one.
     pub fn port(&self) -> u16 {
         self.rtp.local_addr().map_or(0, |a| a.port())
+    }
+
+    /// What a server lends is theirs until they are dropped.
+    pub fn borrow(&mut self, lease: Lease) {
+        self.lease = Some(lease);
+    }
+
+    pub fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
     }
 
     /// One waiting datagram, with the time at which the kernel took it from the network. RT safe.

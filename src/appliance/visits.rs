@@ -17,12 +17,13 @@ use tokio::sync::oneshot;
 
 use super::audio_legs::{Announced, AudioLegs, LegFigures, LegWish, NotAnnounced};
 use super::media_address::MediaAddress;
+use crate::base::handshake::Candidate;
 use crate::base::{CallId, Entropy, Private, Way};
 use crate::call::{self, CallRecord, Towards, Visit};
-use crate::sdp::{OfferedKeys, Srtp};
+use crate::sdp::{self, OfferedKeys, Srtp};
 use crate::sip::{self, LegId};
-use crate::websocket::Order;
 use crate::webrtc::{self, AskId, Opening, Request, Response, Sessions};
+use crate::websocket::Order;
 
 /// A host that nobody has (RFC 5737): the way there is the way out. For pages that hide their addresses; where
 /// their requests come from says nothing, for it may be a tunnel's end on this box.
@@ -37,6 +38,8 @@ pub enum VisitEvent {
     Incoming { leg: LegId, visit: Box<Visit> },
     /// Something has happened to a leg.
     Leg(sip::Event),
+    /// The peer may be found there, too.
+    Candidates { leg: LegId, candidates: Vec<Candidate> },
 }
 
 /// See the module.
@@ -71,11 +74,7 @@ impl Visits {
     ///
     /// # Errors
     /// Why none is.
-    pub fn announce(
-        &mut self,
-        order: Order,
-        most: usize,
-    ) -> Result<Announced, NotAnnounced> {
+    pub fn announce(&mut self, order: Order, most: usize) -> Result<Announced, NotAnnounced> {
         let audio = self.audio.as_mut().ok_or(NotAnnounced::Unavailable)?;
         audio.announce(order, most)
     }
@@ -152,6 +151,11 @@ impl Visits {
                     let visit = Box::new(self.visit(opening));
                     self.events.push_back(VisitEvent::Incoming { leg, visit });
                 }
+                webrtc::Output::Candidates { leg, values } => {
+                    let read = values.iter().filter_map(|value| sdp::candidate(value.reveal()));
+                    let candidates = read.collect();
+                    self.events.push_back(VisitEvent::Candidates { leg, candidates });
+                }
                 webrtc::Output::Event(event) => self.events.push_back(VisitEvent::Leg(event)),
                 webrtc::Output::Response { ask, response } => self.respond(ask, response),
             }
@@ -190,7 +194,7 @@ impl Visits {
 }
 
 /// Our address on the way to a peer: connecting a UDP socket sends nothing.
-fn local_towards(peer: IpAddr) -> IpAddr {
+pub fn local_towards(peer: IpAddr) -> IpAddr {
     let any = match peer {
         IpAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         IpAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),

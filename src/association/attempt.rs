@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::Side;
 use super::identity::{Identity, NoIdentity, suite};
-use super::records::{self, Random, Records};
+use super::records::{self, Client, Random, Records};
 use crate::base::handshake::Fingerprints;
 use crate::base::{Keying, SrtpKey, SrtpSuite, limits};
 
@@ -35,14 +35,11 @@ pub(super) struct Attempt {
     /// The library knows its peers by address; this handshake has one, wherever that is.
     endpoint: Endpoint,
     records: Records,
-    /// Datagrams that the library may still get.
+    /// Datagrams with something in the clear that the library may still get, and after the end datagrams
+    /// that it may still send.
     budget: u32,
     heard: Instant,
     has_heard: bool,
-    /// Our HelloVerifyRequest, for a hello that comes again.
-    verify: Option<Vec<u8>>,
-    /// Such as may still come.
-    hellos: u32,
     out: VecDeque<Vec<u8>>,
     repetition: Repetition,
     /// The library asks in the midst of a datagram whether the certificate is the peer's.
@@ -94,19 +91,20 @@ fn peer() -> SocketAddr {
 }
 
 impl Attempt {
-    /// Begins; the client's first flight is there at once. A server knows its client by `random`.
+    /// Begins, as the server of `client`, or as the client, whose first flight is there at once.
     ///
     /// # Errors
     /// Where the library has no random numbers.
     pub fn new(
         now: Instant,
-        side: Side,
-        random: Option<Random>,
+        client: Option<Client>,
         identity: &Identity,
         fingerprints: &Fingerprints,
     ) -> Result<Self, NoIdentity> {
         let is_refused = Arc::new(AtomicBool::new(false));
-        let config = identity.config(side, fingerprints, Arc::clone(&is_refused))?;
+        let side = if client.is_some() { Side::Server } else { Side::Client };
+        let cookie = client.map(|client| client.cookie);
+        let config = identity.config(cookie, fingerprints, Arc::clone(&is_refused))?;
         let serving = (side == Side::Server).then(|| Arc::clone(&config));
         let mut endpoint = Endpoint::new(peer(), Default::default(), serving);
         if side == Side::Client {
@@ -116,10 +114,8 @@ impl Attempt {
             side,
             peer: fingerprints.clone(),
             endpoint,
-            records: Records::new(side, random),
+            records: Records::new(client),
             budget: limits::HANDSHAKE_BUDGET,
-            verify: None,
-            hellos: limits::HANDSHAKE_REPETITIONS,
             out: VecDeque::new(),
             repetition: Repetition::default(),
             heard: now,
@@ -132,16 +128,16 @@ impl Attempt {
     }
 
     /// What the library has for the peer, and when it wants to be asked again. Alerts of ours that are not
-    /// encrypted stay here: who could have provoked them must not end the peer's side either.
+    /// encrypted stay here: who could have provoked them must not end the peer's side either. The client has
+    /// said its cookie before this handshake began.
     fn follow(&mut self) {
         while let Some(datagram) = self.endpoint.poll_transmit() {
             let datagram = datagram.message.to_vec();
-            if matches!(*datagram, [21, _, _, 0, 0, ..]) {
+            if matches!(*datagram, [21, _, _, 0, 0, ..]) || records::asks_for_cookie(&datagram) {
                 continue;
             }
-            if let Some(cookie) = records::cookie_asked(&datagram) {
-                self.records.expect(cookie);
-                self.verify = Some(datagram.clone());
+            if self.is_done {
+                self.budget = self.budget.saturating_sub(1);
             }
             self.out.push_back(datagram);
         }
@@ -151,11 +147,6 @@ impl Attempt {
     /// Of the client's hello.
     pub fn random(&self) -> Option<Random> {
         self.records.random()
-    }
-
-    /// The peer has shown that it hears us.
-    pub fn is_proved(&self) -> bool {
-        self.records.is_proved()
     }
 
     /// How far it has come, and when it last went on.
@@ -174,15 +165,21 @@ impl Attempt {
             return Progress::Going;
         }
         let records = self.records.take(datagram);
-        if self.records.has_repeated() && self.hellos > 0 {
-            self.hellos -= 1;
-            self.out.extend(self.verify.clone());
-        }
         if records.is_empty() {
             return Progress::Going;
         }
-        self.budget -= 1;
-        (self.heard, self.has_heard) = (now, true);
+        // What is encrypted may be anybody's until the library has looked at it, and then it brings us on or
+        // changes nothing: a stranger must not spend what the peer needs.
+        if self.records.has_plain() && !self.is_done {
+            self.budget -= 1;
+            (self.heard, self.has_heard) = (now, true);
+        }
+        let first = self.records.first_hello();
+        if !first.is_empty() {
+            // It asks for the cookie that comes next.
+            let _ = self.endpoint.read(now, peer(), None, first.as_slice().into());
+            self.follow();
+        }
         let progress = self.read(now, &records);
         self.follow();
         progress

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rtc_dtls::config::{ClientAuthType, ConfigBuilder, HandshakeConfig};
 use rtc_dtls::crypto::Certificate;
-use rtc_dtls::crypto_provider::{self, RTCCryptoProvider};
+use rtc_dtls::crypto_provider::{self, CryptoError, RTCCrypto, RTCCryptoProvider, RTCRandom};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile as Profile;
 
-use super::Side;
+use super::records::Cookie;
 use crate::base::handshake::{Fingerprint, Fingerprints};
 use crate::base::{SrtpSuite, limits};
 
@@ -63,16 +63,21 @@ impl Identity {
         Arc::clone(&self.crypto)
     }
 
-    /// For a handshake with whom these vouch for; `is_refused` tells that somebody else came.
+    /// For a handshake with whom these vouch for, as a server that has asked for this cookie, or as a client;
+    /// `is_refused` tells that somebody else came.
     pub(super) fn config(
         &self,
-        side: Side,
+        cookie: Option<Cookie>,
         peer: &Fingerprints,
         is_refused: Arc<AtomicBool>,
     ) -> Result<Arc<HandshakeConfig>, NoIdentity> {
         let peer = peer.clone();
+        let provider: Arc<dyn RTCCryptoProvider> = match cookie {
+            Some(cookie) => Arc::new(WithCookie { provider: self.crypto(), cookie }),
+            None => self.crypto(),
+        };
         let config = ConfigBuilder::default()
-            .with_crypto_provider(self.crypto())
+            .with_crypto_provider(provider)
             .with_certificates(vec![self.certificate.clone()])
             .with_srtp_protection_profiles(PROFILES.map(|(profile, _)| profile).to_vec())
             .with_client_auth(ClientAuthType::RequireAnyClientCert)
@@ -87,9 +92,40 @@ impl Identity {
             })))
             .with_server_name(NAME.to_owned())
             .with_flight_interval(limits::HANDSHAKE_FLIGHT)
-            .build(side == Side::Client, None)
+            .build(cookie.is_none(), None)
             .map_err(|error| NoIdentity::of(&error))?;
         Ok(Arc::new(config))
+    }
+}
+
+/// Where the library draws its cookie, it gets one that the client knows already. Nothing else that it draws
+/// is as long.
+struct WithCookie {
+    provider: Arc<dyn RTCCryptoProvider>,
+    cookie: Cookie,
+}
+
+impl RTCCryptoProvider for WithCookie {
+    fn name(&self) -> &'static str {
+        self.provider.name()
+    }
+
+    fn crypto(&self) -> &dyn RTCCrypto {
+        self.provider.crypto()
+    }
+
+    fn random(&self) -> &dyn RTCRandom {
+        self
+    }
+}
+
+impl RTCRandom for WithCookie {
+    fn fill(&self, output: &mut [u8]) -> Result<(), CryptoError> {
+        if output.len() == self.cookie.len() {
+            output.copy_from_slice(&self.cookie);
+            return Ok(());
+        }
+        self.provider.random().fill(output)
     }
 }
 

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! One association is of one socket: RTP's, and RTCP's where it has one of its own. Where there is no ICE
-//! anybody may speak first, and in anybody's name, so each hello has an attempt of its own, and the first
-//! that shows the right certificate is the peer. Invariants: nothing that a datagram says ends a call; no
+//! anybody may speak first, and in anybody's name: so a hello is answered by a cookie of its source's, and
+//! nothing is kept of it; who says that cookie has an attempt of its own, and the first that shows the right
+//! certificate is the peer. Invariants: nothing that a datagram says ends a call; no
 //! keys without the certificate that signalling has told; all that a stranger can have us keep has a bound.
 
 mod attempt;
@@ -26,12 +27,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
+
 use crate::base::address::{is_nowhere, plain};
-use crate::base::handshake::{Route, Setup, Terms};
-use crate::base::{Keying, limits};
+use crate::base::handshake::{Candidate, Route, Setup, Terms};
+use crate::base::{Entropy, Keying, Private, limits};
 use attempt::{Attempt, Progress};
 use ice::Ice;
-use records::Random;
+use records::{Client, Cookie, Random};
 
 /// Which end of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,16 @@ enum Side {
 pub enum Component {
     Rtp,
     Rtcp,
+}
+
+impl Component {
+    /// As ICE counts them.
+    const fn number(self) -> u8 {
+        match self {
+            Self::Rtp => 1,
+            Self::Rtcp => 2,
+        }
+    }
 }
 
 /// Why there are no keys.
@@ -78,6 +91,8 @@ pub enum Output {
     },
     /// The peer is here from now on.
     Route(Box<Route>),
+    /// A relay of ours is to open a door to there: see [`Association::add_door`].
+    Door(SocketAddr),
     Keys(Box<Keying>),
     /// There will be none; told once.
     Failed(Fault),
@@ -94,6 +109,9 @@ pub struct Association {
     component: Component,
     terms: Terms,
     began: Instant,
+    entropy: Entropy,
+    /// What cookies are made from.
+    secret: Private<[u8; 32]>,
     ice: Option<Ice>,
     route: Route,
     /// By source; with ICE there is one, whose source is any that was validated.
@@ -122,40 +140,61 @@ impl std::fmt::Debug for Association {
 
 impl Association {
     /// Drain [`Self::poll_output`] afterwards, as after every input.
-    pub fn new(now: Instant, identity: Arc<Identity>, component: Component, terms: Terms) -> Self {
-        let ice = terms.ice.clone().map(|ice| Ice::new(ice, identity.crypto()));
+    pub fn new(
+        now: Instant,
+        identity: Arc<Identity>,
+        component: Component,
+        terms: Terms,
+        mut entropy: Entropy,
+    ) -> Self {
+        let secret = Private::new(entropy.seed());
         let mut association = Self {
             identity,
             component,
             terms,
             began: now,
-            ice,
+            entropy,
+            secret,
+            ice: None,
             route: Route::default(),
             attempts: Vec::new(),
             stage: Stage::Going { begin_at: now },
             has_heard: false,
             out: VecDeque::new(),
         };
-        association.begin(now);
+        association.ice = association.new_ice(now);
+        association.follow_ice(now);
         association
+    }
+
+    fn new_ice(&mut self, now: Instant) -> Option<Ice> {
+        let terms = self.terms.ice.clone()?;
+        let (number, crypto) = (self.component.number(), self.identity.crypto());
+        Some(Ice::new(now, terms, number, crypto, self.entropy.fork()))
     }
 
     /// Other terms: another way to the same peer, and with `is_new` another handshake on it.
     pub fn agree(&mut self, now: Instant, terms: Terms, is_new: bool) {
-        match (&mut self.ice, &terms.ice) {
-            (Some(ice), Some(terms)) if !is_new || ice.is_of(terms) => ice.agree(now, terms),
-            (_, None) => self.ice = None,
-            // Another peer comes by no way of the one before.
-            (_, Some(terms)) => self.ice = Some(Ice::new(terms.clone(), self.identity.crypto())),
-        }
         self.terms = terms;
+        let continues = |ice: &Ice, terms| !is_new || ice.is_of(terms);
+        match (&mut self.ice, &self.terms.ice) {
+            (Some(ice), Some(terms)) if continues(ice, terms) && ice.has_side_of(terms) => {
+                ice.agree(now, terms);
+            }
+            (Some(ice), Some(terms)) if continues(ice, terms) => {
+                let before = ice.route();
+                self.ice = self.new_ice(now);
+                self.ice.iter_mut().for_each(|ice| ice.follow(now, before));
+            }
+            // Another peer comes by no way of the one before.
+            (_, terms) => self.ice = terms.is_some().then(|| self.new_ice(now)).flatten(),
+        }
         if is_new {
             self.attempts.clear();
             (self.began, self.stage) = (now, Stage::Going { begin_at: now });
             self.has_heard = false;
         }
-        self.follow_ice();
-        self.begin(now);
+        self.follow_ice(now);
     }
 
     pub fn has_failed(&self) -> bool {
@@ -167,11 +206,11 @@ impl Association {
         let from = plain(from);
         if bytes.first().is_some_and(|first| *first < 4) {
             let Some(ice) = &mut self.ice else { return };
-            if let Some(answer) = ice.receive(now, from, bytes) {
-                self.out.push_back(Output::Datagram { to: from, bytes: answer });
-            }
-            self.follow_ice();
-            self.begin(now);
+            let answer = ice.receive(now, from, bytes);
+            // Who has the answer may begin at once, and must be heard by then.
+            self.follow_route();
+            self.out.extend(answer.map(|bytes| Output::Datagram { to: from, bytes }));
+            self.follow_ice(now);
         } else {
             self.shake(now, from, bytes);
         }
@@ -184,7 +223,23 @@ impl Association {
         }
     }
 
-    /// A datagram of DTLS goes to the attempts of its source, a client's first one to its own.
+    /// Candidates that the peer has told after its description (RFC 8838).
+    pub fn add_candidates(&mut self, now: Instant, candidates: &[Candidate]) {
+        if let Some(ice) = &mut self.ice {
+            ice.add_candidates(now, candidates);
+        }
+        self.follow_ice(now);
+    }
+
+    /// A relay of ours passes on to `peer` what goes to `through`, and what comes back.
+    pub fn add_door(&mut self, now: Instant, peer: SocketAddr, through: SocketAddr) {
+        if let Some(ice) = &mut self.ice {
+            ice.add_door(now, peer, through);
+        }
+        self.follow_ice(now);
+    }
+
+    /// A datagram of DTLS goes to the attempts of its source, a client's hello to its own.
     fn shake(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let source = match self.ice {
             // From nobody who has not shown that it knows our password: a ClientHello is quickly sent.
@@ -192,40 +247,61 @@ impl Association {
             Some(_) => None,
             None => Some(from),
         };
-        let random = records::beginning(bytes);
         let is_server = self.terms.setup == Setup::Passive;
-        if let Some(random) = random.filter(|_| is_server) {
-            self.welcome(now, source, random);
+        let mut random = None;
+        if let Some(hello) = records::beginning(bytes).filter(|_| is_server) {
+            self.has_heard = true;
+            let client = Client { random: *hello.random, cookie: self.cookie(source) };
+            if *hello.cookie != client.cookie {
+                return self.ask_for_cookie(from, source, hello.cookie.is_empty());
+            }
+            random = Some(client.random);
+            self.welcome(now, source, client);
         }
-        let mut proved = None;
         for at in (0..self.attempts.len()).rev() {
             let Some((of, attempt)) = self.attempts.get_mut(at) else { continue };
             let is_its = random.is_none() || attempt.random() == random;
             if *of != source || !is_its {
                 continue;
             }
-            let was_proved = attempt.is_proved();
             let progress = attempt.receive(now, bytes);
             self.has_heard |= attempt.has_heard();
-            if !was_proved && attempt.is_proved() {
-                proved = attempt.random();
-            }
             let is_over = !matches!(progress, Progress::Going | Progress::Broken);
             self.go_on(now, at, progress);
             if is_over {
                 return;
             }
         }
-        if proved.is_some() {
-            self.make_room(source, proved, true);
+    }
+
+    /// Of a source, so that whoever says hello in its name changes nothing for it.
+    fn cookie(&self, source: Option<SocketAddr>) -> Cookie {
+        let mut hash = Sha256::new_with_prefix(self.secret.reveal());
+        if let Some(source) = source {
+            match source.ip().to_canonical() {
+                std::net::IpAddr::V4(ip) => hash.update(ip.octets()),
+                std::net::IpAddr::V6(ip) => hash.update(ip.octets()),
+            }
+            hash.update(source.port().to_be_bytes());
+        }
+        let mut cookie = Cookie::default();
+        cookie.iter_mut().zip(hash.finalize()).for_each(|(place, byte)| *place = byte);
+        cookie
+    }
+
+    /// A hello costs an answer that is shorter, and nothing else.
+    fn ask_for_cookie(&mut self, to: SocketAddr, source: Option<SocketAddr>, is_first: bool) {
+        if is_first && matches!(self.stage, Stage::Going { .. }) {
+            let bytes = records::verify_request(&self.cookie(source));
+            self.out.push_back(Output::Datagram { to, bytes });
         }
     }
 
     pub fn timeout(&mut self, now: Instant) {
         if let Some(ice) = &mut self.ice {
             ice.timeout(now);
-            self.follow_ice();
         }
+        self.follow_ice(now);
         for at in (0..self.attempts.len()).rev() {
             let Some((_, attempt)) = self.attempts.get_mut(at) else { continue };
             let progress = attempt.timeout(now);
@@ -290,7 +366,7 @@ impl Association {
             return;
         }
         let source = if self.ice.is_some() { None } else { self.destination() };
-        match Attempt::new(now, Side::Client, None, &self.identity, &self.terms.fingerprints) {
+        match Attempt::new(now, None, &self.identity, &self.terms.fingerprints) {
             Ok(attempt) => {
                 self.attempts.push((source, attempt));
                 self.transmit(self.attempts.len() - 1);
@@ -299,50 +375,38 @@ impl Association {
         }
     }
 
-    /// A client says hello: its attempt, where it has none.
-    fn welcome(&mut self, now: Instant, source: Option<SocketAddr>, random: Random) {
+    /// A client has said our cookie: its attempt, where it has none.
+    fn welcome(&mut self, now: Instant, source: Option<SocketAddr>, client: Client) {
+        let random = Some(client.random);
         let mut of_source = self.attempts.iter().filter(|(of, _)| *of == source);
-        let is_known = of_source.any(|(_, attempt)| attempt.random() == Some(random));
+        let is_known = of_source.any(|(_, attempt)| attempt.random() == random);
         if is_known || !matches!(self.stage, Stage::Going { .. }) {
             return;
         }
         let fingerprints = &self.terms.fingerprints;
-        let new = Attempt::new(now, Side::Server, Some(random), &self.identity, fingerprints);
-        if let Ok(attempt) = new {
+        if let Ok(attempt) = Attempt::new(now, Some(client), &self.identity, fingerprints) {
             self.attempts.push((source, attempt));
-            self.make_room(source, Some(random), false);
+            self.make_room(source, random);
         }
     }
 
     /// Of attempts too many, the one of a newcomer being there, the least advanced goes: of the same address
     /// where that has more than its share, so that who can send from one only never puts out the peer.
-    fn make_room(&mut self, source: Option<SocketAddr>, random: Option<Random>, is_proved: bool) {
+    fn make_room(&mut self, source: Option<SocketAddr>, random: Option<Random>) {
         let ip = |source: &Option<SocketAddr>| source.map(|source| source.ip());
         let described = Some(self.described().ip());
-        let rivals = |all: &[(Option<SocketAddr>, Attempt)], is_same: bool| {
-            let all = all.iter().enumerate();
-            let all = all.filter(|(_, (_, attempt))| attempt.is_proved() == is_proved);
-            let all = all.filter(|(_, (of, _))| !is_same || ip(of) == ip(&source));
-            all.map(|(at, _)| at).collect::<Vec<usize>>()
-        };
-        let (same, all) = (rivals(&self.attempts, true), rivals(&self.attempts, false));
-        let pool = if same.len() > limits::HANDSHAKES / 2 {
-            same
-        } else if all.len() > limits::HANDSHAKES {
-            all
-        } else {
+        let same = self.attempts.iter().filter(|(of, _)| ip(of) == ip(&source)).count();
+        let is_same = same > limits::HANDSHAKES / 2;
+        if !is_same && self.attempts.len() <= limits::HANDSHAKES {
             return;
-        };
-        let is_new = |at: usize| {
-            self.attempts.get(at).is_some_and(|(of, attempt)| {
-                *of == source && random.is_some() && attempt.random() == random
-            })
-        };
-        let least = pool.into_iter().filter(|at| !is_new(*at)).min_by_key(|at| {
-            let place = self.attempts.get(*at);
-            place.map(|(of, attempt)| (ip(of) == described, attempt.advance()))
+        }
+        let rivals = self.attempts.iter().enumerate().filter(|(_, (of, attempt))| {
+            let is_new = *of == source && attempt.random() == random;
+            !is_new && (!is_same || ip(of) == ip(&source))
         });
-        if let Some(at) = least {
+        let least =
+            rivals.min_by_key(|(_, (of, attempt))| (ip(of) == described, attempt.advance()));
+        if let Some((at, _)) = least {
             self.attempts.swap_remove(at);
         }
     }
@@ -386,7 +450,21 @@ impl Association {
         }
     }
 
-    fn follow_ice(&mut self) {
+    /// What ICE wants, and what follows from where it has got to.
+    fn follow_ice(&mut self, now: Instant) {
+        self.follow_route();
+        if let Some(ice) = &mut self.ice {
+            while let Some(peer) = ice.poll_door() {
+                self.out.push_back(Output::Door(peer));
+            }
+            while let Some((to, bytes)) = ice.poll_transmit() {
+                self.out.push_back(Output::Datagram { to, bytes });
+            }
+        }
+        self.begin(now);
+    }
+
+    fn follow_route(&mut self) {
         let Some(ice) = &self.ice else { return };
         let route = ice.route();
         if route != self.route {

@@ -9,9 +9,10 @@
 //!
 //! Nothing of epoch 0 is authenticated: an alert there may be anybody's, so it ends nothing, and
 //! every size and number has a bound. The library gives up repeating its own flight with anything that it
-//! hears, keeps a repeated hello for ever and makes a new cookie for it: so it hears of nothing that does not
-//! bring it on, and of a second hello only with the cookie. Numbers of records in epoch 0 are given out
-//! anew, for what was put together from several has none.
+//! hears, and keeps a repeated hello for ever: so it hears of nothing that does not bring it on. A client is
+//! asked for its cookie without it, and without a memory of who was asked (RFC 6347 section 4.2.1): a handshake
+//! begins with the hello that has the cookie, and the library is given the one before as it must have been.
+//! Numbers of records in epoch 0 are given out anew, for what was put together from several has none.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -48,20 +49,29 @@ pub(super) struct Records {
     partial: BTreeMap<u16, Partial>,
     /// Whole messages of a flight that is not whole yet.
     flight: Vec<u8>,
-    /// Bytes of the ClientHello that was let through last.
-    hello: Option<usize>,
-    /// What the client has drawn, which tells its hellos from others'.
-    random: Option<Random>,
-    /// What our HelloVerifyRequest asks for.
-    cookie: Option<Vec<u8>>,
-    /// The first hello came again in this datagram.
-    has_repeated: bool,
+    /// Of a client: whose hello counts.
+    client: Option<Client>,
+    /// The client's first hello, without the cookie, for the library.
+    first_hello: Vec<u8>,
+    /// Something of epoch 0 was let through of the datagram that was taken last.
+    has_plain: bool,
     change: Change,
     /// Encrypted records that wait for it.
     held: Vec<Vec<u8>>,
     /// Of the next record in epoch 0.
     number: u64,
 }
+
+/// A client that has shown that it hears us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Client {
+    /// What it has drawn, which tells its hellos from others'.
+    pub random: Random,
+    pub cookie: Cookie,
+}
+
+/// What a client is asked to say again.
+pub(super) type Cookie = [u8; 20];
 
 /// The peer's ChangeCipherSpec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,17 +107,18 @@ struct Record<'a> {
 }
 
 impl Records {
-    /// Of the peer of `side`; a client's hellos are those with this random.
-    pub fn new(side: Side, random: Option<Random>) -> Self {
+    /// Of a server's handshake with this client, or of a client's.
+    pub fn new(client: Option<Client>) -> Self {
+        let side = if client.is_some() { Side::Server } else { Side::Client };
         Self {
             side,
-            random,
-            cookie: None,
-            has_repeated: false,
-            next: 0,
+            client,
+            first_hello: Vec::new(),
+            has_plain: false,
+            // A client's first hello has been answered.
+            next: u16::from(client.is_some()),
             partial: BTreeMap::new(),
             flight: Vec::new(),
-            hello: None,
             change: Change::NotYet,
             held: Vec::new(),
             number: 0,
@@ -118,7 +129,7 @@ impl Records {
     pub fn take(&mut self, datagram: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut rest = datagram;
-        self.has_repeated = false;
+        self.has_plain = false;
         while let Some((record, after)) = record(rest) {
             rest = after;
             match (record.epoch, record.kind) {
@@ -132,27 +143,22 @@ impl Records {
     }
 
     pub fn random(&self) -> Option<Random> {
-        self.random
+        self.client.map(|client| client.random)
     }
 
-    /// The first hello came again in the datagram that was taken last: our answer to it was lost.
-    pub fn has_repeated(&self) -> bool {
-        self.has_repeated
+    /// Something of the datagram that was taken last had come in the clear, and brought us on.
+    pub fn has_plain(&self) -> bool {
+        self.has_plain
     }
 
-    /// The client has shown that it hears us.
-    pub fn is_proved(&self) -> bool {
-        self.side == Side::Client || self.next > 1
+    /// What the library must get before what was taken last.
+    pub fn first_hello(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.first_hello)
     }
 
     /// Whole messages that came.
     pub fn messages_taken(&self) -> u16 {
         self.next
-    }
-
-    /// A second hello counts with this only.
-    pub fn expect(&mut self, cookie: &[u8]) {
-        self.cookie = Some(cookie.to_vec());
     }
 
     fn messages(&mut self, mut content: &[u8], out: &mut Vec<u8>) {
@@ -172,9 +178,6 @@ impl Records {
     fn fragment(&mut self, fragment: &Fragment<'_>, out: &mut Vec<u8>) {
         let Fragment { kind, number, whole, .. } = *fragment;
         if number < self.next {
-            let is_first = kind == CLIENT_HELLO && number == 0 && fragment.offset == 0;
-            let is_awaited = self.next == 1 && self.hello == Some(whole);
-            self.has_repeated |= is_first && is_awaited;
             return;
         }
         if number - self.next >= AHEAD || number >= limits::HANDSHAKE_MESSAGES {
@@ -199,13 +202,15 @@ impl Records {
 
     /// Whether a whole message is one of this handshake, as far as can be seen.
     fn is_fitting(&self, partial: &Partial) -> bool {
+        let Some(client) = self.client else { return true };
         if partial.kind != CLIENT_HELLO {
-            return self.side == Side::Client || self.next > 1;
+            return self.next > 1;
         }
-        let Some(hello) = Hello::of(&partial.data) else { return false };
-        let is_known = self.random.is_none_or(|random| random == *hello.random);
-        let has_cookie = self.next == 0 || self.cookie.as_deref() == Some(hello.cookie);
-        is_known && has_cookie && self.next < 2
+        let hello = Hello::of(&partial.data).filter(Hello::is_bounded);
+        let is_its = |hello: Hello<'_>| {
+            client.random == *hello.random && client.cookie == *hello.cookie && self.next == 1
+        };
+        hello.is_some_and(is_its)
     }
 
     /// The next message is whole.
@@ -213,20 +218,20 @@ impl Records {
         if !self.is_fitting(partial) {
             return;
         }
-        let mut content = Vec::with_capacity(MESSAGE_HEADER + partial.data.len());
-        let [_, length @ ..] = (partial.data.len() as u32).to_be_bytes();
-        content.push(partial.kind);
-        content.extend_from_slice(&length);
-        content.extend_from_slice(&self.next.to_be_bytes());
-        content.extend_from_slice(&[0; 3]);
-        content.extend_from_slice(&length);
-        content.extend_from_slice(&partial.data);
+        self.has_plain = true;
+        if partial.kind == CLIENT_HELLO
+            && let Some(first) = Hello::of(&partial.data).map(|hello| hello.without_cookie())
+        {
+            let mut record = Vec::new();
+            self.write(HANDSHAKE, &whole(CLIENT_HELLO, 0, &first), &mut record);
+            self.first_hello = record;
+        }
+        let content = whole(partial.kind, self.next, &partial.data);
         self.next += 1;
         let mut flight = std::mem::take(&mut self.flight);
         self.write(HANDSHAKE, &content, &mut flight);
         match partial.kind {
             CLIENT_HELLO | HELLO_VERIFY_REQUEST | SERVER_HELLO_DONE | CERTIFICATE_VERIFY => {
-                self.hello = (partial.kind == CLIENT_HELLO).then_some(partial.data.len());
                 out.append(&mut flight);
                 if self.change == Change::Early {
                     self.change(out);
@@ -238,12 +243,15 @@ impl Records {
 
     /// The peer encrypts from here on.
     fn change(&mut self, out: &mut Vec<u8>) {
-        let is_due = self.next > 1 && self.flight.is_empty() && self.hello.is_none();
+        // After the hello of a client something else must have come.
+        let least = if self.client.is_some() { 2 } else { 1 };
+        let is_due = self.next > least && self.flight.is_empty();
         match self.change {
             Change::Done => {}
             Change::NotYet | Change::Early if !is_due => self.change = Change::Early,
             Change::NotYet | Change::Early => {
                 self.change = Change::Done;
+                self.has_plain = true;
                 self.write(CHANGE_CIPHER_SPEC, &[1], out);
                 self.held.drain(..).for_each(|record| out.extend(record));
             }
@@ -298,30 +306,58 @@ impl Partial {
 /// What a client draws for a handshake (RFC 5246 section 7.4.1.2).
 pub(super) type Random = [u8; 32];
 
-/// The part of a ClientHello that is looked at here (RFC 6347 section 4.2.1).
-struct Hello<'a> {
-    random: &'a Random,
-    cookie: &'a [u8],
+/// The beginning of a ClientHello (RFC 6347 section 4.2.1).
+pub(super) struct Hello<'a> {
+    pub random: &'a Random,
+    pub cookie: &'a [u8],
+    before: &'a [u8],
+    after: &'a [u8],
 }
 
 impl<'a> Hello<'a> {
-    /// `None` for none, and for one with more extensions than anybody has: the library looks long at each.
+    /// `after` may be cut.
     fn of(data: &'a [u8]) -> Option<Self> {
         let (_version, rest) = data.split_first_chunk::<2>()?;
         let (random, rest) = rest.split_first_chunk::<32>()?;
         let (_session, rest) = short(rest)?;
-        let (cookie, rest) = short(rest)?;
-        let (_suites, rest) = long(rest)?;
-        let (_compression, rest) = short(rest)?;
-        let (mut extensions, _) = long(rest)?;
-        let mut count = 0;
-        while !extensions.is_empty() {
-            let (_kind, rest) = extensions.split_first_chunk::<2>()?;
-            (_, extensions) = long(rest)?;
-            count += 1;
-        }
-        (count <= limits::HANDSHAKE_EXTENSIONS).then_some(Self { random, cookie })
+        let (before, _) = data.split_at_checked(data.len() - rest.len())?;
+        let (cookie, after) = short(rest)?;
+        Some(Self { random, cookie, before, after })
     }
+
+    /// Who has more extensions than anybody is none that the library is to look at: it looks long at each.
+    fn is_bounded(&self) -> bool {
+        let count = || {
+            let (_suites, rest) = long(self.after)?;
+            let (_compression, rest) = short(rest)?;
+            let (mut extensions, _) = long(rest)?;
+            let mut count = 0;
+            while !extensions.is_empty() {
+                let (_kind, rest) = extensions.split_first_chunk::<2>()?;
+                (_, extensions) = long(rest)?;
+                count += 1;
+            }
+            Some(count)
+        };
+        count().is_some_and(|count| count <= limits::HANDSHAKE_EXTENSIONS)
+    }
+
+    fn without_cookie(&self) -> Vec<u8> {
+        [self.before, &[0], self.after].concat()
+    }
+}
+
+/// A handshake message in one piece.
+fn whole(kind: u8, number: u16, data: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = (data.len() as u32).to_be_bytes();
+    let mut content = Vec::with_capacity(MESSAGE_HEADER + data.len());
+    content.push(kind);
+    content.extend_from_slice(&length);
+    content.extend_from_slice(&number.to_be_bytes());
+    content.extend_from_slice(&[0; 3]);
+    content.extend_from_slice(&length);
+    content.extend_from_slice(data);
+    content
 }
 
 /// A value of at most 255 bytes behind its length.
@@ -336,23 +372,32 @@ fn long(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
-/// Of whom a handshake is that begins with this datagram; `None` where none does.
-pub(super) fn beginning(datagram: &[u8]) -> Option<Random> {
+/// The hello that a datagram begins with; `None` where there is none, or only a later part of one.
+pub(super) fn beginning(datagram: &[u8]) -> Option<Hello<'_>> {
     let (record, _) = record(datagram)?;
     let (fragment, _) = fragment(record.content)?;
     let is_hello = record.kind == HANDSHAKE && record.epoch == 0 && fragment.kind == CLIENT_HELLO;
-    let is_first = is_hello && fragment.number == 0 && fragment.offset == 0;
-    let random = fragment.data.get(2..)?.first_chunk::<32>()?;
-    is_first.then_some(*random)
+    let is_first = is_hello && fragment.number < 2 && fragment.offset == 0;
+    Hello::of(fragment.data).filter(|_| is_first)
 }
 
-/// The cookie in a datagram of ours that asks for one.
-pub(super) fn cookie_asked(datagram: &[u8]) -> Option<&[u8]> {
-    let (record, _) = record(datagram)?;
-    let (fragment, _) = fragment(record.content)?;
-    let is_ours = record.kind == HANDSHAKE && fragment.kind == HELLO_VERIFY_REQUEST;
-    let (cookie, _) = short(fragment.data.get(2..)?)?;
-    is_ours.then_some(cookie)
+/// What a client is told that says hello without this cookie (RFC 6347 section 4.2.1). It is shorter than any
+/// hello.
+pub(super) fn verify_request(cookie: &Cookie) -> Vec<u8> {
+    let body = [&[0xFE, 0xFD, cookie.len() as u8][..], cookie].concat();
+    let content = whole(HELLO_VERIFY_REQUEST, 0, &body);
+    let [_, _, length @ ..] = (content.len() as u32).to_be_bytes();
+    [&[HANDSHAKE, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0][..], &length, &content].concat()
+}
+
+/// Whether a datagram is one that asks for a cookie.
+pub(super) fn asks_for_cookie(datagram: &[u8]) -> bool {
+    let of = |datagram| {
+        let (record, _) = record(datagram)?;
+        let (fragment, _) = fragment(record.content)?;
+        Some(record.kind == HANDSHAKE && fragment.kind == HELLO_VERIFY_REQUEST)
+    };
+    of(datagram).unwrap_or_default()
 }
 
 /// The first record of a datagram; `None` where nothing follows that is one.

@@ -1,8 +1,11 @@
 //! Two ends in memory, on a network that loses, repeats and turns round, and strangers on it.
 
 mod checks;
+mod full;
 mod garbage;
 mod handshakes;
+mod race;
+mod routers;
 
 use super::*;
 use crate::base::Entropy;
@@ -46,14 +49,17 @@ struct End {
     keys: Option<Keying>,
     fault: Option<Fault>,
     route: Route,
+    doors: Vec<SocketAddr>,
     sent: usize,
 }
 
 impl End {
     fn new(now: Instant, end: usize, terms: Terms) -> Self {
-        let association = Association::new(now, identity(end), Component::Rtp, terms);
+        let entropy = Entropy::new([end as u8; 32]);
+        let association = Association::new(now, identity(end), Component::Rtp, terms, entropy);
         let route = Route::default();
-        Self { association, deadline: None, keys: None, fault: None, route, sent: 0 }
+        let doors = Vec::new();
+        Self { association, deadline: None, keys: None, fault: None, route, doors, sent: 0 }
     }
 
     /// What it sends.
@@ -63,6 +69,7 @@ impl End {
             match self.association.poll_output() {
                 Output::Datagram { to, bytes } => sent.push((to, bytes)),
                 Output::Route(route) => self.route = *route,
+                Output::Door(peer) => self.doors.push(peer),
                 Output::Keys(keying) => {
                     assert!(self.keys.is_none(), "told once");
                     self.keys = Some(*keying);
@@ -177,8 +184,8 @@ fn ice_terms(end: usize) -> IceTerms {
     });
     let [left, right] = both;
     if end == 0 {
-        IceTerms { ours: left, theirs: right }
+        IceTerms { ours: left, theirs: right, full: None }
     } else {
-        IceTerms { ours: right, theirs: left }
+        IceTerms { ours: right, theirs: left, full: None }
     }
 }

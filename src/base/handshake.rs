@@ -2,11 +2,13 @@
 //! writes it, the handshake works with it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
+
+pub use super::candidate::{Candidate, CandidateKind};
 
 use super::Private;
 use super::address::is_nowhere;
@@ -159,6 +161,82 @@ impl fmt::Debug for IceCredentials {
 pub struct IceTerms {
     pub ours: IceCredentials,
     pub theirs: IceCredentials,
+    /// `None`: we are the lite side.
+    pub full: Option<FullIce>,
+}
+
+/// Which side of ICE our end is (RFC 8445 section 2.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IceSide {
+    /// It answers checks.
+    #[default]
+    Lite,
+    /// It makes them, too.
+    Full,
+}
+
+impl IceSide {
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "lite" => Some(Self::Lite),
+            "full" => Some(Self::Full),
+            _ => None,
+        }
+    }
+}
+
+/// How one call's end is found.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalIce {
+    pub side: IceSide,
+    /// Addresses of this box beside that of the description.
+    pub hosts: Vec<IpAddr>,
+    /// What servers lend to RTP's socket, or see it as.
+    pub others: Vec<Candidate>,
+    /// Nothing but those is told.
+    #[serde(default)]
+    pub is_hidden: bool,
+}
+
+impl fmt::Debug for LocalIce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalIce({:?}, {} and {})", self.side, self.hosts.len(), self.others.len())
+    }
+}
+
+impl LocalIce {
+    /// All candidates of an end whose description tells `address` and `port`, the next one being RTCP's where
+    /// there are two components.
+    pub fn candidates(&self, address: IpAddr, port: u16, components: u8) -> Vec<Candidate> {
+        let mut hosts: Vec<IpAddr> = Vec::new();
+        for ip in std::iter::once(&address).chain(&self.hosts) {
+            let is_a_servers = self.others.iter().any(|other| other.address.ip() == *ip);
+            if !self.is_hidden && !ip.is_unspecified() && !is_a_servers && !hosts.contains(ip) {
+                hosts.push(*ip);
+            }
+        }
+        let mut all = Vec::new();
+        for component in 1..=components {
+            let port = port.saturating_add(u16::from(component) - 1);
+            for (ip, preference) in hosts.iter().zip((0..=u16::MAX).rev()) {
+                let at = SocketAddr::new(*ip, port);
+                all.push(Candidate::new(CandidateKind::Host, preference, component, at));
+            }
+        }
+        all.extend(self.others.iter().filter(|of| of.component <= components).cloned());
+        all
+    }
+}
+
+/// What the full side knows of both ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FullIce {
+    /// We decide on the way, unless both ends think so.
+    pub is_controlling: bool,
+    /// As our description tells them.
+    pub local: Vec<Candidate>,
+    pub remote: Vec<Candidate>,
 }
 
 /// What was agreed on keys by DTLS.

@@ -60,9 +60,11 @@ pub const SDP_FINGERPRINTS: usize = 8;
 pub const SDP_CREDENTIAL_BYTES: usize = 256;
 /// STUN and DTLS datagrams of one call that wait for the net thread: more than a tick brings of a
 /// handshake and of checks. Those of a flood beyond it are dropped.
-pub const HANDSHAKE_DATAGRAMS: usize = 16;
+pub const HANDSHAKE_DATAGRAMS: usize = 24;
 /// Of them for sources that are known already.
 pub const HANDSHAKE_DATAGRAMS_KNOWN: usize = 6;
+/// Of them for checks: who floods a port with hellos leaves room for a peer that is yet to show itself.
+pub const HANDSHAKE_DATAGRAMS_CHECKS: usize = 8;
 /// A handshake without the peer's certificate, or without an end, is given up after this long, and the
 /// call with it: nobody listens to silence for longer.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(12);
@@ -90,6 +92,29 @@ pub const HANDSHAKE_FRAGMENT_BYTES: usize = 64;
 pub const HANDSHAKE_MESSAGES: u16 = 16;
 /// Without a check of the peer's, a sign that keeps its path open, or authentic sound for this long nothing is sent any more (RFC 7675 section 5.1).
 pub const ICE_CONSENT: Duration = Duration::from_secs(30);
+/// Candidates of the peer's that are looked at: a browser with three networks and two relays has some fifteen.
+/// Each is sent five small datagrams at most, unless it answers.
+pub const ICE_CANDIDATES: usize = 20;
+/// Pairs of one component: those, what a relay of ours reaches of them, and what only the peer's checks tell.
+pub const ICE_PAIRS: usize = 48;
+/// Peer's addresses that a relay of ours sends to for one call.
+pub const ICE_DOORS: usize = 16;
+/// Between two checks (RFC 8445 section 14.2).
+pub const ICE_PACE: Duration = Duration::from_millis(50);
+/// A check that is not answered is sent again after this long, then twice as long (RFC 8445 section 14.3).
+pub const ICE_FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Times that one check is sent: with the waits between them longer than `HANDSHAKE_TIME`.
+pub const ICE_COPIES: u32 = 5;
+/// How often a way that works is checked again (RFC 7675 section 5.1), a fifth more or less.
+pub const ICE_CONSENT_EVERY: Duration = Duration::from_secs(5);
+/// Candidates of ours that are of this box: a laptop with containers has some five addresses.
+pub const ICE_HOSTS: usize = 8;
+/// Bytes of one message of a TURN server: a datagram of a call and the head around it.
+pub const TURN_MESSAGE_BYTES: usize = 2_048;
+/// Datagrams of one call that wait for the way to a TURN server: half a second of sound, more is too late.
+pub const TURN_WAITING: usize = 25;
+/// What leases have to tell the net thread: more than calls and their doors bring at once. They wait beyond it.
+pub const TURN_NEWS: usize = 256;
 /// Packets that the jitter buffer holds: 1.28 s at 20 ms.
 pub const JITTER_PACKETS: usize = 64;
 /// A peer's address may be learnt within this many packets (reliability rule: RTP bleed).
@@ -406,6 +431,19 @@ pub const AUDIO_EVENTS: usize = 64;
 pub const AUDIO_NEWS: usize = 256;
 /// How long a WebSocket may take for its last message.
 pub const AUDIO_FAREWELL: Duration = Duration::from_secs(3);
+/// Browsers' sessions at once: each is a call that is taken, or waits for that; `calls.max` is below it.
+pub const WEBRTC_SESSIONS: usize = 256;
+/// Ended ones whose last words and ending their page may still read.
+pub const WEBRTC_ENDED_SESSIONS: usize = 64;
+/// Bytes of the body of a request that may hold a browser's description: `SDP_BYTES`, each line with its
+/// ends escaped as JSON, and its frame.
+pub const WEBRTC_BODY_BYTES: usize = 2 * SDP_BYTES;
+/// Bytes of a fragment with candidates (RFC 8840): some of 100 to 200 bytes each, and names.
+pub const WEBRTC_FRAGMENT_BYTES: usize = 16 * 1024;
+/// Bytes of one candidate: with extensions of a browser some 200.
+pub const WEBRTC_CANDIDATE_BYTES: usize = 512;
+/// Candidates of one ICE session: a machine with many addresses and two relays has some thirty.
+pub const WEBRTC_CANDIDATES: usize = 128;
 /// Requests that whoever asks may make at once, and then in a second: several pages and programs of one machine.
 pub const API_BURST: u32 = 200;
 pub const API_PER_SECOND: u32 = 100;
@@ -421,16 +459,32 @@ pub const API_REQUEST_TIME: Duration = Duration::from_secs(30);
 /// Tokens that the owner gives out, and pages of one.
 pub const TOKENS: usize = 32;
 pub const TOKEN_ORIGINS: usize = 16;
-/// Browsers' sessions at once: each is a call that is taken, or waits for that; `calls.max` is below it.
-pub const WEBRTC_SESSIONS: usize = 256;
-/// Ended ones whose last words and ending their page may still read.
-pub const WEBRTC_ENDED_SESSIONS: usize = 64;
-/// Bytes of the body of a request that may hold a browser's description: `SDP_BYTES`, each line with its
-/// ends escaped as JSON, and its frame.
-pub const WEBRTC_BODY_BYTES: usize = 2 * SDP_BYTES;
-/// Bytes of a fragment with candidates (RFC 8840): some of 100 to 200 bytes each, and names.
-pub const WEBRTC_FRAGMENT_BYTES: usize = 16 * 1024;
-/// Bytes of one candidate: with extensions of a browser some 200.
-pub const WEBRTC_CANDIDATE_BYTES: usize = 512;
-/// Candidates of one ICE session: a machine with many addresses and two relays has some thirty.
-pub const WEBRTC_CANDIDATES: usize = 128;
+/// Events that are kept for who comes back: some minutes of a busy box.
+pub const EVENTS_KEPT: usize = 1_000;
+/// Events that a listener may be behind before it misses some. A partial text is one.
+pub const EVENTS_COMING: usize = 512;
+/// Who listens to events at once; each has one of `WEB_CONNECTIONS`.
+pub const EVENTS_LISTENERS: usize = 32;
+/// What a listener may send over its WebSocket: nothing of it is read.
+pub const EVENTS_MESSAGE_BYTES: usize = 1_024;
+/// Keys that are pressed by one request.
+pub const PRESSED_KEYS: usize = 32;
+/// Characters of a number or URI that a call is transferred to.
+pub const TRANSFER_CHARS: usize = 256;
+/// A call that is to be answered by hand is answered by itself after this time: no caller waits for ever.
+pub const ANSWERED_BY_HAND: Duration = Duration::from_secs(120);
+/// A command of ctrl_tcp as JSON: baresip takes 1023 bytes of the command itself.
+pub const CTRL_TCP_BYTES: usize = 8 * 1024;
+/// Who is connected to ctrl_tcp at once; baresip itself has one.
+pub const CTRL_TCP_CLIENTS: usize = 8;
+/// Requests with an Idempotency-Key that are remembered, and for how long: a program that retries does so within it.
+pub const IDEMPOTENCY_KEYS: usize = 4_096;
+pub const IDEMPOTENCY_TIME: Duration = Duration::from_secs(24 * 3_600);
+/// Webhooks of the owner's.
+pub const WEBHOOKS: usize = 16;
+/// Deliveries that wait for one webhook; what comes beyond that pushes out the oldest.
+pub const WEBHOOK_QUEUE: usize = 1_000;
+/// A webhook answers within this time, and nobody reads more of its answer.
+pub const WEBHOOK_TIME: Duration = Duration::from_secs(15);
+/// A delivery as it is kept on the disk: an event with a message.
+pub const WEBHOOK_FILE_BYTES: u64 = 256 * 1024;

@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a socket, a file or a random source.
 
 pub mod address;
+pub mod candidate;
 pub mod entropy;
 pub mod handshake;
 pub mod ids;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::media::{DtmfPlan, Handshake, PayloadTypes, Plan};
-use crate::base::handshake::{Fingerprint, IceCredentials, Setup, Terms};
+use crate::base::handshake::{Fingerprint, IceCredentials, LocalIce, Setup, Terms};
 use crate::base::{Entropy, Private, Protection, SrtpSuite};
 use crate::codec::EncoderSettings;
 use crate::sdp::{
@@ -33,6 +33,9 @@ pub struct LocalMedia {
     /// Of our certificate; `None`: no keys by DTLS.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
+    /// How ICE finds this end.
+    #[serde(default)]
+    pub ice: LocalIce,
     /// What our keys are made from. A flight record has neither it nor the keys.
     #[serde(skip)]
     pub seed: Private<[u8; 32]>,
@@ -70,6 +73,8 @@ pub struct Agreement {
     given_up: Vec<SrtpSuite>,
     /// The DTLS association that there is, and its number.
     association: Option<(u32, Box<Terms>)>,
+    /// We hold the peer.
+    holds: bool,
     numbers: Arc<Numbers>,
 }
 
@@ -83,6 +88,7 @@ impl Agreement {
             next_ice: ice_credentials(media.id, 1, &mut entropy),
             their_ice: None,
             role: None,
+            way: media.ice.clone(),
         });
         let (address, port, id) = (media.address, media.port, media.id);
         let local = Local { address, port, id, keys, handshake };
@@ -95,6 +101,7 @@ impl Agreement {
             suite: None,
             given_up: Vec::new(),
             association: None,
+            holds: false,
             numbers: Arc::new(Numbers {
                 associations: AtomicU32::new(0),
                 ice_sessions: AtomicU32::new(1),
@@ -123,6 +130,7 @@ impl Agreement {
             suite: None,
             given_up: Vec::new(),
             association: None,
+            holds: self.holds,
             // Its keys are never taken for those of another association.
             numbers: Arc::clone(&self.numbers),
         }
@@ -139,14 +147,20 @@ impl Agreement {
     /// As [`sdp::answer`]; what was agreed before stays.
     pub fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Plan), Refusal> {
         self.renew();
-        let answer = self.revision.answer(offer, &self.offering, &self.local, false)?;
+        let answer = self.revision.answer(offer, &self.offering, &self.local, self.holds)?;
         Ok((answer.body, self.agreed(&answer.negotiated)))
     }
 
-    /// Our offer, where the peer made none.
+    /// Whether the peer is held from our next description on.
+    pub const fn hold(&mut self, holds: bool) {
+        self.holds = holds;
+    }
+
+    /// Our offer, where the peer made none or something of ours changes.
     pub fn offer(&mut self) -> Vec<u8> {
         self.renew();
-        self.revision.offer(&self.offering, &self.local, Direction::SendRecv)
+        let direction = if self.holds { Direction::SendOnly } else { Direction::SendRecv };
+        self.revision.offer(&self.offering, &self.local, direction)
     }
 
     /// The peer's answer to our offer.
@@ -282,7 +296,16 @@ mod tests {
         let address = "192.0.2.1".parse().unwrap();
         let seed = Private::new([7; 32]);
         let fingerprint = Some(Fingerprint::of(b"ours"));
-        let media = LocalMedia { address, port: 4_000, id: 1, srtp, keys: None, fingerprint, seed };
+        let media = LocalMedia {
+            address,
+            port: 4_000,
+            id: 1,
+            srtp,
+            keys: None,
+            fingerprint,
+            ice: LocalIce::default(),
+            seed,
+        };
         Agreement::new(offering, &media)
     }
 

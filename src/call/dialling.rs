@@ -154,6 +154,7 @@ mod tests {
             srtp: None,
             keys: None,
             fingerprint: None,
+            ice: Default::default(),
             seed: Private::default(),
         };
         let mut agreement = Agreement::new(offering, &media);

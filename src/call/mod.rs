@@ -46,6 +46,8 @@ pub use incoming::{Incoming, Visit};
 pub use one_way::OneWay;
 pub use quality::Mos;
 pub use record::CallRecord;
-pub use state::{Association, Call, Input, Opening, Outgoing, Output, Settings, Start, warning};
+pub use state::{
+    Association, Call, Input, Opening, Outgoing, Output, Settings, Start, TransferTo, Wish, warning,
+};
 pub use voice::{Shelf, Shelved, render_list};
 pub use work::{Work, WorkIds, WorkResult};

@@ -9,9 +9,11 @@ mod placing;
 mod securing;
 mod succeeding;
 mod telling;
+mod wishing;
 
 pub use placing::Outgoing;
 pub use securing::Association;
+pub use wishing::{TransferTo, Wish};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -137,6 +139,7 @@ pub enum Input<'a> {
     EngineBack,
     /// End the call, as the API or a shutdown wants it.
     HangUp(Cause),
+    Wish(Wish),
     Timeout,
 }
 
@@ -171,6 +174,8 @@ pub enum Output {
     PartnerWaits(bool),
     /// The caller's side does not call the person in our place: the two are to be joined.
     NotHandedOver,
+    /// The other end has pressed this key.
+    Pressed(Private<char>),
     /// The record has changed.
     Recorded,
     /// The reply to this turn of the record, counted from 0, is on the wire: its gap is known.
@@ -378,6 +383,7 @@ impl Call {
             Input::PartnerWaits(waits) => self.floor.partner_waits(waits),
             Input::Relayed(frame) => self.floor.relay(frame),
             Input::HangUp(cause) => self.end(now, cause.into()),
+            Input::Wish(wish) => self.wish(now, wish),
             Input::Timeout => self.timeout(now),
             Input::Report(report) => self.report(now, &report),
             Input::Media(MediaEvent::MediaTimeout) => self.media_lost(now),
@@ -391,7 +397,7 @@ impl Call {
             }
             Input::Media(MediaEvent::Digit { digit, .. }) => {
                 if self.keys.ends(now, digit) {
-                    self.floor.digit(now, digit);
+                    self.pressed(now, digit);
                 }
             }
             Input::Media(
@@ -421,6 +427,11 @@ impl Call {
         self.drain_floor(now);
     }
 
+    fn pressed(&mut self, now: Instant, key: char) {
+        self.out.push_back(Output::Pressed(Private::new(key)));
+        self.floor.digit(now, key);
+    }
+
     /// Drain until `Timeout`.
     pub fn poll_output(&mut self) -> Output {
         self.out.pop_front().unwrap_or_else(|| Output::Timeout(self.timers.next()))
@@ -437,7 +448,7 @@ impl Call {
             E::OfferAnswered { sdp, .. } => self.reanswered(now, &sdp),
             E::Dtmf { digit, .. } => {
                 if self.keys.info(now, digit) {
-                    self.floor.digit(now, digit);
+                    self.pressed(now, digit);
                 }
             }
             E::Refer { news, .. } => self.referred(now, news),

@@ -172,6 +172,7 @@ impl Desk {
                 srtp: None,
                 keys: None,
                 fingerprint: Some(Fingerprint::of(b"ours")),
+                ice: Default::default(),
                 seed: Private::default(),
             },
             manner,

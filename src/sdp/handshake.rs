@@ -4,15 +4,21 @@
 //!  a=fingerprint:sha-256 AB:CD:...   the certificate that will be shown
 //!  a=setup:actpass                   who begins
 //!  a=ice-ufrag: a=ice-pwd:           under which name and password checks come
+//!  a=candidate:                      where they may go to
 //! ```
 //!
-//! We are always where we say, so our ICE is the lite one: it answers checks and makes none. So the
-//! peer's candidates are of no use: where it is we learn from its checks. A peer that is lite as well is
-//! where its description says, and ICE has nothing to find.
+//! As the lite side of ICE we answer checks and make none: then the peer's candidates are of no use, for where
+//! it is we learn from its checks. As the full side we check its candidates and decide, but where the peer has
+//! offered and is full itself. A lite peer makes no checks, so for it we are full in an answer, whatever else
+//! we are; to an offer of ours that says that we are lite a lite answer means that ICE has nothing to find.
 
+use super::candidates;
 use super::description::{MediaLine, Profile};
 use super::{Local, LocalHandshake};
-use crate::base::handshake::{Fingerprint, Fingerprints, IceCredentials, IceTerms, Setup, Terms};
+use crate::base::handshake::{
+    Candidate, Fingerprint, Fingerprints, FullIce, IceCredentials, IceSide, IceTerms, LocalIce,
+    Setup, Terms,
+};
 use crate::base::{Private, limits};
 use std::net::SocketAddr;
 
@@ -23,6 +29,8 @@ pub(super) struct Wishes {
     setup: Option<SetupWish>,
     tls_id: Option<String>,
     ice: Option<IceCredentials>,
+    is_lite: bool,
+    candidates: Vec<Candidate>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +60,8 @@ impl Wishes {
         });
         let tls_id = credential(line, "tls-id", 1);
         let is_lite = line.inherited("ice-lite").next().is_some();
-        let ice = if is_lite { None } else { ice(line) };
-        Some(Self { fingerprints, setup, tls_id, ice })
+        let candidates = candidates::candidates(line);
+        Some(Self { fingerprints, setup, tls_id, ice: ice(line), is_lite, candidates })
     }
 
     /// Whether a line of this profile is one for a handshake.
@@ -70,7 +78,13 @@ impl Wishes {
     /// What is agreed if we answer.
     pub fn answered(self, line: MediaLine<'_>, local: &Local, remote: SocketAddr) -> Option<Terms> {
         let ours = local.handshake.as_ref()?;
-        let ice = self.ice.map(|theirs| ours.session(theirs));
+        let side = if self.is_lite { IceSide::Full } else { ours.way.side };
+        let full = (side == IceSide::Full).then(|| FullIce {
+            is_controlling: self.is_lite,
+            local: ours.candidates(local, !line.has_rtcp_mux()),
+            remote: self.candidates,
+        });
+        let ice = self.ice.map(|theirs| ours.session(theirs, full));
         let setup = match self.setup {
             Some(SetupWish::Passive) => Setup::Active,
             // What stands in no line is active (RFC 4145 section 4).
@@ -91,8 +105,13 @@ impl Wishes {
     /// What is agreed by an answer to our offer.
     pub fn accepted(self, line: MediaLine<'_>, local: &Local, remote: SocketAddr) -> Option<Terms> {
         let ours = local.handshake.as_ref()?;
-        let theirs = self.ice;
-        let ice = theirs.map(|theirs| IceTerms { ours: ours.ice.clone(), theirs });
+        let full = (ours.way.side == IceSide::Full).then(|| FullIce {
+            is_controlling: true,
+            local: ours.candidates(local, !line.has_rtcp_mux()),
+            remote: self.candidates,
+        });
+        let theirs = self.ice.filter(|_| full.is_some() || !self.is_lite);
+        let ice = theirs.map(|theirs| IceTerms { ours: ours.ice.clone(), theirs, full });
         let setup = match self.setup {
             Some(SetupWish::Passive) => Setup::Active,
             Some(SetupWish::Active | SetupWish::Either) | None => Setup::Passive,
@@ -138,10 +157,10 @@ fn credential(line: MediaLine<'_>, name: &str, least: usize) -> Option<String> {
 impl LocalHandshake {
     /// The session with `theirs`: another name or password of the peer begins a new one, with new ones
     /// of ours (RFC 8839 section 4.4.1.1).
-    fn session(&self, theirs: IceCredentials) -> IceTerms {
+    fn session(&self, theirs: IceCredentials, full: Option<FullIce>) -> IceTerms {
         let is_new = self.their_ice.as_ref().is_some_and(|before| *before != theirs);
         let ours = if is_new { &self.next_ice } else { &self.ice };
-        IceTerms { ours: ours.clone(), theirs }
+        IceTerms { ours: ours.clone(), theirs, full }
     }
 
     /// The lines of ours; `terms` are those of an answer.
@@ -161,12 +180,29 @@ impl LocalHandshake {
         lines.push(format!("ice-ufrag:{fragment}"));
         lines.push(format!("ice-pwd:{}", password.reveal()));
         let has_rtcp = terms.is_some_and(|terms| !terms.rtcp_mux);
-        for component in 1..=if has_rtcp { 2 } else { 1 } {
-            // RFC 8445 section 5.1.2: a host's, on the only address.
-            let priority = (126 << 24) + (65_535 << 8) + (256 - u32::from(component));
-            let (address, port) = (local.address, local.port + component - 1);
-            lines.push(format!("candidate:1 {component} UDP {priority} {address} {port} typ host"));
+        let is_lite = self.is_lite(terms);
+        let told = match is_lite {
+            true => {
+                LocalIce::default().candidates(local.address, local.port, 1 + u8::from(has_rtcp))
+            }
+            false => self.candidates(local, has_rtcp),
+        };
+        lines.extend(told.iter().map(|told| format!("candidate:{}", candidates::value(told))));
+        if !is_lite {
+            lines.push("end-of-candidates".to_owned());
         }
         lines
+    }
+
+    fn candidates(&self, local: &Local, has_rtcp: bool) -> Vec<Candidate> {
+        self.way.candidates(local.address, local.port, 1 + u8::from(has_rtcp))
+    }
+
+    /// Whether a description of ours says that we are the lite side; `terms` are those of an answer.
+    pub(super) fn is_lite(&self, terms: Option<&Terms>) -> bool {
+        match terms {
+            Some(terms) => terms.ice.as_ref().is_some_and(|ice| ice.full.is_none()),
+            None => self.way.side == IceSide::Lite,
+        }
     }
 }

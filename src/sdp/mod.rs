@@ -6,6 +6,7 @@
 //! answer has as many media lines as its offer, in the same order; nothing that is written holds a
 //! control character of the peer.
 
+mod candidates;
 mod crypto;
 mod description;
 mod formats;
@@ -21,11 +22,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+pub use candidates::read as candidate;
 pub use crypto::{Keys, without_keys};
 pub use offer_answer::{accept, answer, offer};
 
 use crate::base::Protection;
-use crate::base::handshake::{Fingerprint, IceCredentials, Setup, Terms};
+use crate::base::handshake::{Fingerprint, IceCredentials, LocalIce, Setup, Terms};
 use crate::codec::Codec;
 
 /// The media type of a session description in SIP.
@@ -120,6 +122,8 @@ pub struct LocalHandshake {
     pub their_ice: Option<IceCredentials>,
     /// Our side of the association that there is.
     pub role: Option<Setup>,
+    /// How we are found.
+    pub way: LocalIce,
 }
 
 impl fmt::Debug for Local {

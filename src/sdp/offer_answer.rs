@@ -32,7 +32,7 @@ pub fn answer(
     let mut refusal = Refusal::unacceptable(304, "no audio offered");
     let mut chosen: Option<(usize, Agreement)> = None;
     for (index, line) in offer.lines().enumerate() {
-        if !line.is_audio() || line.media.port == 0 {
+        if !line.is_audio() || !line.is_offered() {
             continue;
         }
         match agree(line, offering, local, is_held) {
@@ -206,8 +206,8 @@ fn write_answer(
     let terms = agreement.negotiated.protection.handshake().map(AsRef::as_ref);
     let handshake = local.handshake.as_ref().zip(terms);
     let handshake = handshake.map(|(ours, terms)| ours.lines(local, Some(terms)));
-    let has_ice = terms.is_some_and(|terms| terms.ice.is_some());
-    let mut text = Text::begin(local, version, mid.as_deref().filter(is_member), has_ice);
+    let is_lite = terms.is_some_and(|terms| ours_is_lite(local, Some(terms)));
+    let mut text = Text::begin(local, version, mid.as_deref().filter(is_member), is_lite);
     for (index, line) in offer.lines().enumerate() {
         let media = line.media;
         let mid = mid_of(line);
@@ -228,16 +228,22 @@ fn write_answer(
             direction,
             has_rtcp_mux,
             mid: mid.as_deref(),
+            has_msid: line.has("msid"),
         });
     }
     text.finish()
+}
+
+fn ours_is_lite(local: &Local, terms: Option<&Terms>) -> bool {
+    local.handshake.as_ref().is_some_and(|ours| ours.is_lite(terms))
 }
 
 /// Our offer: one audio line with everything that we can do.
 pub fn offer(offering: &Offering, local: &Local, version: u64, direction: Direction) -> Vec<u8> {
     let ours = offered_handshake(offering, local);
     let handshake = ours.map(|ours| ours.lines(local, None)).unwrap_or_default();
-    let mut text = Text::begin(local, version, None, ours.is_some());
+    let is_lite = ours.is_some_and(|ours| ours.is_lite(None));
+    let mut text = Text::begin(local, version, None, is_lite);
     let (proto, crypto) = match offering.srtp {
         _ if ours.is_some() => ("UDP/TLS/RTP/SAVP", Vec::new()),
         Srtp::Off => ("RTP/AVP", Vec::new()),
@@ -257,6 +263,7 @@ pub fn offer(offering: &Offering, local: &Local, version: u64, direction: Direct
         direction,
         has_rtcp_mux: true,
         mid: None,
+        has_msid: false,
     });
     text.finish()
 }

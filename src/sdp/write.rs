@@ -23,6 +23,8 @@ pub struct AudioLine<'a> {
     pub direction: Direction,
     pub has_rtcp_mux: bool,
     pub mid: Option<&'a str>,
+    /// The peer's sound belongs to a stream, so that ours does (RFC 8830).
+    pub has_msid: bool,
 }
 
 pub struct Text {
@@ -32,7 +34,7 @@ pub struct Text {
 
 impl Text {
     /// Starts with the session's lines.
-    pub fn begin(local: &Local, version: u64, bundle: Option<&str>, has_ice: bool) -> Self {
+    pub fn begin(local: &Local, version: u64, bundle: Option<&str>, is_lite: bool) -> Self {
         let mut text = Self { out: String::with_capacity(512), port: local.port };
         let address = match local.address {
             IpAddr::V4(address) => format!("IP4 {address}"),
@@ -46,7 +48,7 @@ impl Text {
         if let Some(mid) = bundle {
             text.line(format_args!("a=group:BUNDLE {mid}"));
         }
-        if has_ice {
+        if is_lite {
             text.line(format_args!("a=ice-lite"));
         }
         text
@@ -92,6 +94,9 @@ impl Text {
             self.line(format_args!("a=rtcp-mux"));
         }
         self.mid(line.mid);
+        if line.has_msid {
+            self.line(format_args!("a=msid:attendant voice"));
+        }
     }
 
     /// A line that stays in its place with port 0 (RFC 3264 section 6).

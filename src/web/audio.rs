@@ -17,7 +17,7 @@ use hyper_util::server::conn::auto::upgrade::downcast;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::listener::Connection;
-use super::problem::{Kind, Problem};
+use super::problem::{self, Kind, Problem};
 use super::routes::Interface;
 use crate::appliance::audio_legs::{Door, NoEntry, Visitor};
 use crate::base::{Private, limits};
@@ -27,6 +27,24 @@ use crate::websocket::NotAttached;
 const SUBPROTOCOL: &str = "attendant.audio.v1";
 
 /// 101 for whoever shows the call's token.
+#[utoipa::path(
+    get,
+    path = "/audio/{call_id}",
+    summary = "The WebSocket of a call that was announced",
+    description = "Sound in binary messages, JSON in text messages: see docs/websocket.md.",
+    params(
+        ("call_id" = String, Path, description = "As it was announced"),
+        ("token" = Option<String>, Query, description = "As the announcement's answer has it"),
+        ("resume" = Option<String>, Query, description = "Of the newest `started`, to take a call up again"),
+    ),
+    responses(
+        (status = 101, description = "A WebSocket"),
+        (status = 400, description = "The request opens no WebSocket", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "The token is wrong", body = problem::Written, content_type = "application/problem+json"),
+        (status = 404, description = "No such call", body = problem::Written, content_type = "application/problem+json"),
+        (status = 409, description = "The call is over, or another connection is being opened", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn open(
     State(interface): State<Interface>,
     call_id: Result<Path<String>, PathRejection>,
@@ -104,7 +122,9 @@ fn no_such_call() -> Problem {
 fn refused(why: NoEntry) -> Problem {
     match why {
         NoEntry::NoSuchCall => no_such_call(),
-        NoEntry::Refused(why @ NotAttached::Forbidden) => Problem::new(Kind::Forbidden, why.to_string()),
+        NoEntry::Refused(why @ NotAttached::Forbidden) => {
+            Problem::new(Kind::Forbidden, why.to_string())
+        }
         NoEntry::Refused(why @ (NotAttached::InUse | NotAttached::Over)) => {
             Problem::new(Kind::Conflict, why.to_string())
         }

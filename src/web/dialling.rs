@@ -3,20 +3,23 @@
 //! `access` says who may ask. A body must be JSON by its type, which a page of another site cannot send without
 //! asking first.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 
+use super::access::Caller;
 use super::command::{Command, DialOrder, HungUp, NotPlaced, Placed};
-use super::problem::{Kind, Problem};
+use super::idempotency::{self, Known};
+use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, json_with, no_such_call};
 use crate::base::{CallId, Private, limits};
 use crate::converse::Variables;
@@ -24,46 +27,174 @@ use crate::listen::answered::OnMachine;
 
 /// The net thread answers within the time that a disk takes for a few bytes.
 const PATIENCE: Duration = Duration::from_secs(10);
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Characters of a number, of an account's name and of a playbook's.
 const TEXT_CHARS: usize = 64;
 
-/// The body of `POST /api/calls/dial`.
-#[derive(Deserialize)]
+/// A call that is wanted.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct DialBody {
+#[schema(as = Dial)]
+pub(super) struct DialBody {
+    /// As people write it; `[dial]` says what it means and whether it may be called.
+    #[schema(max_length = 64)]
     phone_number: String,
+    /// An account. Without it: the first.
+    #[schema(max_length = 64)]
     trunk: Option<String>,
+    /// The language of a playbook. Without it: by the number.
+    #[schema(max_length = 64)]
     playbook: Option<String>,
+    /// Values for what is said first: texts, or numbers.
     #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, Variable>)]
     variables: Map<String, Value>,
+    /// Where a machine answers: `talk`, `leave-message` or `hang-up`. Without it: as configured.
+    #[schema(value_type = Option<Machine>)]
     on_machine: Option<OnMachine>,
 }
 
+/// What becomes of a call that a machine takes.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "the shape of OnMachine for the document")]
+enum Machine {
+    Talk,
+    LeaveMessage,
+    HangUp,
+}
+
+/// A value.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the shape of a value for the document")]
+enum Variable {
+    Text(String),
+    Number(f64),
+}
+
+/// A call that is on its way.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct PlacedCall {
+    id: String,
+    /// As it is called.
+    phone_number: String,
+}
+
+/// The call that something was asked of.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Asked {
+    id: String,
+}
+
+impl Asked {
+    pub(super) fn of(call: CallId) -> Self {
+        Self { id: call.to_string() }
+    }
+}
+
 /// 202 with the call's id once it is on its way; what becomes of it stands in its record.
+#[utoipa::path(
+    post,
+    path = "/api/calls/dial",
+    summary = "Have the box call a number",
+    description = "202 once the call is on its way; what becomes of it stands in its record and in events. With an \
+        Idempotency-Key the same request within a day is answered as the first time, and nobody is called twice.",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters of ASCII, as a UUID")),
+    request_body = DialBody,
+    responses(
+        (status = 202, description = "The call is on its way", body = PlacedCall),
+        (status = 400, description = "It makes no sense here", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "The owner does not allow it, or the token", body = problem::Written, content_type = "application/problem+json"),
+        (status = 409, description = "The request with this key is not answered yet", body = problem::Written, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
+        (status = 415, description = "The body is no JSON by its type", body = problem::Written, content_type = "application/problem+json"),
+        (status = 422, description = "The key came before with another request", body = problem::Written, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests, or a limit of the owner's", body = problem::Written, content_type = "application/problem+json"),
+        (status = 503, description = "It may be possible later", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn dial(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let order =
-        order(&json_body(&headers, body)?).map_err(|text| Problem::new(Kind::Wrong, text))?;
-    match ask(&interface, |told| Command::Dial { order, told }).await? {
-        Ok(Placed { call, number }) => {
-            let value = json!({ "id": call.to_string(), "phone_number": number.reveal() });
-            Ok(json_with(StatusCode::ACCEPTED, &value))
+    let body = json_body(&headers, body)?;
+    let wrong = |text: String| Problem::new(Kind::Wrong, text);
+    let order = order(&body).map_err(wrong)?;
+    let placed = match headers.get(IDEMPOTENCY_KEY) {
+        None => place(&interface, order).await?,
+        Some(value) => {
+            let key = value.to_str().ok().and_then(idempotency::key);
+            let key = key.ok_or_else(|| {
+                wrong("Idempotency-Key: 1 to 255 printable characters of ASCII".to_owned())
+            })?;
+            once(interface, caller.name().to_owned(), key.to_owned(), &body, order).await?
         }
-        Err(why) => Err(refused(why)),
+    };
+    Ok(json_with(StatusCode::ACCEPTED, &placed))
+}
+
+async fn place(interface: &Interface, order: DialOrder) -> Result<PlacedCall, Problem> {
+    let Placed { call, number } =
+        ask(interface, |told| Command::Dial { order, told }).await?.map_err(refused)?;
+    Ok(PlacedCall { id: call.to_string(), phone_number: number.into_revealed() })
+}
+
+/// What came before with this key is not done again, and what is begun is told to whoever comes back: it does
+/// not end with the connection on which it was asked for.
+async fn once(
+    interface: Interface,
+    whose: String,
+    key: String,
+    body: &[u8],
+    order: DialOrder,
+) -> Result<PlacedCall, Problem> {
+    let begun = interface.with_keys(|keys| keys.begin(Instant::now(), &whose, &key, body));
+    match begun {
+        Known::Done(placed) => Ok(placed),
+        Known::Other => {
+            let text = "this Idempotency-Key came before with another request";
+            Err(Problem::new(Kind::KeyReused, text))
+        }
+        Known::InProgress => {
+            let text = "the request with this Idempotency-Key is not answered yet";
+            Err(Problem::new(Kind::InProgress, text).retry_after(1))
+        }
+        Known::New => {
+            let working = tokio::spawn(async move {
+                let placed = place(&interface, order).await;
+                interface.with_keys(|keys| match &placed {
+                    Ok(placed) => keys.finish(&whose, &key, placed.clone()),
+                    Err(_) => keys.forget(&whose, &key),
+                });
+                placed
+            });
+            working.await.unwrap_or_else(|_| Err(busy()))
+        }
     }
 }
 
 /// 202: the call ends; its record tells when it has.
+#[utoipa::path(
+    delete,
+    path = "/api/calls/{id}",
+    summary = "End a call, or give up one that waits to be tried again",
+    params(("id" = String, Path, description = "As in c7")),
+    responses(
+        (status = 202, description = "It is being ended", body = Asked),
+        (status = 404, description = "There is no such call", body = problem::Written, content_type = "application/problem+json"),
+        (status = 409, description = "It has ended already", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn hang_up(
     State(interface): State<Interface>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let call = id.ok().and_then(|Path(id)| id.parse::<CallId>().ok()).ok_or_else(no_such_call)?;
     match ask(&interface, |told| Command::HangUp { call, told }).await? {
-        HungUp::Ending => Ok(json_with(StatusCode::ACCEPTED, &json!({ "id": call.to_string() }))),
+        HungUp::Ending => Ok(json_with(StatusCode::ACCEPTED, &Asked::of(call))),
         HungUp::NotUp if interface.board.call(call).is_some() => {
             Err(Problem::new(Kind::Conflict, "the call has ended already"))
         }
@@ -95,9 +226,13 @@ pub(super) fn json_body(
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case("application/json")
+}
+
+/// What the body is, without parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> &str {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("application/json")
+    kind.split(';').next().unwrap_or_default().trim()
 }
 
 /// What is wrong is told without what was sent: serde names keys and places only where we let it.
@@ -161,7 +296,7 @@ fn variables(given: Map<String, Value>) -> Result<Variables, String> {
     given.into_iter().map(one).collect()
 }
 
-fn refused(why: NotPlaced) -> Problem {
+pub(super) fn refused(why: NotPlaced) -> Problem {
     match why {
         NotPlaced::Wrong(text) => Problem::new(Kind::Wrong, text),
         NotPlaced::Forbidden(text) => Problem::new(Kind::Forbidden, text),
@@ -173,6 +308,6 @@ fn refused(why: NotPlaced) -> Problem {
     }
 }
 
-fn busy() -> Problem {
+pub(super) fn busy() -> Problem {
     Problem::new(Kind::Unavailable, "the program has too much to do, or is being stopped")
 }

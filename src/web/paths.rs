@@ -53,6 +53,14 @@ impl Paths {
         self.add(Entry { method: "delete", path, needs }, routing::delete(answer))
     }
 
+    pub fn patch<H, T>(self, path: &'static str, needs: Needs, answer: H) -> Self
+    where
+        H: Handler<T, Interface>,
+        T: 'static,
+    {
+        self.add(Entry { method: "patch", path, needs }, routing::patch(answer))
+    }
+
     fn add(mut self, entry: Entry, answer: MethodRouter<Interface>) -> Self {
         let answer = match entry.needs {
             Needs::Nothing => answer,

@@ -6,6 +6,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 const MEDIA_TYPE: &str = "application/problem+json";
 /// The explanations stand below this path.
@@ -31,6 +32,10 @@ pub enum Kind {
     WrongHost,
     /// It does not go with the state of what is named.
     Conflict,
+    /// A session description with nothing that fits.
+    Description,
+    /// It is for another state than the present one.
+    Precondition,
     /// The key came before, with another request.
     KeyReused,
     /// The request with this key is not answered yet.
@@ -44,7 +49,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::NotFound,
         Self::Method,
         Self::Wrong,
@@ -56,6 +61,8 @@ impl Kind {
         Self::ForeignPage,
         Self::WrongHost,
         Self::Conflict,
+        Self::Description,
+        Self::Precondition,
         Self::KeyReused,
         Self::InProgress,
         Self::TooOften,
@@ -100,6 +107,16 @@ impl Kind {
             Self::Conflict => {
                 (StatusCode::CONFLICT, "conflict", "This does not go with the present state.")
             }
+            Self::Description => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "session-description",
+                "The session description has nothing that fits.",
+            ),
+            Self::Precondition => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition-failed",
+                "This is for another state than the present one.",
+            ),
             Self::KeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key-reused",
@@ -158,7 +175,8 @@ impl Problem {
 }
 
 /// As it is sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProblemWritten, title = "Problem")]
 pub struct Written {
     /// A stable name of what went wrong: a path of this interface that says more.
     pub r#type: String,

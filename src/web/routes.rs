@@ -1,6 +1,6 @@
 //! The table of paths, and the page's files.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
@@ -10,14 +10,18 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::access::{Caller, Gate, Needs, Scope, guard};
 use super::board::Board;
 use super::command::Command;
+use super::dialling::PlacedCall;
+use super::idempotency::Keys;
 use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
-use super::{audio, dialling, metrics, tickets, view, webphone};
+use super::{
+    audio, controlling, dialling, events, metrics, openapi, tickets, view, webphone, webrtc,
+};
 use crate::appliance::audio_legs::Door;
 use crate::base::{CallId, limits};
 
@@ -27,7 +31,18 @@ pub(super) struct Interface {
     pub board: Arc<Board>,
     pub commands: mpsc::Sender<Command>,
     pub gate: Arc<Gate>,
+    /// Calls that were asked for with a key.
+    pub keys: Arc<Mutex<Keys<PlacedCall>>>,
+    /// Places of those who listen to events.
+    pub listeners: Arc<Semaphore>,
+    /// Where the sockets of calls by WebSocket go.
     pub door: Door,
+}
+
+impl Interface {
+    pub(super) fn with_keys<T>(&self, work: impl FnOnce(&mut Keys<PlacedCall>) -> T) -> T {
+        work(&mut self.keys.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Every path, with what it needs.
@@ -35,9 +50,10 @@ pub(super) fn paths() -> Paths {
     use Needs::Nothing;
     const READ: Needs = Needs::Scope(Scope::Read);
     Paths::default()
-        .get("/", Nothing, || page_file("text/html; charset=utf-8", include_str!("page/page.html")))
-        .get("/page.css", Nothing, || page_file("text/css", include_str!("page/page.css")))
-        .get("/page.js", Nothing, || page_file("text/javascript", include_str!("page/page.js")))
+        .get("/", Nothing, page)
+        .get("/page.css", Nothing, style)
+        .get("/page.js", Nothing, script)
+        .get("/openapi.json", Nothing, openapi::document)
         .get("/health", Nothing, health)
         .get("/problems/{name}", Nothing, explanation)
         .get("/metrics", Needs::Scope(Scope::Metrics), metrics)
@@ -45,11 +61,23 @@ pub(super) fn paths() -> Paths {
         .get("/api/calls/{id}", READ, call)
         .post("/api/calls/dial", Needs::Scope(Scope::Dial), dialling::dial)
         .delete("/api/calls/{id}", Needs::Scope(Scope::Calls), dialling::hang_up)
-        .post("/api/tickets", Nothing, tickets::issue)
+        .post("/api/calls/{id}/control", Needs::Scope(Scope::Calls), controlling::control)
+        .get("/api/events", READ, events::events)
+        .get("/api/events/ws", READ, events::socket)
+        .post("/api/tickets", READ, tickets::issue)
         .post("/api/handle-webphone-call", Needs::Scope(Scope::Audio), webphone::announce)
         .get("/api/webphone/status", Needs::Scope(Scope::Audio), webphone::status)
         // The call's own token is asked for there.
         .get("/audio/{call_id}", Nothing, audio::open)
+        .get("/call", Nothing, webrtc::page)
+        .get("/call.css", Nothing, webrtc::style)
+        .get("/call.js", Nothing, webrtc::script)
+        .get("/line.js", Nothing, webrtc::line)
+        .post("/webrtc/offer", webrtc::NEEDS, webrtc::offer)
+        .post("/webrtc/{session}", webrtc::NEEDS, webrtc::offer_again)
+        .patch("/webrtc/{session}", webrtc::NEEDS, webrtc::change)
+        .get("/webrtc/{session}", webrtc::NEEDS, webrtc::look)
+        .delete("/webrtc/{session}", webrtc::NEEDS, webrtc::close)
 }
 
 pub(super) fn router(interface: Interface) -> Router {
@@ -65,42 +93,125 @@ pub(super) fn router(interface: Interface) -> Router {
         .layer(middleware::from_fn_with_state(gate, guard))
 }
 
-async fn page_file(kind: &'static str, text: &'static str) -> Response {
+/// The status page.
+#[utoipa::path(
+    get,
+    path = "/",
+    summary = "The status page",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html"))
+)]
+pub(super) async fn page() -> Response {
+    page_file("text/html; charset=utf-8", include_str!("page/page.html"))
+}
+
+/// How it looks.
+#[utoipa::path(
+    get,
+    path = "/page.css",
+    summary = "How the page looks",
+    responses((status = 200, description = "CSS", body = String, content_type = "text/css"))
+)]
+pub(super) async fn style() -> Response {
+    page_file("text/css", include_str!("page/page.css"))
+}
+
+/// What it does.
+#[utoipa::path(
+    get,
+    path = "/page.js",
+    summary = "What the page does",
+    responses((status = 200, description = "JavaScript", body = String, content_type = "text/javascript"))
+)]
+pub(super) async fn script() -> Response {
+    page_file("text/javascript", include_str!("page/page.js"))
+}
+
+pub(super) fn page_file(kind: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response()
 }
 
-async fn explanation(name: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+/// What a problem's type means.
+#[utoipa::path(
+    get,
+    path = "/problems/{name}",
+    summary = "What the type of a problem means",
+    params(("name" = String, Path, description = "The end of the type")),
+    responses(
+        (status = 200, description = "Status and title", body = String, content_type = "text/plain"),
+        (status = 404, description = "There is no such problem", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn explanation(
+    name: Result<Path<String>, PathRejection>,
+) -> Result<String, Problem> {
     let text = name.ok().and_then(|Path(name)| problem::explanation(&name));
     text.ok_or_else(|| Problem::new(Kind::NotFound, "no such problem"))
 }
 
 /// 200 while calls are taken, also with a fault that the reasons name; else 503. Whoever may not read gets the
 /// state alone.
-async fn health(caller: Caller, State(Interface { board, .. }): State<Interface>) -> Response {
+#[utoipa::path(
+    get,
+    path = "/health",
+    summary = "Whether the box takes calls, and what is wrong",
+    responses(
+        (status = 200, description = "Calls are taken, perhaps with less than the usual", body = view::Health),
+        (status = 503, description = "Calls are refused", body = view::Health),
+    )
+)]
+pub(super) async fn health(
+    caller: Caller,
+    State(Interface { board, .. }): State<Interface>,
+) -> Response {
     let status = match board.health().takes_calls() {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
-    json_with(status, &view::health(&board, caller.may(Scope::Read)))
+    json_with(status, &view::Health::of(&board, caller.may(Scope::Read)))
 }
 
-async fn metrics(State(Interface { board, .. }): State<Interface>) -> Response {
+/// Figures for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    summary = "Figures for Prometheus",
+    responses((status = 200, description = "Its text format", body = String, content_type = "text/plain"))
+)]
+pub(super) async fn metrics(State(Interface { board, .. }): State<Interface>) -> Response {
     let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
     ([(CONTENT_TYPE, kind)], metrics::text(&board)).into_response()
 }
 
-async fn calls(State(Interface { board, .. }): State<Interface>) -> Response {
-    json_with(StatusCode::OK, &view::calls(&board))
+/// The calls that are up, and those that have ended lately.
+#[utoipa::path(
+    get,
+    path = "/api/calls",
+    summary = "The calls that are up, and those that have ended lately",
+    responses((status = 200, description = "Newest first", body = view::Calls))
+)]
+pub(super) async fn calls(State(Interface { board, .. }): State<Interface>) -> Response {
+    json_with(StatusCode::OK, &view::Calls::of(&board))
 }
 
-async fn call(
+/// One call.
+#[utoipa::path(
+    get,
+    path = "/api/calls/{id}",
+    summary = "One call, with its turns",
+    params(("id" = String, Path, description = "As in c7")),
+    responses(
+        (status = 200, description = "The call; words are null without the scope words", body = view::Call),
+        (status = 404, description = "There is no such call", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn call(
     caller: Caller,
     State(Interface { board, .. }): State<Interface>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let id = id.ok().and_then(|Path(id)| id.parse::<CallId>().ok());
     let record = id.and_then(|id| board.call(id)).ok_or_else(no_such_call)?;
-    Ok(json_with(StatusCode::OK, &view::call(&record, caller.may(Scope::Words))))
+    Ok(json_with(StatusCode::OK, &view::Call::of(&record, caller.may(Scope::Words))))
 }
 
 pub(super) fn no_such_call() -> Problem {

@@ -1,3 +1,5 @@
+mod calling;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -42,6 +44,7 @@ impl Page {
             access,
             hosts: vec!["desk.example.net".to_owned()],
             entropy: Entropy::new([7; 32]),
+            ctrl_tcp: None,
             door: crate::appliance::audio_legs::Door::closed(),
         });
         Self { board, web: web.unwrap(), commands }

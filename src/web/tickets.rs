@@ -4,13 +4,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::access::{Caller, TICKET_S};
 use super::problem::{Kind, Problem};
 use super::routes::{Interface, json_with};
 
 /// A ticket.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ticket {
     /// Goes into the address, as in `/api/events?ticket=...`, once.
     ticket: String,
@@ -18,6 +19,14 @@ pub(super) struct Ticket {
 }
 
 /// 201 with a ticket that is good for what the token is good for.
+#[utoipa::path(
+    post,
+    path = "/api/tickets",
+    summary = "A ticket for a WebSocket or an event stream",
+    description = "Good once, for 30 s, and for what the token is good for: it goes into an address where no header \
+        field can be set, as in /api/events?ticket=...",
+    responses((status = 201, description = "A ticket", body = Ticket))
+)]
 pub(super) async fn issue(
     caller: Caller,
     State(Interface { gate, .. }): State<Interface>,

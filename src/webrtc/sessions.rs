@@ -131,6 +131,11 @@ pub enum Output {
         opening: Opening,
     },
     Event(sip::Event),
+    /// The peer of this leg has told of more candidates: values of `a=candidate:`.
+    Candidates {
+        leg: LegId,
+        values: Vec<Private<String>>,
+    },
     Response {
         ask: AskId,
         response: Response,
@@ -259,7 +264,7 @@ impl Sessions {
             IfMatch::Tag(_) | IfMatch::Unsaid => is_new,
         };
         if !is_restart {
-            return Self::trickle(session, &fragment).map(Some);
+            return self.trickle(id, fragment).map(Some);
         }
         let (Some(name), Some(password)) = (&fragment.name, &fragment.password) else {
             let reason = "a restart needs a=ice-ufrag and a=ice-pwd";
@@ -269,14 +274,17 @@ impl Sessions {
         self.offer_again(id, Reoffer { ask, offer, is_restart: true })
     }
 
-    /// Candidates of the peer's are looked at and counted. They are of no use to an agent that is lite: where
-    /// the peer is its checks tell.
-    fn trickle(session: &mut Session, fragment: &Fragment) -> Result<Response, Refusal> {
+    fn trickle(&mut self, id: &SessionId, fragment: Fragment) -> Result<Response, Refusal> {
+        let session = self.live.get_mut(id).ok_or(Refusal::NoSuchSession)?;
         session.candidates += fragment.candidates.len();
-        match session.candidates <= limits::WEBRTC_CANDIDATES {
-            true => Ok(Response::Taken),
-            false => Err(Refusal::Malformed("too many candidates".to_owned())),
+        if session.candidates > limits::WEBRTC_CANDIDATES {
+            return Err(Refusal::Malformed("too many candidates".to_owned()));
         }
+        let (leg, values) = (session.leg, fragment.candidates);
+        if !values.is_empty() {
+            self.out.push_back(Output::Candidates { leg, values });
+        }
+        Ok(Response::Taken)
     }
 
     fn close(&mut self, id: &SessionId) -> Result<Response, Refusal> {

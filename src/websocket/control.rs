@@ -10,10 +10,17 @@ use crate::rtp::telephone_event::event_of;
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Written {
-    Start { format: Encoding, rate: u32 },
+    Start {
+        format: Encoding,
+        rate: u32,
+    },
     Stop,
-    Dtmf { digits: String },
-    Mark { name: String },
+    Dtmf {
+        digits: String,
+    },
+    Mark {
+        name: String,
+    },
     Clear,
     #[serde(alias = "hang-up", alias = "hang_up")]
     Hangup,
@@ -64,7 +71,9 @@ impl ErrorCode {
             Self::BadFormat => "pcm16 has a rate of 8000 or 16000, mulaw of 8000",
             Self::NotStarted => "the first message is start",
             Self::Started => "a call keeps the format that it was started with",
-            Self::BadDigits => "digits: 1 to 32 of 0-9 * # A-D, not faster than they can be pressed",
+            Self::BadDigits => {
+                "digits: 1 to 32 of 0-9 * # A-D, not faster than they can be pressed"
+            }
             Self::TooManyMarks => "too many marks wait for their sound to be played",
         }
     }
@@ -175,7 +184,9 @@ mod tests {
         assert!(matches!(read(r#"{"type":"stop"}"#), Request::Stop));
         assert!(matches!(read(r#"{"type":"clear"}"#), Request::Clear));
         assert!(matches!(read(r#"{"type":"hangup"}"#), Request::Hangup));
-        assert!(matches!(read(r#"{"type":"mark","name":"a"}"#), Request::Mark(name) if name == "a"));
+        assert!(
+            matches!(read(r#"{"type":"mark","name":"a"}"#), Request::Mark(name) if name == "a")
+        );
         let dtmf = read(r##"{"type":"dtmf","digits":"1*#aD"}"##);
         assert!(matches!(dtmf, Request::Dtmf(digits) if digits.reveal() == "1*#aD"));
     }

@@ -80,9 +80,8 @@ impl Line {
             return self.digits.receive(&packet.header, packet.payload, now);
         }
         // What was overtaken is not played after what has overtaken it.
-        let is_late = |(stream, newest): (u32, Sequence)| {
-            stream == ssrc && sequence.since(newest) <= 0
-        };
+        let is_late =
+            |(stream, newest): (u32, Sequence)| stream == ssrc && sequence.since(newest) <= 0;
         if payload_type != SOUND || self.newest.is_some_and(is_late) {
             return;
         }

@@ -34,6 +34,6 @@ pub use describe::CODEC;
 pub use format::Format;
 pub use prepared::{NotPrepared, Order, Secret};
 pub use session::{
-    CloseCode, Figures, Input, News, NotAttached, Opening, Output, Outgoing, Session, Wish,
+    CloseCode, Figures, Input, News, NotAttached, Opening, Outgoing, Output, Session, Wish,
 };
 pub use transcript::{Said, Told};

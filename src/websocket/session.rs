@@ -58,7 +58,10 @@ pub enum Input<'a> {
 #[derive(Clone, Debug)]
 pub enum News {
     /// It is taken, with this description.
-    Answered { call: CallId, description: Vec<u8> },
+    Answered {
+        call: CallId,
+        description: Vec<u8>,
+    },
     /// What was on its way to the client is not to be heard any more.
     Silenced,
     Said(Said),
@@ -134,7 +137,9 @@ pub enum Outgoing {
 /// Why a socket may not be this call's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAttached {
-    #[error("the token is not that of this call, or the call goes on and resume is not its newest token")]
+    #[error(
+        "the token is not that of this call, or the call goes on and resume is not its newest token"
+    )]
     Forbidden,
     #[error("another connection is being opened for this call")]
     InUse,
@@ -345,7 +350,8 @@ impl Session {
             }
             if let Some(frames) = talk.sound_out.take_untold() {
                 let total_ms = talk.sound_out.lost() * FRAME_MS;
-                let lost = Reply::Lost { direction: Direction::Out, ms: frames * FRAME_MS, total_ms };
+                let lost =
+                    Reply::Lost { direction: Direction::Out, ms: frames * FRAME_MS, total_ms };
                 return Some(Outgoing::Text(lost.to_json()));
             }
             if let Some(message) = talk.sound_out.pop() {

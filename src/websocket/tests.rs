@@ -188,7 +188,10 @@ fn a_call_begins_with_its_start_and_ends_with_its_cause() {
     bench.text(r#"{"type":"hangup"}"#);
     assert_eq!(bench.wishes.last(), Some(&Wish::HangUp));
     bench.handle(Input::News(News::Ended(Cause::HungUp.into())));
-    assert_eq!(bench.texts.last().unwrap(), &json!({"type": "ended", "by": "caller", "cause": "hung-up"}));
+    assert_eq!(
+        bench.texts.last().unwrap(),
+        &json!({"type": "ended", "by": "caller", "cause": "hung-up"})
+    );
     assert_eq!(bench.closed, [CloseCode::Ended]);
     assert!(bench.session.is_over());
     assert_eq!(bench.attach(None), Err(NotAttached::Over));
@@ -316,7 +319,9 @@ fn long_chunks_leave_evenly() {
         let mut left = Vec::new();
         for ms in 0..2_400 {
             let now = begun + Duration::from_millis(ms);
-            if ms % chunk == 0 && let Some(piece) = pieces.next() {
+            if ms % chunk == 0
+                && let Some(piece) = pieces.next()
+            {
                 assert_eq!(sound.push(now, piece), 0);
             }
             leave(&mut sound, now, begun, &mut left);

@@ -86,9 +86,11 @@ mod tests {
         assert_eq!(texts(&told.news(&record)), [(Who::Caller, "what are your", false)]);
         assert!(told.news(&record).is_empty());
         record.partial = None;
-        record.push_turn(Turn { caller_text: "What are your hours?".to_owned().into(), ..reply("") });
+        record
+            .push_turn(Turn { caller_text: "What are your hours?".to_owned().into(), ..reply("") });
         record.turn_mut(1).unwrap().add_reply(&"We are open".to_owned().into());
-        let hours = [(Who::Caller, "What are your hours?", true), (Who::Attendant, "We are open", true)];
+        let hours =
+            [(Who::Caller, "What are your hours?", true), (Who::Attendant, "We are open", true)];
         assert_eq!(texts(&told.news(&record)), hours);
         record.turn_mut(1).unwrap().add_reply(&"from eight.".to_owned().into());
         assert_eq!(texts(&told.news(&record)), [(Who::Attendant, "from eight.", true)]);

@@ -9,8 +9,12 @@
 pub mod appliance;
 pub mod baresip;
 pub mod chromium;
+pub mod coturn;
 pub mod counters;
+pub mod ctrl_tcp;
+pub mod devtools;
 pub mod folder;
+pub mod http;
 pub mod kamailio;
 pub mod keyed;
 pub mod linphone;

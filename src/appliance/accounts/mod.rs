@@ -23,6 +23,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::sip_line::{AccountNews, SipLine};
 use crate::base::Entropy;
+use crate::base::handshake::IceSide;
 use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::{self, AccountId, Flow, FoundBy, Presence, RegistrationFailure, RegistrationNews};
 use crate::trunk::{Account, Callers, Input, Output, Settings, Standing, Status};
@@ -104,6 +105,12 @@ impl Accounts {
     pub fn keys_of(&self, address: IpAddr) -> Option<OfferedKeys> {
         let mut accounts = self.callers.accounts_at(address);
         accounts.find_map(|account| self.all.get(account)?.plan.keys)
+    }
+
+    /// Our side of ICE in a call from or to this address; the same.
+    pub fn ice_of(&self, address: IpAddr) -> Option<IceSide> {
+        let mut accounts = self.callers.accounts_at(address);
+        accounts.find_map(|account| self.all.get(account)?.plan.ice)
     }
 
     /// The soonest deadline of all.

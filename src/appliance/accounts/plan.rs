@@ -6,6 +6,7 @@ use crate::appliance::config::{self, Config, Place};
 use crate::appliance::credentials;
 use crate::appliance::start_error::StartError;
 use crate::base::Private;
+use crate::base::handshake::IceSide;
 use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::Transport;
 use crate::sip::digest::Credentials;
@@ -39,6 +40,8 @@ pub struct Plan {
     pub srtp: Srtp,
     /// How calls to them bring keys; `None`: as all do.
     pub keys: Option<OfferedKeys>,
+    /// Our side of ICE with them; the same.
+    pub ice: Option<IceSide>,
     /// Where its requests go, the first to be tried first.
     pub places: Vec<Place>,
 }
@@ -99,6 +102,7 @@ fn with_password(account: &config::Account, srtp: Srtp, password: Option<Private
         instance: None,
         srtp: account.srtp.unwrap_or(srtp),
         keys: account.keys,
+        ice: account.ice,
         places,
     }
 }

@@ -61,6 +61,7 @@ impl Desk {
             instance: None,
             srtp: Srtp::Required,
             keys: Some(OfferedKeys::Dtls),
+            ice: None,
             places: [&[address], further].concat().into_iter().map(place).collect(),
         };
         let (resolver, answers) = Resolver::new(entropy.fork());

@@ -105,9 +105,6 @@ impl House {
 }
 
 /// Whoever asked may have gone.
-pub(super) fn answer(
-    told: oneshot::Sender<Result<(), NoEntry>>,
-    outcome: Result<(), NoEntry>,
-) {
+pub(super) fn answer(told: oneshot::Sender<Result<(), NoEntry>>, outcome: Result<(), NoEntry>) {
     let _ = told.send(outcome);
 }

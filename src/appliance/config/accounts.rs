@@ -6,6 +6,7 @@ use super::checked::{Check, Sip};
 use super::file;
 use super::tls::{self, AccountTls};
 use super::values::{Allowed, allowed, within};
+use crate::base::handshake::IceSide;
 use crate::base::{Private, limits};
 use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::message::{Host, host_and_port};
@@ -56,6 +57,8 @@ pub struct Account {
     pub srtp: Option<Srtp>,
     /// The same.
     pub keys: Option<OfferedKeys>,
+    /// The same.
+    pub ice: Option<IceSide>,
     pub tls: AccountTls,
 }
 
@@ -155,6 +158,11 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         text => OfferedKeys::try_from(text).map(Some),
     };
     let keys = check.take(&key("keys"), &section.keys, keys);
+    let ice = match section.ice.as_str() {
+        "" => Ok(None),
+        text => IceSide::try_from(text).map(Some),
+    };
+    let ice = check.take(&key("ice"), &section.ice, ice);
     let prefix = format!("accounts.{}", section.name);
     let tls = tls::of_account(section, &prefix, transports.as_deref(), check);
     Some(Account {
@@ -172,6 +180,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         keep_alive: keep_alive?,
         srtp: srtp?,
         keys: keys?,
+        ice: ice?,
         tls: tls?,
     })
 }

@@ -19,11 +19,14 @@ use super::model_file::ModelFile;
 use super::people::{hold, people};
 use super::tls::{Tls, tls};
 use super::tokens::{Token, tokens};
+use super::turn::{Turn, turn};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
 };
+use super::webhooks::{Webhook, webhooks};
 use crate::appliance::media_address::Source;
+use crate::base::handshake::IceSide;
 use crate::base::{LanguageCode, limits};
 use crate::call::HoldSound;
 use crate::call::admission::WhenFull;
@@ -52,6 +55,9 @@ pub struct Config {
     pub converse: Converse,
     /// `None`: the playbook answers alone.
     pub llm: Option<Llm>,
+    pub webhooks: Vec<Webhook>,
+    /// `None`: programs for baresip are not served.
+    pub baresip: Option<Baresip>,
     pub log: Log,
     pub languages: Vec<Language>,
     pub people: People,
@@ -89,6 +95,13 @@ pub struct Web {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+pub struct Baresip {
+    /// A loopback address.
+    pub listen: SocketAddr,
+    pub legacy_classes: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub struct Calls {
     pub max: MaxCalls,
     pub max_duration: MaxDuration,
@@ -116,6 +129,8 @@ pub struct Media {
     pub address: Source,
     pub srtp: Srtp,
     pub keys: OfferedKeys,
+    pub ice: IceSide,
+    pub turn: Turn,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -221,6 +236,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let mut check = Check { faults };
     let sip = sip(&file.sip, &mut check);
     let web = web(file, &mut check);
+    let baresip = baresip(&file.baresip, &mut check);
+    let webhooks = webhooks(&file.webhook, &mut check);
     let calls = calls(&file.calls, &mut check);
     let media = media(&file.media, &mut check);
     let speech = speech(&file.speech, &mut check);
@@ -267,6 +284,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         hold: hold?,
         dial: dial?,
         on_machine: on_machine?,
+        baresip: baresip?,
+        webhooks: webhooks?,
         log: Log { level: level? },
     })
 }
@@ -324,6 +343,16 @@ fn web(file: &File, check: &mut Check<'_>) -> Option<Web> {
     Some(Web { listen: listen?, hosts: hosts?, tokens: tokens? })
 }
 
+fn baresip(file: &file::Baresip, check: &mut Check<'_>) -> Option<Option<Baresip>> {
+    let listen = match (file.listen.as_str(), file.listen.parse::<SocketAddr>()) {
+        ("", _) => Ok(None),
+        (_, Ok(address)) if address.ip().is_loopback() => Ok(Some(address)),
+        _ => allowed("ADDRESS:PORT with a loopback address, as in 127.0.0.1:4444, or empty"),
+    };
+    let listen = check.take("baresip.listen", &file.listen, listen)?;
+    Some(listen.map(|listen| Baresip { listen, legacy_classes: file.legacy_classes }))
+}
+
 fn host_names(texts: &[String]) -> Result<Vec<String>, Allowed> {
     match texts.len() {
         0..=HOSTS => texts.iter().map(|text| host_name(text)).collect(),
@@ -364,8 +393,11 @@ fn media(file: &file::Media, check: &mut Check<'_>) -> Option<Media> {
     let address = check.take("media.address", &file.address, media_address(&file.address));
     let srtp = check.take("media.srtp", &file.srtp, file.srtp.as_str().try_into());
     let keys = check.take("media.keys", &file.keys, file.keys.as_str().try_into());
+    let ice = check.take("media.ice", &file.ice, file.ice.as_str().try_into());
+    let turn = turn(&file.turn, check);
     let (ports, codecs, ptime) = (ports?, codecs?, ptime?);
-    Some(Media { ports, codecs, ptime, address: address?, srtp: srtp?, keys: keys? })
+    let (address, srtp, keys, ice, turn) = (address?, srtp?, keys?, ice?, turn?);
+    Some(Media { ports, codecs, ptime, address, srtp, keys, ice, turn })
 }
 
 fn media_address(text: &str) -> Result<Source, Allowed> {

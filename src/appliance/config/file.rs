@@ -27,6 +27,7 @@ pub struct File {
     pub inbound: Inbound,
     pub handover: Handover,
     pub dial: Dial,
+    pub baresip: Baresip,
     pub log: Log,
     /// The languages besides `speech.language`, and which calls are held in which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -43,6 +44,9 @@ pub struct File {
     /// Who may use the HTTP interface, and for what. None: whoever is on the box, for all of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub token: Vec<Token>,
+    /// Who is told what happens.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub webhook: Vec<Webhook>,
 }
 
 /// How the telephone network reaches the box.
@@ -100,6 +104,37 @@ impl Default for Web {
     fn default() -> Self {
         Self { listen: "127.0.0.1:8080".to_owned(), hosts: Vec::new() }
     }
+}
+
+/// A system of the owner's that is told what happens.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhook {
+    /// As its credential calls it.
+    pub name: String,
+    /// `https://HOST/PATH`; `http://` on the box only.
+    pub url: String,
+    /// Types of events, or what they begin with.
+    pub events: Vec<String>,
+    /// What was said, left and pressed is in them.
+    pub words: bool,
+}
+
+impl Default for Webhook {
+    fn default() -> Self {
+        let events = vec!["message.left".to_owned(), "call.closed".to_owned()];
+        Self { name: String::new(), url: String::new(), events, words: true }
+    }
+}
+
+/// The interface of baresip's module ctrl_tcp, for programs that were written for it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Baresip {
+    /// `ADDRESS:PORT` with a loopback address, for it knows no passwords. Empty: there is none.
+    pub listen: String,
+    /// Events have the classes of baresip up to version 3.
+    pub legacy_classes: bool,
 }
 
 /// Somebody who may use the HTTP interface.
@@ -173,6 +208,23 @@ pub struct Media {
     /// Where the keys are from in calls that we make: `sdes` (the SIP message) or `dtls` (a handshake, as
     /// browsers want it; a call is not made without). In calls that come both are taken.
     pub keys: String,
+    /// Our side of ICE where the other end has it: `full` (checks of ours open routers on the way and find the
+    /// other end) or `lite` (we are where `address` says, and answer).
+    pub ice: String,
+    /// TURN servers, for calls that nothing else lets through.
+    pub turn: Turn,
+}
+
+/// Servers that lend an address (RFC 8656).
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Turn {
+    /// `turn:HOST:PORT`, `turn:HOST:PORT?transport=tcp` or `turns:HOST:PORT`; the first that answers is taken.
+    pub servers: Vec<String>,
+    /// The name that they know us by. The password is the credential `turn`, or `ATTENDANT_TURN_PASSWORD`.
+    pub user: String,
+    /// Calls with ICE tell no other address, and nothing of theirs goes past the server.
+    pub only: bool,
 }
 
 impl Default for Media {
@@ -184,6 +236,8 @@ impl Default for Media {
             address: String::new(),
             srtp: "optional".to_owned(),
             keys: "sdes".to_owned(),
+            ice: "full".to_owned(),
+            turn: Turn::default(),
         }
     }
 }
@@ -469,6 +523,8 @@ pub struct Account {
     pub srtp: String,
     /// `media.keys` for calls that go to its servers. Empty: that.
     pub keys: String,
+    /// `media.ice` for calls from and to its servers. Empty: that.
+    pub ice: String,
     /// `sha256:` and the hash of the server's public key, which alone is believed then. Empty: authorities are.
     pub tls_pin: String,
     /// A certificate in PEM that the server is shown, and its key. Empty: none.
@@ -493,6 +549,7 @@ impl Default for Account {
             keep_alive_s: 25,
             srtp: String::new(),
             keys: String::new(),
+            ice: String::new(),
             tls_pin: String::new(),
             tls_certificate: String::new(),
             tls_key: String::new(),

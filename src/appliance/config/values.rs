@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::voices::NeuralVoice;
+use crate::base::handshake::IceSide;
 use crate::call::admission::WhenFull;
 use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::Transport;
@@ -125,6 +126,14 @@ impl TryFrom<&str> for Srtp {
 
     fn try_from(text: &str) -> Result<Self, Allowed> {
         Self::from_name(text).map_or_else(|| allowed("off, optional or required"), Ok)
+    }
+}
+
+impl TryFrom<&str> for IceSide {
+    type Error = Allowed;
+
+    fn try_from(text: &str) -> Result<Self, Allowed> {
+        Self::from_name(text).map_or_else(|| allowed("full or lite"), Ok)
     }
 }
 

@@ -6,6 +6,7 @@
 //! | net | `net::Net`: SIP, calls, conversations |
 //! | audio | `appliance::audio`: every call's media |
 //! | speech link | `appliance::engine`: the engine's child and socket |
+//! | relays | `appliance::relays`, where TURN servers are configured |
 //! | web | `web`: API and status page |
 //! | websocket | `appliance::audio_legs`: the sound of calls by WebSocket |
 //! | messages | `store::messages` |
@@ -53,6 +54,7 @@ use super::notify;
 use super::paths::Paths;
 use super::places::Places;
 use super::realtime;
+use super::relays::{News, Relays};
 use super::rings::{self, Shared};
 use super::rtp_socket::{PortRange, RtpSockets};
 use super::shutdown::Shutdown;
@@ -60,6 +62,7 @@ use super::sip_line::SipLine;
 use super::sip_socket::{Arrival, ListenError, SipSockets};
 use super::start_error::StartError;
 use super::visits::Visits;
+use super::ways::Ways;
 use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
@@ -96,6 +99,7 @@ pub fn run(
     let access = interface::access(config)?;
     let web = web::bind(config.web.listen)
         .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
+    let ctrl_tcp = interface::ctrl_tcp(config)?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
     let (messages, flights) = (open_messages(paths)?, open_flights(config, paths)?);
@@ -120,8 +124,10 @@ pub fn run(
         hosts: config.web.hosts.clone(),
         entropy: entropy.fork(),
         door,
+        ctrl_tcp,
     };
     let _web = web::start(web).map_err(system("cannot start the web thread"))?;
+    let _webhooks = interface::webhooks(config, paths, &board)?;
     let (engine, answers) = start_engine(config, config_path, paths)?;
 
     let speakers = settings::speakers(config, &call.tongues);
@@ -135,11 +141,12 @@ pub fn run(
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
     let media_address = start_media_address(&runtime, config);
     let public = media_address.told();
+    let (ways, relays) = open_ways(config)?;
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         visits: Visits::new(media_address.clone(), entropy.fork()).with_audio(legs),
         places: Places::new(rings.net),
-        associations: open_associations()?,
+        associations: open_associations(&mut entropy)?,
         ports,
         errands: Errands::new(Arc::clone(&engine), speakers.clone())
             .with_model(llm)
@@ -151,6 +158,7 @@ pub fn run(
         entropy,
         admission: config.admission(),
         media_address,
+        ways,
         languages: config.language_rules(call.tongues.default_one().code),
         call,
         referrals: config.inbound.refer,
@@ -187,6 +195,7 @@ pub fn run(
         commands,
         ledger,
         public,
+        relays,
         shutdown,
     };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
@@ -394,9 +403,10 @@ fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError>
 }
 
 /// Handshakes of calls, with a certificate that is made now and shown until the end.
-fn open_associations() -> Result<Associations, StartError> {
+fn open_associations(entropy: &mut Entropy) -> Result<Associations, StartError> {
     let identity = Identity::new().map_err(std::io::Error::other);
-    identity.map(Associations::new).map_err(system("cannot make a certificate"))
+    let identity = identity.map_err(system("cannot make a certificate"))?;
+    Ok(Associations::new(identity, entropy.fork()))
 }
 
 fn open_messages(paths: &Paths) -> Result<MessageLog, StartError> {
@@ -450,6 +460,16 @@ fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> D
 fn start_media_address(runtime: &Runtime, config: &Config) -> MediaAddress {
     let _context = runtime.enter();
     MediaAddress::start(config.media.address.clone())
+}
+
+/// By which calls with ICE find us, and what relays tell.
+fn open_ways(config: &Config) -> Result<(Ways, mpsc_async::Receiver<News>), StartError> {
+    let side = config.media.ice;
+    let Some(settings) = settings::relays(config)? else {
+        return Ok((Ways::new(side, None, false), mpsc_async::channel(1).1));
+    };
+    let (relays, news) = Relays::start(settings).map_err(system("cannot start the relays"))?;
+    Ok((Ways::new(side, Some(relays), config.media.turn.only), news))
 }
 
 /// The accounts, and what comes of asking for their names. Each has the URN of this box.

@@ -18,6 +18,7 @@ use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::notify;
+use crate::appliance::relays;
 use crate::appliance::rings;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::sip_socket::Arrival;
@@ -65,6 +66,8 @@ pub struct Sources {
     pub ledger: watch::Receiver<Written>,
     /// What a STUN server tells of our public address.
     pub public: watch::Receiver<Public>,
+    /// What relays tell; nothing comes where there is none.
+    pub relays: mpsc::Receiver<relays::News>,
     pub shutdown: Shutdown,
 }
 
@@ -140,6 +143,12 @@ impl Net {
                 Ok(()) = sources.public.changed() => {
                     self.switchboard.media_fault().iter().for_each(|text| tracing::warn!("{text}"));
                     self.show_health(sources.engine.as_ref());
+                }
+                Some(news) = sources.relays.recv() => {
+                    if self.switchboard.relay(now(), &news) {
+                        self.switchboard.relay_fault().iter().for_each(|text| tracing::warn!("{text}"));
+                        self.show_health(sources.engine.as_ref());
+                    }
                 }
                 Ok(()) = state.changed() => self.engine_changed(&mut state, sources.engine.as_ref())?,
                 () = sleep_until(self.switchboard.deadline()) => self.switchboard.timeout(now()),
@@ -280,6 +289,7 @@ impl Net {
             .chain(turn_fault(ready))
             .chain(model)
             .chain(self.switchboard.media_fault().map(str::to_owned))
+            .chain(self.switchboard.relay_fault().map(str::to_owned))
             .chain(self.accounts.iter().filter_map(AccountShown::fault))
             .collect();
         let health = match reasons.is_empty() {

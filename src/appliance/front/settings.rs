@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::appliance::config::{self, Config, Device, ListenAddress, Voice};
+use crate::appliance::config::{self, Config, Device, ListenAddress, Turn, TurnTransport, Voice};
 use crate::appliance::credentials;
 use crate::appliance::engine::link::EnginePlace;
 use crate::appliance::llm::{self, Address};
 use crate::appliance::lookup::{Question, search_knowledge};
 use crate::appliance::paths::Paths;
+use crate::appliance::relays;
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_socket::Listen;
 use crate::appliance::sip_socket::Tls;
@@ -129,6 +130,26 @@ pub(super) fn llm_warnings(
         "llm.server: it is asked directly, by none of the proxies that the environment names",
     );
     key.into_iter().chain(proxy).map(str::to_owned).collect()
+}
+
+/// The TURN servers with their password; `None`: there is none.
+pub(super) fn relays(config: &Config) -> Result<Option<relays::Settings>, StartError> {
+    let Turn { servers, user, .. } = config.media.turn.clone();
+    if servers.is_empty() {
+        return Ok(None);
+    }
+    let password = credentials::secret("turn", credentials::TURN_PASSWORD)
+        .map_err(|source| StartError::System { what: "cannot read the credential turn", source })?;
+    let password = password.ok_or_else(|| StartError::BadFile {
+        key: "media.turn",
+        path: "(the configuration)".into(),
+        reason: format!(
+            "the password is neither the credential turn nor in {}",
+            credentials::TURN_PASSWORD
+        ),
+    })?;
+    let roots = roots(servers.iter().any(|server| server.transport == TurnTransport::Tls))?;
+    Ok(Some(relays::Settings { servers, user, password, roots }))
 }
 
 /// Keys that everybody on the way can read, although calls have to be encrypted.

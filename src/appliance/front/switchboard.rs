@@ -10,6 +10,7 @@
 //! machines are drained and `deadline` is theirs.
 
 mod accounts;
+mod controlling;
 mod dialling;
 mod joining;
 mod redirecting;
@@ -30,11 +31,13 @@ use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::media_address::MediaAddress;
 use crate::appliance::places::Places;
+use crate::appliance::relays;
 use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::Arrival;
 use crate::appliance::visits::{VisitEvent, Visits};
+use crate::appliance::ways::Ways;
 use crate::base::{CallId, Entropy};
 use crate::call::admission::{self, Readiness};
 use crate::call::flight::Tracked;
@@ -47,7 +50,7 @@ use crate::listen::answered::OnMachine;
 use crate::sip::{self, LegId};
 use crate::store::flights::FlightLog;
 use crate::trunk::Referrals;
-use crate::web::{Board, SipFigures};
+use crate::web::{Board, Event, SipFigures};
 use joining::{JOINED_FRAMES, Partner};
 use redirecting::Redirection;
 
@@ -73,6 +76,8 @@ pub struct Parts {
     pub admission: admission::Settings,
     /// `None`: our address on the way to the peer.
     pub media_address: MediaAddress,
+    /// By which calls with ICE find us.
+    pub ways: Ways,
     pub languages: Rules,
     /// Whom callers may have us call in their place.
     pub referrals: Referrals,
@@ -111,6 +116,7 @@ impl Parts {
             | call::Output::NotHandedOver
             | call::Output::PartnerWaits(_)
             | call::Output::Message(_)
+            | call::Output::Pressed(_)
             | call::Output::Recorded
             | call::Output::Replied(_)
             | call::Output::Timeout(_) => (),
@@ -148,6 +154,8 @@ struct Line {
     redirection: Redirection,
     /// How often the other end has wanted somebody else called.
     referrals: u32,
+    /// What was told of it that its record does not show.
+    told: controlling::Told,
 }
 
 impl Line {
@@ -162,7 +170,12 @@ impl Line {
             invite: None,
             redirection: Redirection::default(),
             referrals: 0,
+            told: controlling::Told::default(),
         }
+    }
+
+    fn shown(&self) -> Arc<CallRecord> {
+        Arc::new(self.call.record().clone())
     }
 
     /// Says once that one side hears nothing, without an address.
@@ -196,6 +209,8 @@ pub struct Switchboard {
     /// Commands of calls that the user agent has yet to get.
     commands: VecDeque<sip::Command>,
     messages: Vec<(CallId, Message)>,
+    /// Calls that come ring until somebody answers them by the interface.
+    answers_by_hand: bool,
 }
 
 impl std::fmt::Debug for Switchboard {
@@ -216,6 +231,7 @@ impl Switchboard {
             next_call: 1,
             commands: VecDeque::new(),
             messages: Vec::new(),
+            answers_by_hand: false,
         };
         switchboard.commands.push_back(switchboard.parts.accounts.open());
         switchboard.admit();
@@ -244,6 +260,23 @@ impl Switchboard {
     /// What is wrong with the address that callers are told.
     pub fn media_fault(&self) -> Option<&'static str> {
         self.parts.media_address.fault()
+    }
+
+    /// What is wrong with the servers that lend addresses.
+    pub fn relay_fault(&self) -> Option<&str> {
+        self.parts.ways.fault()
+    }
+
+    /// A relay has something to tell; whether the owner must know of it.
+    pub fn relay(&mut self, now: Instant, news: &relays::News) -> bool {
+        if let relays::News::Opened { port, peer, through } = *news
+            && let Some(place) = self.parts.places.with_port(port)
+        {
+            let Parts { associations, places, .. } = &mut self.parts;
+            associations.open(now, place, (peer, through), places);
+            self.settle(now);
+        }
+        self.parts.ways.note(news)
     }
 
     pub fn sip_figures(&self) -> SipFigures {
@@ -415,6 +448,13 @@ impl Switchboard {
         match event {
             VisitEvent::Incoming { leg, visit } => self.visit(now, leg, *visit),
             VisitEvent::Leg(event) => self.own_leg_event(now, event),
+            VisitEvent::Candidates { leg, candidates } => {
+                let line = self.legs.get(&leg).and_then(|id| self.lines.get(id));
+                if let Some(place) = line.and_then(|line| line.place) {
+                    let parts = &mut self.parts;
+                    parts.associations.add_candidates(now, place, &candidates, &mut parts.places);
+                }
+            }
         }
     }
 
@@ -439,7 +479,11 @@ impl Switchboard {
         let Some(line) = self.lines.get_mut(&id) else { return };
         loop {
             match (line.call.poll_output(), line.place) {
-                (call::Output::Sip(command), _) => self.commands.push_back(command),
+                (call::Output::Sip(command), _) => {
+                    let transfer = controlling::begun(id, &command);
+                    transfer.into_iter().for_each(|event| self.parts.board.tell(event));
+                    self.commands.push_back(command);
+                }
                 (call::Output::Invite { leg, sdp }, _) => {
                     let invite = line.invite.take().map(|mut invite| {
                         invite.sdp = Some(sdp);
@@ -458,6 +502,9 @@ impl Switchboard {
                     _,
                 ) => pairing.push(output),
                 (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),
+                (call::Output::Pressed(key), _) => {
+                    self.parts.board.tell(Event::Key { call: id, key })
+                }
                 (call::Output::Timeout(at), _) => {
                     line.deadline = at;
                     break;
@@ -466,6 +513,9 @@ impl Switchboard {
                     if matches!(output, call::Output::Silence(_)) {
                         self.parts.visits.silenced(line.call.leg());
                     }
+                    let held = line.told.hold(&output);
+                    let held = held.map(|news| Event::Call { news, record: line.shown() });
+                    held.into_iter().for_each(|event| self.parts.board.tell(event));
                     self.parts.carry_out(now, (id, place), output);
                 }
                 // The media is over, and with it the talk.

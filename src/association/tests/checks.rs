@@ -1,5 +1,5 @@
 use super::*;
-use crate::association::ice::Ice;
+use crate::association::ice::Lite as Ice;
 use rtc_stun::attributes::*;
 use rtc_stun::error_code::ErrorCodeAttribute;
 use rtc_stun::fingerprint::FINGERPRINT;
@@ -36,6 +36,23 @@ const PRIORITY: (u16, &[u8]) = (0x0024, &[0, 0, 1, 255]);
 const CONTROLLING: (u16, &[u8]) = (0x802A, &[1; 8]);
 const CONTROLLED: (u16, &[u8]) = (0x8029, &[1; 8]);
 const USE_CANDIDATE: (u16, &[u8]) = (0x0025, &[]);
+
+/// One of many, under whatever password.
+pub(super) fn flood_check(password: &str, number: u32) -> Vec<u8> {
+    let mut bytes = check(Some(NAME), None, &[PRIORITY, CONTROLLING]);
+    let mut message = Message::new();
+    bytes.truncate(bytes.len() - 8);
+    let length = (bytes.len() - 20) as u16;
+    bytes[2..4].copy_from_slice(&length.to_be_bytes());
+    message.unmarshal_binary(&bytes).unwrap();
+    message.transaction_id.0[..4].copy_from_slice(&number.to_be_bytes());
+    message.write_header();
+    let crypto = identity(0).crypto();
+    let integrity = MessageIntegrity::new_raw_integrity_with_provider(password, crypto.crypto());
+    integrity.add_to(&mut message).unwrap();
+    FINGERPRINT.add_to(&mut message).unwrap();
+    message.raw
+}
 
 fn good(is_nominating: bool) -> Vec<u8> {
     let both = [PRIORITY, CONTROLLING, USE_CANDIDATE];
@@ -130,6 +147,7 @@ fn the_examples_of_rfc_5769_are_read_and_written() {
             password: Private::new(String::from_utf8(password.to_vec()).unwrap()),
         },
         theirs: IceCredentials { fragment: "h6vY".to_owned(), password: Private::default() },
+        full: None,
     };
     let mut ice = Ice::new(terms, crypto);
     let mut answer = Message::new();

@@ -1,8 +1,11 @@
 use super::*;
-use crate::association::records::{Records, cookie_asked};
+use crate::association::records::{Client, Cookie, Records, asks_for_cookie, beginning};
 
+const COOKIE: Cookie = [5; 20];
+
+/// Of the client of [`hello`].
 fn server() -> Records {
-    Records::new(Side::Server, None)
+    Records::new(Some(Client { random: [7; 32], cookie: COOKIE }))
 }
 
 /// All datagrams of a handshake, by who sends them.
@@ -83,9 +86,11 @@ fn what_the_library_gets_is_bounded_and_in_order() {
     let samples = datagrams(11);
     let of_client: Vec<&[u8]> =
         samples.iter().filter(|(from, _)| *from == 0).map(|(_, bytes)| bytes.as_slice()).collect();
-    let asked = samples.iter().find_map(|(_, bytes)| cookie_asked(bytes)).unwrap();
-    let mut records = server();
-    records.expect(asked);
+    assert!(samples.iter().any(|(_, bytes)| asks_for_cookie(bytes)));
+    let second = beginning(of_client[1]).unwrap();
+    let cookie = second.cookie.try_into().unwrap();
+    let client = Client { random: *second.random, cookie };
+    let mut records = Records::new(Some(client));
     let in_order: Vec<Vec<u8>> = of_client.iter().map(|bytes| records.take(bytes)).collect();
     let first = in_order.iter().map(Vec::len).sum::<usize>();
     assert!(first > 0 && of_client.len() == 3);
@@ -95,17 +100,16 @@ fn what_the_library_gets_is_bounded_and_in_order() {
         assert!(again.is_empty() || again.len() < 100, "{}", again.len());
     }
     // The last flight before the hello that it follows waits for it.
-    let mut records = server();
-    records.expect(asked);
+    let mut records = Records::new(Some(client));
     assert!(records.take(of_client[2]).is_empty());
-    assert!(records.take(of_client[0]).len() > 50);
+    assert!(records.take(of_client[0]).is_empty(), "it was answered without a memory");
     let both = records.take(of_client[1]);
     assert!(both.len() > of_client[2].len(), "hello and all that waited: {}", both.len());
 }
 
 #[test]
 fn alerts_in_the_clear_and_records_of_another_kind_are_nobodys_word() {
-    let mut records = Records::new(Side::Client, None);
+    let mut records = Records::new(None);
     let record = |kind: u8, epoch: u8, content: &[u8]| {
         let head = [kind, 0xFE, 0xFD, 0, epoch, 0, 0, 0, 0, 0, 0, 0, content.len() as u8];
         [&head, content].concat()
@@ -148,24 +152,24 @@ fn hello(number: u8, cookie: &[u8], extensions: usize, bytes: usize) -> Vec<u8> 
 }
 
 #[test]
-fn a_hello_has_a_bound_and_its_repetitions_cost_the_library_nothing() {
-    assert!(!server().take(&hello(0, &[], limits::HANDSHAKE_EXTENSIONS, 4)).is_empty());
-    assert!(server().take(&hello(0, &[], limits::HANDSHAKE_EXTENSIONS + 1, 4)).is_empty());
-    assert!(server().take(&hello(0, &[], 2, limits::HANDSHAKE_HELLO_BYTES / 2)).is_empty());
+fn a_hello_has_a_bound_and_counts_with_its_cookie_alone() {
+    let most = limits::HANDSHAKE_EXTENSIONS;
+    assert!(!server().take(&hello(1, &COOKIE, most, 4)).is_empty());
+    assert!(server().take(&hello(1, &COOKIE, most + 1, 4)).is_empty());
+    let large = limits::HANDSHAKE_HELLO_BYTES / 2;
+    assert!(server().take(&hello(1, &COOKIE, 2, large)).is_empty());
     let mut records = server();
-    let first = hello(0, &[], 3, 4);
-    assert!(!records.take(&first).is_empty() && !records.has_repeated());
-    assert!(records.take(&first.repeat(20)).is_empty() && records.has_repeated());
-    assert!(records.take(&hello(0, &[], 4, 4)).is_empty() && !records.has_repeated());
-    // Without the cookie, or with another, a second one is none; the right one still counts.
-    records.expect(&[5; 20]);
     for wrong in [&[][..], &[4; 20]] {
-        assert!(records.take(&hello(1, wrong, 3, 4)).is_empty() && !records.is_proved());
+        assert!(records.take(&hello(1, wrong, 3, 4)).is_empty());
     }
-    assert!(!records.take(&hello(1, &[5; 20], 3, 4)).is_empty() && records.is_proved());
+    // The library is told of a first one, too, and of both only once.
+    let right = hello(1, &COOKIE, 3, 4);
+    assert!(!records.take(&right).is_empty());
+    assert_eq!(records.first_hello(), hello(0, &[], 3, 4));
+    assert!(records.take(&right.repeat(20)).is_empty() && records.first_hello().is_empty());
 }
 
-/// Each repetition is answered with the cookie of the first time, and not for ever.
+/// Each repetition is answered with the cookie of the first time, and with fewer bytes than it had.
 #[test]
 fn a_hello_that_is_said_again_gets_the_same_cookie() {
     let now = Instant::now();
@@ -177,7 +181,9 @@ fn a_hello_that_is_said_again_gets_the_same_cookie() {
         end.association.receive(now, from, &first);
         answers.extend(end.drain());
     }
-    assert_eq!(answers.len(), 1 + limits::HANDSHAKE_REPETITIONS as usize);
+    assert_eq!(answers.len(), 200);
+    assert!(answers.iter().all(|(_, bytes)| bytes.len() < first.len()));
     answers.dedup();
     assert_eq!(answers.len(), 1);
+    assert!(end.association.attempts.is_empty(), "nothing is kept");
 }

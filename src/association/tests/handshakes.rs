@@ -183,19 +183,3 @@ fn strangers_of_one_address_leave_room_for_a_peer_from_nowhere() {
     net.run(Duration::from_secs(3));
     assert!(net.is_secure());
 }
-
-/// Somebody sends hellos in the peer's name, before its own and between them.
-#[test]
-fn a_hello_in_the_peers_name_does_not_touch_its_handshake() {
-    for before in [true, false] {
-        let mut net = pair(0, Weather::default(), 14);
-        let now = net.now;
-        net.run(MS * if before { 0 } else { 10 });
-        let forged: Vec<u8> = End::new(now, 2, terms(0, Setup::Active, 1)).drain().remove(0).1;
-        net.ends[1].association.receive(now, address(ADDRESSES[0]), &forged);
-        // What is answered to it goes to the peer, later than what it waits for.
-        net.run(Duration::from_secs(5));
-        assert!(net.is_secure() || before, "a forged cookie that is there first is its own matter");
-        assert!(net.ends[1].fault.is_none());
-    }
-}

@@ -17,7 +17,7 @@ use crate::call::agreement::Towards;
 use crate::call::ending::Cause;
 use crate::call::incoming::Incoming;
 use crate::call::media::{HeardFrame, MediaEvent, Origin, Report};
-use crate::call::state::Input;
+use crate::call::state::{Input, Wish};
 use crate::call::voice::Shelved;
 use crate::call::work::WorkResult;
 use crate::listen::VadScore;
@@ -109,6 +109,7 @@ enum Plain {
     EngineLost,
     EngineBack,
     HangUp(Cause),
+    Wish(Wish),
 }
 
 /// Writes entries; keeps the time of the last one.
@@ -186,6 +187,7 @@ impl EntryWriter {
             Input::EngineLost => self.plain(now, &Plain::EngineLost),
             Input::EngineBack => self.plain(now, &Plain::EngineBack),
             Input::HangUp(cause) => self.plain(now, &Plain::HangUp(*cause)),
+            Input::Wish(wish) => self.plain(now, &Plain::Wish(wish.clone())),
         }
     }
 
@@ -314,6 +316,7 @@ impl<'a> Entries<'a> {
                 Ok(Plain::EngineLost) => Input::EngineLost,
                 Ok(Plain::EngineBack) => Input::EngineBack,
                 Ok(Plain::HangUp(cause)) => Input::HangUp(cause),
+                Ok(Plain::Wish(wish)) => Input::Wish(wish),
                 Err(_) => return Err(FlightError::Malformed("an input that cannot be read")),
             },
             _ => return Err(FlightError::Malformed("an entry of an unknown kind")),

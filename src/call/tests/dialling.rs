@@ -41,6 +41,7 @@ fn dial_with(subject: Option<&str>, on_machine: OnMachine) -> Desk {
             srtp: None,
             keys: None,
             fingerprint: None,
+            ice: Default::default(),
             seed: Private::default(),
         },
         manner: Manner::plain(LanguageCode::ENGLISH),

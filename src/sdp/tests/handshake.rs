@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::base::Private;
-use crate::base::handshake::{Fingerprint, IceCredentials, Setup, Terms};
+use crate::base::handshake::{
+    Candidate, CandidateKind, Fingerprint, IceCredentials, IceSide, LocalIce, Setup, Terms,
+};
+use crate::base::limits;
 
 const FINGERPRINT: &str = "sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:\
      00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF";
@@ -19,6 +22,7 @@ fn local() -> Local {
         next_ice: credentials("next"),
         their_ice: None,
         role: None,
+        way: LocalIce::default(),
     };
     Local { handshake: Some(handshake), ..super::local() }
 }
@@ -127,6 +131,40 @@ fn a_browser_is_answered_with_a_handshake_ice_lite_and_one_port() {
     assert_eq!(answer(&browser(), &optional(), &without, 1, false).unwrap_err().warning_code, 306);
 }
 
+#[test]
+fn a_line_that_is_offered_only_within_its_bundle_is_taken_with_its_bundles_transport() {
+    let fingerprint = format!("a=fingerprint:{FINGERPRINT}");
+    let video = [
+        "a=group:BUNDLE 0 1",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96",
+        "c=IN IP4 0.0.0.0",
+        "a=rtcp-mux",
+        "a=ice-ufrag:Qx1v",
+        "a=ice-pwd:qeO2gGSbVfgqYbHYwNiVSU7f",
+        &fingerprint,
+        "a=setup:actpass",
+        "a=mid:0",
+        "a=rtpmap:96 VP8/90000",
+    ];
+    let audio = [
+        "m=audio 0 UDP/TLS/RTP/SAVPF 111",
+        "c=IN IP4 0.0.0.0",
+        "a=bundle-only",
+        "a=mid:1",
+        "a=rtpmap:111 opus/48000/2",
+    ];
+    let made = answer(&sdp(&[&video[..], &audio].concat()), &optional(), &local(), 1, false);
+    let made = made.unwrap();
+    let agreed = terms(&made.negotiated);
+    assert!(agreed.rtcp_mux && agreed.ice.is_some());
+    let lines = lines_of(&made.body);
+    for line in ["a=group:BUNDLE 1", "m=video 0 UDP/TLS/RTP/SAVPF 96", "a=setup:active"] {
+        assert!(lines.iter().any(|l| l == line), "{line} in {lines:#?}");
+    }
+    let alone = sdp(&audio);
+    assert_eq!(answer(&alone, &optional(), &local(), 1, false).unwrap_err().status, 488);
+}
+
 /// A telephone's line with these attributes.
 fn line(proto: &str, address: &str, attributes: &[&str]) -> Vec<u8> {
     let (media, connection) = (format!("m=audio 6000 {proto} 0"), format!("c=IN IP4 {address}"));
@@ -206,8 +244,8 @@ fn credentials_of_ice_are_taken_only_as_long_as_they_may_be() {
         (vec!["ice-ufrag:abcd", "ice-pwd:123456789012345678901"], false),
         (vec!["ice-ufrag:ab cd", pwd], false),
         (vec!["ice-ufrag:abcd"], false),
-        // Who does not look for us either is where it says.
-        (vec!["ice-lite", "ice-ufrag:abcd", pwd], false),
+        // Who does not look for us is looked for.
+        (vec!["ice-lite", "ice-ufrag:abcd", pwd], true),
     ] {
         let mut all = vec![fingerprint.as_str(), "setup:actpass"];
         all.extend(&attributes);
@@ -231,9 +269,10 @@ fn our_offer_of_a_handshake_is_answered_by_a_box_like_this_one() {
         let made = answer(&ours, &optional(), &peer, 1, false).unwrap();
         let accepted = accept(&offering, &local(), &made.body).unwrap();
         let (here, there) = (terms(&accepted), terms(&made.negotiated));
-        assert_eq!((here.setup, there.setup), (Setup::Active, Setup::Passive));
-        // Both are lite: each is where it says.
-        assert!(here.ice.is_none() && there.ice.is_none());
+        assert_eq!((here.setup, there.setup), (Setup::Passive, Setup::Active));
+        // One of the two must look for the other.
+        let [here_full, there_full] = [here, there].map(|terms| &terms.ice.as_ref().unwrap().full);
+        assert!(here_full.is_none() && there_full.as_ref().is_some_and(|full| full.is_controlling));
         assert!(here.fingerprints.vouch_for(b"ours") && here.rtcp_mux);
         let plain = answer(&sdp(&["m=audio 6000 RTP/AVP 0"]), &super::offering(), &peer, 1, false);
         let refused = accept(&offering, &local(), &plain.unwrap().body).unwrap_err();
@@ -275,4 +314,74 @@ fn no_password_is_left_in_what_is_written_down() {
         assert!(answer(masked.as_bytes(), &optional(), &local(), 1, false).is_ok());
     }
     assert!(!format!("{:?}", local()).contains("22-characters"));
+}
+
+/// Ours as the full side, with an address more and one that a server lends.
+fn full() -> Local {
+    let mut local = local();
+    let ours = local.handshake.as_mut().unwrap();
+    let lent = "198.51.100.1:7000".parse().unwrap();
+    ours.way = LocalIce {
+        side: IceSide::Full,
+        hosts: vec!["10.8.0.2".parse().unwrap()],
+        others: vec![Candidate::new(CandidateKind::Relayed, 65_535, 1, lent)],
+        is_hidden: false,
+    };
+    local
+}
+
+fn told(description: &[u8]) -> Vec<String> {
+    let lines = lines_of(description);
+    let told = lines.iter().filter_map(|line| line.strip_prefix("a=candidate:"));
+    told.map(|value| value.split(' ').skip(4).take(4).collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn the_full_side_tells_all_its_candidates_and_reads_the_peers() {
+    let offering = with(Srtp::Optional, OfferedKeys::Dtls);
+    let ours = offer(&offering, &full(), 1, Direction::SendRecv);
+    let lines = lines_of(&ours);
+    assert!(!lines.iter().any(|line| line == "a=ice-lite"), "{lines:#?}");
+    assert!(lines.iter().any(|line| line == "a=end-of-candidates"));
+    let address = local().address;
+    let expected = [
+        format!("{address} 16384 typ host"),
+        "10.8.0.2 16384 typ host".to_owned(),
+        "198.51.100.1 7000 typ relay".to_owned(),
+    ];
+    assert_eq!(told(&ours), expected);
+    // Two boxes like this one: who offers decides.
+    let mut peer = full();
+    peer.port = 20_000;
+    let made = answer(&ours, &optional(), &peer, 1, false).unwrap();
+    let accepted = accept(&offering, &full(), &made.body).unwrap();
+    for (terms, controls) in [(terms(&accepted), true), (terms(&made.negotiated), false)] {
+        let full = terms.ice.as_ref().unwrap().full.as_ref().unwrap();
+        assert_eq!((full.is_controlling, full.local.len(), full.remote.len()), (controls, 3, 3));
+    }
+    // Without rtcp-mux RTCP has candidates of its own, and what is lent is RTP's.
+    let fingerprint = format!("fingerprint:{FINGERPRINT}");
+    let ice = ["ice-ufrag:abcd", "ice-pwd:1234567890123456789012"];
+    let candidates: Vec<String> =
+        (1..=40).map(|n| format!("candidate:1 1 udp 99 203.0.113.{n} 5000 typ host")).collect();
+    let mut all = vec![fingerprint.as_str(), "setup:actpass", ice[0], ice[1]];
+    all.extend(candidates.iter().map(String::as_str));
+    let offer = line("UDP/TLS/RTP/SAVP", "203.0.113.5", &all);
+    let made = answer(&offer, &optional(), &full(), 1, false).unwrap();
+    let two = format!("{address} 16385 typ host");
+    assert!(told(&made.body).contains(&two) && told(&made.body).len() == 5);
+    let full = terms(&made.negotiated).ice.as_ref().unwrap().full.as_ref().unwrap();
+    assert_eq!(full.remote.len(), limits::ICE_CANDIDATES);
+}
+
+#[test]
+fn what_is_hidden_stands_in_no_line() {
+    let mut local = full();
+    let lent: std::net::SocketAddr = "198.51.100.1:7000".parse().unwrap();
+    (local.address, local.port) = (lent.ip(), lent.port());
+    local.handshake.as_mut().unwrap().way.is_hidden = true;
+    let ours = offer(&with(Srtp::Optional, OfferedKeys::Dtls), &local, 1, Direction::SendRecv);
+    assert_eq!(told(&ours), ["198.51.100.1 7000 typ relay"]);
+    let text = String::from_utf8(ours).unwrap();
+    assert!(text.contains("m=audio 7000 ") && !text.contains("10.8.0.2"), "{text}");
 }

@@ -95,7 +95,9 @@ impl UserAgent {
                 Purpose::Refer if response.is_final() => {
                     leg.refer_answered(now, stack, id, response);
                 }
-                Purpose::Notify if response.is_final() => leg.notify_answered(response),
+                Purpose::Notify if response.is_final() => {
+                    leg.notify_answered(now, stack, id, response);
+                }
                 Purpose::Reoffer
                 | Purpose::Refresh
                 | Purpose::Prack

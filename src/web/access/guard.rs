@@ -37,8 +37,8 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What a page of another site may send, and read of an answer.
-const SENT: &str = "authorization, content-type, idempotency-key, last-event-id";
-const READ: &str = "retry-after, www-authenticate, location";
+const SENT: &str = "authorization, content-type, idempotency-key, if-match, last-event-id";
+const READ: &str = "etag, retry-after, www-authenticate, location";
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 /// How long a browser may keep the answer to a preflight, in seconds.
 const PREFLIGHT_S: &str = "600";

@@ -136,7 +136,8 @@ impl Caller {
         self.scopes.has(scope)
     }
 
-    pub(super) const fn scopes(&self) -> Scopes {
+    #[cfg(test)]
+    const fn scopes(&self) -> Scopes {
         self.scopes
     }
 

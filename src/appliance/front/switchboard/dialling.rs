@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::controlling;
 use super::redirecting::Redirection;
 use super::taking::local_time;
 use super::{Line, Switchboard, unix_ms};
@@ -16,6 +17,7 @@ use crate::call::record::Dialled;
 use crate::call::{self, Cause, Outgoing, Start};
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
+use crate::sdp::OfferedKeys;
 use crate::sip::{self, Flow, ReferNews};
 use crate::store::ledger::Written;
 use crate::trunk::Sign;
@@ -68,6 +70,11 @@ impl Switchboard {
                 self.parts.visits.ask_webrtc(request, told);
                 self.signals(now);
             }
+            Command::Control { call, wish, told } => {
+                let outcome = self.control(now, call, wish);
+                let _ = told.send(outcome);
+            }
+            Command::AnswerByHand(by_hand) => self.answers_by_hand = by_hand,
         }
         self.settle(now);
     }
@@ -216,8 +223,9 @@ impl Switchboard {
         let Wanted { invite, peer, dialled, manner, ring, variables, on_machine, offer } = wanted;
         let redirection = Redirection::of(&invite);
         let is_ipv4 = invite.flow.local.is_ipv4();
-        let towards = self.towards(invite.flow);
-        let (sockets, media) = self.open_media(is_ipv4, towards)?;
+        let is_offered = self.parts.call.offering.keys == OfferedKeys::Dtls;
+        let wish = self.wish(invite.flow, is_offered);
+        let (sockets, media) = self.open_media(now, wish)?;
         let place = self.parts.places.reserve(id, sockets).ok_or(NoLine::Full)?;
         let leg = self.parts.sip.reserve_leg();
         let outgoing = Outgoing {
@@ -354,8 +362,14 @@ impl Switchboard {
             return;
         }
         let leg = event.leg();
+        let is_confirmed = matches!(event, sip::Event::Established { .. });
+        let failed = controlling::failed(id, &event);
         let is_over = matches!(event, sip::Event::Ended { .. } | sip::Event::Refused { .. });
         self.call(now, id, call::Input::Sip(event));
+        failed.into_iter().for_each(|event| self.parts.board.tell(event));
+        if is_confirmed {
+            self.confirmed(id);
+        }
         // One that was succeeded, or has not succeeded; the call's own is known until the call is forgotten.
         if is_over && self.lines.get(&id).is_some_and(|line| line.call.leg() != leg) {
             self.legs.remove(&leg);

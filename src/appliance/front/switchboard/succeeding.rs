@@ -11,6 +11,7 @@ use crate::converse::people::Address;
 use crate::sip::message::Uri;
 use crate::sip::{self, LegId, Referral};
 use crate::trunk::Referrals;
+use crate::web::{Event, TransferStep};
 
 /// Refused by the owner's wish.
 const DECLINED: u16 = 603;
@@ -66,7 +67,11 @@ impl Switchboard {
     /// The other end of a leg wants somebody else called in its place.
     pub(super) fn refer(&mut self, now: Instant, leg: LegId, referral: &Referral) {
         let granted = match self.call_of(leg) {
-            Some(id) => self.granted(id, referral),
+            Some(id) => {
+                let (step, to) = (TransferStep::Asked, Some(referral.to.clone()));
+                self.parts.board.tell(Event::Transfer { call: id, step, to });
+                self.granted(id, referral)
+            }
             None => Err(481),
         };
         if let Err(status) = granted.map(|granted| self.succeed(now, granted)) {

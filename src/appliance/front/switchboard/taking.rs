@@ -1,17 +1,21 @@
 //! A call that comes: whether it is taken, in which language, and what the caller is told if not.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
+use crate::appliance::visits::local_towards;
+use crate::appliance::ways::Wanted;
+use crate::base::handshake::IceSide;
 use crate::base::{CallId, Private};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
 use crate::call::language::Known;
 use crate::call::{self, LocalMedia, Opening, Start};
 use crate::converse::people::WeekMinute;
+use crate::sdp::OfferedKeys;
 use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, Flow, LegId};
 
@@ -19,25 +23,43 @@ impl Switchboard {
     /// Ports for the sound of a call, and what is said of them to the peer.
     pub(super) fn open_media(
         &mut self,
-        is_ipv4: bool,
-        towards: call::Towards,
+        now: Instant,
+        wish: MediaWish,
     ) -> Result<(RtpSockets, LocalMedia), PortsExhausted> {
-        let any = match is_ipv4 {
-            true => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            false => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        let MediaWish { own, towards, side, has_ice } = wish;
+        let any = match own {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        let sockets = self.parts.ports.bind(any)?;
+        let mut sockets = self.parts.ports.bind(any)?;
         let call::Towards { address, srtp, keys } = towards;
+        let is_likely = has_ice || keys == Some(OfferedKeys::Dtls);
+        let wanted = Wanted { side, described: address, own, is_likely };
+        let ice = self.parts.ways.of(now, wanted, &mut sockets);
+        // What is hidden stands in no other line either.
+        let hidden = ice.others.first().filter(|_| ice.is_hidden).map(|lent| lent.address);
+        let described = hidden.unwrap_or(SocketAddr::new(address, sockets.port()));
         let media = LocalMedia {
-            address,
-            port: sockets.port(),
+            address: described.ip(),
+            port: described.port(),
             id: self.parts.entropy.next_u32().into(),
             srtp,
             keys,
             fingerprint: Some(self.parts.associations.fingerprint().clone()),
+            ice,
             seed: Private::new(self.parts.entropy.seed()),
         };
         Ok((sockets, media))
+    }
+
+    /// For a peer whose signalling goes this way.
+    pub(super) fn wish(&self, flow: Flow, has_ice: bool) -> MediaWish {
+        MediaWish {
+            own: flow.local.ip(),
+            towards: self.towards(flow),
+            side: self.parts.accounts.ice_of(flow.peer.ip()),
+            has_ice,
+        }
     }
 
     /// What is said to a peer whose signalling goes this way.
@@ -60,8 +82,7 @@ impl Switchboard {
     pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
         let arrived = Arrived {
             known: known(&incoming),
-            towards: self.towards(incoming.flow),
-            is_ipv4: incoming.flow.local.is_ipv4(),
+            wish: self.wish(incoming.flow, has_ice(incoming.offer.as_deref())),
             incoming: (*incoming).into(),
         };
         self.arrived(now, leg, arrived);
@@ -72,8 +93,10 @@ impl Switchboard {
         let call::Visit { incoming, towards, called, caller } = visit;
         let called = called.into_revealed().into_iter().collect();
         let known = Known { called: Private::new(called), caller, local: None };
-        let is_ipv4 = towards.address.is_ipv4();
-        self.arrived(now, leg, Arrived { incoming, towards, is_ipv4, known });
+        let has_ice = has_ice(incoming.offer.as_deref());
+        let own = local_towards(incoming.signals_from);
+        let wish = MediaWish { own, towards, side: None, has_ice };
+        self.arrived(now, leg, Arrived { incoming, wish, known });
     }
 
     fn arrived(&mut self, now: Instant, leg: LegId, arrived: Arrived) {
@@ -92,10 +115,11 @@ impl Switchboard {
         leg: LegId,
         arrived: Arrived,
     ) -> Result<(), NotTaken> {
-        let Arrived { incoming, towards, is_ipv4, known } = arrived;
+        let Arrived { incoming, wish, known } = arrived;
         let admission = &self.parts.admission;
         admission.admit(self.readiness, self.parts.places.taken())?;
-        let (sockets, media) = self.open_media(is_ipv4, towards).map_err(|error| {
+        let is_ipv4 = wish.own.is_ipv4();
+        let (sockets, media) = self.open_media(now, wish).map_err(|error| {
             tracing::warn!(%error, "call refused");
             self.parts.admission.no_ports()
         })?;
@@ -123,10 +147,25 @@ impl Switchboard {
 /// A call that asks to be taken, with what is decided of it before.
 struct Arrived {
     incoming: call::Incoming,
-    towards: call::Towards,
-    /// The version of IP of its sockets.
-    is_ipv4: bool,
+    wish: MediaWish,
     known: Known,
+}
+
+/// What the ports of a call are for.
+pub(super) struct MediaWish {
+    /// Our address on the way to the peer.
+    own: IpAddr,
+    towards: call::Towards,
+    /// Another side of ICE than that of all calls.
+    side: Option<IceSide>,
+    /// The peer's offer has ICE, or ours is to.
+    has_ice: bool,
+}
+
+/// Whether a caller's description knows ICE.
+fn has_ice(offer: Option<&[u8]>) -> bool {
+    let name = b"a=ice-ufrag:";
+    offer.is_some_and(|offer| offer.windows(name.len()).any(|part| part == name))
 }
 
 /// Why a call was not taken.

@@ -3,6 +3,7 @@
 
 mod dialling;
 mod succeeding;
+mod visiting;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -57,7 +58,8 @@ impl Desk {
             sip: SipLine::new(UserAgent::new(sip::Settings::default(), entropy(1)), sockets),
             visits: Visits::new(MediaAddress::Own, entropy(3)),
             places: Places::new(rings.net),
-            associations: Associations::new(Identity::new().unwrap()),
+            ways: Ways::new(crate::base::handshake::IceSide::Full, None, false),
+            associations: Associations::new(Identity::new().unwrap(), Entropy::new([3; 32])),
             ports: PortRange::new(ports..=ports + 19),
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
             accounts,

@@ -170,7 +170,7 @@ pub(super) fn make(dial: Dial<'_>) -> Result<CallLog, CallError> {
         let address = flow.local.ip();
         let identity = Identity::new().map_err(std::io::Error::other);
         let identity = identity.map_err(system("cannot make a certificate"))?;
-        let associations = Associations::new(identity);
+        let associations = Associations::new(identity, entropy.fork());
         let media = LocalMedia {
             address,
             port: rtp.port(),
@@ -178,6 +178,7 @@ pub(super) fn make(dial: Dial<'_>) -> Result<CallLog, CallError> {
             srtp: None,
             keys: None,
             fingerprint: Some(associations.fingerprint().clone()),
+            ice: Default::default(),
             seed: Private::new(entropy.seed()),
         };
         let mut places = Places::new(rings.net);

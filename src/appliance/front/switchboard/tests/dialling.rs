@@ -114,6 +114,7 @@ fn plan() -> Plan {
         answer: AnswerPolicy::Sip200,
         srtp: Srtp::Off,
         keys: None,
+        ice: None,
         expires_s: 300,
         keep_alive: Duration::ZERO,
         instance: None,

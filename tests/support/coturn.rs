@@ -1,0 +1,80 @@
+//! coturn as a server that lends addresses.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::folder::Folder;
+use super::{peers, wait};
+
+const START: Duration = Duration::from_secs(20);
+
+/// Whom it lends to.
+pub const USER: &str = "box";
+pub const PASSWORD: &str = "lend me an ear";
+
+/// Killed with its owner.
+#[derive(Debug)]
+pub struct Coturn {
+    child: Child,
+    folder: Folder,
+    pub address: SocketAddr,
+}
+
+impl Coturn {
+    pub fn is_installed() -> bool {
+        peers::is_installed("turnserver", "coturn")
+    }
+
+    /// On loopback, for peers on loopback, by UDP and TCP.
+    pub fn start() -> Self {
+        let loopback = Ipv4Addr::LOCALHOST.into();
+        let address = SocketAddr::new(loopback, peers::free_port(loopback));
+        let folder = Folder::new("coturn");
+        let log = File::create(folder.at("log")).unwrap();
+        let child = Command::new("turnserver")
+            .args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--lt-cred-mech", "--verbose"])
+            .args([
+                "--allow-loopback-peers",
+                "--no-software-attribute",
+                "--realm=telephones.example",
+            ])
+            .arg(format!("--user={USER}:{PASSWORD}"))
+            .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1"])
+            .arg(format!("--listening-port={}", address.port()))
+            .arg(format!("--pidfile={}", folder.at("pid").display()))
+            .arg(format!("--userdb={}", folder.at("users").display()))
+            .args(["--log-file=stdout", "--simple-log"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let coturn = Self { child, folder, address };
+        wait::until("coturn listens", START, || TcpStream::connect(address).ok());
+        coturn
+    }
+
+    /// It is there no more.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Lines of its log that have these words.
+    pub fn lines_with(&self, words: &str) -> usize {
+        let log = std::fs::read(self.folder.at("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).lines().filter(|line| line.contains(words)).count()
+    }
+}
+
+impl Drop for Coturn {
+    fn drop(&mut self) {
+        self.stop();
+        if std::thread::panicking() {
+            eprintln!("coturn:\n{}", peers::tail(&self.folder.at("log")));
+        }
+    }
+}
