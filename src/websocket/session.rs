@@ -46,6 +46,8 @@ pub enum Input<'a> {
     Pong(&'a [u8]),
     /// Anything else came: the client is there.
     Sign,
+    /// The client has closed it as one does who is done; `Detached` follows.
+    Done,
     /// The socket is gone.
     Detached,
     /// From the call's media.
@@ -314,6 +316,7 @@ impl Session {
                 }
             }
             Input::Sign => self.heard(now),
+            Input::Done => self.done(),
             Input::Detached => self.detached(now),
             Input::Datagram(bytes) => self.datagram(now, bytes),
             Input::News(news) => self.news(now, news),
@@ -476,6 +479,12 @@ impl Session {
                 self.say(&Reply::Transcript { who, text: text.reveal(), is_final });
             }
             (News::Answered { .. } | News::Silenced | News::Said(_), _) => (),
+        }
+    }
+
+    fn done(&mut self) {
+        if matches!(self.state, State::Greeted | State::Open(_)) {
+            self.request(Request::Hangup);
         }
     }
 

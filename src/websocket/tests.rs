@@ -198,6 +198,18 @@ fn a_call_begins_with_its_start_and_ends_with_its_cause() {
 }
 
 #[test]
+fn a_close_that_says_done_hangs_up_and_any_other_does_not() {
+    let mut bench = Bench::talking();
+    bench.handle(Input::Done);
+    bench.handle(Input::Detached);
+    assert!(bench.wishes.contains(&Wish::HangUp));
+    let mut bench = Bench::talking();
+    bench.handle(Input::Detached);
+    bench.handle(Input::Done);
+    assert!(!bench.wishes.contains(&Wish::HangUp));
+}
+
+#[test]
 fn nobody_comes_or_nobody_says_start() {
     let mut bench = Bench::new();
     bench.pass(limits::AUDIO_START - TICK);
