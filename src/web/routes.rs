@@ -35,6 +35,7 @@ pub(super) struct Interface {
     pub keys: Arc<Mutex<Keys<PlacedCall>>>,
     /// Places of those who listen to events.
     pub listeners: Arc<Semaphore>,
+    /// Where the sockets of calls by WebSocket go.
     pub door: Door,
 }
 

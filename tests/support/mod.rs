@@ -28,3 +28,4 @@ pub mod sound;
 pub mod turn;
 pub mod vits;
 pub mod wait;
+pub mod websocket;

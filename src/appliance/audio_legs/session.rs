@@ -197,7 +197,13 @@ impl Task {
             Some(Ok(Message::Pong(payload))) => Input::Pong(payload),
             // The library answers them.
             Some(Ok(Message::Ping(_) | Message::Frame(_))) => Input::Sign,
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return self.lose(now),
+            Some(Ok(Message::Close(frame))) => {
+                if frame.as_ref().is_some_and(|frame| frame.code == Number::Normal) {
+                    self.session.handle(now, Input::Done);
+                }
+                return self.lose(now);
+            }
+            Some(Err(_)) | None => return self.lose(now),
         };
         self.session.handle(now, input);
     }

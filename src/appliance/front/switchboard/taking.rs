@@ -145,9 +145,8 @@ impl Switchboard {
         let way = incoming.way;
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let is_recorded = self.parts.flights.is_some();
-        let settings = self.settings_of(way);
-        let call =
-            Tracked::answer(&settings, opening, is_recorded).map_err(NotTaken::Description)?;
+        let call = Tracked::answer(&self.settings_of(way), opening, is_recorded)
+            .map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
         tracing::info!(call = %id, way = way.name(), "call taken");
