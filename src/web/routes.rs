@@ -37,6 +37,7 @@ pub(super) struct Interface {
     pub keys: Arc<Mutex<Keys<PlacedCall>>>,
     /// Places of those who listen to events.
     pub listeners: Arc<Semaphore>,
+    /// Where the sockets of calls by WebSocket go.
     pub door: Door,
 }
 
@@ -65,7 +66,7 @@ pub(super) fn paths() -> Paths {
         .post("/api/calls/{id}/control", Needs::Scope(Scope::Calls), controlling::control)
         .get("/api/events", READ, events::events)
         .get("/api/events/ws", READ, events::socket)
-        .post("/api/tickets", READ, tickets::issue)
+        .post("/api/tickets", Needs::Token, tickets::issue)
         .post("/webhooks/ringcentral", Nothing, ringcentral::event.layer(ringcentral::body_limit()))
         .post(ringcentral::CONTROL, Needs::Scope(Scope::Calls), ringcentral::control)
         .get("/call", Nothing, webrtc::page)

@@ -109,6 +109,7 @@ impl Plan {
             number_prefix: account.number_prefix.clone(),
             caller_id: account.caller_id.clone(),
             answer: account.answered_by,
+            agent: None,
             expires_s,
             keep_alive: Duration::from_secs(25),
             instance: None,

@@ -13,7 +13,8 @@ use crate::base::handshake::IceSide;
 use crate::base::{CallId, Private};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
-use crate::call::language::Known;
+use crate::call::language::{Known, Manner};
+use crate::call::record::Direction;
 use crate::call::{self, LocalMedia, Opening, Start};
 use crate::converse::people::WeekMinute;
 use crate::sdp::OfferedKeys;
@@ -79,6 +80,18 @@ impl Switchboard {
         (is_ipv4 == flow.local.is_ipv4()).then(|| self.towards(flow))
     }
 
+    /// Decides whether a remote agent holds a call.
+    pub(super) fn choose_agent(
+        &self,
+        manner: &mut Manner,
+        direction: Direction,
+        asked: Option<bool>,
+        account: Option<bool>,
+    ) {
+        let playbook = &self.parts.call.tongues.find(manner.language).playbook;
+        manner.agent = self.parts.agent_rule.holds(direction, asked, account, playbook);
+    }
+
     /// An INVITE asks for a call.
     pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
         if let Some(incoming) = self.announced(now, leg, incoming) {
@@ -90,6 +103,7 @@ impl Switchboard {
     pub(super) fn consider(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
         let arrived = Arrived {
             known: known(&incoming),
+            agent: self.parts.accounts.agent_of(incoming.flow.peer.ip()),
             wish: self.wish(incoming.flow, has_ice(incoming.offer.as_deref())),
             account: incoming.flow.account,
             is_at_once: Announced::is_to_be_answered_at_once(&incoming),
@@ -109,6 +123,7 @@ impl Switchboard {
         let arrived = Arrived {
             wish: MediaWish { own, towards, side: None, has_ice },
             incoming,
+            agent: None,
             known,
             account: None,
             is_at_once: false,
@@ -140,7 +155,7 @@ impl Switchboard {
         leg: LegId,
         arrived: Arrived,
     ) -> Result<(), NotTaken> {
-        let Arrived { incoming, wish, known, account, is_at_once, .. } = arrived;
+        let Arrived { incoming, wish, agent, known, account, is_at_once, .. } = arrived;
         let admission = &self.parts.admission;
         admission.admit(self.readiness, self.parts.places.taken())?;
         let is_ipv4 = wish.own.is_ipv4();
@@ -151,7 +166,8 @@ impl Switchboard {
         let start = Start { now, unix_ms: unix_ms(), local: local_time() };
         let shelf = Arc::clone(&self.shelf);
         let choice = self.parts.languages.choose(&known);
-        let manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let mut manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        self.choose_agent(&mut manner, Direction::Inbound, None, agent);
         let way = incoming.way;
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let is_recorded = self.parts.flights.is_some();
@@ -168,6 +184,8 @@ impl Switchboard {
         self.parts.visits.took(leg, id);
         self.lines.insert(id, Line { account, ..Line::new(call, place, is_ipv4) });
         self.parts.accounts.call_begins(account);
+        // It may ring for long before anything else is to be shown.
+        self.show(now, id);
         self.drain(now, id);
         self.admit();
         Ok(())
@@ -177,6 +195,8 @@ impl Switchboard {
 /// A call that asks to be taken, with what is decided of it before.
 struct Arrived {
     incoming: call::Incoming,
+    /// Whether a remote agent holds it, by its account.
+    agent: Option<bool>,
     wish: MediaWish,
     known: Known,
     account: Option<AccountId>,

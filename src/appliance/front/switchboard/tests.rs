@@ -5,6 +5,7 @@ mod dialling;
 mod succeeding;
 mod visiting;
 
+use crate::appliance::front::agents::AgentRule;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -65,6 +66,7 @@ impl Desk {
             accounts,
             ringcentral: RingCentral::default(),
             dialler,
+            agent_rule: AgentRule::default(),
             on_machine: OnMachine::Talk,
             board: Arc::default(),
             entropy: entropy(2),
