@@ -52,9 +52,6 @@ const SCHEME: &str = "token";
         webrtc::change,
         webrtc::look,
         webrtc::close,
-        webphone::announce,
-        webphone::status,
-        audio::open,
         document,
     ),
     components(schemas(Event, Problem))
