@@ -48,6 +48,7 @@ use super::llm::{Llm, ModelEvent};
 use super::lookup::{LookUpAnswer, LookUps};
 use super::media_address::MediaAddress;
 use super::notify;
+use super::outside::Outside;
 use super::paths::Paths;
 use super::places::Places;
 use super::realtime;
@@ -122,7 +123,7 @@ pub fn run(
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
     let media_address = start_media_address(&runtime, config);
     let public = media_address.told();
-    let (ways, relays) = open_ways(config)?;
+    let (ways, relays) = open_ways(&runtime, config)?;
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),
@@ -442,13 +443,18 @@ fn start_media_address(runtime: &Runtime, config: &Config) -> MediaAddress {
 }
 
 /// By which calls with ICE find us, and what relays tell.
-fn open_ways(config: &Config) -> Result<(Ways, mpsc_async::Receiver<News>), StartError> {
+fn open_ways(
+    runtime: &Runtime,
+    config: &Config,
+) -> Result<(Ways, mpsc_async::Receiver<News>), StartError> {
+    let _context = runtime.enter();
+    let outside = Outside::start(settings::seen_by(config));
     let side = config.media.ice;
     let Some(settings) = settings::relays(config)? else {
-        return Ok((Ways::new(side, None, false), mpsc_async::channel(1).1));
+        return Ok((Ways::new(side, outside, None, false), mpsc_async::channel(1).1));
     };
     let (relays, news) = Relays::start(settings).map_err(system("cannot start the relays"))?;
-    Ok((Ways::new(side, Some(relays), config.media.turn.only), news))
+    Ok((Ways::new(side, outside, Some(relays), config.media.turn.only), news))
 }
 
 /// The accounts, and what comes of asking for their names. Each has the URN of this box.

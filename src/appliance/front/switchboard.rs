@@ -232,6 +232,7 @@ impl Switchboard {
             parts.accounts.deadline(),
             parts.dialler.deadline(),
             parts.associations.deadline(),
+            parts.ways.deadline(),
         ];
         lines.chain(others.into_iter().flatten()).min()
     }
@@ -352,6 +353,7 @@ impl Switchboard {
         self.parts.sip.timeout(now);
         self.parts.accounts.timeout(now, &mut self.parts.sip);
         self.parts.associations.timeout(now, &mut self.parts.places);
+        self.parts.ways.timeout(now, &mut self.parts.ports);
         self.secure(now);
         self.signals(now);
         let ids = self.lines.iter().filter(|(_, line)| due(line.deadline)).map(|(id, _)| *id);
