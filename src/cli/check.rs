@@ -25,7 +25,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let config = arguments.config.load(&paths)?;
     files(&config)?;
     // An image is built where the secrets of its box are not: told, and no fault.
-    let missing = [front::questions(&config).map(drop), front::accounts(&config).map(drop)];
+    let missing = [
+        front::questions(&config).map(drop),
+        front::accounts(&config).map(drop),
+        front::relays(&config).map(drop),
+    ];
     for missing in missing.into_iter().filter_map(Result::err) {
         eprintln!("attendant: a start here would fail: {}", with_sources(&missing));
     }

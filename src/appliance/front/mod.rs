@@ -23,7 +23,7 @@ mod switchboard;
 
 pub use super::accounts::plans as accounts;
 pub use settings::{
-    EngineWish, engine as engine_place, own_engine, questions, srtp_warnings, tongues,
+    EngineWish, engine as engine_place, own_engine, questions, relays, srtp_warnings, tongues,
 };
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -121,9 +121,8 @@ pub fn run(
     let ledger = dialler.written();
     let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
-    let media_address = start_media_address(&runtime, config);
+    let (media_address, ways, lent) = open_ways(&runtime, config)?;
     let public = media_address.told();
-    let (ways, relays) = open_ways(&runtime, config)?;
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         places: Places::new(rings.net),
@@ -175,7 +174,7 @@ pub fn run(
         commands,
         ledger,
         public,
-        relays,
+        relays: lent,
         shutdown,
     };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
@@ -437,24 +436,22 @@ fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> D
     Dialler::new(settings, kept.ok())
 }
 
-fn start_media_address(runtime: &Runtime, config: &Config) -> MediaAddress {
-    let _context = runtime.enter();
-    MediaAddress::start(config.media.address.clone())
-}
-
-/// By which calls with ICE find us, and what relays tell.
+/// Where calls are told that we are, by which ways those with ICE find us, and what relays tell.
 fn open_ways(
     runtime: &Runtime,
     config: &Config,
-) -> Result<(Ways, mpsc_async::Receiver<News>), StartError> {
+) -> Result<(MediaAddress, Ways, mpsc_async::Receiver<News>), StartError> {
     let _context = runtime.enter();
+    let media_address = MediaAddress::start(config.media.address.clone());
     let outside = Outside::start(settings::seen_by(config));
     let side = config.media.ice;
     let Some(settings) = settings::relays(config)? else {
-        return Ok((Ways::new(side, outside, None, false), mpsc_async::channel(1).1));
+        let ways = Ways::new(side, outside, None, false);
+        return Ok((media_address, ways, mpsc_async::channel(1).1));
     };
-    let (relays, news) = Relays::start(settings).map_err(system("cannot start the relays"))?;
-    Ok((Ways::new(side, outside, Some(relays), config.media.turn.only), news))
+    let (started, news) = Relays::start(settings).map_err(system("cannot start the relays"))?;
+    let ways = Ways::new(side, outside, Some(started), config.media.turn.only);
+    Ok((media_address, ways, news))
 }
 
 /// The accounts, and what comes of asking for their names. Each has the URN of this box.

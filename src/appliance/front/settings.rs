@@ -149,7 +149,7 @@ pub(super) fn seen_by(config: &Config) -> Vec<(String, u16)> {
 }
 
 /// The TURN servers with their password; `None`: there is none.
-pub(super) fn relays(config: &Config) -> Result<Option<relays::Settings>, StartError> {
+pub fn relays(config: &Config) -> Result<Option<relays::Settings>, StartError> {
     let Turn { servers, user, .. } = config.media.turn.clone();
     if servers.is_empty() {
         return Ok(None);
