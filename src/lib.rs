@@ -24,7 +24,9 @@
 //! | [`converse`] | playbook and conversation |
 //! | [`speak`] | text for speech, phrases, playout |
 //! | [`call`] | one call: joins all of the above |
+//! | [`websocket`] | a call whose sound comes by WebSocket (sans-IO) |
 //! | [`trunk`] | SIP accounts: when each registers; who may call, and whom we may call |
+//! | [`webrtc`] | a browser's way in: offer and answer by HTTP (sans-IO) |
 //! | [`speech`] | the engine process: Whisper, flite, espeak-ng |
 //! | [`store`] | what outlives a call |
 //! | [`appliance`] | configuration, threads, rings, sockets, the engine's supervisor |
@@ -54,3 +56,5 @@ pub mod speech;
 pub mod store;
 pub mod trunk;
 pub mod web;
+pub mod webrtc;
+pub mod websocket;

@@ -265,17 +265,22 @@ fn keys_by_dtls_and_a_way_by_ice_are_understood_both_ways() {
         return;
     }
     let sounds = Sounds::new();
-    let appliance = Setup::default().secure().with("media", "srtp = \"required\"").start();
+    let setup = || Setup::default().secure().with("media", "srtp = \"required\"");
+    let old = setup().start();
+    let new = setup().on(Ipv6Addr::LOCALHOST.into()).start();
     let calls = [
-        ("udp", "PCMU/8000/1", false),
-        ("tcp", "opus/48000/2", false),
-        ("tls", "G722/16000/1", true),
+        (&old, "udp", "PCMU/8000/1", false),
+        (&old, "tcp", "opus/48000/2", false),
+        (&old, "tls", "G722/16000/1", true),
+        (&new, "udp", "opus/48000/2", false),
+        (&new, "tls", "PCMA/8000/1", true),
     ];
     std::thread::scope(|scope| {
-        for (transport, codec, has_ice) in calls {
-            let (appliance, sounds) = (&appliance, &sounds);
+        for (appliance, transport, codec, has_ice) in calls {
+            let sounds = &sounds;
             scope.spawn(move || {
-                let user = format!("dtls-{transport}");
+                let version = if appliance.sip.is_ipv4() { 4 } else { 6 };
+                let user = format!("dtls-{transport}-{version}");
                 let mut caller = shaking_hands(appliance, &user, (transport, codec), has_ice);
                 let target =
                     if transport == "tls" { appliance.secure_uri() } else { appliance.uri() };

@@ -270,7 +270,7 @@ fn what_is_not_allowed_is_not_called_and_limits_hold_over_a_crash() {
     let mut appliance = calling(at, keys);
     let ask = |appliance: &Appliance, body: Value| {
         let (status, answer) = appliance.send("POST", "/api/calls/dial", Some(&body)).unwrap();
-        (status, answer["error"].as_str().unwrap_or_default().to_owned())
+        (status, answer["detail"].as_str().unwrap_or_default().to_owned())
     };
     let number = |number: &str| json!({ "phone_number": number });
     for (body, status, words) in [

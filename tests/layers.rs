@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// The arrows: a module and what it may import of ours besides itself. `call` and the shells
 /// stand in `ANYTHING`.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("base", &[]),
     ("association", &["base"]),
     ("codec", &["base"]),
@@ -22,6 +22,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("listen", &["base", "codec"]),
     ("converse", &["base"]),
     ("speak", &["base"]),
+    ("websocket", &["base", "codec", "rtp", "call"]),
+    ("webrtc", &["base", "sip"]),
     ("call", &["base", "codec", "sip", "sdp", "rtp", "listen", "converse", "speak"]),
 ];
 /// Shells: they own the sockets, threads, clocks and disks, and may import anything.

@@ -119,7 +119,8 @@ impl Playout for Buzz {
 }
 
 fn plan(codec: Codec, ptime_ms: u32, remote: SocketAddr) -> Plan {
-    let number = |codec: Codec| codec.static_payload_type().unwrap_or(111);
+    let dynamic = |codec| if codec == Codec::L16 { 112 } else { 111 };
+    let number = |codec: Codec| codec.static_payload_type().unwrap_or_else(|| dynamic(codec));
     Plan {
         remote: Private::new(remote),
         remote_rtcp: Private::new(SocketAddr::new(remote.ip(), remote.port() + 1)),

@@ -111,7 +111,7 @@ impl Side {
             id: CallId(1),
             leg: LEG,
             start: Start { now, unix_ms: 0, local: WeekMinute::default() },
-            incoming: Box::new(incoming),
+            incoming: incoming.into(),
             media: LocalMedia {
                 address: local.ip(),
                 port: own_port,
@@ -172,6 +172,7 @@ impl Side {
                 | Output::ApplyMedia(_)
                 | Output::StopMedia
                 | Output::SendDigits(_)
+                | Output::Pressed(_)
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted

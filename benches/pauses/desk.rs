@@ -108,7 +108,7 @@ impl Desk {
             id: CallId(1),
             leg: LEG,
             start: Start { now, unix_ms: 0, local: WeekMinute::default() },
-            incoming: Box::new(incoming),
+            incoming: incoming.into(),
             media: LocalMedia {
                 address: local.ip(),
                 port: 20_000,
@@ -240,6 +240,7 @@ impl Desk {
                 | Output::ApplyMedia(_)
                 | Output::StopMedia
                 | Output::SendDigits(_)
+                | Output::Pressed(_)
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted

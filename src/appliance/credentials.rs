@@ -7,14 +7,20 @@ use std::path::PathBuf;
 use crate::base::Private;
 
 /// The variables of the environment that hold secrets and have fixed names.
-const VARIABLES: [&str; 2] = [LLM_KEY, TURN_PASSWORD];
+const VARIABLES: [&str; 3] = [LLM_KEY, TURN_PASSWORD, OWN_TOKEN];
 pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
 pub const TURN_PASSWORD: &str = "ATTENDANT_TURN_PASSWORD";
+/// The token that the command line shows to a running box.
+const OWN_TOKEN: &str = "ATTENDANT_TOKEN";
 
 /// The variables of lookups begin with this.
 const LOOKUP: &str = "ATTENDANT_LOOKUP_";
 /// Those of accounts.
 const ACCOUNT: &str = "ATTENDANT_ACCOUNT_";
+/// Those of the HTTP interface's tokens.
+const TOKEN: &str = "ATTENDANT_TOKEN_";
+/// Those of webhooks.
+const WEBHOOK: &str = "ATTENDANT_WEBHOOK_";
 
 /// The variable that holds the secret of the lookup of this name.
 pub fn lookup_variable(name: &str) -> String {
@@ -36,11 +42,36 @@ pub fn of_account(name: &str) -> io::Result<Option<Private<String>>> {
     secret(&format!("account_{name}"), &account_variable(name))
 }
 
+/// The variable that holds the token of this name.
+pub fn token_variable(name: &str) -> String {
+    format!("{TOKEN}{}", name.to_ascii_uppercase())
+}
+
+/// The token of this name: the credential `token_NAME`, else its variable.
+pub fn of_token(name: &str) -> io::Result<Option<Private<String>>> {
+    secret(&format!("token_{name}"), &token_variable(name))
+}
+
+/// The token that the command line shows to a running box.
+pub fn own_token() -> io::Result<Option<Private<String>>> {
+    secret("token", OWN_TOKEN)
+}
+
+/// The variable that holds the secret of the webhook of this name.
+pub fn webhook_variable(name: &str) -> String {
+    format!("{WEBHOOK}{}", name.to_ascii_uppercase())
+}
+
+/// The secret of the webhook of this name: the credential `webhook_NAME`, else its variable.
+pub fn of_webhook(name: &str) -> io::Result<Option<Private<String>>> {
+    secret(&format!("webhook_{name}"), &webhook_variable(name))
+}
+
 /// Every variable of the environment that holds a secret.
 pub fn variables() -> Vec<OsString> {
     let is_secret = |name: &OsString| {
         let name = name.to_string_lossy();
-        [LOOKUP, ACCOUNT].iter().any(|prefix| name.starts_with(prefix))
+        [LOOKUP, ACCOUNT, TOKEN, WEBHOOK].iter().any(|prefix| name.starts_with(prefix))
     };
     let named = std::env::vars_os().map(|(name, _)| name).filter(is_secret);
     VARIABLES.iter().map(OsString::from).chain(named).collect()

@@ -25,7 +25,7 @@ pub enum Source {
 }
 
 /// The same at work.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum MediaAddress {
     Own,
     Fixed(IpAddr),
@@ -54,7 +54,11 @@ impl MediaAddress {
 
     /// For a call whose signalling goes this way; `seen_as` is what a registrar there has told of us.
     pub fn of(&self, flow: Flow, seen_as: Option<SocketAddr>) -> IpAddr {
-        let own = flow.local.ip();
+        self.towards(flow.local.ip(), flow.peer.ip(), seen_as)
+    }
+
+    /// For a peer there, whom we reach from this address of ours.
+    pub fn towards(&self, own: IpAddr, peer: IpAddr, seen_as: Option<SocketAddr>) -> IpAddr {
         let found = match self {
             Self::Own => None,
             Self::Fixed(address) => return *address,
@@ -64,8 +68,7 @@ impl MediaAddress {
                 Public::Asked | Public::Unanswered => None,
             },
         };
-        let is_of_use =
-            |found: &IpAddr| found.is_ipv4() == own.is_ipv4() && !is_private(flow.peer.ip());
+        let is_of_use = |found: &IpAddr| found.is_ipv4() == own.is_ipv4() && !is_private(peer);
         found.filter(is_of_use).unwrap_or(own)
     }
 

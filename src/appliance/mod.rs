@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod associations;
 pub mod audio;
+pub mod audio_legs;
 pub mod chance;
 pub mod config;
 pub mod credentials;
@@ -33,4 +34,6 @@ pub mod sip_socket;
 pub mod start_error;
 mod stun;
 pub mod trust;
+pub mod visits;
 pub mod ways;
+pub mod webhooks;

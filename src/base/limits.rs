@@ -395,3 +395,96 @@ pub const KNOWLEDGE_FILE_BYTES: u64 = 256 * 1024;
 pub const KNOWLEDGE_BYTES: u64 = 8 * 1024 * 1024;
 /// Characters that a model is told of what was found: about 400 tokens.
 pub const KNOWLEDGE_CHARS: usize = 1_600;
+/// Browsers' sessions at once: each is a call that is taken, or waits for that; `calls.max` is below it.
+pub const WEBRTC_SESSIONS: usize = 256;
+/// Ended ones whose last words and ending their page may still read.
+pub const WEBRTC_ENDED_SESSIONS: usize = 64;
+/// Bytes of the body of a request that may hold a browser's description: `SDP_BYTES`, each line with its
+/// ends escaped as JSON, and its frame.
+pub const WEBRTC_BODY_BYTES: usize = 2 * SDP_BYTES;
+/// Bytes of a fragment with candidates (RFC 8840): some of 100 to 200 bytes each, and names.
+pub const WEBRTC_FRAGMENT_BYTES: usize = 16 * 1024;
+/// Bytes of one candidate: with extensions of a browser some 200.
+pub const WEBRTC_CANDIDATE_BYTES: usize = 512;
+/// Candidates of one ICE session: a machine with many addresses and two relays has some thirty.
+pub const WEBRTC_CANDIDATES: usize = 128;
+/// A call that is announced for a WebSocket and that nobody comes for is forgotten after this long.
+pub const AUDIO_START: Duration = Duration::from_secs(30);
+/// Who has come says `start` within this time.
+pub const AUDIO_GREETING: Duration = Duration::from_secs(10);
+/// A call whose WebSocket is lost waits for another one so long: its caller hears silence meanwhile.
+pub const AUDIO_RESUME: Duration = Duration::from_secs(10);
+/// A sign of life is asked for when none has come for so long...
+pub const AUDIO_PING: Duration = Duration::from_secs(3);
+/// ...and a WebSocket without one for so long is lost.
+pub const AUDIO_SILENT: Duration = Duration::from_secs(10);
+/// Bytes of one message of a WebSocket for sound: 2 s of 16 kHz.
+pub const AUDIO_MESSAGE_BYTES: usize = 64 * 1024;
+/// Frames of a client's sound that wait to be played: 20 s, a long answer that was rendered at once.
+pub const AUDIO_IN_FRAMES: usize = 1_000;
+/// Frames for a client that wait because it does not read: what is older than 1 s helps nobody.
+pub const AUDIO_OUT_FRAMES: usize = 50;
+/// Sound that may be on its way to a client without its having read it, in milliseconds: networks with a second
+/// of delay both ways are still served.
+pub const AUDIO_UNREAD_MS: u64 = 2_000;
+/// Text messages that wait for a client: who does not read so many is not there.
+pub const AUDIO_TEXTS: usize = 64;
+/// Marks that wait for their sound to be played, and bytes of a mark's name.
+pub const AUDIO_MARKS: usize = 64;
+pub const AUDIO_MARK_BYTES: usize = 128;
+/// Keys in one message; as many may wait to be sent.
+pub const AUDIO_DIGITS: usize = 32;
+/// Messages that break the protocol, before the WebSocket is closed.
+pub const AUDIO_FAULTS: u32 = 20;
+/// Characters of a call's foreign name, and of who calls whom.
+pub const AUDIO_NAME_BYTES: usize = 128;
+/// What a WebSocket has to tell the net thread, all calls together; beyond it the session waits.
+pub const AUDIO_EVENTS: usize = 64;
+/// What a call has to tell its WebSocket; one that takes none of it is not there.
+pub const AUDIO_NEWS: usize = 256;
+/// How long a WebSocket may take for its last message.
+pub const AUDIO_FAREWELL: Duration = Duration::from_secs(3);
+/// Requests that whoever asks may make at once, and then in a second: several pages and programs of one machine.
+pub const API_BURST: u32 = 200;
+pub const API_PER_SECOND: u32 = 100;
+/// Wrong tokens that an address may show at once, and then in a second: somebody who has mistyped, not who guesses.
+pub const API_REFUSED_BURST: u32 = 10;
+pub const API_REFUSED_PER_SECOND: u32 = 1;
+/// Addresses and tokens whose requests are counted.
+pub const API_SOURCES: usize = 1_024;
+/// Tickets that are out: each page needs one for a moment.
+pub const API_TICKETS: usize = 256;
+/// A request is answered within this time: the net thread's answer with all that is before it.
+pub const API_REQUEST_TIME: Duration = Duration::from_secs(30);
+/// Tokens that the owner gives out, and pages of one.
+pub const TOKENS: usize = 32;
+pub const TOKEN_ORIGINS: usize = 16;
+/// Events that are kept for who comes back: some minutes of a busy box.
+pub const EVENTS_KEPT: usize = 1_000;
+/// Events that a listener may be behind before it misses some. A partial text is one.
+pub const EVENTS_COMING: usize = 512;
+/// Who listens to events at once; each has one of `WEB_CONNECTIONS`.
+pub const EVENTS_LISTENERS: usize = 32;
+/// What a listener may send over its WebSocket: nothing of it is read.
+pub const EVENTS_MESSAGE_BYTES: usize = 1_024;
+/// Keys that are pressed by one request.
+pub const PRESSED_KEYS: usize = 32;
+/// Characters of a number or URI that a call is transferred to.
+pub const TRANSFER_CHARS: usize = 256;
+/// A call that is to be answered by hand is answered by itself after this time: no caller waits for ever.
+pub const ANSWERED_BY_HAND: Duration = Duration::from_secs(120);
+/// A command of ctrl_tcp as JSON: baresip takes 1023 bytes of the command itself.
+pub const CTRL_TCP_BYTES: usize = 8 * 1024;
+/// Who is connected to ctrl_tcp at once; baresip itself has one.
+pub const CTRL_TCP_CLIENTS: usize = 8;
+/// Requests with an Idempotency-Key that are remembered, and for how long: a program that retries does so within it.
+pub const IDEMPOTENCY_KEYS: usize = 4_096;
+pub const IDEMPOTENCY_TIME: Duration = Duration::from_secs(24 * 3_600);
+/// Webhooks of the owner's.
+pub const WEBHOOKS: usize = 16;
+/// Deliveries that wait for one webhook; what comes beyond that pushes out the oldest.
+pub const WEBHOOK_QUEUE: usize = 1_000;
+/// A webhook answers within this time, and nobody reads more of its answer.
+pub const WEBHOOK_TIME: Duration = Duration::from_secs(15);
+/// A delivery as it is kept on the disk: an event with a message.
+pub const WEBHOOK_FILE_BYTES: u64 = 256 * 1024;

@@ -14,6 +14,7 @@ pub mod pcm;
 pub mod private;
 pub mod serial;
 pub mod timers;
+pub mod way;
 
 pub use entropy::Entropy;
 pub use ids::{CallId, UtteranceId, WorkId};
@@ -21,3 +22,4 @@ pub use keying::{Keying, Protection, SrtpKey, SrtpSuite};
 pub use language::LanguageCode;
 pub use private::Private;
 pub use timers::TimerTable;
+pub use way::Way;

@@ -73,6 +73,8 @@ pub struct Agreement {
     given_up: Vec<SrtpSuite>,
     /// The DTLS association that there is, and its number.
     association: Option<(u32, Box<Terms>)>,
+    /// We hold the peer.
+    holds: bool,
     numbers: Arc<Numbers>,
 }
 
@@ -99,6 +101,7 @@ impl Agreement {
             suite: None,
             given_up: Vec::new(),
             association: None,
+            holds: false,
             numbers: Arc::new(Numbers {
                 associations: AtomicU32::new(0),
                 ice_sessions: AtomicU32::new(1),
@@ -127,6 +130,7 @@ impl Agreement {
             suite: None,
             given_up: Vec::new(),
             association: None,
+            holds: self.holds,
             // Its keys are never taken for those of another association.
             numbers: Arc::clone(&self.numbers),
         }
@@ -143,14 +147,20 @@ impl Agreement {
     /// As [`sdp::answer`]; what was agreed before stays.
     pub fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Plan), Refusal> {
         self.renew();
-        let answer = self.revision.answer(offer, &self.offering, &self.local, false)?;
+        let answer = self.revision.answer(offer, &self.offering, &self.local, self.holds)?;
         Ok((answer.body, self.agreed(&answer.negotiated)))
     }
 
-    /// Our offer, where the peer made none.
+    /// Whether the peer is held from our next description on.
+    pub const fn hold(&mut self, holds: bool) {
+        self.holds = holds;
+    }
+
+    /// Our offer, where the peer made none or something of ours changes.
     pub fn offer(&mut self) -> Vec<u8> {
         self.renew();
-        self.revision.offer(&self.offering, &self.local, Direction::SendRecv)
+        let direction = if self.holds { Direction::SendOnly } else { Direction::SendRecv };
+        self.revision.offer(&self.offering, &self.local, direction)
     }
 
     /// The peer's answer to our offer.

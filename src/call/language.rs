@@ -49,8 +49,8 @@ pub struct Known {
     /// User parts of the addresses that were called.
     pub called: Private<Vec<String>>,
     pub caller: Private<Option<String>>,
-    /// Where the call came in.
-    pub local: (Transport, SocketAddr),
+    /// Where the call came in; `None` for a visit, which comes in by no address of `sip.listen`.
+    pub local: Option<(Transport, SocketAddr)>,
 }
 
 impl Rules {
@@ -85,7 +85,7 @@ impl Rules {
     }
 
     fn by_listen(&self, known: &Known) -> Option<Choice> {
-        let (transport, local) = known.local;
+        let (transport, local) = known.local?;
         let is = |rule: &SocketAddr| {
             rule.port() == local.port() && (rule.ip() == local.ip() || rule.ip().is_unspecified())
         };

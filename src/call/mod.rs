@@ -20,6 +20,7 @@ pub mod flight;
 mod floor;
 mod handover;
 mod hearing;
+mod incoming;
 mod keys;
 pub mod language;
 pub mod latency;
@@ -41,9 +42,12 @@ pub use agreement::{Agreement, LocalMedia, Towards};
 pub use ending::{By, Cause, Ending};
 pub use floor::HoldSound;
 pub use handover::PutThrough;
+pub use incoming::{Incoming, Visit};
 pub use one_way::OneWay;
 pub use quality::Mos;
 pub use record::CallRecord;
-pub use state::{Association, Call, Input, Opening, Outgoing, Output, Settings, Start, warning};
+pub use state::{
+    Association, Call, Input, Opening, Outgoing, Output, Settings, Start, TransferTo, Wish, warning,
+};
 pub use voice::{Shelf, Shelved, render_list};
 pub use work::{Work, WorkIds, WorkResult};

@@ -7,7 +7,7 @@ use super::ending::Ending;
 use super::latency::Latency;
 use super::one_way::OneWay;
 use super::quality::Mos;
-use crate::base::{CallId, LanguageCode, Private, SrtpSuite, limits};
+use crate::base::{CallId, LanguageCode, Private, SrtpSuite, Way, limits};
 use crate::codec::Codec;
 use crate::converse::Message;
 use crate::listen::answered::Verdict;
@@ -158,6 +158,8 @@ pub struct RtpReport {
 pub struct CallRecord {
     pub id: CallId,
     pub direction: Direction,
+    /// By which it came or left.
+    pub way: Way,
     /// The number or address on the other end.
     pub peer: Private<String>,
     /// The dialog's Call-ID, by which both ends can name the call; empty until it is known.
@@ -209,6 +211,7 @@ impl CallRecord {
         Self {
             id,
             direction,
+            way: Way::Sip,
             peer: Private::new(peer),
             sip_call_id: Private::default(),
             started_at_ms,

@@ -9,9 +9,11 @@ mod placing;
 mod securing;
 mod succeeding;
 mod telling;
+mod wishing;
 
 pub use placing::Outgoing;
 pub use securing::Association;
+pub use wishing::{TransferTo, Wish};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use super::dialling::Dialling;
 use super::ending::{Cause, Ending};
 use super::floor::{Floor, HoldSound};
 use super::handover::{Handover, PutThrough};
+use super::incoming::Incoming;
 use super::keys::Keys;
 use super::language::{Manner, Tongues};
 use super::latency::Stages;
@@ -72,7 +75,7 @@ pub struct Opening {
     pub id: CallId,
     pub leg: LegId,
     pub start: Start,
-    pub incoming: Box<sip::Incoming>,
+    pub incoming: Incoming,
     pub media: LocalMedia,
     pub manner: Manner,
     pub shelf: Arc<Shelf>,
@@ -94,7 +97,7 @@ pub enum Input<'a> {
     /// An INVITE has come that takes the place of the call's leg.
     Replaced {
         leg: LegId,
-        incoming: Box<sip::Incoming>,
+        incoming: Box<Incoming>,
         towards: Towards,
     },
     /// What the other end wants by `sip::Event::Referred` is granted: somebody else is to be called by this
@@ -136,6 +139,7 @@ pub enum Input<'a> {
     EngineBack,
     /// End the call, as the API or a shutdown wants it.
     HangUp(Cause),
+    Wish(Wish),
     Timeout,
 }
 
@@ -170,6 +174,8 @@ pub enum Output {
     PartnerWaits(bool),
     /// The caller's side does not call the person in our place: the two are to be joined.
     NotHandedOver,
+    /// The other end has pressed this key.
+    Pressed(Private<char>),
     /// The record has changed.
     Recorded,
     /// The reply to this turn of the record, counted from 0, is on the wire: its gap is known.
@@ -277,16 +283,19 @@ impl Call {
             Some(offer) => agreement.answer(offer).map(|(body, plan)| (body, Some(plan)))?,
             None => (agreement.offer(), None),
         };
-        let peer = incoming.from_uri.reveal().clone();
+        let peer = incoming.peer.reveal().clone();
         let mut record = CallRecord::new(id, Direction::Inbound, peer, start.unix_ms);
         record.language = Some(manner.language);
         record.sip_call_id = incoming.sip_call_id.clone();
+        record.way = incoming.way;
         let floor = Floor::new(settings, start.local, manner, shelf);
         let state = State::Ringing { answer, plan };
-        let line = Line::new(incoming.flow.peer.ip());
+        let line = Line::new(incoming.signals_from);
         let mut call = Self::new(Begun { leg, start, state, agreement, floor, line, record });
-        call.timers.set(Timer::Answer, start.now + settings.answer_after);
-        if settings.answer_after.is_zero() {
+        // Nobody else could take a visit meanwhile, and whoever is there waits for nothing but the answer.
+        let answer_after = if leg.is_visit() { Duration::ZERO } else { settings.answer_after };
+        call.timers.set(Timer::Answer, start.now + answer_after);
+        if answer_after.is_zero() {
             call.timeout(start.now);
         } else {
             call.command(sip::Command::Ring { leg, status: 180, sdp: None });
@@ -374,6 +383,7 @@ impl Call {
             Input::PartnerWaits(waits) => self.floor.partner_waits(waits),
             Input::Relayed(frame) => self.floor.relay(frame),
             Input::HangUp(cause) => self.end(now, cause.into()),
+            Input::Wish(wish) => self.wish(now, wish),
             Input::Timeout => self.timeout(now),
             Input::Report(report) => self.report(now, &report),
             Input::Media(MediaEvent::MediaTimeout) => self.media_lost(now),
@@ -387,7 +397,7 @@ impl Call {
             }
             Input::Media(MediaEvent::Digit { digit, .. }) => {
                 if self.keys.ends(now, digit) {
-                    self.floor.digit(now, digit);
+                    self.pressed(now, digit);
                 }
             }
             Input::Media(
@@ -417,6 +427,11 @@ impl Call {
         self.drain_floor(now);
     }
 
+    fn pressed(&mut self, now: Instant, key: char) {
+        self.out.push_back(Output::Pressed(Private::new(key)));
+        self.floor.digit(now, key);
+    }
+
     /// Drain until `Timeout`.
     pub fn poll_output(&mut self) -> Output {
         self.out.pop_front().unwrap_or_else(|| Output::Timeout(self.timers.next()))
@@ -433,7 +448,7 @@ impl Call {
             E::OfferAnswered { sdp, .. } => self.reanswered(now, &sdp),
             E::Dtmf { digit, .. } => {
                 if self.keys.info(now, digit) {
-                    self.floor.digit(now, digit);
+                    self.pressed(now, digit);
                 }
             }
             E::Refer { news, .. } => self.referred(now, news),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::flight::{Flight, Tracked};
+use super::incoming::Incoming;
 use super::language::{Manner, Tongue, Tongues};
 use super::media::{HeardFrame, MediaEvent, Origin};
 use super::record::{Direction, Progress};
@@ -148,7 +149,7 @@ impl Desk {
     ) -> Result<Self, crate::sdp::Refusal> {
         let now = Instant::now();
         let local = "192.0.2.1:5060".parse().unwrap();
-        let incoming = Box::new(sip::Incoming {
+        let incoming = Incoming::from(sip::Incoming {
             flow: Flow::udp(local, "192.0.2.9:5060".parse().unwrap()),
             request_uri: Private::default(),
             from_uri: Private::new("sip:caller@example.net".into()),
@@ -266,7 +267,8 @@ impl Desk {
                 Output::GiveUpPerson => self.put_through = None,
                 Output::NotHandedOver => self.is_not_handed_over = true,
                 Output::PartnerWaits(waits) => self.partner_waits.push(waits),
-                Output::Message(_) | Output::Recorded | Output::Replied(_) => (),
+                Output::Message(_) | Output::Recorded | Output::Replied(_) | Output::Pressed(_) => {
+                }
                 Output::Timeout(at) => {
                     self.deadline = at;
                     return;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::appliance::credentials;
+
 /// Each step of a request. Dialling is answered when the count of calls is on the disk.
 const PATIENCE: Duration = Duration::from_secs(15);
 const ANSWER_BYTES: u64 = 16 * 1024 * 1024;
@@ -84,6 +86,13 @@ impl Api {
         let (name, host) = (method.name(), &self.authority);
         // Version 1.0 asks for a body that ends with the connection, in one piece.
         let mut request = format!("{name} {path} HTTP/1.0\r\nHost: {host}\r\n");
+        if let Some(token) = credentials::own_token()? {
+            let token: String = token.into_revealed();
+            if token.chars().any(char::is_control) {
+                return Err(std::io::ErrorKind::InvalidInput.into());
+            }
+            request += &format!("Authorization: Bearer {token}\r\n");
+        }
         if let Some(body) = body.map(Value::to_string) {
             request += &format!(
                 "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

@@ -94,7 +94,7 @@ fn dial(arguments: &Arguments) -> Result<Exit, DialError> {
     let path = "/api/calls/dial";
     let (status, answer) = ask(&api, Method::Post, path, Some(&body))?;
     let (202, Some(id)) = (status, answer["id"].as_str()) else {
-        let reason = answer["error"].as_str().unwrap_or("the program gives no reason");
+        let reason = answer["detail"].as_str().unwrap_or("the program gives no reason");
         return Err(DialError::Refused { reason: reason.to_owned() });
     };
     println!(

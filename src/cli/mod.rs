@@ -9,6 +9,7 @@ mod check;
 mod dial;
 mod listening;
 mod models;
+mod openapi;
 mod panic;
 mod replay;
 mod run;
@@ -50,6 +51,7 @@ enum Command {
     Transcribe(transcribe::Arguments),
     Models(models::Arguments),
     Replay(replay::Arguments),
+    Openapi(openapi::Arguments),
 }
 
 /// Which configuration counts.
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
             Command::Transcribe(arguments) => transcribe::run(&arguments),
             Command::Models(arguments) => models::run(&arguments),
             Command::Replay(arguments) => replay::run(&arguments),
+            Command::Openapi(arguments) => openapi::run(&arguments),
         },
         Err(error) => {
             // A closed standard output is no reason for another exit code.

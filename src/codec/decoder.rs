@@ -34,6 +34,7 @@ enum Core {
     G711 { law: Law, gaps: Concealment },
     G722 { rx: Box<G722Decoder>, gaps: Concealment },
     Opus(opus::Decoder),
+    L16 { gaps: Concealment },
 }
 
 /// libopus decodes and conceals in whole multiples of 2.5 ms.
@@ -51,13 +52,14 @@ impl Decoder {
             Codec::Pcma => Core::G711 { law: Law::A, gaps: gaps() },
             Codec::G722 => Core::G722 { rx: Box::default(), gaps: gaps() },
             Codec::Opus => Core::Opus(opus::Decoder::new(rate_hz, opus::Channels::Mono)?),
+            Codec::L16 => Core::L16 { gaps: gaps() },
         }))
     }
 
     /// Back to the state of a new call. RT safe.
     pub fn reset(&mut self) {
         match &mut self.0 {
-            Core::G711 { gaps, .. } => gaps.reset(),
+            Core::G711 { gaps, .. } | Core::L16 { gaps } => gaps.reset(),
             Core::G722 { rx, gaps } => {
                 **rx = G722Decoder::new();
                 gaps.reset();
@@ -95,6 +97,17 @@ impl Decoder {
                     _ => DecodeFault::Malformed,
                 })
             }
+            Core::L16 { gaps } => {
+                if !payload.len().is_multiple_of(2) {
+                    return Err(DecodeFault::Malformed);
+                }
+                let out = out.get_mut(..payload.len() / 2).ok_or(DecodeFault::TooLong)?;
+                for (sample, bytes) in out.iter_mut().zip(payload.chunks_exact(2)) {
+                    *sample = bytes.try_into().map_or(0, i16::from_be_bytes);
+                }
+                gaps.received(out);
+                Ok(out.len())
+            }
         }
     }
 
@@ -116,7 +129,9 @@ impl Decoder {
     /// noise. RT safe.
     pub fn conceal(&mut self, out: &mut [i16]) {
         match &mut self.0 {
-            Core::G711 { gaps, .. } | Core::G722 { gaps, .. } => gaps.conceal(out),
+            Core::G711 { gaps, .. } | Core::G722 { gaps, .. } | Core::L16 { gaps } => {
+                gaps.conceal(out);
+            }
             Core::Opus(opus) => {
                 for part in out.chunks_mut(OPUS_CONCEAL_SAMPLES) {
                     let whole = part.len() - part.len() % OPUS_QUANTUM_SAMPLES;

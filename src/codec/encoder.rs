@@ -32,6 +32,7 @@ enum Core {
     G711(Law),
     G722(Box<G722Encoder>),
     Opus(opus::Encoder),
+    L16,
 }
 
 /// libopus' effort, 0 to 10. At 16 kHz, 5 is not told from 10 by ear and costs half.
@@ -52,6 +53,7 @@ impl Encoder {
                 opus.set_signal(opus::Signal::Voice)?;
                 Core::Opus(opus)
             }
+            Codec::L16 => Core::L16,
         };
         let mut encoder = Self(core);
         encoder.configure(settings)?;
@@ -75,7 +77,7 @@ impl Encoder {
     /// Back to the state of a new call; the settings stay. RT safe.
     pub fn reset(&mut self) {
         match &mut self.0 {
-            Core::G711(_) => {}
+            Core::G711(_) | Core::L16 => {}
             Core::G722(g722) => **g722 = G722Encoder::new(),
             // Cannot fail on a state that was created; an old state is audible for a moment only.
             Core::Opus(opus) => drop(opus.reset_state()),
@@ -106,6 +108,13 @@ impl Encoder {
                 let limit = out.len().min(MAX_PACKET_BYTES);
                 let Some(out) = out.get_mut(..limit) else { return 0 };
                 opus.encode(pcm, out).unwrap_or(0)
+            }
+            Core::L16 => {
+                let Some(out) = out.get_mut(..pcm.len() * 2) else { return 0 };
+                for (bytes, sample) in out.chunks_exact_mut(2).zip(pcm) {
+                    bytes.copy_from_slice(&sample.to_be_bytes());
+                }
+                out.len()
             }
         }
     }

@@ -2,17 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A speech codec of RFC 3551 or RFC 7587.
+/// A speech codec of RFC 3551 or RFC 7587. `L16` is for our own loopback alone: a leg by WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Codec {
     Pcmu,
     Pcma,
     G722,
     Opus,
+    /// Plain samples at 16 kHz, big-endian (RFC 3551 section 4.5.11).
+    L16,
 }
 
 impl Codec {
-    pub const ALL: [Self; 4] = [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma];
+    pub const ALL: [Self; 5] = [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma, Self::L16];
 
     /// The encoding name of its `a=rtpmap`; compared without regard to case.
     pub const fn name(self) -> &'static str {
@@ -21,6 +23,7 @@ impl Codec {
             Self::Pcma => "PCMA",
             Self::G722 => "G722",
             Self::Opus => "opus",
+            Self::L16 => "L16",
         }
     }
 
@@ -30,6 +33,7 @@ impl Codec {
         match self {
             Self::Pcmu | Self::Pcma | Self::G722 => 8_000,
             Self::Opus => 48_000,
+            Self::L16 => 16_000,
         }
     }
 
@@ -38,7 +42,7 @@ impl Codec {
     pub const fn sample_rate_hz(self) -> u32 {
         match self {
             Self::Pcmu | Self::Pcma => 8_000,
-            Self::G722 | Self::Opus => 16_000,
+            Self::G722 | Self::Opus | Self::L16 => 16_000,
         }
     }
 
@@ -49,6 +53,7 @@ impl Codec {
             Self::Pcmu | Self::Pcma => 46,
             Self::G722 => 22,
             Self::Opus => 104,
+            Self::L16 => 0,
         }
     }
 
@@ -58,7 +63,7 @@ impl Codec {
             Self::Pcmu => Some(0),
             Self::Pcma => Some(8),
             Self::G722 => Some(9),
-            Self::Opus => None,
+            Self::Opus | Self::L16 => None,
         }
     }
 

@@ -33,8 +33,9 @@ pub use set::CodecSet;
 /// 16 kHz. A decode buffer of this size never meets [`DecodeFault::TooLong`] with Opus.
 pub const MAX_PACKET_SAMPLES: usize = 1_920;
 
-/// Bytes that an encoder may write for one packet: 60 ms of G.711 or G.722; Opus is held below it.
-pub const MAX_PACKET_BYTES: usize = 480;
+/// Bytes that an encoder may write for one packet: 20 ms of L16; 60 ms of G.711 or G.722 have 480, and Opus
+/// is held below it.
+pub const MAX_PACKET_BYTES: usize = 640;
 
 /// Why a codec could not be made. Only Opus can fail, when memory is out.
 #[derive(Debug, thiserror::Error)]

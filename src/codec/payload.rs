@@ -14,6 +14,7 @@ pub fn samples_in(codec: Codec, payload: &[u8]) -> Option<usize> {
         Codec::Pcmu | Codec::Pcma => Some(payload.len()),
         Codec::G722 => Some(payload.len() * 2),
         Codec::Opus => opus_samples(payload),
+        Codec::L16 => payload.len().is_multiple_of(2).then_some(payload.len() / 2),
     }
 }
 
@@ -25,7 +26,8 @@ pub fn rtp_time_in(codec: Codec, payload: &[u8]) -> Option<u32> {
 }
 
 /// The packet duration nearest below `wanted_ms` that the codec has: 10 to 60 ms in tens, without
-/// 30 and 50 for Opus (RFC 6716 section 2.1.4). RT safe.
+/// 30 and 50 for Opus (RFC 6716 section 2.1.4); 20 at most for L16, whose longer ones fit no datagram
+/// of Ethernet's. RT safe.
 pub const fn packet_ms(codec: Codec, wanted_ms: u64) -> u64 {
     let tens = match wanted_ms / 10 {
         0 => 1,
@@ -35,6 +37,7 @@ pub const fn packet_ms(codec: Codec, wanted_ms: u64) -> u64 {
     match (codec, tens) {
         (Codec::Opus, 3) => 20,
         (Codec::Opus, 5) => 40,
+        (Codec::L16, 2..) => 20,
         _ => tens * 10,
     }
 }
@@ -43,13 +46,14 @@ pub const fn packet_ms(codec: Codec, wanted_ms: u64) -> u64 {
 /// open without an encoder's state. The duration is `duration_ms`, with Opus 10 or 20 ms.
 /// RT safe.
 pub fn fill_silence(codec: Codec, duration_ms: u64, out: &mut [u8]) -> usize {
-    let bytes_per_ms = 8;
+    let bytes_per_ms = if matches!(codec, Codec::L16) { 32 } else { 8 };
     let count = usize::try_from(duration_ms).unwrap_or(usize::MAX).saturating_mul(bytes_per_ms);
     let code = match codec {
         Codec::Pcmu => Law::Mu.silence(),
         Codec::Pcma => Law::A.silence(),
         // The smallest step of both bands.
         Codec::G722 => 0xFD,
+        Codec::L16 => 0,
         Codec::Opus => return fill_opus_silence(duration_ms, out),
     };
     let Some(out) = out.get_mut(..count) else { return 0 };

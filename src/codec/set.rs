@@ -8,6 +8,7 @@ pub struct CodecSet {
     g722: Pair,
     pcmu: Pair,
     pcma: Pair,
+    l16: Pair,
 }
 
 struct Pair {
@@ -28,6 +29,7 @@ impl CodecSet {
             g722: Pair::new(Codec::G722)?,
             pcmu: Pair::new(Codec::Pcmu)?,
             pcma: Pair::new(Codec::Pcma)?,
+            l16: Pair::new(Codec::L16)?,
         })
     }
 
@@ -56,6 +58,7 @@ impl CodecSet {
             Codec::G722 => &mut self.g722,
             Codec::Pcmu => &mut self.pcmu,
             Codec::Pcma => &mut self.pcma,
+            Codec::L16 => &mut self.l16,
         }
     }
 }

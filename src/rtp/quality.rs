@@ -39,7 +39,8 @@ impl Equipment {
     const fn of(codec: Codec) -> Self {
         match codec {
             // G.113 appendix I (2007), table I.3: "G.711 with PLC".
-            Codec::Pcmu | Codec::Pcma => Self { ie: 0.0, bpl: 25.1 },
+            // L16 is concealed in the same way.
+            Codec::Pcmu | Codec::Pcma | Codec::L16 => Self { ie: 0.0, bpl: 25.1 },
             // At 64 kbit/s no worse than G.711 in the telephone band, and concealed by the same kind of
             // repetition. G.113 appendix IV has values for the wideband scale only.
             Codec::G722 => Self { ie: 0.0, bpl: 25.1 },
@@ -81,7 +82,7 @@ impl Delays {
     /// RFC 6716 section 2.1.4 and its encoder's documentation; none of G.711).
     pub fn one_way_ms(self, codec: Codec) -> f32 {
         let codec_ms = match codec {
-            Codec::Pcmu | Codec::Pcma => 0.0,
+            Codec::Pcmu | Codec::Pcma | Codec::L16 => 0.0,
             Codec::G722 => 1.5,
             Codec::Opus => 6.5,
         };

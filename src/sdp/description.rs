@@ -17,6 +17,8 @@ pub struct Description {
 pub struct MediaLine<'a> {
     session: &'a Session,
     pub media: &'a Media,
+    /// The line that describes the transport of all lines of its bundle (RFC 9143 section 7.2).
+    tagged: Option<&'a Media>,
 }
 
 /// Whether a line's sound is encrypted.
@@ -68,7 +70,14 @@ impl Description {
 
     pub fn lines(&self) -> impl Iterator<Item = MediaLine<'_>> {
         let session = &self.session;
-        session.medias.iter().map(move |media| MediaLine { session, media })
+        let members = self.bundle().unwrap_or_default();
+        let mid = |media: &'_ Media| values(&media.attributes, "mid").next().map(str::to_owned);
+        let is_member = move |media: &Media| mid(media).is_some_and(|mid| members.contains(&&*mid));
+        let tagged = session.medias.iter().find(|media| media.port != 0 && is_member(media));
+        session.medias.iter().map(move |media| {
+            let tagged = tagged.filter(|_| is_member(media));
+            MediaLine { session, media, tagged }
+        })
     }
 
     /// The members of the first `a=group:BUNDLE`.
@@ -112,10 +121,18 @@ impl<'a> MediaLine<'a> {
         self.media.media.eq_ignore_ascii_case("audio")
     }
 
-    /// The values of an attribute of the line, and where it has none of the session.
+    /// It is offered, also where it has a port only together with the others of its bundle.
+    pub fn is_offered(&self) -> bool {
+        self.media.port != 0 || (self.has("bundle-only") && self.tagged.is_some())
+    }
+
+    /// The values of an attribute of the transport: of the line, else of its bundle's, else of the session.
     pub fn inherited(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        let of_session = if self.has(name) { &[][..] } else { &self.session.attributes[..] };
-        values(&self.media.attributes, name).chain(values(of_session, name))
+        let has = |attributes: &[Attribute]| values(attributes, name).next().is_some();
+        let own = &self.media.attributes[..];
+        let bundled = self.tagged.map(|tagged| &tagged.attributes[..]);
+        let found = [Some(own), bundled].into_iter().flatten().find(|known| has(known));
+        values(found.unwrap_or(&self.session.attributes), name)
     }
 
     /// `None` for what is not RTP. The feedback of AVPF and SAVPF (RFC 4585) we may ignore.
@@ -159,7 +176,8 @@ impl<'a> MediaLine<'a> {
     }
 
     pub fn has_rtcp_mux(&self) -> bool {
-        self.has("rtcp-mux") || self.has("rtcp-mux-only")
+        let has = |name: &str| self.inherited(name).next().is_some();
+        has("rtcp-mux") || has("rtcp-mux-only")
     }
 
     /// The peer's direction from its own side: the line's attribute, else the session's.

@@ -80,7 +80,7 @@ fn meaning(line: MediaLine<'_>, number: u8) -> Option<Meaning> {
     let mut parts = map.split('/').map(str::trim);
     let (name, clock, channels) = (parts.next()?, parts.next()?.parse().ok()?, parts.next());
     if name.eq_ignore_ascii_case("telephone-event") {
-        return matches!(clock, 8_000 | 48_000).then_some(Meaning::Events(clock));
+        return matches!(clock, 8_000 | 16_000 | 48_000).then_some(Meaning::Events(clock));
     }
     if name.eq_ignore_ascii_case("CN") {
         return (clock == 8_000).then_some(Meaning::Noise);
@@ -127,9 +127,10 @@ pub fn opus_wishes(line: MediaLine<'_>, number: u8) -> OpusWishes {
 
 /// The numbers of our own offers: static where there is one.
 pub const fn offered_payload_type(codec: Codec) -> u8 {
-    match codec.static_payload_type() {
-        Some(number) => number,
-        None => 111,
+    match (codec.static_payload_type(), codec) {
+        (Some(number), _) => number,
+        (None, Codec::L16) => 112,
+        (None, _) => 111,
     }
 }
 

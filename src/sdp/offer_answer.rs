@@ -32,7 +32,7 @@ pub fn answer(
     let mut refusal = Refusal::unacceptable(304, "no audio offered");
     let mut chosen: Option<(usize, Agreement)> = None;
     for (index, line) in offer.lines().enumerate() {
-        if !line.is_audio() || line.media.port == 0 {
+        if !line.is_audio() || !line.is_offered() {
             continue;
         }
         match agree(line, offering, local, is_held) {
@@ -228,6 +228,7 @@ fn write_answer(
             direction,
             has_rtcp_mux,
             mid: mid.as_deref(),
+            has_msid: line.has("msid"),
         });
     }
     text.finish()
@@ -262,6 +263,7 @@ pub fn offer(offering: &Offering, local: &Local, version: u64, direction: Direct
         direction,
         has_rtcp_mux: true,
         mid: None,
+        has_msid: false,
     });
     text.finish()
 }

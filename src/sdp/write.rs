@@ -23,6 +23,8 @@ pub struct AudioLine<'a> {
     pub direction: Direction,
     pub has_rtcp_mux: bool,
     pub mid: Option<&'a str>,
+    /// The peer's sound belongs to a stream, so that ours does (RFC 8830).
+    pub has_msid: bool,
 }
 
 pub struct Text {
@@ -92,6 +94,9 @@ impl Text {
             self.line(format_args!("a=rtcp-mux"));
         }
         self.mid(line.mid);
+        if line.has_msid {
+            self.line(format_args!("a=msid:attendant voice"));
+        }
     }
 
     /// A line that stays in its place with port 0 (RFC 3264 section 6).

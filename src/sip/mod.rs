@@ -30,6 +30,7 @@ pub mod deadlines;
 pub mod dialog;
 pub mod digest;
 pub mod framing;
+mod leg_id;
 pub mod message;
 pub mod transaction;
 pub mod transport;
@@ -40,9 +41,10 @@ mod tests;
 
 pub use admission::{Network, Sources};
 pub use counters::Counters;
+pub use leg_id::LegId;
 pub use transport::{AccountId, ConnectionId, Flow, Server, Transport};
 pub use user_agent::{
-    Admission, Command, EndCause, Event, FoundBy, Incoming, Input, Invite, LegId, Occupancy,
-    OfferBy, Outbound, Output, Presence, Probe, ReferNews, ReferTo, Referral, Register,
-    RegistrationFailure, RegistrationNews, Settings, UserAgent, Warning,
+    Admission, Command, EndCause, Event, FoundBy, Incoming, Input, Invite, Occupancy, OfferBy,
+    Outbound, Output, Presence, Probe, ReferNews, ReferTo, Referral, Register, RegistrationFailure,
+    RegistrationNews, Settings, UserAgent, Warning,
 };

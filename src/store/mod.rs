@@ -10,4 +10,4 @@ pub mod messages;
 pub mod phrases;
 pub mod shelf;
 pub mod trusted;
-mod whole;
+pub mod whole;

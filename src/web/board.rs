@@ -13,6 +13,7 @@ use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
 use crate::store::knowledge;
 
+use super::events::{Event, Events, changes};
 use super::metrics::Totals;
 
 /// Whether the box takes calls.
@@ -102,10 +103,43 @@ pub struct AccountReport {
     pub reason: Option<String>,
 }
 
+/// How a webhook is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookReport {
+    pub name: String,
+    /// Events that wait to be delivered.
+    pub waiting: usize,
+    pub delivered: u64,
+    /// Events for which there was no room.
+    pub lost: u64,
+    /// It has said that it wants nothing any more.
+    pub is_gone: bool,
+    /// Why the last attempt failed.
+    pub fault: Option<String>,
+}
+
+impl WebhookReport {
+    pub fn new(name: &str) -> Self {
+        let name = name.to_owned();
+        Self { name, waiting: 0, delivered: 0, lost: 0, is_gone: false, fault: None }
+    }
+
+    /// What is wrong, as a sentence.
+    fn sentence(&self) -> Option<String> {
+        let (name, fault) = (&self.name, self.fault.as_ref()?);
+        Some(match self.is_gone {
+            true => format!("webhook {name}: {fault}"),
+            false => format!("webhook {name}: {} events wait: {fault}", self.waiting),
+        })
+    }
+}
+
 /// Written by the call shells and the supervisor, read by the web thread.
 #[derive(Debug)]
 pub struct Board {
     shown: Mutex<Shown>,
+    /// What happens is told from here, where it is shown.
+    events: Arc<Events>,
 }
 
 #[derive(Debug)]
@@ -117,6 +151,7 @@ struct Shown {
     /// `None` without a folder of knowledge, and until it has been read.
     knowledge: Option<knowledge::Report>,
     accounts: Vec<AccountReport>,
+    webhooks: Vec<WebhookReport>,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -125,15 +160,34 @@ struct Shown {
     sip: SipFigures,
 }
 
+impl Shown {
+    /// With what is wrong with the webhooks.
+    fn health(&self) -> Health {
+        let faults = self.webhooks.iter().filter_map(WebhookReport::sentence);
+        match &self.health {
+            Health::Ready => {
+                let reasons: Vec<String> = faults.collect();
+                if reasons.is_empty() { Health::Ready } else { Health::Degraded { reasons } }
+            }
+            Health::Degraded { reasons } => {
+                Health::Degraded { reasons: reasons.iter().cloned().chain(faults).collect() }
+            }
+            health @ (Health::Starting { .. } | Health::Stopping) => health.clone(),
+        }
+    }
+}
+
 impl Default for Board {
     fn default() -> Self {
         Self {
+            events: Arc::new(Events::new(super::unix_ms())),
             shown: Mutex::new(Shown {
                 health: Health::Starting { waiting_for: vec!["the speech engine".to_owned()] },
                 audio: AudioFigures::default(),
                 hearing: None,
                 knowledge: None,
                 accounts: Vec::new(),
+                webhooks: Vec::new(),
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
                 forgotten: Totals::default(),
@@ -144,12 +198,49 @@ impl Default for Board {
 }
 
 impl Board {
+    /// Everything that happens.
+    pub fn events(&self) -> &Arc<Events> {
+        &self.events
+    }
+
+    /// Tells what no record shows.
+    pub fn tell(&self, event: Event) {
+        self.events.tell(super::unix_ms(), event);
+    }
+
     pub fn set_health(&self, health: Health) {
-        self.lock().health = health;
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            shown.health = health;
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
     }
 
     pub fn health(&self) -> Health {
-        self.lock().health.clone()
+        self.lock().health()
+    }
+
+    /// What is wrong with a webhook is a reason of the health, too.
+    pub fn set_webhooks(&self, reports: Vec<WebhookReport>) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            shown.webhooks = reports;
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
+    }
+
+    pub fn webhooks(&self) -> Vec<WebhookReport> {
+        self.lock().webhooks.clone()
+    }
+
+    fn tell_health(&self, before: &Health, now: Health) {
+        if *before != now {
+            self.tell(Event::Health(now));
+        }
     }
 
     pub fn set_audio(&self, figures: AudioFigures) {
@@ -177,7 +268,8 @@ impl Board {
     }
 
     pub fn set_accounts(&self, accounts: Vec<AccountReport>) {
-        self.lock().accounts = accounts;
+        let before = std::mem::replace(&mut self.lock().accounts, accounts.clone());
+        changes::of_accounts(&before, &accounts).into_iter().for_each(|event| self.tell(event));
     }
 
     pub fn accounts(&self) -> Vec<AccountReport> {
@@ -187,8 +279,18 @@ impl Board {
     /// Shows the call as it is now; once it has ended it stays until newer ones push it out.
     pub fn update_call(&self, record: CallRecord) {
         let record = Arc::new(record);
+        let before = self.show(Arc::clone(&record));
+        let changes = changes::of_call(before.as_deref(), &record);
+        changes.into_iter().for_each(|event| self.tell(event));
+    }
+
+    /// Gives what was shown of it before.
+    fn show(&self, record: Arc<CallRecord>) -> Option<Arc<CallRecord>> {
         let mut shown = self.lock();
         let before = shown.live.get(&record.id).cloned();
+        let known = before
+            .clone()
+            .or_else(|| shown.ended.iter().rev().find(|known| known.id == record.id).cloned());
         if let Some(before) = before.filter(|before| is_next_attempt(before, &record)) {
             shown.forgotten.add_sound(&before);
         }
@@ -207,6 +309,7 @@ impl Board {
             }
             shown.live.insert(record.id, record);
         }
+        known
     }
 
     /// Live calls, newest first, then ended ones, newest first.

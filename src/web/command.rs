@@ -2,17 +2,60 @@
 //!
 //! The channel is bounded, and nobody waits on it: a request that finds it full is refused.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
+use crate::appliance::audio_legs::{Announced, LegFigures, NotAnnounced};
 use crate::base::{CallId, Private};
+use crate::call::Wish;
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
+use crate::webrtc;
+use crate::websocket::Order;
 
 /// A request.
 #[derive(Debug)]
 pub enum Command {
-    Dial { order: DialOrder, told: oneshot::Sender<Result<Placed, NotPlaced>> },
-    HangUp { call: CallId, told: oneshot::Sender<HungUp> },
+    Dial {
+        order: DialOrder,
+        told: oneshot::Sender<Result<Placed, NotPlaced>>,
+    },
+    HangUp {
+        call: CallId,
+        told: oneshot::Sender<HungUp>,
+    },
+    Control {
+        call: CallId,
+        wish: Control,
+        told: oneshot::Sender<Controlled>,
+    },
+    /// Whether calls that come ring until they are answered by a `Control`.
+    AnswerByHand(bool),
+    /// A call by WebSocket is to be expected.
+    Announce {
+        order: Order,
+        told: oneshot::Sender<Result<Announced, NotAnnounced>>,
+    },
+    AudioStatus {
+        told: oneshot::Sender<AudioStatus>,
+    },
+    /// Of a page in a browser, about its own call.
+    WebRtc {
+        request: webrtc::Request,
+        told: oneshot::Sender<webrtc::Response>,
+    },
+}
+
+/// How calls by WebSocket stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AudioStatus {
+    pub figures: LegFigures,
+    /// Calls that there may be at once, by whatever way, and how many more there may be now.
+    pub most: usize,
+    pub free: usize,
+    /// The longest that one may last.
+    pub longest: Duration,
 }
 
 /// A call that is to be made. Nothing in it has been looked at but its length.
@@ -26,6 +69,27 @@ pub struct DialOrder {
     pub variables: Variables,
     /// `None`: as the configuration says.
     pub on_machine: Option<OnMachine>,
+}
+
+/// What is wanted of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    Wish(Wish),
+    /// To have the other end call this number, as people write it, or this SIP URI.
+    Transfer(Private<String>),
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Controlled {
+    /// It is being done.
+    Done,
+    /// There is no such call that has not ended.
+    NotUp,
+    /// The call is not at a point at which it can be done.
+    NotNow,
+    /// Why nobody can be called there.
+    NotThere(NotPlaced),
 }
 
 /// A call that is under way.

@@ -1,98 +1,228 @@
 //! The requests that change something: a call is made, a call is ended.
 //!
-//! No password protects them yet, so they are for this machine alone: the socket is on a loopback
-//! address, and `routes` refuses what a browser sends for another site. A body must be JSON by its
-//! type, which a page of another site cannot send without asking first.
+//! `access` says who may ask. A body must be JSON by its type, which a page of another site cannot send without
+//! asking first.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 
+use super::access::Caller;
 use super::command::{Command, DialOrder, HungUp, NotPlaced, Placed};
-use super::routes::{Interface, error, json_with};
+use super::idempotency::{self, Known};
+use super::problem::{self, Kind, Problem};
+use super::routes::{Interface, json_with, no_such_call};
 use crate::base::{CallId, Private, limits};
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
 
 /// The net thread answers within the time that a disk takes for a few bytes.
 const PATIENCE: Duration = Duration::from_secs(10);
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Characters of a number, of an account's name and of a playbook's.
 const TEXT_CHARS: usize = 64;
 
-/// The body of `POST /api/calls/dial`.
-#[derive(Deserialize)]
+/// A call that is wanted.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct DialBody {
+#[schema(as = Dial)]
+pub(super) struct DialBody {
+    /// As people write it; `[dial]` says what it means and whether it may be called.
+    #[schema(max_length = 64)]
     phone_number: String,
+    /// An account. Without it: the first.
+    #[schema(max_length = 64)]
     trunk: Option<String>,
+    /// The language of a playbook. Without it: by the number.
+    #[schema(max_length = 64)]
     playbook: Option<String>,
+    /// Values for what is said first: texts, or numbers.
     #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, Variable>)]
     variables: Map<String, Value>,
+    /// Where a machine answers: `talk`, `leave-message` or `hang-up`. Without it: as configured.
+    #[schema(value_type = Option<Machine>)]
     on_machine: Option<OnMachine>,
 }
 
+/// What becomes of a call that a machine takes.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "the shape of OnMachine for the document")]
+enum Machine {
+    Talk,
+    LeaveMessage,
+    HangUp,
+}
+
+/// A value.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the shape of a value for the document")]
+enum Variable {
+    Text(String),
+    Number(f64),
+}
+
+/// A call that is on its way.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct PlacedCall {
+    id: String,
+    /// As it is called.
+    phone_number: String,
+}
+
+/// The call that something was asked of.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Asked {
+    id: String,
+}
+
+impl Asked {
+    pub(super) fn of(call: CallId) -> Self {
+        Self { id: call.to_string() }
+    }
+}
+
 /// 202 with the call's id once it is on its way; what becomes of it stands in its record.
+#[utoipa::path(
+    post,
+    path = "/api/calls/dial",
+    summary = "Have the box call a number",
+    description = "202 once the call is on its way; what becomes of it stands in its record and in events. With an \
+        Idempotency-Key the same request within a day is answered as the first time, and nobody is called twice.",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters of ASCII, as a UUID")),
+    request_body = DialBody,
+    responses(
+        (status = 202, description = "The call is on its way", body = PlacedCall),
+        (status = 400, description = "It makes no sense here", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "The owner does not allow it, or the token", body = problem::Written, content_type = "application/problem+json"),
+        (status = 409, description = "The request with this key is not answered yet", body = problem::Written, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
+        (status = 415, description = "The body is no JSON by its type", body = problem::Written, content_type = "application/problem+json"),
+        (status = 422, description = "The key came before with another request", body = problem::Written, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests, or a limit of the owner's", body = problem::Written, content_type = "application/problem+json"),
+        (status = 503, description = "It may be possible later", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn dial(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Response {
-    if !is_json(&headers) {
-        let text = "the body must have the Content-Type application/json";
-        return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
-    }
-    let Ok(body) = body else {
-        return error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
-    };
-    let order = match order(&body) {
-        Ok(order) => order,
-        Err(text) => return error(StatusCode::BAD_REQUEST, &text),
-    };
-    match ask(&interface, |told| Command::Dial { order, told }).await {
-        Some(Ok(Placed { call, number })) => {
-            let value = json!({ "id": call.to_string(), "phone_number": number.reveal() });
-            json_with(StatusCode::ACCEPTED, &value)
+) -> Result<Response, Problem> {
+    let body = json_body(&headers, body)?;
+    let wrong = |text: String| Problem::new(Kind::Wrong, text);
+    let order = order(&body).map_err(wrong)?;
+    let placed = match headers.get(IDEMPOTENCY_KEY) {
+        None => place(&interface, order).await?,
+        Some(value) => {
+            let key = value.to_str().ok().and_then(idempotency::key);
+            let key = key.ok_or_else(|| {
+                wrong("Idempotency-Key: 1 to 255 printable characters of ASCII".to_owned())
+            })?;
+            once(interface, caller.name().to_owned(), key.to_owned(), &body, order).await?
         }
-        Some(Err(why)) => refused(why),
-        None => busy(),
+    };
+    Ok(json_with(StatusCode::ACCEPTED, &placed))
+}
+
+async fn place(interface: &Interface, order: DialOrder) -> Result<PlacedCall, Problem> {
+    let Placed { call, number } =
+        ask(interface, |told| Command::Dial { order, told }).await?.map_err(refused)?;
+    Ok(PlacedCall { id: call.to_string(), phone_number: number.into_revealed() })
+}
+
+/// What came before with this key is not done again, and what is begun is told to whoever comes back: it does
+/// not end with the connection on which it was asked for.
+async fn once(
+    interface: Interface,
+    whose: String,
+    key: String,
+    body: &[u8],
+    order: DialOrder,
+) -> Result<PlacedCall, Problem> {
+    let begun = interface.with_keys(|keys| keys.begin(Instant::now(), &whose, &key, body));
+    match begun {
+        Known::Done(placed) => Ok(placed),
+        Known::Other => {
+            let text = "this Idempotency-Key came before with another request";
+            Err(Problem::new(Kind::KeyReused, text))
+        }
+        Known::InProgress => {
+            let text = "the request with this Idempotency-Key is not answered yet";
+            Err(Problem::new(Kind::InProgress, text).retry_after(1))
+        }
+        Known::New => {
+            let working = tokio::spawn(async move {
+                let placed = place(&interface, order).await;
+                interface.with_keys(|keys| match &placed {
+                    Ok(placed) => keys.finish(&whose, &key, placed.clone()),
+                    Err(_) => keys.forget(&whose, &key),
+                });
+                placed
+            });
+            working.await.unwrap_or_else(|_| Err(busy()))
+        }
     }
 }
 
 /// 202: the call ends; its record tells when it has.
+#[utoipa::path(
+    delete,
+    path = "/api/calls/{id}",
+    summary = "End a call, or give up one that waits to be tried again",
+    params(("id" = String, Path, description = "As in c7")),
+    responses(
+        (status = 202, description = "It is being ended", body = Asked),
+        (status = 404, description = "There is no such call", body = problem::Written, content_type = "application/problem+json"),
+        (status = 409, description = "It has ended already", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn hang_up(
     State(interface): State<Interface>,
     id: Result<Path<String>, PathRejection>,
-) -> Response {
-    let no_such = || error(StatusCode::NOT_FOUND, "no such call");
-    let Some(call) = id.ok().and_then(|Path(id)| id.parse::<CallId>().ok()) else {
-        return no_such();
-    };
-    match ask(&interface, |told| Command::HangUp { call, told }).await {
-        Some(HungUp::Ending) => json_with(StatusCode::ACCEPTED, &json!({ "id": call.to_string() })),
-        Some(HungUp::NotUp) if interface.board.call(call).is_some() => {
-            error(StatusCode::CONFLICT, "the call has ended already")
+) -> Result<Response, Problem> {
+    let call = id.ok().and_then(|Path(id)| id.parse::<CallId>().ok()).ok_or_else(no_such_call)?;
+    match ask(&interface, |told| Command::HangUp { call, told }).await? {
+        HungUp::Ending => Ok(json_with(StatusCode::ACCEPTED, &Asked::of(call))),
+        HungUp::NotUp if interface.board.call(call).is_some() => {
+            Err(Problem::new(Kind::Conflict, "the call has ended already"))
         }
-        Some(HungUp::NotUp) => no_such(),
-        None => busy(),
+        HungUp::NotUp => Err(no_such_call()),
     }
 }
 
-/// `None`: the net thread has too much to do, or is gone.
-async fn ask<T>(
+/// Fails where the net thread has too much to do, or is gone.
+pub(super) async fn ask<T>(
     interface: &Interface,
     command: impl FnOnce(oneshot::Sender<T>) -> Command,
-) -> Option<T> {
+) -> Result<T, Problem> {
     let (told, answer) = oneshot::channel();
-    interface.commands.try_send(command(told)).ok()?;
-    tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
+    interface.commands.try_send(command(told)).map_err(|_| busy())?;
+    let answer = tokio::time::timeout(PATIENCE, answer).await;
+    answer.ok().and_then(Result::ok).ok_or_else(busy)
+}
+
+/// A body that says that it is JSON and is not too long.
+pub(super) fn json_body(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Bytes, Problem> {
+    if !is_json(headers) {
+        let text = "the body must have the Content-Type application/json";
+        return Err(Problem::new(Kind::MediaType, text));
+    }
+    body.map_err(|_| Problem::new(Kind::TooLong, "the body is too long, or was cut off"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -162,23 +292,18 @@ fn variables(given: Map<String, Value>) -> Result<Variables, String> {
     given.into_iter().map(one).collect()
 }
 
-fn refused(why: NotPlaced) -> Response {
+pub(super) fn refused(why: NotPlaced) -> Problem {
     match why {
-        NotPlaced::Wrong(text) => error(StatusCode::BAD_REQUEST, &text),
-        NotPlaced::Forbidden(text) => error(StatusCode::FORBIDDEN, &text),
-        NotPlaced::Unavailable(text) => error(StatusCode::SERVICE_UNAVAILABLE, &text),
+        NotPlaced::Wrong(text) => Problem::new(Kind::Wrong, text),
+        NotPlaced::Forbidden(text) => Problem::new(Kind::Forbidden, text),
+        NotPlaced::Unavailable(text) => Problem::new(Kind::Unavailable, text),
         NotPlaced::Limited(text, again_in_s) => {
-            let response = error(StatusCode::TOO_MANY_REQUESTS, &text);
-            match again_in_s {
-                Some(seconds) => {
-                    ([(RETRY_AFTER, HeaderValue::from(seconds))], response).into_response()
-                }
-                None => response,
-            }
+            let problem = Problem::new(Kind::Limit, text);
+            again_in_s.into_iter().fold(problem, Problem::retry_after)
         }
     }
 }
 
-fn busy() -> Response {
-    error(StatusCode::SERVICE_UNAVAILABLE, "the program has too much to do, or is being stopped")
+pub(super) fn busy() -> Problem {
+    Problem::new(Kind::Unavailable, "the program has too much to do, or is being stopped")
 }

@@ -57,6 +57,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// Takes the socket out: it is no connection of the page's any more.
+    pub(super) fn into_tcp(self) -> io::Result<std::net::TcpStream> {
+        self.tcp.into_std()
+    }
+
     /// Restarts the idle time when `progress` has something, else watches it.
     fn watch<T>(
         &mut self,

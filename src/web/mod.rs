@@ -2,22 +2,52 @@
 //!
 //! `board` is written by the rest of the program and only read here; `view` turns it into JSON,
 //! `metrics` into what Prometheus reads, `command` is what is asked of the net thread, `dialling` the requests
-//! that do that, `routes` serves all of it and the page, `listener` bounds what a peer may hold, `serve` is the
-//! thread.
+//! that do that, `webphone` announces calls by WebSocket and `audio` opens these, `routes` is the table of paths
+//! and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol,
+//! `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
+//! `idempotency` what was asked before, `listener`
+//! bounds what a peer may hold, `serve` is the thread.
 
+// A shell: it asks for the time.
+#![allow(clippy::disallowed_methods)]
+
+mod access;
+mod audio;
 mod command;
+mod controlling;
+mod ctrl_tcp;
 mod dialling;
+mod events;
+mod idempotency;
 mod listener;
 mod metrics;
+pub mod openapi;
+mod paths;
+mod problem;
 mod routes;
 mod serve;
+mod tickets;
 mod view;
+mod webphone;
+mod webrtc;
 
 pub mod board;
 
-pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures};
-pub use command::{Command, DialOrder, HungUp, NotPlaced, Placed};
-pub use serve::{WebThread, bind, start};
+pub use access::{Access, Scope, Scopes, Token};
+pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures, WebhookReport};
+pub use command::{
+    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, Placed,
+};
+pub use ctrl_tcp::Settings as CtrlTcp;
+pub use events::stream::{covers, is_type as is_event_type};
+pub use events::{CallNews, Event, Happened, TransferStep};
+pub use serve::{Parts, WebThread, bind, start};
+
+/// Wall-clock time for what is shown.
+fn unix_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
 
 #[cfg(test)]
 mod tests;

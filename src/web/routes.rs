@@ -1,156 +1,222 @@
-//! The paths, the page's files, and the rules for every request: whose name it came to, whose page a
-//! browser sends it for, and what the browser may do with the answer.
+//! The table of paths, and the page's files.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use axum::middleware::{self, Next};
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use serde::Serialize;
+use tokio::sync::{Semaphore, mpsc};
 
+use super::access::{Caller, Gate, Needs, Scope, guard};
 use super::board::Board;
 use super::command::Command;
-use super::{dialling, metrics, view};
+use super::dialling::PlacedCall;
+use super::idempotency::Keys;
+use super::paths::Paths;
+use super::problem::{self, Kind, Problem};
+use super::{
+    audio, controlling, dialling, events, metrics, openapi, tickets, view, webphone, webrtc,
+};
+use crate::appliance::audio_legs::Door;
 use crate::base::{CallId, limits};
 
-/// The page loads its own two files, asks its own API, and nothing else.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// What a browser says of the page that a request is for.
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
 /// What every path may need.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Interface {
     pub board: Arc<Board>,
     pub commands: mpsc::Sender<Command>,
+    pub gate: Arc<Gate>,
+    /// Calls that were asked for with a key.
+    pub keys: Arc<Mutex<Keys<PlacedCall>>>,
+    /// Places of those who listen to events.
+    pub listeners: Arc<Semaphore>,
+    pub door: Door,
 }
 
-/// `own_name` is the machine's host name: with it, `localhost` and any IP address the page may be
-/// asked for; any other name is a web site's that points here (DNS rebinding).
-pub(super) fn router(interface: Interface, own_name: Option<String>) -> Router {
-    let own_name: Arc<Option<String>> = Arc::new(own_name);
-    Router::new()
-        .route("/", get(|| page_file("text/html; charset=utf-8", include_str!("page/page.html"))))
-        .route("/page.css", get(|| page_file("text/css", include_str!("page/page.css"))))
-        .route("/page.js", get(|| page_file("text/javascript", include_str!("page/page.js"))))
-        .route("/health", get(health))
-        .route("/metrics", get(metrics))
-        .route("/api/calls", get(calls))
-        .route("/api/calls/{id}", get(call).delete(dialling::hang_up))
-        .route("/api/calls/dial", post(dialling::dial))
-        .fallback(|| async { error(StatusCode::NOT_FOUND, "no such path") })
+impl Interface {
+    pub(super) fn with_keys<T>(&self, work: impl FnOnce(&mut Keys<PlacedCall>) -> T) -> T {
+        work(&mut self.keys.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Every path, with what it needs.
+pub(super) fn paths() -> Paths {
+    use Needs::Nothing;
+    const READ: Needs = Needs::Scope(Scope::Read);
+    Paths::default()
+        .get("/", Nothing, page)
+        .get("/page.css", Nothing, style)
+        .get("/page.js", Nothing, script)
+        .get("/openapi.json", Nothing, openapi::document)
+        .get("/health", Nothing, health)
+        .get("/problems/{name}", Nothing, explanation)
+        .get("/metrics", Needs::Scope(Scope::Metrics), metrics)
+        .get("/api/calls", READ, calls)
+        .get("/api/calls/{id}", READ, call)
+        .post("/api/calls/dial", Needs::Scope(Scope::Dial), dialling::dial)
+        .delete("/api/calls/{id}", Needs::Scope(Scope::Calls), dialling::hang_up)
+        .post("/api/calls/{id}/control", Needs::Scope(Scope::Calls), controlling::control)
+        .get("/api/events", READ, events::events)
+        .get("/api/events/ws", READ, events::socket)
+        .post("/api/tickets", READ, tickets::issue)
+        .get("/call", Nothing, webrtc::page)
+        .get("/call.css", Nothing, webrtc::style)
+        .get("/call.js", Nothing, webrtc::script)
+        .get("/line.js", Nothing, webrtc::line)
+        .post("/webrtc/offer", webrtc::NEEDS, webrtc::offer)
+        .post("/webrtc/{session}", webrtc::NEEDS, webrtc::offer_again)
+        .patch("/webrtc/{session}", webrtc::NEEDS, webrtc::change)
+        .get("/webrtc/{session}", webrtc::NEEDS, webrtc::look)
+        .delete("/webrtc/{session}", webrtc::NEEDS, webrtc::close)
+        .post("/api/handle-webphone-call", Needs::Scope(Scope::Audio), webphone::announce)
+        .get("/api/webphone/status", Needs::Scope(Scope::Audio), webphone::status)
+        // The call's own token is asked for there.
+        .get("/audio/{call_id}", Nothing, audio::open)
+}
+
+pub(super) fn router(interface: Interface) -> Router {
+    let gate = Arc::clone(&interface.gate);
+    paths()
+        .into_router()
+        .fallback(|| async { Problem::new(Kind::NotFound, "no such path") })
         .method_not_allowed_fallback(|| async {
-            error(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+            Problem::new(Kind::Method, "this path does not take this method")
         })
         .with_state(interface)
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
-        .layer(middleware::from_fn(move |request: Request, next: Next| {
-            let own_name = Arc::clone(&own_name);
-            async move { with_rules(own_name.as_deref(), request, next).await }
-        }))
+        .layer(middleware::from_fn_with_state(gate, guard))
 }
 
-async fn page_file(kind: &'static str, text: &'static str) -> Response {
+/// The status page.
+#[utoipa::path(
+    get,
+    path = "/",
+    summary = "The status page",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html"))
+)]
+pub(super) async fn page() -> Response {
+    page_file("text/html; charset=utf-8", include_str!("page/page.html"))
+}
+
+/// How it looks.
+#[utoipa::path(
+    get,
+    path = "/page.css",
+    summary = "How the page looks",
+    responses((status = 200, description = "CSS", body = String, content_type = "text/css"))
+)]
+pub(super) async fn style() -> Response {
+    page_file("text/css", include_str!("page/page.css"))
+}
+
+/// What it does.
+#[utoipa::path(
+    get,
+    path = "/page.js",
+    summary = "What the page does",
+    responses((status = 200, description = "JavaScript", body = String, content_type = "text/javascript"))
+)]
+pub(super) async fn script() -> Response {
+    page_file("text/javascript", include_str!("page/page.js"))
+}
+
+pub(super) fn page_file(kind: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response()
 }
 
-/// 200 while calls are taken, also with a fault that the reasons name; else 503.
-async fn health(State(Interface { board, .. }): State<Interface>) -> Response {
+/// What a problem's type means.
+#[utoipa::path(
+    get,
+    path = "/problems/{name}",
+    summary = "What the type of a problem means",
+    params(("name" = String, Path, description = "The end of the type")),
+    responses(
+        (status = 200, description = "Status and title", body = String, content_type = "text/plain"),
+        (status = 404, description = "There is no such problem", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn explanation(
+    name: Result<Path<String>, PathRejection>,
+) -> Result<String, Problem> {
+    let text = name.ok().and_then(|Path(name)| problem::explanation(&name));
+    text.ok_or_else(|| Problem::new(Kind::NotFound, "no such problem"))
+}
+
+/// 200 while calls are taken, also with a fault that the reasons name; else 503. Whoever may not read gets the
+/// state alone.
+#[utoipa::path(
+    get,
+    path = "/health",
+    summary = "Whether the box takes calls, and what is wrong",
+    responses(
+        (status = 200, description = "Calls are taken, perhaps with less than the usual", body = view::Health),
+        (status = 503, description = "Calls are refused", body = view::Health),
+    )
+)]
+pub(super) async fn health(
+    caller: Caller,
+    State(Interface { board, .. }): State<Interface>,
+) -> Response {
     let status = match board.health().takes_calls() {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
-    json_with(status, &view::health(&board))
+    json_with(status, &view::Health::of(&board, caller.may(Scope::Read)))
 }
 
-async fn metrics(State(Interface { board, .. }): State<Interface>) -> Response {
+/// Figures for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    summary = "Figures for Prometheus",
+    responses((status = 200, description = "Its text format", body = String, content_type = "text/plain"))
+)]
+pub(super) async fn metrics(State(Interface { board, .. }): State<Interface>) -> Response {
     let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
     ([(CONTENT_TYPE, kind)], metrics::text(&board)).into_response()
 }
 
-async fn calls(State(Interface { board, .. }): State<Interface>) -> Response {
-    json_with(StatusCode::OK, &view::calls(&board))
+/// The calls that are up, and those that have ended lately.
+#[utoipa::path(
+    get,
+    path = "/api/calls",
+    summary = "The calls that are up, and those that have ended lately",
+    responses((status = 200, description = "Newest first", body = view::Calls))
+)]
+pub(super) async fn calls(State(Interface { board, .. }): State<Interface>) -> Response {
+    json_with(StatusCode::OK, &view::Calls::of(&board))
 }
 
-async fn call(
+/// One call.
+#[utoipa::path(
+    get,
+    path = "/api/calls/{id}",
+    summary = "One call, with its turns",
+    params(("id" = String, Path, description = "As in c7")),
+    responses(
+        (status = 200, description = "The call; words are null without the scope words", body = view::Call),
+        (status = 404, description = "There is no such call", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn call(
+    caller: Caller,
     State(Interface { board, .. }): State<Interface>,
     id: Result<Path<String>, PathRejection>,
-) -> Response {
+) -> Result<Response, Problem> {
     let id = id.ok().and_then(|Path(id)| id.parse::<CallId>().ok());
-    match id.and_then(|id| board.call(id)) {
-        Some(record) => json_with(StatusCode::OK, &view::call(&record)),
-        None => error(StatusCode::NOT_FOUND, "no such call"),
-    }
+    let record = id.and_then(|id| board.call(id)).ok_or_else(no_such_call)?;
+    Ok(json_with(StatusCode::OK, &view::Call::of(&record, caller.may(Scope::Words))))
 }
 
-pub(super) fn json_with(status: StatusCode, value: &Value) -> Response {
+pub(super) fn no_such_call() -> Problem {
+    Problem::new(Kind::NotFound, "no such call")
+}
+
+pub(super) fn json_with(status: StatusCode, value: &impl Serialize) -> Response {
     (status, axum::Json(value)).into_response()
-}
-
-pub(super) fn error(status: StatusCode, text: &str) -> Response {
-    json_with(status, &json!({ "error": text }))
-}
-
-async fn with_rules(own_name: Option<&str>, request: Request, next: Next) -> Response {
-    let is_ours = is_our_name(request.uri(), request.headers(), own_name);
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = match (is_ours, changes && is_foreign(request.headers())) {
-        (true, false) => next.run(request).await,
-        (true, true) => error(StatusCode::FORBIDDEN, "not for the page of another site"),
-        (false, _) => error(StatusCode::MISDIRECTED_REQUEST, "this host name is not served here"),
-    };
-    let rules: [(HeaderName, &'static str); 4] = [
-        (CONTENT_SECURITY_POLICY, PAGE_POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "no-store"),
-    ];
-    for (name, value) in rules {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// An IP address cannot be rebound, so a request that names one came here on purpose.
-fn is_our_name(uri: &Uri, headers: &HeaderMap, own_name: Option<&str>) -> bool {
-    let mut hosts = headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return false;
-    };
-    let Some(host) = host.to_str().ok().and_then(|text| text.parse::<Uri>().ok()) else {
-        return false;
-    };
-    let ours = |name: &str| {
-        let bare = name.trim_start_matches('[').trim_end_matches(']');
-        bare.parse::<IpAddr>().is_ok()
-            || name.eq_ignore_ascii_case("localhost")
-            || own_name.is_some_and(|own| name.eq_ignore_ascii_case(own))
-    };
-    host.host().is_some_and(ours) && uri.host().is_none_or(ours)
-}
-
-/// Whether a browser sends this for a page that is not ours. Its Origin is that of our own page only
-/// if it is `http://` and the very name and port that the request came to; what is no browser sends
-/// none.
-fn is_foreign(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let is_own = |origin: &HeaderValue| {
-        let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
-        origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host))
-    };
-    let is_from_here = |site: &HeaderValue| site == "same-origin" || site == "none";
-    !headers.get_all(ORIGIN).iter().all(is_own)
-        || !headers.get_all(FETCH_SITE).iter().all(is_from_here)
 }

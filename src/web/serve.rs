@@ -5,14 +5,16 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::access::{Access, Gate, Peer};
 use super::board::Board;
 use super::command::Command;
 use super::listener::Bounded;
-use super::routes;
+use super::{ctrl_tcp, routes};
+use crate::appliance::audio_legs::Door;
 use crate::appliance::realtime;
-use crate::base::limits;
+use crate::base::{Entropy, limits};
 
 /// Takes the address, so that a busy port is known before anything else starts.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -46,13 +48,27 @@ impl Drop for WebThread {
     }
 }
 
-/// Starts the thread on a socket made by `bind`.
-/// What it is asked to do goes into `commands`.
-pub fn start(
-    listener: TcpListener,
-    board: Arc<Board>,
-    commands: mpsc::Sender<Command>,
-) -> io::Result<WebThread> {
+/// What the thread is made from.
+#[derive(Debug)]
+pub struct Parts {
+    /// Made by `bind`.
+    pub listener: TcpListener,
+    pub board: Arc<Board>,
+    /// What it is asked to do goes there.
+    pub commands: mpsc::Sender<Command>,
+    pub access: Access,
+    /// Names by which it is asked, besides that of the machine, addresses and localhost.
+    pub hosts: Vec<String>,
+    pub entropy: Entropy,
+    /// For programs that were written for baresip, and the socket on which they come.
+    pub ctrl_tcp: Option<(TcpListener, ctrl_tcp::Settings)>,
+    /// Where the sockets of calls by WebSocket go.
+    pub door: Door,
+}
+
+/// Starts the thread.
+pub fn start(parts: Parts) -> io::Result<WebThread> {
+    let Parts { listener, board, commands, access, mut hosts, entropy, ctrl_tcp, door } = parts;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
@@ -63,14 +79,36 @@ pub fn start(
             limits::WEB_CONNECTION_IDLE,
         )
     };
-    let router = routes::router(routes::Interface { board, commands }, own_name());
+    let for_ctrl_tcp = (Arc::clone(&board), commands.clone());
+    let listening = {
+        let _context = runtime.enter();
+        let listening = |(listener, settings)| {
+            tokio::net::TcpListener::from_std(listener).map(|listener| (listener, settings))
+        };
+        ctrl_tcp.map(listening).transpose()?
+    };
+    hosts.extend(own_name());
+    let gate = Arc::new(Gate::new(access, hosts, entropy));
+    let router = routes::router(routes::Interface {
+        board,
+        commands,
+        gate,
+        keys: Arc::default(),
+        listeners: Arc::new(Semaphore::new(limits::EVENTS_LISTENERS)),
+        door,
+    });
+    let service = router.into_make_service_with_connect_info::<Peer>();
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::Builder::new().name("web".to_owned()).spawn(move || {
         realtime::become_background();
         runtime.block_on(async {
+            if let Some((listener, settings)) = listening {
+                let (board, commands) = for_ctrl_tcp;
+                tokio::spawn(ctrl_tcp::serve(listener, board, commands, settings));
+            }
             // A page that is being loaded when the program stops is cut off; it asks again.
             tokio::select! {
-                served = axum::serve(listener, router) => served.unwrap_or_else(|error| {
+                served = axum::serve(listener, service) => served.unwrap_or_else(|error| {
                     tracing::error!(%error, "the status page is gone");
                 }),
                 _ = stopped => {}

@@ -1,3 +1,5 @@
+mod calling;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -7,10 +9,10 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{
-    AccountReport, AudioFigures, Board, Command, Health, Hearing, HungUp, NotPlaced, Placed,
-    WebThread, bind, start,
+    Access, AccountReport, AudioFigures, Board, Command, Health, Hearing, HungUp, NotPlaced, Parts,
+    Placed, Scopes, Token, WebThread, bind, start,
 };
-use crate::base::{CallId, Private};
+use crate::base::{CallId, Entropy, Private};
 use crate::call::Mos;
 use crate::call::ending::Cause;
 use crate::call::latency::Latency;
@@ -28,11 +30,24 @@ struct Page {
 
 impl Page {
     fn open() -> Self {
+        Self::with(Access::default())
+    }
+
+    fn with(access: Access) -> Self {
         let board = Arc::new(Board::default());
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let (commander, commands) = mpsc::channel(1);
-        let web = start(listener, Arc::clone(&board), commander).unwrap();
-        Self { board, web, commands }
+        let web = start(Parts {
+            listener,
+            board: Arc::clone(&board),
+            commands: commander,
+            access,
+            hosts: vec!["desk.example.net".to_owned()],
+            entropy: Entropy::new([7; 32]),
+            ctrl_tcp: None,
+            door: crate::appliance::audio_legs::Door::closed(),
+        });
+        Self { board, web: web.unwrap(), commands }
     }
 
     fn send(&self, request: &str) -> (u16, String, String) {
@@ -241,14 +256,14 @@ fn errors_are_json() {
     {
         let (answered, body) = page.ask(path);
         assert_eq!(answered, status, "{path}");
-        assert!(body["error"].is_string(), "{path}: {body}");
+        assert!(body["detail"].is_string(), "{path}: {body}");
     }
     let host = page.web.address();
     let (status, _, body) = page.send(&format!(
         "POST /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     ));
     assert_eq!(status, 405);
-    assert!(body.contains("error"), "{body}");
+    assert!(body.contains("/problems/method-not-allowed"), "{body}");
 }
 
 #[test]
@@ -260,6 +275,7 @@ fn a_name_that_was_rebound_to_us_is_refused() {
         (format!("Host: [::1]:{port}\r\n"), 200),
         ("Host: LOCALHOST\r\n".to_owned(), 200),
         ("Host: 192.0.2.7\r\n".to_owned(), 200),
+        ("Host: desk.example.net\r\n".to_owned(), 200),
         (format!("Host: evil.example:{port}\r\n"), 421),
         ("Host: localhost.evil.example\r\n".to_owned(), 421),
         ("Host: localhost\r\nHost: evil.example\r\n".to_owned(), 421),
@@ -388,7 +404,7 @@ fn a_body_that_makes_no_sense_is_refused_before_anybody_is_asked() {
     ] {
         let (status, _, answer) = page.send(&post(headers, &body).replace("HOST", &host));
         assert_eq!(status, expected, "{headers}{body:.80}: {answer}");
-        assert!(answer.contains("error"), "{answer}");
+        assert!(answer.contains("/problems/"), "{answer}");
         assert!(!answer.contains("xxx"), "what was sent is not told: {answer}");
     }
 }
@@ -464,4 +480,56 @@ fn a_call_that_we_make_is_shown_with_its_account_and_its_attempts() {
         });
         assert_eq!(call["dialled"], dialled);
     }
+}
+
+#[test]
+fn events_come_over_a_websocket_and_to_no_page_of_another_site() {
+    let page = Page::open();
+    let host = page.web.address();
+    let request = |fields: &str| {
+        format!(
+            "GET /api/events/ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+        )
+    };
+    let status = |fields: &str| {
+        let mut connection = TcpStream::connect(host).unwrap();
+        connection.write_all(request(fields).as_bytes()).unwrap();
+        let mut head = [0; 12];
+        connection.read_exact(&mut head).unwrap();
+        (String::from_utf8_lossy(&head).into_owned(), connection)
+    };
+    for foreign in ["Origin: http://evil.example\r\n", "Sec-Fetch-Site: cross-site\r\n"] {
+        assert_eq!(status(foreign).0, "HTTP/1.1 403", "{foreign}");
+    }
+    let (head, mut connection) = status(&format!("Origin: http://{host}\r\n"));
+    assert_eq!(head, "HTTP/1.1 101");
+    page.board.set_health(Health::Ready);
+    let mut got = Vec::new();
+    while !String::from_utf8_lossy(&got).contains("\"type\":\"health\"") {
+        let mut bytes = [0; 512];
+        let count = connection.read(&mut bytes).unwrap();
+        assert!(count > 0, "closed: {}", String::from_utf8_lossy(&got));
+        got.extend_from_slice(&bytes[..count]);
+    }
+}
+
+#[test]
+fn what_comes_through_a_proxy_is_refused_where_there_are_no_tokens() {
+    let page = Page::open();
+    let get = |fields: &str| {
+        format!("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n")
+    };
+    for field in ["X-Forwarded-For: 192.0.2.7\r\n", "Forwarded: for=192.0.2.7\r\n"] {
+        assert_eq!(page.send(&get(field)).0, 403, "{field}");
+    }
+    assert_eq!(page.send(&get("")).0, 503);
+    let token = Token {
+        name: "desk".to_owned(),
+        secret: Private::new("secret".to_owned()),
+        scopes: Scopes::all(),
+        origins: Vec::new(),
+    };
+    let page = Page::with(Access::new(vec![token]));
+    assert_eq!(page.send(&get("X-Forwarded-For: 192.0.2.7\r\n")).0, 503);
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,6 +34,7 @@ pub struct Baresip {
     /// Of what it plays: its own conversion from 16 to 8 kHz makes words hard to understand.
     rate_hz: u32,
     control: TcpStream,
+    control_at: SocketAddr,
     received: Vec<u8>,
     /// Events not yet asked for.
     events: Vec<Value>,
@@ -104,7 +105,14 @@ impl Baresip {
         });
         control.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         let uri = format!("sip:{user}@{host}:{port};transport={transport}");
-        Self { program, uri, rate_hz, control, received: Vec::new(), events: Vec::new() }
+        let control_at = SocketAddr::new(address, control_port);
+        let (received, events) = (Vec::new(), Vec::new());
+        Self { program, uri, rate_hz, control, control_at, received, events }
+    }
+
+    /// Where it is steered; it has one client, and another one that connects takes the place of this.
+    pub fn control_at(&self) -> SocketAddr {
+        self.control_at
     }
 
     pub fn uri(&self) -> &str {

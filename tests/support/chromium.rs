@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::devtools::Page;
 use super::folder::Folder;
 use super::peers;
 
@@ -31,6 +32,7 @@ impl Chromium {
             .arg(format!("--use-file-for-fake-audio-capture={}%noloop", microphone.display()))
             .args(["--autoplay-policy=no-user-gesture-required", "--enable-logging=stderr"])
             .arg(format!("--user-data-dir={}", folder.at("profile").display()))
+            .arg("--remote-debugging-port=0")
             .arg(url)
             .env("HOME", folder.path())
             .process_group(0)
@@ -40,6 +42,11 @@ impl Chromium {
             .spawn()
             .unwrap();
         Self { child, folder }
+    }
+
+    /// Its page, to be driven.
+    pub fn page(&self) -> Page {
+        Page::of(&self.folder.at("profile"))
     }
 
     pub fn log(&self) -> String {

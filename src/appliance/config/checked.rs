@@ -18,11 +18,13 @@ use super::lookups::{Lookup, lookups};
 use super::model_file::ModelFile;
 use super::people::{hold, people};
 use super::tls::{Tls, tls};
+use super::tokens::{Token, tokens};
 use super::turn::{Turn, turn};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
 };
+use super::webhooks::{Webhook, webhooks};
 use crate::appliance::media_address::Source;
 use crate::base::handshake::IceSide;
 use crate::base::{LanguageCode, limits};
@@ -53,6 +55,9 @@ pub struct Config {
     pub converse: Converse,
     /// `None`: the playbook answers alone.
     pub llm: Option<Llm>,
+    pub webhooks: Vec<Webhook>,
+    /// `None`: programs for baresip are not served.
+    pub baresip: Option<Baresip>,
     pub log: Log,
     pub languages: Vec<Language>,
     pub people: People,
@@ -81,8 +86,19 @@ pub struct Sip {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Web {
+    /// A loopback address where there are no tokens.
+    pub listen: SocketAddr,
+    /// Names of ours.
+    pub hosts: Vec<String>,
+    /// None: whoever is on the box may ask for all of it.
+    pub tokens: Vec<Token>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baresip {
     /// A loopback address.
     pub listen: SocketAddr,
+    pub legacy_classes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -219,7 +235,9 @@ impl Check<'_> {
 pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let mut check = Check { faults };
     let sip = sip(&file.sip, &mut check);
-    let web = web(&file.web, &mut check);
+    let web = web(file, &mut check);
+    let baresip = baresip(&file.baresip, &mut check);
+    let webhooks = webhooks(&file.webhook, &mut check);
     let calls = calls(&file.calls, &mut check);
     let media = media(&file.media, &mut check);
     let speech = speech(&file.speech, &mut check);
@@ -266,6 +284,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         hold: hold?,
         dial: dial?,
         on_machine: on_machine?,
+        baresip: baresip?,
+        webhooks: webhooks?,
         log: Log { level: level? },
     })
 }
@@ -295,11 +315,7 @@ fn sip(file: &file::Sip, check: &mut Check<'_>) -> Option<Sip> {
     };
     let session = check.take("sip.session_expires_s", file.session_expires_s, session);
     let tls = tls(&file.tls, is_secure, check)?;
-    let hosts = match file.hosts.len() {
-        0..=HOSTS => file.hosts.iter().map(|text| host_name(text)).collect(),
-        _ => allowed(format!("at most {HOSTS} names")),
-    };
-    let hosts = check.take("sip.hosts", &file.hosts, hosts)?;
+    let hosts = check.take("sip.hosts", &file.hosts, host_names(&file.hosts))?;
     let session_expires_s = session?;
     let is_whole = listen.len() == file.listen.len() && !listen.is_empty();
     is_whole.then_some(Sip { listen, session_expires_s, hosts, tls })
@@ -312,12 +328,36 @@ fn host_name(text: &str) -> Result<String, Allowed> {
     }
 }
 
-fn web(file: &file::Web, check: &mut Check<'_>) -> Option<Web> {
-    let outcome = match file.listen.parse::<SocketAddr>() {
-        Ok(address) if address.ip().is_loopback() => Ok(address),
-        _ => allowed("ADDRESS:PORT with a loopback address, as in 127.0.0.1:8080 or [::1]:8080"),
+fn web(file: &File, check: &mut Check<'_>) -> Option<Web> {
+    let file::Web { listen, hosts } = &file.web;
+    let tokens = tokens(&file.token, check);
+    let outcome = match listen.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() || !file.token.is_empty() => Ok(address),
+        _ => allowed(
+            "ADDRESS:PORT with a loopback address, as in 127.0.0.1:8080 or [::1]:8080; another one with a \
+             section [[token]]",
+        ),
     };
-    Some(Web { listen: check.take("web.listen", &file.listen, outcome)? })
+    let listen = check.take("web.listen", listen, outcome);
+    let hosts = check.take("web.hosts", hosts, host_names(hosts));
+    Some(Web { listen: listen?, hosts: hosts?, tokens: tokens? })
+}
+
+fn baresip(file: &file::Baresip, check: &mut Check<'_>) -> Option<Option<Baresip>> {
+    let listen = match (file.listen.as_str(), file.listen.parse::<SocketAddr>()) {
+        ("", _) => Ok(None),
+        (_, Ok(address)) if address.ip().is_loopback() => Ok(Some(address)),
+        _ => allowed("ADDRESS:PORT with a loopback address, as in 127.0.0.1:4444, or empty"),
+    };
+    let listen = check.take("baresip.listen", &file.listen, listen)?;
+    Some(listen.map(|listen| Baresip { listen, legacy_classes: file.legacy_classes }))
+}
+
+fn host_names(texts: &[String]) -> Result<Vec<String>, Allowed> {
+    match texts.len() {
+        0..=HOSTS => texts.iter().map(|text| host_name(text)).collect(),
+        _ => allowed(format!("at most {HOSTS} names")),
+    }
 }
 
 fn calls(file: &file::Calls, check: &mut Check<'_>) -> Option<Calls> {
@@ -389,7 +429,9 @@ fn media_address(text: &str) -> Result<Source, Allowed> {
 }
 
 fn codecs(names: &[String]) -> Result<Vec<Codec>, Allowed> {
-    let known = names.iter().filter_map(|name| Codec::from_name(name));
+    // L16 is for our own loopback alone.
+    let of_telephones = |codec: &Codec| *codec != Codec::L16;
+    let known = names.iter().filter_map(|name| Codec::from_name(name)).filter(of_telephones);
     let codecs = known.fold(Vec::new(), |mut codecs, codec| {
         if !codecs.contains(&codec) {
             codecs.push(codec);

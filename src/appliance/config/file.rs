@@ -27,6 +27,7 @@ pub struct File {
     pub inbound: Inbound,
     pub handover: Handover,
     pub dial: Dial,
+    pub baresip: Baresip,
     pub log: Log,
     /// The languages besides `speech.language`, and which calls are held in which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -40,6 +41,12 @@ pub struct File {
     /// Where the box registers, to be called there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<Account>,
+    /// Who may use the HTTP interface, and for what. None: whoever is on the box, for all of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub token: Vec<Token>,
+    /// Who is told what happens.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub webhook: Vec<Webhook>,
 }
 
 /// How the telephone network reaches the box.
@@ -86,15 +93,60 @@ impl Default for Sip {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Web {
-    /// `ADDRESS:PORT`. The page shows who called and what was said and asks for no password, so it
+    /// `ADDRESS:PORT`. The page shows who called and what was said; without a section `[[token]]` it
     /// must be a loopback address.
     pub listen: String,
+    /// Names by which it is asked, as through a proxy, besides addresses, localhost and the box's own name.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned() }
+        Self { listen: "127.0.0.1:8080".to_owned(), hosts: Vec::new() }
     }
+}
+
+/// A system of the owner's that is told what happens.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhook {
+    /// As its credential calls it.
+    pub name: String,
+    /// `https://HOST/PATH`; `http://` on the box only.
+    pub url: String,
+    /// Types of events, or what they begin with.
+    pub events: Vec<String>,
+    /// What was said, left and pressed is in them.
+    pub words: bool,
+}
+
+impl Default for Webhook {
+    fn default() -> Self {
+        let events = vec!["message.left".to_owned(), "call.closed".to_owned()];
+        Self { name: String::new(), url: String::new(), events, words: true }
+    }
+}
+
+/// The interface of baresip's module ctrl_tcp, for programs that were written for it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Baresip {
+    /// `ADDRESS:PORT` with a loopback address, for it knows no passwords. Empty: there is none.
+    pub listen: String,
+    /// Events have the classes of baresip up to version 3.
+    pub legacy_classes: bool,
+}
+
+/// Somebody who may use the HTTP interface.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Token {
+    /// As its credential calls it.
+    pub name: String,
+    /// What it is good for: any of `read`, `words`, `dial`, `calls`, `webrtc`, `audio` and `metrics`.
+    pub scopes: Vec<String>,
+    /// Web pages of other sites that may ask with it, as in `https://shop.example`.
+    pub origins: Vec<String>,
 }
 
 /// Which calls are taken, and for how long.

@@ -20,23 +20,27 @@ mod model_file;
 mod parse;
 mod people;
 mod tls;
+mod tokens;
 mod turn;
 mod values;
 mod voices;
+mod webhooks;
 
 pub use accounts::{Account, Inbound, Place};
-pub use checked::{Calls, Config, Converse, Log, Media, Sip, Speech, Web};
+pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use languages::Language;
 pub use llm::Llm;
 pub use lookups::Lookup;
 pub use model_file::{ModelFile, Shelved};
 pub use tls::{AccountTls, CertificateFiles};
+pub use tokens::Token;
 pub use turn::{Turn, TurnServer, TurnTransport};
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,
 };
 pub use voices::NeuralVoice;
+pub use webhooks::Webhook;
 
 use std::path::Path;
 

@@ -276,6 +276,8 @@ fn the_examples_sections_have_every_key_and_are_sound() {
         ("person", toml::Table::try_from(file::Person::default()).unwrap()),
         ("lookup", toml::Table::try_from(file::Lookup::default()).unwrap()),
         ("accounts", toml::Table::try_from(file::Account::default()).unwrap()),
+        ("token", toml::Table::try_from(file::Token::default()).unwrap()),
+        ("webhook", toml::Table::try_from(file::Webhook::default()).unwrap()),
     ];
     for (name, known) in known {
         let written = example(name);

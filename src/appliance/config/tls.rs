@@ -63,27 +63,37 @@ impl Tls {
 }
 
 pub(super) fn tls(file: &file::SipTls, is_listening: bool, check: &mut Check<'_>) -> Option<Tls> {
-    let own = match (path(&file.certificate), path(&file.key)) {
-        (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
-        (None, None) if is_listening => {
-            let fault = allowed("a file, since sip.listen has tls");
-            check.take::<()>("sip.tls.certificate", &file.certificate, fault)?;
-            None
-        }
-        (None, None) => None,
-        (certificate, _) => {
-            let missing = if certificate.is_some() { "key" } else { "certificate" };
-            let fault = allowed("a certificate and its key, or neither");
-            check.take::<()>(&format!("sip.tls.{missing}"), "", fault)?;
-            None
-        }
-    };
+    let keys = ["sip.tls.certificate", "sip.tls.key"];
+    let own = pair(keys, [&file.certificate, &file.key], check)?;
+    if own.is_none() && is_listening {
+        let fault = allowed::<()>("a file, since sip.listen has tls");
+        check.take("sip.tls.certificate", &file.certificate, fault)?;
+    }
     let client_authorities = path(&file.client_ca);
     if client_authorities.is_some() && !is_listening {
         let fault = allowed::<()>("a file only where sip.listen has tls or wss");
         check.take("sip.tls.client_ca", &file.client_ca, fault)?;
     }
     Some(Tls { own, authorities: path(&file.authorities), client_authorities })
+}
+
+/// A certificate and its key, or neither; `keys` and `files` in this order. `None` with one alone, which is a fault.
+fn pair(
+    keys: [&str; 2],
+    files: [&str; 2],
+    check: &mut Check<'_>,
+) -> Option<Option<CertificateFiles>> {
+    match files.map(path) {
+        [Some(certificate), Some(key)] => Some(Some(CertificateFiles { certificate, key })),
+        [None, None] => Some(None),
+        [certificate, _] => {
+            let [of_certificate, of_key] = keys;
+            let missing = if certificate.is_some() { of_key } else { of_certificate };
+            let fault = allowed("a certificate and its key, or neither");
+            check.take::<()>(missing, "", fault)?;
+            None
+        }
+    }
 }
 
 /// Of one section `[[accounts]]`, whose keys begin with `prefix`.
@@ -102,16 +112,8 @@ pub(super) fn of_account(
         }),
     };
     let pin: Option<Pin> = check.take(&format!("{prefix}.tls_pin"), &file.tls_pin, pin)?;
-    let own = match (path(&file.tls_certificate), path(&file.tls_key)) {
-        (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
-        (None, None) => None,
-        (certificate, _) => {
-            let missing = if certificate.is_some() { "tls_key" } else { "tls_certificate" };
-            let fault = allowed("a certificate and its key, or neither");
-            check.take::<()>(&format!("{prefix}.{missing}"), "", fault)?;
-            None
-        }
-    };
+    let keys = [&format!("{prefix}.tls_certificate"), &format!("{prefix}.tls_key")];
+    let own = pair(keys.map(String::as_str), [&file.tls_certificate, &file.tls_key], check)?;
     let tls = AccountTls { pin, own };
     // Where it may go unencrypted neither would say anything.
     let is_secure = transports.is_none_or(|all| all.iter().all(|one| one.is_secure()));

@@ -8,6 +8,7 @@
 //! | speech link | `appliance::engine`: the engine's child and socket |
 //! | relays | `appliance::relays`, where TURN servers are configured |
 //! | web | `web`: API and status page |
+//! | websocket | `appliance::audio_legs`: the sound of calls by WebSocket |
 //! | messages | `store::messages` |
 //! | flights | `store::flights`, where calls are recorded |
 //! | ledger | `store::ledger`, where calls may be made |
@@ -16,6 +17,7 @@
 
 mod dialler;
 mod errands;
+mod interface;
 mod net;
 mod rendering;
 mod settings;
@@ -40,6 +42,7 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
+use super::audio_legs;
 use super::chance;
 use super::config::Config;
 use super::engine::link::Link;
@@ -59,6 +62,7 @@ use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
 use super::sip_socket::{Arrival, ListenError, SipSockets};
 use super::start_error::StartError;
+use super::visits::Visits;
 use super::ways::Ways;
 use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
@@ -93,8 +97,10 @@ pub fn run(
     check_ports(config, &mut ports)?;
     settings::check_model(config)?;
     let plans = accounts(config)?;
+    let access = interface::access(config)?;
     let web = web::bind(config.web.listen)
         .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
+    let ctrl_tcp = interface::ctrl_tcp(config)?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
     let (messages, flights) = (open_messages(paths)?, open_flights(config, paths)?);
@@ -107,9 +113,22 @@ pub fn run(
     let wake = listening(&runtime, rings.wake)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
     standing.extend(unsafe_keys(config));
+    standing.extend(interface::warnings(config));
     let (commander, commands) = mpsc_async::channel(limits::API_COMMANDS);
-    let _web = web::start(web, Arc::clone(&board), commander)
-        .map_err(system("cannot start the web thread"))?;
+    let (legs, wished, door) = audio_legs::start(entropy.fork())
+        .map_err(system("cannot start the thread for calls by WebSocket"))?;
+    let web = web::Parts {
+        listener: web,
+        board: Arc::clone(&board),
+        commands: commander,
+        access,
+        hosts: config.web.hosts.clone(),
+        entropy: entropy.fork(),
+        ctrl_tcp,
+        door,
+    };
+    let _web = web::start(web).map_err(system("cannot start the web thread"))?;
+    let _webhooks = interface::webhooks(config, paths, &board)?;
     let (engine, answers) = start_engine(config, config_path, paths)?;
 
     let speakers = settings::speakers(config, &call.tongues);
@@ -125,6 +144,7 @@ pub fn run(
     let public = media_address.told();
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
+        visits: Visits::new(media_address.clone(), entropy.fork()).with_audio(legs),
         places: Places::new(rings.net),
         associations: open_associations(&mut entropy)?,
         ports,
@@ -170,6 +190,7 @@ pub fn run(
         thoughts,
         looked_up,
         resolved,
+        wished,
         model,
         commands,
         ledger,

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::accounts::{Resolved, Shown as AccountShown};
+use crate::appliance::audio_legs::LegWish;
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
@@ -55,6 +56,8 @@ pub struct Sources {
     pub thoughts: mpsc::Receiver<ModelEvent>,
     pub looked_up: mpsc::Receiver<LookUpAnswer>,
     pub resolved: mpsc::Receiver<Resolved>,
+    /// From sessions by WebSocket.
+    pub wished: mpsc::Receiver<LegWish>,
     /// What is wrong with the model's server.
     pub model: watch::Receiver<Option<Fault>>,
     /// What the interface asks for.
@@ -127,6 +130,7 @@ impl Net {
                 Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
                 Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
                 Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
+                Some(wish) = sources.wished.recv() => self.switchboard.audio_wish(now(), wish),
                 Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
                 Ok(()) = sources.ledger.changed() => {
                     let written = *sources.ledger.borrow_and_update();

@@ -1,7 +1,7 @@
 //! The net thread's state: routes what happens between SIP, calls, audio thread and engine.
 //!
 //! ```text
-//!  sip::UserAgent ─ events ─▶ Call ─ commands ─▶ sip::UserAgent
+//!  sip::UserAgent, visits ─ events ─▶ Call ─ commands ─▶ whose leg it is
 //!  audio thread ─ frames, events ─▶ Call ─ frames, plans ─▶ audio thread
 //!  engine ─ results ─▶ Call ─ work ─▶ engine
 //! ```
@@ -10,11 +10,13 @@
 //! machines are drained and `deadline` is theirs.
 
 mod accounts;
+mod controlling;
 mod dialling;
 mod joining;
 mod redirecting;
 mod succeeding;
 mod taking;
+mod visiting;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::Arrival;
+use crate::appliance::visits::{VisitEvent, Visits};
 use crate::appliance::ways::Ways;
 use crate::base::{CallId, Entropy};
 use crate::call::admission::{self, Readiness};
@@ -47,7 +50,7 @@ use crate::listen::answered::OnMachine;
 use crate::sip::{self, LegId};
 use crate::store::flights::FlightLog;
 use crate::trunk::Referrals;
-use crate::web::{Board, SipFigures};
+use crate::web::{Board, Event, SipFigures};
 use joining::{JOINED_FRAMES, Partner};
 use redirecting::Redirection;
 
@@ -57,6 +60,8 @@ const KEY: Duration = Duration::from_millis(100);
 /// What the switchboard is made from.
 pub struct Parts {
     pub sip: SipLine,
+    /// Legs that are no SIP.
+    pub visits: Visits,
     pub places: Places,
     pub associations: Associations,
     pub ports: PortRange,
@@ -111,6 +116,7 @@ impl Parts {
             | call::Output::NotHandedOver
             | call::Output::PartnerWaits(_)
             | call::Output::Message(_)
+            | call::Output::Pressed(_)
             | call::Output::Recorded
             | call::Output::Replied(_)
             | call::Output::Timeout(_) => (),
@@ -148,6 +154,8 @@ struct Line {
     redirection: Redirection,
     /// How often the other end has wanted somebody else called.
     referrals: u32,
+    /// What was told of it that its record does not show.
+    told: controlling::Told,
 }
 
 impl Line {
@@ -162,7 +170,12 @@ impl Line {
             invite: None,
             redirection: Redirection::default(),
             referrals: 0,
+            told: controlling::Told::default(),
         }
+    }
+
+    fn shown(&self) -> Arc<CallRecord> {
+        Arc::new(self.call.record().clone())
     }
 
     /// Says once that one side hears nothing, without an address.
@@ -196,6 +209,8 @@ pub struct Switchboard {
     /// Commands of calls that the user agent has yet to get.
     commands: VecDeque<sip::Command>,
     messages: Vec<(CallId, Message)>,
+    /// Calls that come ring until somebody answers them by the interface.
+    answers_by_hand: bool,
 }
 
 impl std::fmt::Debug for Switchboard {
@@ -216,6 +231,7 @@ impl Switchboard {
             next_call: 1,
             commands: VecDeque::new(),
             messages: Vec::new(),
+            answers_by_hand: false,
         };
         switchboard.commands.push_back(switchboard.parts.accounts.open());
         switchboard.admit();
@@ -233,6 +249,7 @@ impl Switchboard {
             parts.dialler.deadline(),
             parts.associations.deadline(),
             parts.ways.deadline(),
+            parts.visits.deadline(),
         ];
         lines.chain(others.into_iter().flatten()).min()
     }
@@ -352,6 +369,7 @@ impl Switchboard {
         let due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         self.parts.sip.timeout(now);
         self.parts.accounts.timeout(now, &mut self.parts.sip);
+        self.parts.visits.timeout(now);
         self.parts.associations.timeout(now, &mut self.parts.places);
         self.parts.ways.timeout(now, &mut self.parts.ports);
         self.secure(now);
@@ -394,14 +412,20 @@ impl Switchboard {
     /// Gives the user agent what calls have commanded, until nothing follows from it.
     fn settle(&mut self, now: Instant) {
         while let Some(command) = self.commands.pop_front() {
-            self.parts.sip.command(now, command);
+            match command.leg().filter(|leg| leg.is_visit()) {
+                Some(leg) => self.parts.visits.command(now, leg, command),
+                None => self.parts.sip.command(now, command),
+            }
             self.signals(now);
         }
     }
 
-    /// What the user agent has for the calls and the accounts.
+    /// What the user agent and the other ways have for the calls and the accounts.
     fn signals(&mut self, now: Instant) {
         loop {
+            while let Some(event) = self.parts.visits.event() {
+                self.visit_event(now, event);
+            }
             while let Some(event) = self.parts.sip.event() {
                 self.sip_event(now, event);
             }
@@ -417,11 +441,29 @@ impl Switchboard {
                 None => self.incoming(now, leg, incoming),
             },
             sip::Event::Referred { leg, referral } => self.refer(now, leg, &referral),
-            other => {
-                if let Some(id) = self.legs.get(&other.leg()).copied() {
-                    self.leg_event(now, id, other);
+            other => self.own_leg_event(now, other),
+        }
+    }
+
+    /// What happens to a leg that is no SIP.
+    fn visit_event(&mut self, now: Instant, event: VisitEvent) {
+        match event {
+            VisitEvent::Incoming { leg, visit } => self.visit(now, leg, *visit),
+            VisitEvent::Leg(event) => self.own_leg_event(now, event),
+            VisitEvent::Candidates { leg, candidates } => {
+                let line = self.legs.get(&leg).and_then(|id| self.lines.get(id));
+                if let Some(place) = line.and_then(|line| line.place) {
+                    let parts = &mut self.parts;
+                    parts.associations.add_candidates(now, place, &candidates, &mut parts.places);
                 }
             }
+        }
+    }
+
+    /// Of a leg that is some call's.
+    fn own_leg_event(&mut self, now: Instant, event: sip::Event) {
+        if let Some(id) = self.legs.get(&event.leg()).copied() {
+            self.leg_event(now, id, event);
         }
     }
 
@@ -439,7 +481,11 @@ impl Switchboard {
         let Some(line) = self.lines.get_mut(&id) else { return };
         loop {
             match (line.call.poll_output(), line.place) {
-                (call::Output::Sip(command), _) => self.commands.push_back(command),
+                (call::Output::Sip(command), _) => {
+                    let transfer = controlling::begun(id, &command);
+                    transfer.into_iter().for_each(|event| self.parts.board.tell(event));
+                    self.commands.push_back(command);
+                }
                 (call::Output::Invite { leg, sdp }, _) => {
                     let invite = line.invite.take().map(|mut invite| {
                         invite.sdp = Some(sdp);
@@ -458,17 +504,29 @@ impl Switchboard {
                     _,
                 ) => pairing.push(output),
                 (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),
+                (call::Output::Pressed(key), _) => {
+                    self.parts.board.tell(Event::Key { call: id, key })
+                }
                 (call::Output::Timeout(at), _) => {
                     line.deadline = at;
                     break;
                 }
-                (output, Some(place)) => self.parts.carry_out(now, (id, place), output),
+                (output, Some(place)) => {
+                    let held = line.told.hold(&output);
+                    let held = held.map(|news| Event::Call { news, record: line.shown() });
+                    held.into_iter().for_each(|event| self.parts.board.tell(event));
+                    if matches!(output, call::Output::Silence(_)) {
+                        self.parts.visits.silenced(line.call.leg());
+                    }
+                    self.parts.carry_out(now, (id, place), output);
+                }
                 // The media is over, and with it the talk.
                 (_, None) => (),
             }
         }
         if has_changed {
             line.tell_one_way(id);
+            self.parts.visits.recorded(line.call.leg(), line.call.record());
             let record = self.parts.dialler.show(now, line.call.record().clone());
             self.parts.board.update_call(record);
         }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -47,6 +49,7 @@ pub struct Connection<'a> {
 /// An answer: its status and its body.
 pub struct Answer {
     status: u16,
+    retry_after_s: Option<u64>,
     body: Incoming,
     _driver: Driver,
 }
@@ -152,13 +155,21 @@ impl Connection<'_> {
     pub async fn exchange(mut self, request: Request<Full<Bytes>>) -> Result<Answer, Fault> {
         let response = self.sender.send_request(request).await.map_err(|_| Fault::Unreachable)?;
         let status = response.status().as_u16();
-        Ok(Answer { status, body: response.into_body(), _driver: self.driver })
+        let retry_after = response.headers().get(RETRY_AFTER);
+        let retry_after_s = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let body = response.into_body();
+        Ok(Answer { status, retry_after_s, body, _driver: self.driver })
     }
 }
 
 impl Answer {
     pub const fn status(&self) -> u16 {
         self.status
+    }
+
+    /// What the server wants to have us wait, in seconds.
+    pub const fn retry_after_s(&self) -> Option<u64> {
+        self.retry_after_s
     }
 
     /// The next bytes; `None` at the end.

@@ -15,7 +15,7 @@ use crate::base::limits;
 
 const MAGIC: &[u8; 7] = b"ATNDFLT";
 /// Of the whole format; a change of anything in it is another version.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 const HEAD_BYTES: usize = 4 + 8;
 
 /// The beginning of a file.

@@ -22,7 +22,7 @@ use crate::sip::{Command, ReferTo};
 /// Turns of a record that a change may be in: the newest, and those that are still being answered.
 const TURNS: usize = 4;
 
-/// `None` for `Timeout`, which is no decision but when to look again.
+/// `None` for `Timeout`, which is no decision but when to look again, and for a key, which is the other end's.
 pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
     Some(match output {
         Output::Sip(command) => format!("sip {}", sip(command)),
@@ -51,7 +51,7 @@ pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
             let turn = record.turns().get(*number);
             format!("replied turn {} {}", number + 1, turn.map(gap).unwrap_or_default())
         }
-        Output::Timeout(_) => return None,
+        Output::Pressed(_) | Output::Timeout(_) => return None,
     })
 }
 

@@ -15,8 +15,9 @@ use crate::base::pcm::{FRAME_SAMPLES, Frame};
 use crate::base::{LanguageCode, Private, SrtpSuite, UtteranceId, WorkId, limits};
 use crate::call::agreement::Towards;
 use crate::call::ending::Cause;
+use crate::call::incoming::Incoming;
 use crate::call::media::{HeardFrame, MediaEvent, Origin, Report};
-use crate::call::state::Input;
+use crate::call::state::{Input, Wish};
 use crate::call::voice::Shelved;
 use crate::call::work::WorkResult;
 use crate::listen::VadScore;
@@ -99,7 +100,7 @@ enum Plain {
     Joined,
     HandOver(sip::LegId),
     Handed,
-    Replaced { leg: sip::LegId, incoming: Box<sip::Incoming>, towards: Towards },
+    Replaced { leg: sip::LegId, incoming: Box<Incoming>, towards: Towards },
     Succeed { leg: sip::LegId, within: Duration, towards: Towards },
     Redirected { leg: sip::LegId, towards: Towards },
     Secured(String),
@@ -108,6 +109,7 @@ enum Plain {
     EngineLost,
     EngineBack,
     HangUp(Cause),
+    Wish(Wish),
 }
 
 /// Writes entries; keeps the time of the last one.
@@ -185,6 +187,7 @@ impl EntryWriter {
             Input::EngineLost => self.plain(now, &Plain::EngineLost),
             Input::EngineBack => self.plain(now, &Plain::EngineBack),
             Input::HangUp(cause) => self.plain(now, &Plain::HangUp(*cause)),
+            Input::Wish(wish) => self.plain(now, &Plain::Wish(wish.clone())),
         }
     }
 
@@ -313,6 +316,7 @@ impl<'a> Entries<'a> {
                 Ok(Plain::EngineLost) => Input::EngineLost,
                 Ok(Plain::EngineBack) => Input::EngineBack,
                 Ok(Plain::HangUp(cause)) => Input::HangUp(cause),
+                Ok(Plain::Wish(wish)) => Input::Wish(wish),
                 Err(_) => return Err(FlightError::Malformed("an input that cannot be read")),
             },
             _ => return Err(FlightError::Malformed("an entry of an unknown kind")),

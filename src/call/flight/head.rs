@@ -11,6 +11,7 @@ use super::{FlightError, keyless};
 use crate::base::{CallId, LanguageCode, serial};
 use crate::call::agreement::LocalMedia;
 use crate::call::floor::HoldSound;
+use crate::call::incoming::Incoming;
 use crate::call::language::{Manner, Tongue, Tongues};
 use crate::call::state::{Opening, Settings, Start};
 use crate::call::tuning;
@@ -20,7 +21,7 @@ use crate::converse::people::{People, Person, WeekMinute};
 use crate::converse::{self, Playbook, PlaybookError};
 use crate::listen;
 use crate::sdp::Offering;
-use crate::sip::{self, LegId};
+use crate::sip::LegId;
 
 /// What a call was made from. `Debug` shows no word of it.
 #[derive(Clone)]
@@ -39,7 +40,7 @@ struct Opened {
     leg: LegId,
     unix_ms: u64,
     local: WeekMinute,
-    incoming: sip::Incoming,
+    incoming: Incoming,
     media: LocalMedia,
     manner: Manner,
 }
@@ -178,7 +179,7 @@ impl Head {
             id,
             leg,
             start: Start { now, unix_ms, local },
-            incoming: Box::new(incoming),
+            incoming,
             media,
             manner,
             shelf: Arc::clone(&self.shelf),

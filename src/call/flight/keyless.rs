@@ -4,8 +4,9 @@
 //! Each key keeps its length, so that a replay decides the same; it has no network to decrypt anything
 //! from.
 
+use crate::call::incoming::Incoming;
 use crate::sdp::without_keys;
-use crate::sip::{Event, Incoming};
+use crate::sip::Event;
 
 /// The same event, without keys.
 pub(super) fn event(event: &Event) -> Event {

@@ -11,7 +11,7 @@ use super::entry::{Decided, EntryWriter, Fetched};
 use super::head::Head;
 use crate::base::limits;
 use crate::call::record::CallRecord;
-use crate::call::state::{Call, Input, Opening, Outgoing, Output, Settings};
+use crate::call::state::{Call, Input, Opening, Outgoing, Output, Settings, Wish};
 use crate::sdp::Refusal;
 use crate::sip::LegId;
 use crate::speak::PlayoutFrame;
@@ -118,6 +118,11 @@ impl Tracked {
     /// As [`Call::has_key_events`].
     pub fn has_key_events(&self) -> bool {
         self.call.has_key_events()
+    }
+
+    /// As [`Call::can`].
+    pub fn can(&self, wish: &Wish) -> bool {
+        self.call.can(wish)
     }
 
     /// As [`Call::is_joined`].

@@ -65,7 +65,7 @@ fn the_rule_goes_from_the_called_number_to_the_default() {
         let known = Known {
             called: Private::new(vec![called.to_owned()]),
             caller: Private::new(caller.map(str::to_owned)),
-            local: (transport, local.parse().unwrap()),
+            local: Some((transport, local.parse().unwrap())),
         };
         assert_eq!(rules().choose(&known), expected, "{called} {caller:?} {local}");
         assert!(!format!("{known:?}").contains("7916"));

@@ -18,7 +18,8 @@ impl Call {
     pub(super) fn put_through(&mut self, transfer: converse::Transfer) {
         let converse::Transfer { to, way, within, offer } = transfer;
         match way {
-            Way::Refer => {
+            // A visit has nobody of its own who could call.
+            Way::Refer if !self.leg.is_visit() => {
                 self.handover = Handover::Asked;
                 let to = match to {
                     Address::Uri(uri) => sip::ReferTo::Uri(uri),
@@ -26,7 +27,7 @@ impl Call {
                 };
                 self.command(sip::Command::Refer { leg: self.leg, to, within });
             }
-            Way::Bridge | Way::Attended => {
+            Way::Refer | Way::Bridge | Way::Attended => {
                 self.handover = Handover::Bridging;
                 self.floor.wait();
                 let is_attended = way == Way::Attended;

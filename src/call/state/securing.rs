@@ -20,6 +20,9 @@ pub struct Association {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Audibility {
     is_held: bool,
+    /// By a wish: we hold the other end, or say nothing.
+    holds: bool,
+    is_mute: bool,
     keys: Keys,
 }
 
@@ -34,7 +37,7 @@ enum Keys {
 
 impl Audibility {
     pub(super) const fn new() -> Self {
-        Self { is_held: false, keys: Keys::There }
+        Self { is_held: false, holds: false, is_mute: false, keys: Keys::There }
     }
 
     fn agreed(&mut self, plan: &Plan) {
@@ -46,8 +49,17 @@ impl Audibility {
         };
     }
 
+    pub(super) const fn hold(&mut self, holds: bool) {
+        self.holds = holds;
+    }
+
+    pub(super) const fn mute(&mut self, is_mute: bool) {
+        self.is_mute = is_mute;
+    }
+
     pub(super) fn is_heard(self) -> bool {
-        !self.is_held && !matches!(self.keys, Keys::Awaited(_))
+        let is_silent = self.is_held || self.holds || self.is_mute;
+        !is_silent && !matches!(self.keys, Keys::Awaited(_))
     }
 }
 

@@ -16,9 +16,10 @@ use super::{Call, Output, State, Timer, warning};
 use crate::call::agreement::{Agreement, Towards};
 use crate::call::ending::Cause;
 use crate::call::handover::Handover;
+use crate::call::incoming::Incoming;
 use crate::call::media::Plan;
 use crate::call::record::Direction;
-use crate::sip::{self, Incoming, LegId, ReferNews};
+use crate::sip::{self, LegId, ReferNews};
 
 /// Who has passed the call on hangs up by itself, as soon as it knows of it.
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
@@ -69,11 +70,11 @@ impl Call {
         self.command(sip::Command::Answer { leg, sdp });
         let before = std::mem::replace(&mut self.leg, leg);
         self.command(sip::Command::Bye { leg: before, reason: None });
-        self.line.moved(incoming.flow.peer.ip());
+        self.line.moved(incoming.signals_from);
         self.record.sip_call_id = incoming.sip_call_id.clone();
         // Whom we have called is who was meant, by whatever telephone.
         if self.record.direction == Direction::Inbound {
-            self.record.peer = incoming.from_uri.clone();
+            self.record.peer = incoming.peer.clone();
         }
         self.awaits_answer = plan.is_none();
         match plan {

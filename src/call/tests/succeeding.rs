@@ -9,9 +9,9 @@ fn other_sdp(port: u16) -> Vec<u8> {
     OFFER.replace("40000", &port.to_string()).replace("192.0.2.9", "192.0.2.77").into_bytes()
 }
 
-fn incoming(offer: Option<Vec<u8>>) -> Box<sip::Incoming> {
+fn incoming(offer: Option<Vec<u8>>) -> Box<Incoming> {
     let local = "192.0.2.1:5060".parse().unwrap();
-    Box::new(sip::Incoming {
+    Box::new(Incoming::from(sip::Incoming {
         flow: Flow::udp(local, "192.0.2.77:5060".parse().unwrap()),
         request_uri: Private::default(),
         from_uri: Private::new("sip:other@example.net".into()),
@@ -21,7 +21,7 @@ fn incoming(offer: Option<Vec<u8>>) -> Box<sip::Incoming> {
         offer,
         replaces: Some(LEG),
         headers: Private::default(),
-    })
+    }))
 }
 
 fn towards() -> Towards {

@@ -133,6 +133,20 @@ const PERSON: &[&str] = &[
     "алло кто это",
 ];
 
+/// Said by people at a desk, among whatever else, so that a long greeting is not a machine's by its length.
+const AT_A_DESK: &[&str] = &[
+    "my name is",
+    "speaking",
+    "how can i help",
+    "how may i help",
+    "how can we help",
+    "what can i do for you",
+    "меня зовут",
+    "чем могу помочь",
+    "чем я могу помочь",
+    "чем могу быть полез~",
+];
+
 /// Person, machine or screening, where the words tell.
 pub(super) fn verdict(text: &str) -> Option<Verdict> {
     let words = words(text);
@@ -149,7 +163,7 @@ pub(super) fn verdict(text: &str) -> Option<Verdict> {
         return Some(Verdict::Machine);
     }
     let whole = words.join(" ");
-    PERSON.contains(&whole.as_str()).then_some(Verdict::Person)
+    (PERSON.contains(&whole.as_str()) || says(AT_A_DESK)).then_some(Verdict::Person)
 }
 
 fn is_phrase(said: &[String], wanted: &[&str]) -> bool {
@@ -194,6 +208,10 @@ mod tests {
             ),
             ("Please state your name after the tone", Some(Verdict::Screening)),
             ("Здравствуйте, это голосовой помощник, представьтесь", Some(Verdict::Screening)),
+            ("Good morning, Acme, my name is Maria", Some(Verdict::Person)),
+            ("Acme logistics, how can I help you?", Some(Verdict::Person)),
+            ("Компания Акме, меня зовут Мария", Some(Verdict::Person)),
+            ("My name is Maria, I am not available", Some(Verdict::Machine)),
             ("Acme logistics, good morning", None),
             ("Yes, but what is your address", None),
             ("A lease", None),
@@ -206,7 +224,7 @@ mod tests {
 
     #[test]
     fn phrases_are_written_as_the_words_of_a_text_are() {
-        for phrase in [SCREENING, MACHINE, PERSON].concat() {
+        for phrase in [SCREENING, MACHINE, PERSON, AT_A_DESK].concat() {
             let bare = phrase.replace('~', "");
             assert_eq!(words(&bare).join(" "), bare);
         }

@@ -131,6 +131,40 @@ fn a_browser_is_answered_with_a_handshake_ice_lite_and_one_port() {
     assert_eq!(answer(&browser(), &optional(), &without, 1, false).unwrap_err().warning_code, 306);
 }
 
+#[test]
+fn a_line_that_is_offered_only_within_its_bundle_is_taken_with_its_bundles_transport() {
+    let fingerprint = format!("a=fingerprint:{FINGERPRINT}");
+    let video = [
+        "a=group:BUNDLE 0 1",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96",
+        "c=IN IP4 0.0.0.0",
+        "a=rtcp-mux",
+        "a=ice-ufrag:Qx1v",
+        "a=ice-pwd:qeO2gGSbVfgqYbHYwNiVSU7f",
+        &fingerprint,
+        "a=setup:actpass",
+        "a=mid:0",
+        "a=rtpmap:96 VP8/90000",
+    ];
+    let audio = [
+        "m=audio 0 UDP/TLS/RTP/SAVPF 111",
+        "c=IN IP4 0.0.0.0",
+        "a=bundle-only",
+        "a=mid:1",
+        "a=rtpmap:111 opus/48000/2",
+    ];
+    let made = answer(&sdp(&[&video[..], &audio].concat()), &optional(), &local(), 1, false);
+    let made = made.unwrap();
+    let agreed = terms(&made.negotiated);
+    assert!(agreed.rtcp_mux && agreed.ice.is_some());
+    let lines = lines_of(&made.body);
+    for line in ["a=group:BUNDLE 1", "m=video 0 UDP/TLS/RTP/SAVPF 96", "a=setup:active"] {
+        assert!(lines.iter().any(|l| l == line), "{line} in {lines:#?}");
+    }
+    let alone = sdp(&audio);
+    assert_eq!(answer(&alone, &optional(), &local(), 1, false).unwrap_err().status, 488);
+}
+
 /// A telephone's line with these attributes.
 fn line(proto: &str, address: &str, attributes: &[&str]) -> Vec<u8> {
     let (media, connection) = (format!("m=audio 6000 {proto} 0"), format!("c=IN IP4 {address}"));

@@ -1,7 +1,9 @@
 //! The value of a Replaces header field (RFC 3891 section 6.1), and how it stands in a URI (RFC 3261
 //! section 19.1.1).
 
-use std::fmt::{self, Write as _};
+use std::fmt;
+
+use super::text::escape;
 
 /// A dialog as its other end knows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,7 +46,7 @@ impl Replaces {
 
     /// As a header of a URI: `Replaces=` and the value, escaped.
     pub fn in_uri(&self) -> String {
-        format!("Replaces={}", escape(&self.to_string()))
+        format!("Replaces={}", escape(&self.to_string(), KEPT))
     }
 
     /// What the headers of a URI say of it; `None` if there is no such thing, or more than one.
@@ -80,17 +82,7 @@ fn is_call_id(text: &str) -> bool {
 }
 
 /// What a header of a URI may hold as it is: `unreserved` and `hnv-unreserved`.
-fn escape(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len() + 16);
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()[]/?:+$".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            write!(escaped, "%{byte:02X}").expect("a String takes every write");
-        }
-    }
-    escaped
-}
+const KEPT: &[u8] = b"-_.!~*'()[]/?:+$";
 
 /// `None` where an escape is none, or what it hides is no text.
 fn unescape(value: &str) -> Option<String> {

@@ -2,11 +2,14 @@
 //!
 //! Addresses of people are private: neither type prints its user part in `Debug`.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::text::Params;
+use super::text::{Params, escape};
+
+/// What a user part may hold as it is, escapes included.
+const OF_USER: &[u8] = b"-_.!~*'()&=+$,;?/%";
 
 /// A host name or address, without brackets.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -111,7 +114,7 @@ struct SipForm {
 impl Uri {
     /// A `sip:` URI. Characters that a user part may not hold are escaped.
     pub fn sip(user: Option<&str>, host: Host, port: Option<u16>) -> Self {
-        let userinfo = user.map(escape_user);
+        let userinfo = user.map(|user| escape(user, OF_USER));
         let params = Params::default();
         Self(Form::Sip(SipForm { is_secure: false, userinfo, host, port, params, headers: None }))
     }
@@ -234,18 +237,6 @@ fn sip_form(rest: &str, is_secure: bool) -> Option<SipForm> {
     };
     let (host, port) = host_and_port(host)?;
     Some(SipForm { is_secure, userinfo, host, port, params, headers })
-}
-
-fn escape_user(user: &str) -> String {
-    let mut escaped = String::with_capacity(user.len());
-    for byte in user.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            write!(escaped, "%{byte:02X}").expect("a String takes every write");
-        }
-    }
-    escaped
 }
 
 impl FromStr for Uri {

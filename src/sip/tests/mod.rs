@@ -19,8 +19,8 @@ mod streams;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::user_agent::{Command, Event, Input, Invite, LegId, Output, Settings, UserAgent};
-use super::{ConnectionId, Flow, Transport};
+use super::user_agent::{Command, Event, Input, Invite, Output, Settings, UserAgent};
+use super::{ConnectionId, Flow, LegId, Transport};
 use crate::base::{Entropy, Private};
 
 pub const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\n";

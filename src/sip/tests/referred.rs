@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::sip::Referral;
+use crate::sip::digest::Credentials;
 
 const ANNA: &str = "Refer-To: <sip:anna@192.0.2.7>";
 
@@ -131,4 +132,31 @@ fn outside_of_a_call_nobody_is_called() {
     bench.receive(&refer("unknown", &[ANNA]).text());
     assert_eq!(bench.one().status(), 481);
     assert!(bench.events.is_empty());
+}
+
+#[test]
+fn what_the_peer_is_told_is_told_again_with_credentials() {
+    let mut bench = Bench::new();
+    let private = |text: &str| Private::new(text.to_owned());
+    let credentials =
+        Credentials { username: private("desk"), password: private("hush"), realm: None };
+    let proxy = SocketAddr::new("192.0.2.50".parse().unwrap(), 5060);
+    let credentials = Some(credentials);
+    let (leg, invite) = bench.invites(Invite { credentials, ..to_bob(proxy) });
+    let ok = ["Contact: <sip:bob@192.0.2.60:5062>", "Record-Route: <sip:192.0.2.50;lr>"];
+    bench.receive(&reply(&invite, 200, "bob", &ok, "answer"));
+    bench.take();
+    bench.take_events();
+    let refer = refer(invite.tag("From"), &[ANNA]).call_id(invite.header("Call-ID"));
+    bench.receive(&refer.sender_tag("bob").text());
+    wanted(&mut bench);
+    bench.command(Command::AnswerRefer { leg, status: 202 });
+    let notify = bench.take().pop().unwrap();
+    let challenge = "Proxy-Authenticate: Digest realm=\"example.com\", nonce=\"n\", qop=\"auth\"";
+    bench.receive(&reply(&notify, 407, "bob", &[challenge], ""));
+    let again = bench.one();
+    assert!(again.header("Proxy-Authorization").contains("username=\"desk\""));
+    assert_eq!(again.header("Event"), notify.header("Event"));
+    assert_eq!(again.header("Subscription-State"), notify.header("Subscription-State"));
+    assert_eq!(again.body(), notify.body());
 }

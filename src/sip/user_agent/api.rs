@@ -2,7 +2,8 @@
 //!
 //! # Life of a leg
 //!
-//! A leg is one INVITE usage: one call with one peer. Every leg ends with exactly one event, after
+//! A leg is one INVITE usage: one call with one peer, numbered by the user agent; `UserAgent::reserve_leg`
+//! gives the id of one that goes out. Every leg ends with exactly one event, after
 //! which its id means nothing and commands for it are ignored:
 //!
 //! ```text
@@ -27,16 +28,10 @@ use serde::{Deserialize, Serialize};
 use super::probing::{FoundBy, Presence, Probe};
 use super::registration::{Register, RegistrationNews};
 use crate::base::{Private, serial};
+use crate::sip::LegId;
 use crate::sip::admission::Sources;
 use crate::sip::digest::Credentials;
 use crate::sip::transport::{AccountId, ConnectionId, Flow, Server, Transport};
-
-/// One INVITE usage. Numbered by the user agent; [`UserAgent::reserve_leg`] gives the id for an
-/// outgoing one.
-///
-/// [`UserAgent::reserve_leg`]: super::UserAgent::reserve_leg
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct LegId(pub u64);
 
 /// How this end presents itself and what it lets in. Fixed while the program runs.
 #[derive(Clone, Debug)]
@@ -459,6 +454,33 @@ pub enum EndCause {
     Gone,
     /// The transport failed with nothing to fall back to.
     Unreachable,
+}
+
+impl Command {
+    /// The leg that it is for; `None`: it is about no single one.
+    pub const fn leg(&self) -> Option<LegId> {
+        match self {
+            Self::Ring { leg, .. }
+            | Self::Answer { leg, .. }
+            | Self::Reject { leg, .. }
+            | Self::AcceptOffer { leg, .. }
+            | Self::RefuseOffer { leg, .. }
+            | Self::Reoffer { leg, .. }
+            | Self::Refer { leg, .. }
+            | Self::AnswerRefer { leg, .. }
+            | Self::NotifyRefer { leg, .. }
+            | Self::Bye { leg, .. }
+            | Self::Invite { leg, .. }
+            | Self::Cancel { leg } => Some(*leg),
+            Self::Admit(_)
+            | Self::LetIn(_)
+            | Self::Register { .. }
+            | Self::Unregister { .. }
+            | Self::Ping { .. }
+            | Self::Probe { .. }
+            | Self::EndAll { .. } => None,
+        }
+    }
 }
 
 impl Event {

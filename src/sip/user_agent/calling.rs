@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::api::{EndCause, Event, Invite, LegId};
+use super::api::{EndCause, Event, Invite};
 use super::authentication::Authentication;
 use super::compose::{Body, SDP, body_of, origin_of, retry_after_s};
 use super::leg::{Calling, Cancelling, Early, Exchange, Leg, LegTimer, State, Up};
@@ -14,6 +14,7 @@ use super::reliable::offer_extensions;
 use super::session::{Session, least_s, longer_s};
 use super::stack::{Purpose, Stack, Use};
 use crate::base::{Private, limits};
+use crate::sip::LegId;
 use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
 use crate::sip::transaction::{GIVE_UP, TransactionId};
@@ -212,9 +213,7 @@ impl Leg {
             return false;
         }
         renumber(&mut invite);
-        let is_sent = calling.send_again(now, stack, self.id, invite);
-        self.wait_for_server(now);
-        is_sent
+        self.call_again(now, stack, invite)
     }
 
     /// Calls again with the session interval that a 422 wants (RFC 4028 section 7.3).
@@ -228,6 +227,12 @@ impl Leg {
         invite.set_header("Session-Expires", interval_s.to_string());
         invite.set_header("Min-SE", interval_s.to_string());
         renumber(&mut invite);
+        self.call_again(now, stack, invite)
+    }
+
+    /// Sends the INVITE once more, changed, and waits for whoever serves it.
+    pub(super) fn call_again(&mut self, now: Instant, stack: &mut Stack, invite: Request) -> bool {
+        let State::Calling(calling) = &mut self.state else { return false };
         let is_sent = calling.send_again(now, stack, self.id, invite);
         self.wait_for_server(now);
         is_sent
@@ -337,7 +342,7 @@ impl Calling {
     }
 
     /// Sends `invite`, which has the Via of the one before, under a new branch.
-    pub(super) fn send_again(
+    fn send_again(
         &mut self,
         now: Instant,
         stack: &mut Stack,

@@ -378,6 +378,8 @@ fn carry_over(before: &Request, next: &mut Request) {
         "Session-Expires",
         "Min-SE",
         "RAck",
+        "Event",
+        "Subscription-State",
         "Authorization",
         "Proxy-Authorization",
     ];

@@ -84,7 +84,6 @@ impl Leg {
     /// Calls the same server by datagrams, where a stream was wanted for the size of the INVITE: a large
     /// datagram is better than no call. False if that is no choice.
     pub(super) fn call_by_datagram(&mut self, now: Instant, stack: &mut Stack) -> bool {
-        let leg = self.id;
         let State::Calling(calling) = &mut self.state else { return false };
         if calling.cancelling != Cancelling::No {
             return false;
@@ -93,9 +92,7 @@ impl Leg {
         calling.flow = flow;
         let mut invite = calling.invite.clone();
         invite.set_header("Contact", contact_of(stack, flow));
-        let is_sent = calling.send_again(now, stack, leg, invite);
-        self.wait_for_server(now);
-        is_sent
+        self.call_again(now, stack, invite)
     }
 
     /// Calls again by the next server; false if there is none, or nobody wants the call any more.
@@ -105,7 +102,6 @@ impl Leg {
         stack: &mut Stack,
         presence: Presence,
     ) -> bool {
-        let leg = self.id;
         let State::Calling(calling) = &mut self.state else { return false };
         if calling.cancelling != Cancelling::No {
             return false;
@@ -125,11 +121,7 @@ impl Leg {
         calling.watched = next;
         (calling.flow, calling.udp_flow) = preferred_flow(stack, &invite, next);
         invite.set_header("Contact", contact_of(stack, calling.flow));
-        if !calling.send_again(now, stack, leg, invite) {
-            return false;
-        }
-        self.wait_for_server(now);
-        true
+        self.call_again(now, stack, invite)
     }
 
     /// A server says that it has this call by another way (482): by one that was passed over in silence, which

@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use super::UserAgent;
-use super::api::{Event, LegId};
+use super::api::Event;
 use super::compose::{SDP, key_of};
 use super::inspect::{self, Refusal};
 use super::leg::Leg;
 use super::stack::{Purpose, Stack};
 use super::uas::{concerns_a_call, refuse};
+use crate::sip::LegId;
 use crate::sip::counters::Dropped;
 use crate::sip::dialog::DialogId;
 use crate::sip::message::{Method, Request, Response, response_to};
@@ -94,7 +95,9 @@ impl UserAgent {
                 Purpose::Refer if response.is_final() => {
                     leg.refer_answered(now, stack, id, response);
                 }
-                Purpose::Notify if response.is_final() => leg.notify_answered(response),
+                Purpose::Notify if response.is_final() => {
+                    leg.notify_answered(now, stack, id, response);
+                }
                 Purpose::Reoffer
                 | Purpose::Refresh
                 | Purpose::Prack

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::api::{Event, LegId, OfferBy};
+use super::api::{Event, OfferBy};
 use super::authentication::Authentication;
 use super::compose::REPLACES;
 use super::failing_over::Passed;
@@ -23,6 +23,7 @@ use super::reliable::Reliable;
 use super::session::Session;
 use super::stack::Stack;
 use crate::base::{TimerTable, limits};
+use crate::sip::LegId;
 use crate::sip::admission::{Rate, TokenBucket};
 use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::message::{Headers, Method, Request, Response};

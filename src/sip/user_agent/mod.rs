@@ -35,13 +35,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 pub use api::{
-    Admission, Command, EndCause, Event, HEADERS_OF_INTEREST, Incoming, Input, Invite, LegId,
-    OfferBy, Output, ReferNews, ReferTo, Referral, Settings, Warning,
+    Admission, Command, EndCause, Event, HEADERS_OF_INTEREST, Incoming, Input, Invite, OfferBy,
+    Output, ReferNews, ReferTo, Referral, Settings, Warning,
 };
 pub use probing::{FoundBy, Presence, Probe};
 pub use registration::{Outbound, Register, RegistrationFailure, RegistrationNews};
 
 use crate::base::{Entropy, limits};
+use crate::sip::LegId;
 use crate::sip::admission::{Rate, RateLimiter, Sources};
 use crate::sip::connections::{Action, Brought};
 use crate::sip::counters::{Counters, Dropped};

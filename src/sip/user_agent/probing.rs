@@ -68,7 +68,8 @@ impl Presence {
 impl Stack {
     pub(super) fn probe(&mut self, now: Instant, probe: &Probe) {
         let (account, server) = (probe.account, probe.flow.server());
-        let asked = compose(self, probe);
+        let contact = self.contact(probe.flow);
+        let asked = options(self, (&probe.target, &probe.from), &contact);
         let sent = asked.and_then(|asked| self.request(now, asked, Way::to_peer(probe.flow), None));
         match sent {
             Some(transaction) => {
@@ -107,17 +108,21 @@ impl Stack {
     }
 }
 
-/// `None` if a URI is none.
-fn compose(stack: &mut Stack, probe: &Probe) -> Option<Request> {
-    let target = Uri::parse(probe.target.reveal())?;
-    let from = NameAddr::new(Uri::parse(probe.from.reveal())?);
+/// OPTIONS to a domain, outside of every dialog. `None` if a URI is none.
+pub(super) fn options(
+    stack: &mut Stack,
+    (target, from): (&Private<String>, &Private<String>),
+    contact: &NameAddr,
+) -> Option<Request> {
+    let target = Uri::parse(target.reveal())?;
+    let from = NameAddr::new(Uri::parse(from.reveal())?);
     let mut options = Request::new(Method::Options, target.clone().for_request());
     options.push_header("Max-Forwards", "70");
     options.push_header("From", from.with_tag(&stack.entropy.token()).to_string());
     options.push_header("To", NameAddr::new(target).to_string());
     options.push_header("Call-ID", stack.entropy.token() + &stack.entropy.token());
     options.push_header("CSeq", "1 OPTIONS");
-    options.push_header("Contact", stack.contact(probe.flow).to_string());
+    options.push_header("Contact", contact.to_string());
     options.push_header("Accept", SDP);
     options.push_header("User-Agent", &stack.settings.product);
     Some(options)

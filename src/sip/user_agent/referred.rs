@@ -11,6 +11,7 @@
 use std::time::Instant;
 
 use super::api::{Event, Referral};
+use super::exchange::asked_again;
 use super::in_dialog::Asking;
 use super::leg::{Leg, State, Up};
 use super::stack::{Purpose, Stack, Use};
@@ -97,21 +98,38 @@ impl Leg {
             up.referred = None;
         }
         if wants_news {
-            let notify = |up: &mut Up, stack: &mut Stack| notify(up, stack, number, status);
-            let (request, way) = notify(up, stack);
+            let (request, way) = notify(up, stack, number, status);
+            if let Some(authentication) = &mut self.authentication {
+                authentication.begin_request();
+            }
             let serves = Use { leg: self.id, purpose: Purpose::Notify };
             // Whether it arrives changes nothing about the call.
             let _ = stack.request(now, request, way, Some(serves));
         }
     }
 
-    /// Nobody there wants to hear more (RFC 6665 section 4.2.2).
-    pub fn notify_answered(&mut self, response: &Response) {
-        if let State::Up(up) = &mut self.state
-            && response.status() == 481
-            && let Some(referred) = &mut up.referred
-        {
-            referred.wants_news = false;
+    /// A final response to a NOTIFY of ours: a challenge is answered; with 481 nobody there wants to hear more
+    /// (RFC 6665 section 4.2.2).
+    pub fn notify_answered(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        transaction: TransactionId,
+        response: &Response,
+    ) {
+        let State::Up(up) = &mut self.state else { return };
+        match response.status() {
+            401 | 407 => {
+                let authentication = self.authentication.as_mut();
+                let again =
+                    asked_again(stack, &mut up.dialog, authentication, transaction, response);
+                if let Some((notify, way)) = again {
+                    let serves = Use { leg: self.id, purpose: Purpose::Notify };
+                    stack.request(now, notify, way, Some(serves));
+                }
+            }
+            481 => up.referred.iter_mut().for_each(|referred| referred.wants_news = false),
+            _ => {}
         }
     }
 }

@@ -11,10 +11,11 @@
 use std::time::{Duration, Instant};
 
 use super::UserAgent;
-use super::api::{Event, LegId, ReferNews, ReferTo};
+use super::api::{Event, ReferNews, ReferTo};
 use super::in_dialog::Asking;
 use super::leg::{Leg, LegTimer, State};
 use super::stack::{Purpose, Stack, Use};
+use crate::sip::LegId;
 use crate::sip::message::{Headers, Method, NameAddr, Request, Response, Uri, response_to};
 use crate::sip::transaction::TransactionId;
 

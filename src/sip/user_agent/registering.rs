@@ -12,7 +12,8 @@ use std::time::Instant;
 use super::UserAgent;
 use super::authentication::{Authentication, Unanswered};
 use super::binding::{granted_s, is_same};
-use super::compose::{ALLOW, SDP, retry_after_s};
+use super::compose::{ALLOW, retry_after_s};
+use super::probing;
 use super::registration::{Outbound, Register, RegistrationFailure, RegistrationNews};
 use super::stack::Stack;
 use crate::sip::dialog::contact_for;
@@ -317,17 +318,8 @@ impl Registration {
     }
 
     fn ping(&mut self, now: Instant, stack: &mut Stack) -> Option<()> {
-        let target = Uri::parse(self.register.registrar.reveal())?;
-        let whose = NameAddr::new(Uri::parse(self.register.address_of_record.reveal())?);
-        let mut options = Request::new(Method::Options, target.clone().for_request());
-        options.push_header("Max-Forwards", "70");
-        options.push_header("From", whose.with_tag(&stack.entropy.token()).to_string());
-        options.push_header("To", NameAddr::new(target).to_string());
-        options.push_header("Call-ID", stack.entropy.token() + &stack.entropy.token());
-        options.push_header("CSeq", "1 OPTIONS");
-        options.push_header("Contact", self.contact().to_string());
-        options.push_header("Accept", SDP);
-        options.push_header("User-Agent", &stack.settings.product);
+        let Register { registrar, address_of_record, .. } = &self.register;
+        let options = probing::options(stack, (registrar, address_of_record), &self.contact())?;
         let transaction = stack.request(now, options, self.way(), None)?;
         stack.set_registration(transaction, self.id);
         self.ping = Some(transaction);

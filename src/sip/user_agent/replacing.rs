@@ -4,9 +4,9 @@
 //! these has had them from one of the two who are in the call.
 
 use super::UserAgent;
-use super::api::LegId;
 use super::inspect::Refusal;
 use super::leg::State;
+use crate::sip::LegId;
 use crate::sip::dialog::DialogId;
 use crate::sip::message::{Replaces, Request};
 

@@ -8,11 +8,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::api::{Event, LegId, Settings};
+use super::api::{Event, Settings};
 use super::compose::{ALLOW, SDP, SUPPORTED};
 use super::probing::Found;
 use super::registration::RegistrationNews;
 use crate::base::Entropy;
+use crate::sip::LegId;
 use crate::sip::connections::Connections;
 use crate::sip::counters::{Counters, Dropped};
 use crate::sip::dialog::{self, Dialog, DialogTable};

@@ -1,12 +1,19 @@
 "use strict";
-// Shows /health and /api/calls, and the turns of one call. Text is set as text, never as markup.
+// Shows /health and /api/calls, and the turns of one call; /api/events says when. Text is set as text, never as
+// markup.
 
 const byId = (id) => document.getElementById(id);
 let shown = null;
-let next;
+let next = null;
+
+// As long as this page is open, and only for it.
+function authorization() {
+  const token = sessionStorage.getItem("token");
+  return token === null ? {} : { Authorization: `Bearer ${token}` };
+}
 
 async function ask(path) {
-  const answer = await fetch(path, { cache: "no-store" });
+  const answer = await fetch(path, { cache: "no-store", headers: authorization() });
   if (!answer.ok && path !== "/health") throw new Error(`${path}: ${answer.status}`);
   return answer.json();
 }
@@ -88,6 +95,7 @@ function showCalls(calls) {
     const open = () => { shown = call.id; refresh(); };
     line.tabIndex = 0;
     line.dataset.call = call.id;
+    line.dataset.since = call.ended_at_ms === null ? call.answered_at_ms ?? "" : "";
     line.addEventListener("click", open);
     line.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
     return line;
@@ -134,25 +142,97 @@ function where(turn) {
   return parts.map(([name, ms]) => `${name.replace("_ms", "")} ${ms}`).join(" + ");
 }
 
-// Looks again soon while a caller may be speaking.
+// What is shown is asked for when an event says that it has changed, and once more when a minute has been quiet.
+// Without events, as while the box starts again, every two seconds.
+const QUIET = 60000;
+const WITHOUT_EVENTS = 2000;
+const TYPES = "call,transcript,reply,message,account,health";
+let hears = false;
+let last = null;
+
 async function refresh() {
   clearTimeout(next);
-  let wait = 2000;
+  next = null;
   try {
     const health = await ask("/health");
+    if (!("reasons" in health)) return askForToken();
     showHealth(health);
+    byId("access").hidden = true;
     showAccounts(health.accounts);
     const { calls } = await ask("/api/calls");
     showCalls(calls);
     const chosen = calls.some((call) => call.id === shown) ? shown : calls[0]?.id;
-    if (calls.some((call) => call.id === chosen && call.state === "active")) wait = 500;
     if (chosen) showCall(await ask(`/api/calls/${encodeURIComponent(chosen)}`));
   } catch {
     byId("state").textContent = "not reachable";
     byId("state").className = "unreachable";
   }
+  lookIn(hears ? QUIET : WITHOUT_EVENTS);
+}
+
+// Many events at once are one look.
+function lookIn(wait) {
+  if (next !== null && wait >= QUIET) return;
   clearTimeout(next);
   next = setTimeout(refresh, wait);
 }
 
+// How long calls last goes on without being asked for.
+setInterval(() => {
+  for (const line of byId("calls").tBodies[0].rows) {
+    const since = Number(line.dataset.since);
+    if (since > 0) line.cells[3].textContent = `${Math.max(0, Math.round((Date.now() - since) / 1000))} s`;
+  }
+}, 1000);
+
+function heard(event) {
+  if (event.id) last = event.id;
+  lookIn(100);
+}
+
+// Server-sent events, read by fetch, which can send the token where EventSource cannot.
+async function listen() {
+  try {
+    const headers = last === null ? {} : { "Last-Event-ID": last };
+    const answer = await fetch(`/api/events?types=${TYPES}`, {
+      cache: "no-store",
+      headers: { ...authorization(), Accept: "text/event-stream", ...headers },
+    });
+    if (!answer.ok) throw new Error(`events: ${answer.status}`);
+    hears = true;
+    lookIn(0);
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      text += value;
+      const blocks = text.split("\n\n");
+      text = blocks.pop();
+      for (const block of blocks) {
+        const lines = block.split("\n");
+        const id = lines.find((line) => line.startsWith("id:"))?.slice(3).trim();
+        if (lines.some((line) => line.startsWith("data:"))) heard({ id });
+      }
+    }
+  } catch {
+    // Until it is back there are looks.
+  }
+  hears = false;
+  lookIn(WITHOUT_EVENTS);
+  setTimeout(listen, WITHOUT_EVENTS);
+}
+
+function askForToken() {
+  byId("access").hidden = false;
+}
+
+byId("access").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem("token", byId("token").value);
+  byId("token").value = "";
+  refresh();
+});
+
 refresh();
+listen();

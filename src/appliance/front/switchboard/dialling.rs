@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::controlling;
 use super::redirecting::Redirection;
 use super::taking::local_time;
 use super::{Line, Switchboard, unix_ms};
@@ -57,6 +58,22 @@ impl Switchboard {
                 let outcome = self.hang_up(now, call);
                 // Whoever asked may have gone.
                 let _ = told.send(outcome);
+            }
+            Command::Control { call, wish, told } => {
+                let outcome = self.control(now, call, wish);
+                let _ = told.send(outcome);
+            }
+            Command::AnswerByHand(by_hand) => self.answers_by_hand = by_hand,
+            Command::Announce { order, told } => {
+                let outcome = self.announce(order);
+                let _ = told.send(outcome);
+            }
+            Command::AudioStatus { told } => {
+                let _ = told.send(self.audio_status());
+            }
+            Command::WebRtc { request, told } => {
+                self.parts.visits.ask_webrtc(request, told);
+                self.signals(now);
             }
         }
         self.settle(now);
@@ -146,7 +163,7 @@ impl Switchboard {
         self.parts.languages.choose(&Known {
             called: Private::default(),
             caller: Private::new(Some(number.reveal().to_owned())),
-            local: (flow.transport, flow.local),
+            local: Some((flow.transport, flow.local)),
         })
     }
 
@@ -207,7 +224,8 @@ impl Switchboard {
         let redirection = Redirection::of(&invite);
         let is_ipv4 = invite.flow.local.is_ipv4();
         let is_offered = self.parts.call.offering.keys == OfferedKeys::Dtls;
-        let (sockets, media) = self.open_media(now, invite.flow, is_offered)?;
+        let wish = self.wish(invite.flow, is_offered);
+        let (sockets, media) = self.open_media(now, wish)?;
         let place = self.parts.places.reserve(id, sockets).ok_or(NoLine::Full)?;
         let leg = self.parts.sip.reserve_leg();
         let outgoing = Outgoing {
@@ -344,8 +362,14 @@ impl Switchboard {
             return;
         }
         let leg = event.leg();
+        let is_confirmed = matches!(event, sip::Event::Established { .. });
+        let failed = controlling::failed(id, &event);
         let is_over = matches!(event, sip::Event::Ended { .. } | sip::Event::Refused { .. });
         self.call(now, id, call::Input::Sip(event));
+        failed.into_iter().for_each(|event| self.parts.board.tell(event));
+        if is_confirmed {
+            self.confirmed(id);
+        }
         // One that was succeeded, or has not succeeded; the call's own is known until the call is forgotten.
         if is_over && self.lines.get(&id).is_some_and(|line| line.call.leg() != leg) {
             self.legs.remove(&leg);

@@ -27,6 +27,7 @@ use crate::listen::answered::OnMachine;
 use crate::sip::message::Uri;
 use crate::sip::{self, ReferNews, Server, Transport};
 use crate::trunk::AnswerPolicy;
+use crate::web::{Event, TransferStep};
 
 /// Frames of a joined call in its playout ring: what waits there is delay, and one that comes with each
 /// tick needs room for the tick at hand and one that is late.
@@ -75,6 +76,9 @@ impl Switchboard {
 
     /// A caller wants somebody, who is to be called.
     fn put_through(&mut self, now: Instant, caller: CallId, wanted: PutThrough) {
+        let (Address::Uri(to) | Address::Number(to)) = &wanted.to;
+        let (step, to) = (TransferStep::Begun, Some(to.clone()));
+        self.parts.board.tell(Event::Transfer { call: caller, step, to });
         if let Err(status) = self.call_person(now, caller, wanted) {
             tracing::info!(call = %caller, status, "nobody could be called");
             self.not_put_through(now, caller, status);

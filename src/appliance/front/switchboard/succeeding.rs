@@ -11,6 +11,7 @@ use crate::converse::people::Address;
 use crate::sip::message::Uri;
 use crate::sip::{self, LegId, Referral};
 use crate::trunk::Referrals;
+use crate::web::{Event, TransferStep};
 
 /// Refused by the owner's wish.
 const DECLINED: u16 = 603;
@@ -33,8 +34,10 @@ impl Switchboard {
         leg: LegId,
         incoming: Box<sip::Incoming>,
     ) {
+        let flow = incoming.flow;
+        let incoming = Box::new(call::Incoming::from(*incoming));
         let taken = match self.call_of(before) {
-            Some(id) => self.towards_another(id, incoming.flow).map(|way| (id, way)).ok_or(488),
+            Some(id) => self.towards_another(id, flow).map(|way| (id, way)).ok_or(488),
             // It was succeeded already, or is nobody's.
             None => Err(DECLINED),
         };
@@ -64,7 +67,11 @@ impl Switchboard {
     /// The other end of a leg wants somebody else called in its place.
     pub(super) fn refer(&mut self, now: Instant, leg: LegId, referral: &Referral) {
         let granted = match self.call_of(leg) {
-            Some(id) => self.granted(id, referral),
+            Some(id) => {
+                let (step, to) = (TransferStep::Asked, Some(referral.to.clone()));
+                self.parts.board.tell(Event::Transfer { call: id, step, to });
+                self.granted(id, referral)
+            }
             None => Err(481),
         };
         if let Err(status) = granted.map(|granted| self.succeed(now, granted)) {

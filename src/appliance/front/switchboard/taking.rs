@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
+use crate::appliance::visits::local_towards;
 use crate::appliance::ways::Wanted;
+use crate::base::handshake::IceSide;
 use crate::base::{CallId, Private};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
@@ -18,29 +20,21 @@ use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, Flow, LegId};
 
 impl Switchboard {
-    /// Ports for the sound of a call whose signalling goes this way, and what is said of them.
-    /// `has_ice`: the peer's offer has ICE, or ours is to.
+    /// Ports for the sound of a call, and what is said of them to the peer.
     pub(super) fn open_media(
         &mut self,
         now: Instant,
-        flow: Flow,
-        has_ice: bool,
+        wish: MediaWish,
     ) -> Result<(RtpSockets, LocalMedia), PortsExhausted> {
-        let local = flow.local.ip();
-        let any = match local {
+        let MediaWish { own, towards, side, has_ice } = wish;
+        let any = match own {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        let call::Towards { address, srtp, keys } = self.towards(flow);
+        let call::Towards { address, srtp, keys } = towards;
         let is_likely = has_ice || keys == Some(OfferedKeys::Dtls);
         let (mut sockets, seen) = self.parts.ways.bind(&mut self.parts.ports, any, is_likely)?;
-        let wanted = Wanted {
-            side: self.parts.accounts.ice_of(flow.peer.ip()),
-            described: address,
-            own: local,
-            is_likely,
-            seen,
-        };
+        let wanted = Wanted { side, described: address, own, is_likely, seen };
         let ice = self.parts.ways.of(now, wanted, &mut sockets);
         // What is hidden stands in no other line either; without anything lent there is no way to such a call.
         let described = match (ice.is_hidden, ice.others.first()) {
@@ -61,8 +55,18 @@ impl Switchboard {
         Ok((sockets, media))
     }
 
+    /// For a peer whose signalling goes this way.
+    pub(super) fn wish(&self, flow: Flow, has_ice: bool) -> MediaWish {
+        MediaWish {
+            own: flow.local.ip(),
+            towards: self.towards(flow),
+            side: self.parts.accounts.ice_of(flow.peer.ip()),
+            has_ice,
+        }
+    }
+
     /// What is said to a peer whose signalling goes this way.
-    fn towards(&self, flow: Flow) -> call::Towards {
+    pub(super) fn towards(&self, flow: Flow) -> call::Towards {
         call::Towards {
             address: self.parts.media_address.of(flow, self.parts.sip.seen_as(flow)),
             srtp: self.parts.accounts.srtp_of(flow.peer.ip()),
@@ -77,10 +81,31 @@ impl Switchboard {
         (is_ipv4 == flow.local.is_ipv4()).then(|| self.towards(flow))
     }
 
+    /// An INVITE asks for a call.
     pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
+        let arrived = Arrived {
+            known: known(&incoming),
+            wish: self.wish(incoming.flow, has_ice(incoming.offer.as_deref())),
+            incoming: (*incoming).into(),
+        };
+        self.arrived(now, leg, arrived);
+    }
+
+    /// A leg that is no SIP asks for one.
+    pub(super) fn visit(&mut self, now: Instant, leg: LegId, visit: call::Visit) {
+        let call::Visit { incoming, towards, called, caller } = visit;
+        let called = called.into_revealed().into_iter().collect();
+        let known = Known { called: Private::new(called), caller, local: None };
+        let has_ice = has_ice(incoming.offer.as_deref());
+        let own = local_towards(incoming.signals_from);
+        let wish = MediaWish { own, towards, side: None, has_ice };
+        self.arrived(now, leg, Arrived { incoming, wish, known });
+    }
+
+    fn arrived(&mut self, now: Instant, leg: LegId, arrived: Arrived) {
         let id = CallId(self.next_call);
         self.next_call += 1;
-        if let Err(refusal) = self.take(now, id, leg, incoming) {
+        if let Err(refusal) = self.take(now, id, leg, arrived) {
             tracing::info!(call = %id, status = refusal.status(), "call refused");
             self.commands.push_back(refusal.command(leg));
         }
@@ -91,28 +116,31 @@ impl Switchboard {
         now: Instant,
         id: CallId,
         leg: LegId,
-        incoming: Box<sip::Incoming>,
+        arrived: Arrived,
     ) -> Result<(), NotTaken> {
+        let Arrived { incoming, wish, known } = arrived;
         let admission = &self.parts.admission;
         admission.admit(self.readiness, self.parts.places.taken())?;
-        let (sockets, media) =
-            self.open_media(now, incoming.flow, has_ice(&incoming)).map_err(|error| {
-                tracing::warn!(%error, "call refused");
-                self.parts.admission.no_ports()
-            })?;
-        let is_ipv4 = incoming.flow.local.is_ipv4();
+        let is_ipv4 = wish.own.is_ipv4();
+        let (sockets, media) = self.open_media(now, wish).map_err(|error| {
+            tracing::warn!(%error, "call refused");
+            self.parts.admission.no_ports()
+        })?;
         let start = Start { now, unix_ms: unix_ms(), local: local_time() };
         let shelf = Arc::clone(&self.shelf);
-        let choice = self.parts.languages.choose(&known(&incoming));
+        let choice = self.parts.languages.choose(&known);
         let manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let way = incoming.way;
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let is_recorded = self.parts.flights.is_some();
-        let call = Tracked::answer(&self.parts.call, opening, is_recorded)
-            .map_err(NotTaken::Description)?;
+        let settings = self.settings_of(way);
+        let call =
+            Tracked::answer(&settings, opening, is_recorded).map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
-        tracing::info!(call = %id, "call taken");
+        tracing::info!(call = %id, way = way.name(), "call taken");
         self.legs.insert(leg, id);
+        self.parts.visits.took(leg, id);
         self.lines.insert(id, Line::new(call, place, is_ipv4));
         self.drain(now, id);
         self.admit();
@@ -120,11 +148,28 @@ impl Switchboard {
     }
 }
 
+/// A call that asks to be taken, with what is decided of it before.
+struct Arrived {
+    incoming: call::Incoming,
+    wish: MediaWish,
+    known: Known,
+}
+
+/// What the ports of a call are for.
+pub(super) struct MediaWish {
+    /// Our address on the way to the peer.
+    own: IpAddr,
+    towards: call::Towards,
+    /// Another side of ICE than that of all calls.
+    side: Option<IceSide>,
+    /// The peer's offer has ICE, or ours is to.
+    has_ice: bool,
+}
+
 /// Whether a caller's description knows ICE.
-fn has_ice(incoming: &sip::Incoming) -> bool {
+fn has_ice(offer: Option<&[u8]>) -> bool {
     let name = b"a=ice-ufrag:";
-    let told = |offer: &[u8]| offer.windows(name.len()).any(|part| part == name);
-    incoming.offer.as_deref().is_some_and(told)
+    offer.is_some_and(|offer| offer.windows(name.len()).any(|part| part == name))
 }
 
 /// Why a call was not taken.
@@ -168,7 +213,7 @@ fn known(incoming: &sip::Incoming) -> Known {
     Known {
         called: Private::new(called.iter().filter_map(|uri| user(uri.reveal())).collect()),
         caller: Private::new(asserted.or_else(|| user(incoming.from_uri.reveal()))),
-        local: (incoming.flow.transport, incoming.flow.local),
+        local: Some((incoming.flow.transport, incoming.flow.local)),
     }
 }
 

@@ -13,10 +13,16 @@ pub fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
+/// The payload type that both ends give it.
+fn number(codec: Codec) -> u8 {
+    let dynamic = if codec == Codec::L16 { 112 } else { 111 };
+    codec.static_payload_type().unwrap_or(dynamic)
+}
+
 /// What `to` looks like to the other end.
 pub fn plan(codec: Codec, ptime_ms: u32, to: &str) -> Plan {
     let remote = address(to);
-    let payload_type = codec.static_payload_type().unwrap_or(111);
+    let payload_type = number(codec);
     Plan {
         remote: Private::new(remote),
         remote_rtcp: Private::new(SocketAddr::new(remote.ip(), remote.port() + 1)),
@@ -24,7 +30,7 @@ pub fn plan(codec: Codec, ptime_ms: u32, to: &str) -> Plan {
         codec,
         encoder: EncoderSettings::default(),
         tx_payload_type: payload_type,
-        rx: Codec::ALL.into_iter().map(|c| (c.static_payload_type().unwrap_or(111), c)).collect(),
+        rx: Codec::ALL.into_iter().map(|c| (number(c), c)).collect(),
         dtmf: Some(DtmfPlan {
             tx_payload_type: 101,
             rx_payload_type: 101,

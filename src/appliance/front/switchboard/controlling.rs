@@ -1,0 +1,100 @@
+//! What a program of the owner's wants of calls that are up, and what it is told that no record shows.
+
+use std::time::Instant;
+
+use super::Switchboard;
+use crate::base::{CallId, Private};
+use crate::call::record::{Direction, Progress};
+use crate::call::{self, TransferTo, Wish};
+use crate::sip::message::Uri;
+use crate::sip::{self, ReferNews, ReferTo};
+use crate::web::{CallNews, Control, Controlled, Event, NotPlaced, TransferStep};
+
+/// What was told of a call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    is_confirmed: bool,
+    is_held: bool,
+}
+
+impl Told {
+    /// Whether the other end holds us, by what is agreed from here on.
+    pub(super) fn hold(&mut self, output: &call::Output) -> Option<CallNews> {
+        let call::Output::ApplyMedia(plan) = output else { return None };
+        let is_held = !plan.sends;
+        let was_held = std::mem::replace(&mut self.is_held, is_held);
+        (was_held != is_held).then_some(match is_held {
+            true => CallNews::Held,
+            false => CallNews::Resumed,
+        })
+    }
+}
+
+/// A transfer by the other end begins.
+pub(super) fn begun(call: CallId, command: &sip::Command) -> Option<Event> {
+    let sip::Command::Refer { to, .. } = command else { return None };
+    let to = match to {
+        ReferTo::Uri(to) | ReferTo::Number(to) => Some(to.clone()),
+        // Whom we have called before; that was told.
+        ReferTo::Leg(_) => return None,
+    };
+    Some(Event::Transfer { call, step: TransferStep::Begun, to })
+}
+
+/// A transfer by the other end came to nothing, or the other end wants one of us.
+pub(super) fn failed(call: CallId, event: &sip::Event) -> Option<Event> {
+    let (step, to) = match event {
+        sip::Event::Refer { news: ReferNews::Failed(_), .. } => (TransferStep::Failed, None),
+        _ => return None,
+    };
+    Some(Event::Transfer { call, step, to })
+}
+
+impl Switchboard {
+    /// The ACK of a call that came.
+    pub(super) fn confirmed(&mut self, id: CallId) {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        let record = line.call.record();
+        let is_new = record.direction == Direction::Inbound
+            && matches!(record.progress, Progress::Active { .. })
+            && !line.told.is_confirmed;
+        if is_new {
+            line.told.is_confirmed = true;
+            let record = line.shown();
+            self.parts.board.tell(Event::Call { news: CallNews::Established, record });
+        }
+    }
+
+    pub(super) fn control(&mut self, now: Instant, id: CallId, control: Control) -> Controlled {
+        let is_up = |line: &super::Line| !line.call.record().progress.is_ended();
+        if !self.lines.get(&id).is_some_and(is_up) {
+            return Controlled::NotUp;
+        }
+        let wish = match control {
+            Control::Wish(wish) => wish,
+            Control::Transfer(to) => match self.target(to.reveal()) {
+                Ok(to) => Wish::Transfer(to),
+                Err(why) => return Controlled::NotThere(why),
+            },
+        };
+        if !self.lines.get(&id).is_some_and(|line| line.call.can(&wish)) {
+            return Controlled::NotNow;
+        }
+        self.call(now, id, call::Input::Wish(wish));
+        Controlled::Done
+    }
+
+    /// A number is one that the owner lets the box call: it may be at the owner's cost.
+    fn target(&self, text: &str) -> Result<TransferTo, NotPlaced> {
+        if text.starts_with("sip:") || text.starts_with("sips:") {
+            let is_sound = Uri::parse(text).is_some()
+                && !text.chars().any(|c| c.is_control() || "<>\"".contains(c));
+            return match is_sound {
+                true => Ok(TransferTo::Uri(Private::new(text.to_owned()))),
+                false => Err(NotPlaced::Wrong("to: this is no SIP URI".to_owned())),
+            };
+        }
+        let number = self.parts.dialler.number(text.strip_prefix("tel:").unwrap_or(text))?;
+        Ok(TransferTo::Number(Private::new(number.reveal().to_owned())))
+    }
+}

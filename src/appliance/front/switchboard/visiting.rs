@@ -1,0 +1,63 @@
+//! Calls by WebSocket: what is asked for them by HTTP, and what their sessions want.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use super::Switchboard;
+use crate::appliance::audio_legs::{Announced, LegWish, NotAnnounced};
+use crate::base::{Way, limits};
+use crate::call;
+use crate::call::admission::Readiness;
+use crate::sdp::Srtp;
+use crate::web::AudioStatus;
+use crate::websocket::{CODEC, Order};
+
+impl Switchboard {
+    /// A session wants something.
+    pub fn audio_wish(&mut self, now: Instant, wish: LegWish) {
+        self.parts.visits.wish(wish);
+        self.signals(now);
+        self.settle(now);
+    }
+
+    /// A call is to be expected, if there is a line for it besides those that are expected already.
+    pub(super) fn announce(&mut self, order: Order) -> Result<Announced, NotAnnounced> {
+        if self.readiness != Readiness::Ready {
+            return Err(NotAnnounced::Unavailable);
+        }
+        let free = self.free_lines();
+        self.parts.visits.announce(order, free)
+    }
+
+    pub(super) fn audio_status(&self) -> AudioStatus {
+        AudioStatus {
+            figures: self.parts.visits.figures(),
+            most: self.parts.admission.max,
+            free: self.free_lines(),
+            longest: self.parts.call.converse.max_duration,
+        }
+    }
+
+    fn free_lines(&self) -> usize {
+        self.parts.admission.max.saturating_sub(self.parts.places.taken())
+    }
+
+    /// What goes for calls that come by this way.
+    pub(super) fn settings_of(&self, way: Way) -> Cow<'_, call::Settings> {
+        match way {
+            Way::Sip | Way::WebRtc if self.answers_by_hand => Cow::Owned(call::Settings {
+                answer_after: limits::ANSWERED_BY_HAND,
+                ..self.parts.call.clone()
+            }),
+            Way::Sip | Way::WebRtc => Cow::Borrowed(&self.parts.call),
+            Way::WebSocket => {
+                let mut settings = self.parts.call.clone();
+                // Between us and ourselves.
+                settings.offering.codecs = vec![CODEC];
+                settings.offering.dtmf = true;
+                settings.offering.srtp = Srtp::Off;
+                Cow::Owned(settings)
+            }
+        }
+    }
+}

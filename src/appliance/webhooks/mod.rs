@@ -1,0 +1,298 @@
+//! Tells the owner's systems what happens: outgoing webhooks, signed as Standard Webhooks has it.
+//!
+//! ```text
+//!  Events ─▶ a task for each webhook: wanted? ─▶ Outbox ─▶ Queue ─▶ POST ─ 2xx ─▶ over
+//!                                                  (disk)     ▲             └ else ─▶ again, up to a day
+//! ```
+//!
+//! A thread of its own, so that a disk or a resolver that hangs holds up neither calls nor the page. `queue` and
+//! `signing` are pure. Redirects are not followed. What is in a message that a caller left is kept on the disk until it is
+//! delivered; everything else is lost with the program.
+
+mod outbox;
+mod queue;
+mod signing;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::oneshot;
+
+use super::llm::Address;
+use super::llm::http::Server;
+use super::trust::Roots;
+use crate::base::limits;
+use crate::web::{Board, Happened, WebhookReport, covers};
+use outbox::Outbox;
+use queue::{Attempted, Delivery, Fate, Queue};
+pub use signing::Secret;
+
+/// Of types whose deliveries outlive the program: what a caller left, and that a call is over.
+const KEPT: [&str; 2] = ["message.left", "call.closed"];
+const CONNECT: Duration = Duration::from_secs(5);
+/// The loop looks at its queue this often at least.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// One webhook.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub name: String,
+    pub address: Address,
+    /// Path and query, as they are asked for.
+    pub target: String,
+    /// Types of events, or what they begin with.
+    pub events: Vec<String>,
+    /// What was said and left is in them.
+    pub words: bool,
+    pub secret: Secret,
+}
+
+/// The running thread; it stops when this is dropped.
+#[derive(Debug)]
+pub struct Webhooks {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Webhooks {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in there ends the program before it could be seen here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts the thread; `folder` keeps what is not delivered.
+pub fn start(
+    webhooks: Vec<Settings>,
+    roots: &Roots,
+    folder: &std::path::Path,
+    board: &Arc<Board>,
+) -> io::Result<Webhooks> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let reports = Arc::new(Reports {
+        all: Mutex::new(webhooks.iter().map(|webhook| WebhookReport::new(&webhook.name)).collect()),
+        board: Arc::clone(board),
+    });
+    reports.show(|_| ());
+    let mut senders = Vec::new();
+    for (index, settings) in webhooks.into_iter().enumerate() {
+        let (outbox, left) = Outbox::open(folder.join(&settings.name))?;
+        let mut queue = Queue::default();
+        left.into_iter().for_each(|delivery| drop(queue.push(delivery)));
+        let server = Server::new(settings.address.clone(), None, roots.clone());
+        let coming = board.events().listen(None).coming;
+        let (board, reports) = (Arc::clone(board), Arc::clone(&reports));
+        senders.push(Sender {
+            index,
+            settings,
+            server,
+            outbox,
+            queue,
+            board,
+            reports,
+            coming,
+            last: 0,
+        });
+    }
+    let (stop, stopped) = oneshot::channel::<()>();
+    let thread = std::thread::Builder::new().name("webhooks".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            for sender in senders {
+                tokio::spawn(sender.run());
+            }
+            // The sender is dropped at the end.
+            let _ = stopped.await;
+        });
+        runtime.shutdown_background();
+    })?;
+    Ok(Webhooks { stop: Some(stop), thread: Some(thread) })
+}
+
+/// How all of them are, for the owner.
+#[derive(Debug)]
+struct Reports {
+    all: Mutex<Vec<WebhookReport>>,
+    board: Arc<Board>,
+}
+
+impl Reports {
+    fn show(&self, change: impl FnOnce(&mut Vec<WebhookReport>)) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut all);
+        self.board.set_webhooks(all.clone());
+    }
+}
+
+/// One webhook at work.
+struct Sender {
+    index: usize,
+    settings: Settings,
+    server: Server,
+    outbox: Outbox,
+    queue: Queue,
+    board: Arc<Board>,
+    reports: Arc<Reports>,
+    coming: tokio::sync::broadcast::Receiver<Arc<Happened>>,
+    /// The last event that was looked at.
+    last: u64,
+}
+
+impl Sender {
+    async fn run(mut self) {
+        loop {
+            let now = unix_ms();
+            let wait = self
+                .queue
+                .due_ms()
+                .map_or(LOOK, |at| Duration::from_millis(at.saturating_sub(now)).min(LOOK));
+            tokio::select! {
+                biased;
+                came = self.coming.recv() => match came {
+                    Ok(happened) => self.take(&happened),
+                    Err(RecvError::Lagged(_)) => self.catch_up(),
+                    Err(RecvError::Closed) => return,
+                },
+                () = tokio::time::sleep(wait) => self.deliver().await,
+            }
+        }
+    }
+
+    /// While something was delivered more has happened than is remembered for who listens.
+    fn catch_up(&mut self) {
+        let listening = self.board.events().listen(Some(&self.board.events().id(self.last)));
+        self.coming = listening.coming;
+        listening.missed.iter().for_each(|happened| self.take(happened));
+    }
+
+    fn take(&mut self, happened: &Happened) {
+        self.last = happened.number;
+        let name = happened.event.name();
+        if !self.settings.events.iter().any(|wanted| covers(wanted, name)) {
+            return;
+        }
+        let events = self.board.events();
+        let delivery = Delivery {
+            id: events.id(happened.number),
+            body: events.json(happened, self.settings.words),
+            is_kept: KEPT.contains(&name),
+            attempts: 0,
+            due_ms: happened.at_ms,
+        };
+        self.outbox.keep(&delivery);
+        if let Some(lost) = self.queue.push(delivery) {
+            self.outbox.forget(&lost);
+            if !self.queue.is_gone() {
+                tracing::warn!(
+                    webhook = self.settings.name,
+                    "too much waits: an event is not delivered"
+                );
+                self.reports.show(|all| {
+                    all.iter_mut().skip(self.index).take(1).for_each(|report| report.lost += 1);
+                });
+            }
+        }
+    }
+
+    async fn deliver(&mut self) {
+        let Some(delivery) = self.queue.take(unix_ms()) else { return };
+        let attempt = self.attempt(&delivery);
+        let attempt = tokio::time::timeout(limits::WEBHOOK_TIME, attempt).await;
+        let (outcome, fault) =
+            attempt.unwrap_or_else(|_| (FAILED, Some("it took too long".to_owned())));
+        let was_failing = self.queue.failures() > 0;
+        match self.queue.attempted(unix_ms(), delivery, outcome) {
+            Fate::Again(delivery) => self.outbox.keep(&delivery),
+            Fate::Over(delivery) => {
+                self.outbox.forget(&delivery);
+                if matches!(outcome, Attempted::Failed { .. }) {
+                    tracing::error!(
+                        webhook = self.settings.name,
+                        "an event is given up after a day"
+                    );
+                }
+            }
+        }
+        if self.queue.is_gone() {
+            self.queue.drain().iter().for_each(|delivery| self.outbox.forget(delivery));
+        }
+        let name = &self.settings.name;
+        match (&fault, was_failing) {
+            (Some(fault), false) => tracing::warn!(webhook = name, fault, "not delivered"),
+            (None, true) => tracing::info!(webhook = name, "delivered again"),
+            _ => (),
+        }
+        let (waiting, is_gone) = (self.queue.len(), self.queue.is_gone());
+        let delivered = u64::from(outcome == Attempted::Delivered);
+        self.reports.show(|all| {
+            if let Some(report) = all.get_mut(self.index) {
+                report.waiting = waiting;
+                report.is_gone = is_gone;
+                report.fault = fault;
+                report.delivered += delivered;
+            }
+        });
+    }
+
+    /// What came of it, and what is wrong in words.
+    async fn attempt(&self, delivery: &Delivery) -> (Attempted, Option<String>) {
+        let failed = |text: &str| (FAILED, Some(text.to_owned()));
+        let Some(request) = self.request(delivery) else {
+            return failed("the request cannot be made");
+        };
+        let Ok(connection) = self.server.connect(CONNECT).await else {
+            return failed("it cannot be reached");
+        };
+        let Ok(answer) = connection.exchange(request).await else {
+            return failed("it gave no answer");
+        };
+        match answer.status() {
+            200..=299 => (Attempted::Delivered, None),
+            410 => (Attempted::Gone, Some("it wants nothing any more (410)".to_owned())),
+            status => {
+                let retry_after_s = answer.retry_after_s();
+                (
+                    Attempted::Failed { retry_after_s },
+                    Some(format!("it answered with status {status}")),
+                )
+            }
+        }
+    }
+
+    fn request(&self, delivery: &Delivery) -> Option<Request<Full<Bytes>>> {
+        let Address { host, port, .. } = &self.settings.address;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let unix_s = unix_ms() / 1_000;
+        let signature = self.settings.secret.sign(&delivery.id, unix_s, delivery.body.as_bytes());
+        let request = Request::post(&self.settings.target)
+            .header(HOST, format!("{host}:{port}"))
+            .header(CONTENT_TYPE, "application/json")
+            .header(USER_AGENT, "attendant")
+            .header("webhook-id", &delivery.id)
+            .header("webhook-timestamp", unix_s)
+            .header("webhook-signature", signature);
+        request.body(Full::new(Bytes::from(delivery.body.clone()))).ok()
+    }
+}
+
+const FAILED: Attempted = Attempted::Failed { retry_after_s: None };
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where the webhooks of this state folder keep what is not delivered.
+pub fn folder(state: &std::path::Path) -> PathBuf {
+    state.join("webhooks")
+}

@@ -1,0 +1,280 @@
+//! The rules for every request, in the order in which they are looked at: the name it came to, who asks, how often,
+//! for whose page; and then, path by path, what the path needs.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::header::{
+    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY,
+    FORWARDED, HeaderName, HeaderValue, REFERRER_POLICY, UPGRADE, VARY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::serve::IncomingStream;
+
+use super::origin::{is_foreign, is_more_than_a_look, is_our_name, origin};
+use super::rate::{Buckets, Rate};
+use super::tickets::Tickets;
+use super::{Access, Caller, Scope, Scopes};
+use crate::base::{Entropy, Private, limits};
+use crate::web::listener::Bounded;
+use crate::web::problem::{Kind, Problem};
+
+/// The page loads its own files, asks its own API, and nothing else.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What proxies say of whom they ask for; none has a name of its own in the crate but `Forwarded`.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// What a page of another site may send, and read of an answer.
+const SENT: &str = "authorization, content-type, idempotency-key, if-match, last-event-id";
+const READ: &str = "etag, retry-after, www-authenticate, location";
+const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
+/// How long a browser may keep the answer to a preflight, in seconds.
+const PREFLIGHT_S: &str = "600";
+
+/// What a path needs of whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Anybody may ask.
+    Nothing,
+    Scope(Scope),
+}
+
+/// What stands before all paths.
+#[derive(Debug)]
+pub struct Gate {
+    access: Access,
+    /// Names by which the interface is asked for, besides addresses and localhost.
+    names: Vec<String>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug)]
+struct Counts {
+    tickets: Tickets,
+    asked: Buckets<Whose>,
+    refused: Buckets<IpAddr>,
+}
+
+/// Who is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Whose {
+    Token(String),
+    Address(IpAddr),
+}
+
+/// The other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(SocketAddr);
+
+impl Connected<IncomingStream<'_, Bounded>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self::nobody(false)))
+    }
+}
+
+impl Gate {
+    pub fn new(access: Access, names: Vec<String>, entropy: Entropy) -> Self {
+        let asked = Rate { burst: limits::API_BURST, per_second: limits::API_PER_SECOND };
+        let refused =
+            Rate { burst: limits::API_REFUSED_BURST, per_second: limits::API_REFUSED_PER_SECOND };
+        let counts = Counts {
+            tickets: Tickets::new(entropy),
+            asked: Buckets::new(asked, limits::API_SOURCES),
+            refused: Buckets::new(refused, limits::API_SOURCES),
+        };
+        Self { access, names, counts: Mutex::new(counts) }
+    }
+
+    /// `None`: too many are out.
+    pub fn issue_ticket(&self, caller: Caller) -> Option<Private<String>> {
+        self.with_counts(|counts| counts.tickets.issue(now(), caller))
+    }
+
+    fn with_counts<T>(&self, work: impl FnOnce(&mut Counts) -> T) -> T {
+        work(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who asks; an address that has shown too many wrong tokens is not listened to for a while.
+    fn identify(&self, request: &Request, peer: IpAddr) -> Result<Caller, Problem> {
+        let now = now();
+        self.with_counts(|counts| counts.refused.look(now, &peer)).map_err(too_often)?;
+        let headers = request.headers();
+        let shown = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes().to_vec());
+        let caller = match ticket(request.method(), request.uri(), headers) {
+            Some(ticket) if !headers.contains_key(AUTHORIZATION) => {
+                let caller = self.with_counts(|counts| counts.tickets.redeem(now, ticket));
+                caller.unwrap_or_else(|| Caller::nobody(true))
+            }
+            _ => self.access.identify(shown),
+        };
+        let whose = match &caller {
+            caller if caller.is_known() && !self.access.is_open() => {
+                Whose::Token(caller.name().to_owned())
+            }
+            _ => Whose::Address(peer),
+        };
+        self.with_counts(|counts| {
+            if caller.is_refused() {
+                // It was looked at above.
+                let _ = counts.refused.take(now, &peer);
+            }
+            counts.asked.take(now, &whose)
+        })
+        .map_err(too_often)?;
+        Ok(caller)
+    }
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Only where a browser can send no header of ours.
+fn ticket<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Option<&'a str> {
+    let is_stream = headers.contains_key(UPGRADE)
+        || headers.get(ACCEPT).is_some_and(|kind| kind == "text/event-stream");
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let mut tickets = pairs.filter_map(|pair| pair.strip_prefix("ticket="));
+    tickets.next().filter(|_| *method == Method::GET && is_stream)
+}
+
+/// Puts the rules before what follows.
+pub async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+    let origin = origin(request.headers()).map(str::to_owned);
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|peer| peer.0.0.ip());
+    // Without an address, as in tests of paths alone, all are one.
+    let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+    let outcome = admitted(&gate, &request, peer, origin.as_deref());
+    let outcome = match (outcome, preflight(&gate, &request, origin.as_deref())) {
+        (Err(problem), _) => Err(problem.into_response()),
+        (Ok(_), Some(allowed)) => Err(allowed),
+        (Ok(caller), None) => Ok(caller),
+    };
+    let (mut response, caller) = match outcome {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller.clone());
+            (in_time(next.run(request)).await, Some(caller))
+        }
+        Err(response) => (response, None),
+    };
+    if let Some(origin) = origin {
+        let may_read = match &caller {
+            Some(caller) if caller.is_known() => caller.allows_origin(&origin),
+            _ => gate.access.knows_origin(&origin),
+        };
+        response.headers_mut().append(VARY, HeaderValue::from_static("origin"));
+        if let (true, Ok(origin)) = (may_read, HeaderValue::try_from(origin)) {
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            let read = HeaderValue::from_static(READ);
+            response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, read);
+        }
+    }
+    let rules: [(HeaderName, &'static str); 4] = [
+        (CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in rules {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn in_time(answer: impl Future<Output = Response>) -> Response {
+    let answer = tokio::time::timeout(limits::API_REQUEST_TIME, answer).await;
+    answer.unwrap_or_else(|_| {
+        Problem::new(Kind::TooSlow, "it took too long; it may be asked again").into_response()
+    })
+}
+
+fn admitted(
+    gate: &Gate,
+    request: &Request,
+    peer: IpAddr,
+    origin: Option<&str>,
+) -> Result<Caller, Problem> {
+    let headers = request.headers();
+    if !is_our_name(request.uri(), headers, &gate.names) {
+        return Err(Problem::new(Kind::WrongHost, "this host name is not served here"));
+    }
+    let is_forwarded = headers.contains_key(FORWARDED) || headers.contains_key(FORWARDED_FOR);
+    if gate.access.is_open() && is_forwarded {
+        let text = "this comes through a proxy, and there are no tokens: see [[token]]";
+        return Err(Problem::new(Kind::Forbidden, text));
+    }
+    let is_preflight = preflight(gate, request, origin).is_some();
+    let caller = gate.identify(request, peer)?;
+    let may_be_foreign = origin.is_some_and(|origin| caller.allows_origin(origin));
+    let is_more = is_more_than_a_look(request.method(), headers);
+    let is_foreign = is_foreign(headers, !gate.access.is_open());
+    if !is_preflight && is_more && is_foreign && !may_be_foreign {
+        return Err(Problem::new(Kind::ForeignPage, "not for the page of another site"));
+    }
+    Ok(caller)
+}
+
+/// The answer to a browser that asks whether a page of a token's origin may ask.
+fn preflight(gate: &Gate, request: &Request, origin: Option<&str>) -> Option<Response> {
+    let is_asked = *request.method() == Method::OPTIONS
+        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        && origin.is_some_and(|origin| gate.access.knows_origin(origin));
+    let fields = [
+        (ACCESS_CONTROL_ALLOW_METHODS, METHODS),
+        (ACCESS_CONTROL_ALLOW_HEADERS, SENT),
+        (ACCESS_CONTROL_MAX_AGE, PREFLIGHT_S),
+    ];
+    is_asked.then(|| (StatusCode::NO_CONTENT, fields).into_response())
+}
+
+fn too_often(again_in: Duration) -> Problem {
+    let seconds = u32::try_from(again_in.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+    Problem::new(Kind::TooOften, "too many requests").retry_after(seconds.max(1))
+}
+
+/// Lets only those through who may.
+pub async fn admit(scope: Scope, caller: Caller, request: Request, next: Next) -> Response {
+    if caller.may(scope) {
+        return next.run(request).await;
+    }
+    let wanted = Scopes::from_iter([scope]).text();
+    let (problem, challenge) = match (caller.is_known(), caller.is_refused()) {
+        (true, _) => (
+            Problem::new(Kind::Scope, format!("the token has not the scope {wanted}")),
+            format!("Bearer realm=\"attendant\", error=\"insufficient_scope\", scope=\"{wanted}\""),
+        ),
+        (false, true) => (
+            Problem::new(Kind::Token, "the token, or the ticket, is not known here"),
+            "Bearer realm=\"attendant\", error=\"invalid_token\"".to_owned(),
+        ),
+        (false, false) => (
+            Problem::new(Kind::Token, "it needs a token: Authorization: Bearer TOKEN"),
+            "Bearer realm=\"attendant\"".to_owned(),
+        ),
+    };
+    let mut response = problem.into_response();
+    if let Ok(challenge) = HeaderValue::try_from(challenge) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
+}

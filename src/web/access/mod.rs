@@ -1,0 +1,298 @@
+//! Who asks, and what they may ask for: bearer tokens (RFC 6750) with scopes and origins.
+//!
+//! Pure: it is given headers' values and addresses and gives a [`Caller`]. Without tokens whoever is on the box is
+//! the owner, and the socket is on a loopback address; with tokens nobody is. `guard` asks it for each request,
+//! `tickets` stand in for tokens where a browser can set no header, `rate` says how often one may ask.
+
+mod guard;
+mod origin;
+mod rate;
+mod tickets;
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+
+use crate::base::Private;
+
+pub(super) use guard::{Gate, Needs, Peer, admit, guard};
+pub(super) use tickets::TICKET_S;
+
+/// What a token may be good for. The names are part of the API and of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// State, accounts, calls with their numbers and figures, and the same as events; no words.
+    Read,
+    /// With `read`: what was said, what callers left, and the keys that they pressed.
+    Words,
+    /// To have the box call.
+    Dial,
+    /// To answer, end, hold and transfer calls.
+    Calls,
+    /// To call the box from a browser.
+    Webrtc,
+    /// The sound of calls over a WebSocket.
+    Audio,
+    /// The figures for Prometheus.
+    Metrics,
+}
+
+impl Scope {
+    pub const ALL: [Self; 7] = [
+        Self::Read,
+        Self::Words,
+        Self::Dial,
+        Self::Calls,
+        Self::Webrtc,
+        Self::Audio,
+        Self::Metrics,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Words => "words",
+            Self::Dial => "dial",
+            Self::Calls => "calls",
+            Self::Webrtc => "webrtc",
+            Self::Audio => "audio",
+            Self::Metrics => "metrics",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+/// A set of scopes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    pub fn all() -> Self {
+        Scope::ALL.into_iter().collect()
+    }
+
+    pub const fn has(self, scope: Scope) -> bool {
+        self.0 & (1 << scope as u8) != 0
+    }
+
+    /// The names, one after the other, as RFC 6750 writes them.
+    pub fn text(self) -> String {
+        let names = Scope::ALL.into_iter().filter(|scope| self.has(*scope)).map(Scope::name);
+        names.collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |set, scope| set | 1 << scope as u8))
+    }
+}
+
+/// A token that the owner has given to somebody.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// As the configuration calls it.
+    pub name: String,
+    pub secret: Private<String>,
+    pub scopes: Scopes,
+    /// Web pages that may ask with it, as browsers write their origin.
+    pub origins: Vec<String>,
+}
+
+/// Who may ask.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    tokens: Vec<(Arc<Token>, [u8; 32])>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    who: Who,
+    scopes: Scopes,
+}
+
+#[derive(Clone, Debug)]
+enum Who {
+    /// On the box, where no tokens are.
+    Owner,
+    Token(Arc<Token>),
+    Nobody {
+        /// A token came, and is none of ours.
+        is_refused: bool,
+    },
+}
+
+impl Caller {
+    pub(super) const fn nobody(is_refused: bool) -> Self {
+        Self { who: Who::Nobody { is_refused }, scopes: Scopes(0) }
+    }
+
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.has(scope)
+    }
+
+    #[cfg(test)]
+    const fn scopes(&self) -> Scopes {
+        self.scopes
+    }
+
+    pub(super) const fn is_known(&self) -> bool {
+        !matches!(self.who, Who::Nobody { .. })
+    }
+
+    pub(super) const fn is_refused(&self) -> bool {
+        matches!(self.who, Who::Nobody { is_refused: true })
+    }
+
+    /// As limits and keys tell callers apart; empty for one that is none of ours.
+    pub(super) fn name(&self) -> &str {
+        match &self.who {
+            Who::Owner => "(owner)",
+            Who::Token(token) => &token.name,
+            Who::Nobody { .. } => "",
+        }
+    }
+
+    /// Whether a page of this origin may ask in its name.
+    pub(super) fn allows_origin(&self, origin: &str) -> bool {
+        match &self.who {
+            Who::Token(token) => token.origins.iter().any(|known| known == origin),
+            Who::Owner | Who::Nobody { .. } => false,
+        }
+    }
+}
+
+impl Access {
+    /// Without a token everybody who reaches the socket is the owner.
+    pub fn new(tokens: Vec<Token>) -> Self {
+        let digest = |token: &Token| Sha256::digest(token.secret.reveal().as_bytes()).into();
+        Self {
+            tokens: tokens
+                .into_iter()
+                .map(|t| (digest(&t), t))
+                .map(|(d, t)| (Arc::new(t), d))
+                .collect(),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// By the values of the header field Authorization.
+    pub(super) fn identify(&self, mut authorization: impl Iterator<Item = Vec<u8>>) -> Caller {
+        let given = authorization.next();
+        let is_one = authorization.next().is_none();
+        match given {
+            Some(value) => {
+                let token = bearer(&value).filter(|_| is_one).and_then(|secret| self.find(secret));
+                match token {
+                    Some(token) => Self::caller(token),
+                    // Where nothing is secret a token too many opens nothing.
+                    None if self.is_open() => self.owner(),
+                    None => Caller::nobody(true),
+                }
+            }
+            None => self.owner(),
+        }
+    }
+
+    fn owner(&self) -> Caller {
+        match self.is_open() {
+            true => Caller { who: Who::Owner, scopes: Scopes::all() },
+            false => Caller::nobody(false),
+        }
+    }
+
+    fn caller(token: Arc<Token>) -> Caller {
+        let scopes = token.scopes;
+        Caller { who: Who::Token(token), scopes }
+    }
+
+    /// Takes the same time whichever token it is, and for none.
+    fn find(&self, secret: &[u8]) -> Option<Arc<Token>> {
+        let given: [u8; 32] = Sha256::digest(secret).into();
+        let mut found = u32::MAX;
+        for (index, (_, digest)) in (0..u32::MAX).zip(&self.tokens) {
+            found.conditional_assign(&index, digest.ct_eq(&given));
+        }
+        self.tokens.get(found as usize).map(|(token, _)| Arc::clone(token))
+    }
+
+    /// Whether a page of this origin may ask with any token.
+    pub(super) fn knows_origin(&self, origin: &str) -> bool {
+        self.tokens.iter().any(|(token, _)| token.origins.iter().any(|known| known == origin))
+    }
+}
+
+/// RFC 6750 section 2.1.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, secret) = value.split_at_checked(7)?;
+    let secret = secret.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"bearer ") && !secret.is_empty()).then_some(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(name: &str, secret: &str, scopes: &[Scope]) -> Token {
+        Token {
+            name: name.to_owned(),
+            secret: Private::new(secret.to_owned()),
+            scopes: scopes.iter().copied().collect(),
+            origins: vec![format!("https://{name}.example")],
+        }
+    }
+
+    fn by(access: &Access, values: &[&str]) -> Caller {
+        access.identify(values.iter().map(|value| value.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn without_tokens_whoever_is_on_the_box_is_the_owner() {
+        let caller = by(&Access::default(), &[]);
+        assert!(caller.is_known() && Scope::ALL.into_iter().all(|scope| caller.may(scope)));
+        assert!(by(&Access::default(), &["Bearer x"]).may(Scope::Words));
+    }
+
+    #[test]
+    fn a_token_has_its_own_scopes_and_origins_and_no_token_has_none() {
+        let access = Access::new(vec![
+            token("shop", "first", &[Scope::Webrtc]),
+            token("desk", "second", &[Scope::Read, Scope::Dial]),
+        ]);
+        for (values, name, scopes) in [
+            (&["Bearer first"][..], "shop", "webrtc"),
+            (&["bearer  second "], "desk", "read dial"),
+            (&["Bearer third"], "", ""),
+            (&["Bearer "], "", ""),
+            (&["Basic first"], "", ""),
+            (&["first"], "", ""),
+            (&["Bearer first", "Bearer second"], "", ""),
+            (&[], "", ""),
+        ] {
+            let caller = by(&access, values);
+            assert_eq!((caller.name(), &*caller.scopes().text()), (name, scopes), "{values:?}");
+            assert_eq!(caller.is_refused(), name.is_empty() && !values.is_empty(), "{values:?}");
+        }
+        let shop = by(&access, &["Bearer first"]);
+        assert!(shop.allows_origin("https://shop.example"));
+        assert!(!shop.allows_origin("https://desk.example"));
+        assert!(access.knows_origin("https://desk.example"));
+    }
+
+    #[test]
+    fn every_scope_reads_back_what_it_prints() {
+        for scope in Scope::ALL {
+            assert_eq!(Scope::from_name(scope.name()), Some(scope));
+            assert_eq!(Scopes::from_iter([scope]).text(), scope.name());
+        }
+        assert_eq!(Scope::from_name("everything"), None);
+    }
+}

@@ -1,0 +1,197 @@
+//! How the box is.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::appliance::lateness::BOUNDS_US;
+use crate::speech::protocol::VoiceReport;
+use crate::store::knowledge;
+use crate::web::board::{AccountReport, AudioFigures, Board, Hearing, WebhookReport};
+
+/// How the box is. Without a token that may read it, the state alone.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Health {
+    State(State),
+    Whole(Box<Whole>),
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    state: &'static str,
+    takes_calls: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Whole {
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    state: &'static str,
+    takes_calls: bool,
+    /// What is waited for, or what is wrong, as sentences.
+    reasons: Vec<String>,
+    live_calls: usize,
+    /// Null while no speech engine is ready.
+    engine: Option<Engine>,
+    audio: Audio,
+    /// Null without a folder of knowledge.
+    knowledge: Option<Knowledge>,
+    accounts: Vec<Account>,
+    webhooks: Vec<Webhook>,
+    version: &'static str,
+}
+
+/// Where the speech engine hears, and with what.
+#[derive(Debug, Serialize, ToSchema)]
+struct Engine {
+    device: String,
+    model: String,
+    /// The neural voices, whether they speak or not.
+    voices: Vec<Voice>,
+    turn_model: Option<TurnModel>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Voice {
+    name: String,
+    device: String,
+    fault: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct TurnModel {
+    name: String,
+    fault: Option<String>,
+}
+
+/// How the audio thread has kept time since the start.
+#[derive(Debug, Serialize, ToSchema)]
+struct Audio {
+    ticks: u64,
+    /// Null beyond the last bound.
+    late_p50_us: Option<u64>,
+    late_p999_us: Option<u64>,
+    late_bounds_us: Vec<u64>,
+    /// One more than there are bounds.
+    late_counts: Vec<u64>,
+    /// Frames and events that found their ring full.
+    dropped: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Knowledge {
+    files: usize,
+    passages: usize,
+    left_out: Vec<LeftOut>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct LeftOut {
+    reason: String,
+    files: usize,
+}
+
+/// Whether an account is registered.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Account {
+    name: String,
+    /// `registering`, `registered`, `failing`, `open` (it does not register), `unreachable` or `ended`.
+    state: &'static str,
+    failing_since_ms: Option<u64>,
+    registered_until_ms: Option<u64>,
+    reason: Option<String>,
+}
+
+/// A system that is told what happens.
+#[derive(Debug, Serialize, ToSchema)]
+struct Webhook {
+    name: String,
+    /// Events that wait to be delivered.
+    waiting: usize,
+    delivered: u64,
+    /// Events for which there was no room.
+    lost: u64,
+    /// It has said (410) that it wants nothing any more.
+    is_gone: bool,
+    /// Why the last attempt failed.
+    fault: Option<String>,
+}
+
+impl From<WebhookReport> for Webhook {
+    fn from(report: WebhookReport) -> Self {
+        let WebhookReport { name, waiting, delivered, lost, is_gone, fault } = report;
+        Self { name, waiting, delivered, lost, is_gone, fault }
+    }
+}
+
+impl Health {
+    /// Whoever may not read it all gets the state alone.
+    pub fn of(board: &Board, is_whole: bool) -> Self {
+        let health = board.health();
+        let (state, takes_calls) = (health.name(), health.takes_calls());
+        if !is_whole {
+            return Self::State(State { state, takes_calls });
+        }
+        Self::Whole(Box::new(Whole {
+            state,
+            takes_calls,
+            reasons: health.reasons().to_vec(),
+            live_calls: board.live_calls(),
+            engine: board.hearing().map(Engine::from),
+            audio: Audio::from(board.audio()),
+            knowledge: board.knowledge().map(Knowledge::from),
+            accounts: board.accounts().into_iter().map(Account::from).collect(),
+            webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
+            version: env!("CARGO_PKG_VERSION"),
+        }))
+    }
+}
+
+impl From<Hearing> for Engine {
+    fn from(hearing: Hearing) -> Self {
+        let Hearing { device, model, voices, turn } = hearing;
+        let voice =
+            |VoiceReport { name, device, fault }: VoiceReport| Voice { name, device, fault };
+        Self {
+            device,
+            model,
+            voices: voices.into_iter().map(voice).collect(),
+            turn_model: turn.map(|turn| TurnModel { name: turn.name, fault: turn.fault }),
+        }
+    }
+}
+
+impl From<AudioFigures> for Audio {
+    fn from(figures: AudioFigures) -> Self {
+        Self {
+            ticks: figures.late_counts.iter().sum(),
+            late_p50_us: figures.late_p50_us,
+            late_p999_us: figures.late_p999_us,
+            late_bounds_us: BOUNDS_US.to_vec(),
+            late_counts: figures.late_counts.to_vec(),
+            dropped: figures.dropped,
+        }
+    }
+}
+
+impl From<knowledge::Report> for Knowledge {
+    fn from(report: knowledge::Report) -> Self {
+        let left_out = report.left_out.iter();
+        let left_out =
+            left_out.map(|(why, files)| LeftOut { reason: why.reason().to_owned(), files: *files });
+        Self { files: report.files, passages: report.passages, left_out: left_out.collect() }
+    }
+}
+
+impl From<AccountReport> for Account {
+    fn from(report: AccountReport) -> Self {
+        Self {
+            name: report.name,
+            state: report.state,
+            failing_since_ms: report.since_ms,
+            registered_until_ms: report.until_ms,
+            reason: report.reason,
+        }
+    }
+}

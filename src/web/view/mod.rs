@@ -1,0 +1,11 @@
+//! The board as JSON: with the events, the one place where private words and numbers are shown, to the owner and
+//! to whom the owner lets see them.
+//!
+//! Field names are part of the API; their types are what the OpenAPI document is made of. Times are Unix
+//! milliseconds, lengths milliseconds.
+
+mod call;
+mod health;
+
+pub(super) use call::{Call, Calls, Message, Summary};
+pub(super) use health::{Account, Health};

@@ -1,0 +1,72 @@
+//! One session: a leg, and how far offer and answer are.
+
+use std::fmt;
+
+use super::sessions::AskId;
+use crate::base::{CallId, Entropy};
+use crate::sip::LegId;
+
+/// The secret name of a session, of 128 random bits. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionId(String);
+
+impl SessionId {
+    pub(super) fn random(entropy: &mut Entropy) -> Self {
+        Self(format!("{}{}", entropy.token(), entropy.token()))
+    }
+
+    /// As somebody says it; whether there is such a one is not known yet.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(…)")
+    }
+}
+
+/// A session that has not ended.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub leg: LegId,
+    /// `None` until the call is taken.
+    pub call: Option<CallId>,
+    pub stage: Stage,
+    /// The offer that was answered last.
+    pub offer: Vec<u8>,
+    /// Of the ICE session: a restart begins the next.
+    pub generation: u32,
+    /// The peer's candidates since then.
+    pub candidates: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// The first offer waits for the call to answer it.
+    Offered(AskId),
+    Up,
+    /// So does another one.
+    Reoffered(Box<Reoffer>),
+}
+
+/// An offer within a session.
+#[derive(Debug)]
+pub(super) struct Reoffer {
+    pub ask: AskId,
+    pub offer: Vec<u8>,
+    /// Only ICE begins anew, and whoever asked wants to know of nothing else.
+    pub is_restart: bool,
+}
+
+impl Session {
+    /// The value of ETag (RFC 9725 section 4.3): it names the ICE session.
+    pub fn tag(&self) -> String {
+        format!("\"{}\"", self.generation)
+    }
+}
