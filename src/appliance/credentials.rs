@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use crate::base::Private;
 
 /// The variables of the environment that hold secrets and have fixed names.
-const VARIABLES: [&str; 3] = [LLM_KEY, TURN_PASSWORD, OWN_TOKEN];
+const VARIABLES: [&str; 4] = [LLM_KEY, TURN_PASSWORD, AGENT_KEY, OWN_TOKEN];
 pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
 pub const TURN_PASSWORD: &str = "ATTENDANT_TURN_PASSWORD";
+pub const AGENT_KEY: &str = "ATTENDANT_ELEVENLABS_KEY";
 /// The token that the command line shows to a running box.
 const OWN_TOKEN: &str = "ATTENDANT_TOKEN";
 

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod accounts;
+pub mod agent;
 pub mod associations;
 pub mod audio;
 pub mod audio_legs;

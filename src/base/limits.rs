@@ -354,6 +354,41 @@ pub const REDIRECTS_PER_CALL: usize = 4;
 pub const HANDED_OVER_WITHIN: Duration = Duration::from_secs(10);
 /// People whom callers can be put through to: each has four phrases that are rendered at start.
 pub const PEOPLE: usize = 32;
+/// Sound that waits for a remote agent: what is older is of no use to whoever listens.
+pub const AGENT_OUTBOX_MS: u64 = 2_000;
+/// Other messages that wait for it: a pong every two seconds, results of a few tools.
+pub const AGENT_OUTBOX_MESSAGES: usize = 64;
+/// Bytes of one frame of its WebSocket: what the provider's own clients take.
+pub const AGENT_FRAME_BYTES: usize = 16 * 1024 * 1024;
+/// Sound of an agent that is kept for one call: longer than anybody talks without a pause. What comes
+/// beyond it is left out and counted.
+pub const AGENT_REPLY_MS: u64 = 120_000;
+/// From this on nothing more is read of an agent's connection, down to that.
+pub const AGENT_READ_UP_TO_MS: u64 = 60_000;
+pub const AGENT_READ_AGAIN_MS: u64 = 45_000;
+/// Sound in one message to it: providers want 20 to 100 ms.
+pub const AGENT_CHUNK_MS: u64 = 40;
+/// An agent that is not there so long after the answer is not waited for: a silent line is taken for a
+/// broken one after two to three seconds.
+pub const AGENT_THERE_WITHIN: Duration = Duration::from_secs(2);
+/// Neither the agent nor the caller has said anything since the agent is there.
+pub const AGENT_FIRST_WORDS: Duration = Duration::from_secs(5);
+/// The caller has spoken, and the agent has said nothing for so long: twice what a slow model takes.
+pub const AGENT_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// Its server has sent nothing at all, not even one of the pings that it sends every few seconds.
+pub const AGENT_SILENCE: Duration = Duration::from_secs(15);
+/// One attempt to connect to it: it is not waited for any longer in a call.
+pub const AGENT_CONNECT: Duration = Duration::from_secs(2);
+/// A connection that takes nothing for so long is of no use.
+pub const AGENT_STALL: Duration = Duration::from_secs(10);
+/// The close frame leaves within this time, or the connection is closed without it.
+pub const AGENT_CLOSE: Duration = Duration::from_millis(500);
+/// Bytes of the answer with an agent's signed address.
+pub const AGENT_ADDRESS_BYTES: usize = 16 * 1024;
+/// Questions of one agent to the owner's systems at once.
+pub const AGENT_LOOK_UPS: usize = 4;
+/// Characters of what an agent is told of a call that another connection has begun.
+pub const AGENT_CONTEXT_CHARS: usize = 2_000;
 /// Accounts that the box registers with.
 pub const ACCOUNTS: usize = 16;
 /// Calls that were asked for and are under way or wait to be tried again; each is a few hundred bytes,

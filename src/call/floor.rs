@@ -7,6 +7,7 @@
 //!                                                                          else ─▶ Voice::resume
 //! ```
 
+mod agent;
 mod barge_in;
 mod din;
 mod joining;
@@ -19,12 +20,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::agent::Remote;
 use super::ending::Cause;
 use super::hearing::{Hearing, HearingOutput};
 use super::language::{Detection, Ears, Manner, Tongues};
 use super::latency::LastSpeech;
 use super::media::HeardFrame;
-use super::record::Turn;
+use super::record::{AgentRecord, Turn};
 use super::state::Settings;
 use super::voice::{Shelf, Shelved, Voice};
 use super::work::{Work, WorkIds, WorkResult};
@@ -52,6 +54,13 @@ pub(super) enum FloorOutput {
         turn: usize,
         text: Private<String>,
     },
+    /// All of the reply to it is this.
+    ReplyIs {
+        turn: usize,
+        text: Private<String>,
+    },
+    /// What is remembered of a remote agent.
+    Agent(AgentRecord),
     SendDigits(Private<String>),
     /// What the caller seems to be saying; `None` once that is over.
     Partial(Option<PartialText>),
@@ -79,6 +88,17 @@ enum Timer {
     Conversation,
     /// A key is down.
     Key,
+    /// A remote agent is not there.
+    AgentThere,
+    /// The call has lasted for as long as it may, and will soon.
+    AgentLength,
+    AgentWarning,
+    /// It says nothing.
+    AgentQuiet,
+    /// The caller is not heard.
+    AgentSound,
+    /// Keys of the caller's wait for it.
+    AgentKeys,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +138,8 @@ pub(super) struct Floor {
     waiting: Option<Waiting>,
     hold: HoldSound,
     relay: Option<Relay>,
+    /// A remote agent holds the call, or will.
+    agent: Option<Box<Remote>>,
     /// The caller speaks over us.
     overlap: Option<Overlap>,
     /// What is around the caller drowns its words.
@@ -154,7 +176,11 @@ impl Floor {
         if manner.ears == Ears::Closed {
             conversation = conversation.by_keys();
         }
-        Self {
+        let mut ids = WorkIds::default();
+        let agent = manner
+            .agent
+            .then(|| Box::new(Remote::new(ids.allocate(), &tongue.playbook, &settings.converse)));
+        let mut floor = Self {
             phase: Phase::Waiting { is_held: false },
             hearing: Hearing::new(settings.listen.clone(), detection.languages()),
             ears: manner.ears,
@@ -162,12 +188,13 @@ impl Floor {
             voice: Voice::new(tongue.code, shelf, &apology),
             detection,
             conversation,
-            ids: WorkIds::default(),
+            ids,
             spoken: Vec::new(),
             last_wire: UtteranceId::default(),
             waiting: None,
             hold: settings.hold,
             relay: None,
+            agent,
             overlap: None,
             din: None,
             unheard: VecDeque::new(),
@@ -179,11 +206,16 @@ impl Floor {
             spoke: None,
             timers: TimerTable::default(),
             out: VecDeque::new(),
-        }
+        };
+        floor.prepare_agent();
+        floor
     }
 
     /// Of a call that we have made.
     pub(super) fn dialled(mut self, variables: Variables) -> Self {
+        if let Some(remote) = &mut self.agent {
+            remote.know(&variables);
+        }
         self.conversation = self.conversation.dialled(variables);
         self
     }
@@ -197,12 +229,15 @@ impl Floor {
     pub(super) fn connected(&mut self, now: Instant) {
         let is_held = self.phase == Phase::Waiting { is_held: true };
         self.phase = Phase::Open { since: now };
-        self.converse(now, converse::Input::Connected);
+        if !self.connect_agent(now) {
+            self.converse(now, converse::Input::Connected);
+        }
         self.held(now, is_held);
     }
 
     /// A machine records: it is told what the call is about, and that is all.
     pub(super) fn leave_message(&mut self, now: Instant) {
+        self.forget_agent(now);
         self.conversation.leave_message();
         self.connected(now);
     }
@@ -227,8 +262,9 @@ impl Floor {
     }
 
     /// The call is over: nothing more is asked of the engine, nothing more is said.
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, now: Instant) {
         self.phase = Phase::Closed;
+        self.forget_agent(now);
         self.timers.clear();
         self.voice.forget();
         for spoken in std::mem::take(&mut self.spoken) {
@@ -245,6 +281,12 @@ impl Floor {
     }
 
     pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {
+        if self.is_with_agent() {
+            if frame.is_speech() {
+                self.spoke = Some(LastSpeech { arrived: frame.arrived, played: frame.at });
+            }
+            return self.agent_hears(now, frame);
+        }
         if matches!(self.phase, Phase::Open { .. }) && self.ears != Ears::Closed {
             if self.is_drowned(now, frame) {
                 return;
@@ -259,6 +301,9 @@ impl Floor {
     }
 
     pub(super) fn digit(&mut self, now: Instant, digit: char) {
+        if self.is_with_agent() {
+            return self.agent_digit(now, digit);
+        }
         self.converse(now, converse::Input::Digit(digit));
         if self.timers.is_armed(Timer::Key) {
             self.key_is_up(now);
@@ -282,7 +327,12 @@ impl Floor {
                 self.drain_hearing(now);
             }
             WorkResult::Thought { id, event } => self.thought(now, id, event),
-            WorkResult::LookedUp { id, outcome } => self.looked_up(now, id, outcome),
+            WorkResult::LookedUp { id, outcome } => {
+                if !self.agent_looked_up(now, id, &outcome) {
+                    self.looked_up(now, id, outcome);
+                }
+            }
+            WorkResult::Agent { id, event } => self.agent_event(now, id, event),
             WorkResult::Failed { id } => {
                 self.voice.fail(id);
                 self.hearing.failed(now, id);
@@ -311,6 +361,12 @@ impl Floor {
             match timer {
                 Timer::Conversation => self.converse(now, converse::Input::Timeout),
                 Timer::Key => self.key_is_up(now),
+                Timer::AgentThere
+                | Timer::AgentLength
+                | Timer::AgentWarning
+                | Timer::AgentQuiet
+                | Timer::AgentSound
+                | Timer::AgentKeys => self.agent_timeout(now, timer),
                 Timer::Hearing => {
                     self.hearing.timeout(now);
                     self.drain_hearing(now);

@@ -148,6 +148,9 @@ impl Tongues {
 pub struct Manner {
     pub language: LanguageCode,
     pub ears: Ears,
+    /// A remote agent holds it.
+    #[serde(default)]
+    pub agent: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,14 +191,14 @@ impl Abilities {
             _ if self.heard.contains(&language) => Ears::Open,
             _ => Ears::Closed,
         };
-        Manner { language, ears }
+        Manner { language, ears, agent: false }
     }
 }
 
 impl Manner {
     /// A language that is heard.
     pub const fn plain(language: LanguageCode) -> Self {
-        Self { language, ears: Ears::Open }
+        Self { language, ears: Ears::Open, agent: false }
     }
 }
 

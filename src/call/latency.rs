@@ -136,7 +136,7 @@ impl Stages {
             Work::Speak { .. } => &mut self.voice,
             Work::Think { .. } => &mut self.model,
             Work::Cancel { id } => return self.cancelled(*id),
-            Work::Transcribe { .. } | Work::LookUp { .. } => return,
+            Work::Transcribe { .. } | Work::LookUp { .. } | Work::Agent { .. } => return,
         };
         if let Work::Speak { id, .. } | Work::Think { id, .. } = work {
             stage.get_or_insert(Begun { id: *id, asked: now, first_ms: None });

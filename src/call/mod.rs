@@ -13,6 +13,7 @@
 //! is the other half of a call, the one that the audio thread runs.
 
 pub mod admission;
+mod agent;
 mod agreement;
 mod dialling;
 pub mod ending;

@@ -10,6 +10,7 @@ use super::quality::Mos;
 use crate::base::{CallId, LanguageCode, Private, SrtpSuite, Way, limits};
 use crate::codec::Codec;
 use crate::converse::Message;
+use crate::converse::agent::Fault;
 use crate::listen::answered::Verdict;
 use crate::listen::{Guards, PartialText};
 
@@ -118,6 +119,42 @@ pub struct Dialled {
     pub earlier: Vec<Attempt>,
 }
 
+/// A remote agent's part in a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentRecord {
+    pub state: AgentState,
+    /// From the moment that the caller could hear us until its connection was open.
+    pub connected_after_ms: Option<u32>,
+    /// How long it was connected, all its connections together.
+    pub used_ms: u64,
+    /// By which the provider knows the conversation.
+    pub conversation: Private<String>,
+    /// Why the playbook holds the call in its place.
+    pub fault: Option<Fault>,
+    /// Of its sound, what was left out because too much waited.
+    pub dropped_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AgentState {
+    /// It is not there yet.
+    #[default]
+    Waiting,
+    Talking,
+    Over,
+}
+
+impl AgentState {
+    /// One word for the API, stable.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Talking => "talking",
+            Self::Over => "over",
+        }
+    }
+}
+
 /// An attempt that reached nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
@@ -175,6 +212,8 @@ pub struct CallRecord {
     pub answered_by: Option<Verdict>,
     /// `None` for a call that came.
     pub dialled: Option<Dialled>,
+    /// `None`: no remote agent was to hold it.
+    pub agent: Option<AgentRecord>,
     /// `None`: the sound is not encrypted.
     pub srtp: Option<SrtpSuite>,
     /// In which the call is held.
@@ -223,6 +262,7 @@ impl CallRecord {
             codec: None,
             answered_by: None,
             dialled: None,
+            agent: None,
             srtp: None,
             language: None,
             answer_delay_ms: None,

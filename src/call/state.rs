@@ -300,6 +300,7 @@ impl Call {
         } else {
             call.command(sip::Command::Ring { leg, status: 180, sdp: None });
         }
+        call.drain_floor(start.now);
         Ok(call)
     }
 
@@ -371,7 +372,7 @@ impl Call {
         match input {
             Input::Sip(event) => self.signal(now, event),
             Input::PickedUp => self.picked_up(now),
-            Input::Joined => self.join(),
+            Input::Joined => self.join(now),
             Input::HandOver(person) => self.hand_over(person),
             Input::Handed => self.handed(now),
             Input::Replaced { leg, incoming, towards } => {
@@ -571,7 +572,7 @@ impl Call {
             }
             State::Dialling(dialling) if !dialling.is_accepted() => {
                 self.command(sip::Command::Cancel { leg: self.leg });
-                self.stop_media();
+                self.stop_media(now);
                 self.state = State::Ending(ending);
                 self.record_end(now, ending);
             }
@@ -579,7 +580,7 @@ impl Call {
             State::AwaitingAck { .. } | State::Dialling(_) | State::Active => {
                 let reason = Some(format!("SIP;cause={}", ending.cause.wording().sip_status));
                 self.command(sip::Command::Bye { leg: self.leg, reason });
-                self.stop_media();
+                self.stop_media(now);
                 self.state = State::Ending(ending);
                 self.record_end(now, ending);
             }
@@ -615,15 +616,15 @@ impl Call {
     fn finish(&mut self, now: Instant, ending: Ending) {
         self.drop_succession();
         if !matches!(self.state, State::Ending(_) | State::Ended) {
-            self.stop_media();
+            self.stop_media(now);
             self.record_end(now, ending);
         }
         self.state = State::Ended;
         self.timers.clear();
     }
 
-    fn stop_media(&mut self) {
-        self.floor.close();
+    fn stop_media(&mut self, now: Instant) {
+        self.floor.close(now);
         self.out.push_back(Output::StopMedia);
     }
 

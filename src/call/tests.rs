@@ -22,6 +22,7 @@ use crate::sip::{self, EndCause, Flow, LegId};
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+mod agent;
 mod barge_in;
 mod dialling;
 mod doubt;
@@ -101,6 +102,8 @@ struct Desk {
     is_not_handed_over: bool,
     partner_waits: Vec<bool>,
     invited: Option<(LegId, Vec<u8>)>,
+    /// What was wanted of a remote agent.
+    agent: Vec<(WorkId, converse::agent::Command)>,
     looked_up: Vec<(WorkId, converse::lookup::LookUp)>,
     /// How long a phrase sounds that the engine speaks.
     phrase_frames: usize,
@@ -209,6 +212,7 @@ impl Desk {
             is_not_handed_over: false,
             partner_waits: Vec::new(),
             invited: None,
+            agent: Vec::new(),
             looked_up: Vec::new(),
             phrase_frames,
             jitter: Duration::ZERO,
@@ -260,6 +264,7 @@ impl Desk {
                 Output::Silence(through) => self.silenced = through,
                 Output::Work(Work::Think { id, .. }) => self.model.ask(self.now, id),
                 Output::Work(Work::Cancel { id }) if self.model.cancel(id) => (),
+                Output::Work(Work::Agent { id, command }) => self.agent.push((id, command)),
                 Output::Work(work) => self.work.push_back(work),
                 Output::SendDigits(digits) => self.digits.push(digits.into_revealed()),
                 Output::PutThrough(person) => self.put_through = Some(person),
@@ -336,7 +341,7 @@ impl Desk {
                 }
                 Work::LookUp { id, asked } => self.looked_up.push((id, asked)),
                 Work::Cancel { id } => self.partials.cancelled.push(id),
-                Work::Think { .. } => (),
+                Work::Think { .. } | Work::Agent { .. } => (),
             }
             self.run_voice();
         }

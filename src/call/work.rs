@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{LanguageCode, Private, WorkId, serial};
-use crate::converse::llm;
 use crate::converse::lookup::{LookUp, LookedUp};
+use crate::converse::{agent, llm};
 use crate::listen::{DecodeWish, Recognition};
 
 /// From the call.
@@ -18,6 +18,8 @@ pub enum Work {
     Think { id: WorkId, chat: Box<llm::Chat> },
     /// Ask the owner's system.
     LookUp { id: WorkId, asked: LookUp },
+    /// Have a remote agent hold the call; what comes of it comes until `Event::Ended`.
+    Agent { id: WorkId, command: agent::Command },
     /// The result is no longer wanted; one may still come and is ignored then.
     Cancel { id: WorkId },
 }
@@ -44,6 +46,8 @@ pub enum WorkResult {
     Thought { id: WorkId, event: llm::Event },
     /// What the owner's system has said.
     LookedUp { id: WorkId, outcome: LookedUp },
+    /// A remote agent, under the work that had it prepared.
+    Agent { id: WorkId, event: agent::Event },
     /// Nothing more will come.
     Failed { id: WorkId },
 }

@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     /// Where an answering machine answers: talk, leave-message or hang-up. Without it: as configured.
     #[arg(long, value_name = "WHAT")]
     on_machine: Option<String>,
+    /// Whether the remote agent holds the call. Without it: as configured.
+    #[arg(long, value_name = "true|false")]
+    agent: Option<bool>,
     /// A value for what is said first, as in subject="your delivery"; once for each.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     variables: Vec<(String, String)>,
@@ -122,6 +125,9 @@ fn body(arguments: &Arguments) -> Result<Value, DialError> {
         if let Some(value) = value {
             body[name] = Value::from(value.as_str());
         }
+    }
+    if let Some(agent) = arguments.agent {
+        body["agent"] = agent.into();
     }
     if !variables.is_empty() {
         body["variables"] = Value::Object(variables);

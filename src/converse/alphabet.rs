@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::llm::{Chat, Event};
 use super::lookup::{LookUp, LookedUp};
-use super::people::{Address, Way, WeekMinute};
+use super::people::{Address, PersonId, Way, WeekMinute};
 use crate::base::{Private, UtteranceId, serial};
 
 /// What happens to a conversation.
@@ -15,6 +15,8 @@ use crate::base::{Private, UtteranceId, serial};
 pub enum Input {
     /// The caller can hear us: the greeting goes out, and the call's length is counted from here.
     Connected,
+    /// In place of that: a remote agent has held the call so far.
+    TakeOver(TakeOver),
     /// A closed turn of the caller.
     Heard(Speech),
     /// The caller pauses and has said this so far. Nothing is said to it, but an answer may be asked
@@ -72,6 +74,29 @@ pub enum Input {
     LeftBehind,
     /// The deadline of the last `Output::Timeout` has come.
     Timeout,
+}
+
+/// A call that a remote agent does not hold any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakeOver {
+    /// When the caller could hear us.
+    pub since: Instant,
+    pub why: Why,
+    /// What the caller has told the agent: its longest words.
+    pub told: Private<String>,
+}
+
+/// Why the agent does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It was never there: the caller has heard nothing yet.
+    NotThere,
+    /// It was lost in the middle of the call.
+    Gone,
+    /// The call has lasted for as long as a call may.
+    TimeIsOver,
+    /// The caller is to be put through.
+    Transfer(PersonId),
 }
 
 /// Words of the caller, and how far they can be believed; the playbook's `ask_again_below` and

@@ -11,6 +11,7 @@ mod leaving;
 mod looking_up;
 mod offering;
 mod question;
+mod taking_over;
 mod thinking;
 mod timing;
 mod transferring;
@@ -191,11 +192,12 @@ impl Conversation {
         match (self.phase, input) {
             (Phase::Ended, _) => {}
             (Phase::Waiting, Input::Connected) => self.connected(now),
+            (Phase::Waiting, Input::TakeOver(over)) => self.take_over(now, over),
             (_, Input::RecognizerLost) => self.recognizer_lost(now),
             (_, Input::RecognizerBack) => self.recognizer_back(now),
             (_, Input::SynthesizerLost) => self.synthesizer = Engine::Lost,
             (_, Input::SynthesizerBack) => self.synthesizer = Engine::Up,
-            (Phase::Waiting, _) | (_, Input::Connected) => {}
+            (Phase::Waiting, _) | (_, Input::Connected | Input::TakeOver(_)) => {}
             (Phase::Transferring(..), Input::Heard(speech)) => self.heard_waiting(now, &speech),
             (Phase::Offering { .. }, Input::Heard(speech)) => self.offer_answered(now, &speech),
             (Phase::Offering { .. }, Input::HeardUnclear) => {

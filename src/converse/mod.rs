@@ -5,6 +5,7 @@
 //! hang up. What it says comes from a [`Playbook`], the owner's TOML file. It never speaks before
 //! `Input::Connected`, and an input is never an error: what is not understood is asked again.
 
+pub mod agent;
 pub mod alphabet;
 mod conversation;
 mod dialogue;
@@ -22,8 +23,8 @@ mod tests;
 
 pub use alphabet::{
     AskId, Awaited, Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose,
-    Record, Say, Settings, Speaker, Speech, Transfer, Turn, Word,
+    Record, Say, Settings, Speaker, Speech, TakeOver, Transfer, Turn, Why, Word,
 };
 pub use conversation::Conversation;
 pub use playbook::{Playbook, PlaybookError, Variables, fixed_phrases};
-pub use reply::{DIGITS_CLOSE, DIGITS_OPEN, plain};
+pub use reply::{DIGITS_CLOSE, DIGITS_OPEN, heard_part, plain};

@@ -1,7 +1,8 @@
-//! The file that remembers over a restart how many calls we made and what they cost.
+//! The files that remember over a restart how many calls we made and what they cost, and how long remote
+//! agents were connected.
 //!
 //! Written by a thread of its own; the net thread hands over the whole ledger and is told when it is
-//! on the disk. A call is begun only after that, so no crash makes room for more calls than the owner
+//! on the disk. What it counts is begun only after that, so no crash makes room for more than the owner
 //! allows. A file that cannot be read allows none: it is never taken for an empty one.
 
 use std::io;
@@ -9,11 +10,14 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use super::bounded::{self, ReadError};
 use super::whole;
 use crate::base::limits;
+use crate::converse::agent::allowance::Allowance;
 use crate::trunk::dialling::Ledger;
 
 /// Ledgers that wait for the disk; each is whole, so more come only from a disk that hangs.
@@ -30,6 +34,25 @@ pub enum LedgerError {
     Unwritable(#[source] io::Error),
 }
 
+/// What such a file holds.
+pub trait Kept: Clone + Default + Serialize + DeserializeOwned + Send + 'static {
+    /// What it is after a restart.
+    #[must_use]
+    fn resumed(self) -> Self;
+}
+
+impl Kept for Ledger {
+    fn resumed(self) -> Self {
+        Ledger::resumed(self)
+    }
+}
+
+impl Kept for Allowance {
+    fn resumed(self) -> Self {
+        Allowance::resumed(self)
+    }
+}
+
 /// The last ledger that was written, or that could not be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -40,21 +63,21 @@ pub struct Written {
 
 /// The writing thread; it finishes what waits when this is dropped.
 #[derive(Debug)]
-pub struct LedgerFile {
-    sender: Option<SyncSender<(u64, Ledger)>>,
+pub struct LedgerFile<L = Ledger> {
+    sender: Option<SyncSender<(u64, L)>>,
     thread: Option<JoinHandle<()>>,
     written: watch::Receiver<Written>,
     last: u64,
 }
 
-impl LedgerFile {
+impl<L: Kept> LedgerFile<L> {
     /// What was remembered, written once more at once, so that a folder that takes nothing is known
     /// at start.
     ///
     /// # Errors
     /// For a file that is there and cannot be read or written.
-    pub fn open(path: &Path) -> Result<(Ledger, Self), LedgerError> {
-        let ledger = read(path)?.resumed();
+    pub fn open(path: &Path) -> Result<(L, Self), LedgerError> {
+        let ledger: L = read::<L>(path)?.resumed();
         write(path, &ledger).map_err(LedgerError::Unwritable)?;
         let (sender, receiver) = mpsc::sync_channel(WAITING);
         let (told, written) = watch::channel(Written::default());
@@ -69,7 +92,7 @@ impl LedgerFile {
 
     /// Gives a ledger to the thread without waiting; its number, by which [`Self::written`] tells
     /// what became of it. `None`: the disk does not take it.
-    pub fn write(&mut self, ledger: &Ledger) -> Option<u64> {
+    pub fn write(&mut self, ledger: &L) -> Option<u64> {
         let number = self.last + 1;
         self.sender.as_ref()?.try_send((number, ledger.clone())).ok()?;
         self.last = number;
@@ -81,7 +104,7 @@ impl LedgerFile {
     }
 }
 
-impl Drop for LedgerFile {
+impl<L> Drop for LedgerFile<L> {
     fn drop(&mut self) {
         drop(self.sender.take());
         if let Some(thread) = self.thread.take() {
@@ -91,7 +114,7 @@ impl Drop for LedgerFile {
     }
 }
 
-fn write_all(path: &Path, receiver: &Receiver<(u64, Ledger)>, told: &watch::Sender<Written>) {
+fn write_all<L: Kept>(path: &Path, receiver: &Receiver<(u64, L)>, told: &watch::Sender<Written>) {
     for (mut number, mut ledger) in receiver {
         // The newest has all that those before it have.
         while let Ok(newer) = receiver.try_recv() {
@@ -99,23 +122,24 @@ fn write_all(path: &Path, receiver: &Receiver<(u64, Ledger)>, told: &watch::Send
         }
         let outcome = write(path, &ledger);
         if let Err(error) = &outcome {
-            tracing::error!(%error, "the calls that were made cannot be remembered");
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            tracing::error!(%error, %file, "what it counts cannot be remembered");
         }
         told.send_replace(Written { number, is_kept: outcome.is_ok() });
     }
 }
 
-fn read(path: &Path) -> Result<Ledger, LedgerError> {
+fn read<L: Kept>(path: &Path) -> Result<L, LedgerError> {
     let bytes = match bounded::bytes(path, limits::LEDGER_BYTES) {
         Err(ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Ledger::default());
+            return Ok(L::default());
         }
         read => read?,
     };
     serde_json::from_slice(&bytes).map_err(LedgerError::Damaged)
 }
 
-fn write(path: &Path, ledger: &Ledger) -> io::Result<()> {
+fn write<L: Kept>(path: &Path, ledger: &L) -> io::Result<()> {
     whole::write(path, &serde_json::to_vec(ledger).map_err(io::Error::other)?)
 }
 
@@ -157,14 +181,14 @@ mod tests {
     fn what_was_counted_is_there_after_a_restart_and_only_the_owner_reads_it() {
         let folder = Folder::new("restart");
         for id in 1..=2 {
-            let (mut ledger, mut file) = LedgerFile::open(&folder.file()).unwrap();
+            let (mut ledger, mut file) = LedgerFile::<Ledger>::open(&folder.file()).unwrap();
             ledger.reserve(NOW, &TWO, CallId(id), Money::NONE).unwrap();
             assert_eq!(file.write(&ledger), Some(1));
             drop(file);
         }
         let mode = folder.file().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let (mut ledger, _file) = LedgerFile::open(&folder.file()).unwrap();
+        let (mut ledger, _file) = LedgerFile::<Ledger>::open(&folder.file()).unwrap();
         let third = ledger.reserve(NOW, &TWO, CallId(3), Money::NONE);
         assert_eq!(third, Err(LimitReached::Day));
     }
@@ -174,19 +198,19 @@ mod tests {
         let folder = Folder::new("damaged");
         for text in ["", "{", "{\"day\":1}", "[]"] {
             fs::write(folder.file(), text).unwrap();
-            let error = LedgerFile::open(&folder.file()).unwrap_err();
+            let error = LedgerFile::<Ledger>::open(&folder.file()).unwrap_err();
             assert!(matches!(error, LedgerError::Damaged(_)), "{text}: {error}");
             assert_eq!(fs::read_to_string(folder.file()).unwrap(), text);
         }
         fs::write(folder.file(), "x".repeat(100_000)).unwrap();
-        let error = LedgerFile::open(&folder.file()).unwrap_err();
+        let error = LedgerFile::<Ledger>::open(&folder.file()).unwrap_err();
         assert!(matches!(error, LedgerError::Unreadable(ReadError::TooLong(_))), "{error}");
     }
 
     #[tokio::test]
     async fn what_cannot_be_written_is_told() {
         let folder = Folder::new("unwritable");
-        let (ledger, mut file) = LedgerFile::open(&folder.file()).unwrap();
+        let (ledger, mut file) = LedgerFile::<Ledger>::open(&folder.file()).unwrap();
         let mut written = file.written();
         let number = file.write(&ledger).unwrap();
         written.wait_for(|written| written.number == number).await.unwrap();
@@ -196,6 +220,9 @@ mod tests {
         let number = file.write(&ledger).unwrap();
         written.wait_for(|written| written.number == number).await.unwrap();
         assert!(!written.borrow().is_kept);
-        assert!(matches!(LedgerFile::open(&folder.file()), Err(LedgerError::Unwritable(_))));
+        assert!(matches!(
+            LedgerFile::<Ledger>::open(&folder.file()),
+            Err(LedgerError::Unwritable(_))
+        ));
     }
 }

@@ -30,18 +30,19 @@ const SUBPROTOCOL: &str = "attendant.audio.v1";
 #[utoipa::path(
     get,
     path = "/audio/{call_id}",
-    summary = "The WebSocket of an announced call",
-    description = "Binary frames are sound, text frames JSON; by the address that the announcement gave.",
+    summary = "The WebSocket of a call that was announced",
+    description = "Sound in binary messages, JSON in text messages: see docs/websocket.md.",
     params(
         ("call_id" = String, Path, description = "As it was announced"),
-        ("token" = Option<String>, Query, description = "The call's own"),
+        ("token" = Option<String>, Query, description = "As the announcement's answer has it"),
+        ("resume" = Option<String>, Query, description = "Of the newest `started`, to take a call up again"),
     ),
     responses(
-        (status = 101, description = "The WebSocket is open"),
+        (status = 101, description = "A WebSocket"),
         (status = 400, description = "The request opens no WebSocket", body = problem::Written, content_type = "application/problem+json"),
-        (status = 401, description = "Another token", body = problem::Written, content_type = "application/problem+json"),
-        (status = 404, description = "No such call is expected", body = problem::Written, content_type = "application/problem+json"),
-        (status = 409, description = "Somebody is there already", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "The token is wrong", body = problem::Written, content_type = "application/problem+json"),
+        (status = 404, description = "No such call", body = problem::Written, content_type = "application/problem+json"),
+        (status = 409, description = "The call is over, or another connection is being opened", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn open(

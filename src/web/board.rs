@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::appliance::agent::Figures;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
 use crate::call::record::CallRecord;
@@ -158,6 +159,8 @@ struct Shown {
     /// Of the ended calls that newer ones have pushed out.
     forgotten: Totals,
     sip: SipFigures,
+    /// `None`: there is no remote agent.
+    agent: Option<Figures>,
 }
 
 impl Shown {
@@ -192,6 +195,7 @@ impl Default for Board {
                 ended: VecDeque::new(),
                 forgotten: Totals::default(),
                 sip: SipFigures::default(),
+                agent: None,
             }),
         }
     }
@@ -343,6 +347,15 @@ impl Board {
     /// As they were within the last second.
     pub fn sip(&self) -> SipFigures {
         self.lock().sip.clone()
+    }
+
+    pub fn set_agent(&self, figures: Option<Figures>) {
+        self.lock().agent = figures;
+    }
+
+    /// `None`: there is no remote agent.
+    pub fn agent(&self) -> Option<Figures> {
+        self.lock().agent
     }
 
     /// Calls that have not ended.

@@ -69,6 +69,8 @@ pub struct DialOrder {
     pub variables: Variables,
     /// `None`: as the configuration says.
     pub on_machine: Option<OnMachine>,
+    /// Whether a remote agent holds it; `None`: as account, playbook and configuration say.
+    pub agent: Option<bool>,
 }
 
 /// What is wanted of a call.

@@ -17,7 +17,7 @@ use crate::call::Wish;
 
 /// What is wanted.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "action", rename_all = "kebab-case")]
 pub(super) enum Action {
     /// A call that rings is answered.
     Answer {},

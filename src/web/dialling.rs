@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, OneOfBuilder, Schema, Type};
 
 use super::access::Caller;
 use super::command::{Command, DialOrder, HungUp, NotPlaced, Placed};
@@ -47,11 +48,13 @@ pub(super) struct DialBody {
     playbook: Option<String>,
     /// Values for what is said first: texts, or numbers.
     #[serde(default)]
-    #[schema(value_type = std::collections::BTreeMap<String, Variable>)]
+    #[schema(schema_with = variables_shape)]
     variables: Map<String, Value>,
     /// Where a machine answers: `talk`, `leave-message` or `hang-up`. Without it: as configured.
     #[schema(value_type = Option<Machine>)]
     on_machine: Option<OnMachine>,
+    /// Whether the remote agent holds the call. Without it: as configured.
+    agent: Option<bool>,
 }
 
 /// What becomes of a call that a machine takes.
@@ -64,13 +67,22 @@ enum Machine {
     HangUp,
 }
 
-/// A value.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "the shape of a value for the document")]
-enum Variable {
-    Text(String),
-    Number(f64),
+/// The shape of what may be said first: names, each with a text that is not blank, or a number.
+fn variables_shape() -> Object {
+    let name = format!("^[a-z0-9_]{{1,{}}}$", limits::DIAL_VARIABLE_NAME_CHARS);
+    let text = Object::builder()
+        .schema_type(Type::String)
+        .max_length(Some(limits::DIAL_VARIABLE_CHARS))
+        .pattern(Some(r"^(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$"));
+    let value = OneOfBuilder::new().item(text).item(Object::with_type(Type::Number));
+    Object::builder()
+        .schema_type(Type::Object)
+        .property_names(Some(
+            Object::builder().schema_type(Type::String).pattern(Some(name)).build(),
+        ))
+        .additional_properties(Some(Schema::from(value.build())))
+        .max_properties(Some(limits::DIAL_VARIABLES))
+        .build()
 }
 
 /// A call that is on its way.
@@ -100,7 +112,7 @@ impl Asked {
     summary = "Have the box call a number",
     description = "202 once the call is on its way; what becomes of it stands in its record and in events. With an \
         Idempotency-Key the same request within a day is answered as the first time, and nobody is called twice.",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters of ASCII, as a UUID")),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!#-~]{1,255}$", description = "1 to 255 printable characters of ASCII, as a UUID")),
     request_body = DialBody,
     responses(
         (status = 202, description = "The call is on its way", body = PlacedCall),
@@ -226,16 +238,20 @@ pub(super) fn json_body(
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case("application/json")
+}
+
+/// What the body is, without parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> &str {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("application/json")
+    kind.split(';').next().unwrap_or_default().trim()
 }
 
 /// What is wrong is told without what was sent: serde names keys and places only where we let it.
 fn order(body: &[u8]) -> Result<DialOrder, String> {
     let body: DialBody = serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
-            "an object with phone_number and, if wanted, trunk, playbook, variables and on_machine (talk, leave-message or hang-up)".to_owned()
+            "an object with phone_number and, if wanted, trunk, playbook, variables, on_machine (talk, leave-message or hang-up) and agent (true or false)".to_owned()
         }
         _ => "the body is no JSON".to_owned(),
     })?;
@@ -250,6 +266,7 @@ fn order(body: &[u8]) -> Result<DialOrder, String> {
     Ok(DialOrder {
         phone_number: Private::new(body.phone_number),
         on_machine: body.on_machine,
+        agent: body.agent,
         trunk: body.trunk,
         playbook: body.playbook,
         variables: variables(body.variables)?,

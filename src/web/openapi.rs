@@ -41,6 +41,9 @@ const SCHEME: &str = "token";
         events::stream::events,
         events::stream::socket,
         tickets::issue,
+        webphone::announce,
+        webphone::status,
+        audio::open,
         webrtc::page,
         webrtc::style,
         webrtc::script,
@@ -111,10 +114,14 @@ fn complete(operation: &mut Operation, entry: &Entry) {
     if entry.method != "get" {
         kinds.push(Kind::ForeignPage);
     }
-    if let Needs::Scope(scope) = entry.needs {
+    let scopes: Option<&[&str]> = match entry.needs {
+        Needs::Nothing => None,
+        Needs::Token => Some(&[]),
+        Needs::Scope(scope) => Some(&[scope.name()]),
+    };
+    if let Some(scopes) = scopes {
         kinds.extend([Kind::Token, Kind::Scope]);
-        let scopes = [scope.name()];
-        operation.security = Some(vec![SecurityRequirement::new(SCHEME, scopes)]);
+        operation.security = Some(vec![SecurityRequirement::new(SCHEME, scopes.to_vec())]);
     }
     for kind in kinds {
         let status = kind.status().as_u16().to_string();

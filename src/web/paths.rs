@@ -64,9 +64,9 @@ impl Paths {
     fn add(mut self, entry: Entry, answer: MethodRouter<Interface>) -> Self {
         let answer = match entry.needs {
             Needs::Nothing => answer,
-            Needs::Scope(scope) => answer.route_layer(middleware::from_fn(
+            needs => answer.route_layer(middleware::from_fn(
                 move |caller: Caller, request: Request, next: Next| {
-                    admit(scope, caller, request, next)
+                    admit(needs, caller, request, next)
                 },
             )),
         };

@@ -35,6 +35,7 @@ pub(super) struct Interface {
     pub keys: Arc<Mutex<Keys<PlacedCall>>>,
     /// Places of those who listen to events.
     pub listeners: Arc<Semaphore>,
+    /// Where the sockets of calls by WebSocket go.
     pub door: Door,
 }
 
@@ -63,7 +64,7 @@ pub(super) fn paths() -> Paths {
         .post("/api/calls/{id}/control", Needs::Scope(Scope::Calls), controlling::control)
         .get("/api/events", READ, events::events)
         .get("/api/events/ws", READ, events::socket)
-        .post("/api/tickets", READ, tickets::issue)
+        .post("/api/tickets", Needs::Token, tickets::issue)
         .get("/call", Nothing, webrtc::page)
         .get("/call.css", Nothing, webrtc::style)
         .get("/call.js", Nothing, webrtc::script)

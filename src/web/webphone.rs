@@ -13,7 +13,7 @@ use super::command::{AudioStatus, Command};
 use super::dialling::{ask, json_body};
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, json_with};
-use super::view;
+use super::view::Account;
 use crate::appliance::audio_legs::{Announced, NotAnnounced};
 use crate::base::limits;
 use crate::websocket::Order;
@@ -25,65 +25,66 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 
 /// The body of `POST /api/handle-webphone-call`. Bridges send more than is needed, in either spelling.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = AnnouncedCall)]
 pub(super) struct CallBody {
-    /// As the bridge names the call.
+    /// The bridge's own name of the call; `call_id` is understood, too.
     #[serde(alias = "call_id", rename = "callId")]
+    #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9][-A-Za-z0-9._~@:+=]*$")]
     call_id: String,
+    /// Who calls; `from_number` and `fromNumber` are understood, too.
     #[serde(default, alias = "from_number", alias = "fromNumber")]
+    #[schema(max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     from: String,
+    /// Whom they have called; `to_number` and `toNumber` are understood, too.
     #[serde(default, alias = "to_number", alias = "toNumber")]
+    #[schema(max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     to: String,
 }
 
-/// Where the sound of an announced call is brought.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AudioAddress)]
-pub(super) struct Ready {
-    /// Always `ready`.
+/// A call that is expected.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Expected {
+    /// `ready`.
     status: &'static str,
     #[serde(rename = "callId")]
     call_id: String,
     #[serde(rename = "call_id")]
-    call_id_again: String,
-    /// `ws:` or `wss:`, with the call's own token.
+    same_call_id: String,
+    /// Of its WebSocket, with the token that opens it once.
     audio_url: String,
     /// The same.
     websocket: String,
-    /// For so long the address is good where nobody comes.
     expires_in_s: u64,
+    /// What may be sent.
     formats: [SoundFormat; 3],
 }
 
-/// A format of sound that `start` may name.
-#[derive(Debug, Serialize, ToSchema)]
+/// As `start` names it.
+#[derive(Serialize, ToSchema)]
 struct SoundFormat {
-    /// `pcm16` (little endian) or `mulaw`.
+    /// `pcm16` or `mulaw`.
     format: &'static str,
     /// Samples a second.
     rate: u32,
 }
 
-/// How calls by WebSocket stand.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = WebphoneStatus)]
-pub(super) struct Status {
-    /// As of `/health`.
+/// Whether calls can be brought, and how many there are.
+#[derive(Serialize, ToSchema)]
+pub(super) struct WebphoneStatus {
+    /// As `state` of `/health`.
     status: &'static str,
-    /// Whether a call that is announced now would be taken.
+    /// One more call would be taken.
     ready: bool,
-    /// What is wrong.
+    /// What is waited for, or what is wrong, as sentences.
     reasons: Vec<String>,
     active_calls: usize,
-    /// Announced, and not there yet.
+    /// Announced, and nobody has come.
     expected_calls: usize,
     /// By whatever way.
     live_calls: usize,
     max_calls: usize,
     max_call_s: u64,
-    /// A socket that was lost may come back for so long.
     resume_within_s: u64,
-    accounts: Vec<view::Account>,
+    accounts: Vec<Account>,
 }
 
 /// 200 with the address of the call's WebSocket, which is good for `limits::AUDIO_START`.
@@ -91,14 +92,16 @@ pub(super) struct Status {
     post,
     path = "/api/handle-webphone-call",
     summary = "Announce a call whose sound comes by WebSocket",
+    description = "The answer has the address of its WebSocket, which begins the call. Announced again before that, it has \
+        the same one.",
     request_body = CallBody,
     responses(
-        (status = 200, description = "Its sound is expected", body = Ready),
-        (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
+        (status = 200, description = "It is expected", body = Expected),
+        (status = 400, description = "It makes no sense here", body = problem::Written, content_type = "application/problem+json"),
         (status = 409, description = "A call of this name is up", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
         (status = 415, description = "The body is no JSON by its type", body = problem::Written, content_type = "application/problem+json"),
-        (status = 503, description = "Every line is in use or expected", body = problem::Written, content_type = "application/problem+json"),
+        (status = 429, description = "Every line is in use or expected, or too many requests", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn announce(
@@ -111,32 +114,32 @@ pub(super) async fn announce(
     let announced = ask(&interface, |told| Command::Announce { order, told }).await?;
     let Announced { secret } = announced.map_err(refused)?;
     let address = address(&headers, &call_id, secret.reveal());
-    let formats = [("pcm16", 16_000), ("pcm16", 8_000), ("mulaw", 8_000)];
-    let ready = Ready {
+    let format = |format, rate| SoundFormat { format, rate };
+    let expected = Expected {
         status: "ready",
         call_id: call_id.clone(),
-        call_id_again: call_id,
+        same_call_id: call_id,
         audio_url: address.clone(),
         websocket: address,
         expires_in_s: limits::AUDIO_START.as_secs(),
-        formats: formats.map(|(format, rate)| SoundFormat { format, rate }),
+        formats: [format("pcm16", 16_000), format("pcm16", 8_000), format("mulaw", 8_000)],
     };
-    Ok(json_with(StatusCode::OK, &ready))
+    Ok(json_with(StatusCode::OK, &expected))
 }
 
-/// Whether calls can be brought, and how many there are.
+/// How a bridge finds the box.
 #[utoipa::path(
     get,
     path = "/api/webphone/status",
-    summary = "Whether calls can be brought by WebSocket, and how many there are",
-    responses((status = 200, description = "How things stand", body = Status))
+    summary = "Whether calls can be brought by WebSocket",
+    responses((status = 200, description = "How things stand", body = WebphoneStatus))
 )]
 pub(super) async fn status(State(interface): State<Interface>) -> Result<Response, Problem> {
     let AudioStatus { figures, most, free, longest } =
         ask(&interface, |told| Command::AudioStatus { told }).await?;
     let board = &interface.board;
     let health = board.health();
-    let status = Status {
+    let status = WebphoneStatus {
         status: health.name(),
         ready: health.takes_calls() && free > figures.expected,
         reasons: health.reasons().to_vec(),
@@ -146,7 +149,7 @@ pub(super) async fn status(State(interface): State<Interface>) -> Result<Respons
         max_calls: most,
         max_call_s: longest.as_secs(),
         resume_within_s: limits::AUDIO_RESUME.as_secs(),
-        accounts: board.accounts().into_iter().map(view::Account::from).collect(),
+        accounts: board.accounts().into_iter().map(Account::from).collect(),
     };
     Ok(json_with(StatusCode::OK, &status))
 }
@@ -174,8 +177,9 @@ fn address(headers: &HeaderMap, call_id: &str, token: &str) -> String {
 fn refused(why: NotAnnounced) -> Problem {
     match why {
         NotAnnounced::InUse => Problem::new(Kind::Conflict, "a call of this callId is up"),
-        NotAnnounced::Full => Problem::new(Kind::Unavailable, "every line is in use or expected")
-            .retry_after(RETRY_AFTER_S),
+        NotAnnounced::Full => {
+            Problem::new(Kind::Limit, "every line is in use or expected").retry_after(RETRY_AFTER_S)
+        }
         NotAnnounced::Unavailable => {
             Problem::new(Kind::Unavailable, "no calls are taken now").retry_after(RETRY_AFTER_S)
         }

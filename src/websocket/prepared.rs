@@ -18,7 +18,7 @@ pub struct Order {
 /// What is wrong with an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotPrepared {
-    #[error("callId: 1 to 128 letters, digits and -._~@:+=")]
+    #[error("callId: 1 to 128 letters, digits and -._~@:+=, a letter or digit first")]
     CallId,
     #[error("from and to: at most 128 characters, none of them a control character")]
     Party,
@@ -29,9 +29,9 @@ impl Order {
     /// What does not fit into a path, or into a record.
     pub fn new(call_id: String, from: String, to: String) -> Result<Self, NotPrepared> {
         let fits = |c: char| c.is_ascii_alphanumeric() || "-._~@:+=".contains(c);
-        // No name at all, or one that a path goes up by.
-        let is_dots = call_id.chars().all(|c| c == '.');
-        if is_dots || call_id.len() > limits::AUDIO_NAME_BYTES || !call_id.chars().all(fits) {
+        // No name at all, or one by which a path goes up, has no letter first.
+        let is_named = call_id.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if !is_named || call_id.len() > limits::AUDIO_NAME_BYTES || !call_id.chars().all(fits) {
             return Err(NotPrepared::CallId);
         }
         for party in [&from, &to] {

@@ -46,6 +46,8 @@ pub enum Input<'a> {
     Pong(&'a [u8]),
     /// Anything else came: the client is there.
     Sign,
+    /// The client has closed it as one does who is done; `Detached` follows.
+    Done,
     /// The socket is gone.
     Detached,
     /// From the call's media.
@@ -314,6 +316,7 @@ impl Session {
                 }
             }
             Input::Sign => self.heard(now),
+            Input::Done => self.done(),
             Input::Detached => self.detached(now),
             Input::Datagram(bytes) => self.datagram(now, bytes),
             Input::News(news) => self.news(now, news),
@@ -479,6 +482,12 @@ impl Session {
         }
     }
 
+    fn done(&mut self) {
+        if matches!(self.state, State::Greeted | State::Open(_)) {
+            self.request(Request::Hangup);
+        }
+    }
+
     fn detached(&mut self, now: Instant) {
         self.timers.cancel(Timer::Ping);
         self.timers.cancel(Timer::Silent);
@@ -488,7 +497,7 @@ impl Session {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Open(mut talk) => {
                 self.timers.set(Timer::Resume, now + limits::AUDIO_RESUME);
-                talk.sound_in.stop();
+                talk.sound_in.stop(now);
                 let is_up = talk.media_port.is_some();
                 self.state = State::Away(talk);
                 if is_up {

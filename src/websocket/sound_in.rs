@@ -1,6 +1,7 @@
 //! The client's sound on its way into the call: whatever it comes in, it leaves in 20 ms steps.
 //!
-//! A frame leaves when it comes, or 20 ms after the one before, whichever is later: so a client that sends in
+//! A frame leaves when it comes, or 20 ms after the one before, whichever is later, and the first frame sets that
+//! clock: so a client that sends in
 //! real time loses nothing to a clock of ours, and one that sends chunks, or a file at once, is played evenly.
 //! A frame that is late moves those after it back; what is gained by that for good, without need, is given back
 //! frame by frame.
@@ -21,6 +22,8 @@ const GRACE_TICKS: u32 = 3;
 const WATCHED: u32 = 50;
 /// With more than this in the queue it is a file or long chunks, not a jitter that is over.
 const JITTER_FRAMES: usize = 12;
+/// A call whose client has said nothing yet hears silence after this long.
+const FIRST: Duration = Duration::from_millis(200);
 /// A clock that has stood still for longer begins anew.
 const STALLED: Duration = Duration::from_millis(500);
 
@@ -43,8 +46,10 @@ enum Item {
 /// How the sound comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
-    /// The call is not up, or is held.
-    Stopped,
+    /// The call is not up, or is held since then.
+    Stopped { since: Option<Instant> },
+    /// The first frame is waited for.
+    Awaited { until: Instant },
     /// The next frame is due then; it may be late.
     Sound { due: Instant },
     /// The client is silent, and the next silence is due then.
@@ -57,6 +62,8 @@ pub struct SoundIn {
     queue: VecDeque<Item>,
     frames: usize,
     flow: Flow,
+    /// Steps for which the call was held.
+    held: u32,
     /// The least and the most that waited behind a frame, and over how many.
     least: usize,
     most: usize,
@@ -70,7 +77,8 @@ impl SoundIn {
             reader: Reader::new(format),
             queue: VecDeque::new(),
             frames: 0,
-            flow: Flow::Stopped,
+            flow: Flow::Stopped { since: None },
+            held: 0,
             least: usize::MAX,
             most: 0,
             watched: 0,
@@ -86,12 +94,13 @@ impl SoundIn {
             queue.push_back(Item::Frame(Box::new(frame)));
             *frames += 1;
         });
-        // A frame that was waited for moves those after it.
-        if let Flow::Sound { due } = &mut self.flow
-            && was_empty
-            && self.frames > 0
-        {
-            *due = now.max(*due);
+        if was_empty && self.frames > 0 {
+            self.flow = match self.flow {
+                // A frame that was waited for moves those after it.
+                Flow::Sound { due } => Flow::Sound { due: now.max(due) },
+                Flow::Awaited { .. } => Flow::Sound { due: now },
+                other => other,
+            };
         }
         self.shed()
     }
@@ -128,13 +137,19 @@ impl SoundIn {
 
     /// The call is up, or again.
     pub fn begin(&mut self, now: Instant) {
-        self.flow = Flow::Silence { due: now };
+        if let Flow::Stopped { since: Some(since) } = self.flow {
+            self.held += steps(now.saturating_duration_since(since));
+        }
+        self.flow = match self.frames {
+            0 => Flow::Awaited { until: now + FIRST },
+            _ => Flow::Sound { due: now },
+        };
         self.forget_watch();
     }
 
     /// The call is held or over.
-    pub fn stop(&mut self) {
-        self.flow = Flow::Stopped;
+    pub fn stop(&mut self, now: Instant) {
+        self.flow = Flow::Stopped { since: Some(now) };
     }
 
     /// Frames that were too much, in all.
@@ -151,22 +166,23 @@ impl SoundIn {
     /// When [`Self::poll`] has something, if nothing comes before.
     pub fn deadline(&self) -> Option<Instant> {
         match self.flow {
-            Flow::Stopped => None,
+            Flow::Stopped { .. } => None,
             Flow::Sound { due } if self.queue.is_empty() => Some(due + GRACE),
-            Flow::Sound { due } | Flow::Silence { due } => Some(due),
+            Flow::Sound { due } | Flow::Silence { due } | Flow::Awaited { until: due } => Some(due),
         }
     }
 
     /// What is owed by now; call until `None`.
     pub fn poll(&mut self, now: Instant) -> Option<Step> {
         let due = match self.flow {
-            Flow::Stopped => return None,
-            Flow::Sound { due } | Flow::Silence { due } => due,
+            Flow::Stopped { .. } => return None,
+            _ if self.held > 0 => return Some(Step::Nothing(std::mem::take(&mut self.held))),
+            Flow::Sound { due } | Flow::Silence { due } | Flow::Awaited { until: due } => due,
         };
         let late = now.checked_duration_since(due)?;
         if late > STALLED {
             self.flow = Flow::Silence { due: now };
-            return Some(Step::Nothing(u32::try_from(late.as_millis()).unwrap_or(0) / 20));
+            return Some(Step::Nothing(steps(late)));
         }
         match (self.queue.pop_front(), self.flow) {
             (Some(Item::Mark(name)), _) => Some(Step::Mark(name)),
@@ -222,4 +238,9 @@ impl SoundIn {
         self.lost += shed;
         shed
     }
+}
+
+/// Whole steps in a time.
+fn steps(time: Duration) -> u32 {
+    u32::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(0)
 }

@@ -107,6 +107,13 @@ impl Accounts {
         accounts.find_map(|account| self.all.get(account)?.plan.keys)
     }
 
+    /// Whether a remote agent holds a call from this address, where that is the address of an account's server:
+    /// the first account that says anything decides.
+    pub fn agent_of(&self, address: IpAddr) -> Option<bool> {
+        let mut accounts = self.callers.accounts_at(address);
+        accounts.find_map(|account| self.all.get(account)?.plan.agent)
+    }
+
     /// Our side of ICE in a call from or to this address; the same.
     pub fn ice_of(&self, address: IpAddr) -> Option<IceSide> {
         let mut accounts = self.callers.accounts_at(address);

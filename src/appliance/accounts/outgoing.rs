@@ -16,6 +16,8 @@ const IDENTITY: &str = "P-Preferred-Identity";
 pub struct Trunk {
     pub name: String,
     pub answer: AnswerPolicy,
+    /// Whether a remote agent holds its calls; `None`: it does not say.
+    pub agent: Option<bool>,
     /// The INVITE without its offer.
     pub invite: sip::Invite,
 }
@@ -84,6 +86,7 @@ impl Accounts {
         Ok(Trunk {
             name: plan.name.clone(),
             answer: plan.answer,
+            agent: plan.agent,
             invite: sip::Invite {
                 flow,
                 others,

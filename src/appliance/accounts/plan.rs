@@ -40,6 +40,8 @@ pub struct Plan {
     pub srtp: Srtp,
     /// How calls to them bring keys; `None`: as all do.
     pub keys: Option<OfferedKeys>,
+    /// Whether a remote agent holds its calls; `None`: it does not say.
+    pub agent: Option<bool>,
     /// Our side of ICE with them; the same.
     pub ice: Option<IceSide>,
     /// Where its requests go, the first to be tried first.
@@ -102,6 +104,7 @@ fn with_password(account: &config::Account, srtp: Srtp, password: Option<Private
         instance: None,
         srtp: account.srtp.unwrap_or(srtp),
         keys: account.keys,
+        agent: account.agent,
         ice: account.ice,
         places,
     }

@@ -58,6 +58,7 @@ impl Desk {
             answer: crate::trunk::AnswerPolicy::Sip200,
             expires_s: 300,
             keep_alive: Duration::from_secs(25),
+            agent: None,
             instance: None,
             srtp: Srtp::Required,
             keys: Some(OfferedKeys::Dtls),

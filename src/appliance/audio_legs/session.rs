@@ -130,7 +130,7 @@ impl Task {
                 // What could not be delivered before: the call is gone, and will say so.
                 Err(_) => Happened::Nothing,
             },
-            () = sleep_until(deadline.iter().chain(leaves).min().copied()) => Happened::Nothing,
+            () = sleep_until(deadline.iter().chain(leaves.iter()).min().copied()) => Happened::Nothing,
         }
     }
 
@@ -197,7 +197,13 @@ impl Task {
             Some(Ok(Message::Pong(payload))) => Input::Pong(payload),
             // The library answers them.
             Some(Ok(Message::Ping(_) | Message::Frame(_))) => Input::Sign,
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return self.lose(now),
+            Some(Ok(Message::Close(frame))) => {
+                if frame.as_ref().is_some_and(|frame| frame.code == Number::Normal) {
+                    self.session.handle(now, Input::Done);
+                }
+                return self.lose(now);
+            }
+            Some(Err(_)) | None => return self.lose(now),
         };
         self.session.handle(now, input);
     }

@@ -58,6 +58,8 @@ impl House {
     ) {
         loop {
             tokio::select! {
+                // Whoever knocks has been told of a session that is on its way here: it comes first.
+                biased;
                 session = sessions.recv() => match session {
                     Some(session) => self.open(session),
                     // The program stops.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::agent::wish;
 use super::checked::{Check, Sip};
 use super::file;
 use super::tls::{self, AccountTls};
@@ -57,6 +58,8 @@ pub struct Account {
     pub srtp: Option<Srtp>,
     /// The same.
     pub keys: Option<OfferedKeys>,
+    /// Whether a remote agent holds its calls; `None`: as playbook and configuration say.
+    pub agent: Option<bool>,
     /// The same.
     pub ice: Option<IceSide>,
     pub tls: AccountTls,
@@ -153,6 +156,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         text => Srtp::try_from(text).map(Some),
     };
     let srtp = check.take(&key("srtp"), &section.srtp, srtp);
+    let agent = check.take(&key("agent"), &section.agent, wish(&section.agent));
     let keys = match section.keys.as_str() {
         "" => Ok(None),
         text => OfferedKeys::try_from(text).map(Some),
@@ -179,6 +183,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         expires_s: expires_s?,
         keep_alive: keep_alive?,
         srtp: srtp?,
+        agent: agent?,
         keys: keys?,
         ice: ice?,
         tls: tls?,

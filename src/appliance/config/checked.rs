@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::accounts::{Account, Inbound, accounts, inbound};
+use super::agent::{Agent, agent};
 use super::dial::{dial, on_machine};
 use super::fault::Fault;
 use super::file::{self, File};
@@ -72,6 +73,8 @@ pub struct Config {
     pub dial: dialling::Settings,
     /// What becomes of calls of ours that a machine takes.
     pub on_machine: OnMachine,
+    /// `None`: there is no remote agent.
+    pub agent: Option<Agent>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -254,6 +257,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let longest = calls.as_ref().map(|calls| calls.max_duration);
     let on_machine = on_machine(&file.dial, &mut check);
     let dial = dial(&file.dial, !file.accounts.is_empty(), longest, &mut check);
+    let agent = agent(&file.agent, &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
     }
@@ -284,6 +288,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         hold: hold?,
         dial: dial?,
         on_machine: on_machine?,
+        agent: agent?,
         baresip: baresip?,
         webhooks: webhooks?,
         log: Log { level: level? },

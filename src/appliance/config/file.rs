@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::agent::AgentKeys;
 pub use super::dial::Dial;
 pub use super::listen::Listen;
 
@@ -27,6 +28,8 @@ pub struct File {
     pub inbound: Inbound,
     pub handover: Handover,
     pub dial: Dial,
+    /// A remote agent that holds calls in place of the playbook.
+    pub agent: AgentKeys,
     pub baresip: Baresip,
     pub log: Log,
     /// The languages besides `speech.language`, and which calls are held in which.
@@ -523,6 +526,8 @@ pub struct Account {
     pub srtp: String,
     /// `media.keys` for calls that go to its servers. Empty: that.
     pub keys: String,
+    /// `on` or `off`: whether a remote agent holds its calls. Empty: as playbook and `[agent]` say.
+    pub agent: String,
     /// `media.ice` for calls from and to its servers. Empty: that.
     pub ice: String,
     /// `sha256:` and the hash of the server's public key, which alone is believed then. Empty: authorities are.
@@ -549,6 +554,7 @@ impl Default for Account {
             keep_alive_s: 25,
             srtp: String::new(),
             keys: String::new(),
+            agent: String::new(),
             ice: String::new(),
             tls_pin: String::new(),
             tls_certificate: String::new(),

@@ -7,6 +7,7 @@
 //! No file at all is a working configuration.
 
 mod accounts;
+mod agent;
 mod checked;
 mod cores;
 mod dial;
@@ -27,6 +28,7 @@ mod voices;
 mod webhooks;
 
 pub use accounts::{Account, Inbound, Place};
+pub use agent::{Agent, AgentCalls};
 pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use languages::Language;

@@ -405,3 +405,15 @@ fn whom_a_caller_may_have_called_and_how_callers_wait_is_chosen_by_name() {
     ];
     assert!(expected.iter().all(|fault| found.iter().any(|one| one == fault)), "{found:?}");
 }
+
+#[test]
+fn the_interface_leaves_loopback_only_with_a_token() {
+    let open = "[web]\nlisten = \"0.0.0.0:8080\"\n";
+    let token = "[[token]]\nname = \"desk\"\nscopes = [\"read\", \"words\"]\n";
+    assert_eq!(faults(open).len(), 1);
+    let config = from_text(&format!("{open}{token}")).unwrap();
+    assert_eq!(config.web.tokens[0].scopes.text(), "read words");
+    let baresip = |address: &str| format!("[baresip]\nlisten = \"{address}\"\n");
+    assert!(from_text(&baresip("127.0.0.1:4444")).unwrap().baresip.is_some());
+    assert_eq!(faults(&format!("{token}{}", baresip("0.0.0.0:4444"))).len(), 1);
+}

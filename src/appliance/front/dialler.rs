@@ -43,6 +43,8 @@ pub struct Order {
     pub variables: Variables,
     /// `None`: as the configuration says.
     pub on_machine: Option<OnMachine>,
+    /// Whether a remote agent holds it; `None`: as account, playbook and configuration say.
+    pub agent: Option<bool>,
     pub answer: AnswerPolicy,
     pub dialled: Dialled,
     /// Of the attempt that is under way.
@@ -79,6 +81,7 @@ impl Order {
             choice,
             variables,
             on_machine: None,
+            agent: None,
             answer: AnswerPolicy::default(),
             dialled: Dialled::default(),
             sip_call_id: Private::default(),

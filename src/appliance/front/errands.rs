@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::appliance::agent::{AgentEvent, Agents, Figures};
 use crate::appliance::engine::{Answer, Asker, Engine, EngineEvent, Phrase, RequestId};
 use crate::appliance::llm::{Llm, ModelEvent};
 use crate::appliance::lookup::{LookUpAnswer, LookUps};
@@ -49,6 +50,8 @@ pub struct Errands {
     llm: Option<Llm>,
     /// `None`: nobody is asked.
     look_ups: Option<LookUps>,
+    /// `None`: no agent holds a call.
+    agents: Option<Agents>,
     open: HashMap<RequestId, (CallId, WorkId)>,
 }
 
@@ -60,7 +63,7 @@ impl std::fmt::Debug for Errands {
 
 impl Errands {
     pub fn new(engine: Arc<dyn Engine>, speakers: Speakers) -> Self {
-        Self { engine, speakers, llm: None, look_ups: None, open: HashMap::new() }
+        Self { engine, speakers, llm: None, look_ups: None, agents: None, open: HashMap::new() }
     }
 
     #[must_use]
@@ -71,6 +74,16 @@ impl Errands {
     #[must_use]
     pub fn with_look_ups(self, look_ups: LookUps) -> Self {
         Self { look_ups: Some(look_ups), ..self }
+    }
+
+    #[must_use]
+    pub fn with_agents(self, agents: Option<Agents>) -> Self {
+        Self { agents, ..self }
+    }
+
+    /// `None`: there is no agent.
+    pub fn agent_figures(&mut self) -> Option<Figures> {
+        self.agents.as_mut().map(Agents::figures)
     }
 
     pub fn ask(&mut self, call: CallId, place: Place, work: Work) {
@@ -95,6 +108,13 @@ impl Errands {
                     look_ups.ask(call, id, asked);
                 }
             }
+            Work::Agent { id, command } => {
+                if let Some(agents) = &mut self.agents {
+                    agents.ask(call, id, command);
+                }
+            }
+            Work::Cancel { id }
+                if self.agents.as_mut().is_some_and(|agents| agents.cancel(call, id)) => {}
             Work::Cancel { id }
                 if self.look_ups.as_mut().is_some_and(|asked| asked.cancel(call, id)) => {}
             Work::Cancel { id } if self.llm.as_mut().is_some_and(|llm| llm.cancel(call, id)) => (),
@@ -141,6 +161,12 @@ impl Errands {
         is_wanted.then_some((call, WorkResult::LookedUp { id: work, outcome }))
     }
 
+    /// The call that a remote agent holds, if it still wants it.
+    pub fn agent(&mut self, event: AgentEvent) -> Option<(CallId, WorkResult)> {
+        let (call, id, event) = self.agents.as_mut()?.event(event)?;
+        Some((call, WorkResult::Agent { id, event }))
+    }
+
     /// The call is over: nothing that it asked for is wanted any more.
     pub fn cancel_all(&mut self, call: CallId) {
         for (request, _) in self.open.iter().filter(|(_, (of, _))| *of == call) {
@@ -151,6 +177,9 @@ impl Errands {
         }
         if let Some(look_ups) = &mut self.look_ups {
             look_ups.cancel_all(call);
+        }
+        if let Some(agents) = &mut self.agents {
+            agents.cancel_all(call);
         }
     }
 }

@@ -15,6 +15,7 @@
 //!
 //! A start that cannot succeed fails before anything answers, with an error that names key or file.
 
+mod agents;
 mod dialler;
 mod errands;
 mod interface;
@@ -76,6 +77,7 @@ use crate::store::instance;
 use crate::store::ledger::LedgerFile;
 use crate::store::messages::MessageLog;
 use crate::web::{self, AudioFigures, Board, Health};
+use agents::AgentRule;
 use dialler::Dialler;
 use errands::Errands;
 use net::{Net, Sources};
@@ -136,6 +138,10 @@ pub fn run(
     let languages: Vec<LanguageCode> = call.tongues.iter().map(|tongue| tongue.code).collect();
     let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
+    let context = runtime.enter();
+    let (agents, of_agents) = agents::start(config, paths, &mut standing)?;
+    drop(context);
+    let agent_rule = AgentRule::of(config, agents.is_some());
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
     let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
@@ -150,7 +156,9 @@ pub fn run(
         ports,
         errands: Errands::new(Arc::clone(&engine), speakers.clone())
             .with_model(llm)
-            .with_look_ups(look_ups),
+            .with_look_ups(look_ups)
+            .with_agents(agents),
+        agent_rule,
         accounts,
         dialler,
         on_machine: config.on_machine,
@@ -181,6 +189,7 @@ pub fn run(
         accounts: Vec::new(),
         shown: net::Shown::default(),
         counted: None,
+        agent: None,
     };
     let sources = Sources {
         wake,
@@ -189,6 +198,7 @@ pub fn run(
         answers,
         thoughts,
         looked_up,
+        agent: of_agents,
         resolved,
         wished,
         model,

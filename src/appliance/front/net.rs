@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
+use super::agents;
 use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::accounts::{Resolved, Shown as AccountShown};
+use crate::appliance::agent::{AgentEvent, Figures};
 use crate::appliance::audio_legs::LegWish;
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
@@ -55,6 +57,8 @@ pub struct Sources {
     /// Nothing comes where there is no model.
     pub thoughts: mpsc::Receiver<ModelEvent>,
     pub looked_up: mpsc::Receiver<LookUpAnswer>,
+    /// Nothing comes where there is no remote agent.
+    pub agent: mpsc::Receiver<AgentEvent>,
     pub resolved: mpsc::Receiver<Resolved>,
     /// From sessions by WebSocket.
     pub wished: mpsc::Receiver<LegWish>,
@@ -97,6 +101,8 @@ pub struct Net {
     pub shown: Shown,
     /// When the user agent's counters were last shown.
     pub counted: Option<Instant>,
+    /// What was last shown of remote agents.
+    pub agent: Option<Figures>,
 }
 
 /// What the owner has been shown of the parts that need ONNX Runtime.
@@ -129,6 +135,7 @@ impl Net {
                 }
                 Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
                 Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
+                Some(event) = sources.agent.recv() => self.switchboard.agent(now(), event),
                 Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
                 Some(wish) = sources.wished.recv() => self.switchboard.audio_wish(now(), wish),
                 Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
@@ -157,6 +164,7 @@ impl Net {
             self.show_counters();
             self.look_at_parts(sources.engine.as_ref());
             self.look_at_accounts(sources.engine.as_ref());
+            self.look_at_agents(sources.engine.as_ref());
         }
         self.farewell(&mut sources).await;
         Ok(())
@@ -247,6 +255,15 @@ impl Net {
         self.show_health(engine);
     }
 
+    fn look_at_agents(&mut self, engine: &dyn Engine) {
+        let figures = self.switchboard.agent_figures();
+        if figures != self.agent {
+            self.agent = figures;
+            self.board.set_agent(figures);
+            self.show_health(engine);
+        }
+    }
+
     fn engine_lost(&mut self, reason: &str) {
         self.switchboard.engine_is(now(), false);
         self.switchboard.set_readiness(now(), Readiness::Starting);
@@ -289,6 +306,7 @@ impl Net {
             .chain(turn_fault(ready))
             .chain(model)
             .chain(self.switchboard.media_fault().map(str::to_owned))
+            .chain(self.agent.as_ref().and_then(agents::fault))
             .chain(self.switchboard.relay_fault().map(str::to_owned))
             .chain(self.accounts.iter().filter_map(AccountShown::fault))
             .collect();
@@ -335,6 +353,7 @@ impl Net {
                     self.switchboard.audio(now());
                 }
                 Some(arrival) = sources.arrivals.recv() => self.switchboard.arrival(now(), arrival),
+                Some(event) = sources.agent.recv() => self.switchboard.agent(now(), event),
                 () = sleep_until(Some(deadline)) => self.switchboard.timeout(now()),
             }
         }

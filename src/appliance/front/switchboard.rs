@@ -22,9 +22,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::agents::AgentRule;
 use super::dialler::Dialler;
 use super::errands::Errands;
 use crate::appliance::accounts::Accounts;
+use crate::appliance::agent::{AgentEvent, Figures};
 use crate::appliance::associations::{Associations, News};
 use crate::appliance::engine::EngineEvent;
 use crate::appliance::llm::ModelEvent;
@@ -68,6 +70,8 @@ pub struct Parts {
     pub errands: Errands,
     pub accounts: Accounts,
     pub dialler: Dialler,
+    /// Which calls a remote agent holds.
+    pub agent_rule: AgentRule,
     /// What becomes of calls of ours that a machine takes.
     pub on_machine: OnMachine,
     pub board: Arc<Board>,
@@ -353,6 +357,19 @@ impl Switchboard {
             self.call(now, id, call::Input::Work(result));
         }
         self.settle(now);
+    }
+
+    /// A remote agent says or hears something.
+    pub fn agent(&mut self, now: Instant, event: AgentEvent) {
+        if let Some((id, result)) = self.parts.errands.agent(event) {
+            self.call(now, id, call::Input::Work(result));
+        }
+        self.settle(now);
+    }
+
+    /// `None`: there is no remote agent.
+    pub fn agent_figures(&mut self) -> Option<Figures> {
+        self.parts.errands.agent_figures()
     }
 
     /// The engine has died, or is back.

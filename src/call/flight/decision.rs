@@ -13,9 +13,9 @@ use crate::call::media::Plan;
 use crate::call::record::{CallRecord, Turn};
 use crate::call::state::{Association, Output};
 use crate::call::work::Work;
-use crate::converse;
 use crate::converse::llm::{self, Chat};
 use crate::converse::people::Address;
+use crate::converse::{self, agent};
 use crate::sdp::without_keys;
 use crate::sip::{Command, ReferTo};
 
@@ -125,7 +125,22 @@ fn work(work: &Work) -> String {
             let values: Vec<_> = asked.values().collect();
             format!("look up {} {:?} {values:?}", id.0, asked.lookup)
         }
+        Work::Agent { id, command } => format!("agent {} {}", id.0, agent(command)),
         Work::Cancel { id } => format!("cancel work {}", id.0),
+    }
+}
+
+fn agent(command: &agent::Command) -> String {
+    use agent::{ClientMessage as M, Command as C};
+    match command {
+        C::Prepare { agent } => format!("prepare {agent:?}"),
+        C::Connect(initiation) => format!("connect {}", initiation.to_text()),
+        C::Read(reads) => format!("read {reads}"),
+        C::Send(M::Audio(sound)) => {
+            let sound = sound.reveal();
+            format!("{} bytes of sound {:016x}", sound.len(), fingerprint(sound))
+        }
+        C::Send(message) => message.to_text(),
     }
 }
 

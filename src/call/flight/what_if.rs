@@ -232,6 +232,8 @@ impl<'a> Anew<'a> {
                 let result = WorkResult::LookedUp { id, outcome };
                 self.coming.push((self.now + took, Input::Work(result)));
             }
+            // What it did comes from outside, when it came.
+            Work::Agent { .. } => (),
             Work::Cancel { id } => self.coming.retain(|(_, input)| !is_of(input, id)),
         }
     }
@@ -270,6 +272,7 @@ fn is_of(input: &Input<'_>, id: crate::base::WorkId) -> bool {
         | WorkResult::Spoken { id }
         | WorkResult::Thought { id, .. }
         | WorkResult::LookedUp { id, .. }
+        | WorkResult::Agent { id, .. }
         | WorkResult::Failed { id } => *id,
     };
     of == id

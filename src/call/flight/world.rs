@@ -142,6 +142,10 @@ impl World {
                 self.outside.push((now, Outside::Heard(frame.clone())));
             }
             Given::Other(input) => match input.as_ref() {
+                // An agent does what it does by itself.
+                Input::Work(WorkResult::Agent { .. }) => {
+                    self.outside.push((now, Outside::Input(input.clone())));
+                }
                 Input::Work(result) => self.came(now, result, open),
                 // What our own doing brings about, it brings about anew.
                 Input::Timeout
@@ -169,6 +173,7 @@ impl World {
                 (*id, Asked::Think { print, question, events: Vec::new() })
             }
             Work::LookUp { id, asked } => (*id, Asked::LookUp(asked.clone())),
+            Work::Agent { .. } => return,
             // What came of it before is not all of it.
             Work::Cancel { id } => return drop(open.0.remove(id)),
         };
@@ -212,6 +217,7 @@ impl World {
                     self.answered.push(Answered { asked, at, took: took(at), outcome });
                 }
             }
+            WorkResult::Agent { .. } => (),
             WorkResult::Failed { id } => drop(open.0.remove(id)),
         }
     }

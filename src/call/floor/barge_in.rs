@@ -125,7 +125,7 @@ impl Floor {
 
     /// The caller presses a key: it is heard without our voice, whatever becomes of it.
     pub(in crate::call) fn digit_begun(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Open { .. }) {
+        if matches!(self.phase, Phase::Open { .. }) && !self.is_with_agent() {
             self.pause_all();
             self.timers.set(Timer::Key, now + KEY_DOWN);
         }

@@ -38,14 +38,14 @@ impl Floor {
     }
 
     /// From here on this call has the sound of another one.
-    pub(in crate::call) fn join(&mut self) {
+    pub(in crate::call) fn join(&mut self, now: Instant) {
         if matches!(self.phase, Phase::Joined | Phase::Closed) {
             return;
         }
         // The conversation hears of it if it ever goes on.
         let said = self.spoken.iter().map(|saying| saying.utterance);
         self.unheard.extend(said.map(|utterance| converse::Input::Finished { utterance }));
-        self.close();
+        self.close(now);
         self.phase = Phase::Joined;
         self.waiting = None;
         self.out.push_back(FloorOutput::Silence(self.last_wire));

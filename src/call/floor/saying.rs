@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::{Floor, FloorOutput, Phase};
 use crate::base::UtteranceId;
 use crate::base::pcm::FRAME_MS;
+use crate::call::ending::Cause;
 use crate::call::record::CallRecord;
 use crate::call::state::millis;
 use crate::converse::{self, Purpose, Say, plain};
@@ -160,6 +161,7 @@ impl Floor {
     /// Frames flow while the floor is open, and not while the peer holds us.
     pub(in crate::call) fn next_frame(&mut self, now: Instant) -> Option<PlayoutFrame> {
         let frame = match self.phase {
+            Phase::Open { .. } if self.is_with_agent() => return self.agent_frame(now),
             Phase::Open { .. } => match self.voice.next_frame() {
                 Some(frame) => frame,
                 None => return self.waited(),
@@ -180,6 +182,9 @@ impl Floor {
     }
 
     pub(in crate::call) fn finished(&mut self, now: Instant, wire: UtteranceId) {
+        if self.agent_has_left(wire) {
+            return self.out.push_back(FloorOutput::HangUp(Cause::Goodbye));
+        }
         self.voice.finished(wire);
         if let Some(index) = self.spoken.iter().position(|s| s.wire == wire) {
             let utterance = self.spoken.remove(index).utterance;
@@ -195,6 +200,7 @@ impl Floor {
         through: UtteranceId,
         played: (UtteranceId, u32),
     ) {
+        self.agent_silenced(played);
         let mut goes_on = false;
         for mut saying in std::mem::take(&mut self.spoken) {
             if saying.wire > through || saying.state == State::Paused {
@@ -233,6 +239,9 @@ impl Floor {
         wire: UtteranceId,
         at: Instant,
     ) -> Option<usize> {
+        if self.is_with_agent() {
+            return self.agent_audible(record, wire, at);
+        }
         let saying = self.spoken.iter_mut().find(|s| s.wire == wire)?;
         saying.audible = Some(at);
         let utterance = saying.utterance;

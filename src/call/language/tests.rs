@@ -87,10 +87,13 @@ fn what_the_engine_lacks_makes_a_call_simpler_and_never_dead() {
         Abilities { heard: heard.to_vec(), mute: mute.to_vec() }.manner(choice, &tongues())
     };
     assert_eq!(manner(&[en, ru], &[], language("ru")), Manner::plain(ru));
-    assert_eq!(manner(&[en], &[], language("ru")), Manner { language: ru, ears: Ears::Closed });
+    assert_eq!(
+        manner(&[en], &[], language("ru")),
+        Manner { ears: Ears::Closed, ..Manner::plain(ru) }
+    );
     assert_eq!(manner(&[en], &[ru], language("ru")), Manner::plain(en));
     assert_eq!(manner(&[en], &[], Choice::Detect), Manner::plain(en));
-    let both = Manner { language: en, ears: Ears::Detecting(vec![en, ru]) };
+    let both = Manner { ears: Ears::Detecting(vec![en, ru]), ..Manner::plain(en) };
     assert_eq!(manner(&[en, ru], &[], Choice::Detect), both);
     assert_eq!(manner(&[en, ru], &[ru], Choice::Detect), Manner::plain(en));
 }
@@ -109,7 +112,7 @@ fn the_language_changes_once_early_and_only_when_it_is_plain() {
         (&[Some((ru, 0.4)), Some((ru, 0.6)), Some((ru, 0.6))], &[None, None, Some(ru)]),
     ];
     for (turns, expected) in table {
-        let manner = Manner { language: en, ears: Ears::Detecting(vec![en, ru]) };
+        let manner = Manner { ears: Ears::Detecting(vec![en, ru]), ..Manner::plain(en) };
         let mut detection = Detection::new(&manner);
         assert_eq!(detection.languages(), [en, ru]);
         for (heard, expected) in turns.iter().zip(expected) {

@@ -77,7 +77,7 @@ impl Call {
     /// Somebody else will call in our place. Nothing is said or understood meanwhile, and who waits hears it.
     pub(super) fn handed(&mut self, now: Instant) {
         self.handover = Handover::Handed;
-        self.floor.join();
+        self.floor.join(now);
         self.floor.partner_waits(true);
         self.timers.set(Timer::Handed, now + REPLACED_WITHIN);
     }
@@ -102,14 +102,14 @@ impl Call {
     }
 
     /// From here on this call and another one hear each other.
-    pub(super) fn join(&mut self) {
+    pub(super) fn join(&mut self, now: Instant) {
         self.handover = Handover::Joined;
         self.timers.cancel(Timer::Handed);
         if let Limit::Until(at) = self.limit {
             self.timers.set(Timer::Longest, at);
         }
         self.record.is_joined = true;
-        self.floor.join();
+        self.floor.join(now);
         self.floor.partner_waits(false);
         self.out.push_back(Output::Recorded);
     }

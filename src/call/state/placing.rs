@@ -74,6 +74,7 @@ impl Call {
         }
         call.timers.set(Timer::Unanswered, start.now + outgoing.ring);
         call.command(sip::Command::Invite { leg, invite });
+        call.drain_floor(start.now);
         call.out.push_back(Output::Recorded);
         call
     }

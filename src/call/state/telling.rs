@@ -29,6 +29,7 @@ impl Call {
 
     pub(super) fn report(&mut self, now: Instant, report: &Report) {
         self.line.report(now, report, &mut self.record);
+        self.floor.note_agent_use(now);
         self.out.push_back(Output::Recorded);
     }
 
@@ -54,6 +55,16 @@ impl Call {
                         turn.add_reply(&text);
                         self.out.push_back(Output::Recorded);
                     }
+                }
+                FloorOutput::ReplyIs { turn, text } => {
+                    if let Some(turn) = self.record.turn_mut(turn) {
+                        turn.reply_text = text;
+                        self.out.push_back(Output::Recorded);
+                    }
+                }
+                FloorOutput::Agent(agent) => {
+                    self.record.agent = Some(agent);
+                    self.out.push_back(Output::Recorded);
                 }
                 FloorOutput::SendDigits(digits) => {
                     self.out.push_back(Output::SendDigits(digits));

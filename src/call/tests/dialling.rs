@@ -14,6 +14,10 @@ fn dial(subject: Option<&str>) -> Desk {
 }
 
 fn dial_with(subject: Option<&str>, on_machine: OnMachine) -> Desk {
+    dial_as(subject, on_machine, false)
+}
+
+fn dial_as(subject: Option<&str>, on_machine: OnMachine, has_agent: bool) -> Desk {
     let settings = settings();
     let now = Instant::now();
     let flow = Flow::udp("192.0.2.1:5060".parse().unwrap(), "192.0.2.9:5060".parse().unwrap());
@@ -44,7 +48,7 @@ fn dial_with(subject: Option<&str>, on_machine: OnMachine) -> Desk {
             ice: Default::default(),
             seed: Private::default(),
         },
-        manner: Manner::plain(LanguageCode::ENGLISH),
+        manner: Manner { agent: has_agent, ..Manner::plain(LanguageCode::ENGLISH) },
         shelf: Arc::new(shelf(&settings, 10)),
         ring: RING,
         variables: subject.map(value).into_iter().collect(),
@@ -448,4 +452,38 @@ fn who_is_elsewhere_is_called_there_and_greeted_once_they_answer() {
     assert_eq!((desk.state(), desk.media.last()), ("active", Some(&"apply")));
     desk.run(60, false);
     assert_eq!(desk.played.len(), 1, "greeted");
+}
+
+#[test]
+fn a_remote_agent_is_connected_to_a_person_and_never_to_early_media_a_busy_tone_or_a_machine() {
+    let mut desk = dial_as(SILENT, OnMachine::Talk, true);
+    desk.provisional(183, Some(40_000));
+    desk.nothing_is_connected();
+    assert_eq!(
+        (desk.agent.len(), desk.connects()),
+        (1, 0),
+        "its address is asked for, and that is all"
+    );
+    desk.sip(sip::Event::Refused { leg: LEG, status: 486, retry_after_s: None });
+    assert_eq!((desk.state(), desk.connects()), ("ended", 0));
+
+    let mut desk = dial_as(SILENT, OnMachine::Talk, true);
+    desk.provisional(183, Some(40_000));
+    desk.run(1_000, true);
+    desk.answers(Some(40_000));
+    assert_eq!(desk.connects(), 1, "with the answer");
+
+    let mut desk = dial_as(SILENT, OnMachine::HangUp, true);
+    desk.answers(Some(40_000));
+    desk.run(400, false);
+    desk.run(4_000, true);
+    assert_eq!((desk.ending(), desk.connects()), (Some(Cause::NoPerson), 0));
+
+    let mut desk = dial_as(SILENT, OnMachine::HangUp, true);
+    desk.answers(Some(40_000));
+    desk.run(400, false);
+    desk.run(700, true);
+    assert_eq!(desk.connects(), 0);
+    desk.run(1_500, false);
+    assert_eq!(desk.connects(), 1, "it is a person");
 }

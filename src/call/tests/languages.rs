@@ -11,7 +11,7 @@ fn talking(language: LanguageCode, ears: Ears) -> Desk {
     let (en, ru) = codes();
     let tongue = |code| Tongue { code, playbook: Arc::new(Playbook::shipped(code).unwrap()) };
     let settings = Settings { tongues: Tongues::new(tongue(en), [tongue(ru)]), ..settings() };
-    let manner = Manner { language, ears };
+    let manner = Manner { ears, ..Manner::plain(language) };
     let mut desk = Desk::take_in(&settings, manner, Some(OFFER)).unwrap();
     desk.sip(sip::Event::Established { leg: LEG, answer: None });
     desk.run(4_000, false);

@@ -97,7 +97,13 @@ impl Playbook {
     /// Names what is missing or unknown; no value stands in it.
     pub fn check_variables(&self, variables: &Variables) -> Result<(), VariablesError> {
         let names = self.dial().ok_or(VariablesError::NoDial)?.names();
-        if let Some((name, _)) = variables.iter().find(|(name, _)| !names.contains(name.as_str())) {
+        // A remote agent's own values may be given anew.
+        let of_agent = |name: &str| {
+            let mut values = self.agent().into_iter().flat_map(|agent| &agent.variables);
+            values.any(|(known, _)| known == name)
+        };
+        let is_unknown = |name: &str| !names.contains(name) && !of_agent(name);
+        if let Some((name, _)) = variables.iter().find(|(name, _)| is_unknown(name)) {
             let known = if names.is_empty() {
                 "none".to_owned()
             } else {
@@ -107,7 +113,7 @@ impl Playbook {
         }
         let is_given = |name: &&&str| variables.iter().any(|(given, _)| given == **name);
         match names.iter().find(|name| !is_given(name)) {
-            Some(missing) if !variables.is_empty() => {
+            Some(missing) if variables.iter().any(|(name, _)| names.contains(name.as_str())) => {
                 Err(VariablesError::Missing((*missing).to_owned()))
             }
             _ => Ok(()),

@@ -52,15 +52,23 @@ pub fn llm(mut section: Section<'_>, faults: &mut Faults, context: &Context<'_>)
     };
     let offer = s.value("offer").is_some().then(|| context.fixed(s, faults, "offer"));
     let topic = s.text(faults, "topic").unwrap_or("a call").to_owned();
-    let sections = s.list(faults, "tool", TOOLS);
-    let mut rules: Vec<Rule> = Vec::new();
-    for section in sections {
-        rules.extend(rule(section, faults, context, &rules));
-    }
+    let policy = Policy::new(rules(s, faults, context));
     section.finish(faults);
-    let policy = Policy::new(rules);
     let variables = context.variables.keys().map(|name| (*name).to_owned()).collect();
     Llm { answers, instructions, filler, filler_again, offer, topic, policy, variables }
+}
+
+/// The list `[[...tool]]`.
+pub(super) fn rules(
+    section: &mut Section<'_>,
+    faults: &mut Faults,
+    context: &Context<'_>,
+) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for section in section.list(faults, "tool", TOOLS) {
+        rules.extend(rule(section, faults, context, &rules));
+    }
+    rules
 }
 
 impl Llm {

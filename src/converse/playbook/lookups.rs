@@ -153,6 +153,20 @@ impl Playbook {
             let known = format!("must name a [[lookup]] of attendant.toml: {}", known.join(", "));
             faults.note("llm.tool.lookup.allowed".to_owned(), format!("{name:?}"), known);
         }
+        let of_agent = self.agent.iter().flat_map(|agent| agent.policy.looked_up());
+        for name in of_agent.filter(|name| lookups.find(name).is_none()) {
+            let known = "must name a [[lookup]] of attendant.toml";
+            faults.note("agent.tool.lookup.allowed".to_owned(), format!("{name:?}"), known);
+        }
+        for (_, lookup) in lookups.iter().filter(|(_, lookup)| lookup.changes) {
+            let policy = self.agent.as_ref().map(|agent| &agent.policy);
+            if policy.is_some_and(|policy| policy.of_lookup(&lookup.name).is_some()) {
+                let allowed = "is not for agents: a POST may change what cannot be changed back, and the \
+                               caller cannot be asked; or `changes_nothing = true` in that [[lookup]]";
+                let key = "agent.tool.lookup.allowed".to_owned();
+                faults.note(key, format!("{:?}", lookup.name), allowed);
+            }
+        }
         for (_, lookup) in lookups.iter() {
             self.llm.iter().for_each(|llm| of_model(llm, lookup, &mut faults));
         }

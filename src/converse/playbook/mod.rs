@@ -3,6 +3,7 @@
 //! [`Playbook::parse`] is strict and reports every fault at once; what it returns is consistent, so
 //! that nothing can fail in a call. The manual is the commented default file, `logistics.toml`.
 
+mod agent;
 mod checks;
 pub mod dial;
 mod llm;
@@ -15,6 +16,7 @@ mod slots;
 mod tests;
 mod transfer;
 
+pub use agent::{Agent, is_id, is_variable};
 pub use dial::{Dial, Variables, VariablesError};
 pub use llm::{Answers, Llm};
 pub use transfer::Transfer;
@@ -56,6 +58,7 @@ pub struct Playbook {
     ask_again_below: f32,
     read_back_below: f32,
     llm: Option<Llm>,
+    agent: Option<Agent>,
     dial: Option<Dial>,
     transfer: Option<Transfer>,
     names: transfer::Names,
@@ -357,6 +360,19 @@ impl Playbook {
         self.llm.as_ref()
     }
 
+    /// How a remote agent takes part, where the playbook says anything of it.
+    pub fn agent(&self) -> Option<&Agent> {
+        self.agent.as_ref()
+    }
+
+    /// What is said where a remote agent is lost in the middle of a call.
+    pub fn takes_over(&self) -> Vec<String> {
+        let own = self.agent.as_ref().and_then(|agent| agent.takes_over.clone());
+        let usual =
+            || vec![self.prompts.engine.recognizer_lost.clone(), self.prompts.listen.clone()];
+        own.map_or_else(usual, |own| vec![own])
+    }
+
     pub fn fallback(&self) -> &FollowUp {
         &self.fallback
     }
@@ -389,6 +405,7 @@ fn collect_fixed(
     fallback: &FollowUp,
     llm: Option<&Llm>,
     dial: Option<&Dial>,
+    agent: Option<&Agent>,
 ) -> BTreeSet<String> {
     let mut texts: Vec<&str> = vec![
         &prompts.greeting,
@@ -411,6 +428,7 @@ fn collect_fixed(
     ];
     texts.extend(llm.into_iter().flat_map(Llm::texts));
     texts.extend(dial.into_iter().flat_map(Dial::texts));
+    texts.extend(agent.and_then(|agent| agent.takes_over.as_deref()));
     for intent in intents {
         texts.extend(intent.reply.fixed());
         texts.extend(intent.confirm.as_ref().and_then(Template::fixed));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
+use super::agent::agent;
 use super::checks::{Context, patterns};
 use super::dial::dial;
 use super::llm::llm;
@@ -65,11 +66,13 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
     let transfer =
         root.table(&mut faults, "transfer").and_then(|s| transfer(s, &mut faults, &context));
     let dial = root.table(&mut faults, "dial").map(|s| dial(s, &mut faults, &context));
+    let agent = root.table(&mut faults, "agent").map(|s| agent(s, &mut faults, &context));
     if intents.is_empty() {
         root.fault(&mut faults, "intent", "is missing: at least one [[intent]]");
     }
     root.finish(&mut faults);
-    let fixed = collect_fixed(&prompts, &intents, &fallback, llm.as_ref(), dial.as_ref());
+    let fixed =
+        collect_fixed(&prompts, &intents, &fallback, llm.as_ref(), dial.as_ref(), agent.as_ref());
     let mut lexicon = context.lexicon;
     let mut phrases: Vec<_> = intents.iter_mut().map(|i| i.phrases.as_mut_slice()).collect();
     lexicon.weigh(&mut phrases);
@@ -85,6 +88,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         ask_again_below: context.ask_again_below,
         read_back_below: context.read_back_below,
         llm,
+        agent,
         dial,
         transfer,
         names: Names::default(),

@@ -48,6 +48,8 @@ const PREFLIGHT_S: &str = "600";
 pub enum Needs {
     /// Anybody may ask.
     Nothing,
+    /// Any token will do.
+    Token,
     Scope(Scope),
 }
 
@@ -253,11 +255,15 @@ fn too_often(again_in: Duration) -> Problem {
 }
 
 /// Lets only those through who may.
-pub async fn admit(scope: Scope, caller: Caller, request: Request, next: Next) -> Response {
-    if caller.may(scope) {
+pub async fn admit(needs: Needs, caller: Caller, request: Request, next: Next) -> Response {
+    let (may, wanted) = match needs {
+        Needs::Nothing => (true, String::new()),
+        Needs::Token => (caller.is_known(), String::new()),
+        Needs::Scope(scope) => (caller.may(scope), Scopes::from_iter([scope]).text()),
+    };
+    if may {
         return next.run(request).await;
     }
-    let wanted = Scopes::from_iter([scope]).text();
     let (problem, challenge) = match (caller.is_known(), caller.is_refused()) {
         (true, _) => (
             Problem::new(Kind::Scope, format!("the token has not the scope {wanted}")),

@@ -139,6 +139,7 @@ impl Commands {
             playbook: None,
             variables: Variables::default(),
             on_machine: None,
+            agent: None,
         };
         // From before the call on, so that its name is not missed.
         let events = self.board.events().listen(None);

@@ -29,6 +29,7 @@ pub(super) fn text(board: &Board) -> String {
     sound(&mut out, &totals);
     audio(&mut out, board);
     sip(&mut out, board);
+    agent(&mut out, board, &totals);
     out.into_text()
 }
 
@@ -160,6 +161,31 @@ fn sip(out: &mut Exposition, board: &Board) {
         ("sources", held.sources),
     ] {
         family.sample(&[("what", what)], count as u64);
+    }
+}
+
+fn agent(out: &mut Exposition, board: &Board, totals: &Totals) {
+    let Some(figures) = board.agent() else { return };
+    out.family("attendant_agent_seconds_total", Kind::Counter, "Time with a remote agent.")
+        .fraction(&[], totals.agent_ms as f64 / 1_000.0);
+    out.family("attendant_agent_day_seconds", Kind::Gauge, "Of this day, in calls that are over.")
+        .sample(&[], figures.used_today_s.into());
+    out.family("attendant_agent_day_limit_seconds", Kind::Gauge, "agent.max_seconds_per_day.")
+        .sample(&[], figures.per_day_s.into());
+    let mut family = out.family(
+        "attendant_agent_messages_ignored_total",
+        Kind::Counter,
+        "What agents sent that is not known or cannot be read.",
+    );
+    family.sample(&[("reason", "unknown")], figures.unknown);
+    family.sample(&[("reason", "malformed")], figures.malformed);
+    let mut family = out.family(
+        "attendant_agent_taken_over_total",
+        Kind::Counter,
+        "Calls that the playbook has held in place of an agent.",
+    );
+    for (fault, count) in &totals.agent_faults {
+        family.sample(&[("reason", fault)], *count);
     }
 }
 

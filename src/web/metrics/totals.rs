@@ -50,6 +50,10 @@ pub struct Totals {
     pub(super) packets_lost: u64,
     pub(super) packets_late: u64,
     pub(super) concealed_ms: u64,
+    /// With remote agents.
+    pub(super) agent_ms: u64,
+    /// Why agents did not hold calls to their end.
+    pub(super) agent_faults: BTreeMap<&'static str, u64>,
     pub(super) turns: u64,
     pub(super) interrupted: u64,
     pub(super) gaps: Histogram<{ GAP_BOUNDS_MS.len() + 1 }>,
@@ -88,6 +92,9 @@ impl Totals {
                 *self.live.entry((direction, record.progress.name())).or_default() += 1;
             }
         }
+        if let Some(fault) = record.agent.as_ref().and_then(|agent| agent.fault) {
+            *self.agent_faults.entry(fault.name()).or_default() += 1;
+        }
         self.add_sound(record);
         self.turns += record.turns().len() as u64;
         for turn in record.turns() {
@@ -105,6 +112,7 @@ impl Totals {
         self.packets_lost += record.rtp.packets_lost;
         self.packets_late += record.rtp.packets_late;
         self.concealed_ms += record.rtp.concealed_ms;
+        self.agent_ms += record.agent.as_ref().map_or(0, |agent| agent.used_ms);
     }
 }
 

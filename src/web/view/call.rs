@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::agent::InCall;
 use crate::base::Private;
 use crate::call::latency;
 use crate::call::record::{self, CallRecord, Direction, Progress};
@@ -57,6 +58,8 @@ pub struct Summary {
     is_joined: bool,
     turn_count: usize,
     ending: Option<Ending>,
+    /// Null where no remote agent was to hold it.
+    agent: Option<InCall>,
     /// Null for a call that came.
     dialled: Option<Dialled>,
 }
@@ -233,6 +236,7 @@ impl Summary {
             is_joined: record.is_joined,
             turn_count: record.turns().len(),
             ending,
+            agent: record.agent.as_ref().map(InCall::from),
             dialled: dialled.map(|dialled| Dialled::of(dialled, record.progress)),
         }
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::agent::Today;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::speech::protocol::VoiceReport;
 use crate::store::knowledge;
@@ -37,6 +38,8 @@ pub struct Whole {
     audio: Audio,
     /// Null without a folder of knowledge.
     knowledge: Option<Knowledge>,
+    /// Null without a remote agent.
+    agent: Option<Today>,
     accounts: Vec<Account>,
     webhooks: Vec<Webhook>,
     version: &'static str,
@@ -141,6 +144,7 @@ impl Health {
             engine: board.hearing().map(Engine::from),
             audio: Audio::from(board.audio()),
             knowledge: board.knowledge().map(Knowledge::from),
+            agent: board.agent().map(Today::from),
             accounts: board.accounts().into_iter().map(Account::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
             version: env!("CARGO_PKG_VERSION"),

@@ -4,6 +4,7 @@
 //! Field names are part of the API; their types are what the OpenAPI document is made of. Times are Unix
 //! milliseconds, lengths milliseconds.
 
+mod agent;
 mod call;
 mod health;
 

@@ -13,7 +13,7 @@ use crate::appliance::rtp_socket::PortsExhausted;
 use crate::base::{CallId, LanguageCode, Private};
 use crate::call::flight::Tracked;
 use crate::call::language::{Choice, Known, Manner};
-use crate::call::record::Dialled;
+use crate::call::record::{Dialled, Direction};
 use crate::call::{self, Cause, Outgoing, Start};
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
@@ -99,9 +99,12 @@ impl Switchboard {
     }
 
     fn dial(&mut self, wanted: DialOrder, told: Told) {
-        let DialOrder { phone_number, trunk, playbook, variables, on_machine } = wanted;
+        let DialOrder { phone_number, trunk, playbook, variables, on_machine, agent } = wanted;
         let choice = self.placeable(phone_number.reveal(), trunk.as_deref(), playbook.as_deref());
         let checked = choice.and_then(|(number, choice)| {
+            if agent == Some(true) && !self.parts.agent_rule.is_there() {
+                return Err(NotPlaced::Wrong("agent: there is none; see [agent]".to_owned()));
+            }
             let manner = self.abilities.manner(choice, &self.parts.call.tongues);
             let tongue = self.parts.call.tongues.find(manner.language);
             let fits = tongue.playbook.check_variables(&variables);
@@ -115,7 +118,7 @@ impl Switchboard {
         let id = CallId(self.next_call);
         self.next_call += 1;
         let mut order = Order::new(number, (trunk, choice), variables, told);
-        order.on_machine = on_machine;
+        (order.on_machine, order.agent) = (on_machine, agent);
         if let Err((mut order, why)) = self.parts.dialler.reserve(id, order)
             && let Some(told) = order.told.take()
         {
@@ -186,14 +189,16 @@ impl Switchboard {
         let variables = order.variables.clone();
         let on_machine = order.on_machine.unwrap_or(self.parts.on_machine);
         let earlier = order.dialled.earlier.clone();
+        let asked = order.agent;
         let trunk = self.parts.accounts.trunk(order.trunk.as_deref(), &number, &mut self.parts.sip);
-        let Trunk { name, answer, invite } =
+        let Trunk { name, answer, agent, invite } =
             trunk.map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
         let dialled = Dialled { trunk: name, earlier };
         if let Some(order) = self.parts.dialler.order_mut(id) {
             (order.answer, order.dialled) = (answer, dialled.clone());
         }
-        let manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let mut manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        self.choose_agent(&mut manner, Direction::Outbound, asked, agent);
         let wanted = Wanted {
             invite,
             peer: Private::new(number.reveal().to_owned()),

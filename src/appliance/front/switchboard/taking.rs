@@ -12,7 +12,8 @@ use crate::base::handshake::IceSide;
 use crate::base::{CallId, Private};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
-use crate::call::language::Known;
+use crate::call::language::{Known, Manner};
+use crate::call::record::Direction;
 use crate::call::{self, LocalMedia, Opening, Start};
 use crate::converse::people::WeekMinute;
 use crate::sdp::OfferedKeys;
@@ -81,10 +82,23 @@ impl Switchboard {
         (is_ipv4 == flow.local.is_ipv4()).then(|| self.towards(flow))
     }
 
+    /// Decides whether a remote agent holds a call.
+    pub(super) fn choose_agent(
+        &self,
+        manner: &mut Manner,
+        direction: Direction,
+        asked: Option<bool>,
+        account: Option<bool>,
+    ) {
+        let playbook = &self.parts.call.tongues.find(manner.language).playbook;
+        manner.agent = self.parts.agent_rule.holds(direction, asked, account, playbook);
+    }
+
     /// An INVITE asks for a call.
     pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
         let arrived = Arrived {
             known: known(&incoming),
+            agent: self.parts.accounts.agent_of(incoming.flow.peer.ip()),
             wish: self.wish(incoming.flow, has_ice(incoming.offer.as_deref())),
             incoming: (*incoming).into(),
         };
@@ -99,7 +113,7 @@ impl Switchboard {
         let has_ice = has_ice(incoming.offer.as_deref());
         let own = local_towards(incoming.signals_from);
         let wish = MediaWish { own, towards, side: None, has_ice };
-        self.arrived(now, leg, Arrived { incoming, wish, known });
+        self.arrived(now, leg, Arrived { incoming, wish, agent: None, known });
     }
 
     fn arrived(&mut self, now: Instant, leg: LegId, arrived: Arrived) {
@@ -118,7 +132,7 @@ impl Switchboard {
         leg: LegId,
         arrived: Arrived,
     ) -> Result<(), NotTaken> {
-        let Arrived { incoming, wish, known } = arrived;
+        let Arrived { incoming, wish, agent, known } = arrived;
         let admission = &self.parts.admission;
         admission.admit(self.readiness, self.parts.places.taken())?;
         let is_ipv4 = wish.own.is_ipv4();
@@ -129,19 +143,21 @@ impl Switchboard {
         let start = Start { now, unix_ms: unix_ms(), local: local_time() };
         let shelf = Arc::clone(&self.shelf);
         let choice = self.parts.languages.choose(&known);
-        let manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let mut manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        self.choose_agent(&mut manner, Direction::Inbound, None, agent);
         let way = incoming.way;
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let is_recorded = self.parts.flights.is_some();
-        let settings = self.settings_of(way);
-        let call =
-            Tracked::answer(&settings, opening, is_recorded).map_err(NotTaken::Description)?;
+        let call = Tracked::answer(&self.settings_of(way), opening, is_recorded)
+            .map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
         tracing::info!(call = %id, way = way.name(), "call taken");
         self.legs.insert(leg, id);
         self.parts.visits.took(leg, id);
         self.lines.insert(id, Line::new(call, place, is_ipv4));
+        // It may ring for long before anything else is to be shown.
+        self.show(now, id);
         self.drain(now, id);
         self.admit();
         Ok(())
@@ -151,6 +167,8 @@ impl Switchboard {
 /// A call that asks to be taken, with what is decided of it before.
 struct Arrived {
     incoming: call::Incoming,
+    /// Whether a remote agent holds it, by its account.
+    agent: Option<bool>,
     wish: MediaWish,
     known: Known,
 }

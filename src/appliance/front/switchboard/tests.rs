@@ -5,6 +5,7 @@ mod dialling;
 mod succeeding;
 mod visiting;
 
+use crate::appliance::front::agents::AgentRule;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -66,6 +67,7 @@ impl Desk {
             errands: Errands::new(engine, Speakers::new(vec![speaker])),
             accounts,
             dialler,
+            agent_rule: AgentRule::default(),
             on_machine: OnMachine::Talk,
             board: Arc::default(),
             entropy: entropy(2),

@@ -44,20 +44,17 @@ impl Switchboard {
 
     /// What goes for calls that come by this way.
     pub(super) fn settings_of(&self, way: Way) -> Cow<'_, call::Settings> {
-        match way {
-            Way::Sip | Way::WebRtc if self.answers_by_hand => Cow::Owned(call::Settings {
-                answer_after: limits::ANSWERED_BY_HAND,
-                ..self.parts.call.clone()
-            }),
-            Way::Sip | Way::WebRtc => Cow::Borrowed(&self.parts.call),
-            Way::WebSocket => {
-                let mut settings = self.parts.call.clone();
-                // Between us and ourselves.
-                settings.offering.codecs = vec![CODEC];
-                settings.offering.dtmf = true;
-                settings.offering.srtp = Srtp::Off;
-                Cow::Owned(settings)
-            }
+        let mut settings = Cow::Borrowed(&self.parts.call);
+        if self.answers_by_hand {
+            settings.to_mut().answer_after = limits::ANSWERED_BY_HAND;
         }
+        if way == Way::WebSocket {
+            // Between us and ourselves.
+            let offering = &mut settings.to_mut().offering;
+            offering.codecs = vec![CODEC];
+            offering.dtmf = true;
+            offering.srtp = Srtp::Off;
+        }
+        settings
     }
 }

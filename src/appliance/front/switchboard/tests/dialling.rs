@@ -58,6 +58,7 @@ impl Office {
             playbook: None,
             variables: Vec::new(),
             on_machine: None,
+            agent: None,
         };
         self.desk.switchboard.command(self.desk.now, Command::Dial { order, told });
         asked
@@ -117,6 +118,7 @@ fn plan() -> Plan {
         ice: None,
         expires_s: 300,
         keep_alive: Duration::ZERO,
+        agent: None,
         instance: None,
         places: Vec::new(),
     }

@@ -1,0 +1,124 @@
+//! What a call wants of its connection's task.
+
+use std::sync::Mutex;
+
+use tokio::sync::Notify;
+
+use super::lock;
+use crate::converse::agent::{ClientMessage, Format, Initiation, Outbox};
+
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    wishes: Mutex<Wishes>,
+    /// One of the wishes has changed, for each of the two that look at them.
+    for_reader: Notify,
+    for_writer: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Wishes {
+    initiation: Option<Box<Initiation>>,
+    outbox: Outbox,
+    /// Of what is in the outbox.
+    input: Format,
+    is_paused: bool,
+    is_closing: bool,
+    is_full: bool,
+}
+
+/// What the writer does next.
+pub(super) enum Next {
+    Send(ClientMessage),
+    Close,
+    /// Messages that are no sound wait, and too many: nothing of it is read.
+    Full,
+}
+
+impl Control {
+    fn change(&self, change: impl FnOnce(&mut Wishes)) {
+        change(&mut lock(&self.wishes));
+        self.for_reader.notify_one();
+        self.for_writer.notify_one();
+    }
+
+    pub(super) fn connect(&self, initiation: Initiation) {
+        self.change(|wishes| wishes.initiation = Some(Box::new(initiation)));
+    }
+
+    pub(super) fn send(&self, message: ClientMessage) {
+        self.change(|wishes| {
+            let ms = match &message {
+                ClientMessage::Audio(sound) => wishes.input.ms(sound.reveal().len()),
+                _ => 0,
+            };
+            wishes.is_full |= !wishes.outbox.push(message, ms);
+        });
+    }
+
+    pub(super) fn read(&self, reads: bool) {
+        self.change(|wishes| wishes.is_paused = !reads);
+    }
+
+    pub(super) fn close(&self) {
+        self.change(|wishes| wishes.is_closing = true);
+    }
+
+    /// From here on sound has this format.
+    pub(super) fn takes(&self, input: Format) {
+        lock(&self.wishes).input = input;
+    }
+
+    /// The caller's sound that was left out.
+    pub(super) fn dropped_ms(&self) -> u64 {
+        lock(&self.wishes).outbox.dropped_ms()
+    }
+
+    /// Waits until the call is answered; `None`: it is over instead.
+    pub(super) async fn answered(&self) -> Option<Initiation> {
+        loop {
+            {
+                let mut wishes = lock(&self.wishes);
+                if wishes.is_closing {
+                    return None;
+                }
+                if let Some(initiation) = wishes.initiation.take() {
+                    return Some(*initiation);
+                }
+            }
+            self.for_writer.notified().await;
+        }
+    }
+
+    /// Waits until the call is over.
+    pub(super) async fn closing(&self) {
+        while !lock(&self.wishes).is_closing {
+            self.for_writer.notified().await;
+        }
+    }
+
+    /// Waits until more may be read.
+    pub(super) async fn readable(&self) {
+        while lock(&self.wishes).is_paused {
+            self.for_reader.notified().await;
+        }
+    }
+
+    /// Waits for what is to be sent.
+    pub(super) async fn next(&self) -> Next {
+        loop {
+            {
+                let mut wishes = lock(&self.wishes);
+                if wishes.is_closing {
+                    return Next::Close;
+                }
+                if wishes.is_full {
+                    return Next::Full;
+                }
+                if let Some(message) = wishes.outbox.pop() {
+                    return Next::Send(message);
+                }
+            }
+            self.for_writer.notified().await;
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Programs bring calls by HTTP and WebSocket, as a telephone bridge does: they are greeted, understood,
+//! interrupted, cut off and taken up again.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
+#![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
+
+mod support;
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use attendant::codec::Resampler;
+use serde_json::{Value, json};
+use support::appliance::{Appliance, Setup};
+use support::sound::{self, Sound};
+use support::wait;
+use support::websocket::{Client, Format};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// A recording of the repository's, at 16 kHz.
+fn recording(name: &str) -> Vec<i16> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/audio").join(name);
+    let Sound { rate_hz, samples } = sound::read_wav(&path).unwrap();
+    let mut wide = vec![0; samples.len() * 2];
+    let count = Resampler::new(rate_hz, 16_000).process(&samples, &mut wide);
+    wide.truncate(count);
+    wide
+}
+
+fn announce(appliance: &Appliance, call_id: &str) -> (u16, Value) {
+    let body = json!({ "callId": call_id, "from": "+15550100", "to": "+15550123" });
+    appliance.send("POST", "/api/handle-webphone-call", Some(&body)).unwrap()
+}
+
+fn url(appliance: &Appliance, call_id: &str) -> String {
+    let (status, answer) = announce(appliance, call_id);
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!((&answer["callId"], &answer["status"]), (&json!(call_id), &json!("ready")));
+    answer["audio_url"].as_str().unwrap().to_owned()
+}
+
+fn record(appliance: &Appliance, client: &Client) -> Value {
+    let id = client.told("started")[0]["call"].as_str().unwrap().to_owned();
+    appliance.api(&format!("/api/calls/{id}"))
+}
+
+fn ended(appliance: &Appliance, client: &Client) -> Value {
+    wait::until("the record is complete", SOON, || {
+        let record = record(appliance, client);
+        (record["state"] == "ended").then_some(record)
+    })
+}
+
+/// The box has said something and is silent.
+fn wait_for_silence(client: &Client) {
+    wait::until("it falls silent", Duration::from_secs(30), || {
+        let silent = client.silent_for();
+        (Duration::from_millis(700)..Duration::from_secs(20)).contains(&silent).then_some(())
+    });
+}
+
+/// Greeting, a question in real time, its answer, goodbye; the gap at both ends.
+fn conversation(appliance: &Appliance, format: Format) {
+    let name = format!("s-{format:?}");
+    let client = Client::talk(&url(appliance, &name), format);
+    client.wait_for("attendant", "Northgate Logistics");
+    wait_for_silence(&client);
+    client.say(&recording("opening-hours.wav"));
+    client.wait_for("caller", "hours");
+    client.wait_for("attendant", "We are open");
+    let gap = wait::until("the answer is heard", SOON, || client.gap());
+    wait_for_silence(&client);
+    client.say(&recording("thank-you-goodbye.wav"));
+    client.wait_for("attendant", "Thank you for calling");
+    let told = client.wait("ended", |_| true);
+    assert_eq!((&told["by"], &told["cause"]), (&json!("us"), &json!("goodbye")));
+    assert!(client.closed().starts_with("1000"), "{}", client.closed());
+    let record = ended(appliance, &client);
+    assert_eq!((&record["codec"], &record["way"]), (&json!("L16"), &json!("websocket")));
+    let turns = record["turns"].as_array().unwrap();
+    let turn = turns.iter().find(|turn| turn["reply"].as_str().unwrap().contains("open"));
+    let box_gap = turn.unwrap()["gap_ms"].as_u64().unwrap();
+    let added = i64::try_from(gap.as_millis()).unwrap() - i64::try_from(box_gap).unwrap();
+    println!(
+        "{name}: gap {} ms at the client, {box_gap} ms at the box, {added} ms between",
+        gap.as_millis()
+    );
+    let heard = Sound { rate_hz: format.rate_hz(), samples: client.sound() };
+    let level = heard.speech_level_dbfs();
+    assert!(level > -35.0, "{name}: {level} dBFS");
+    assert!(client.told("lost").is_empty(), "{:?}", client.told("lost"));
+    let rtp = &record["rtp"];
+    assert_eq!((&rtp["packets_lost"], &rtp["packets_late"]), (&json!(0), &json!(0)), "{rtp}");
+}
+
+/// Speaks over the greeting, then presses keys, then marks.
+fn barge_in(appliance: &Appliance) {
+    let client = Client::talk(&url(appliance, "s-barge-in"), Format::Pcm8k);
+    client.wait_for("attendant", "Northgate");
+    let question = recording("opening-hours.wav");
+    wait::until("it speaks", SOON, || (!client.sound().is_empty()).then_some(()));
+    client.say(&question);
+    let clear = client.wait("clear", |_| true);
+    assert!(clear["sent_ms"].as_u64().is_some_and(|ms| ms > 0), "{clear}");
+    client.wait_for("attendant", "We are open");
+    client.text(&json!({ "type": "mark", "name": "asked" }));
+    let mark = client.wait("mark", |mark| mark["name"] == "asked");
+    assert_eq!(mark["cleared"], false);
+    client.text(&json!({ "type": "nonsense" }));
+    client.wait("error", |error| error["code"] == "bad-message");
+    client.text(&json!({ "type": "hangup" }));
+    let told = client.wait("ended", |_| true);
+    assert_eq!(told["cause"], "hung-up");
+    let record = ended(appliance, &client);
+    assert!(record["turns"].as_array().unwrap().len() >= 2, "{record:#}");
+}
+
+/// Cut in the middle of our words and taken up again; cut again and left.
+fn resumed_and_left(appliance: &Appliance) {
+    let address = url(appliance, "s-resume");
+    let mut client = Client::talk(&address, Format::Pcm16k);
+    let started = client.wait("started", |_| true);
+    client.wait_for("attendant", "Northgate");
+    wait::until("it speaks", SOON, || (client.silent_for() > Duration::ZERO).then_some(()));
+    client.cut();
+    let before = record(appliance, &client);
+    assert_eq!(Client::open(&address, Format::Pcm16k).err(), Some(403), "without the token");
+    thread::sleep(Duration::from_secs(2));
+    let resume = started["resume"].as_str().unwrap();
+    let again = format!("{address}&resume={resume}");
+    let mut client = Client::open(&again, Format::Pcm16k).unwrap();
+    let resumed = client.wait("started", |_| true);
+    assert_eq!((&resumed["call"], &resumed["resumed"]), (&started["call"], &json!(true)));
+    assert_eq!(before["id"], resumed["call"]);
+    // What it was saying goes on, and the conversation with it.
+    wait_for_silence(&client);
+    client.say(&recording("opening-hours.wav"));
+    client.wait_for("attendant", "We are open");
+    client.cut();
+    let cut = Instant::now();
+    let record = wait::until("it ends by itself", Duration::from_secs(15), || {
+        let record = record(appliance, &client);
+        (record["state"] == "ended").then_some(record)
+    });
+    let waited = cut.elapsed();
+    assert!((9.0..13.0).contains(&waited.as_secs_f32()), "{waited:?}");
+    assert_eq!(record["ending"]["cause"], "signalling-lost", "{record:#}");
+    assert_eq!(Client::open(&again, Format::Pcm16k).err(), Some(404));
+    println!("resumed after 2 s; left, it ended after {:.1} s", waited.as_secs_f32());
+}
+
+fn refusals(appliance: &Appliance) {
+    let address = url(appliance, "s-refused");
+    // The same answer while nobody has come.
+    assert_eq!(url(appliance, "s-refused"), address);
+    let wrong = address.replace("token=", "token=0");
+    assert_eq!(Client::open(&wrong, Format::MuLaw).err(), Some(403));
+    let other = address.replace("s-refused", "s-nobody");
+    assert_eq!(Client::open(&other, Format::MuLaw).err(), Some(404));
+    let (status, _) = appliance.get("/audio/s-refused").unwrap();
+    assert_eq!(status, 400, "no WebSocket");
+    for body in [json!({}), json!({ "callId": "a/b" }), json!([])] {
+        let (status, problem) =
+            appliance.send("POST", "/api/handle-webphone-call", Some(&body)).unwrap();
+        assert_eq!(status, 400, "{body}: {problem}");
+    }
+    let client = Client::open(&address, Format::MuLaw).unwrap();
+    client.text(&json!({ "type": "start", "format": "mulaw", "rate": 44_100 }));
+    client.wait("error", |error| error["code"] == "bad-format");
+    client.text(&json!({ "type": "hangup" }));
+    assert!(client.closed().starts_with("1000"), "{}", client.closed());
+}
+
+#[test]
+fn programs_bring_calls_by_websocket() {
+    let appliance = Setup::default().start();
+    let status = appliance.api("/api/webphone/status");
+    assert_eq!((&status["ready"], &status["max_calls"]), (&json!(true), &json!(5)), "{status}");
+    refusals(&appliance);
+    thread::scope(|scope| {
+        scope.spawn(|| conversation(&appliance, Format::Pcm16k));
+        scope.spawn(|| conversation(&appliance, Format::MuLaw));
+        scope.spawn(|| barge_in(&appliance));
+        scope.spawn(|| resumed_and_left(&appliance));
+    });
+    // Announced calls count as calls, until nobody comes for them.
+    let statuses: Vec<u16> =
+        (0..6).map(|number| announce(&appliance, &format!("s-many-{number}")).0).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 429]);
+    let status = appliance.api("/api/webphone/status");
+    assert_eq!(
+        (&status["ready"], &status["expected_calls"]),
+        (&json!(false), &json!(5)),
+        "{status}"
+    );
+}
