@@ -53,9 +53,6 @@ const SCHEME: &str = "token";
         webrtc::change,
         webrtc::look,
         webrtc::close,
-        webphone::announce,
-        webphone::status,
-        audio::open,
         document,
     ),
     components(schemas(Event, Problem))
