@@ -91,8 +91,7 @@ pub(super) fn agent(file: &AgentKeys, check: &mut Check<'_>) -> Option<Option<Ag
     let (call_s, day_s) = (file.max_seconds_per_call, file.max_seconds_per_day);
     let per_call = check.take("agent.max_seconds_per_call", call_s, within(call_s, 1, LONGEST_S));
     let per_day = check.take("agent.max_seconds_per_day", day_s, within(day_s, 1, DAY_S));
-    let seconds = |s| u32::try_from(s).unwrap_or(u32::MAX);
-    let limits = Limits { per_call: seconds(per_call?), per_day: seconds(per_day?) };
+    let limits = Limits { per_call: per_call?, per_day: per_day? };
     let agent = Agent { id: id?, server: server?, calls: calls?, limits };
     Some(is_on?.then_some(agent))
 }
