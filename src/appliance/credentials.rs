@@ -18,6 +18,8 @@ const OWN_TOKEN: &str = "ATTENDANT_TOKEN";
 const LOOKUP: &str = "ATTENDANT_LOOKUP_";
 /// Those of accounts.
 const ACCOUNT: &str = "ATTENDANT_ACCOUNT_";
+/// Those of RingCentral's extensions.
+const RINGCENTRAL: &str = "ATTENDANT_RINGCENTRAL_";
 /// Those of the HTTP interface's tokens.
 const TOKEN: &str = "ATTENDANT_TOKEN_";
 /// Those of webhooks.
@@ -41,6 +43,16 @@ pub fn account_variable(name: &str) -> String {
 /// The password of the account of this name: the credential `account_NAME`, else its variable.
 pub fn of_account(name: &str) -> io::Result<Option<Private<String>>> {
     secret(&format!("account_{name}"), &account_variable(name))
+}
+
+/// The variable that holds a secret of the extension of this name: `jwt` or `secret`.
+pub fn ringcentral_variable(name: &str, which: &str) -> String {
+    format!("{RINGCENTRAL}{}_{}", name.to_ascii_uppercase(), which.to_ascii_uppercase())
+}
+
+/// A secret of the extension of this name: the credential `ringcentral_NAME_WHICH`, else its variable.
+pub fn of_ringcentral(name: &str, which: &str) -> io::Result<Option<Private<String>>> {
+    secret(&format!("ringcentral_{name}_{which}"), &ringcentral_variable(name, which))
 }
 
 /// The variable that holds the token of this name.
@@ -72,7 +84,8 @@ pub fn of_webhook(name: &str) -> io::Result<Option<Private<String>>> {
 pub fn variables() -> Vec<OsString> {
     let is_secret = |name: &OsString| {
         let name = name.to_string_lossy();
-        [LOOKUP, ACCOUNT, TOKEN, WEBHOOK].iter().any(|prefix| name.starts_with(prefix))
+        let all = [LOOKUP, ACCOUNT, RINGCENTRAL, TOKEN, WEBHOOK];
+        all.iter().any(|prefix| name.starts_with(prefix))
     };
     let named = std::env::vars_os().map(|(name, _)| name).filter(is_secret);
     VARIABLES.iter().map(OsString::from).chain(named).collect()

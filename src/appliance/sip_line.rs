@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::sip_socket::{Arrival, SipSockets};
 use crate::sip::{
-    self, AccountId, Flow, FoundBy, LegId, Presence, RegistrationNews, Server, UserAgent,
+    self, AccountId, Flow, FoundBy, LegId, Presence, RegistrationNews, Said, Server, UserAgent,
 };
 use crate::web::SipFigures;
 
@@ -29,6 +29,7 @@ pub struct SipLine {
     sockets: SipSockets,
     deadline: Option<Instant>,
     news: VecDeque<(AccountId, AccountNews)>,
+    said: VecDeque<(AccountId, Said)>,
 }
 
 impl std::fmt::Debug for SipLine {
@@ -39,7 +40,8 @@ impl std::fmt::Debug for SipLine {
 
 impl SipLine {
     pub const fn new(agent: UserAgent, sockets: SipSockets) -> Self {
-        Self { agent, sockets, deadline: None, news: VecDeque::new() }
+        let news = VecDeque::new();
+        Self { agent, sockets, deadline: None, news, said: VecDeque::new() }
     }
 
     /// As [`UserAgent::seen_as`].
@@ -76,6 +78,11 @@ impl SipLine {
     /// next input.
     pub fn account_news(&mut self) -> Option<(AccountId, AccountNews)> {
         self.news.pop_front()
+    }
+
+    /// What servers of accounts tell beside calls; the same.
+    pub fn said(&mut self) -> Option<(AccountId, Said)> {
+        self.said.pop_front()
     }
 
     /// As [`SipSockets::know`].
@@ -152,6 +159,7 @@ impl SipLine {
                 sip::Output::Presence { account, server, presence, by } => {
                     self.news.push_back((account, AccountNews::Presence(server, presence, by)));
                 }
+                sip::Output::Said { account, said } => self.said.push_back((account, said)),
                 sip::Output::Timeout(at) => {
                     self.deadline = at;
                     return None;

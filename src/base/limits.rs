@@ -58,6 +58,25 @@ pub const SRTP_STREAMS: usize = 16;
 pub const SDP_FINGERPRINTS: usize = 8;
 /// Characters of an ICE name or password (RFC 8839 section 5.4), and of a `tls-id` (RFC 8842 section 4).
 pub const SDP_CREDENTIAL_BYTES: usize = 256;
+/// Bytes of a message that RingCentral's server tells a telephone beside a call: real ones have 300.
+pub const AGENT_MESSAGE_BYTES: usize = 8_192;
+/// Sections `[[ringcentral]]`: an extension takes five calls, and a box no more than some dozens.
+pub const RINGCENTRAL_ACCOUNTS: usize = 8;
+/// Calls of one extension at once, as the platform has it.
+pub const RINGCENTRAL_CALLS: usize = 5;
+/// Requests to the REST interface that wait for their turn: those of all calls of an extension, and a few
+/// of the account's own.
+pub const RINGCENTRAL_REQUESTS: usize = 64;
+/// Bytes of an answer, an event or a frame: real ones have up to 20 KiB.
+pub const RINGCENTRAL_BODY_BYTES: usize = 256 * 1024;
+/// SIP servers of one provisioning: there are four.
+pub const RINGCENTRAL_PROXIES: usize = 8;
+/// Telephony sessions whose sequence is remembered: of a whole account's calls those of some minutes.
+pub const RINGCENTRAL_SESSIONS: usize = 512;
+/// Parties of one event: a conference has a few dozens.
+pub const RINGCENTRAL_PARTIES: usize = 64;
+/// Events that wait for the net thread; a webhook that finds no room is answered so that it comes again.
+pub const RINGCENTRAL_EVENTS: usize = 256;
 /// STUN and DTLS datagrams of one call that wait for the net thread: more than a tick brings of a
 /// handshake and of checks. Those of a flood beyond it are dropped.
 pub const HANDSHAKE_DATAGRAMS: usize = 24;
@@ -68,8 +87,8 @@ pub const HANDSHAKE_DATAGRAMS_CHECKS: usize = 8;
 /// A handshake without the peer's certificate, or without an end, is given up after this long, and the
 /// call with it: nobody listens to silence for longer.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(12);
-/// Handshakes of one call at once that have begun, and as many whose client has shown that it hears us. Half
-/// of them may be of one IP address; those of the description's are the last to make room for another.
+/// Handshakes of one call at once whose client has shown that it hears us. Half of them may be of one IP address;
+/// those of the description's are the last to make room for another.
 pub const HANDSHAKES: usize = 8;
 /// How long a flight waits for its answer before it is sent again for the first time, then twice as long.
 pub const HANDSHAKE_FLIGHT: Duration = Duration::from_millis(250);

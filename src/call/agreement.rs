@@ -163,6 +163,17 @@ impl Agreement {
         self.revision.offer(&self.offering, &self.local, direction)
     }
 
+    /// Our offer with other names of ICE, by which the way is found anew under the keys that there are
+    /// (RFC 8839 section 4.4.1.1.1).
+    pub fn restart(&mut self) -> Vec<u8> {
+        if let Some(ours) = &mut self.local.handshake {
+            let session = next(&self.numbers.ice_sessions);
+            let fresh = ice_credentials(self.local.id, session, &mut self.entropy);
+            ours.ice = std::mem::replace(&mut ours.next_ice, fresh);
+        }
+        self.offer()
+    }
+
     /// The peer's answer to our offer.
     ///
     /// # Errors
@@ -371,6 +382,29 @@ mod tests {
         assert_eq!(agreed(b"b", "bbbb", "actpass").1, Setup::Passive);
         agreement.answer(&offer(None)).unwrap();
         assert_eq!(agreement.association(), None);
+    }
+
+    #[test]
+    fn a_restart_has_other_names_of_ice_and_the_same_keys() {
+        let mut agreement = agreement(None);
+        let description = |ice: &str, setup: &str| {
+            let fingerprint = Fingerprint::of(b"a");
+            format!(
+                "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 UDP/TLS/RTP/SAVPF 0\r\n\
+                 a=rtcp-mux\r\na=fingerprint:{fingerprint}\r\na=setup:{setup}\r\n\
+                 a=ice-ufrag:{ice}\r\na=ice-pwd:0123456789012345678901\r\n"
+            )
+        };
+        agreement.answer(description("aaaa", "actpass").as_bytes()).unwrap();
+        let (number, terms) = agreement.association().unwrap();
+        let (number, before) = (number, terms.ice.clone().unwrap().ours);
+        let offer = String::from_utf8(agreement.restart()).unwrap();
+        assert!(!offer.contains(&before.fragment) && offer.contains("a=setup:actpass"), "{offer}");
+        agreement.accept(description("bbbb", "passive").as_bytes()).unwrap();
+        let (now, terms) = agreement.association().unwrap();
+        let after = terms.ice.clone().unwrap();
+        assert_eq!((now, after.theirs.fragment.as_str()), (number, "bbbb"));
+        assert!(offer.contains(&after.ours.fragment) && after.ours != before);
     }
 
     #[test]

@@ -137,6 +137,8 @@ pub enum Input<'a> {
     Work(WorkResult),
     EngineLost,
     EngineBack,
+    /// The signalling's way to the peer was lost, and is there again: sound may have another one, too.
+    WayBack,
     /// End the call, as the API or a shutdown wants it.
     HangUp(Cause),
     Wish(Wish),
@@ -423,6 +425,7 @@ impl Call {
             }
             Input::EngineLost => self.floor.engine_lost(now),
             Input::EngineBack => self.floor.engine_back(now),
+            Input::WayBack => self.offer_anew(),
         }
         self.tell_partner();
         self.drain_floor(now);
@@ -496,6 +499,14 @@ impl Call {
                 let warning = Some(warning(&refusal));
                 self.command(sip::Command::RefuseOffer { leg, status: refusal.status, warning });
             }
+        }
+    }
+
+    /// The peer learns that we are still there, and where.
+    fn offer_anew(&mut self) {
+        if matches!(self.state, State::Active) {
+            let (leg, sdp) = (self.leg, self.agreement.restart());
+            self.command(sip::Command::Reoffer { leg, sdp });
         }
     }
 

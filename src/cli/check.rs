@@ -6,6 +6,7 @@ use super::{ConfigArgument, printable, with_sources};
 use crate::appliance::config::{Config, ModelFile};
 use crate::appliance::front;
 use crate::appliance::paths::Paths;
+use crate::appliance::ringcentral;
 use crate::appliance::start_error::StartError;
 use crate::speech::neural;
 use crate::speech::turn;
@@ -25,7 +26,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let config = arguments.config.load(&paths)?;
     files(&config)?;
     // An image is built where the secrets of its box are not: told, and no fault.
-    let missing = [front::questions(&config).map(drop), front::accounts(&config).map(drop)];
+    let missing = [
+        front::questions(&config).map(drop),
+        front::accounts(&config).map(drop),
+        ringcentral::applications(&config).map(drop),
+        front::relays(&config).map(drop),
+    ];
     for missing in missing.into_iter().filter_map(Result::err) {
         eprintln!("attendant: a start here would fail: {}", with_sources(&missing));
     }

@@ -17,6 +17,10 @@ pub struct Credentials {
     pub password: Private<String>,
     /// The only realm that may see a hash of the password; `None` trusts whom we called.
     pub realm: Option<String>,
+    /// A URI that all answers are over, whatever the Request-URI is, for a server that wants it so;
+    /// `None`: the Request-URI (RFC 7616 section 3.4.6). Such a server reads the algorithm first and
+    /// between quotes.
+    pub over: Option<Private<String>>,
 }
 
 /// How a challenge wants to be hashed.
@@ -218,6 +222,8 @@ fn answer_with(
     cnonce: &str,
 ) -> String {
     let Attempt { method, uri, nonce_count } = attempt;
+    let over = credentials.over.as_ref().map(Private::reveal);
+    let uri = over.map_or(uri, String::as_str);
     let Challenge { realm, nonce, .. } = challenge;
     let algorithm = challenge.algorithm.unwrap_or(Algorithm::Md5);
     let username = credentials.username.reveal();
@@ -232,11 +238,15 @@ fn answer_with(
         algorithm.hash(&format!("{ha1}:{nonce}:{ha2}"))
     };
     let username = quote(username);
+    let first = match over {
+        Some(_) => format!("algorithm=\"{}\", ", algorithm.name()),
+        None => String::new(),
+    };
     let mut value = format!(
-        "Digest username={username}, realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
+        "Digest {first}username={username}, realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
          response=\"{response}\""
     );
-    if let Some(algorithm) = challenge.algorithm {
+    if let Some(algorithm) = challenge.algorithm.filter(|_| over.is_none()) {
         value += &format!(", algorithm={}", algorithm.name());
     }
     if let Some(opaque) = &challenge.opaque {
@@ -266,6 +276,30 @@ mod tests {
             username: Private::new(username.to_owned()),
             password: Private::new(password.to_owned()),
             realm: None,
+            over: None,
+        }
+    }
+
+    #[test]
+    fn an_answer_over_the_domain_is_the_same_for_every_request_uri() {
+        let over = Some(Private::new("sip:sip.ringcentral.com".to_owned()));
+        let credentials = Credentials { over, ..credentials("802404906016", "secret") };
+        let challenge = "Digest realm=\"sip.ringcentral.com\", \
+             nonce=\"YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4\"";
+        let challenge = Challenge::parse(challenge).unwrap();
+        for (method, response) in [
+            (Method::Register, "f74afb5f0ebc40b1b7d7dd5ece01fa93"),
+            (Method::Invite, "39b62de6c78367d640114ca8ac0458c8"),
+        ] {
+            let uri = "sip:+16505550111@sip.ringcentral.com";
+            let attempt = Attempt { method: &method, uri, nonce_count: 1 };
+            let value = answer_with(&challenge, &credentials, attempt, "unused");
+            let expected = format!(
+                "Digest algorithm=\"MD5\", username=\"802404906016\", \
+                 realm=\"sip.ringcentral.com\", nonce=\"YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4\", \
+                 uri=\"sip:sip.ringcentral.com\", response=\"{response}\""
+            );
+            assert_eq!(value, expected);
         }
     }
 

@@ -44,7 +44,7 @@ pub use counters::Counters;
 pub use leg_id::LegId;
 pub use transport::{AccountId, ConnectionId, Flow, Server, Transport};
 pub use user_agent::{
-    Admission, Command, EndCause, Event, FoundBy, Incoming, Input, Invite, Occupancy, OfferBy,
-    Outbound, Output, Presence, Probe, ReferNews, ReferTo, Referral, Register, RegistrationFailure,
-    RegistrationNews, Settings, UserAgent, Warning,
+    Admission, Command, Dialect, EndCause, Event, FoundBy, Incoming, Input, Invite, Occupancy,
+    OfferBy, Outbound, Output, Presence, Probe, ReferNews, ReferTo, Referral, Register,
+    RegistrationFailure, RegistrationNews, Said, Settings, Telling, UserAgent, Warning,
 };

@@ -14,6 +14,7 @@
 //! how often, is bounded; once `Over`, nothing is wanted any more.
 
 mod api;
+mod pace;
 mod watch;
 
 use std::collections::VecDeque;
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use api::{Input, Output, Settings, Status};
+pub use pace::{Pace, Renewal};
 pub use watch::Standing;
 
 use super::reason::Reason;
@@ -88,6 +90,8 @@ enum Timer {
     NextServer,
     Ping,
     NotAlive,
+    /// The connection to it is up, and it says nothing.
+    Silent,
     /// A server of those that are not registered with is to be asked, or silent.
     Watch,
     Left,
@@ -287,6 +291,9 @@ impl Account {
         }
         self.asked_at = Some(now);
         self.tried += 1;
+        if let Some(within) = self.settings.pace.silent_after {
+            self.timers.set(Timer::Silent, now + within);
+        }
         if self.tried < self.servers.len() {
             self.timers.set(Timer::NextServer, now + TRY_WITHIN);
         }
@@ -361,11 +368,16 @@ impl Account {
         (self.tried, self.failures) = (0, 0);
         self.with_server_since.get_or_insert(now);
         let expires = Duration::from_secs(expires_s.max(1).into());
-        // Half of it leaves time for the other servers and for one that is restarted.
-        let refresh = self.jittered(expires / 2, 0.8);
-        self.timers.set(Timer::Register, now + refresh);
-        let ping = self.jittered(self.ping_every(), 0.8);
-        self.timers.set(Timer::Ping, now + ping);
+        match self.settings.pace.renew_after(expires) {
+            Some(refresh) => self.timers.set(Timer::Register, now + refresh),
+            None => {
+                // Half of it leaves time for the other servers and for one that is restarted.
+                let refresh = self.jittered(expires / 2, 0.8);
+                self.timers.set(Timer::Register, now + refresh);
+                let ping = self.jittered(self.ping_every(), 0.8);
+                self.timers.set(Timer::Ping, now + ping);
+            }
+        }
         // Under a Contact that leads nowhere nobody can call.
         if !self.be_seen(now, seen) {
             self.show(Status::Registered { until: now + expires });
@@ -409,7 +421,15 @@ impl Account {
     }
 
     fn failed(&mut self, now: Instant, failure: RegistrationFailure, retry_after_s: Option<u32>) {
-        let reason = Reason::Failed(failure);
+        let reason = match (failure, self.settings.pace.full_again) {
+            (RegistrationFailure::Refused(603), Some(again)) => {
+                let asked = retry_after_s.map(|s| Duration::from_secs(s.into()));
+                let again = asked.map_or(again, |asked| asked.max(again));
+                let again = u32::try_from(again.as_secs()).ok();
+                return self.wait(now, Reason::TooManyTelephones, again);
+            }
+            _ => Reason::Failed(failure),
+        };
         if reason.is_passing() && self.tried < self.servers.len() {
             return self.try_next(now);
         }
@@ -431,8 +451,9 @@ impl Account {
                 doubled.min(OUTBOUND_BACK_OFF_MOST)
             }
             (true, _) => {
-                let doubled = BACK_OFF.saturating_mul(1 << self.failures.min(10));
-                doubled.min(BACK_OFF_MOST)
+                let pace = self.settings.pace;
+                let doubled = pace.back_off.saturating_mul(1 << self.failures.min(10));
+                doubled.min(pace.back_off_most)
             }
             (false, _) => REFUSED,
         };
@@ -482,6 +503,10 @@ impl Account {
                 self.timers.set(Timer::Ping, now + next.max(least));
             }
             (Phase::Registered, Timer::NotAlive) => self.not_alive(now),
+            // What becomes of the REGISTER is told when the connection is gone.
+            (Phase::Trying | Phase::Leaving, Timer::Silent) => {
+                self.outputs.push_back(Output::DropFlow);
+            }
             (Phase::Open, Timer::Watch) => self.look(now),
             (Phase::Leaving, Timer::Left) => self.leave(),
             _ => {}

@@ -9,6 +9,9 @@ pub enum AnswerPolicy {
     /// The 200 to our INVITE, as of carriers and SIP devices.
     #[default]
     Sip200,
+    /// The word of the telephony session, for a server whose 200 comes at once and says nothing, as
+    /// RingCentral's.
+    TelephonySession,
 }
 
 /// What a trunk tells of a call on its way.
@@ -18,6 +21,8 @@ pub enum Sign {
     Provisional,
     /// 2xx.
     Success,
+    /// The session tells that whom we call has answered.
+    PartyAnswered,
 }
 
 impl AnswerPolicy {
@@ -25,7 +30,9 @@ impl AnswerPolicy {
     pub const fn is_answered_by(self, sign: Sign) -> bool {
         match (self, sign) {
             (Self::Sip200, Sign::Success) => true,
-            (Self::Sip200, Sign::Provisional) => false,
+            (Self::TelephonySession, Sign::PartyAnswered) => true,
+            (Self::Sip200, Sign::Provisional | Sign::PartyAnswered)
+            | (Self::TelephonySession, Sign::Provisional | Sign::Success) => false,
         }
     }
 }
@@ -38,5 +45,12 @@ mod tests {
     fn early_media_is_no_answer() {
         assert!(!AnswerPolicy::Sip200.is_answered_by(Sign::Provisional));
         assert!(AnswerPolicy::Sip200.is_answered_by(Sign::Success));
+    }
+
+    #[test]
+    fn where_the_session_tells_a_200_is_no_answer() {
+        let policy = AnswerPolicy::TelephonySession;
+        assert!(!policy.is_answered_by(Sign::Provisional) && !policy.is_answered_by(Sign::Success));
+        assert!(policy.is_answered_by(Sign::PartyAnswered));
     }
 }

@@ -4,7 +4,8 @@
 //! `account` is the state of one account, `inbound` the list of callers, `locating` the records that lead
 //! to its servers, `reason` the words for an owner, `referral` whom callers may have called in their
 //! place; `dialling` has the rules for calls that we make, and
-//! `answering` says when such a call is answered. What one REGISTER leads to is the SIP core's.
+//! `answering` says when such a call is answered. `ringcentral` is what an account there needs beyond
+//! registering: its REST interface. What one REGISTER leads to is the SIP core's.
 
 pub mod account;
 pub mod answering;
@@ -13,8 +14,9 @@ pub mod inbound;
 pub mod locating;
 pub mod reason;
 pub mod referral;
+pub mod ringcentral;
 
-pub use account::{Account, Input, Output, Settings, Standing, Status};
+pub use account::{Account, Input, Output, Pace, Settings, Standing, Status};
 pub use answering::{AnswerPolicy, Sign};
 pub use inbound::Callers;
 pub use reason::Reason;

@@ -10,6 +10,8 @@ pub enum Reason {
     /// No address is known for the names of its servers.
     NoAddress,
     Failed(RegistrationFailure),
+    /// As many telephones as may be are registered for its user.
+    TooManyTelephones,
 }
 
 impl Reason {
@@ -17,7 +19,7 @@ impl Reason {
     /// it refuses it will refuse again (RFC 3261 sections 10.2.7 and 21.4 to 21.6).
     pub const fn is_passing(self) -> bool {
         match self {
-            Self::NoAddress => true,
+            Self::NoAddress | Self::TooManyTelephones => true,
             Self::Failed(failure) => match failure {
                 RegistrationFailure::Unanswered | RegistrationFailure::Unreachable => true,
                 RegistrationFailure::Refused(status) => {
@@ -36,6 +38,12 @@ impl fmt::Display for Reason {
         let failure = match self {
             Self::NoAddress => {
                 return f.write_str("no address is found for the name of its server");
+            }
+            Self::TooManyTelephones => {
+                return f.write_str(
+                    "as many telephones as its server allows use this extension already (603): \
+                     close one, or wait until a place is free",
+                );
             }
             Self::Failed(failure) => failure,
         };

@@ -4,13 +4,16 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::appliance::audio_legs::{Announced, LegFigures, NotAnnounced};
+use crate::appliance::ringcentral::Received;
 use crate::base::{CallId, Private};
 use crate::call::Wish;
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
+use crate::trunk::ringcentral::{Action, Refusal};
 use crate::webrtc;
 use crate::websocket::Order;
 
@@ -45,6 +48,17 @@ pub enum Command {
         request: webrtc::Request,
         told: oneshot::Sender<webrtc::Response>,
     },
+    /// An event of RingCentral's has come by HTTP, with these words of who sends it.
+    PlatformEvent {
+        words: Vec<Private<String>>,
+        event: Box<Value>,
+        told: oneshot::Sender<Received>,
+    },
+    /// Something is to be done to a call at RingCentral.
+    PlatformControl {
+        order: PartyOrder,
+        told: oneshot::Sender<Result<(), Refusal>>,
+    },
 }
 
 /// How calls by WebSocket stand.
@@ -56,6 +70,17 @@ pub struct AudioStatus {
     pub free: usize,
     /// The longest that one may last.
     pub longest: Duration,
+}
+
+/// What is to be done to one party of a telephony session.
+#[derive(Clone, Debug)]
+pub struct PartyOrder {
+    /// The name of the section `[[ringcentral]]`.
+    pub account: String,
+    pub session: String,
+    pub party: String,
+    /// `None`: it is to be answered by that account's device.
+    pub action: Option<Action>,
 }
 
 /// A call that is to be made. Nothing in it has been looked at but its length.

@@ -5,7 +5,7 @@
 //! that do that, `webphone` announces calls by WebSocket and `audio` opens these, `routes` is the table of paths
 //! and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol,
 //! `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
-//! `idempotency` what was asked before, `listener`
+//! `ringcentral` that platform's events, `idempotency` what was asked before, `listener`
 //! bounds what a peer may hold, `serve` is the thread.
 
 // A shell: it asks for the time.
@@ -24,6 +24,7 @@ mod metrics;
 pub mod openapi;
 mod paths;
 mod problem;
+mod ringcentral;
 mod routes;
 mod serve;
 mod tickets;
@@ -36,7 +37,7 @@ pub mod board;
 pub use access::{Access, Scope, Scopes, Token};
 pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures, WebhookReport};
 pub use command::{
-    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, Placed,
+    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, Placed,
 };
 pub use ctrl_tcp::Settings as CtrlTcp;
 pub use events::stream::{covers, is_type as is_event_type};

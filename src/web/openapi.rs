@@ -13,7 +13,7 @@ use super::access::Needs;
 use super::events::Written as Event;
 use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
-use super::{audio, controlling, dialling, events, routes, tickets, webphone, webrtc};
+use super::{audio, controlling, dialling, events, ringcentral, routes, tickets, webphone, webrtc};
 
 const SCHEME: &str = "token";
 
@@ -44,6 +44,8 @@ const SCHEME: &str = "token";
         webphone::announce,
         webphone::status,
         audio::open,
+        ringcentral::event,
+        ringcentral::control,
         webrtc::page,
         webrtc::style,
         webrtc::script,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::middleware;
@@ -20,7 +21,8 @@ use super::idempotency::Keys;
 use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
 use super::{
-    audio, controlling, dialling, events, metrics, openapi, tickets, view, webphone, webrtc,
+    audio, controlling, dialling, events, metrics, openapi, ringcentral, tickets, view, webphone,
+    webrtc,
 };
 use crate::appliance::audio_legs::Door;
 use crate::base::{CallId, limits};
@@ -65,6 +67,8 @@ pub(super) fn paths() -> Paths {
         .get("/api/events", READ, events::events)
         .get("/api/events/ws", READ, events::socket)
         .post("/api/tickets", Needs::Token, tickets::issue)
+        .post("/webhooks/ringcentral", Nothing, ringcentral::event.layer(ringcentral::body_limit()))
+        .post(ringcentral::CONTROL, Needs::Scope(Scope::Calls), ringcentral::control)
         .get("/call", Nothing, webrtc::page)
         .get("/call.css", Nothing, webrtc::style)
         .get("/call.js", Nothing, webrtc::script)

@@ -335,6 +335,8 @@ impl Sessions {
             | C::Unregister { .. }
             | C::Ping { .. }
             | C::Probe { .. }
+            | C::DropFlow { .. }
+            | C::Tell { .. }
             | C::EndAll { .. } => {}
         }
     }

@@ -30,6 +30,7 @@ pub struct Setup {
     sections: Vec<(&'static str, String)>,
     variables: Vec<(&'static str, &'static str)>,
     is_secure: bool,
+    web_port: Option<u16>,
 }
 
 impl Default for Setup {
@@ -41,6 +42,7 @@ impl Default for Setup {
             sections: Vec::new(),
             variables: Vec::new(),
             is_secure: false,
+            web_port: None,
         }
     }
 }
@@ -69,6 +71,11 @@ impl Setup {
     /// It listens by TLS and by secure WebSocket, too, with a certificate made out to its address.
     pub fn secure(self) -> Self {
         Self { is_secure: true, ..self }
+    }
+
+    /// The port of its web interface, where somebody is to know it before.
+    pub fn web_at(self, port: u16) -> Self {
+        Self { web_port: Some(port), ..self }
     }
 
     fn text(&self, sip: SocketAddr, web: SocketAddr, tls: Option<[SocketAddr; 2]>) -> String {
@@ -115,7 +122,8 @@ impl Setup {
         let folder = Folder::new("box");
         let sip = SocketAddr::new(self.address, peers::free_port(self.address));
         let loopback = Ipv4Addr::LOCALHOST.into();
-        let web = SocketAddr::new(loopback, peers::free_port(loopback));
+        let web = self.web_port.unwrap_or_else(|| peers::free_port(loopback));
+        let web = SocketAddr::new(loopback, web);
         let tls = self.is_secure.then(|| {
             let names = [self.address.to_string()];
             let made = rcgen::generate_simple_self_signed(names).unwrap();

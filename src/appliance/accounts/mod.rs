@@ -7,11 +7,12 @@
 mod names;
 mod outgoing;
 mod plan;
+mod provisioned;
 mod resolver;
 mod shown;
 
 pub use outgoing::{NoTrunk, Trunk};
-pub use plan::{Plan, plans};
+pub use plan::{Plan, Platform, WhenFull, plans};
 pub use resolver::{Resolved, Resolver};
 pub use shown::Shown;
 
@@ -26,7 +27,8 @@ use crate::base::Entropy;
 use crate::base::handshake::IceSide;
 use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::{self, AccountId, Flow, FoundBy, Presence, RegistrationFailure, RegistrationNews};
-use crate::trunk::{Account, Callers, Input, Output, Settings, Standing, Status};
+use crate::trunk::{Account, Callers, Input, Output, Standing, Status};
+use provisioned::Telling;
 
 struct Held {
     plan: Plan,
@@ -40,6 +42,10 @@ struct Held {
     resolve_at: Option<Instant>,
     /// The log has said that it is registered.
     is_logged: bool,
+    /// Calls of it that are up.
+    calls: usize,
+    /// Of one of RingCentral's: what else is known of it.
+    telling: Telling,
 }
 
 /// See the module. `Debug` shows no address.
@@ -48,6 +54,10 @@ pub struct Accounts {
     callers: Callers,
     resolver: Resolver,
     has_changed: bool,
+    /// Accounts may register.
+    is_started: bool,
+    /// The account that a call without a wish went through last.
+    last_taken: usize,
 }
 
 impl fmt::Debug for Accounts {
@@ -64,20 +74,21 @@ impl Accounts {
         entropy: &mut Entropy,
     ) -> Self {
         let all = plans.into_iter().map(|plan| {
-            let settings = Settings { keep_alive: plan.keep_alive, registers: plan.registers };
-            let machine = Account::new(settings, entropy.fork());
-            let (deadline, local, resolve_at) = (None, None, None);
+            let machine = Account::new(plan.settings(), entropy.fork());
             Held {
                 plan,
                 machine,
-                deadline,
-                local,
+                deadline: None,
+                local: None,
                 is_resolving: false,
-                resolve_at,
+                resolve_at: None,
                 is_logged: false,
+                calls: 0,
+                telling: Telling::new(entropy.fork()),
             }
         });
-        Self { all: all.collect(), callers, resolver, has_changed: true }
+        let all = all.collect();
+        Self { all, callers, resolver, has_changed: true, is_started: false, last_taken: 0 }
     }
 
     /// No account, and anyone may call.
@@ -134,16 +145,23 @@ impl Accounts {
     /// All accounts, if anything has changed since the last time.
     pub fn take_change(&mut self) -> Option<Vec<Shown>> {
         std::mem::take(&mut self.has_changed).then(|| {
-            let shown =
-                |held: &Held| Shown { name: held.plan.name.clone(), status: held.machine.status() };
+            let shown = |held: &Held| Shown {
+                name: held.plan.name.clone(),
+                status: held.machine.status(),
+                platform: held.telling.faults().to_vec(),
+            };
             self.all.iter().map(shown).collect()
         })
     }
 
     /// Gives every account the same.
     pub fn all(&mut self, now: Instant, input: &Input, sip: &mut SipLine) {
+        self.is_started |= matches!(input, Input::Start);
         for index in 0..self.all.len() {
-            self.give(now, index, input.clone(), sip);
+            // What it registers with comes later.
+            if self.all.get(index).is_some_and(|held| held.plan.is_provisioned()) {
+                self.give(now, index, input.clone(), sip);
+            }
         }
     }
 
@@ -164,6 +182,12 @@ impl Accounts {
     }
 
     pub fn news(&mut self, now: Instant, id: AccountId, news: AccountNews, sip: &mut SipLine) {
+        if let (AccountNews::Registration(news), Some(held)) =
+            (&news, self.all.get_mut(id.0 as usize))
+            && held.plan.platform.is_some()
+        {
+            held.telling.heard(*news);
+        }
         let input = match news {
             AccountNews::Registration(news) => Input::News(news),
             AccountNews::Presence(server, presence, by) => Input::Presence(server, presence, by),
@@ -247,6 +271,7 @@ impl Accounts {
                 }
             },
             Output::Unregister => sip.command(now, sip::Command::Unregister { id }),
+            Output::DropFlow => sip.command(now, sip::Command::DropFlow { id }),
             Output::Changed => {
                 self.has_changed = true;
                 held.log(now);
@@ -274,6 +299,7 @@ impl Plan {
             expires_s: self.expires_s,
             instance: self.instance.clone(),
             credentials: self.credentials.clone()?,
+            dialect: self.dialect,
         })
     }
 }

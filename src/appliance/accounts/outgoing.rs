@@ -11,6 +11,8 @@ use crate::trunk::dialling::Number;
 
 /// RFC 3325 section 9.2: the number that we ask the provider to show.
 const IDENTITY: &str = "P-Preferred-Identity";
+/// What RingCentral takes for that.
+const ASSERTED: &str = "P-Asserted-Identity";
 
 /// An account as a call that we make needs it.
 pub struct Trunk {
@@ -33,6 +35,12 @@ pub enum NoTrunk {
     NotReady(String),
     #[error("there is no way to the server of account {0}")]
     NoWay(String),
+    #[error("account {0} has as many calls as it may have")]
+    Full(String),
+    #[error(
+        "account {0}: nothing would tell when somebody answers: its telephony events do not come"
+    )]
+    NoEvents(String),
 }
 
 impl Accounts {
@@ -46,7 +54,7 @@ impl Accounts {
         number: &Number,
         sip: &mut SipLine,
     ) -> Result<Trunk, NoTrunk> {
-        let (id, held) = self.find(name)?;
+        let (id, held) = self.in_turn(name)?;
         let target = held.plan.target(number.reveal());
         Self::through(id, held, target, sip)
     }
@@ -54,7 +62,7 @@ impl Accounts {
     /// The first account, ready for a call to somebody whom the owner has named; `None` if there is none,
     /// or none that is ready.
     pub fn trunk_to(&self, to: &Address, sip: &mut SipLine) -> Option<Trunk> {
-        let (id, held) = self.find(None).ok()?;
+        let (id, held) = self.in_turn(None).ok()?;
         let target = match to {
             Address::Uri(uri) => Some(uri.clone()),
             Address::Number(number) => held.plan.target(number.reveal()),
@@ -74,6 +82,12 @@ impl Accounts {
         if servers.is_empty() {
             return Err(not_ready());
         }
+        if held.is_full() {
+            return Err(NoTrunk::Full(plan.name.clone()));
+        }
+        if plan.answer == AnswerPolicy::TelephonySession && !held.telling.has_events() {
+            return Err(NoTrunk::NoEvents(plan.name.clone()));
+        }
         let ways = servers.iter().filter_map(|server| sip.flow_towards(Some(id), *server));
         let mut ways = ways.collect::<Vec<_>>().into_iter();
         let flow = ways.next().ok_or_else(|| NoTrunk::NoWay(plan.name.clone()))?;
@@ -81,8 +95,12 @@ impl Accounts {
         let others = ways.filter(|other| other.local.ip() == flow.local.ip()).collect();
         let target = target.ok_or_else(not_ready)?;
         let shown = plan.caller_id.as_ref().and_then(|caller| plan.target(caller.reveal()));
-        let identity =
-            shown.as_ref().map(|uri| (IDENTITY.to_owned(), format!("<{}>", uri.reveal())));
+        let identity = shown.as_ref().map(|uri| match plan.platform {
+            Some(_) => (ASSERTED.to_owned(), uri.reveal().clone()),
+            None => (IDENTITY.to_owned(), format!("<{}>", uri.reveal())),
+        });
+        // Its caller is the extension, and the number a wish beside.
+        let shown = shown.filter(|_| plan.platform.is_none());
         Ok(Trunk {
             name: plan.name.clone(),
             answer: plan.answer,
@@ -108,7 +126,7 @@ impl Accounts {
         self.find(name).map(|_| ())
     }
 
-    fn find(&self, name: Option<&str>) -> Result<(AccountId, &Held), NoTrunk> {
+    pub(super) fn find(&self, name: Option<&str>) -> Result<(AccountId, &Held), NoTrunk> {
         let mut all = (0..).map(AccountId).zip(&self.all);
         let Some(name) = name else { return all.next().ok_or(NoTrunk::None) };
         let found = all.find(|(_, held)| held.plan.name == name);

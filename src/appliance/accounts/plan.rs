@@ -8,10 +8,10 @@ use crate::appliance::start_error::StartError;
 use crate::base::Private;
 use crate::base::handshake::IceSide;
 use crate::sdp::{OfferedKeys, Srtp};
-use crate::sip::Transport;
 use crate::sip::digest::Credentials;
 use crate::sip::message::Uri;
-use crate::trunk::AnswerPolicy;
+use crate::sip::{Dialect, Transport};
+use crate::trunk::{AnswerPolicy, Pace};
 
 /// One account, ready to register.
 #[derive(Clone, Debug)]
@@ -46,6 +46,33 @@ pub struct Plan {
     pub ice: Option<IceSide>,
     /// Where its requests go, the first to be tried first.
     pub places: Vec<Place>,
+    pub dialect: Dialect,
+    pub pace: Pace,
+    /// What else there is where it is one of RingCentral's.
+    pub platform: Option<Platform>,
+}
+
+/// What an account of RingCentral's has that others have not.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// What it registers with is known.
+    pub is_provisioned: bool,
+    /// Its number among the sections `[[ringcentral]]`.
+    pub section: usize,
+    /// A call that comes is answered by Call Control, and not by SIP.
+    pub answers_by_control: bool,
+    /// What becomes of a call for which there is no room.
+    pub when_full: WhenFull,
+}
+
+/// What a caller gets where every line is in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The platform goes on as its rules say.
+    Refuse,
+    Voicemail,
+    Forward(Private<String>),
+    Reply(Private<String>),
 }
 
 /// The accounts with their passwords.
@@ -53,7 +80,10 @@ pub struct Plan {
 /// # Errors
 /// If a password is missing, or its credential cannot be read.
 pub fn plans(config: &Config) -> Result<Vec<Plan>, StartError> {
-    config.accounts.iter().map(|account| plan(account, config.media.srtp)).collect()
+    let own = config.accounts.iter().map(|account| plan(account, config.media.srtp));
+    let of_platform = (0..).zip(&config.ringcentral);
+    let of_platform = of_platform.map(|(section, account)| Ok(Plan::awaiting(section, account)));
+    own.chain(of_platform).collect()
 }
 
 fn plan(account: &config::Account, srtp: Srtp) -> Result<Plan, StartError> {
@@ -94,6 +124,7 @@ fn with_password(account: &config::Account, srtp: Srtp, password: Option<Private
             username: account.auth_user.clone().unwrap_or_else(|| user.clone()),
             password,
             realm: account.realm.clone(),
+            over: None,
         }),
         registers: account.registers,
         number_prefix: account.number_prefix.clone(),
@@ -107,6 +138,9 @@ fn with_password(account: &config::Account, srtp: Srtp, password: Option<Private
         agent: account.agent,
         ice: account.ice,
         places,
+        dialect: Dialect::Standard,
+        pace: Pace::STANDARD,
+        platform: None,
     }
 }
 

@@ -10,11 +10,20 @@ use crate::web::AccountReport;
 pub struct Shown {
     pub name: String,
     pub status: Status,
+    /// Of an account of RingCentral's: what its REST interface does not do, with what to do about it.
+    pub platform: Vec<String>,
 }
 
 impl Shown {
-    /// What is wrong, as a sentence.
-    pub fn fault(&self) -> Option<String> {
+    /// What is wrong, as sentences.
+    pub fn faults(&self) -> Vec<String> {
+        let of_platform = self.platform.iter();
+        let of_platform = of_platform.map(|text| format!("account {}: {text}", self.name));
+        self.fault().into_iter().chain(of_platform).collect()
+    }
+
+    /// What is wrong with its registration.
+    pub(super) fn fault(&self) -> Option<String> {
         let name = &self.name;
         match self.status {
             Status::Failing { reason, .. } => {
@@ -64,6 +73,8 @@ impl Shown {
             }
             Status::Left => ("ended", None, None, None),
         };
+        let reasons = reason.into_iter().chain(self.platform.iter().cloned());
+        let reason = Some(reasons.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty());
         AccountReport { name: self.name.clone(), state, since_ms, until_ms, reason }
     }
 }
@@ -78,7 +89,10 @@ mod tests {
     fn an_account_is_shown_with_the_times_of_the_wall_clock() {
         let (start, minute) = (Instant::now(), Duration::from_secs(60));
         let now = start + minute;
-        let shown = |status| Shown { name: "office".to_owned(), status }.report(now, 100_000);
+        let shown = |status| {
+            let (name, platform) = ("office".to_owned(), Vec::new());
+            Shown { name, status, platform }.report(now, 100_000)
+        };
         let registered = shown(Status::Registered { until: now + minute });
         assert_eq!((registered.state, registered.until_ms), ("registered", Some(160_000)));
         assert_eq!(shown(Status::Registered { until: start }).until_ms, Some(100_000));
@@ -94,9 +108,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_platform_refuses_stands_beside_the_registration() {
+        let start = Instant::now();
+        let platform = vec!["no telephony events come: x".to_owned()];
+        let status = Status::Registered { until: start };
+        let shown = Shown { name: "desk".to_owned(), status, platform };
+        assert_eq!(shown.faults(), ["account desk: no telephony events come: x"]);
+        let report = shown.report(start, 0);
+        assert_eq!(report.state, "registered");
+        assert_eq!(report.reason.as_deref(), Some("no telephony events come: x"));
+    }
+
+    #[test]
     fn an_account_without_registration_tells_which_server_is_used_and_how_many_are_gone() {
         let start = Instant::now();
-        let shown = |status| Shown { name: "office".to_owned(), status };
+        let shown = |status| Shown { name: "office".to_owned(), status, platform: Vec::new() };
         for (standing, reason, is_fault) in [
             (Standing { used: 1, of: 1, gone: 0 }, None, false),
             (

@@ -51,6 +51,7 @@ impl Desk {
                 username: private("1001"),
                 password: private("hush"),
                 realm: None,
+                over: None,
             }),
             registers,
             number_prefix: "00".to_owned(),
@@ -64,6 +65,9 @@ impl Desk {
             keys: Some(OfferedKeys::Dtls),
             ice: None,
             places: [&[address], further].concat().into_iter().map(place).collect(),
+            dialect: sip::Dialect::Standard,
+            pace: crate::trunk::Pace::STANDARD,
+            platform: None,
         };
         let (resolver, answers) = Resolver::new(entropy.fork());
         let callers = Callers::new(false, true, Vec::new());

@@ -218,6 +218,8 @@ impl AudioLegs {
             | Command::Unregister { .. }
             | Command::Ping { .. }
             | Command::Probe { .. }
+            | Command::DropFlow { .. }
+            | Command::Tell { .. }
             | Command::EndAll { .. } => {}
         }
     }

@@ -98,14 +98,7 @@ pub(super) fn accounts(
 
 fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Option<Account> {
     let key = |name: &str| format!("accounts.{}.{name}", section.name);
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let name = match section.name.as_str() {
-        text if (1..=NAME_CHARS).contains(&text.len()) && text.chars().all(is_plain) => {
-            Ok(text.to_owned())
-        }
-        _ => allowed(format!("1 to {NAME_CHARS} small letters, digits and underscores")),
-    };
-    let name = check.take(&key("name"), &section.name, name);
+    let name = check.take(&key("name"), &section.name, account_name(&section.name));
     let server = check.take(&key("server"), &section.server, place(&section.server));
     let transports = transports(&section.transport, sip);
     let transports = check.take(&key("transport"), &section.transport, transports);
@@ -131,14 +124,7 @@ fn one(section: &file::Account, sip: Option<&Sip>, check: &mut Check<'_>) -> Opt
         _ => allowed(format!("at most {PROXIES}")),
     };
     let proxies = check.take(&key("proxies"), &section.proxies, proxies);
-    let number_prefix = match section.number_prefix.as_str() {
-        text if text.len() <= PREFIX_CHARS
-            && text.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c)) =>
-        {
-            Ok(text.to_owned())
-        }
-        _ => allowed(format!("+, digits, or empty, at most {PREFIX_CHARS} characters")),
-    };
+    let number_prefix = number_prefix(&section.number_prefix);
     let number_prefix = check.take(&key("number_prefix"), &section.number_prefix, number_prefix);
     let caller_id = caller_id(&section.caller_id);
     let caller_id = check.take(&key("caller_id"), HIDDEN, caller_id);
@@ -211,6 +197,22 @@ fn transports(text: &str, sip: Option<&Sip>) -> Result<Vec<Transport>, Allowed> 
     }
 }
 
+pub(super) fn account_name(text: &str) -> Result<String, Allowed> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    match (1..=NAME_CHARS).contains(&text.len()) && text.chars().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => allowed(format!("1 to {NAME_CHARS} small letters, digits and underscores")),
+    }
+}
+
+pub(super) fn number_prefix(text: &str) -> Result<String, Allowed> {
+    let fits = |c: char| c.is_ascii_digit() || "+*#".contains(c);
+    match text.len() <= PREFIX_CHARS && text.chars().all(fits) {
+        true => Ok(text.to_owned()),
+        false => allowed(format!("+, digits, or empty, at most {PREFIX_CHARS} characters")),
+    }
+}
+
 fn user(text: &str) -> Result<Private<String>, Allowed> {
     let is_plain = |c: char| c.is_ascii_graphic() && !"<>\"@:;?,\\%".contains(c);
     match (1..=USER_CHARS).contains(&text.len()) && text.chars().all(is_plain) {
@@ -222,7 +224,7 @@ fn user(text: &str) -> Result<Private<String>, Allowed> {
 }
 
 /// As E.164 has it, for nothing else is certain to be understood everywhere.
-fn caller_id(text: &str) -> Result<Option<Private<String>>, Allowed> {
+pub(super) fn caller_id(text: &str) -> Result<Option<Private<String>>, Allowed> {
     match text {
         "" => Ok(None),
         text => match NumberPlan::default().normalise(text) {
@@ -262,7 +264,7 @@ pub(super) fn inbound(
             "anyone" => inbound.anyone = true,
             "accounts" if has_accounts => inbound.accounts = true,
             "accounts" => {
-                let fault = allowed::<()>("a section [[accounts]], too");
+                let fault = allowed::<()>("a section [[accounts]] or [[ringcentral]], too");
                 check.take("inbound.from", text, fault)?;
             }
             text => {

@@ -18,6 +18,7 @@ use super::llm::{Llm, llm};
 use super::lookups::{Lookup, lookups};
 use super::model_file::ModelFile;
 use super::people::{hold, people};
+use super::ringcentral::{RingCentral, ringcentral};
 use super::tls::{Tls, tls};
 use super::tokens::{Token, tokens};
 use super::turn::{Turn, turn};
@@ -66,6 +67,8 @@ pub struct Config {
     /// The folder of knowledge; `None`: there is none.
     pub knowledge: Option<PathBuf>,
     pub accounts: Vec<Account>,
+    /// Their ids follow those of `accounts`.
+    pub ringcentral: Vec<RingCentral>,
     pub inbound: Inbound,
     /// What callers hear while somebody is called for them.
     pub hold: HoldSound,
@@ -252,11 +255,14 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let people = people(&file.person, &mut check);
     let lookups = lookups(&file.lookup, &mut check);
     let accounts = accounts(&file.accounts, sip.as_ref(), &mut check);
-    let inbound = inbound(&file.inbound, !file.accounts.is_empty(), &mut check);
+    let names: Vec<&str> = file.accounts.iter().map(|account| account.name.as_str()).collect();
+    let ringcentral = ringcentral(&file.ringcentral, &names, &mut check);
+    let has_accounts = !file.accounts.is_empty() || !file.ringcentral.is_empty();
+    let inbound = inbound(&file.inbound, has_accounts, &mut check);
     let hold = hold(&file.handover, &mut check);
     let longest = calls.as_ref().map(|calls| calls.max_duration);
     let on_machine = on_machine(&file.dial, &mut check);
-    let dial = dial(&file.dial, !file.accounts.is_empty(), longest, &mut check);
+    let dial = dial(&file.dial, has_accounts, longest, &mut check);
     let agent = agent(&file.agent, &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
@@ -284,6 +290,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         lookups: lookups?,
         knowledge: path(&file.knowledge.folder),
         accounts: accounts?,
+        ringcentral: ringcentral?,
         inbound: inbound?,
         hold: hold?,
         dial: dial?,

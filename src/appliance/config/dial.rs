@@ -96,7 +96,7 @@ pub(super) fn dial(
 ) -> Option<Settings> {
     let allow = prefixes(&file.allow).and_then(|allow| match allow.is_empty() || has_accounts {
         true => Ok(allow),
-        false => allowed("a section [[accounts]] to call through, too"),
+        false => allowed("a section [[accounts]] or [[ringcentral]] to call through, too"),
     });
     let allow = check.take("dial.allow", &file.allow, allow);
     let deny = check.take("dial.deny", &file.deny, prefixes(&file.deny));

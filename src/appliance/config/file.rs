@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use super::agent::AgentKeys;
 pub use super::dial::Dial;
 pub use super::listen::Listen;
+pub use super::ringcentral::File as RingCentral;
 
 /// `attendant.toml`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -44,6 +45,9 @@ pub struct File {
     /// Where the box registers, to be called there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<Account>,
+    /// Extensions of RingCentral's that the box is a telephone of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ringcentral: Vec<RingCentral>,
     /// Who may use the HTTP interface, and for what. None: whoever is on the box, for all of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub token: Vec<Token>,

@@ -26,7 +26,7 @@ mod switchboard;
 
 pub use super::accounts::plans as accounts;
 pub use settings::{
-    EngineWish, engine as engine_place, own_engine, questions, srtp_warnings, tongues,
+    EngineWish, engine as engine_place, own_engine, questions, relays, srtp_warnings, tongues,
 };
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -52,10 +52,12 @@ use super::llm::{Llm, ModelEvent};
 use super::lookup::{LookUpAnswer, LookUps};
 use super::media_address::MediaAddress;
 use super::notify;
+use super::outside::Outside;
 use super::paths::Paths;
 use super::places::Places;
 use super::realtime;
 use super::relays::{News, Relays};
+use super::ringcentral::{self, RingCentral};
 use super::rings::{self, Shared};
 use super::rtp_socket::{PortRange, RtpSockets};
 use super::shutdown::Shutdown;
@@ -108,8 +110,7 @@ pub fn run(
 
     announce(config, config_path, paths);
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
-    let board = Arc::new(Board::default());
-    starting(&board);
+    let board = starting();
     let rings = open_rings(config)?;
     let wake = listening(&runtime, rings.wake)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
@@ -144,10 +145,10 @@ pub fn run(
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
     let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
+    let (ringcentral, platform_news) = start_ringcentral(&runtime, config, paths, &mut entropy)?;
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
-    let media_address = start_media_address(&runtime, config);
+    let (media_address, ways, lent) = open_ways(&runtime, config)?;
     let public = media_address.told();
-    let (ways, relays) = open_ways(config)?;
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         visits: Visits::new(media_address.clone(), entropy.fork()).with_audio(legs),
@@ -160,6 +161,7 @@ pub fn run(
             .with_agents(agents),
         agent_rule,
         accounts,
+        ringcentral,
         dialler,
         on_machine: config.on_machine,
         board: Arc::clone(&board),
@@ -200,12 +202,13 @@ pub fn run(
         looked_up,
         agent: of_agents,
         resolved,
+        ringcentral: platform_news,
         wished,
         model,
         commands,
         ledger,
         public,
-        relays,
+        relays: lent,
         shutdown,
     };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
@@ -233,9 +236,11 @@ fn open_rings(config: &Config) -> Result<rings::Rings, StartError> {
     rings::allocate(places).map_err(system("cannot allocate the rings"))
 }
 
-fn starting(board: &Board) {
+fn starting() -> Arc<Board> {
+    let board = Arc::new(Board::default());
     let waiting_for = vec!["the speech engine to load its models".to_owned()];
     board.set_health(Health::Starting { waiting_for });
+    board
 }
 
 /// What the audio thread wakes us by.
@@ -467,19 +472,35 @@ fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> D
     Dialler::new(settings, kept.ok())
 }
 
-fn start_media_address(runtime: &Runtime, config: &Config) -> MediaAddress {
+/// The tasks of RingCentral's extensions, and what they tell.
+fn start_ringcentral(
+    runtime: &Runtime,
+    config: &Config,
+    paths: &Paths,
+    entropy: &mut Entropy,
+) -> Result<(RingCentral, mpsc_async::Receiver<ringcentral::News>), StartError> {
     let _context = runtime.enter();
-    MediaAddress::start(config.media.address.clone())
+    let roots = settings::roots(!config.ringcentral.is_empty())?;
+    let asks = ringcentral::asks(config, paths.state(), &roots, entropy)?;
+    Ok(RingCentral::start(asks, entropy))
 }
 
-/// By which calls with ICE find us, and what relays tell.
-fn open_ways(config: &Config) -> Result<(Ways, mpsc_async::Receiver<News>), StartError> {
+/// Where calls are told that we are, by which ways those with ICE find us, and what relays tell.
+fn open_ways(
+    runtime: &Runtime,
+    config: &Config,
+) -> Result<(MediaAddress, Ways, mpsc_async::Receiver<News>), StartError> {
+    let _context = runtime.enter();
+    let media_address = MediaAddress::start(config.media.address.clone());
+    let outside = Outside::start(settings::seen_by(config));
     let side = config.media.ice;
     let Some(settings) = settings::relays(config)? else {
-        return Ok((Ways::new(side, None, false), mpsc_async::channel(1).1));
+        let ways = Ways::new(side, outside, None, false);
+        return Ok((media_address, ways, mpsc_async::channel(1).1));
     };
-    let (relays, news) = Relays::start(settings).map_err(system("cannot start the relays"))?;
-    Ok((Ways::new(side, Some(relays), config.media.turn.only), news))
+    let (started, news) = Relays::start(settings).map_err(system("cannot start the relays"))?;
+    let ways = Ways::new(side, outside, Some(started), config.media.turn.only);
+    Ok((media_address, ways, news))
 }
 
 /// The accounts, and what comes of asking for their names. Each has the URN of this box.

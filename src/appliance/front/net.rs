@@ -21,6 +21,7 @@ use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::notify;
 use crate::appliance::relays;
+use crate::appliance::ringcentral;
 use crate::appliance::rings;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::sip_socket::Arrival;
@@ -60,6 +61,8 @@ pub struct Sources {
     /// Nothing comes where there is no remote agent.
     pub agent: mpsc::Receiver<AgentEvent>,
     pub resolved: mpsc::Receiver<Resolved>,
+    /// Nothing comes where no extension of RingCentral's is configured.
+    pub ringcentral: mpsc::Receiver<ringcentral::News>,
     /// From sessions by WebSocket.
     pub wished: mpsc::Receiver<LegWish>,
     /// What is wrong with the model's server.
@@ -137,6 +140,7 @@ impl Net {
                 Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
                 Some(event) = sources.agent.recv() => self.switchboard.agent(now(), event),
                 Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
+                Some(news) = sources.ringcentral.recv() => self.switchboard.ringcentral(now(), news),
                 Some(wish) = sources.wished.recv() => self.switchboard.audio_wish(now(), wish),
                 Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
                 Ok(()) = sources.ledger.changed() => {
@@ -308,7 +312,7 @@ impl Net {
             .chain(self.switchboard.media_fault().map(str::to_owned))
             .chain(self.agent.as_ref().and_then(agents::fault))
             .chain(self.switchboard.relay_fault().map(str::to_owned))
-            .chain(self.accounts.iter().filter_map(AccountShown::fault))
+            .chain(self.accounts.iter().flat_map(AccountShown::faults))
             .collect();
         let health = match reasons.is_empty() {
             true => Health::Ready,

@@ -14,6 +14,7 @@ mod controlling;
 mod dialling;
 mod joining;
 mod redirecting;
+mod ringcentral;
 mod succeeding;
 mod taking;
 mod visiting;
@@ -34,6 +35,7 @@ use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::media_address::MediaAddress;
 use crate::appliance::places::Places;
 use crate::appliance::relays;
+use crate::appliance::ringcentral::RingCentral;
 use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
@@ -49,12 +51,13 @@ use crate::call::one_way::Why;
 use crate::call::{self, CallRecord, Cause, OneWay, Shelf};
 use crate::converse::Message;
 use crate::listen::answered::OnMachine;
-use crate::sip::{self, LegId};
+use crate::sip::{self, AccountId, LegId};
 use crate::store::flights::FlightLog;
 use crate::trunk::Referrals;
 use crate::web::{Board, Event, SipFigures};
 use joining::{JOINED_FRAMES, Partner};
 use redirecting::Redirection;
+use ringcentral::Platform;
 
 /// How long a key is held that we press: twice what a receiver must take for one.
 const KEY: Duration = Duration::from_millis(100);
@@ -69,6 +72,7 @@ pub struct Parts {
     pub ports: PortRange,
     pub errands: Errands,
     pub accounts: Accounts,
+    pub ringcentral: RingCentral,
     pub dialler: Dialler,
     /// Which calls a remote agent holds.
     pub agent_rule: AgentRule,
@@ -145,6 +149,8 @@ struct Line {
     call: Tracked,
     /// `None` once the audio thread has let go: the place may be another call's by then.
     place: Option<Place>,
+    /// Whose server its signalling goes to.
+    account: Option<AccountId>,
     /// Whether its sockets are of IPv4.
     is_ipv4: bool,
     deadline: Option<Instant>,
@@ -167,6 +173,7 @@ impl Line {
         Self {
             call,
             place: Some(place),
+            account: None,
             is_ipv4,
             deadline: None,
             one_way: None,
@@ -213,6 +220,8 @@ pub struct Switchboard {
     /// Commands of calls that the user agent has yet to get.
     commands: VecDeque<sip::Command>,
     messages: Vec<(CallId, Message)>,
+    /// Calls as RingCentral names them.
+    platform: Platform,
     /// Calls that come ring until somebody answers them by the interface.
     answers_by_hand: bool,
 }
@@ -235,6 +244,7 @@ impl Switchboard {
             next_call: 1,
             commands: VecDeque::new(),
             messages: Vec::new(),
+            platform: Platform::default(),
             answers_by_hand: false,
         };
         switchboard.commands.push_back(switchboard.parts.accounts.open());
@@ -252,6 +262,8 @@ impl Switchboard {
             parts.accounts.deadline(),
             parts.dialler.deadline(),
             parts.associations.deadline(),
+            self.platform.deadline(),
+            parts.ways.deadline(),
             parts.visits.deadline(),
         ];
         lines.chain(others.into_iter().flatten()).min()
@@ -387,6 +399,7 @@ impl Switchboard {
         self.parts.accounts.timeout(now, &mut self.parts.sip);
         self.parts.visits.timeout(now);
         self.parts.associations.timeout(now, &mut self.parts.places);
+        self.parts.ways.timeout(now, &mut self.parts.ports);
         self.secure(now);
         self.signals(now);
         let ids = self.lines.iter().filter(|(_, line)| due(line.deadline)).map(|(id, _)| *id);
@@ -394,6 +407,7 @@ impl Switchboard {
             self.call(now, id, call::Input::Timeout);
         }
         self.dial_again(now);
+        self.answer_late(now);
         self.settle(now);
     }
 
@@ -444,8 +458,12 @@ impl Switchboard {
             while let Some(event) = self.parts.sip.event() {
                 self.sip_event(now, event);
             }
+            while let Some((id, said)) = self.parts.sip.said() {
+                self.said(now, id, &said);
+            }
             let Some((id, news)) = self.parts.sip.account_news() else { return };
             self.parts.accounts.news(now, id, news, &mut self.parts.sip);
+            self.look_at_ways(now);
         }
     }
 
@@ -475,10 +493,11 @@ impl Switchboard {
         }
     }
 
-    /// Of a leg that is some call's.
+    /// Of a leg that is some call's, or that waits to be.
     fn own_leg_event(&mut self, now: Instant, event: sip::Event) {
-        if let Some(id) = self.legs.get(&event.leg()).copied() {
-            self.leg_event(now, id, event);
+        match self.legs.get(&event.leg()).copied() {
+            Some(id) => self.leg_event(now, id, event),
+            None => self.platform.is_over(event.leg()),
         }
     }
 
@@ -598,6 +617,8 @@ impl Switchboard {
         }
         self.keep(now, id);
         let Some(line) = self.lines.remove(&id) else { return };
+        self.parts.accounts.call_ends(line.account);
+        self.platform.forget(id);
         self.legs.retain(|_, call| *call != id);
         self.parts.errands.cancel_all(id);
         self.parts.dialler.forget(id);

@@ -72,6 +72,13 @@ impl Server {
         Self { address, key, tls }
     }
 
+    /// The value of Host.
+    pub fn host(&self) -> String {
+        let Address { host, port, .. } = &self.address;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        format!("{host}:{port}")
+    }
+
     pub async fn connect(&self, patience: Duration) -> Result<Connection<'_>, Fault> {
         let connected = tokio::time::timeout(patience, self.open()).await;
         let (sender, driver) = connected.ok().flatten().ok_or(Fault::Unreachable)?;
@@ -132,12 +139,11 @@ impl Connection<'_> {
         path: &str,
         body: Vec<u8>,
     ) -> Result<Answer, Fault> {
-        let Address { host, port, prefix, .. } = &self.server.address;
-        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let prefix = &self.server.address.prefix;
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{prefix}{path}"))
-            .header(HOST, format!("{host}:{port}"))
+            .header(HOST, self.server.host())
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/x-ndjson, text/event-stream, application/json")
             .header(USER_AGENT, "attendant");

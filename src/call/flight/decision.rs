@@ -91,7 +91,9 @@ fn sip(command: &Command) -> String {
         | Command::Register { .. }
         | Command::Unregister { .. }
         | Command::Ping { .. }
-        | Command::Probe { .. } => String::new(),
+        | Command::Probe { .. }
+        | Command::DropFlow { .. }
+        | Command::Tell { .. } => String::new(),
     }
 }
 

@@ -108,6 +108,7 @@ enum Plain {
     Work(WorkResult),
     EngineLost,
     EngineBack,
+    WayBack,
     HangUp(Cause),
     Wish(Wish),
 }
@@ -186,6 +187,7 @@ impl EntryWriter {
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
             Input::EngineLost => self.plain(now, &Plain::EngineLost),
             Input::EngineBack => self.plain(now, &Plain::EngineBack),
+            Input::WayBack => self.plain(now, &Plain::WayBack),
             Input::HangUp(cause) => self.plain(now, &Plain::HangUp(*cause)),
             Input::Wish(wish) => self.plain(now, &Plain::Wish(wish.clone())),
         }
@@ -315,6 +317,7 @@ impl<'a> Entries<'a> {
                 Ok(Plain::Work(result)) => Input::Work(result),
                 Ok(Plain::EngineLost) => Input::EngineLost,
                 Ok(Plain::EngineBack) => Input::EngineBack,
+                Ok(Plain::WayBack) => Input::WayBack,
                 Ok(Plain::HangUp(cause)) => Input::HangUp(cause),
                 Ok(Plain::Wish(wish)) => Input::Wish(wish),
                 Err(_) => return Err(FlightError::Malformed("an input that cannot be read")),

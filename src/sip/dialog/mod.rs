@@ -229,6 +229,10 @@ impl Dialog {
     pub fn way(&self) -> Way {
         let next = self.route_set.first().map_or(&self.remote_target, |route| &route.uri);
         let along = Way::to_peer(self.flow);
+        if self.flow.transport.is_websocket() {
+            // Its server is the proxy for everything (RFC 7118 section 5).
+            return along;
+        }
         let hidden = |address: &IpAddr| {
             self.is_behind_nat || is_hidden(*address) && !is_hidden(self.flow.peer.ip())
         };

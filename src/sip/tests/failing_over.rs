@@ -21,6 +21,7 @@ fn calling() -> (Bench, LegId, Sent) {
         username: Private::new("1001".to_owned()),
         password: Private::new("hush".to_owned()),
         realm: None,
+        over: None,
     };
     let invite = Invite {
         flow: server(51),

@@ -1,5 +1,6 @@
 //! The user agent against a script: one end is ours, the other is text.
 
+mod dialect;
 mod failing_over;
 mod flood;
 mod incoming;

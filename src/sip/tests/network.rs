@@ -127,7 +127,7 @@ impl Network {
                     }
                 }
                 Output::Event(event) => self.react(end, event),
-                Output::Registration { .. } | Output::Presence { .. } => {
+                Output::Registration { .. } | Output::Presence { .. } | Output::Said { .. } => {
                     panic!("nobody registers here")
                 }
                 Output::Timeout(at) => {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::sip::digest::Credentials;
-use crate::sip::{AccountId, Outbound, Register, RegistrationFailure, RegistrationNews};
+use crate::sip::{AccountId, Dialect, Outbound, Register, RegistrationFailure, RegistrationNews};
 
 const ID: AccountId = AccountId(3);
 const STREAM: ConnectionId = ConnectionId::Dialled(1);
@@ -27,7 +27,9 @@ fn register(transport: Transport) -> Register {
             username: private("1001"),
             password: private("hush"),
             realm: None,
+            over: None,
         },
+        dialect: Dialect::Standard,
     }
 }
 

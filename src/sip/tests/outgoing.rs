@@ -267,6 +267,7 @@ fn credentials() -> Option<Credentials> {
         username: Private::new("desk".to_owned()),
         password: Private::new("secret".to_owned()),
         realm: None,
+        over: None,
     })
 }
 

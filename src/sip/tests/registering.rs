@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::Private;
 use crate::sip::digest::Credentials;
-use crate::sip::{AccountId, Register, RegistrationFailure, RegistrationNews};
+use crate::sip::{AccountId, Dialect, Register, RegistrationFailure, RegistrationNews};
 
 const ID: AccountId = AccountId(3);
 const CONTACT: &str = "Contact: <sip:1001@192.0.2.1:5060>";
@@ -28,7 +28,9 @@ fn register() -> Register {
             username: private("1001"),
             password: private("hush"),
             realm: Some("example.net".to_owned()),
+            over: None,
         },
+        dialect: Dialect::Standard,
     }
 }
 

@@ -235,8 +235,12 @@ fn as_caller_we_hang_up_on_a_callee_that_forgets_its_refresh() {
 fn a_refresh_is_made_again_with_credentials() {
     let mut bench = with_timer();
     let private = |text: &str| Private::new(text.to_owned());
-    let credentials =
-        Credentials { username: private("desk"), password: private("hush"), realm: None };
+    let credentials = Credentials {
+        username: private("desk"),
+        password: private("hush"),
+        realm: None,
+        over: None,
+    };
     let (_, invite) = calling(&mut bench, Some(credentials));
     let ok = [CONTACT, UPDATES, "Session-Expires: 1800;refresher=uac"];
     let routed = ["Record-Route: <sip:192.0.2.50;lr>"];

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::dialect::{Said, Telling};
 use super::probing::{FoundBy, Presence, Probe};
 use super::registration::{Register, RegistrationNews};
 use crate::base::{Private, serial};
@@ -123,6 +124,11 @@ pub enum Output {
         server: Server,
         presence: Presence,
         by: FoundBy,
+    },
+    /// A server of an account tells something beside calls.
+    Said {
+        account: AccountId,
+        said: Said,
     },
     /// Nothing more to do before this time; `None`: nothing until the next input.
     Timeout(Option<Instant>),
@@ -281,6 +287,15 @@ pub enum Command {
     Probe {
         probe: Box<Probe>,
     },
+    /// The registrar is silent on a connection that is up: it is closed, and told as lost.
+    DropFlow {
+        id: AccountId,
+    },
+    /// Sends a MESSAGE to the registrar of an account.
+    Tell {
+        id: AccountId,
+        telling: Box<Telling>,
+    },
     /// Ends every leg: BYE, CANCEL or 503. Give `Admit(Closed)` first to let no new one in.
     EndAll {
         retry_after_s: Option<u32>,
@@ -326,6 +341,9 @@ pub const HEADERS_OF_INTEREST: &[&str] = &[
     "User-Agent",
     "P-Attestation-Indicator",
     "Identity",
+    "P-Rc",
+    "P-Rc-Api-Ids",
+    "P-Rc-Api-Call-Info",
 ];
 
 /// `Debug` shows kinds, legs, statuses and causes; no address, no key and no description.
@@ -478,6 +496,8 @@ impl Command {
             | Self::Unregister { .. }
             | Self::Ping { .. }
             | Self::Probe { .. }
+            | Self::DropFlow { .. }
+            | Self::Tell { .. }
             | Self::EndAll { .. } => None,
         }
     }
@@ -554,6 +574,7 @@ impl fmt::Debug for Output {
             Self::Presence { account, presence, .. } => {
                 write!(f, "Presence({}, {presence:?})", account.0)
             }
+            Self::Said { account, said } => write!(f, "Said({}, {said:?})", account.0),
             Self::Timeout(at) => write!(f, "Timeout({at:?})"),
         }
     }

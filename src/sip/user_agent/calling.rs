@@ -79,6 +79,7 @@ impl Leg {
     ) {
         if response.status() < 300 {
             self.hear_late(stack, transaction);
+            stack.name_call(flow, self.id, response);
         }
         let is_this = matches!(&self.state, State::Calling(c) if c.transaction == transaction);
         // A copy of the 2xx whose ACK waits for our answer.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::UserAgent;
 use super::api::Event;
 use super::compose::{SDP, key_of};
+use super::dialect::Dialect;
 use super::inspect::{self, Refusal};
 use super::leg::Leg;
 use super::stack::{Purpose, Stack};
@@ -24,6 +25,9 @@ impl UserAgent {
                 return self.stack.drop_one(Dropped::Stranger);
             }
             if self.hears(now, flow, concerns_a_call(&request)) {
+                if self.is_said(now, flow, &request) {
+                    return;
+                }
                 refuse(&mut self.stack, now, flow, &request, Refusal::new(481));
             }
             return;
@@ -126,7 +130,8 @@ pub(super) struct Asking {
 impl Leg {
     /// A new request in this leg's dialog.
     fn requested(&mut self, now: Instant, stack: &mut Stack, asking: Asking) {
-        if let Err(refusal) = self.admissible(&asking.request) {
+        let dialect = stack.dialect(asking.flow);
+        if let Err(refusal) = self.admissible(&asking.request, dialect) {
             let mut response = response_to(&asking.request, refusal.status, None);
             if let Some((name, value)) = refusal.header {
                 response.push_header(name, value);
@@ -166,11 +171,17 @@ impl Leg {
     }
 
     /// Order first: a CSeq is used up even by a request that is refused for another reason.
-    fn admissible(&mut self, request: &Request) -> Result<(), Refusal> {
+    fn admissible(&mut self, request: &Request, dialect: Dialect) -> Result<(), Refusal> {
         let id = DialogId::of_request(request);
         let dialog = id.and_then(|id| self.dialog_mut(&id)).ok_or(Refusal::new(481))?;
         let number = request.cseq().map_or(0, |cseq| cseq.number);
         dialog.take_remote_seq(number).map_err(|_| Refusal::new(500))?;
+        if dialect == Dialect::WebPhone
+            && matches!(request.method(), Method::Info | Method::Message)
+        {
+            // What it tells in a call is in a form of its own, and any other answer ends the call.
+            return Ok(());
+        }
         inspect::method_in_dialog(request)?;
         inspect::require(request)?;
         inspect::content(request)
@@ -187,7 +198,9 @@ impl Leg {
                     false => stack.drop_one(Dropped::CallRate),
                 }
             }
-            None if request.body().is_empty() => {
+            None if request.body().is_empty()
+                || stack.dialect(asking.flow) == Dialect::WebPhone =>
+            {
                 stack.respond(now, asking.transaction, response_to(request, 200, None));
             }
             None => stack.respond(now, asking.transaction, response_to(request, 400, None)),

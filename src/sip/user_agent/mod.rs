@@ -12,6 +12,7 @@ mod authentication;
 mod binding;
 mod calling;
 mod compose;
+mod dialect;
 mod ending;
 mod exchange;
 mod failing_over;
@@ -38,6 +39,7 @@ pub use api::{
     Admission, Command, EndCause, Event, HEADERS_OF_INTEREST, Incoming, Input, Invite, OfferBy,
     Output, ReferNews, ReferTo, Referral, Settings, Warning,
 };
+pub use dialect::{Dialect, Said, Telling};
 pub use probing::{FoundBy, Presence, Probe};
 pub use registration::{Outbound, Register, RegistrationFailure, RegistrationNews};
 
@@ -185,6 +187,9 @@ impl UserAgent {
         if let Some(found) = self.stack.presences.pop_front() {
             let Found { account, server, presence, by } = found;
             return Output::Presence { account, server, presence, by };
+        }
+        if let Some((account, said)) = self.stack.said.pop_front() {
+            return Output::Said { account, said };
         }
         let deadlines = [
             self.stack.transactions.next_deadline(),
@@ -369,6 +374,8 @@ impl UserAgent {
             Command::Unregister { id } => self.unregister(now, id),
             Command::Ping { id } => self.ping(now, id),
             Command::Probe { probe } => self.stack.probe(now, &probe),
+            Command::DropFlow { id } => self.drop_flow(now, id),
+            Command::Tell { id, telling } => self.tell(now, id, &telling),
             Command::EndAll { retry_after_s } => self.end_all(now, retry_after_s),
         }
     }

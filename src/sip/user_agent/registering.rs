@@ -6,16 +6,18 @@
 //! is sent again with credentials; at most one REGISTER of a set is out; credentials go to nobody
 //! but the address that the REGISTER was sent to, in answer to a response from there.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::UserAgent;
 use super::authentication::{Authentication, Unanswered};
 use super::binding::{granted_s, is_same};
 use super::compose::{ALLOW, retry_after_s};
+use super::dialect::Dialect;
 use super::probing;
 use super::registration::{Outbound, Register, RegistrationFailure, RegistrationNews};
 use super::stack::Stack;
+use crate::base::Private;
 use crate::sip::dialog::contact_for;
 use crate::sip::message::{Method, NameAddr, Request, Response, Uri};
 use crate::sip::transaction::TransactionId;
@@ -88,6 +90,17 @@ impl UserAgent {
         }
         if registration.ping.is_none() && registration.ping(now, &mut self.stack).is_none() {
             self.stack.news.push_back((id, RegistrationNews::Silent));
+        }
+    }
+
+    /// Nothing is heard on the connection of a registration: it is given up, and `FlowLost` or `Failed`
+    /// tells that it is gone.
+    pub(super) fn drop_flow(&mut self, now: Instant, id: AccountId) {
+        let Some(registration) = self.registrations.get(&id) else { return };
+        let way = registration.way();
+        let connection = self.stack.connections.connection_for(way);
+        if let Some(connection) = connection.or(registration.connection) {
+            self.stack.connections.give_up(now, connection);
         }
     }
 
@@ -172,7 +185,11 @@ impl UserAgent {
     /// The credentials of our account with a server that calls us: it may ask for them later in the
     /// call. Of several accounts there that of the called
     /// user.
-    pub(super) fn account_at(&self, server: IpAddr, user: Option<&str>) -> Option<Authentication> {
+    pub(super) fn account_at(&self, flow: Flow, user: Option<&str>) -> Option<Authentication> {
+        let server = flow.peer.ip();
+        if let Some(own) = flow.account.and_then(|account| self.registrations.get(&account)) {
+            return Some(Authentication::new(own.register.credentials.clone(), server));
+        }
         let mut all: Vec<_> = self.registrations.values().collect();
         all.retain(|registration| registration.authentication.destination() == server);
         let is_called = |r: &&Registration| user == Some(r.register.contact_user.reveal());
@@ -184,6 +201,7 @@ impl UserAgent {
     fn forget_registration(&mut self, now: Instant, id: AccountId) {
         let Some(gone) = self.registrations.remove(&id) else { return };
         self.stack.set_public(id, gone.register.flow, None);
+        self.stack.speak_no_more(id);
         if let Some(connection) = gone.connection {
             self.stack.connections.release(now, connection);
         }
@@ -193,6 +211,7 @@ impl UserAgent {
 impl Registration {
     fn new(id: AccountId, register: Register, stack: &mut Stack) -> Self {
         let destination = register.flow.peer.ip();
+        stack.speak(id, register.dialect);
         Self {
             id,
             authentication: Authentication::new(register.credentials.clone(), destination),
@@ -219,10 +238,14 @@ impl Registration {
             }
         }
         let destination = register.flow.peer.ip();
-        if destination != self.authentication.destination() {
+        let (before, now_said) = (&self.register.credentials, &register.credentials);
+        let is_another =
+            before.username != now_said.username || before.password != now_said.password;
+        if is_another || destination != self.authentication.destination() {
             self.authentication = Authentication::new(register.credentials.clone(), destination);
         }
         stack.set_public(self.id, register.flow, register.contact);
+        stack.speak(self.id, register.dialect);
         self.register = register;
     }
 
@@ -275,12 +298,19 @@ impl Registration {
         Ok(())
     }
 
-    fn way(&self) -> Way {
+    pub(super) fn address_of_record(&self) -> Private<String> {
+        self.register.address_of_record.clone()
+    }
+
+    pub(super) fn way(&self) -> Way {
         let flow = self.register.flow;
         Way::to_peer(Flow { connection: flow.connection.or(self.connection), ..flow })
     }
 
-    fn contact(&self) -> NameAddr {
+    fn contact(&self, stack: &Stack) -> NameAddr {
+        if let Some(alias) = stack.alias(self.register.flow) {
+            return alias.contact();
+        }
         let Register { flow, contact, contact_user, .. } = &self.register;
         let flow = contact.map_or(*flow, |local| Flow { local, ..*flow });
         contact_for(flow, contact_user.reveal())
@@ -296,7 +326,14 @@ impl Registration {
         request.push_header("To", whose.to_string());
         request.push_header("Call-ID", &self.call_id);
         request.push_header("CSeq", "0 REGISTER");
-        let contact = self.contact();
+        let contact = self.contact(stack);
+        if self.register.dialect == Dialect::WebPhone {
+            let urn = self.register.instance.as_ref().map(Private::reveal);
+            let of_box = urn.map_or_else(String::new, |urn| format!(";+sip.instance=\"<{urn}>\""));
+            request.push_header("Contact", format!("{contact}{of_box};expires={expires_s}"));
+            request.push_header("User-Agent", &stack.settings.product);
+            return Some(request);
+        }
         let instance = self.instance();
         let with_flow =
             instance.map_or_else(String::new, |urn| format!(";reg-id=1;+sip.instance=\"<{urn}>\""));
@@ -319,7 +356,8 @@ impl Registration {
 
     fn ping(&mut self, now: Instant, stack: &mut Stack) -> Option<()> {
         let Register { registrar, address_of_record, .. } = &self.register;
-        let options = probing::options(stack, (registrar, address_of_record), &self.contact())?;
+        let contact = self.contact(stack);
+        let options = probing::options(stack, (registrar, address_of_record), &contact)?;
         let transaction = stack.request(now, options, self.way(), None)?;
         stack.set_registration(transaction, self.id);
         self.ping = Some(transaction);
@@ -406,7 +444,7 @@ impl Registration {
         if pending.expires_s == 0 {
             return RegistrationNews::Unregistered;
         }
-        let contact = self.contact().uri;
+        let contact = self.contact(stack).uri;
         let granted = granted_s(ok, &contact, pending.expires_s);
         self.bound = Some(contact);
         self.keep_open(now, stack, flow);
@@ -427,8 +465,10 @@ impl Registration {
     /// binding of this kind without taking its new address.
     fn instance(&self) -> Option<&str> {
         let Register { flow, contact, instance, .. } = &self.register;
+        let is_standard = self.register.dialect == Dialect::Standard;
         let is_known = !flow.transport.comes_back() || contact.is_some();
-        let is_offered = flow.transport.is_reliable() && is_known && !self.is_without_outbound;
+        let is_offered =
+            is_standard && flow.transport.is_reliable() && is_known && !self.is_without_outbound;
         instance.as_ref().map(|urn| urn.reveal().as_str()).filter(|_| is_offered)
     }
 
@@ -449,7 +489,11 @@ impl Registration {
     /// is; by TLS and WebSocket it is right, since calls come over that connection.
     fn seen(&self, response: &Response) -> Option<SocketAddr> {
         let via = response.top_via()?;
-        let Register { flow, contact, .. } = &self.register;
+        let Register { flow, contact, dialect, .. } = &self.register;
+        if *dialect == Dialect::WebPhone {
+            // No address stands in its Contact.
+            return None;
+        }
         let stated = contact.unwrap_or(flow.local);
         let ip = via.received().or_else(|| via.host.ip())?;
         let seen = SocketAddr::new(ip, via.rport().unwrap_or(flow.local.port()));

@@ -9,6 +9,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use super::dialect::Dialect;
 use crate::base::Private;
 use crate::sip::digest::Credentials;
 use crate::sip::transport::Flow;
@@ -34,6 +35,7 @@ pub struct Register {
     pub instance: Option<Private<String>>,
     /// Used for challenges from `flow.peer`'s address only.
     pub credentials: Credentials,
+    pub dialect: Dialect,
 }
 
 /// What became of a registration.

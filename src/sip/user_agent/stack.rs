@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::api::{Event, Settings};
 use super::compose::{ALLOW, SDP, SUPPORTED};
+use super::dialect::{Alias, Said};
 use super::probing::Found;
 use super::registration::RegistrationNews;
 use crate::base::Entropy;
@@ -74,6 +75,10 @@ pub(super) struct Stack {
     pub news: VecDeque<(AccountId, RegistrationNews)>,
     /// How servers of accounts were found.
     pub presences: VecDeque<Found>,
+    /// What they say beside calls.
+    pub said: VecDeque<(AccountId, Said)>,
+    /// Accounts that name themselves in a way of their own.
+    pub(super) aliases: Vec<Alias>,
     uses: HashMap<TransactionId, Use>,
     acks: HashMap<TransactionId, Vec<SentAck>>,
     registrations: HashMap<TransactionId, AccountId>,
@@ -98,6 +103,8 @@ impl Stack {
             events: VecDeque::new(),
             news: VecDeque::new(),
             presences: VecDeque::new(),
+            said: VecDeque::new(),
+            aliases: Vec::new(),
             uses: HashMap::new(),
             acks: HashMap::new(),
             registrations: HashMap::new(),
@@ -254,12 +261,19 @@ impl Stack {
 
     fn add_via(&mut self, request: &mut Request, flow: Flow) {
         let branch = format!("z9hG4bK{}", self.entropy.token());
-        request.prepend_header("Via", dialog::via(flow, &branch).to_string());
+        let mut via = dialog::via(flow, &branch);
+        if let Some(alias) = self.alias(flow) {
+            (via.host, via.port) = (alias.host(), None);
+        }
+        request.prepend_header("Via", via.to_string());
     }
 
     /// Our Contact for whom we reach by `flow`: behind a router that is the address that an account
     /// there is registered with.
     pub fn contact(&self, flow: Flow) -> NameAddr {
+        if let Some(alias) = self.alias(flow) {
+            return alias.contact();
+        }
         let flow = self.public(flow).map_or(flow, |address| Flow { local: address, ..flow });
         dialog::contact_for(flow, &self.settings.contact_user)
     }

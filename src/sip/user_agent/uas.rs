@@ -30,7 +30,7 @@ impl UserAgent {
         if is_scanner(request) {
             return self.stack.drop_one(Dropped::Scanner);
         }
-        if !self.hears(now, flow, concerns_a_call(request)) {
+        if !self.hears(now, flow, concerns_a_call(request)) || self.is_said(now, flow, request) {
             return;
         }
         let verdict = inspect_new(&self.stack, request).and(match size {
@@ -95,7 +95,7 @@ impl UserAgent {
             ring: None,
             reliable: Reliable::wanted(invite, &mut self.stack.entropy),
         };
-        let authentication = self.account_at(flow.peer.ip(), invite.uri().user());
+        let authentication = self.account_at(flow, invite.uri().user());
         let mut new = Leg::new(leg, State::Offered(Box::new(offered)), authentication);
         new.timers.set(LegTimer::Undecided, now + self.stack.settings.answer_within);
         if let Some(seconds) = expires_s {

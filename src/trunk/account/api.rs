@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::pace::Pace;
 use super::watch::Standing;
 use crate::sip::{FoundBy, Presence, RegistrationNews, Server};
 use crate::trunk::reason::Reason;
@@ -13,6 +14,7 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// False: the server knows us by our address, and only calls go to it.
     pub registers: bool,
+    pub pace: Pace,
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub enum Output {
         server: Server,
     },
     Unregister,
+    /// The server says nothing on the connection to it: that is to be closed.
+    DropFlow,
     /// The status of the account has changed.
     Changed,
     /// Nothing more before this time.

@@ -1,4 +1,5 @@
 mod outbound;
+mod paces;
 mod watching;
 
 use super::*;
@@ -28,7 +29,7 @@ struct Desk {
 
 impl Desk {
     fn new(seed: u8) -> Self {
-        let settings = Settings { keep_alive: seconds(25), registers: true };
+        let settings = Settings { keep_alive: seconds(25), registers: true, pace: Pace::STANDARD };
         let now = Instant::now();
         Self {
             account: Account::new(settings, Entropy::new([seed; 32])),

@@ -16,6 +16,7 @@ impl Switchboard {
 
     /// Takes all registrations away; [`Self::are_accounts_leaving`] until that is done.
     pub fn stop_accounts(&mut self, now: Instant) {
+        self.parts.ringcentral.stop();
         self.parts.accounts.all(now, &Input::Stop, &mut self.parts.sip);
         self.signals(now);
         self.settle(now);

@@ -20,8 +20,8 @@ use crate::listen::answered::OnMachine;
 use crate::sdp::OfferedKeys;
 use crate::sip::{self, Flow, ReferNews};
 use crate::store::ledger::Written;
-use crate::trunk::Sign;
 use crate::trunk::dialling::{LimitReached, Number, Refusal};
+use crate::trunk::{AnswerPolicy, Sign};
 use crate::web::{Command, DialOrder, HungUp, NotPlaced, Placed};
 
 /// The last attempt's leg is still being ended when the next is due.
@@ -59,6 +59,10 @@ impl Switchboard {
                 // Whoever asked may have gone.
                 let _ = told.send(outcome);
             }
+            Command::PlatformEvent { words, event, told } => {
+                let _ = told.send(self.parts.ringcentral.event(&words, *event));
+            }
+            Command::PlatformControl { order, told } => self.control_party(order, told),
             Command::Control { call, wish, told } => {
                 let outcome = self.control(now, call, wish);
                 let _ = told.send(outcome);
@@ -137,7 +141,9 @@ impl Switchboard {
         let number = self.parts.dialler.number(text)?;
         let wrong = |error: NoTrunk| match error {
             NoTrunk::None | NoTrunk::Unknown { .. } => NotPlaced::Wrong(format!("trunk: {error}")),
-            NoTrunk::NotReady(_) | NoTrunk::NoWay(_) => NotPlaced::Unavailable(error.to_string()),
+            NoTrunk::NotReady(_) | NoTrunk::NoWay(_) | NoTrunk::Full(_) | NoTrunk::NoEvents(_) => {
+                NotPlaced::Unavailable(error.to_string())
+            }
         };
         self.parts.accounts.has_trunk(trunk).map_err(wrong)?;
         let named = playbook.map(|name| self.playbook(name)).transpose()?;
@@ -228,6 +234,7 @@ impl Switchboard {
         let Wanted { invite, peer, dialled, manner, ring, variables, on_machine, offer } = wanted;
         let redirection = Redirection::of(&invite);
         let is_ipv4 = invite.flow.local.is_ipv4();
+        let account = invite.flow.account;
         let is_offered = self.parts.call.offering.keys == OfferedKeys::Dtls;
         let wish = self.wish(invite.flow, is_offered);
         let (sockets, media) = self.open_media(now, wish)?;
@@ -250,7 +257,8 @@ impl Switchboard {
         };
         let call = Tracked::dial(&self.parts.call, outgoing);
         self.legs.insert(leg, id);
-        self.lines.insert(id, Line { redirection, ..Line::new(call, place, is_ipv4) });
+        self.lines.insert(id, Line { redirection, account, ..Line::new(call, place, is_ipv4) });
+        self.parts.accounts.call_begins(account);
         Ok(())
     }
 
@@ -379,12 +387,19 @@ impl Switchboard {
         if is_over && self.lines.get(&id).is_some_and(|line| line.call.leg() != leg) {
             self.legs.remove(&leg);
         }
-        let of_order = self.parts.dialler.order(id).map(|order| order.answer);
-        let of_person = || self.lines.get(&id)?.partner.map(|partner| partner.answer);
-        let policy = of_order.or_else(of_person);
-        if sign.zip(policy).is_some_and(|(sign, policy)| policy.is_answered_by(sign)) {
+        if sign
+            .zip(self.answer_policy(id))
+            .is_some_and(|(sign, policy)| policy.is_answered_by(sign))
+        {
             self.call(now, id, call::Input::PickedUp);
         }
+    }
+
+    /// What tells that a call of ours is answered.
+    pub(super) fn answer_policy(&self, id: CallId) -> Option<AnswerPolicy> {
+        let of_order = self.parts.dialler.order(id).map(|order| order.answer);
+        let of_person = || self.lines.get(&id)?.partner.map(|partner| partner.answer);
+        of_order.or_else(of_person)
     }
 
     /// Shows a call on the board.

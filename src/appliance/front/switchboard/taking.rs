@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::ringcentral::Announced;
 use super::{Line, Switchboard, unix_ms};
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
 use crate::appliance::visits::local_towards;
@@ -18,7 +19,7 @@ use crate::call::{self, LocalMedia, Opening, Start};
 use crate::converse::people::WeekMinute;
 use crate::sdp::OfferedKeys;
 use crate::sip::message::{NameAddr, Uri};
-use crate::sip::{self, Flow, LegId};
+use crate::sip::{self, AccountId, Flow, LegId};
 
 impl Switchboard {
     /// Ports for the sound of a call, and what is said of them to the peer.
@@ -32,14 +33,17 @@ impl Switchboard {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        let mut sockets = self.parts.ports.bind(any)?;
         let call::Towards { address, srtp, keys } = towards;
         let is_likely = has_ice || keys == Some(OfferedKeys::Dtls);
-        let wanted = Wanted { side, described: address, own, is_likely };
+        let (mut sockets, seen) = self.parts.ways.bind(&mut self.parts.ports, any, is_likely)?;
+        let wanted = Wanted { side, described: address, own, is_likely, seen };
         let ice = self.parts.ways.of(now, wanted, &mut sockets);
-        // What is hidden stands in no other line either.
-        let hidden = ice.others.first().filter(|_| ice.is_hidden).map(|lent| lent.address);
-        let described = hidden.unwrap_or(SocketAddr::new(address, sockets.port()));
+        // What is hidden stands in no other line either; without anything lent there is no way to such a call.
+        let described = match (ice.is_hidden, ice.others.first()) {
+            (false, _) => SocketAddr::new(address, sockets.port()),
+            (true, Some(lent)) => lent.address,
+            (true, None) => SocketAddr::new(any, sockets.port()),
+        };
         let media = LocalMedia {
             address: described.ip(),
             port: described.port(),
@@ -93,10 +97,20 @@ impl Switchboard {
 
     /// An INVITE asks for a call.
     pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
+        if let Some(incoming) = self.announced(now, leg, incoming) {
+            self.consider(now, leg, incoming);
+        }
+    }
+
+    /// Takes the call of an INVITE, or refuses it.
+    pub(super) fn consider(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
         let arrived = Arrived {
             known: known(&incoming),
             agent: self.parts.accounts.agent_of(incoming.flow.peer.ip()),
             wish: self.wish(incoming.flow, has_ice(incoming.offer.as_deref())),
+            account: incoming.flow.account,
+            is_at_once: Announced::is_to_be_answered_at_once(&incoming),
+            announced: Announced::of(&incoming),
             incoming: (*incoming).into(),
         };
         self.arrived(now, leg, arrived);
@@ -109,16 +123,31 @@ impl Switchboard {
         let known = Known { called: Private::new(called), caller, local: None };
         let has_ice = has_ice(incoming.offer.as_deref());
         let own = local_towards(incoming.signals_from);
-        let wish = MediaWish { own, towards, side: None, has_ice };
-        self.arrived(now, leg, Arrived { incoming, wish, agent: None, known });
+        let arrived = Arrived {
+            wish: MediaWish { own, towards, side: None, has_ice },
+            incoming,
+            agent: None,
+            known,
+            account: None,
+            is_at_once: false,
+            announced: None,
+        };
+        self.arrived(now, leg, arrived);
     }
 
-    fn arrived(&mut self, now: Instant, leg: LegId, arrived: Arrived) {
+    fn arrived(&mut self, now: Instant, leg: LegId, mut arrived: Arrived) {
+        let announced = arrived.announced.take();
         let id = CallId(self.next_call);
         self.next_call += 1;
         if let Err(refusal) = self.take(now, id, leg, arrived) {
             tracing::info!(call = %id, status = refusal.status(), "call refused");
-            self.commands.push_back(refusal.command(leg));
+            let is_full = matches!(refusal, NotTaken::Admission(_));
+            let goes_on = is_full && announced.as_ref().is_some_and(|call| self.pass_on(call));
+            if !goes_on {
+                self.commands.push_back(refusal.command(leg));
+            }
+        } else if let Some(announced) = announced {
+            self.platform.name(id, &announced);
         }
     }
 
@@ -129,7 +158,7 @@ impl Switchboard {
         leg: LegId,
         arrived: Arrived,
     ) -> Result<(), NotTaken> {
-        let Arrived { incoming, wish, agent, known } = arrived;
+        let Arrived { incoming, wish, agent, known, account, is_at_once, .. } = arrived;
         let admission = &self.parts.admission;
         admission.admit(self.readiness, self.parts.places.taken())?;
         let is_ipv4 = wish.own.is_ipv4();
@@ -145,14 +174,19 @@ impl Switchboard {
         let way = incoming.way;
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
         let is_recorded = self.parts.flights.is_some();
-        let call = Tracked::answer(&self.settings_of(way), opening, is_recorded)
-            .map_err(NotTaken::Description)?;
+        let mut settings = self.settings_of(way);
+        if is_at_once {
+            settings.to_mut().answer_after = Duration::ZERO;
+        }
+        let call =
+            Tracked::answer(&settings, opening, is_recorded).map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
         tracing::info!(call = %id, way = way.name(), "call taken");
         self.legs.insert(leg, id);
         self.parts.visits.took(leg, id);
-        self.lines.insert(id, Line::new(call, place, is_ipv4));
+        self.lines.insert(id, Line { account, ..Line::new(call, place, is_ipv4) });
+        self.parts.accounts.call_begins(account);
         // It may ring for long before anything else is to be shown.
         self.show(now, id);
         self.drain(now, id);
@@ -168,6 +202,10 @@ struct Arrived {
     agent: Option<bool>,
     wish: MediaWish,
     known: Known,
+    account: Option<AccountId>,
+    /// It has been answered elsewhere on our behalf.
+    is_at_once: bool,
+    announced: Option<Announced>,
 }
 
 /// What the ports of a call are for.

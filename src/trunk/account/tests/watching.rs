@@ -6,7 +6,7 @@ use crate::sip::{FoundBy, Presence};
 /// One that does not register, with these servers.
 fn open(keep_alive: Duration, servers: &[u8]) -> Desk {
     let mut desk = Desk::new(1);
-    let settings = Settings { keep_alive, registers: false };
+    let settings = Settings { keep_alive, registers: false, pace: Pace::STANDARD };
     desk.account = Account::new(settings, Entropy::new([1; 32]));
     desk.input(Input::Start);
     assert_eq!(desk.take(), [Output::Resolve]);

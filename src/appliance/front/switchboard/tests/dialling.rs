@@ -121,6 +121,9 @@ fn plan() -> Plan {
         agent: None,
         instance: None,
         places: Vec::new(),
+        dialect: sip::Dialect::Standard,
+        pace: crate::trunk::Pace::STANDARD,
+        platform: None,
     }
 }
 

@@ -1,0 +1,418 @@
+//! RingCentral's extensions at the switchboard: what the platform tells of calls is joined with their SIP
+//! dialogs, and what is done to calls goes there.
+//!
+//! ```text
+//!  INVITE ─ P-Rc ─▶ 180, ReceiveConfirm ─▶ taken as any call
+//!                     └ answered by Call Control: rings ─ event ─▶ answer ─▶ INVITE, Auto Answer ─▶ taken
+//!  our INVITE ─ P-Rc-Api-Ids in a response ─▶ named ◀─ event of its party ─▶ answered, busy, ...
+//! ```
+//!
+//! Invariants: what waits here is bounded; a call that nobody answers by Call Control in time is answered
+//! by SIP, so that no event that is lost loses a call.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::Switchboard;
+use crate::appliance::accounts::WhenFull;
+use crate::appliance::ringcentral::{News, What};
+use crate::base::{CallId, Private};
+use crate::call::record::Progress;
+use crate::call::{self, Cause};
+use crate::sip::{self, AccountId, Incoming, LegId, Said};
+use crate::trunk::ringcentral::agent::{self, AgentMessage, Wish, command};
+use crate::trunk::ringcentral::{Action, ApiIds, Direction, PartyNews, Refusal, Verdict};
+use crate::trunk::{AnswerPolicy, Sign};
+use crate::web::PartyOrder;
+
+/// How long the event of a call that rings, and its answer by Call Control, are waited for.
+const CONTROL_WITHIN: Duration = Duration::from_secs(4);
+/// News of calls of ours that are not known by name yet.
+const UNCLAIMED: usize = 64;
+/// Parties that were answered by Call Control, so that none is twice.
+const ASKED: usize = 64;
+
+/// What an INVITE of the platform's says of its call.
+#[derive(Clone)]
+pub(super) struct Announced {
+    account: AccountId,
+    sip_call_id: Private<String>,
+    message: Option<AgentMessage>,
+    ids: Option<ApiIds>,
+}
+
+impl Announced {
+    /// `None`: it says nothing of the kind.
+    pub fn of(incoming: &Incoming) -> Option<Self> {
+        let account = incoming.flow.account?;
+        let message = header(incoming, "P-Rc").and_then(AgentMessage::parse);
+        let ids = header(incoming, "P-Rc-Api-Ids").and_then(ApiIds::parse);
+        let sip_call_id = incoming.sip_call_id.clone();
+        let says = message.is_some() || ids.is_some();
+        says.then_some(Self { account, sip_call_id, message, ids })
+    }
+
+    /// It was answered already, elsewhere, on our behalf.
+    pub fn is_to_be_answered_at_once(incoming: &Incoming) -> bool {
+        let alert = header(incoming, "Alert-Info").unwrap_or_default();
+        incoming.flow.account.is_some() && alert.trim().eq_ignore_ascii_case("Auto Answer")
+    }
+}
+
+fn header<'a>(incoming: &'a Incoming, name: &str) -> Option<&'a str> {
+    let headers = incoming.headers.reveal();
+    headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+/// A call with its names at the REST interface.
+#[derive(Debug)]
+struct Named {
+    call: CallId,
+    account: AccountId,
+    ids: ApiIds,
+}
+
+/// A call that rings until it is answered by Call Control.
+struct Ringing {
+    leg: LegId,
+    incoming: Box<Incoming>,
+    ids: ApiIds,
+    until: Instant,
+}
+
+/// Whoever has asked for an action on a call.
+type Told = oneshot::Sender<Result<(), Refusal>>;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Platform {
+    named: Vec<Named>,
+    unclaimed: VecDeque<(AccountId, PartyNews)>,
+    ringing: Vec<Ringing>,
+    asked: VecDeque<(Option<u64>, ApiIds)>,
+    waiting: HashMap<u64, Told>,
+}
+
+impl Platform {
+    pub fn deadline(&self) -> Option<Instant> {
+        self.ringing.iter().map(|ringing| ringing.until).min()
+    }
+
+    pub fn forget(&mut self, call: CallId) {
+        self.named.retain(|named| named.call != call);
+    }
+
+    /// A leg that no call has is gone.
+    pub fn is_over(&mut self, leg: LegId) {
+        self.ringing.retain(|ringing| ringing.leg != leg);
+    }
+
+    /// A call that came has this name.
+    pub fn name(&mut self, call: CallId, announced: &Announced) {
+        let account = announced.account;
+        let named = announced.ids.clone().map(|ids| Named { call, account, ids });
+        self.named.extend(named);
+    }
+
+    fn take_ringing(&mut self, is_it: impl Fn(&Ringing) -> bool) -> Vec<Ringing> {
+        let (taken, left) = std::mem::take(&mut self.ringing).into_iter().partition(is_it);
+        self.ringing = left;
+        taken
+    }
+}
+
+impl Switchboard {
+    /// News of an extension.
+    pub fn ringcentral(&mut self, now: Instant, news: News) {
+        let News { section, what } = news;
+        let Some(id) = self.parts.accounts.of_section(section) else { return };
+        match what {
+            What::Provisioned(provision) => {
+                self.parts.ringcentral.set_device(section, provision.device_id.clone());
+                self.parts.accounts.provision(now, id, &provision, &mut self.parts.sip);
+                self.signals(now);
+            }
+            What::Party(news) => self.party(now, id, *news),
+            What::Controlled { ticket, outcome } => self.controlled(now, ticket, outcome),
+            What::Faults(faults) => self.parts.accounts.set_faults(id, faults),
+            What::Events(has_events) => self.parts.accounts.set_events(id, has_events),
+        }
+        self.settle(now);
+    }
+
+    /// Accounts whose way was lost and is there again, and those that are believed no more.
+    pub(super) fn look_at_ways(&mut self, now: Instant) {
+        for id in self.parts.accounts.take_disbelieved() {
+            if let Some(platform) = self.parts.accounts.platform(id) {
+                self.parts.ringcentral.disbelieved(platform.section);
+            }
+        }
+        for id in self.parts.accounts.take_back() {
+            let is_its = |account: Option<AccountId>| account == Some(id);
+            let calls = self.lines.iter().filter(|(_, line)| is_its(line.account));
+            for call in calls.map(|(call, _)| *call).collect::<Vec<_>>() {
+                tracing::info!(call = %call, "the way to its server is there again");
+                self.call(now, call, call::Input::WayBack);
+            }
+        }
+    }
+
+    /// A call comes. The platform's is told that we have heard of it; what is to be answered by Call
+    /// Control rings until then, and is nobody's yet.
+    pub(super) fn announced(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        incoming: Box<Incoming>,
+    ) -> Option<Box<Incoming>> {
+        let Some(announced) = Announced::of(&incoming) else { return Some(incoming) };
+        let Some(platform) = self.parts.accounts.platform(announced.account) else {
+            return Some(incoming);
+        };
+        let by_control = platform.answers_by_control;
+        self.commands.push_back(sip::Command::Ring { leg, status: 180, sdp: None });
+        self.tell_agent(&announced, &Wish::ReceiveConfirm);
+        let waits = by_control
+            && self.parts.accounts.has_events(announced.account)
+            && !Announced::is_to_be_answered_at_once(&incoming);
+        match announced.ids.filter(|_| waits) {
+            Some(ids) => {
+                let until = now + CONTROL_WITHIN;
+                self.platform.ringing.push(Ringing { leg, incoming, ids, until });
+                None
+            }
+            None => Some(incoming),
+        }
+    }
+
+    /// Calls that nobody has answered by Call Control.
+    pub(super) fn answer_late(&mut self, now: Instant) {
+        for ringing in self.platform.take_ringing(|ringing| ringing.until <= now) {
+            self.consider(now, ringing.leg, ringing.incoming);
+        }
+    }
+
+    /// What becomes of a call for which there is no room; false: it is refused.
+    pub(super) fn pass_on(&mut self, announced: &Announced) -> bool {
+        let platform = self.parts.accounts.platform(announced.account);
+        let wish = match platform.map(|platform| &platform.when_full) {
+            None | Some(WhenFull::Refuse) => return false,
+            Some(WhenFull::Voicemail) => Wish::Voicemail,
+            Some(WhenFull::Forward(to)) => Wish::Forward(to.clone()),
+            Some(WhenFull::Reply(text)) => Wish::Reply(text.clone()),
+        };
+        self.tell_agent(announced, &wish)
+    }
+
+    fn tell_agent(&mut self, announced: &Announced, wish: &Wish) -> bool {
+        let Announced { account, sip_call_id, message, .. } = announced;
+        let whose = self.parts.accounts.authorization_id(*account);
+        let Some((message, whose)) = message.as_ref().zip(whose) else { return false };
+        let (target, body) = message.reply(wish, whose);
+        let telling = Box::new(sip::Telling {
+            target,
+            call_id: Some(sip_call_id.clone()),
+            content_type: agent::CONTENT_TYPE.to_owned(),
+            body,
+        });
+        self.commands.push_back(sip::Command::Tell { id: *account, telling });
+        true
+    }
+
+    /// What a server tells beside calls. The INVITEs that it is about are cancelled by it as well.
+    pub(super) fn said(&mut self, now: Instant, account: AccountId, said: &Said) {
+        match said {
+            Said::Message(body) => {
+                let whose = self.parts.accounts.authorization_id(account).unwrap_or_default();
+                let Some(message) = AgentMessage::parse(body.reveal()) else { return };
+                let is_ours = message.is_for(whose);
+                match message.command {
+                    command::ALREADY_PROCESSED => {
+                        tracing::debug!(is_ours, "RingCentral: a call was taken");
+                    }
+                    command::SESSION_CLOSE => {
+                        // The caller's answer to a reply of ours: yes, no, or urgent.
+                        let answer = match message.value("Resp") {
+                            Some("1") => "yes",
+                            Some("2") => "no",
+                            Some("3") => "urgent",
+                            _ => "none",
+                        };
+                        tracing::info!(is_ours, answer, "RingCentral: a call is closed");
+                    }
+                    command => tracing::debug!(command, "RingCentral: a message"),
+                }
+            }
+            Said::CallNamed { leg, ids } => {
+                let call = self.legs.get(leg).copied();
+                let Some((call, ids)) = call.zip(ApiIds::parse(ids.reveal())) else { return };
+                self.call_named(now, account, call, ids);
+            }
+        }
+    }
+
+    fn call_named(&mut self, now: Instant, account: AccountId, call: CallId, ids: ApiIds) {
+        if self.platform.named.iter().any(|named| named.call == call) {
+            return;
+        }
+        let is_its = |(whose, news): &(AccountId, PartyNews)| {
+            *whose == account && news.session == ids.session && news.party == ids.party
+        };
+        let all = std::mem::take(&mut self.platform.unclaimed);
+        let (claimed, left): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_its);
+        self.platform.unclaimed = left;
+        self.platform.named.push(Named { call, account, ids });
+        for (_, news) in claimed {
+            self.decided(now, call, &news);
+        }
+    }
+
+    fn party(&mut self, now: Instant, account: AccountId, news: PartyNews) {
+        if news.rings() {
+            self.rings(account, &news);
+        }
+        match self.whose(account, &news) {
+            Whose::Call(call) => self.decided(now, call, &news),
+            Whose::Nobody => {}
+            Whose::NotKnown => {
+                if self.platform.unclaimed.len() == UNCLAIMED {
+                    self.platform.unclaimed.pop_front();
+                }
+                self.platform.unclaimed.push_back((account, news));
+            }
+        }
+    }
+
+    /// By its names; without them by its Call-ID, or by whom it goes to.
+    fn whose(&mut self, account: AccountId, news: &PartyNews) -> Whose {
+        let of_session =
+            |named: &&Named| named.account == account && named.ids.session == news.session;
+        if let Some(named) = self.platform.named.iter().find(of_session) {
+            return match named.ids.party == news.party {
+                true => Whose::Call(named.call),
+                false => Whose::Nobody,
+            };
+        }
+        if news.direction != Direction::Outbound {
+            return Whose::Nobody;
+        }
+        let is_named = |call: &CallId| self.platform.named.iter().any(|named| named.call == *call);
+        let mut open = self.lines.iter().filter(|(call, line)| {
+            line.account == Some(account)
+                && is_waiting(&line.call.record().progress)
+                && !is_named(call)
+        });
+        let found = open.find(|(call, line)| {
+            let dialled = self.parts.dialler.order(**call);
+            let by_id =
+                news.sip_call_id.reveal().as_ref().is_some_and(|id| {
+                    dialled.is_some_and(|order| order.sip_call_id.reveal() == id)
+                });
+            let to = news.to.reveal().as_deref();
+            by_id || to.is_some_and(|to| line.call.record().peer.reveal() == to)
+        });
+        match found.map(|(call, _)| *call) {
+            Some(call) => {
+                let (session, party) = (news.session.clone(), news.party.clone());
+                let ids = ApiIds { session, party };
+                self.platform.named.push(Named { call, account, ids });
+                Whose::Call(call)
+            }
+            None => Whose::NotKnown,
+        }
+    }
+
+    /// A call of ours has come so far, by the word of its session.
+    fn decided(&mut self, now: Instant, call: CallId, news: &PartyNews) {
+        let policy = self.answer_policy(call);
+        let waits = self.lines.get(&call).is_some_and(|l| is_waiting(&l.call.record().progress));
+        let Some(verdict) = news.verdict().filter(|_| waits) else { return };
+        if policy != Some(AnswerPolicy::TelephonySession) {
+            return;
+        }
+        tracing::info!(call = %call, ?verdict, "by its telephony session");
+        let input = match verdict {
+            // Who has picked up is listened for as in any call.
+            Verdict::Answered | Verdict::Machine => match policy {
+                Some(policy) if policy.is_answered_by(Sign::PartyAnswered) => call::Input::PickedUp,
+                _ => return,
+            },
+            Verdict::Busy => call::Input::HangUp(Cause::CalleeBusy),
+            Verdict::NoAnswer => call::Input::HangUp(Cause::NoAnswer),
+            Verdict::Failed => call::Input::HangUp(Cause::Refused(480)),
+        };
+        self.call(now, call, input);
+    }
+
+    /// It rings at us: where that is so wanted it is answered by Call Control, once.
+    fn rings(&mut self, account: AccountId, news: &PartyNews) {
+        let platform = self.parts.accounts.platform(account);
+        let Some(section) = platform.filter(|p| p.answers_by_control).map(|p| p.section) else {
+            return;
+        };
+        let ids = ApiIds { session: news.session.clone(), party: news.party.clone() };
+        if self.has_room().is_err() || self.platform.asked.iter().any(|(_, asked)| *asked == ids) {
+            return;
+        }
+        let Some(device) = self.parts.ringcentral.device(section) else { return };
+        let request = Action::Answer { device }.request(&ids.session, &ids.party);
+        let ticket = request.and_then(|request| self.parts.ringcentral.control(section, request));
+        if self.platform.asked.len() == ASKED {
+            self.platform.asked.pop_front();
+        }
+        self.platform.asked.push_back((ticket, ids));
+    }
+
+    fn controlled(&mut self, now: Instant, ticket: u64, outcome: Result<(), Refusal>) {
+        if let Some(told) = self.platform.waiting.remove(&ticket) {
+            // Whoever asked may have gone.
+            let _ = told.send(outcome);
+            return;
+        }
+        let Err(refusal) = outcome else { return };
+        tracing::warn!(%refusal, "a call is answered by SIP, as Call Control does not");
+        let is_it = |(asked, _): &&(Option<u64>, ApiIds)| *asked == Some(ticket);
+        let Some(ids) = self.platform.asked.iter().find(is_it).map(|(_, ids)| ids.clone()) else {
+            return;
+        };
+        for ringing in self.platform.take_ringing(|ringing| ringing.ids == ids) {
+            self.consider(now, ringing.leg, ringing.incoming);
+        }
+    }
+
+    /// The interface wants something done to a call.
+    pub(super) fn control_party(&mut self, order: PartyOrder, told: Told) {
+        let PartyOrder { account, session, party, action } = order;
+        let section = self.parts.accounts.section_of(&account);
+        let request = action.or_else(|| {
+            let device = self.parts.ringcentral.device(section?)?;
+            Some(Action::Answer { device })
+        });
+        let request = request.and_then(|action| action.request(&session, &party));
+        let Some((section, request)) = section.zip(request) else {
+            let _ = told.send(Err(Refusal::Unknown));
+            return;
+        };
+        self.platform.waiting.retain(|_, told| !told.is_closed());
+        match self.parts.ringcentral.control(section, request) {
+            Some(ticket) => drop(self.platform.waiting.insert(ticket, told)),
+            None => drop(told.send(Err(Refusal::Busy))),
+        }
+    }
+}
+
+/// Whom news of a party concern.
+enum Whose {
+    Call(CallId),
+    /// Another party of a call that is known.
+    Nobody,
+    /// Nobody yet.
+    NotKnown,
+}
+
+/// A call of ours that nobody has answered yet.
+const fn is_waiting(progress: &Progress) -> bool {
+    matches!(progress, Progress::Dialling | Progress::Ringing | Progress::EarlyMedia)
+}

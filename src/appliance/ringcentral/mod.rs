@@ -1,0 +1,276 @@
+//! RingCentral's REST interface and gateway, for the accounts that are extensions there.
+//!
+//! One task an account on the net thread's runtime drives its `trunk::ringcentral::Service`: sends its
+//! requests, keeps its gateway, keeps what it was provisioned with on the disk. The net loop gives each task
+//! inputs by a bounded queue, and takes news of all from another.
+//!
+//! Invariant: nothing here waits for the net loop but a full queue of news; it waits for nothing here.
+
+mod gateway;
+mod kept;
+mod task;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
+
+use super::config::{self, Config, RingCentralEvents};
+use super::credentials;
+use super::llm::http::Server;
+use super::start_error::StartError;
+use super::trust::Roots;
+use crate::base::{Entropy, Private, limits};
+use crate::trunk::ringcentral::{
+    Application, Events, Input, PartyNews, Provision, Refusal, Request, Service, Settings,
+};
+use kept::Kept;
+
+/// Inputs that wait for one task: it takes them at once.
+const INPUTS: usize = limits::RINGCENTRAL_EVENTS;
+const FILTER: &str = "/telephony/sessions?sipData=true";
+
+/// What is new of one section `[[ringcentral]]`.
+#[derive(Debug)]
+pub struct News {
+    pub section: usize,
+    pub what: What,
+}
+
+#[derive(Debug)]
+pub enum What {
+    /// What the account registers with.
+    Provisioned(Box<Provision>),
+    /// A party of a telephony session.
+    Party(Box<PartyNews>),
+    /// What came of an action on a call.
+    Controlled {
+        ticket: u64,
+        outcome: Result<(), Refusal>,
+    },
+    Faults(Vec<String>),
+    Events(bool),
+}
+
+/// One account as the net loop has it.
+#[derive(Debug)]
+struct Held {
+    inputs: mpsc::Sender<Input>,
+    /// What shows that an event which comes by HTTP is the platform's.
+    token: Private<String>,
+    device: Private<Option<String>>,
+}
+
+/// All of them. See the module.
+#[derive(Debug, Default)]
+pub struct RingCentral {
+    all: Vec<Held>,
+    next_ticket: u64,
+}
+
+/// What is needed to ask on behalf of one account.
+pub struct Ask {
+    settings: Settings,
+    server: Arc<Server>,
+    tls: TlsConnector,
+    kept: Kept,
+}
+
+/// The accounts with their secrets, before anything is asked.
+///
+/// # Errors
+/// If a secret is missing or unreadable, or the authorities are.
+pub fn asks(
+    config: &Config,
+    state: &Path,
+    roots: &Roots,
+    entropy: &mut Entropy,
+) -> Result<Vec<Ask>, StartError> {
+    let applications = applications(config)?;
+    let with_application = config.ringcentral.iter().zip(applications);
+    let asks = with_application
+        .map(|(account, application)| ask(account, application, (state, roots), entropy));
+    Ok(asks.collect())
+}
+
+/// Who each account is to the platform.
+///
+/// # Errors
+/// If a secret is missing or unreadable.
+pub fn applications(config: &Config) -> Result<Vec<Application>, StartError> {
+    config.ringcentral.iter().map(application).collect()
+}
+
+fn application(account: &config::RingCentral) -> Result<Application, StartError> {
+    let name = &account.name;
+    let secret = |which| {
+        credentials::of_ringcentral(name, which).map_err(|source| StartError::System {
+            what: "cannot read a credential of RingCentral",
+            source,
+        })
+    };
+    let jwt = secret("jwt")?.ok_or_else(|| StartError::BadFile {
+        key: "ringcentral",
+        path: "(the configuration)".into(),
+        reason: format!(
+            "the JWT of {name} is neither the credential ringcentral_{name}_jwt nor in {}",
+            credentials::ringcentral_variable(name, "jwt")
+        ),
+    })?;
+    Ok(Application { client_id: account.client_id.clone(), secret: secret("secret")?, jwt })
+}
+
+fn ask(
+    account: &config::RingCentral,
+    application: Application,
+    (state, roots): (&Path, &Roots),
+    entropy: &mut Entropy,
+) -> Ask {
+    let whose = if account.is_account_wide { "account/~" } else { "account/~/extension/~" };
+    let events = match &account.events {
+        RingCentralEvents::Off => Events::Off,
+        RingCentralEvents::WebSocket => Events::Gateway,
+        RingCentralEvents::Webhook { address } => Events::Hook {
+            address: address.clone(),
+            token: Private::new(entropy.token() + &entropy.token()),
+        },
+    };
+    let tls = ClientConfig::builder().with_root_certificates(roots.clone().store());
+    let whom = whom(account, &application);
+    Ask {
+        settings: Settings {
+            application,
+            mode: account.mode,
+            events,
+            filters: vec![format!("/restapi/v1.0/{whose}{FILTER}")],
+            is_local: account.is_local(),
+        },
+        server: Arc::new(Server::new(account.server.clone(), None, roots.clone())),
+        tls: TlsConnector::from(Arc::new(tls.with_no_client_auth())),
+        kept: Kept::new(state.join(format!("ringcentral-{}.json", account.name)), whom),
+    }
+}
+
+/// What tells that what was kept is this extension's: another JWT may be another user's.
+fn whom(account: &config::RingCentral, application: &Application) -> String {
+    use sha2::{Digest, Sha256};
+    let Application { client_id, jwt, .. } = application;
+    let text = format!("{}\n{client_id}\n{}", account.server.host, jwt.reveal());
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl RingCentral {
+    /// Starts a task for each account. Within the runtime in which they shall run.
+    pub fn start(asks: Vec<Ask>, entropy: &mut Entropy) -> (Self, mpsc::Receiver<News>) {
+        let (news, receiver) = mpsc::channel(limits::RINGCENTRAL_EVENTS);
+        let mut all = Vec::new();
+        for (section, ask) in asks.into_iter().enumerate() {
+            let (inputs, taken) = mpsc::channel(INPUTS);
+            let token = match &ask.settings.events {
+                Events::Hook { token, .. } => token.clone(),
+                Events::Off | Events::Gateway => Private::default(),
+            };
+            let service = Service::new(ask.settings.clone(), entropy.fork());
+            tokio::spawn(task::run(service, ask, section, taken, news.clone()));
+            all.push(Held { inputs, token, device: Private::default() });
+        }
+        (Self { all, next_ticket: 1 }, receiver)
+    }
+
+    /// The device of an account, by which Call Control has a call answered.
+    pub fn set_device(&mut self, section: usize, device: Private<Option<String>>) {
+        if let Some(held) = self.all.get_mut(section) {
+            held.device = device;
+        }
+    }
+
+    pub fn device(&self, section: usize) -> Option<Private<String>> {
+        self.all.get(section)?.device.reveal().clone().map(Private::new)
+    }
+
+    /// Its registrar does not believe it.
+    pub fn disbelieved(&self, section: usize) {
+        // It is told again with the next refusal.
+        let _ = self.give(section, Input::Disbelieved);
+    }
+
+    /// Does something to a call; the ticket comes back with what came of it. `None`: there is no room.
+    pub fn control(&mut self, section: usize, request: Request) -> Option<u64> {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.give(section, Input::Control { ticket, request }).then_some(ticket)
+    }
+
+    /// An event that came by HTTP with these words, of which one must be an account's own.
+    pub fn event(&self, words: &[Private<String>], event: serde_json::Value) -> Received {
+        let is_known = |held: &&Held| {
+            let token = held.token.reveal();
+            !token.is_empty() && words.iter().any(|word| is_same(word.reveal(), token))
+        };
+        match self.all.iter().find(is_known) {
+            None => Received::Unknown,
+            Some(held) => match held.inputs.try_send(Input::Event(Box::new(event))) {
+                Ok(()) => Received::Taken,
+                Err(_) => Received::Full,
+            },
+        }
+    }
+
+    /// The end: sessions are given back.
+    pub fn stop(&self) {
+        for section in 0..self.all.len() {
+            // A task that is so busy ends with the runtime.
+            let _ = self.give(section, Input::Stop);
+        }
+    }
+
+    fn give(&self, section: usize, input: Input) -> bool {
+        self.all.get(section).is_some_and(|held| held.inputs.try_send(input).is_ok())
+    }
+}
+
+/// What became of an event that came by HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    Taken,
+    /// Nobody of ours has this word.
+    Unknown,
+    /// It may come again.
+    Full,
+}
+
+/// In a time that does not tell how much of it is right.
+fn is_same(a: &str, b: &str) -> bool {
+    use sha2::{Digest, Sha256};
+    let (a, b) = (Sha256::digest(a), Sha256::digest(b));
+    a.iter().zip(b.iter()).fold(0, |all, (a, b)| all | (a ^ b)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_taken_from_who_has_the_word_of_an_account() {
+        let (inputs, mut taken) = mpsc::channel(1);
+        let private = |text: &str| Private::new(text.to_owned());
+        let held = |inputs: mpsc::Sender<Input>, token: &str| Held {
+            inputs,
+            token: private(token),
+            device: Private::default(),
+        };
+        let (other, _gone) = mpsc::channel(1);
+        let all = vec![held(other, ""), held(inputs, "word")];
+        let platform = RingCentral { all, next_ticket: 1 };
+        let event = serde_json::json!({ "body": {} });
+        for words in [&[][..], &[private("")], &[private("wor")], &[private("word ")]] {
+            assert_eq!(platform.event(words, event.clone()), Received::Unknown);
+        }
+        let words = [private("other"), private("word")];
+        assert_eq!(platform.event(&words, event.clone()), Received::Taken);
+        assert_eq!(platform.event(&words, event), Received::Full);
+        assert!(matches!(taken.try_recv(), Ok(Input::Event(_))));
+    }
+}

@@ -1,0 +1,218 @@
+//! What concerns RingCentral: the events that its webhooks bring, and what is done to a party of a
+//! telephony session.
+//!
+//! An event is taken from whoever has the word that we gave the platform with the subscription, and from
+//! nobody else. It is answered once it is in the queue of the account, within the three seconds that the
+//! platform waits.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use utoipa::ToSchema;
+
+use super::command::{Command, PartyOrder};
+use super::dialling::json_body;
+use super::problem::{self, Kind, Problem};
+use super::routes::Interface;
+use crate::appliance::ringcentral::Received;
+use crate::base::{Private, limits};
+use crate::trunk::ringcentral::{Action, Refusal, Target};
+
+/// The platform gives up after three.
+const EVENT_WITHIN: Duration = Duration::from_millis(2_500);
+/// A request of ours may wait for its turn.
+const CONTROL_WITHIN: Duration = Duration::from_secs(20);
+/// The handshake of a subscription: what it brings goes back.
+const VALIDATION: HeaderName = HeaderName::from_static("validation-token");
+/// The word of the subscription, as one page of the platform's and as another has it.
+const WORDS: [&str; 3] = ["verification-token", "validationtoken", "validation-token"];
+/// Of a header that goes back.
+const WORD_BYTES: usize = 512;
+/// The path of [`control`].
+pub(super) const CONTROL: &str =
+    "/api/ringcentral/{account}/sessions/{session}/parties/{party}/{action}";
+
+/// How long a body of [`event`] may be: longer than what is asked of us.
+pub(super) fn body_limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(limits::RINGCENTRAL_BODY_BYTES)
+}
+
+/// Taken, or the answer to a handshake.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Heard {}
+
+/// An event, or the handshake of a subscription, which has no body.
+#[utoipa::path(
+    post,
+    path = "/webhooks/ringcentral",
+    summary = "Events of RingCentral's webhooks",
+    request_body(content = Object, description = "As the platform sends it"),
+    responses(
+        (status = 200, description = "It is taken", body = Heard),
+        (status = 400, description = "It is neither an event nor a handshake", body = problem::Written, content_type = "application/problem+json"),
+        (status = 401, description = "Who sends it does not know the word of a subscription", body = problem::Written, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn event(
+    State(interface): State<Interface>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let validation = headers.get(&VALIDATION).filter(|value| value.len() <= WORD_BYTES);
+    let body = body.map_err(|_| Problem::new(Kind::TooLong, "the body is too long"))?;
+    let words = WORDS.iter().flat_map(|name| headers.get_all(*name));
+    let words = words.filter_map(|value| value.to_str().ok());
+    let words: Vec<_> = words.map(|text| Private::new(text.to_owned())).collect();
+    let event: Option<Value> = serde_json::from_slice(&body).ok();
+    let Some(event) = event.filter(|event| event.get("body").is_some()) else {
+        let neither = || Problem::new(Kind::Wrong, "it is neither an event nor a handshake");
+        return validation.map(|token| answered(Some(token))).ok_or_else(neither);
+    };
+    let (told, answer) = oneshot::channel();
+    let command = Command::PlatformEvent { words, event: Box::new(event), told };
+    let busy = || Problem::new(Kind::Unavailable, "too many events at once");
+    interface.commands.try_send(command).map_err(|_| busy())?;
+    let answer = tokio::time::timeout(EVENT_WITHIN, answer).await;
+    match answer.ok().and_then(Result::ok) {
+        Some(Received::Taken) => Ok(answered(validation)),
+        Some(Received::Unknown) => Err(Problem::new(Kind::Token, "the word is not known")),
+        Some(Received::Full) | None => Err(busy()),
+    }
+}
+
+fn answered(validation: Option<&HeaderValue>) -> Response {
+    let mut response = Json(Heard {}).into_response();
+    if let Some(token) = validation {
+        response.headers_mut().insert(VALIDATION, token.clone());
+    }
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Where a call is to go, for `forward` and `transfer`: one of them.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TargetBody {
+    #[schema(max_length = 64)]
+    phone_number: Option<String>,
+    #[schema(max_length = 64)]
+    extension: Option<String>,
+    /// The id of the extension whose mailbox gets it.
+    #[schema(max_length = 64)]
+    voicemail: Option<String>,
+}
+
+/// What was done.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Done {
+    action: String,
+}
+
+/// 200 once the platform has done it.
+#[utoipa::path(
+    post,
+    path = "/api/ringcentral/{account}/sessions/{session}/parties/{party}/{action}",
+    summary = "Do something to a party of a telephony session of RingCentral's",
+    params(
+        ("account" = String, Path, description = "The name of a section [[ringcentral]]"),
+        ("session" = String, Path, description = "As in s-a0d1"),
+        ("party" = String, Path, description = "As in p-a0d1-2"),
+        ("action" = String, Path, description = "answer, reject, forward, transfer, hold, unhold or drop"),
+    ),
+    request_body = TargetBody,
+    responses(
+        (status = 200, description = "It is done", body = Done),
+        (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "The platform does not allow it, and which permission is missing", body = problem::Written, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such account, session, party or action", body = problem::Written, content_type = "application/problem+json"),
+        (status = 409, description = "The call is not in a state for that", body = problem::Written, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
+        (status = 415, description = "The body is no JSON by its type", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn control(
+    State(interface): State<Interface>,
+    path: Result<Path<(String, String, String, String)>, PathRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Done>, Problem> {
+    let body = json_body(&headers, body)?;
+    let no_path = |_| Problem::new(Kind::NotFound, "no such path");
+    let Path((account, session, party, name)) = path.map_err(no_path)?;
+    let action = action(&name, &body).map_err(|(kind, text)| Problem::new(kind, text))?;
+    let (told, answer) = oneshot::channel();
+    let order = PartyOrder { account, session, party, action };
+    let busy = || Problem::new(Kind::Unavailable, "too many requests at once");
+    let command = Command::PlatformControl { order, told };
+    interface.commands.try_send(command).map_err(|_| busy())?;
+    match tokio::time::timeout(CONTROL_WITHIN, answer).await {
+        Ok(Ok(Ok(()))) => Ok(Json(Done { action: name })),
+        Ok(Ok(Err(refusal))) => Err(Problem::new(kind_of(&refusal), refusal.to_string())),
+        Ok(Err(_)) | Err(_) => Err(busy()),
+    }
+}
+
+/// `None`: the call is to be answered here.
+fn action(name: &str, body: &[u8]) -> Result<Option<Action>, (Kind, &'static str)> {
+    const WANTED: &str = "one of phone_number, extension and voicemail is wanted";
+    let body: TargetBody = serde_json::from_slice(body).map_err(|_| (Kind::Wrong, WANTED))?;
+    let target = || match (body.phone_number, body.extension, body.voicemail) {
+        (Some(to), None, None) => Ok(Target::PhoneNumber(Private::new(to))),
+        (None, Some(to), None) => Ok(Target::Extension(Private::new(to))),
+        (None, None, Some(to)) => Ok(Target::Voicemail(Private::new(to))),
+        _ => Err((Kind::Wrong, WANTED)),
+    };
+    Ok(match name {
+        "answer" => None,
+        "reject" => Some(Action::Reject),
+        "hold" => Some(Action::Hold),
+        "unhold" => Some(Action::Unhold),
+        "drop" => Some(Action::Drop),
+        "forward" => Some(Action::Forward(target()?)),
+        "transfer" => Some(Action::Transfer(target()?)),
+        _ => {
+            let text = "answer, reject, forward, transfer, hold, unhold or drop";
+            return Err((Kind::NotFound, text));
+        }
+    })
+}
+
+const fn kind_of(refusal: &Refusal) -> Kind {
+    match refusal {
+        Refusal::Unknown => Kind::NotFound,
+        Refusal::Conflict => Kind::Conflict,
+        Refusal::Application(_) | Refusal::User(_) | Refusal::SignIn(_) => Kind::Forbidden,
+        _ => Kind::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_is_known_by_its_name_and_has_one_target() {
+        assert!(matches!(action("answer", b"{}"), Ok(None)));
+        assert!(matches!(action("drop", b"{}"), Ok(Some(Action::Drop))));
+        let number = br#"{"phone_number":"+16505550100"}"#;
+        assert!(matches!(action("transfer", number), Ok(Some(Action::Transfer(_)))));
+        for (name, body, kind) in [
+            ("play", "{}", Kind::NotFound),
+            ("forward", "{}", Kind::Wrong),
+            ("forward", "", Kind::Wrong),
+            ("transfer", r#"{"phone_number":"1","extension":"2"}"#, Kind::Wrong),
+        ] {
+            assert_eq!(action(name, body.as_bytes()).unwrap_err().0, kind, "{name}");
+        }
+    }
+}
