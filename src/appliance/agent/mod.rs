@@ -266,7 +266,8 @@ impl Agents {
     /// A second that was begun counts as one, and none beyond what was set aside: the connection was
     /// closed by then.
     fn settle(&mut self, call: CallId, granted: u32, used: Duration) {
-        let used = u32::try_from(used.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX).min(granted);
+        let begun = used.as_nanos().div_ceil(Duration::from_secs(1).as_nanos());
+        let used = u32::try_from(begun).unwrap_or(u32::MAX).min(granted);
         if granted > 0 {
             self.allowance.settle((self.day)(), call, granted, used);
             if self.file.write(&self.allowance).is_none() {

@@ -138,9 +138,7 @@ pub fn run(
     let languages: Vec<LanguageCode> = call.tongues.iter().map(|tongue| tongue.code).collect();
     let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
-    let context = runtime.enter();
     let (agents, of_agents) = agents::start(config, paths, &mut standing)?;
-    drop(context);
     let agent_rule = AgentRule::of(config, agents.is_some());
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();

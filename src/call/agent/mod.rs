@@ -77,8 +77,10 @@ pub(super) struct Talk {
     pub(super) watermark: Option<i64>,
     /// Under which the reply at hand goes to the caller.
     pub(super) reply: Option<Reply>,
-    /// The turn that it belongs to, counted from 0, and its words.
+    /// The turn that is going on, and what the agent has said in it.
     pub(super) words: Words,
+    /// The same of the one before.
+    earlier: Words,
     /// The turn whose gap is not known yet.
     pub(super) awaited: Option<usize>,
     /// The agent's connection is read.
@@ -146,10 +148,27 @@ impl Talk {
             watermark: None,
             reply: None,
             words: Words::default(),
+            earlier: Words::default(),
             awaited: None,
             reads: true,
             is_leaving: false,
             speech_frames: 0,
+        }
+    }
+
+    /// The caller's words begin another turn.
+    pub(super) fn begin_turn(&mut self, turn: usize) {
+        let before = std::mem::replace(&mut self.words, Words::of_turn(turn));
+        if !before.last.is_empty() {
+            self.earlier = before;
+        }
+    }
+
+    /// What the agent said last: the caller's words that interrupt it may be known before the interruption is.
+    pub(super) fn said_last(&mut self) -> &mut Words {
+        match self.words.last.is_empty() {
+            true => &mut self.earlier,
+            false => &mut self.words,
         }
     }
 

@@ -346,3 +346,20 @@ fn a_reply_without_end_is_not_read_without_end() {
     desk.run(16_500, false);
     assert_eq!(reads(&desk), [false, true]);
 }
+
+#[test]
+fn an_interruption_cuts_what_was_said_before_the_callers_words_although_these_come_first() {
+    let mut desk = talking();
+    desk.words(|text| Event::Said { text }, "One two three four five six seven eight nine ten.");
+    desk.speaks(1, 10);
+    desk.run(1_000, false);
+    desk.words(|text| Event::Heard { text }, "Stop.");
+    desk.agent(Event::Interrupted { event_id: 10 });
+    let (utterance, frames) = *desk.played.last().unwrap();
+    desk.input(Input::Silenced { through: utterance, utterance, frames });
+    assert_eq!(desk.replies(), ["One two three four five", ""]);
+    let interrupted = |desk: &Desk, turn: usize| desk.call.record().turns()[turn].interrupted;
+    assert!(interrupted(&desk, 0) && !interrupted(&desk, 1));
+    desk.words(|text| Event::Corrected { text }, "One two...");
+    assert_eq!(desk.replies(), ["One two...", ""]);
+}

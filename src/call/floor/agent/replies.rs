@@ -99,8 +99,8 @@ impl Floor {
             return;
         }
         let share = played as f32 / reply.samples.max(1) as f32;
-        let heard = heard_part(talk.words.last(), share);
-        if let Some(turn) = talk.words.turn {
+        let heard = heard_part(talk.said_last().last(), share);
+        if let Some(turn) = talk.said_last().turn {
             self.out.push_back(FloorOutput::Interrupted { turn });
         }
         self.agent_was_heard(&heard);
@@ -109,9 +109,10 @@ impl Floor {
     /// Of the last that it said, this was heard.
     pub(super) fn agent_was_heard(&mut self, text: &str) {
         let Some(talk) = self.agent.as_mut().and_then(|remote| remote.talk()) else { return };
-        talk.words.correct(text);
-        if let Some(turn) = talk.words.turn {
-            let text = talk.words.all();
+        let words = talk.said_last();
+        words.correct(text);
+        if let Some(turn) = words.turn {
+            let text = words.all();
             self.out.push_back(FloorOutput::ReplyIs { turn, text });
         }
     }
@@ -123,7 +124,7 @@ impl Floor {
         remote.heard(text.reveal());
         let since = remote.since.unwrap_or(now);
         let Some(talk) = remote.talk() else { return };
-        talk.words = Words::of_turn(turn);
+        talk.begin_turn(turn);
         talk.awaited = Some(turn);
         talk.speech_frames = SPOKE_FRAMES;
         if talk.down.is_empty() {
