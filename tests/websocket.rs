@@ -100,7 +100,9 @@ fn barge_in(appliance: &Appliance) {
     let client = Client::talk(&url(appliance, "s-barge-in"), Format::Pcm8k);
     client.wait_for("attendant", "Northgate");
     let question = recording("opening-hours.wav");
-    wait::until("it speaks", SOON, || (!client.sound().is_empty()).then_some(()));
+    // What speaks from the beginning on was there before the call, and stops nobody.
+    let spoken = usize::try_from(Format::Pcm8k.rate_hz()).unwrap() * 3 / 2;
+    wait::until("it speaks", SOON, || (client.sound().len() > spoken).then_some(()));
     client.say(&question);
     let clear = client.wait("clear", |_| true);
     assert!(clear["sent_ms"].as_u64().is_some_and(|ms| ms > 0), "{clear}");
@@ -185,10 +187,14 @@ fn programs_bring_calls_by_websocket() {
         scope.spawn(|| barge_in(&appliance));
         scope.spawn(|| resumed_and_left(&appliance));
     });
-    // Announced calls count as calls, until nobody comes for them.
-    let statuses: Vec<u16> =
-        (0..6).map(|number| announce(&appliance, &format!("s-many-{number}")).0).collect();
-    assert_eq!(statuses, [200, 200, 200, 200, 200, 429]);
+    // Announced calls count as calls, until nobody comes for them; the sockets of the ones before may take a
+    // moment to come back.
+    for number in 0..5 {
+        wait::until("a line is free", SOON, || {
+            (announce(&appliance, &format!("s-many-{number}")).0 == 200).then_some(())
+        });
+    }
+    assert_eq!(announce(&appliance, "s-many-5").0, 429);
     let status = appliance.api("/api/webphone/status");
     assert_eq!(
         (&status["ready"], &status["expected_calls"]),

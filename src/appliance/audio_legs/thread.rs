@@ -85,7 +85,10 @@ impl House {
     }
 
     fn welcome(&mut self, guest: Guest) {
-        let mail = |visitor: &Visitor| self.names.get(visitor.call_id.reveal());
+        let mail = |visitor: &Visitor| {
+            let mail = self.names.get(visitor.call_id.reveal());
+            mail.filter(|mail| !mail.is_closed())
+        };
         match guest {
             Guest::Knocks { visitor, told } => match mail(&visitor) {
                 Some(mail) => {
