@@ -296,6 +296,27 @@ fn keys_by_dtls_and_a_way_by_ice_are_understood_both_ways() {
     });
 }
 
+/// The box is full by default, as above.
+#[test]
+fn a_way_by_ice_is_found_to_a_box_that_is_lite() {
+    if !is_installed() {
+        return;
+    }
+    let appliance =
+        Setup::default().secure().with("media", "srtp = \"required\"\nice = \"lite\"").start();
+    let mut caller = shaking_hands(&appliance, "ice-lite", ("tls", "PCMU/8000/1"), true);
+    caller.command("dial", &appliance.secure_uri());
+    caller.event("CALL_ESTABLISHED", ANSWER);
+    let record = wait::until("two seconds of sound have come", ANSWER, || {
+        let record = appliance.record_of("ice-lite")?;
+        (record["rtp"]["packets_received"].as_u64() > Some(100)).then_some(record)
+    });
+    println!("{} {}", record["rtp"], record["greeting_delay_ms"]);
+    assert!(record["rtp"]["packets_sent"].as_u64() > Some(50), "{record:#}");
+    caller.command("hangup", "");
+    ended_record(&appliance, "ice-lite");
+}
+
 #[test]
 fn who_does_not_encrypt_where_that_is_wanted_is_refused_and_so_is_who_insists_where_it_is_not() {
     if !is_installed() {

@@ -22,6 +22,7 @@ pub mod lookup;
 pub mod media_address;
 pub mod notify;
 mod open_work;
+pub mod outside;
 pub mod paths;
 pub mod places;
 pub mod realtime;

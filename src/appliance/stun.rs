@@ -76,7 +76,8 @@ async fn ask(host: &str, port: u16, first_wait: Duration) -> Option<IpAddr> {
     None
 }
 
-fn request(id: TransactionId) -> Option<Vec<u8>> {
+/// A question that begins and ends here.
+pub(super) fn request(id: TransactionId) -> Option<Vec<u8>> {
     let mut message = Message::new();
     BINDING_REQUEST.add_to(&mut message).ok()?;
     id.add_to(&mut message).ok()?;
@@ -94,13 +95,13 @@ async fn answer(socket: &UdpSocket, id: TransactionId) -> Option<IpAddr> {
             continue;
         };
         if let Some(answered) = read(&bytes[..length], id) {
-            return answered;
+            return answered.map(|seen| seen.ip());
         }
     }
 }
 
 /// `None`: it has nothing to do with our request; `Some(None)`: an answer without an address of use.
-fn read(bytes: &[u8], id: TransactionId) -> Option<Option<IpAddr>> {
+pub(super) fn read(bytes: &[u8], id: TransactionId) -> Option<Option<SocketAddr>> {
     let mut message = Message::new();
     message.unmarshal_binary(bytes).ok()?;
     if message.transaction_id != id {
@@ -113,10 +114,10 @@ fn read(bytes: &[u8], id: TransactionId) -> Option<Option<IpAddr>> {
     let mut plain = MappedAddress::default();
     // The plain one is of servers by RFC 3489.
     let address = match hidden.get_from(&message) {
-        Ok(()) => Some(hidden.ip),
-        Err(_) => plain.get_from(&message).ok().map(|()| plain.ip),
+        Ok(()) => Some(SocketAddr::new(hidden.ip, hidden.port)),
+        Err(_) => plain.get_from(&message).ok().map(|()| SocketAddr::new(plain.ip, plain.port)),
     };
-    let is_one_machines = |ip: &IpAddr| !ip.is_unspecified() && !ip.is_multicast();
+    let is_one_machines = |at: &SocketAddr| !at.ip().is_unspecified() && !at.ip().is_multicast();
     Some(address.filter(is_one_machines))
 }
 
@@ -203,7 +204,7 @@ mod tests {
         bytes.extend(b"\x80\x22\x00\x0btest vector ");
         bytes.extend([0x00, 0x20, 0x00, 0x08, 0x00, 0x01, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43]);
         bytes[3] = (bytes.len() - 20) as u8;
-        assert_eq!(read(&bytes, id), Some(Some("192.0.2.1".parse().unwrap())));
+        assert_eq!(read(&bytes, id), Some(Some("192.0.2.1:32853".parse().unwrap())));
         for length in 0..bytes.len() {
             assert!(!matches!(read(&bytes[..length], id), Some(Some(_))), "{length}");
         }

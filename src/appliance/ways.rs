@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
+use super::outside::Outside;
 use super::relays::{News, Relays};
-use super::rtp_socket::RtpSockets;
+use super::rtp_socket::{PortRange, PortsExhausted, RtpSockets};
 use crate::base::handshake::{Candidate, CandidateKind, IceSide, LocalIce};
 use crate::base::limits;
 
@@ -23,6 +24,7 @@ pub struct Ways {
     only_relays: bool,
     addresses: Vec<IpAddr>,
     looked: Option<Instant>,
+    outside: Outside,
 }
 
 /// What of a call decides on its ways.
@@ -36,16 +38,36 @@ pub struct Wanted {
     pub own: IpAddr,
     /// ICE may come of it: the peer offers it, or we do.
     pub is_likely: bool,
+    /// Where a server sees the socket.
+    pub seen: Option<SocketAddr>,
 }
 
 impl Ways {
-    pub fn new(side: IceSide, relays: Option<Relays>, only_relays: bool) -> Self {
-        Self { side, relays, only_relays, addresses: Vec::new(), looked: None }
+    pub fn new(side: IceSide, outside: Outside, relays: Option<Relays>, only_relays: bool) -> Self {
+        Self { side, relays, only_relays, addresses: Vec::new(), looked: None, outside }
+    }
+
+    /// Sockets for a call, and where a server sees them.
+    pub fn bind(
+        &mut self,
+        ports: &mut PortRange,
+        any: IpAddr,
+        is_likely: bool,
+    ) -> Result<(RtpSockets, Option<SocketAddr>), PortsExhausted> {
+        self.outside.bind(ports, any, is_likely)
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        self.outside.deadline()
+    }
+
+    pub fn timeout(&mut self, now: Instant, ports: &mut PortRange) {
+        self.outside.timeout(now, ports);
     }
 
     /// Those of a call with these sockets, which borrow what a relay lends.
     pub fn of(&mut self, now: Instant, wanted: Wanted, sockets: &mut RtpSockets) -> LocalIce {
-        let Wanted { side, described, own, is_likely } = wanted;
+        let Wanted { side, described, own, is_likely, seen } = wanted;
         let side = side.unwrap_or(self.side);
         if side == IceSide::Lite || !is_likely {
             return LocalIce { side, ..LocalIce::default() };
@@ -61,10 +83,13 @@ impl Ways {
             return LocalIce { side, hosts: Vec::new(), others, is_hidden: true };
         }
         let mut hosts = self.hosts(now, own);
-        // The router's address, where the owner has it passed on or a server has told of it.
-        if described != own && !hosts.contains(&described) {
-            let at = SocketAddr::new(described, sockets.port());
-            others.push(Candidate::new(CandidateKind::ServerReflexive, u16::MAX, 1, at));
+        // The router's, where a server has told of it, or the owner has the port passed on.
+        let passed_on = SocketAddr::new(described, sockets.port());
+        let seen = seen.filter(|seen| !hosts.contains(&seen.ip()));
+        let is_known = hosts.contains(&described) || seen.is_some_and(|at| at.ip() == described);
+        let outside = [seen, Some(passed_on).filter(|_| !is_known)];
+        for (at, preference) in outside.into_iter().flatten().zip((0..=u16::MAX).rev()) {
+            others.push(Candidate::new(CandidateKind::ServerReflexive, preference, 1, at));
         }
         hosts.retain(|ip| *ip != described);
         LocalIce { side, hosts, others, is_hidden: false }
@@ -119,19 +144,19 @@ fn addresses() -> Vec<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::appliance::rtp_socket::PortRange;
 
     fn of(ways: &mut Ways, described: &str, own: &str, is_likely: bool) -> LocalIce {
         let mut sockets =
             PortRange::new(28_340..=28_349).bind("127.0.0.1".parse().unwrap()).unwrap();
         let [described, own] = [described, own].map(|text| text.parse().unwrap());
-        let wanted = Wanted { side: None, described, own, is_likely };
+        let seen = Some("203.0.113.9:4444".parse().unwrap()).filter(|_| own != described);
+        let wanted = Wanted { side: None, described, own, is_likely, seen };
         ways.of(Instant::now(), wanted, &mut sockets)
     }
 
     #[test]
     fn the_address_of_the_description_is_a_hosts_or_a_routers() {
-        let mut ways = Ways::new(IceSide::Full, None, false);
+        let mut ways = Ways::new(IceSide::Full, Outside::start(Vec::new()), None, false);
         ways.addresses =
             ["192.168.0.5", "10.8.0.2", "2001:db8::5"].map(|t| t.parse().unwrap()).into();
         ways.looked = Some(Instant::now() + Duration::from_secs(60));
@@ -141,12 +166,15 @@ mod tests {
         let routed = of(&mut ways, "203.0.113.9", "192.168.0.5", true);
         assert_eq!(routed.hosts.len(), 2);
         assert_eq!(routed.others[0].kind, CandidateKind::ServerReflexive);
+        assert_eq!(routed.others[0].address.port(), 4_444, "as it was seen");
+        let passed_on = of(&mut ways, "203.0.113.10", "192.168.0.5", true);
+        assert_eq!(passed_on.others.len(), 2);
         let v6 = of(&mut ways, "2001:db8::5", "2001:db8::5", true);
         assert_eq!(v6.hosts.len(), 2, "a socket of IPv6 is one of IPv4, too");
         let near = of(&mut ways, "127.0.0.1", "127.0.0.1", true);
         assert!(near.hosts.is_empty() && near.side == IceSide::Full);
         assert!(of(&mut ways, "192.168.0.5", "192.168.0.5", false).hosts.is_empty());
-        let mut lite = Ways::new(IceSide::Lite, None, false);
+        let mut lite = Ways::new(IceSide::Lite, Outside::start(Vec::new()), None, false);
         assert_eq!(of(&mut lite, "192.168.0.5", "192.168.0.5", true), LocalIce::default());
     }
 }

@@ -253,7 +253,7 @@ impl Association {
             self.has_heard = true;
             let client = Client { random: *hello.random, cookie: self.cookie(source) };
             if *hello.cookie != client.cookie {
-                return self.ask_for_cookie(from, source, hello.cookie.is_empty());
+                return self.ask_for_cookie(from, &client.cookie);
             }
             random = Some(client.random);
             self.welcome(now, source, client);
@@ -290,9 +290,9 @@ impl Association {
     }
 
     /// A hello costs an answer that is shorter, and nothing else.
-    fn ask_for_cookie(&mut self, to: SocketAddr, source: Option<SocketAddr>, is_first: bool) {
-        if is_first && matches!(self.stage, Stage::Going { .. }) {
-            let bytes = records::verify_request(&self.cookie(source));
+    fn ask_for_cookie(&mut self, to: SocketAddr, cookie: &Cookie) {
+        if matches!(self.stage, Stage::Going { .. }) {
+            let bytes = records::verify_request(cookie);
             self.out.push_back(Output::Datagram { to, bytes });
         }
     }

@@ -87,8 +87,8 @@ pub const HANDSHAKE_DATAGRAMS_CHECKS: usize = 8;
 /// A handshake without the peer's certificate, or without an end, is given up after this long, and the
 /// call with it: nobody listens to silence for longer.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(12);
-/// Handshakes of one call at once that have begun, and as many whose client has shown that it hears us. Half
-/// of them may be of one IP address; those of the description's are the last to make room for another.
+/// Handshakes of one call at once whose client has shown that it hears us. Half of them may be of one IP address;
+/// those of the description's are the last to make room for another.
 pub const HANDSHAKES: usize = 8;
 /// How long a flight waits for its answer before it is sent again for the first time, then twice as long.
 pub const HANDSHAKE_FLIGHT: Duration = Duration::from_millis(250);

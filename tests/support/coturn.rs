@@ -41,7 +41,8 @@ impl Coturn {
                 "--realm=telephones.example",
             ])
             .arg(format!("--user={USER}:{PASSWORD}"))
-            .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1"])
+            .arg("--listening-ip=127.0.0.1")
+            .arg(format!("--relay-ip={}", lent_ip()))
             .arg(format!("--listening-port={}", address.port()))
             .arg(format!("--pidfile={}", folder.at("pid").display()))
             .arg(format!("--userdb={}", folder.at("users").display()))
@@ -68,6 +69,14 @@ impl Coturn {
         let log = std::fs::read(self.folder.at("log")).unwrap_or_default();
         String::from_utf8_lossy(&log).lines().filter(|line| line.contains(words)).count()
     }
+}
+
+/// Where baresip is that it sends to: at an address of this machine's network, if it has one. What a server
+/// on loopback lends would be reached from loopback, where no candidate of baresip's is.
+fn lent_ip() -> Ipv4Addr {
+    let all = nix::ifaddrs::getifaddrs().unwrap();
+    let mut found = all.filter_map(|interface| Some(interface.address?.as_sockaddr_in()?.ip()));
+    found.find(|ip| !ip.is_loopback() && !ip.is_link_local()).unwrap_or(Ipv4Addr::LOCALHOST)
 }
 
 impl Drop for Coturn {

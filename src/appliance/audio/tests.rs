@@ -162,3 +162,32 @@ fn wall_clock_time_becomes_ntp_time() {
     let moment = Moment { now: Moment::read().now, wall: Duration::new(1, 500_000_000) };
     assert_eq!(at(&moment).ntp, ((NTP_EPOCH_S + 1) << 32) | 0x8000_0000);
 }
+
+/// Hellos of strangers fill their own part of the ring, and a peer that is yet to show itself has room.
+#[test]
+fn a_flood_of_hellos_leaves_room_for_checks_and_both_for_who_is_known() {
+    let mut seated = Seated::new(28_470);
+    let remote = seated.peer.local_addr().unwrap();
+    let handshake = media::Handshake { association: 1, has_ice: false };
+    let plan = Plan { protection: Protection::Handshake(handshake), ..plan(remote) };
+    seated.net.commands.push(AudioCommand::Apply { place: PLACE, plan }).unwrap();
+    let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let ours = (Ipv4Addr::LOCALHOST, seated.port);
+    let send = |from: &UdpSocket, first: u8, count: usize| {
+        (0..count).for_each(|_| assert_eq!(from.send_to(&[first; 40], ours).unwrap(), 40));
+    };
+    send(&stranger, 22, 15);
+    send(&stranger, 0, 10);
+    send(&seated.peer, 22, 5);
+    seated.tick();
+    let ring = &mut seated.net.places[0].handshake;
+    let all: Vec<(bool, u8)> = std::iter::from_fn(|| ring.pop().ok())
+        .map(|datagram| (datagram.from == remote, datagram.bytes()[0]))
+        .collect();
+    let count = |of: (bool, u8)| all.iter().filter(|known| **known == of).count();
+    let for_strangers = limits::HANDSHAKE_DATAGRAMS - limits::HANDSHAKE_DATAGRAMS_KNOWN;
+    let hellos = for_strangers - limits::HANDSHAKE_DATAGRAMS_CHECKS;
+    assert_eq!(count((false, 22)), hellos);
+    assert_eq!(count((false, 0)), limits::HANDSHAKE_DATAGRAMS_CHECKS);
+    assert_eq!(count((true, 22)), 5);
+}

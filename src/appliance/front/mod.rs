@@ -26,7 +26,7 @@ mod switchboard;
 
 pub use super::accounts::plans as accounts;
 pub use settings::{
-    EngineWish, engine as engine_place, own_engine, questions, srtp_warnings, tongues,
+    EngineWish, engine as engine_place, own_engine, questions, relays, srtp_warnings, tongues,
 };
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -52,6 +52,7 @@ use super::llm::{Llm, ModelEvent};
 use super::lookup::{LookUpAnswer, LookUps};
 use super::media_address::MediaAddress;
 use super::notify;
+use super::outside::Outside;
 use super::paths::Paths;
 use super::places::Places;
 use super::realtime;
@@ -146,9 +147,8 @@ pub fn run(
     let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
     let (ringcentral, platform_news) = start_ringcentral(&runtime, config, paths, &mut entropy)?;
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
-    let media_address = start_media_address(&runtime, config);
+    let (media_address, ways, lent) = open_ways(&runtime, config)?;
     let public = media_address.told();
-    let (ways, relays) = open_ways(config)?;
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
         visits: Visits::new(media_address.clone(), entropy.fork()).with_audio(legs),
@@ -208,7 +208,7 @@ pub fn run(
         commands,
         ledger,
         public,
-        relays,
+        relays: lent,
         shutdown,
     };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
@@ -485,19 +485,22 @@ fn start_ringcentral(
     Ok(RingCentral::start(asks, entropy))
 }
 
-fn start_media_address(runtime: &Runtime, config: &Config) -> MediaAddress {
+/// Where calls are told that we are, by which ways those with ICE find us, and what relays tell.
+fn open_ways(
+    runtime: &Runtime,
+    config: &Config,
+) -> Result<(MediaAddress, Ways, mpsc_async::Receiver<News>), StartError> {
     let _context = runtime.enter();
-    MediaAddress::start(config.media.address.clone())
-}
-
-/// By which calls with ICE find us, and what relays tell.
-fn open_ways(config: &Config) -> Result<(Ways, mpsc_async::Receiver<News>), StartError> {
+    let media_address = MediaAddress::start(config.media.address.clone());
+    let outside = Outside::start(settings::seen_by(config));
     let side = config.media.ice;
     let Some(settings) = settings::relays(config)? else {
-        return Ok((Ways::new(side, None, false), mpsc_async::channel(1).1));
+        let ways = Ways::new(side, outside, None, false);
+        return Ok((media_address, ways, mpsc_async::channel(1).1));
     };
-    let (relays, news) = Relays::start(settings).map_err(system("cannot start the relays"))?;
-    Ok((Ways::new(side, Some(relays), config.media.turn.only), news))
+    let (started, news) = Relays::start(settings).map_err(system("cannot start the relays"))?;
+    let ways = Ways::new(side, outside, Some(started), config.media.turn.only);
+    Ok((media_address, ways, news))
 }
 
 /// The accounts, and what comes of asking for their names. Each has the URN of this box.

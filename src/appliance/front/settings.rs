@@ -9,6 +9,7 @@ use crate::appliance::credentials;
 use crate::appliance::engine::link::EnginePlace;
 use crate::appliance::llm::{self, Address};
 use crate::appliance::lookup::{Question, search_knowledge};
+use crate::appliance::media_address::Source;
 use crate::appliance::paths::Paths;
 use crate::appliance::relays;
 use crate::appliance::rtp_socket::PortRange;
@@ -16,6 +17,7 @@ use crate::appliance::sip_socket::Listen;
 use crate::appliance::sip_socket::Tls;
 use crate::appliance::start_error::StartError;
 use crate::appliance::trust::{CERTIFICATES, Roots};
+use crate::base::handshake::IceSide;
 use crate::base::{LanguageCode, Private, limits};
 use crate::call;
 use crate::call::language::{Tongue, Tongues};
@@ -132,8 +134,22 @@ pub(super) fn llm_warnings(
     key.into_iter().chain(proxy).map(str::to_owned).collect()
 }
 
+/// Servers that tell where they see a socket: that of `media.address`, and TURN servers, which are such, too.
+pub(super) fn seen_by(config: &Config) -> Vec<(String, u16)> {
+    let media = &config.media;
+    if media.ice == IceSide::Lite || media.turn.only {
+        return Vec::new();
+    }
+    let stun = match &media.address {
+        Source::Stun { host, port } => Some((host.clone(), *port)),
+        Source::Own | Source::Fixed(_) | Source::Received => None,
+    };
+    let turn = media.turn.servers.iter().filter(|server| server.transport == TurnTransport::Udp);
+    stun.into_iter().chain(turn.map(|server| (server.host.clone(), server.port))).collect()
+}
+
 /// The TURN servers with their password; `None`: there is none.
-pub(super) fn relays(config: &Config) -> Result<Option<relays::Settings>, StartError> {
+pub fn relays(config: &Config) -> Result<Option<relays::Settings>, StartError> {
     let Turn { servers, user, .. } = config.media.turn.clone();
     if servers.is_empty() {
         return Ok(None);

@@ -263,6 +263,7 @@ impl Switchboard {
             parts.dialler.deadline(),
             parts.associations.deadline(),
             self.platform.deadline(),
+            parts.ways.deadline(),
             parts.visits.deadline(),
         ];
         lines.chain(others.into_iter().flatten()).min()
@@ -398,6 +399,7 @@ impl Switchboard {
         self.parts.accounts.timeout(now, &mut self.parts.sip);
         self.parts.visits.timeout(now);
         self.parts.associations.timeout(now, &mut self.parts.places);
+        self.parts.ways.timeout(now, &mut self.parts.ports);
         self.secure(now);
         self.signals(now);
         let ids = self.lines.iter().filter(|(_, line)| due(line.deadline)).map(|(id, _)| *id);

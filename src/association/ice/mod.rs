@@ -22,7 +22,7 @@ use crate::base::handshake::{Candidate, IceTerms, Route};
 use crate::base::{Entropy, limits};
 
 pub(super) enum Ice {
-    Lite(Lite),
+    Lite(Box<Lite>),
     Full(Box<Full>),
 }
 
@@ -39,7 +39,7 @@ impl Ice {
     ) -> Self {
         match terms.full {
             Some(_) => Self::Full(Box::new(Full::new(now, terms, component, crypto, entropy))),
-            None => Self::Lite(Lite::new(terms, crypto)),
+            None => Self::Lite(Box::new(Lite::new(terms, crypto))),
         }
     }
 

@@ -496,6 +496,8 @@ impl Command {
             | Self::Unregister { .. }
             | Self::Ping { .. }
             | Self::Probe { .. }
+            | Self::DropFlow { .. }
+            | Self::Tell { .. }
             | Self::EndAll { .. } => None,
         }
     }

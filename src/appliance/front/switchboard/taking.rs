@@ -33,14 +33,17 @@ impl Switchboard {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        let mut sockets = self.parts.ports.bind(any)?;
         let call::Towards { address, srtp, keys } = towards;
         let is_likely = has_ice || keys == Some(OfferedKeys::Dtls);
-        let wanted = Wanted { side, described: address, own, is_likely };
+        let (mut sockets, seen) = self.parts.ways.bind(&mut self.parts.ports, any, is_likely)?;
+        let wanted = Wanted { side, described: address, own, is_likely, seen };
         let ice = self.parts.ways.of(now, wanted, &mut sockets);
-        // What is hidden stands in no other line either.
-        let hidden = ice.others.first().filter(|_| ice.is_hidden).map(|lent| lent.address);
-        let described = hidden.unwrap_or(SocketAddr::new(address, sockets.port()));
+        // What is hidden stands in no other line either; without anything lent there is no way to such a call.
+        let described = match (ice.is_hidden, ice.others.first()) {
+            (false, _) => SocketAddr::new(address, sockets.port()),
+            (true, Some(lent)) => lent.address,
+            (true, None) => SocketAddr::new(any, sockets.port()),
+        };
         let media = LocalMedia {
             address: described.ip(),
             port: described.port(),

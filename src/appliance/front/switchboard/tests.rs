@@ -14,11 +14,13 @@ use crate::appliance::engine::Engine;
 use crate::appliance::engine::double::Scripted;
 use crate::appliance::front::errands::{Speaker, Speakers};
 use crate::appliance::media_address::MediaAddress;
+use crate::appliance::outside::Outside;
 use crate::appliance::rings::{self, AudioCommand, AudioSide};
 use crate::appliance::rtp_socket::RtpSockets;
 use crate::appliance::sip_socket::{Listen, SipSockets, Tls};
 use crate::appliance::trust::Roots;
 use crate::association::Identity;
+use crate::base::handshake::IceSide;
 use crate::call::admission::WhenFull;
 use crate::call::media::Report;
 use crate::codec::Codec;
@@ -59,7 +61,7 @@ impl Desk {
             sip: SipLine::new(UserAgent::new(sip::Settings::default(), entropy(1)), sockets),
             visits: Visits::new(MediaAddress::Own, entropy(3)),
             places: Places::new(rings.net),
-            ways: Ways::new(crate::base::handshake::IceSide::Full, None, false),
+            ways: Ways::new(IceSide::Full, Outside::start(Vec::new()), None, false),
             associations: Associations::new(Identity::new().unwrap(), Entropy::new([3; 32])),
             ports: PortRange::new(ports..=ports + 19),
             errands: Errands::new(engine, Speakers::new(vec![speaker])),

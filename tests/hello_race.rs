@@ -1,0 +1,100 @@
+//! Strangers say hello by DTLS to every media port, a thousand times a second, while calls begin.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
+#![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
+
+mod support;
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::appliance::{Appliance, Setup};
+
+const AT_ONCE: usize = 4;
+const ROUNDS: usize = 5;
+
+/// A ClientHello with TLS_NULL_WITH_NULL_NULL, as the attack has it.
+fn hello() -> Vec<u8> {
+    let body = [&[0xFE, 0xFD][..], &[9; 32], &[0, 0, 0, 2, 0, 0, 1, 0]].concat();
+    let length = (body.len() as u32).to_be_bytes();
+    let content = [&[1][..], &length[1..], &[0, 0, 0, 0, 0], &length[1..], &body].concat();
+    let head = [22, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0];
+    [&head[..], &(content.len() as u16).to_be_bytes(), &content].concat()
+}
+
+fn media_ports(appliance: &Appliance) -> RangeInclusive<u16> {
+    let text = std::fs::read_to_string(appliance.config()).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("ports = \"")).unwrap();
+    let (first, last) = line.trim_end_matches('"').split_once('-').unwrap();
+    first.parse().unwrap()..=last.parse().unwrap()
+}
+
+/// Each port in turn, without a pause of more than a millisecond.
+fn spray(ports: &RangeInclusive<u16>, is_over: &AtomicBool, sent: &AtomicU64) {
+    let sockets: Vec<UdpSocket> =
+        (0..8).map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+    let hello = hello();
+    let mut turn = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        for port in ports.clone() {
+            turn += 1;
+            let socket: &UdpSocket = &sockets[turn % sockets.len()];
+            // Where nobody is yet, the kernel says so.
+            if socket.send_to(&hello, (Ipv4Addr::LOCALHOST, port)).is_ok() {
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Ends the spray, also where a call has failed.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The report of a call with keys by a handshake.
+fn call(appliance: &Appliance) -> Value {
+    let made = Command::new(env!("CARGO_BIN_EXE_attendant"))
+        .args(["call", &appliance.uri(), "--json", "--max-seconds", "3"])
+        .args(["--srtp", "required", "--srtp-keys", "dtls"])
+        .output()
+        .unwrap();
+    serde_json::from_slice(&made.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&made.stderr)))
+}
+
+#[test]
+fn calls_begin_as_ever_while_strangers_say_hello_to_every_port() {
+    let appliance = Setup::default().start();
+    let ports = media_ports(&appliance);
+    let (is_over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let _over = Over(&is_over);
+        scope.spawn(|| spray(&ports, &is_over, &sent));
+        for _ in 0..ROUNDS {
+            let calls: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(|| call(&appliance))).collect();
+            for report in calls.into_iter().map(|call| call.join().unwrap()) {
+                assert!(report["srtp"].is_string(), "{report}");
+                let received = report["rtp"]["packets_received"].as_u64().unwrap();
+                assert!(received > 50, "{report}");
+            }
+        }
+    });
+    let a_second = sent.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
+    println!(
+        "{} of {} connected, {a_second:.0} hellos a second",
+        AT_ONCE * ROUNDS,
+        AT_ONCE * ROUNDS
+    );
+    assert!(a_second > 1_000.0);
+}
