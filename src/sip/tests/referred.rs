@@ -138,8 +138,12 @@ fn outside_of_a_call_nobody_is_called() {
 fn what_the_peer_is_told_is_told_again_with_credentials() {
     let mut bench = Bench::new();
     let private = |text: &str| Private::new(text.to_owned());
-    let credentials =
-        Credentials { username: private("desk"), password: private("hush"), realm: None, over: None };
+    let credentials = Credentials {
+        username: private("desk"),
+        password: private("hush"),
+        realm: None,
+        over: None,
+    };
     let proxy = SocketAddr::new("192.0.2.50".parse().unwrap(), 5060);
     let credentials = Some(credentials);
     let (leg, invite) = bench.invites(Invite { credentials, ..to_bob(proxy) });
