@@ -212,7 +212,9 @@ impl Side {
                 self.pending.push((now, WorkResult::Audio { id, samples }));
                 self.pending.push((now, WorkResult::Spoken { id }));
             }
-            Work::Cancel { .. } | Work::Think { .. } | Work::LookUp { .. } => (),
+            Work::Cancel { .. } | Work::Think { .. } | Work::LookUp { .. } | Work::Agent { .. } => {
+                ()
+            }
         }
     }
 }

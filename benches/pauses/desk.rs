@@ -270,7 +270,9 @@ impl Desk {
                 self.pending.push((at, WorkResult::Spoken { id }));
             }
             // A text that nobody waits for is ignored, and there is no model to think.
-            Work::Cancel { .. } | Work::Think { .. } | Work::LookUp { .. } => (),
+            Work::Cancel { .. } | Work::Think { .. } | Work::LookUp { .. } | Work::Agent { .. } => {
+                ()
+            }
         }
     }
 }

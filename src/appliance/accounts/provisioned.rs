@@ -350,7 +350,6 @@ mod tests {
         assert_eq!(trunk.invite.target.reveal(), "sip:+16505550111@sip.ringcentral.com");
         let credentials = trunk.invite.credentials.unwrap();
         assert_eq!(credentials.over.unwrap().reveal(), "sip:sip.ringcentral.com");
-        drop(next);
         register(&mut accounts, ONE, &mut sip);
         let mut next = |accounts: &mut Accounts, name: Option<&str>| {
             let trunk = accounts.trunk(name, &number, &mut sip)?;

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
 use super::*;
-use crate::converse::agent::{ClientMessage, Initiation};
+use crate::converse::agent::ClientMessage;
 
 const CALL: CallId = CallId(1);
 const METADATA: &str = r#"{"type":"conversation_initiation_metadata",
@@ -77,7 +77,7 @@ async fn next(agents: &mut Agents, events: &mut Receiver<AgentEvent>) -> Option<
 
 fn begin(agents: &mut Agents, work: u32) {
     agents.ask(CALL, WorkId(work), Command::Prepare { agent: None });
-    agents.ask(CALL, WorkId(work), Command::Connect(Box::new(Initiation::default())));
+    agents.ask(CALL, WorkId(work), Command::Connect(Box::default()));
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Calls of pages: taken, refused, ended by either side, and at shutdown.
 
 use tokio::sync::oneshot;
-use tokio::sync::oneshot::error::TryRecvError;
 
 use super::*;
 use crate::base::handshake::Fingerprint;
@@ -31,10 +30,7 @@ impl Desk {
         self.now += Duration::from_millis(1);
         self.switchboard.command(self.now, Command::WebRtc { request, told });
         self.play();
-        match response.try_recv() {
-            Ok(response) => Some(response),
-            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
-        }
+        response.try_recv().ok()
     }
 
     fn opens(&mut self) -> Option<Response> {
