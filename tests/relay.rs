@@ -1,5 +1,6 @@
 //! Calls that only a TURN server lets through: baresip and coturn.
 
+#![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
 
 mod support;

@@ -3,20 +3,58 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
 use super::settings;
+use crate::appliance::audio_legs::Door;
 use crate::appliance::config::Config;
 use crate::appliance::credentials;
 use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
 use crate::appliance::webhooks::{self, Secret, Webhooks};
-use crate::base::Private;
-use crate::web::{self, Access, Board, CtrlTcp, Token};
+use crate::base::{Entropy, Private, limits};
+use crate::web::{self, Access, Board, Command, CtrlTcp, Token, WebThread};
 
 /// Least characters of a token: 128 bits in base64. A short one can be guessed.
 const LEAST_CHARS: usize = 22;
 
+/// Its sockets, taken before anything else starts, so that a busy port is known at once.
+pub(super) struct Bound {
+    access: Access,
+    listener: TcpListener,
+    ctrl_tcp: Option<(TcpListener, CtrlTcp)>,
+}
+
+impl Bound {
+    pub fn new(config: &Config) -> Result<Self, StartError> {
+        let access = access(config)?;
+        let listener = web::bind(config.web.listen)
+            .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
+        Ok(Self { access, listener, ctrl_tcp: ctrl_tcp(config)? })
+    }
+
+    /// Serves until the thread is dropped; what is asked of the net thread comes from the channel.
+    pub fn start(
+        self,
+        config: &Config,
+        board: &Arc<Board>,
+        door: Door,
+        entropy: Entropy,
+    ) -> Result<(WebThread, mpsc::Receiver<Command>), StartError> {
+        let (commands, asked) = mpsc::channel(limits::API_COMMANDS);
+        let Self { access, listener, ctrl_tcp } = self;
+        let board = Arc::clone(board);
+        let hosts = config.web.hosts.clone();
+        let parts =
+            web::Parts { listener, board, commands, access, hosts, entropy, ctrl_tcp, door };
+        let thread = web::start(parts)
+            .map_err(|source| StartError::System { what: "cannot start the web thread", source })?;
+        Ok((thread, asked))
+    }
+}
+
 /// Who may use it. A token that is configured and not there would be a surprise in the middle of the night.
-pub(super) fn access(config: &Config) -> Result<Access, StartError> {
+fn access(config: &Config) -> Result<Access, StartError> {
     let tokens = config.web.tokens.iter().map(|section| {
         let name = section.name.clone();
         let secret = credentials::of_token(&name).map_err(|source| StartError::System {
@@ -57,7 +95,7 @@ pub(super) fn warnings(config: &Config) -> Option<String> {
 }
 
 /// The socket for programs that were written for baresip, and how the box presents itself there.
-pub(super) fn ctrl_tcp(config: &Config) -> Result<Option<(TcpListener, CtrlTcp)>, StartError> {
+fn ctrl_tcp(config: &Config) -> Result<Option<(TcpListener, CtrlTcp)>, StartError> {
     let Some(baresip) = &config.baresip else { return Ok(None) };
     let listener = web::bind(baresip.listen)
         .map_err(|source| StartError::from_bind("baresip.listen", baresip.listen, source))?;

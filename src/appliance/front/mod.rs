@@ -77,10 +77,11 @@ use crate::store::flights::{self, FlightLog};
 use crate::store::instance;
 use crate::store::ledger::LedgerFile;
 use crate::store::messages::MessageLog;
-use crate::web::{self, AudioFigures, Board, Health};
+use crate::web::{AudioFigures, Board, Health};
 use agents::AgentRule;
 use dialler::Dialler;
 use errands::Errands;
+use interface::Bound;
 use net::{Net, Sources};
 use rendering::Rendering;
 use switchboard::{Parts, Switchboard};
@@ -100,10 +101,7 @@ pub fn run(
     check_ports(config, &mut ports)?;
     settings::check_model(config)?;
     let plans = accounts(config)?;
-    let access = interface::access(config)?;
-    let web = web::bind(config.web.listen)
-        .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
-    let ctrl_tcp = interface::ctrl_tcp(config)?;
+    let interface = Bound::new(config)?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
     let (messages, flights) = (open_messages(paths)?, open_flights(config, paths)?);
@@ -116,20 +114,9 @@ pub fn run(
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
     standing.extend(unsafe_keys(config));
     standing.extend(interface::warnings(config));
-    let (commander, commands) = mpsc_async::channel(limits::API_COMMANDS);
     let (legs, wished, door) = audio_legs::start(entropy.fork())
         .map_err(system("cannot start the thread for calls by WebSocket"))?;
-    let web = web::Parts {
-        listener: web,
-        board: Arc::clone(&board),
-        commands: commander,
-        access,
-        hosts: config.web.hosts.clone(),
-        entropy: entropy.fork(),
-        ctrl_tcp,
-        door,
-    };
-    let _web = web::start(web).map_err(system("cannot start the web thread"))?;
+    let (_web, commands) = interface.start(config, &board, door, entropy.fork())?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
     let (engine, answers) = start_engine(config, config_path, paths)?;
 
@@ -179,17 +166,11 @@ pub fn run(
         messages,
         board: Arc::clone(&board),
         beats: Arc::clone(&beats),
-        has_worked: false,
         standing,
         wants_gpu: settings::wants_gpu(config),
         languages,
         detects: config.detects_languages(),
-        mute: Vec::new(),
-        model_fault: None,
-        accounts: Vec::new(),
         shown: net::Shown::default(),
-        counted: None,
-        agent: None,
     };
     let sources = Sources {
         wake,

@@ -86,8 +86,6 @@ pub struct Net {
     pub board: Arc<Board>,
     /// Turns of the loop.
     pub beats: Arc<AtomicU64>,
-    /// The engine has been ready once: from then on it is started again for ever.
-    pub has_worked: bool,
     /// Sentences for the owner that stay true while the program runs.
     pub standing: Vec<String>,
     /// The owner counts on a GPU.
@@ -95,24 +93,24 @@ pub struct Net {
     /// The configured languages, the default first, and whether the model is to tell them apart.
     pub languages: Vec<LanguageCode>,
     pub detects: bool,
-    /// Those without a voice.
-    pub mute: Vec<LanguageCode>,
-    pub model_fault: Option<Fault>,
-    /// As they were shown last.
-    pub accounts: Vec<AccountShown>,
-    /// What was last shown of the engine's neural voices and its turn model.
     pub shown: Shown,
-    /// When the user agent's counters were last shown.
-    pub counted: Option<Instant>,
-    /// What was last shown of remote agents.
-    pub agent: Option<Figures>,
 }
 
-/// What the owner has been shown of the parts that need ONNX Runtime.
+/// How the parts were found last, as the owner was shown them.
 #[derive(Debug, Default)]
 pub struct Shown {
+    /// The engine has been ready once: from then on it is started again for ever.
+    has_worked: bool,
+    /// Languages without a voice.
+    mute: Vec<LanguageCode>,
+    model_fault: Option<Fault>,
+    accounts: Vec<AccountShown>,
+    /// The engine's neural voices, and its turn model.
     voices: Vec<VoiceReport>,
     turn: Option<TurnReport>,
+    /// When the user agent's counters were.
+    counted: Option<Instant>,
+    agent: Option<Figures>,
 }
 
 pub fn now() -> Instant {
@@ -148,7 +146,7 @@ impl Net {
                     self.switchboard.ledger_written(now(), written);
                 }
                 Ok(()) = sources.model.changed() => {
-                    self.model_fault = *sources.model.borrow_and_update();
+                    self.shown.model_fault = *sources.model.borrow_and_update();
                     self.show_health(sources.engine.as_ref());
                 }
                 Ok(()) = sources.public.changed() => {
@@ -195,7 +193,7 @@ impl Net {
         tracing::info!(phrases = shelf.len(), "ready for calls");
         faults.iter().for_each(|text| tracing::warn!("{text}"));
         self.standing.extend(faults);
-        self.mute = mute;
+        self.shown.mute = mute;
         self.switchboard.stock(shelf);
         // It may have died since; then its return is waited for.
         if let EngineState::Ready(ready) = &*engine.state().borrow() {
@@ -213,7 +211,7 @@ impl Net {
         let is = state.borrow_and_update().clone();
         match is {
             EngineState::Ready(ready) => {
-                self.has_worked = true;
+                self.shown.has_worked = true;
                 self.switchboard.engine_is(now(), true);
                 self.board.set_hearing(Some(hearing(&ready)));
                 if self.rendering.is_finished() {
@@ -225,7 +223,7 @@ impl Net {
             }
             EngineState::Starting => self.engine_lost("it is being started"),
             EngineState::Down { exit_code, reason, .. } => {
-                if let Some(code) = exit_code.filter(|_| !self.has_worked) {
+                if let Some(code) = exit_code.filter(|_| !self.shown.has_worked) {
                     return Err(StartError::EngineGone { code: u8::try_from(code).unwrap_or(1) });
                 }
                 self.engine_lost(&reason);
@@ -244,7 +242,8 @@ impl Net {
         }
         voice_faults(ready).iter().for_each(|text| tracing::error!("{text}"));
         turn_fault(ready).iter().for_each(|text| tracing::error!("{text}"));
-        self.shown = Shown { voices: ready.neural.clone(), turn: ready.turn.clone() };
+        self.shown.voices.clone_from(&ready.neural);
+        self.shown.turn.clone_from(&ready.turn);
         self.board.set_hearing(Some(hearing(ready)));
         if self.rendering.is_finished() {
             self.show(ready);
@@ -255,14 +254,14 @@ impl Net {
         let Some(accounts) = self.switchboard.take_accounts() else { return };
         self.board
             .set_accounts(accounts.iter().map(|shown| shown.report(now(), unix_ms())).collect());
-        self.accounts = accounts;
+        self.shown.accounts = accounts;
         self.show_health(engine);
     }
 
     fn look_at_agents(&mut self, engine: &dyn Engine) {
         let figures = self.switchboard.agent_figures();
-        if figures != self.agent {
-            self.agent = figures;
+        if figures != self.shown.agent {
+            self.shown.agent = figures;
             self.board.set_agent(figures);
             self.show_health(engine);
         }
@@ -277,7 +276,7 @@ impl Net {
     }
 
     fn open(&mut self, ready: &Ready) {
-        let abilities = Abilities { heard: ready.languages.clone(), mute: self.mute.clone() };
+        let abilities = Abilities { heard: ready.languages.clone(), mute: self.shown.mute.clone() };
         self.switchboard.set_abilities(abilities);
         self.switchboard.set_readiness(now(), Readiness::Ready);
         self.switchboard.start_accounts(now());
@@ -301,7 +300,7 @@ impl Net {
     fn show(&self, ready: &Ready) {
         let without_gpu = self.wants_gpu.then(|| without_gpu(&ready.device)).flatten();
         let unheard = unheard(ready, &self.languages, self.detects);
-        let model = self.model_fault.map(without_model);
+        let model = self.shown.model_fault.map(without_model);
         let standing = self.standing.iter().cloned();
         let reasons: Vec<String> = standing
             .chain(without_gpu)
@@ -310,9 +309,9 @@ impl Net {
             .chain(turn_fault(ready))
             .chain(model)
             .chain(self.switchboard.media_fault().map(str::to_owned))
-            .chain(self.agent.as_ref().and_then(agents::fault))
+            .chain(self.shown.agent.as_ref().and_then(agents::fault))
             .chain(self.switchboard.relay_fault().map(str::to_owned))
-            .chain(self.accounts.iter().flat_map(AccountShown::faults))
+            .chain(self.shown.accounts.iter().flat_map(AccountShown::faults))
             .collect();
         let health = match reasons.is_empty() {
             true => Health::Ready,
@@ -324,8 +323,8 @@ impl Net {
     /// Once a second, for the metrics.
     fn show_counters(&mut self) {
         let now = now();
-        if self.counted.is_none_or(|at| now.saturating_duration_since(at) >= COUNT_EVERY) {
-            self.counted = Some(now);
+        if self.shown.counted.is_none_or(|at| now.saturating_duration_since(at) >= COUNT_EVERY) {
+            self.shown.counted = Some(now);
             self.board.set_sip(self.switchboard.sip_figures());
         }
     }
