@@ -105,15 +105,12 @@ pub fn run(
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
     let (messages, flights) = (open_messages(paths)?, open_flights(config, paths)?);
-
     announce(config, config_path, paths);
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
     let board = starting();
     let rings = open_rings(config)?;
-    let wake = listening(&runtime, rings.wake)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
-    standing.extend(unsafe_keys(config));
-    standing.extend(interface::warnings(config));
+    standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
     let (legs, wished, door) = audio_legs::start(entropy.fork())
         .map_err(system("cannot start the thread for calls by WebSocket"))?;
     let (_web, commands) = interface.start(config, &board, door, entropy.fork())?;
@@ -121,7 +118,8 @@ pub fn run(
     let (engine, answers) = start_engine(config, config_path, paths)?;
 
     let speakers = settings::speakers(config, &call.tongues);
-    let list = rendered_phrases(&call.tongues);
+    let errands = Errands::new(Arc::clone(&engine), speakers.clone());
+    let rendering = Rendering::new(speakers, rendered_phrases(&call.tongues));
     let languages: Vec<LanguageCode> = call.tongues.iter().map(|tongue| tongue.code).collect();
     let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
@@ -140,10 +138,7 @@ pub fn run(
         places: Places::new(rings.net),
         associations: open_associations(&mut entropy)?,
         ports,
-        errands: Errands::new(Arc::clone(&engine), speakers.clone())
-            .with_model(llm)
-            .with_look_ups(look_ups)
-            .with_agents(agents),
+        errands: errands.with_model(llm).with_look_ups(look_ups).with_agents(agents),
         agent_rule,
         accounts,
         ringcentral,
@@ -162,7 +157,7 @@ pub fn run(
     let beats = Arc::new(AtomicU64::new(0));
     let net = Net {
         switchboard: Switchboard::new(net::now(), parts),
-        rendering: Rendering::new(speakers, list),
+        rendering,
         messages,
         board: Arc::clone(&board),
         beats: Arc::clone(&beats),
@@ -173,7 +168,7 @@ pub fn run(
         shown: net::Shown::default(),
     };
     let sources = Sources {
-        wake,
+        wake: listening(&runtime, rings.wake)?,
         arrivals,
         engine,
         answers,
