@@ -125,11 +125,13 @@ fn a_bad_payload_is_a_fault_with_a_name() {
     for codec in Codec::ALL {
         let mut decoder = Decoder::new(codec).unwrap();
         assert_eq!(decoder.decode(&[], &mut out), Err(DecodeFault::Empty));
-        let long = if codec == Codec::Opus { vec![0x58, 1, 2, 3] } else { vec![0; 400] };
+        let long = if codec == Codec::Opus { vec![0x58, 1, 2, 3] } else { vec![0; 800] };
         assert_eq!(decoder.decode(&long, &mut out), Err(DecodeFault::TooLong), "{codec:?}");
     }
     let mut opus = Decoder::new(Codec::Opus).unwrap();
     assert_eq!(opus.decode(&[0x4B, 0x00], &mut out), Err(DecodeFault::Malformed));
+    let mut samples = Decoder::new(Codec::L16).unwrap();
+    assert_eq!(samples.decode(&[1, 2, 3], &mut out), Err(DecodeFault::Malformed));
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn tones_survive_a_rough_network() {
                 // After a loss the state of Opus' decoder needs some packets to be right again.
                 let expected = if codec == Codec::Opus { 0.7 } else { 0.85 };
                 assert!(share > expected, "{codec:?} {ptime_ms} ms to {end}: {share} {report:?}");
-                let packets = 23_000 / u64::from(ptime_ms);
+                let packets = 23_000 / crate::codec::packet_ms(codec, u64::from(ptime_ms));
                 assert!((packets / 100..packets / 15).contains(&report.lost), "{report:?}");
                 assert!(report.duplicate > 0 && report.concealed_ms > 0, "{report:?}");
                 assert!(report.gaps > 0, "{report:?}");
