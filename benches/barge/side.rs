@@ -213,7 +213,6 @@ impl Side {
                 self.pending.push((now, WorkResult::Spoken { id }));
             }
             Work::Cancel { .. } | Work::Think { .. } | Work::LookUp { .. } | Work::Agent { .. } => {
-                ()
             }
         }
     }

@@ -271,7 +271,6 @@ impl Desk {
             }
             // A text that nobody waits for is ignored, and there is no model to think.
             Work::Cancel { .. } | Work::Think { .. } | Work::LookUp { .. } | Work::Agent { .. } => {
-                ()
             }
         }
     }
