@@ -21,7 +21,7 @@ demo: build
 
 # With CI set a test whose tools are missing fails instead of being left out.
 test: test-deps fmt clippy doc
-	CI=1 cargo test --locked
+	CI=1 tools/test
 
 bench: test-deps
 	cargo bench --locked --bench figures
