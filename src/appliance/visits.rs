@@ -11,7 +11,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -112,7 +111,7 @@ impl Visits {
     }
 
     /// A call wants something of its leg; drain [`Self::event`] afterwards.
-    pub fn command(&mut self, _now: Instant, leg: LegId, command: sip::Command) {
+    pub fn command(&mut self, leg: LegId, command: sip::Command) {
         match leg.way() {
             Way::WebRtc => {
                 self.webrtc.handle(webrtc::Input::Command(command));
@@ -136,13 +135,6 @@ impl Visits {
     pub fn event(&mut self) -> Option<VisitEvent> {
         self.events.pop_front().or_else(|| self.audio.as_mut()?.event())
     }
-
-    /// When [`Self::timeout`] is due: no way that there is waits for a time.
-    pub const fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    pub const fn timeout(&mut self, _now: Instant) {}
 
     fn drain_webrtc(&mut self) {
         while let Some(output) = self.webrtc.poll_output() {

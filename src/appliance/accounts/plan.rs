@@ -61,6 +61,8 @@ pub struct Platform {
     pub section: usize,
     /// A call that comes is answered by Call Control, and not by SIP.
     pub answers_by_control: bool,
+    /// Events are of the whole account.
+    pub is_account_wide: bool,
     /// What becomes of a call for which there is no room.
     pub when_full: WhenFull,
 }

@@ -123,6 +123,7 @@ impl Plan {
                 is_provisioned: false,
                 section,
                 answers_by_control: account.answers_by_control,
+                is_account_wide: account.is_account_wide,
                 when_full: account.when_full.clone(),
             }),
         }

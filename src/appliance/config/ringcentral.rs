@@ -200,15 +200,14 @@ fn server(text: &str) -> Result<Address, Allowed> {
 
 fn events(section: &File) -> Result<Events, Allowed> {
     let address = section.webhook_address.as_str();
-    let is_public = address.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
-        || address.starts_with("http://127.0.0.1");
-    let fits =
-        is_public && address.len() <= ADDRESS_CHARS && !address.contains(char::is_whitespace);
+    let fits = super::webhooks::url(address).is_ok() && address.len() <= ADDRESS_CHARS;
     match section.events.as_str() {
         "off" => Ok(Events::Off),
         "websocket" => Ok(Events::WebSocket),
         "webhook" if fits => Ok(Events::Webhook { address: Private::new(address.to_owned()) }),
-        "webhook" => allowed("with webhook also webhook_address, an https address"),
+        "webhook" => allowed(
+            "with webhook also webhook_address, https://HOST/PATH; http:// only with an address of this machine",
+        ),
         _ => allowed("websocket, webhook or off"),
     }
 }

@@ -58,7 +58,7 @@ fn one(section: &file::Webhook, check: &mut Check<'_>) -> Option<Webhook> {
 }
 
 /// Words and numbers leave the box by TLS, or do not leave it.
-fn url(text: &str) -> Result<(Address, String), Allowed> {
+pub(super) fn url(text: &str) -> Result<(Address, String), Allowed> {
     let wrong = "https://HOST/PATH; http:// only with 127.0.0.1, [::1] or localhost";
     let Ok(uri) = text.parse::<Uri>() else { return allowed(wrong) };
     let Some(host) = uri.host().map(|host| host.trim_matches(['[', ']']).to_owned()) else {

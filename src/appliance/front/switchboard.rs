@@ -264,7 +264,6 @@ impl Switchboard {
             parts.associations.deadline(),
             self.platform.deadline(),
             parts.ways.deadline(),
-            parts.visits.deadline(),
         ];
         lines.chain(others.into_iter().flatten()).min()
     }
@@ -397,7 +396,6 @@ impl Switchboard {
         let due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         self.parts.sip.timeout(now);
         self.parts.accounts.timeout(now, &mut self.parts.sip);
-        self.parts.visits.timeout(now);
         self.parts.associations.timeout(now, &mut self.parts.places);
         self.parts.ways.timeout(now, &mut self.parts.ports);
         self.secure(now);
@@ -442,7 +440,7 @@ impl Switchboard {
     fn settle(&mut self, now: Instant) {
         while let Some(command) = self.commands.pop_front() {
             match command.leg().filter(|leg| leg.is_visit()) {
-                Some(leg) => self.parts.visits.command(now, leg, command),
+                Some(leg) => self.parts.visits.command(leg, command),
                 None => self.parts.sip.command(now, command),
             }
             self.signals(now);

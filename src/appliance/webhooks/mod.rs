@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A thread of its own, so that a disk or a resolver that hangs holds up neither calls nor the page. `queue` and
-//! `signing` are pure. Redirects are not followed. What is in a message that a caller left is kept on the disk until it is
-//! delivered; everything else is lost with the program.
+//! `signing` are pure. Redirects are not followed. What is in a message that a caller left, and that a call has ended, is
+//! kept on the disk until it is delivered; everything else is lost with the program.
 
 mod outbox;
 mod queue;

@@ -44,7 +44,9 @@ impl Call {
         match wish {
             Wish::Answer => matches!(self.state, State::Ringing { .. }),
             Wish::Press(_) => matches!(self.state, State::Active),
-            Wish::Hold(_) | Wish::Mute(_) | Wish::Transfer(_) => is_free,
+            Wish::Hold(_) | Wish::Mute(_) => is_free,
+            // A visit has nobody of its own who could call somebody else.
+            Wish::Transfer(_) => is_free && !self.leg.is_visit(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Telephony-session events: read, put into their order, and what each means for a call.
 //!
-//! Deliveries come twice and out of order: each session has a sequence, and what is not above the
-//! highest is dropped and counted. Invariant: at most `limits::RINGCENTRAL_SESSIONS` are remembered, the
-//! longest unheard of goes first.
+//! Deliveries come twice and out of order, and each tells only the parties that have changed: what is not above the
+//! highest sequence of its party is dropped. Invariant: at most `limits::RINGCENTRAL_SESSIONS` are remembered, the
+//! longest unheard of goes first, each with `limits::RINGCENTRAL_PARTIES`.
 
 use std::time::Instant;
 
@@ -109,8 +109,26 @@ impl PartyNews {
 
 struct Known {
     session: String,
-    sequence: u64,
+    /// The highest sequence of each.
+    parties: Vec<(String, u64)>,
     heard_at: Instant,
+}
+
+impl Known {
+    /// Whether this is newer than what was heard of the party.
+    fn is_new(&mut self, party: &str, sequence: u64) -> bool {
+        match self.parties.iter_mut().find(|(known, _)| known == party) {
+            Some((_, last)) if sequence <= *last => return false,
+            Some((_, last)) => *last = sequence,
+            None => {
+                if self.parties.len() == limits::RINGCENTRAL_PARTIES {
+                    self.parties.remove(0);
+                }
+                self.parties.push((party.to_owned(), sequence));
+            }
+        }
+        true
+    }
 }
 
 /// What was not taken, since the start.
@@ -138,28 +156,35 @@ impl Sessions {
         self.dropped
     }
 
-    /// The parties of one event, if it is newer than what is known of its session. `event` is what a
-    /// webhook or a notification brings.
+    /// The parties of one event of which it is the newest. `event` is what a webhook or a notification brings.
     pub fn take(&mut self, now: Instant, event: &Value) -> Vec<PartyNews> {
         let Some((session, sequence, parties)) = read(event) else {
             self.dropped.unreadable += 1;
             return Vec::new();
         };
-        match self.known.iter_mut().find(|known| known.session == session) {
-            Some(known) if sequence <= known.sequence => {
-                self.dropped.stale += 1;
-                return Vec::new();
-            }
-            Some(known) => (known.sequence, known.heard_at) = (sequence, now),
-            None => {
-                if self.known.len() == limits::RINGCENTRAL_SESSIONS {
-                    let oldest = (0..self.known.len()).min_by_key(|at| self.known[*at].heard_at);
-                    oldest.into_iter().for_each(|at| drop(self.known.swap_remove(at)));
-                }
-                self.known.push(Known { session: session.clone(), sequence, heard_at: now });
-            }
+        let mut all: Vec<PartyNews> =
+            parties.iter().filter_map(|party| news(&session, party)).collect();
+        let known = self.of_session(now, session);
+        all.retain(|news| known.is_new(&news.party, sequence));
+        if all.is_empty() {
+            self.dropped.stale += 1;
         }
-        parties.iter().filter_map(|party| news(&session, party)).collect()
+        all
+    }
+
+    fn of_session(&mut self, now: Instant, session: String) -> &mut Known {
+        let at = self.known.iter().position(|known| known.session == session);
+        let at = at.unwrap_or_else(|| {
+            if self.known.len() == limits::RINGCENTRAL_SESSIONS {
+                let oldest = (0..self.known.len()).min_by_key(|at| self.known[*at].heard_at);
+                oldest.into_iter().for_each(|at| drop(self.known.swap_remove(at)));
+            }
+            self.known.push(Known { session, parties: Vec::new(), heard_at: now });
+            self.known.len() - 1
+        });
+        let known = &mut self.known[at];
+        known.heard_at = now;
+        known
     }
 }
 
@@ -237,6 +262,27 @@ mod tests {
             assert!(sessions.take(now, &foul).is_empty());
         }
         assert_eq!(sessions.dropped().unreadable, 3);
+    }
+
+    #[test]
+    fn an_event_that_comes_late_still_tells_of_the_parties_that_the_later_one_left_out() {
+        let (now, mut sessions) = (Instant::now(), Sessions::default());
+        let of = |sequence: u64, parties: &[(&str, &str)]| {
+            let party = |(id, code): &(&str, &str)| json!({ "id": id, "direction": "Outbound", "status": { "code": code } });
+            json!({ "event": "x", "body": { "telephonySessionId": "s-1", "sequence": sequence,
+                "parties": parties.iter().map(party).collect::<Vec<_>>() }})
+        };
+        let mut taken = |event: &Value| {
+            let news = sessions.take(now, event);
+            news.into_iter().map(|news| (news.party, news.status.standing)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            taken(&of(5, &[("p-2", "Proceeding")])),
+            [("p-2".to_owned(), Standing::Proceeding)]
+        );
+        let late = of(4, &[("p-1", "Answered"), ("p-2", "Setup")]);
+        assert_eq!(taken(&late), [("p-1".to_owned(), Standing::Answered)]);
+        assert_eq!(taken(&late), []);
     }
 
     #[test]

@@ -29,6 +29,8 @@ use crate::web::PartyOrder;
 
 /// How long the event of a call that rings, and its answer by Call Control, are waited for.
 const CONTROL_WITHIN: Duration = Duration::from_secs(4);
+/// An INVITE that the platform is to take back is refused after this time: nobody rings for ever.
+const PASSED_ON_WITHIN: Duration = Duration::from_secs(10);
 /// News of calls of ours that are not known by name yet.
 const UNCLAIMED: usize = 64;
 /// Parties that were answered by Call Control, so that none is twice.
@@ -92,12 +94,17 @@ pub(super) struct Platform {
     unclaimed: VecDeque<(AccountId, PartyNews)>,
     ringing: Vec<Ringing>,
     asked: VecDeque<(Option<u64>, ApiIds)>,
+    /// Parties that ring at somebody, and whose INVITE has not come to us: most of an account's never do.
+    heard: VecDeque<(AccountId, ApiIds)>,
+    /// INVITEs that the platform is to take back, and when they are refused.
+    passed_on: Vec<(LegId, Instant)>,
     waiting: HashMap<u64, Told>,
 }
 
 impl Platform {
     pub fn deadline(&self) -> Option<Instant> {
-        self.ringing.iter().map(|ringing| ringing.until).min()
+        let ringing = self.ringing.iter().map(|ringing| ringing.until);
+        ringing.chain(self.passed_on.iter().map(|(_, until)| *until)).min()
     }
 
     pub fn forget(&mut self, call: CallId) {
@@ -107,6 +114,7 @@ impl Platform {
     /// A leg that no call has is gone.
     pub fn is_over(&mut self, leg: LegId) {
         self.ringing.retain(|ringing| ringing.leg != leg);
+        self.passed_on.retain(|(passed, _)| *passed != leg);
     }
 
     /// A call that came has this name.
@@ -180,7 +188,11 @@ impl Switchboard {
         match announced.ids.filter(|_| waits) {
             Some(ids) => {
                 let until = now + CONTROL_WITHIN;
+                let named = (announced.account, ids.clone());
                 self.platform.ringing.push(Ringing { leg, incoming, ids, until });
+                if self.platform.heard.contains(&named) {
+                    self.answer_party(named.0, named.1);
+                }
                 None
             }
             None => Some(incoming),
@@ -192,10 +204,19 @@ impl Switchboard {
         for ringing in self.platform.take_ringing(|ringing| ringing.until <= now) {
             self.consider(now, ringing.leg, ringing.incoming);
         }
+        let (due, left) = std::mem::take(&mut self.platform.passed_on)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(_, until)| *until <= now);
+        self.platform.passed_on = left;
+        for (leg, _) in due {
+            let status = Cause::Busy.wording().sip_status;
+            let reject = sip::Command::Reject { leg, status, retry_after_s: None, warning: None };
+            self.commands.push_back(reject);
+        }
     }
 
     /// What becomes of a call for which there is no room; false: it is refused.
-    pub(super) fn pass_on(&mut self, announced: &Announced) -> bool {
+    pub(super) fn pass_on(&mut self, now: Instant, leg: LegId, announced: &Announced) -> bool {
         let platform = self.parts.accounts.platform(announced.account);
         let wish = match platform.map(|platform| &platform.when_full) {
             None | Some(WhenFull::Refuse) => return false,
@@ -203,7 +224,11 @@ impl Switchboard {
             Some(WhenFull::Forward(to)) => Wish::Forward(to.clone()),
             Some(WhenFull::Reply(text)) => Wish::Reply(text.clone()),
         };
-        self.tell_agent(announced, &wish)
+        let is_told = self.tell_agent(announced, &wish);
+        if is_told {
+            self.platform.passed_on.push((leg, now + PASSED_ON_WITHIN));
+        }
+        is_told
     }
 
     fn tell_agent(&mut self, announced: &Announced, wish: &Wish) -> bool {
@@ -254,9 +279,11 @@ impl Switchboard {
     }
 
     fn call_named(&mut self, now: Instant, account: AccountId, call: CallId, ids: ApiIds) {
-        if self.platform.named.iter().any(|named| named.call == call) {
+        // A name of the dialog's own goes before one that was guessed.
+        if self.platform.named.iter().any(|named| named.call == call && named.ids == ids) {
             return;
         }
+        self.platform.named.retain(|named| named.call != call);
         let is_its = |(whose, news): &(AccountId, PartyNews)| {
             *whose == account && news.session == ids.session && news.party == ids.party
         };
@@ -298,6 +325,8 @@ impl Switchboard {
         if news.direction != Direction::Outbound {
             return Whose::Nobody;
         }
+        let platform = self.parts.accounts.platform(account);
+        let is_account_wide = platform.is_none_or(|platform| platform.is_account_wide);
         let is_named = |call: &CallId| self.platform.named.iter().any(|named| named.call == *call);
         let mut open = self.lines.iter().filter(|(call, line)| {
             line.account == Some(account)
@@ -310,7 +339,8 @@ impl Switchboard {
                 news.sip_call_id.reveal().as_ref().is_some_and(|id| {
                     dialled.is_some_and(|order| order.sip_call_id.reveal() == id)
                 });
-            let to = news.to.reveal().as_deref();
+            // A colleague may be calling the same number.
+            let to = news.to.reveal().as_deref().filter(|_| !is_account_wide);
             by_id || to.is_some_and(|to| line.call.record().peer.reveal() == to)
         });
         match found.map(|(call, _)| *call) {
@@ -346,13 +376,24 @@ impl Switchboard {
         self.call(now, call, input);
     }
 
-    /// It rings at us: where that is so wanted it is answered by Call Control, once.
+    /// It rings at somebody: where its INVITE is here, at us.
     fn rings(&mut self, account: AccountId, news: &PartyNews) {
+        let ids = ApiIds { session: news.session.clone(), party: news.party.clone() };
+        if self.platform.ringing.iter().any(|ringing| ringing.ids == ids) {
+            return self.answer_party(account, ids);
+        }
+        if self.platform.heard.len() == ASKED {
+            self.platform.heard.pop_front();
+        }
+        self.platform.heard.push_back((account, ids));
+    }
+
+    /// It is answered by Call Control, once, where that is so wanted.
+    fn answer_party(&mut self, account: AccountId, ids: ApiIds) {
         let platform = self.parts.accounts.platform(account);
         let Some(section) = platform.filter(|p| p.answers_by_control).map(|p| p.section) else {
             return;
         };
-        let ids = ApiIds { session: news.session.clone(), party: news.party.clone() };
         if self.has_room().is_err() || self.platform.asked.iter().any(|(_, asked)| *asked == ids) {
             return;
         }

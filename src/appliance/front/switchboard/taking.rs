@@ -142,7 +142,8 @@ impl Switchboard {
         if let Err(refusal) = self.take(now, id, leg, arrived) {
             tracing::info!(call = %id, status = refusal.status(), "call refused");
             let is_full = matches!(refusal, NotTaken::Admission(_));
-            let goes_on = is_full && announced.as_ref().is_some_and(|call| self.pass_on(call));
+            let goes_on =
+                is_full && announced.as_ref().is_some_and(|call| self.pass_on(now, leg, call));
             if !goes_on {
                 self.commands.push_back(refusal.command(leg));
             }
