@@ -66,9 +66,13 @@ impl Outside {
                         found =
                             found.or(all.ok().and_then(|mut all| all.find(SocketAddr::is_ipv4)));
                     }
-                    teller.send_replace(found);
+                    // What is not found for a while is still where it was.
+                    if found.is_some() {
+                        teller.send_replace(found);
+                    }
+                    let wait = if found.is_some() { RESOLVE } else { EVERY };
                     tokio::select! {
-                        () = sleep(RESOLVE) => (),
+                        () = sleep(wait) => (),
                         () = teller.closed() => return,
                     }
                 }

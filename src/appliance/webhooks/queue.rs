@@ -11,6 +11,10 @@ use crate::base::limits;
 /// more than a day together.
 const WAITS_S: [u64; 7] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
 
+/// Where one delivery fails the others wait for so long at most, unless the receiver wants more: it may be the
+/// one that it cannot read.
+const REST_S: u64 = 60;
+
 /// One delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
@@ -50,6 +54,8 @@ pub struct Queue {
     waiting: VecDeque<Delivery>,
     is_gone: bool,
     failures: u32,
+    /// After a failure nothing is tried before this: what comes meanwhile would fail as well.
+    rests_until_ms: u64,
 }
 
 impl Queue {
@@ -68,11 +74,15 @@ impl Queue {
 
     /// When something is to be tried.
     pub fn due_ms(&self) -> Option<u64> {
-        self.waiting.iter().map(|delivery| delivery.due_ms).min()
+        let soonest = self.waiting.iter().map(|delivery| delivery.due_ms).min();
+        soonest.map(|due| due.max(self.rests_until_ms))
     }
 
     /// What is to be tried now.
     pub fn take(&mut self, now_ms: u64) -> Option<Delivery> {
+        if now_ms < self.rests_until_ms {
+            return None;
+        }
         let index = self.waiting.iter().position(|delivery| delivery.due_ms <= now_ms)?;
         self.waiting.remove(index)
     }
@@ -81,7 +91,7 @@ impl Queue {
     pub fn attempted(&mut self, now_ms: u64, mut delivery: Delivery, outcome: Attempted) -> Fate {
         let retry_after_s = match outcome {
             Attempted::Delivered => {
-                self.failures = 0;
+                (self.failures, self.rests_until_ms) = (0, 0);
                 return Fate::Over(delivery);
             }
             Attempted::Gone => {
@@ -96,6 +106,8 @@ impl Queue {
         let Some(wait_s) = wait_s else { return Fate::Over(delivery) };
         let longest = WAITS_S.iter().copied().max().unwrap_or(0);
         let wait_s = retry_after_s.unwrap_or(0).min(longest).max(*wait_s);
+        let rest_s = retry_after_s.map_or(wait_s.min(REST_S), |wanted| wanted.min(longest));
+        self.rests_until_ms = now_ms.saturating_add(rest_s.saturating_mul(1_000));
         delivery.due_ms = now_ms.saturating_add(wait_s.saturating_mul(1_000));
         let again = delivery.clone();
         match self.push(delivery) {

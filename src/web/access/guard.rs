@@ -116,14 +116,15 @@ impl Gate {
         work(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Who asks; an address that has shown too many wrong tokens is not listened to for a while.
+    /// Who asks. An address that has shown too many wrong tokens is told so for a while; whoever shows a right
+    /// one there is heard, for many may come through one proxy.
     fn identify(&self, request: &Request, peer: IpAddr) -> Result<Caller, Problem> {
         let now = now();
-        self.with_counts(|counts| counts.refused.look(now, &peer)).map_err(too_often)?;
         let headers = request.headers();
         let shown = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes().to_vec());
         let caller = match ticket(request.method(), request.uri(), headers) {
-            Some(ticket) if !headers.contains_key(AUTHORIZATION) => {
+            // Where nobody needs a token a wrong ticket is none: any page could show one.
+            Some(ticket) if !headers.contains_key(AUTHORIZATION) && !self.access.is_open() => {
                 let caller = self.with_counts(|counts| counts.tickets.redeem(now, ticket));
                 caller.unwrap_or_else(|| Caller::nobody(true))
             }
@@ -137,8 +138,7 @@ impl Gate {
         };
         self.with_counts(|counts| {
             if caller.is_refused() {
-                // It was looked at above.
-                let _ = counts.refused.take(now, &peer);
+                counts.refused.take(now, &peer)?;
             }
             counts.asked.take(now, &whose)
         })

@@ -39,16 +39,6 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
         Ok(())
     }
 
-    /// Whether there is one, without taking it.
-    pub fn look(&self, now: Instant, who: &K) -> Result<(), Duration> {
-        match self.level(now, who) {
-            level if level < 1.0 => {
-                Err(Duration::from_secs_f64((1.0 - level) / f64::from(self.rate.per_second)))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn level(&self, now: Instant, who: &K) -> f64 {
         let burst = f64::from(self.rate.burst);
         self.filled.get(who).map_or(burst, |(level, at)| {
@@ -81,7 +71,6 @@ mod tests {
             assert_eq!(buckets.take(now, &"a"), Ok(()));
         }
         assert_eq!(buckets.take(now, &"a"), Err(Duration::from_millis(500)));
-        assert_eq!(buckets.look(now, &"a"), Err(Duration::from_millis(500)));
         assert_eq!(buckets.take(now, &"b"), Ok(()));
         assert_eq!(buckets.take(now + Duration::from_millis(500), &"a"), Ok(()));
         let later = now + Duration::from_secs(60);

@@ -75,10 +75,17 @@ impl Client {
         let mut events = self.board.events().listen(None).coming;
         let mut reader = Reader::default();
         let mut bytes = [0; 4_096];
+        let mut has_begun = false;
         loop {
             tokio::select! {
                 read = self.stream.read(&mut bytes) => {
                     let count = read.ok().filter(|count| *count > 0)?;
+                    // A page of a web site has the browser send HTTP here, with commands in its body.
+                    if !has_begun && !bytes.first()?.is_ascii_digit() {
+                        tracing::warn!("baresip.listen: somebody speaks another protocol");
+                        return None;
+                    }
+                    has_begun = true;
                     reader.push(bytes.get(..count)?);
                     while let Some(came) = reader.next() {
                         // What makes no sense is not answered.

@@ -252,7 +252,7 @@ impl Events {
             Arc::new(Happened { number: first.saturating_sub(1), at_ms, event })
         };
         let (after, gap) = match self.number(after) {
-            Some(number) if number + 1 >= first => (number, None),
+            Some(number) if number.saturating_add(1) >= first => (number, None),
             Some(number) => (number, Some(gap(Some(first - number - 1)))),
             // Of another run, or of no event.
             None => (0, Some(gap(None))),

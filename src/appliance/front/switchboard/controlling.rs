@@ -50,6 +50,9 @@ pub(super) fn failed(call: CallId, event: &sip::Event) -> Option<Event> {
     Some(Event::Transfer { call, step, to })
 }
 
+/// Digits of what may be an extension of a telephone system, and costs nobody anything.
+const EXTENSION_DIGITS: usize = 4;
+
 impl Switchboard {
     /// The ACK of a call that came.
     pub(super) fn confirmed(&mut self, id: CallId) {
@@ -87,14 +90,41 @@ impl Switchboard {
     /// A number is one that the owner lets the box call: it may be at the owner's cost.
     fn target(&self, text: &str) -> Result<TransferTo, NotPlaced> {
         if text.starts_with("sip:") || text.starts_with("sips:") {
-            let is_sound = Uri::parse(text).is_some()
-                && !text.chars().any(|c| c.is_control() || "<>\"".contains(c));
-            return match is_sound {
-                true => Ok(TransferTo::Uri(Private::new(text.to_owned()))),
-                false => Err(NotPlaced::Wrong("to: this is no SIP URI".to_owned())),
-            };
+            let uri = Uri::parse(text)
+                .filter(|_| !text.chars().any(|c| c.is_control() || "<>\"".contains(c)))
+                .ok_or_else(|| NotPlaced::Wrong("to: this is no SIP URI".to_owned()))?;
+            // Who has our call may call it at the owner's cost, too.
+            if let Some(user) = uri.user().filter(|user| is_number(user)) {
+                self.parts.dialler.number(user)?;
+            }
+            return Ok(TransferTo::Uri(Private::new(text.to_owned())));
         }
         let number = self.parts.dialler.number(text.strip_prefix("tel:").unwrap_or(text))?;
         Ok(TransferTo::Number(Private::new(number.reveal().to_owned())))
+    }
+}
+
+/// Whether a user part is a number that may cost something: more than an extension has.
+fn is_number(user: &str) -> bool {
+    let user = user.split(';').next().unwrap_or_default();
+    let digits = user.chars().filter(char::is_ascii_digit).count();
+    let is_plain = user.chars().all(|c| c.is_ascii_digit() || "+-.()*#%".contains(c));
+    is_plain && (digits > EXTENSION_DIGITS || user.starts_with('+'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_known_in_an_address_and_an_extension_is_none() {
+        for user in
+            ["+1900", "19005550100", "+1-900-555-0100", "118118", "19005550100;phone-context=x"]
+        {
+            assert!(is_number(user), "{user}");
+        }
+        for user in ["101", "anna", "4711", "anna19005550100", ""] {
+            assert!(!is_number(user), "{user}");
+        }
     }
 }

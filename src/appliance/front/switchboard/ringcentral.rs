@@ -23,7 +23,7 @@ use crate::call::record::Progress;
 use crate::call::{self, Cause};
 use crate::sip::{self, AccountId, Incoming, LegId, Said};
 use crate::trunk::ringcentral::agent::{self, AgentMessage, Wish, command};
-use crate::trunk::ringcentral::{Action, ApiIds, Direction, PartyNews, Refusal, Verdict};
+use crate::trunk::ringcentral::{Action, ApiIds, Direction, PartyNews, Refusal, Target, Verdict};
 use crate::trunk::{AnswerPolicy, Sign};
 use crate::web::PartyOrder;
 
@@ -165,6 +165,11 @@ impl Switchboard {
                 self.call(now, call, call::Input::WayBack);
             }
         }
+    }
+
+    /// Whether it came by an extension of RingCentral's.
+    pub(super) fn is_platforms(&self, incoming: &Incoming) -> bool {
+        incoming.flow.account.is_some_and(|account| self.parts.accounts.platform(account).is_some())
     }
 
     /// A call comes. The platform's is told that we have heard of it; what is to be answered by Call
@@ -426,6 +431,18 @@ impl Switchboard {
     /// The interface wants something done to a call.
     pub(super) fn control_party(&mut self, order: PartyOrder, told: Told) {
         let PartyOrder { account, session, party, action } = order;
+        // A number is one that the owner lets the box call: the extension pays for it.
+        let target = match &action {
+            Some(
+                Action::Forward(Target::PhoneNumber(number))
+                | Action::Transfer(Target::PhoneNumber(number)),
+            ) => Some(number),
+            _ => None,
+        };
+        if target.is_some_and(|number| self.parts.dialler.number(number.reveal()).is_err()) {
+            let _ = told.send(Err(Refusal::User("dial.allow".to_owned())));
+            return;
+        }
         let section = self.parts.accounts.section_of(&account);
         let request = action.or_else(|| {
             let device = self.parts.ringcentral.device(section?)?;

@@ -109,7 +109,8 @@ impl Switchboard {
             agent: self.parts.accounts.agent_of(incoming.flow.peer.ip()),
             wish: self.wish(incoming.flow, has_ice(incoming.offer.as_deref())),
             account: incoming.flow.account,
-            is_at_once: Announced::is_to_be_answered_at_once(&incoming),
+            is_at_once: self.is_platforms(&incoming)
+                && Announced::is_to_be_answered_at_once(&incoming),
             announced: Announced::of(&incoming),
             incoming: (*incoming).into(),
         };
