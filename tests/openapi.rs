@@ -12,6 +12,12 @@ use support::appliance::Setup;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const EXAMPLES: &str = "40";
+/// No schema says what an SDP offer is, or an event of a platform's: what fits theirs may still make no sense.
+const SETTINGS: &str = r#"
+[[operations]]
+include-path-regex = "^/(webrtc/|webhooks/ringcentral)"
+checks.positive_data_acceptance.enabled = false
+"#;
 
 /// As `tools/deps test` installs it.
 fn schemathesis() -> Option<PathBuf> {
@@ -31,6 +37,7 @@ fn the_interface_keeps_to_its_description() {
         .with("[token]", "name = \"test\"\nscopes = [\"read\", \"words\", \"dial\", \"calls\", \"metrics\", \"webrtc\", \"audio\"]\n")
         .env("ATTENDANT_TOKEN_TEST", TOKEN)
         .start();
+    std::fs::write(appliance.state().join("schemathesis.toml"), SETTINGS).unwrap();
     let output = Command::new(schemathesis)
         .arg("run")
         .arg(format!("http://{}/openapi.json", appliance.web))

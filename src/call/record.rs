@@ -212,6 +212,8 @@ pub struct CallRecord {
     pub answered_by: Option<Verdict>,
     /// `None` for a call that came.
     pub dialled: Option<Dialled>,
+    /// `None` where there is no platform, or it has not told them.
+    pub platform: Option<PlatformIds>,
     /// `None`: no remote agent was to hold it.
     pub agent: Option<AgentRecord>,
     /// `None`: the sound is not encrypted.
@@ -234,6 +236,13 @@ pub struct CallRecord {
     messages: Vec<Message>,
     /// Turns that came after the list was full.
     turns_left_out: u32,
+}
+
+/// A call's names at its platform's own interface: its session there, and our party in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlatformIds {
+    pub session: String,
+    pub party: String,
 }
 
 impl Turn {
@@ -262,6 +271,7 @@ impl CallRecord {
             codec: None,
             answered_by: None,
             dialled: None,
+            platform: None,
             agent: None,
             srtp: None,
             language: None,

@@ -48,6 +48,7 @@ use crate::call::flight::Tracked;
 use crate::call::language::{Abilities, Rules};
 use crate::call::media::Plan;
 use crate::call::one_way::Why;
+use crate::call::record::PlatformIds;
 use crate::call::{self, CallRecord, Cause, OneWay, Shelf};
 use crate::converse::Message;
 use crate::listen::answered::OnMachine;
@@ -151,6 +152,8 @@ struct Line {
     place: Option<Place>,
     /// Whose server its signalling goes to.
     account: Option<AccountId>,
+    /// At that server's own interface.
+    named: Option<PlatformIds>,
     /// Whether its sockets are of IPv4.
     is_ipv4: bool,
     deadline: Option<Instant>,
@@ -174,6 +177,7 @@ impl Line {
             call,
             place: Some(place),
             account: None,
+            named: None,
             is_ipv4,
             deadline: None,
             one_way: None,
@@ -186,7 +190,7 @@ impl Line {
     }
 
     fn shown(&self) -> Arc<CallRecord> {
-        Arc::new(self.call.record().clone())
+        Arc::new(self.record())
     }
 
     /// Says once that one side hears nothing, without an address.
@@ -559,7 +563,7 @@ impl Switchboard {
         if has_changed {
             line.tell_one_way(id);
             self.parts.visits.recorded(line.call.leg(), line.call.record());
-            let record = self.parts.dialler.show(now, line.call.record().clone());
+            let record = self.parts.dialler.show(now, line.record());
             self.parts.board.update_call(record);
         }
         let is_over = line.call.record().progress.is_ended();

@@ -62,6 +62,16 @@ pub struct Summary {
     agent: Option<InCall>,
     /// Null for a call that came.
     dialled: Option<Dialled>,
+    /// At RingCentral's interface; null elsewhere.
+    ringcentral: Option<Platform>,
+}
+
+/// A telephony session, and the box's party in it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RingCentralIds)]
+struct Platform {
+    session: String,
+    party: String,
 }
 
 /// Mean opinion scores (ITU-T G.107).
@@ -238,6 +248,10 @@ impl Summary {
             ending,
             agent: record.agent.as_ref().map(InCall::from),
             dialled: dialled.map(|dialled| Dialled::of(dialled, record.progress)),
+            ringcentral: record
+                .platform
+                .as_ref()
+                .map(|ids| Platform { session: ids.session.clone(), party: ids.party.clone() }),
         }
     }
 }

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::Switchboard;
+use super::{Line, Switchboard};
 use crate::appliance::accounts::WhenFull;
 use crate::appliance::ringcentral::{News, What};
 use crate::base::{CallId, Private};
-use crate::call::record::Progress;
+use crate::call::record::{CallRecord, PlatformIds, Progress};
 use crate::call::{self, Cause};
 use crate::sip::{self, AccountId, Incoming, LegId, Said};
 use crate::trunk::ringcentral::agent::{self, AgentMessage, Wish, command};
@@ -117,13 +117,6 @@ impl Platform {
         self.passed_on.retain(|(passed, _)| *passed != leg);
     }
 
-    /// A call that came has this name.
-    pub fn name(&mut self, call: CallId, announced: &Announced) {
-        let account = announced.account;
-        let named = announced.ids.clone().map(|ids| Named { call, account, ids });
-        self.named.extend(named);
-    }
-
     fn take_ringing(&mut self, is_it: impl Fn(&Ringing) -> bool) -> Vec<Ringing> {
         let (taken, left) = std::mem::take(&mut self.ringing).into_iter().partition(is_it);
         self.ringing = left;
@@ -131,7 +124,32 @@ impl Platform {
     }
 }
 
+impl Line {
+    /// The call's record with its names at the platform.
+    pub(super) fn record(&self) -> CallRecord {
+        let mut record = self.call.record().clone();
+        record.platform.clone_from(&self.named);
+        record
+    }
+}
+
 impl Switchboard {
+    /// A call that came has this name.
+    pub(super) fn name_announced(&mut self, now: Instant, call: CallId, announced: &Announced) {
+        if let Some(ids) = announced.ids.clone() {
+            self.name_call(now, call, announced.account, ids);
+        }
+    }
+
+    fn name_call(&mut self, now: Instant, call: CallId, account: AccountId, ids: ApiIds) {
+        if let Some(line) = self.lines.get_mut(&call) {
+            let (session, party) = (ids.session.clone(), ids.party.clone());
+            line.named = Some(PlatformIds { session, party });
+            self.platform.named.push(Named { call, account, ids });
+            self.show(now, call);
+        }
+    }
+
     /// News of an extension.
     pub fn ringcentral(&mut self, now: Instant, news: News) {
         let News { section, what } = news;
@@ -295,7 +313,7 @@ impl Switchboard {
         let all = std::mem::take(&mut self.platform.unclaimed);
         let (claimed, left): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_its);
         self.platform.unclaimed = left;
-        self.platform.named.push(Named { call, account, ids });
+        self.name_call(now, call, account, ids);
         for (_, news) in claimed {
             self.decided(now, call, &news);
         }
@@ -305,7 +323,7 @@ impl Switchboard {
         if news.rings() {
             self.rings(account, &news);
         }
-        match self.whose(account, &news) {
+        match self.whose(now, account, &news) {
             Whose::Call(call) => self.decided(now, call, &news),
             Whose::Nobody => {}
             Whose::NotKnown => {
@@ -318,7 +336,7 @@ impl Switchboard {
     }
 
     /// By its names; without them by its Call-ID, or by whom it goes to.
-    fn whose(&mut self, account: AccountId, news: &PartyNews) -> Whose {
+    fn whose(&mut self, now: Instant, account: AccountId, news: &PartyNews) -> Whose {
         let of_session =
             |named: &&Named| named.account == account && named.ids.session == news.session;
         if let Some(named) = self.platform.named.iter().find(of_session) {
@@ -351,8 +369,7 @@ impl Switchboard {
         match found.map(|(call, _)| *call) {
             Some(call) => {
                 let (session, party) = (news.session.clone(), news.party.clone());
-                let ids = ApiIds { session, party };
-                self.platform.named.push(Named { call, account, ids });
+                self.name_call(now, call, account, ApiIds { session, party });
                 Whose::Call(call)
             }
             None => Whose::NotKnown,

@@ -149,7 +149,7 @@ impl Switchboard {
                 self.commands.push_back(refusal.command(leg));
             }
         } else if let Some(announced) = announced {
-            self.platform.name(id, &announced);
+            self.name_announced(now, id, &announced);
         }
     }
 
