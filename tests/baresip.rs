@@ -79,6 +79,11 @@ fn conversation(appliance: &Appliance, sounds: &Sounds, transport: &str, codec: 
 
 /// The same for a caller who has been answered; the record.
 fn talk(appliance: &Appliance, sounds: &Sounds, mut caller: Baresip, user: &str) -> Value {
+    // It cannot play anything before its sound has begun, for which it may wait for keys.
+    wait::until("its sound comes", ANSWER, || {
+        let record = appliance.record_of(user)?;
+        (record["rtp"]["packets_received"].as_u64() > Some(0)).then_some(())
+    });
     caller.play(&sounds.question);
     let hours = reply_with(appliance, user, HOURS);
     assert!(hours["caller"].as_str().unwrap().contains("hours"), "{hours}");

@@ -1,5 +1,6 @@
 //! The programs of others that the tests call with.
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
 /// Whether the program is there. Where it is not, the test is left out with a line that says so;
@@ -15,12 +16,18 @@ pub fn is_installed(program: &str, package: &str) -> bool {
     false
 }
 
+/// Below those that calls' sound and the system's own choice have: a connection that somebody makes takes none.
+const PORTS: std::ops::Range<u16> = 10_000..20_000;
+
 /// A port that nobody has, for UDP and TCP alike. Another program may take it before it is used.
 pub fn free_port(address: std::net::IpAddr) -> u16 {
     loop {
-        let tcp = std::net::TcpListener::bind((address, 0)).unwrap();
-        let port = tcp.local_addr().unwrap().port();
-        if std::net::UdpSocket::bind((address, port)).is_ok() {
+        let chance = RandomState::new().hash_one(0);
+        let span = u64::from(PORTS.end - PORTS.start);
+        let port = PORTS.start + u16::try_from(chance % span).expect("the span is one of ports");
+        let is_free = std::net::TcpListener::bind((address, port)).is_ok()
+            && std::net::UdpSocket::bind((address, port)).is_ok();
+        if is_free {
             return port;
         }
     }
