@@ -110,6 +110,8 @@ pub(super) struct Words {
     pub(super) turn: Option<usize>,
     before: String,
     last: String,
+    /// The agent itself has said what was heard of the last.
+    is_told: bool,
 }
 
 impl Words {
@@ -123,11 +125,16 @@ impl Words {
         let gap = if before.is_empty() || self.last.is_empty() { "" } else { " " };
         self.before = format!("{before}{gap}{}", self.last);
         text.trim().clone_into(&mut self.last);
+        self.is_told = false;
     }
 
-    /// What was heard of the last that it said.
-    pub(super) fn correct(&mut self, text: &str) {
-        text.trim().clone_into(&mut self.last);
+    /// What was heard of the last that it said: by the agent's word, or by what was played of it, which counts
+    /// only without the other.
+    pub(super) fn correct(&mut self, text: &str, is_told: bool) {
+        if is_told || !self.is_told {
+            text.trim().clone_into(&mut self.last);
+            self.is_told = is_told;
+        }
     }
 
     pub(super) fn last(&self) -> &str {

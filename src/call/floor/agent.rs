@@ -92,7 +92,7 @@ impl Floor {
             Event::Interrupted { event_id } => self.agent_interrupted(event_id),
             Event::Heard { text } => self.agent_has_heard(now, text),
             Event::Said { text } => self.agent_says(text),
-            Event::Corrected { text } => self.agent_was_heard(text.reveal()),
+            Event::Corrected { text } => self.agent_was_heard(text.reveal(), true),
             Event::Called(request) => self.agent_calls(now, &request),
             Event::Leaving => self.agent_leaves(now),
             Event::Ended(End::Failed(fault)) => self.agent_failed(now, fault),

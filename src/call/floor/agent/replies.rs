@@ -103,14 +103,14 @@ impl Floor {
         if let Some(turn) = talk.said_last().turn {
             self.out.push_back(FloorOutput::Interrupted { turn });
         }
-        self.agent_was_heard(&heard);
+        self.agent_was_heard(&heard, false);
     }
 
-    /// Of the last that it said, this was heard.
-    pub(super) fn agent_was_heard(&mut self, text: &str) {
+    /// Of the last that it said, this was heard, by its own word if it `is_told`.
+    pub(super) fn agent_was_heard(&mut self, text: &str, is_told: bool) {
         let Some(talk) = self.agent.as_mut().and_then(|remote| remote.talk()) else { return };
         let words = talk.said_last();
-        words.correct(text);
+        words.correct(text, is_told);
         if let Some(turn) = words.turn {
             let text = words.all();
             self.out.push_back(FloorOutput::ReplyIs { turn, text });
