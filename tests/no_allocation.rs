@@ -228,7 +228,7 @@ fn a_whole_call_allocates_nothing_after_construction() {
         assert!(report.received > 100 && report.sent > 100, "{report:?}");
         assert!(report.foreign > 0 && report.concealed_ms > 0, "{report:?}");
         assert!(report.srtp_failed > 0 && report.malformed == 0, "{report:?}");
-        assert!(wire.heard == Codec::ALL.len() * 6 * 600 && wire.events > 12);
+        assert!(wire.heard == Codec::ALL.len() as u64 * 6 * 600 && wire.events > 12);
     }
 }
 

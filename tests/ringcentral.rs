@@ -266,7 +266,8 @@ fn a_webhooks_event_has_the_call_answered_by_call_control() {
         "events = \"webhook\"\nanswer = \"call-control\"\n\
          webhook_address = \"http://127.0.0.1:{web}/webhooks/ringcentral\"\n"
     );
-    let mut appliance = box_of(&stand_in, &keys).web_at(web).start();
+    let allowed = "allow = [\"+1720\"]\n";
+    let mut appliance = box_of(&stand_in, &keys).with("dial", allowed).web_at(web).start();
     registered(&stand_in, "101");
     wait::until("the hook is there", START, || {
         (!stand_in.lock().subscriptions.is_empty()).then_some(())
@@ -300,12 +301,19 @@ fn a_webhooks_event_has_the_call_answered_by_call_control() {
     stand_in.lock().faults.denied.clear();
     let session = stand_in.lock().calls.last().unwrap().session();
     let party = stand_in.lock().calls.last().unwrap().party(false);
+    let call = appliance.record(|call| call["state"] == "active").unwrap();
+    let ids = json!({ "session": session, "party": party });
+    assert_eq!(call["ringcentral"], ids, "{call:#}");
     let path =
         |action: &str| format!("/api/ringcentral/desk/sessions/{session}/parties/{party}/{action}");
-    let transfer = json!({ "phone_number": "+17205550199" });
-    for (action, body, status) in
-        [("hold", json!({}), 200), ("unhold", json!({}), 200), ("transfer", transfer, 200)]
-    {
+    let to = |number: &str| json!({ "phone_number": number });
+    for (action, body, status) in [
+        ("hold", json!({}), 200),
+        ("unhold", json!({}), 200),
+        // At the owner's cost, and not one of those that are allowed.
+        ("transfer", to("+19005550199"), 403),
+        ("transfer", to("+17205550199"), 200),
+    ] {
         let told = appliance.send("POST", &path(action), Some(&body)).unwrap();
         assert_eq!(told.0, status, "{action}: {}", told.1);
     }
