@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub enum Format {
     /// G.711 mu-law at 8 kHz.
     Ulaw,
-    /// Samples a second: one of [`RATES_HZ`].
+    /// Samples a second: one of `RATES_HZ`.
     Pcm(u32),
 }
 
