@@ -121,7 +121,7 @@ fn what_happens_is_told_as_it_does_and_again_to_who_comes_back() {
         "name = \"desk\"\nurl = \"http://{}/hook?a=b\"\nevents = [\"call.closed\"]\n",
         receiving.address
     );
-    let appliance =
+    let mut appliance =
         Setup::default().with("[webhook]", &hook).env("ATTENDANT_WEBHOOK_DESK", SECRET).start();
     let accept = "Accept: text/event-stream\r\n";
     let mut stream = Stream::open(appliance.web, "/api/events", accept);
@@ -149,11 +149,11 @@ fn what_happens_is_told_as_it_does_and_again_to_who_comes_back() {
     for kind in TOLD {
         assert!(told.any(|event| event["type"] == kind), "{kind}");
     }
-    is_delivered_signed(&receiving, &closed, &appliance);
+    is_delivered_signed(&receiving, &closed, &mut appliance);
 }
 
-/// The first attempt was answered with 500; the second is the same delivery.
-fn is_delivered_signed(receiving: &Receiving, closed: &Value, appliance: &Appliance) {
+/// The first attempt was answered with 500; the second is the same delivery, though the box was killed meanwhile.
+fn is_delivered_signed(receiving: &Receiving, closed: &Value, appliance: &mut Appliance) {
     let (first, body) = receiving.next(SOON).unwrap();
     assert!(first.starts_with("POST /hook?a=b HTTP/1.1"), "{first}");
     assert_eq!(&serde_json::from_str::<Value>(&body).unwrap(), closed);
@@ -162,6 +162,7 @@ fn is_delivered_signed(receiving: &Receiving, closed: &Value, appliance: &Applia
         (health["webhooks"][0]["fault"].is_string()).then_some(health)
     });
     assert!(failing["reasons"].to_string().contains("webhook desk"), "{failing:#}");
+    appliance.crash_and_start_again();
     let (second, same) = receiving.next(SOON).unwrap();
     assert_eq!(same, body);
     let id = |head: &str| field(head, "webhook-id").to_owned();

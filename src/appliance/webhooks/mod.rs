@@ -23,8 +23,8 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::oneshot;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::watch;
 
 use super::llm::Address;
 use super::llm::http::Server;
@@ -58,13 +58,13 @@ pub struct Settings {
 /// The running thread; it stops when this is dropped.
 #[derive(Debug)]
 pub struct Webhooks {
-    stop: Option<oneshot::Sender<()>>,
+    stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for Webhooks {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        self.stop.send_replace(true);
         if let Some(thread) = self.thread.take() {
             // A panic in there ends the program before it could be seen here.
             let _ = thread.join();
@@ -85,6 +85,7 @@ pub fn start(
         board: Arc::clone(board),
     });
     reports.show(|_| ());
+    let (stop, stopped) = watch::channel(false);
     let mut senders = Vec::new();
     for (index, settings) in webhooks.into_iter().enumerate() {
         let (outbox, left) = Outbox::open(folder.join(&settings.name))?;
@@ -102,21 +103,22 @@ pub fn start(
             board,
             reports,
             coming,
+            stopped: stopped.clone(),
             last: 0,
         });
     }
-    let (stop, stopped) = oneshot::channel::<()>();
     let thread = std::thread::Builder::new().name("webhooks".to_owned()).spawn(move || {
         runtime.block_on(async {
-            for sender in senders {
-                tokio::spawn(sender.run());
+            let tasks: Vec<_> =
+                senders.into_iter().map(|sender| tokio::spawn(sender.run())).collect();
+            for task in tasks {
+                // A panic in there ends the program before it could be seen here.
+                let _ = task.await;
             }
-            // The sender is dropped at the end.
-            let _ = stopped.await;
         });
         runtime.shutdown_background();
     })?;
-    Ok(Webhooks { stop: Some(stop), thread: Some(thread) })
+    Ok(Webhooks { stop, thread: Some(thread) })
 }
 
 /// How all of them are, for the owner.
@@ -144,6 +146,7 @@ struct Sender {
     board: Arc<Board>,
     reports: Arc<Reports>,
     coming: tokio::sync::broadcast::Receiver<Arc<Happened>>,
+    stopped: watch::Receiver<bool>,
     /// The last event that was looked at.
     last: u64,
 }
@@ -158,12 +161,24 @@ impl Sender {
                 .map_or(LOOK, |at| Duration::from_millis(at.saturating_sub(now)).min(LOOK));
             tokio::select! {
                 biased;
+                _ = self.stopped.changed() => return self.keep_the_rest(),
                 came = self.coming.recv() => match came {
                     Ok(happened) => self.take(&happened),
                     Err(RecvError::Lagged(_)) => self.catch_up(),
                     Err(RecvError::Closed) => return,
                 },
                 () = tokio::time::sleep(wait) => self.deliver().await,
+            }
+        }
+    }
+
+    /// What has happened up to the end is kept for the next start, where it is to be.
+    fn keep_the_rest(&mut self) {
+        loop {
+            match self.coming.try_recv() {
+                Ok(happened) => self.take(&happened),
+                Err(TryRecvError::Lagged(_)) => self.catch_up(),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }
         }
     }
@@ -206,8 +221,13 @@ impl Sender {
 
     async fn deliver(&mut self) {
         let Some(delivery) = self.queue.take(unix_ms()) else { return };
-        let attempt = self.attempt(&delivery);
-        let attempt = tokio::time::timeout(limits::WEBHOOK_TIME, attempt).await;
+        let mut stopped = self.stopped.clone();
+        let attempt = tokio::time::timeout(limits::WEBHOOK_TIME, self.attempt(&delivery));
+        let attempt = tokio::select! {
+            attempt = attempt => attempt,
+            // The end waits for nobody's answer; the receiver knows it again by its id.
+            _ = stopped.changed() => return drop(self.queue.push(delivery)),
+        };
         let (outcome, fault) =
             attempt.unwrap_or_else(|_| (FAILED, Some("it took too long".to_owned())));
         let was_failing = self.queue.failures() > 0;
