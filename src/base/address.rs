@@ -20,6 +20,12 @@ pub fn is_nowhere(address: SocketAddr) -> bool {
     address.ip().is_unspecified() || address.port() == 0
 }
 
+/// Whether a host, as a name or an address with or without brackets, is this machine only.
+pub fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 
 use super::access::{Needs, Scope};
 use super::command::Command;
-use super::dialling::{ask, busy};
+use super::dialling::{ask, busy, media_type};
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, json_with, page_file};
 use crate::base::{CallId, Private, limits};
@@ -419,12 +419,6 @@ async fn described(headers: &HeaderMap, body: Body) -> Result<Described, Problem
         return Err(wrong());
     }
     Ok((form, Private::new(offer.sdp.into_bytes()), offer.to))
-}
-
-/// What the body is, without parameters.
-fn media_type(headers: &HeaderMap) -> &str {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().unwrap_or_default().trim()
 }
 
 /// A browser's description is longer than what other paths take.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
+
 use crate::base::{Entropy, Private, limits};
 
 /// A call that another program wants to bring.
@@ -70,10 +72,7 @@ impl Secret {
 
     /// In a time that does not depend on how much of it is right.
     pub fn is(&self, shown: &str) -> bool {
-        let ours = self.0.reveal().as_bytes();
-        let shown = shown.as_bytes();
-        let differs = ours.iter().zip(shown).fold(0, |all, (a, b)| all | (a ^ b));
-        ours.len() == shown.len() && differs == 0
+        self.0.reveal().as_bytes().ct_eq(shown.as_bytes()).into()
     }
 }
 

@@ -8,6 +8,7 @@ use hyper::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
 use serde::Deserialize;
 
 use super::Shared;
+use crate::base::address::is_loopback;
 use crate::base::{Private, limits};
 use crate::converse::agent::Fault;
 
@@ -27,12 +28,6 @@ pub(super) struct Place {
 #[derive(Deserialize)]
 struct Signed {
     signed_url: String,
-}
-
-/// Whether only this machine is meant.
-pub fn is_loopback(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 impl Place {

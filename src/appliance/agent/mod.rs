@@ -29,7 +29,6 @@ use crate::base::{CallId, Private, WorkId, limits};
 use crate::converse::agent::allowance::{Allowance, Limits};
 use crate::converse::agent::{Command, End, Event, Fault};
 use crate::store::ledger::LedgerFile;
-pub use address::is_loopback;
 use connection::Wanted;
 use control::Control;
 

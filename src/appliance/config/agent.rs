@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::checked::Check;
 use super::llm::address;
 use super::values::{Allowed, allowed, within};
-use crate::appliance::agent::is_loopback;
 use crate::appliance::llm::Address;
+use crate::base::address::is_loopback;
 use crate::converse::agent::allowance::Limits;
 use crate::converse::playbook::is_id;
 

@@ -7,6 +7,7 @@ use super::checked::Check;
 use super::values::{Allowed, allowed};
 use crate::appliance::accounts::WhenFull;
 use crate::appliance::llm::Address;
+use crate::base::address::is_loopback;
 use crate::base::{Private, limits};
 use crate::trunk::AnswerPolicy;
 use crate::trunk::dialling::NumberPlan;
@@ -186,14 +187,10 @@ fn one(section: &File, check: &mut Check<'_>) -> Option<RingCentral> {
 
 /// Tokens and passwords go there.
 fn server(text: &str) -> Result<Address, Allowed> {
-    let is_here = |host: &str| {
-        let ip = host.parse::<std::net::IpAddr>().ok();
-        host == "localhost" || ip.is_some_and(|ip| ip.is_loopback())
-    };
     let found = super::llm::address(text).ok().flatten();
     let found = found.filter(|address| address.prefix.is_empty());
     match found {
-        Some(address) if address.tls || is_here(&address.host) => Ok(address),
+        Some(address) if address.tls || is_loopback(&address.host) => Ok(address),
         _ => allowed(format!("https://HOST, as in {PRODUCTION}")),
     }
 }

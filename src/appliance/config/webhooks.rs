@@ -7,6 +7,7 @@ use super::file;
 use super::tokens::name;
 use super::values::{Allowed, allowed};
 use crate::appliance::llm::Address;
+use crate::base::address::is_loopback;
 use crate::base::limits;
 use crate::web::is_event_type;
 
@@ -65,8 +66,7 @@ pub(super) fn url(text: &str) -> Result<(Address, String), Allowed> {
         return allowed(wrong);
     };
     let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    let is_here = host == "localhost"
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_here = is_loopback(&host);
     let tls = match uri.scheme_str() {
         Some("https") => true,
         Some("http") if is_here => false,
