@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod candidate;
+pub mod day;
 pub mod entropy;
 pub mod handshake;
 pub mod ids;

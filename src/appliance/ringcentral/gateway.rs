@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use hyper::Uri;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
+use crate::appliance::stream::{self, Socket};
+use crate::appliance::url::Url;
 use crate::base::{Private, limits};
 
 /// For the connection with its handshakes.
@@ -34,9 +30,6 @@ pub(super) struct Line {
     frames: mpsc::Sender<String>,
     happenings: mpsc::Receiver<Happening>,
 }
-
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Line {
     /// `may_be_plain`: the platform is a stand-in on this machine.
@@ -69,13 +62,8 @@ async fn run(
     mut frames: mpsc::Receiver<String>,
     happen: &mpsc::Sender<Happening>,
 ) -> Option<()> {
-    let stream = tokio::time::timeout(CONNECT_WITHIN, connect(url, tls, may_be_plain));
-    let stream = stream.await.ok().flatten()?;
-    let most = Some(limits::RINGCENTRAL_BODY_BYTES);
-    let config = WebSocketConfig::default().max_message_size(most).max_frame_size(most);
-    let shaken = client_async_with_config(url.reveal().as_str(), stream, Some(config));
-    let shaken = tokio::time::timeout(CONNECT_WITHIN, shaken).await.ok()?;
-    let (mut socket, _) = shaken.ok()?;
+    let mut socket =
+        tokio::time::timeout(CONNECT_WITHIN, connect(url, tls, may_be_plain)).await.ok().flatten()?;
     happen.send(Happening::Opened).await.ok()?;
     loop {
         tokio::select! {
@@ -100,20 +88,11 @@ async fn connect(
     url: &Private<String>,
     tls: &TlsConnector,
     may_be_plain: bool,
-) -> Option<Box<dyn Stream>> {
-    let uri: Uri = url.reveal().parse().ok()?;
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let is_secure = match uri.scheme_str()? {
-        "wss" => true,
-        "ws" if may_be_plain => false,
-        _ => return None,
-    };
-    let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
-    let stream = TcpStream::connect((host.as_str(), port)).await.ok()?;
-    stream.set_nodelay(true).ok()?;
-    if !is_secure {
-        return Some(Box::new(stream));
+) -> Option<Socket> {
+    let Url { tls: is_secure, host, port, .. } = Url::read(url.reveal(), ["ws", "wss"])?;
+    if !is_secure && !may_be_plain {
+        return None;
     }
-    let name = ServerName::try_from(host).ok()?;
-    Some(Box::new(tls.connect(name, stream).await.ok()?))
+    let stream = stream::connect(&host, port, is_secure.then_some(tls)).await.ok()?;
+    stream::open(stream::request(url)?, stream, limits::RINGCENTRAL_BODY_BYTES).await.ok()
 }
