@@ -46,6 +46,7 @@ impl Page {
             entropy: Entropy::new([7; 32]),
             ctrl_tcp: None,
             door: crate::appliance::audio_legs::Door::closed(),
+            hooks: crate::appliance::ringcentral::Hooks::default(),
         });
         Self { board, web: web.unwrap(), commands }
     }

@@ -140,6 +140,7 @@ impl Switchboard {
         let announced = arrived.announced.take();
         let id = CallId(self.next_call);
         self.next_call += 1;
+        self.platform.became(leg, id);
         if let Err(refusal) = self.take(now, id, leg, arrived) {
             tracing::info!(call = %id, status = refusal.status(), "call refused");
             let is_full = matches!(refusal, NotTaken::Admission(_));
