@@ -94,7 +94,7 @@ impl Hooks {
         self.0.iter().map(own).fold(None, Option::or)
     }
 
-    fn word(&self, section: usize) -> Private<String> {
+    pub(crate) fn word(&self, section: usize) -> Private<String> {
         let own = self.0.iter().find(|(known, _)| *known == section);
         own.map(|(_, word)| word.clone()).unwrap_or_default()
     }

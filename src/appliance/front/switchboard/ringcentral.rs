@@ -221,6 +221,7 @@ impl Switchboard {
         self.platform.offer(leg, &announced);
         let waits = by_control
             && self.parts.accounts.has_events(announced.account)
+            && self.has_room().is_ok()
             && !Announced::is_to_be_answered_at_once(&incoming);
         match announced.ids.filter(|_| waits) {
             Some(ids) => {
