@@ -125,6 +125,15 @@ impl Associations {
         self.drain(place, places);
     }
 
+    /// The call in this place is over: the other end is told, and its handshake forgotten.
+    pub fn close(&mut self, now: Instant, place: Place, places: &mut Places) {
+        if let Some(line) = self.all.get_mut(&place) {
+            line.parts().for_each(|(_, part)| part.association.close(now));
+            self.drain(place, places);
+        }
+        self.forget(place);
+    }
+
     /// There is no handshake in this place any more.
     pub fn forget(&mut self, place: Place) {
         self.all.remove(&place);

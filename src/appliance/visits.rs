@@ -54,10 +54,11 @@ pub struct Visits {
 }
 
 impl Visits {
-    pub fn new(media_address: MediaAddress, entropy: Entropy) -> Self {
+    /// `lines` is the number of calls that there may be by all ways together.
+    pub fn new(media_address: MediaAddress, entropy: Entropy, lines: usize) -> Self {
         Self {
             media_address,
-            webrtc: Sessions::new(entropy),
+            webrtc: Sessions::new(entropy, lines),
             audio: None,
             next_ask: 1,
             asked: HashMap::new(),
@@ -164,7 +165,7 @@ impl Visits {
     }
 
     fn visit(&self, opening: Opening) -> Visit {
-        let Opening { offer, called } = opening;
+        let Opening { offer, called, .. } = opening;
         let offer = offer.into_revealed();
         let peer = webrtc::first_address(&offer).unwrap_or(ELSEWHERE);
         let own = local_towards(peer);

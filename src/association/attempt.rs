@@ -144,6 +144,16 @@ impl Attempt {
         self.repetition.follow(self.endpoint.poll_timeout(&peer()));
     }
 
+    /// Tells the other end that nothing more comes (close_notify, RFC 5246 section 7.2.1), under the keys of the
+    /// handshake: there is no other end before that is over.
+    pub fn close(&mut self, now: Instant) {
+        if self.is_done {
+            self.endpoint.stop(now, peer());
+            self.follow();
+            self.budget = 0;
+        }
+    }
+
     /// Of the client's hello.
     pub fn random(&self) -> Option<Random> {
         self.records.random()

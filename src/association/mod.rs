@@ -197,6 +197,19 @@ impl Association {
         self.follow_ice(now);
     }
 
+    /// There will be no more sound: whoever has the keys is told so, once. Nobody answers for its arrival.
+    pub fn close(&mut self, now: Instant) {
+        if self.stage == Stage::Done {
+            self.stage = Stage::Failed;
+            for at in 0..self.attempts.len() {
+                if let Some((_, attempt)) = self.attempts.get_mut(at) {
+                    attempt.close(now);
+                }
+                self.transmit(at);
+            }
+        }
+    }
+
     pub fn has_failed(&self) -> bool {
         self.stage == Stage::Failed
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::sessions::AskId;
+use super::sessions::{AskId, Visitor};
 use crate::base::{CallId, Entropy};
 use crate::sip::LegId;
 
@@ -34,6 +34,7 @@ impl fmt::Debug for SessionId {
 /// A session that has not ended.
 #[derive(Debug)]
 pub(super) struct Session {
+    pub visitor: Visitor,
     pub leg: LegId,
     /// `None` until the call is taken.
     pub call: Option<CallId>,

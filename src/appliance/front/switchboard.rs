@@ -109,7 +109,7 @@ impl Parts {
                 self.keep_association(place, &plan);
                 self.places.apply(place, plan);
             }
-            call::Output::StopMedia => self.stop(place),
+            call::Output::StopMedia => self.stop(now, place),
             call::Output::Silence(through) => self.places.silence(place, through),
             call::Output::Work(work) => self.errands.ask(id, place, work),
             call::Output::SendDigits(digits) => {
@@ -139,8 +139,8 @@ impl Parts {
         }
     }
 
-    fn stop(&mut self, place: Place) {
-        self.associations.forget(place);
+    fn stop(&mut self, now: Instant, place: Place) {
+        self.associations.close(now, place, &mut self.places);
         self.places.stop(place);
     }
 }
@@ -570,7 +570,7 @@ impl Switchboard {
         let is_ended = line.call.is_ended();
         if let Some(place) = line.place {
             if is_ended {
-                self.parts.stop(place);
+                self.parts.stop(now, place);
             }
             if self.parts.places.is_free(place) {
                 line.place = None;

@@ -1,6 +1,6 @@
 // The page with the button. Text is set as text, never as markup.
 
-import { CallError, Line } from "/line.js";
+import { CallError, Line } from "./line.js";
 
 const byId = (id) => document.getElementById(id);
 const KEYS = [..."123456789*0#"];
@@ -66,7 +66,7 @@ async function call() {
     const stream = await microphone();
     sounds ??= new AudioContext();
     sounds.resume();
-    line = new Line(stream);
+    line = new Line(stream, { token: sessionStorage.getItem("token") });
     follow(line);
     controls(true);
     byId("hang-up").focus();

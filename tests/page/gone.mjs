@@ -1,0 +1,17 @@
+// A box that goes away is told to whoever is in a call, and to who calls afterwards.
+
+import { finish, open, settings, witnessed } from "./browser.mjs";
+import { writeFile } from "node:fs/promises";
+
+const browser = await open(settings.microphone);
+const { page, requests } = await witnessed(browser);
+await page.goto(`${settings.box}/call`);
+await page.getByRole("button", { name: "Call", exact: true }).click();
+await page.getByText("In call").waitFor();
+await writeFile(settings.up, "in call");
+await page.getByText(/^Ended\./).waitFor();
+const ended = await page.locator("#state").innerText();
+await page.getByRole("button", { name: "Call", exact: true }).click();
+await page.locator("#error", { hasText: "does not answer" }).waitFor();
+const error = await page.locator("#error").innerText();
+await finish(browser, { ended, error, requests });
