@@ -30,6 +30,8 @@ const CALL: Duration = Duration::from_secs(45);
 const CALLS: usize = 20;
 /// As many as pages have lines of a box with five.
 const AT_ONCE: usize = 4;
+/// Requests by which a page tells its addresses, which come within moments of the offer, and that of a restart.
+const MOST_PATCHES: usize = 6;
 /// A secret of a token for pages.
 const TOKEN: &str = "a-token-that-stands-in-a-page";
 
@@ -50,7 +52,8 @@ fn box_url(appliance: &Appliance) -> String {
 /// How much of what was heard is the greeting.
 fn greeting_in(path: &Path) -> f64 {
     let bytes = std::fs::read(path).unwrap();
-    let samples = bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    let samples =
+        bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
     let heard = Sound { rate_hz: MICROPHONE_HZ, samples };
     let greeting = sound::GREETING.map(sound::flite);
     sound::likeness_of_phrases(&heard, &greeting.each_ref())
@@ -89,7 +92,7 @@ fn a_caller_is_greeted_and_understood_across_a_restart_of_ice() {
     assert!(record["srtp"].is_string(), "{record:#}");
     assert_eq!(told["lost"], 0, "{told:#}");
     let requests = &told["requests"];
-    assert_eq!(asked(requests, "PATCH"), 1, "the restart");
+    assert!((1..=MOST_PATCHES).contains(&asked(requests, "PATCH")), "the restart, and candidates");
     assert_eq!(asked(requests, "GET /webrtc/SESSION/events"), 1, "nothing is asked for in turns");
 }
 
@@ -123,8 +126,13 @@ fn twenty_calls_in_a_row_are_greeted_understood_and_hung_up_on() {
         assert!(likeness > 0.8, "{call:#}");
         assert!(lines(&call["shown"]).iter().any(|line| line.starts_with("we: ")), "{call:#}");
         // One offer, one stream of what is said, one end: nothing asks in turns.
-        let expected = ["POST /webrtc/offer", "GET /webrtc/SESSION/events", "DELETE /webrtc/SESSION"];
-        assert_eq!(lines(&call["requests"]), expected, "{call:#}");
+        let expected =
+            ["POST /webrtc/offer", "GET /webrtc/SESSION/events", "DELETE /webrtc/SESSION"];
+        let requests = lines(&call["requests"]);
+        let candidates = requests.iter().filter(|line| line.starts_with("PATCH")).count();
+        let others: Vec<&str> =
+            requests.into_iter().filter(|line| !line.starts_with("PATCH")).collect();
+        assert!(candidates <= MOST_PATCHES && others == expected, "{call:#}");
     }
     let ended = wait::until("all have ended at the box", CALL, || {
         let calls = appliance.api("/api/calls")["calls"].take();
@@ -150,8 +158,8 @@ fn who_is_muted_is_not_heard_and_a_key_reaches_the_playbook() {
         "microphone": microphone(&folder, &said),
         "spoken_ms": spoken_ms + 1_500,
         "words": UNDERSTOOD,
-        "key": "2",
-        "reply": "12 Harbour Road",
+        "key": "3",
+        "reply": "order number",
     });
     let told = playwright.start("keys.mjs", settings).result(SCRIPT);
     println!("{told:#}");
@@ -159,9 +167,8 @@ fn who_is_muted_is_not_heard_and_a_key_reaches_the_playbook() {
     let of_caller = |lines: &[&str]| lines.iter().filter(|line| line.starts_with("you: ")).count();
     assert_eq!(of_caller(&lines(&told["muted"])), 0, "nothing was heard");
     assert_eq!(of_caller(&lines(&told["unmuted"])), 1);
-    let record = wait::until("it has ended", CALL, || {
-        appliance.record(|call| call["state"] == "ended")
-    });
+    let record =
+        wait::until("it has ended", CALL, || appliance.record(|call| call["state"] == "ended"));
     let turns = record["turns"].as_array().unwrap();
     let heard = turns.iter().filter(|turn| turn["caller_text"].to_string().contains(UNDERSTOOD));
     assert_eq!(heard.count(), 1, "{record:#}");
@@ -188,10 +195,8 @@ fn a_box_that_goes_is_noticed() {
 fn site() -> FileServer {
     FileServer::start(|_| {
         let body = b"<!doctype html><title>A shop</title>".to_vec();
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}",
-            body.len()
-        );
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}", body.len());
         Reply { head, body, ..Reply::default() }
     })
 }
@@ -225,8 +230,11 @@ fn a_page_of_another_site_calls_with_a_token_that_names_it_and_no_other_does() {
     let shop = &told["shop"];
     assert_eq!(shop["over"], "You have hung up.", "{shop:#}");
     assert!(shop["words"]["turns"].to_string().contains(UNDERSTOOD));
-    assert_eq!((&shop["words"]["state"], &shop["words"]["codec"]), (&"active".into(), &"opus".into()));
-    assert_eq!(told["without"]["status"], 401);
+    assert_eq!(
+        (&shop["words"]["state"], &shop["words"]["codec"]),
+        (&"active".into(), &"opus".into())
+    );
+    assert_eq!(told["without"]["status"], 403, "a foreign page without a token");
     assert_eq!(told["stranger"]["imported"], false, "{:#}", told["stranger"]);
     assert_eq!(asked(&told["stranger"]["requests"], "POST"), 0);
     // The browser has asked its own question; a program that claims that origin is refused, too.
@@ -237,7 +245,9 @@ fn a_page_of_another_site_calls_with_a_token_that_names_it_and_no_other_does() {
     assert_eq!(http::ask(appliance.web, "POST /webrtc/offer", &fields, "v=0\r\n").status, 403);
     let read = "Authorization: Bearer the-owner's-own-and-long-enough\r\n";
     let calls = http::ask(appliance.web, "GET /api/calls", read, "").json();
-    assert_eq!(calls["calls"].as_array().unwrap().len(), 1, "{calls:#}");
+    let calls = calls["calls"].as_array().unwrap();
+    let causes: Vec<&Value> = calls.iter().map(|call| &call["ending"]["cause"]).collect();
+    assert_eq!(causes, ["hung-up"]);
 }
 
 #[test]
@@ -252,7 +262,10 @@ fn candidates_trickle_restarts_come_by_fragments_ipv6_is_enough_and_a_picture_ma
     let told = playwright.start("whip.mjs", settings).result(SCRIPT);
     println!("{told:#}");
     let trickled = &told["trickled"];
-    assert_eq!((&trickled["told"]["status"], &trickled["stale"]["status"]), (&204.into(), &412.into()));
+    assert_eq!(
+        (&trickled["told"]["status"], &trickled["stale"]["status"]),
+        (&204.into(), &412.into())
+    );
     assert!(trickled["told"]["candidates"].as_u64() > Some(0), "{trickled:#}");
     let restart = &trickled["restart"];
     assert_eq!((&restart["status"], &restart["tag"]), (&200.into(), &"\"2\"".into()));
@@ -263,15 +276,20 @@ fn candidates_trickle_restarts_come_by_fragments_ipv6_is_enough_and_a_picture_ma
     if told["ipv6"].is_null() {
         println!("LEFT OUT: this machine has no IPv6");
     } else {
-        assert!(told["ipv6"]["pair"]["address"].as_str().unwrap().contains(':'), "{:#}", told["ipv6"]);
+        assert!(
+            told["ipv6"]["pair"]["address"].as_str().unwrap().contains(':'),
+            "{:#}",
+            told["ipv6"]
+        );
         assert_eq!(told["ipv6"]["closed"], 200);
     }
-    for (policy, kept) in [("max-bundle", true), ("balanced", false)] {
+    for policy in ["max-bundle", "balanced"] {
         let bundled = &told["bundled"][policy];
         assert_eq!(lines(&bundled["lines"]), ["m=video", "m=audio"], "{bundled:#}");
         let answer = lines(&bundled["answer"]);
-        assert_eq!(answer.contains(&"a=group:BUNDLE 0 1"), kept, "{answer:?}");
-        assert_eq!(answer.contains(&"a=inactive"), kept, "{answer:?}");
+        // Chromium has one name in ICE for all lines of a bundle, whatever its policy.
+        assert!(answer.contains(&"a=group:BUNDLE 0 1"), "{answer:?}");
+        assert!(answer.contains(&"a=inactive"), "{answer:?}");
         assert_eq!(bundled["closed"], 200);
     }
 }

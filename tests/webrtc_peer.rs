@@ -31,14 +31,12 @@ fn a_peer_that_falls_silent_is_let_go_with_a_reason_that_its_page_is_told() {
     let mut events = Stream::open(appliance.web, &format!("{}/events", visitor.place), "");
     let silent = Instant::now();
     // Its sound never came, so that the time runs from the call's begin.
-    let ended = wait::until("the call ends", MINUTE, || {
-        appliance.record(|call| call["state"] == "ended")
-    });
+    let ended =
+        wait::until("the call ends", MINUTE, || appliance.record(|call| call["state"] == "ended"));
     println!("after {:?}: {}", silent.elapsed(), ended["ending"]);
     assert!(silent.elapsed() < SILENCE + CONNECT);
-    let told = std::iter::from_fn(|| Some(events.next()))
-        .find(|event| event["state"] == "ended")
-        .unwrap();
+    let told =
+        std::iter::from_fn(|| Some(events.next())).find(|event| event["state"] == "ended").unwrap();
     assert_eq!(told["ending"]["cause"], ended["ending"]["cause"]);
     assert_eq!(told["ending"]["cause"], "media-timeout");
     assert!(events.is_over(), "the stream ends with the call");

@@ -90,7 +90,11 @@ fn conversation(appliance: &Appliance, format: Format) {
     let name = format!("s-{format:?}");
     let client = Client::talk(&url(appliance, &name), format);
     client.wait_for("attendant", "Northgate Logistics");
-    assert_eq!(reachable_sockets(appliance), Vec::<String>::new(), "its sound is this program's alone");
+    assert_eq!(
+        reachable_sockets(appliance),
+        Vec::<String>::new(),
+        "its sound is this program's alone"
+    );
     wait_for_silence(&client);
     client.say(&recording("opening-hours.wav"));
     client.wait_for("caller", "hours");

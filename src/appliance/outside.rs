@@ -87,7 +87,8 @@ impl Outside {
         any: IpAddr,
         is_likely: bool,
     ) -> Result<(RtpSockets, Option<SocketAddr>), PortsExhausted> {
-        let fits = self.ahead.is_some() && any.is_unspecified() && (any.is_ipv4() || self.is_dual());
+        let fits =
+            self.ahead.is_some() && any.is_unspecified() && (any.is_ipv4() || self.is_dual());
         if !(fits && is_likely) {
             match ports.bind(any) {
                 Ok(sockets) => return Ok((sockets, None)),
@@ -182,9 +183,9 @@ impl Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
     use rtc_stun::message::{BINDING_SUCCESS, Message, Setter};
     use rtc_stun::xoraddr::XorMappedAddress;
+    use std::net::Ipv4Addr;
 
     const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 

@@ -112,7 +112,8 @@ impl Ways {
         }
         // Who is on this machine finds us by where it has called.
         let is_near = own.is_loopback();
-        let fits = |ip: &&IpAddr| !is_near && (ip.is_ipv4() || own.is_ipv6() || is_dual) && **ip != own;
+        let fits =
+            |ip: &&IpAddr| !is_near && (ip.is_ipv4() || own.is_ipv6() || is_dual) && **ip != own;
         let others = self.addresses.iter().filter(fits);
         std::iter::once(&own).chain(others).take(limits::ICE_HOSTS).copied().collect()
     }

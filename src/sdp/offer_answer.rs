@@ -244,7 +244,11 @@ fn write_answer(
     text.finish()
 }
 
-fn silent<'a>(line: MediaLine<'a>, handshake: &'a [String], mid: Option<&'a str>) -> SilentLine<'a> {
+fn silent<'a>(
+    line: MediaLine<'a>,
+    handshake: &'a [String],
+    mid: Option<&'a str>,
+) -> SilentLine<'a> {
     let format = line.media.fmt.split_ascii_whitespace().next().unwrap_or_default();
     let is_its = |value: &&str| value.split_ascii_whitespace().next() == Some(format);
     SilentLine {

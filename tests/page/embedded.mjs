@@ -9,6 +9,7 @@ for (const [name, { url, token }] of Object.entries(settings.sites)) {
   const console = [];
   page.on("console", (message) => console.push(message.text()));
   await page.goto(url);
+  const gone = page.waitForResponse((answer) => answer.request().method() === "DELETE").catch(() => null);
   const told = await page.evaluate(async ([box, token, patience]) => {
     let module;
     try {
@@ -37,6 +38,7 @@ for (const [name, { url, token }] of Object.entries(settings.sites)) {
     line.hangUp();
     return { imported: true, words, over: await over };
   }, [settings.box, token, 30_000]);
+  if (told.over) await gone;
   results[name] = { ...told, requests, console };
   await page.context().close();
 }

@@ -37,7 +37,8 @@ impl Playwright {
         if !needed.iter().all(|(program, package)| peers::is_installed(program, package)) {
             return None;
         }
-        let module = Path::new(ROOT).join("target/playwright/node_modules/playwright-core/index.mjs");
+        let module =
+            Path::new(ROOT).join("target/playwright/node_modules/playwright-core/index.mjs");
         if module.is_file() {
             let path = std::env::var_os("PATH").unwrap_or_default();
             let chromium = std::env::split_paths(&path).map(|folder| folder.join("chromium"));

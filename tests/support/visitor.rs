@@ -84,7 +84,10 @@ impl std::fmt::Debug for Visitor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { validated, packets, loud, forged, is_closed, candidates, .. } = self;
         let has_keys = self.keys.is_some();
-        write!(f, "{candidates:?} {validated:?} keys {has_keys} {packets} {loud} {forged} {is_closed}")
+        write!(
+            f,
+            "{candidates:?} {validated:?} keys {has_keys} {packets} {loud} {forged} {is_closed}"
+        )
     }
 }
 

@@ -134,7 +134,8 @@ pub fn run(
     let public = media_address.told();
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
-        visits: Visits::new(media_address.clone(), entropy.fork(), config.calls.max.count()).with_audio(legs),
+        visits: Visits::new(media_address.clone(), entropy.fork(), config.calls.max.count())
+            .with_audio(legs),
         places: Places::new(rings.net),
         associations: open_associations(&mut entropy)?,
         ports,

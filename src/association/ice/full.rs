@@ -334,6 +334,13 @@ impl Full {
         self.is_proven || has_room
     }
 
+    /// Whether one may go there again: those that have had none come first.
+    fn may_repeat(&self, peer: IpAddr) -> bool {
+        let waiting = self.list.iter().filter(|pair| self.may_begin(pair)).count();
+        let is_spare = self.unproven.len() + waiting < limits::ICE_UNPROVEN_CHECKS;
+        self.may_send(peer) && (self.is_proven || is_spare)
+    }
+
     fn note_sent(&mut self, peer: IpAddr) {
         if !self.is_proven {
             self.unproven.push(peer);
@@ -342,7 +349,7 @@ impl Full {
 
     fn note_loss(&mut self, now: Instant) {
         let is_left = |pair: &Pair| pair.state == State::Succeeded;
-        let is_lost = self.list.iter().any(Pair::is_lost) && !self.list.iter().any(is_left);
+        let is_lost = self.list.iter().any(|pair| pair.was_valid) && !self.list.iter().any(is_left);
         self.lost = is_lost.then(|| self.lost.unwrap_or(now));
     }
 
@@ -362,10 +369,10 @@ impl Full {
 
     /// A check of ours has not been answered, or consent is to be asked for.
     fn again(&mut self, now: Instant, remote: SocketAddr) {
-        let may_send = self.list.get(remote).is_some_and(|pair| self.may_send(pair.peer.ip()));
+        let may_repeat = self.list.get(remote).is_some_and(|pair| self.may_repeat(pair.peer.ip()));
         let Some(pair) = self.list.get_mut(remote) else { return };
         match pair.state {
-            State::InProgress if pair.copies < limits::ICE_COPIES && may_send => {
+            State::InProgress if pair.copies < limits::ICE_COPIES && may_repeat => {
                 pair.copies += 1;
                 pair.next = Some(now + limits::ICE_FIRST_WAIT * 2_u32.pow(pair.copies - 1));
                 let (peer, bytes) = (pair.peer.ip(), pair.bytes.clone());

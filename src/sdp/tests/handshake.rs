@@ -161,12 +161,21 @@ fn a_line_that_is_offered_only_within_its_bundle_is_taken_with_its_bundles_trans
     // Chromium gives up a bundle whose first line is refused: it is kept, and nothing is sent on it.
     let at = |line: &str| lines.iter().position(|l| l == line).expect(line);
     assert!(at("a=group:BUNDLE 0 1") < at("m=video 16384 UDP/TLS/RTP/SAVPF 96"));
-    assert!(at("a=inactive") < at("a=mid:0") && at("a=mid:0") < at("m=audio 16384 UDP/TLS/RTP/SAVPF 111"));
+    assert!(
+        at("a=inactive") < at("a=mid:0")
+            && at("a=mid:0") < at("m=audio 16384 UDP/TLS/RTP/SAVPF 111")
+    );
     for attribute in ["a=setup:active", "a=ice-ufrag:ours", "a=rtcp-mux"] {
         assert_eq!(lines.iter().filter(|l| *l == attribute).count(), 2, "{attribute}");
     }
     // Without a word of it both have one transport where both have one name (Chromium's max-bundle).
-    let own = ["a=ice-ufrag:Qx1v", "a=ice-pwd:qeO2gGSbVfgqYbHYwNiVSU7f", &fingerprint, "a=setup:actpass", "a=rtcp-mux"];
+    let own = [
+        "a=ice-ufrag:Qx1v",
+        "a=ice-pwd:qeO2gGSbVfgqYbHYwNiVSU7f",
+        &fingerprint,
+        "a=setup:actpass",
+        "a=rtcp-mux",
+    ];
     let named = |ufrag: &'static str| {
         let audio = ["m=audio 9 UDP/TLS/RTP/SAVPF 111", "c=IN IP4 0.0.0.0", ufrag];
         let rest = ["a=mid:1", "a=rtpmap:111 opus/48000/2"];

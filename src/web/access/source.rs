@@ -30,7 +30,8 @@ fn last_forwarded(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all(super::guard::FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
     let last = last.rsplit(',').next()?.trim();
     let bare = last.trim_start_matches('[').split(']').next()?;
-    let address = bare.parse().or_else(|_| bare.rsplit_once(':').map_or(bare, |(ip, _)| ip).parse());
+    let address =
+        bare.parse().or_else(|_| bare.rsplit_once(':').map_or(bare, |(ip, _)| ip).parse());
     address.ok().map(|address: IpAddr| address.to_canonical())
 }
 
@@ -76,7 +77,11 @@ mod tests {
                 headers.append(super::super::guard::FORWARDED_FOR, value.parse().unwrap());
             }
             let source = Source::of(peer.parse().unwrap(), &headers);
-            assert_eq!(source.network(), expected.parse::<IpAddr>().unwrap(), "{peer} {forwarded:?}");
+            assert_eq!(
+                source.network(),
+                expected.parse::<IpAddr>().unwrap(),
+                "{peer} {forwarded:?}"
+            );
         }
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::source::Source;
 use super::Caller;
+use super::source::Source;
 use crate::base::{Entropy, Private, limits};
 
 /// How long a ticket is good, in seconds.
@@ -131,7 +131,8 @@ mod tests {
             origins: Vec::new(),
         };
         let access = Access::new(vec![token("shop"), token("desk")]);
-        let caller = |name: &str| access.identify([format!("Bearer {name}").into_bytes()].into_iter());
+        let caller =
+            |name: &str| access.identify([format!("Bearer {name}").into_bytes()].into_iter());
         let mut tickets = Tickets::new(Entropy::new([7; 32]));
         let now = Instant::now();
         for _ in 0..limits::API_TICKETS_OF_ADDRESS {

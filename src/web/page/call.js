@@ -11,6 +11,8 @@ const LOUDEST = 0.35;
 let line = null;
 let sounds = null;
 let metering;
+// Lines of the talk that are shown.
+let showing = 0;
 
 const NO_MICROPHONE = "A browser gives a microphone only to pages that come over https or from this machine. "
   + "Open the page as http://localhost, for example through a tunnel: "
@@ -60,6 +62,7 @@ async function microphone() {
 async function call() {
   fault(null);
   byId("talk").replaceChildren();
+  showing = 0;
   state("Asking for the microphone …", "waiting");
   byId("call").disabled = true;
   try {
@@ -152,6 +155,8 @@ function show(known) {
     }
   });
   while (talk.children.length > items.length) talk.lastChild.remove();
+  if (items.length > showing) talk.lastElementChild.scrollIntoView({ block: "nearest" });
+  showing = items.length;
   byId("partial").hidden = !known.partial;
   byId("settled").textContent = known.partial?.settled ?? "";
   byId("rest").textContent = known.partial?.rest ?? "";

@@ -269,7 +269,9 @@ fn only_a_page_whose_site_a_token_names_may_offer_and_read_the_answer() {
     let head = offer("https://shop.example");
     let told = asks(&mut page, &head, OFFER.as_bytes(), Some(opened()));
     assert_eq!(told.status, 201);
-    assert!(told.head.contains(allowed) && told.head.contains("access-control-expose-headers: etag"));
+    assert!(
+        told.head.contains(allowed) && told.head.contains("access-control-expose-headers: etag")
+    );
     let Some(Request::Open(Opening { visitor, .. })) = told.request else { panic!() };
     assert_eq!(visitor.token.as_deref(), Some("shop"));
     for (page, origin) in [
@@ -295,9 +297,8 @@ fn pages_that_call_too_often_or_too_many_at_once_are_told_when_to_come_again() {
              Content-Type: application/sdp"
         )
     };
-    let mut calls = |address: &str, response| {
-        asks(&mut page, &from(address), OFFER.as_bytes(), response)
-    };
+    let mut calls =
+        |address: &str, response| asks(&mut page, &from(address), OFFER.as_bytes(), response);
     for (crowd, status, words) in [
         (Crowd::All, 503, "every line for pages"),
         (Crowd::Token, 429, "with this token"),
@@ -312,7 +313,10 @@ fn pages_that_call_too_often_or_too_many_at_once_are_told_when_to_come_again() {
         assert_eq!(calls("203.0.113.1", Some(opened())).status, 201);
     }
     let told = calls("203.0.113.1", None);
-    assert_eq!((told.status, told.json()["type"].as_str()), (429, Some("/problems/too-often")));
+    assert_eq!(
+        (told.status, told.json()["type"].as_str()),
+        (429, Some("/problems/too-many-requests"))
+    );
     assert!(told.head.contains("retry-after: 1\r\n"), "{}", told.head);
     // Another visitor of the same page, by the same proxy.
     assert_eq!(calls("203.0.113.2", Some(opened())).status, 201);

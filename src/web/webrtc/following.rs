@@ -324,7 +324,10 @@ mod tests {
         assert_eq!(names(&Known::default().changes(&record)).len(), 4);
         record.turn_mut(1).unwrap().interrupted = true;
         let changes = known.changes(&record);
-        assert!(matches!(&changes[..], [Change::Turn(NumberedTurn { number: 1, .. })]), "{changes:?}");
+        assert!(
+            matches!(&changes[..], [Change::Turn(NumberedTurn { number: 1, .. })]),
+            "{changes:?}"
+        );
         (0..limits::TURNS_PER_CALL).for_each(|_| record.push_turn(turn("c", "d")));
         assert_eq!(known.changes(&record).len(), limits::TURNS_PER_CALL - 3 + 1);
         record.push_turn(turn("e", "f"));

@@ -34,7 +34,11 @@ impl Desk {
     }
 
     fn opens(&mut self) -> Option<Response> {
-        self.asks(Request::Open(Opening { visitor: Visitor::default(), offer: offer("aaaa"), called: Private::default() }))
+        self.asks(Request::Open(Opening {
+            visitor: Visitor::default(),
+            offer: offer("aaaa"),
+            called: Private::default(),
+        }))
     }
 
     /// A session whose call is up, and our answer.
@@ -176,7 +180,11 @@ async fn a_page_that_has_gone_before_the_answer_holds_no_place() {
     let mut desk = Desk::ready().await;
     let (told, response) = oneshot::channel();
     drop(response);
-    let request = Request::Open(Opening { visitor: Visitor::default(), offer: offer("aaaa"), called: Private::default() });
+    let request = Request::Open(Opening {
+        visitor: Visitor::default(),
+        offer: offer("aaaa"),
+        called: Private::default(),
+    });
     desk.switchboard.command(desk.now, Command::WebRtc { request, told });
     desk.play();
     assert_eq!((desk.switchboard.calls(), desk.cause(1)), (0, Some(Cause::HungUp)));
