@@ -26,6 +26,8 @@ use crate::call::media::Path;
 pub enum News {
     Secured(SrtpSuite),
     Failed(Fault),
+    /// The other end has said under the keys that nothing more comes.
+    Closed,
 }
 
 /// The handshakes of all calls.
@@ -239,8 +241,11 @@ impl Associations {
                     Output::Failed(fault) if path == Path::Rtp => {
                         self.news.push_back((call, News::Failed(fault)));
                     }
+                    Output::Closed if path == Path::Rtp => {
+                        self.news.push_back((call, News::Closed));
+                    }
                     // A call without reports is a call.
-                    Output::Failed(_) => (),
+                    Output::Failed(_) | Output::Closed => (),
                     Output::Timeout(at) => {
                         part.deadline = at;
                         break;

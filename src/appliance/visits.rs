@@ -124,6 +124,12 @@ impl Visits {
         }
     }
 
+    /// The page of this leg has gone without asking for an end; drain [`Self::event`] afterwards.
+    pub fn left(&mut self, leg: LegId) {
+        self.webrtc.handle(webrtc::Input::Left { leg });
+        self.drain_webrtc();
+    }
+
     /// The call of this leg is taken.
     pub fn took(&mut self, leg: LegId, call: CallId) {
         match (leg.way(), &mut self.audio) {

@@ -488,6 +488,9 @@ pub const WEBRTC_OFFERS_PER_SECOND: u32 = 1;
 /// The same for all pages of one token.
 pub const WEBRTC_OFFERS_OF_TOKEN_BURST: u32 = 40;
 pub const WEBRTC_OFFERS_OF_TOKEN_PER_SECOND: u32 = 5;
+/// Offers and restarts of ICE within one session: a page on the move asks for one with each change of networks, and each
+/// has the box look at addresses that the page names.
+pub const WEBRTC_REOFFERS: u32 = 60;
 /// Pages that follow their calls at once; each has one of `WEB_CONNECTIONS`. A call has one follower.
 pub const WEBRTC_FOLLOWERS: usize = 64;
 /// Changes of calls that a follower may be behind before it looks at its call anew.

@@ -487,6 +487,10 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::Pending => {
             Problem::new(Kind::Conflict, "another offer of this session is not answered yet")
         }
+        Refusal::TooManyOffers => {
+            let problem = Problem::new(Kind::TooOften, "too many offers within this session");
+            problem.retry_after(limits::WEBRTC_RETRY_AFTER_S)
+        }
         Refusal::OtherSession => Problem::new(Kind::Precondition, "it is for another ICE session"),
         Refusal::Crowded(crowd) => {
             let (kind, text) = match crowd {

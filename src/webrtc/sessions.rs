@@ -146,6 +146,8 @@ pub enum Refusal {
     },
     /// There are as many calls of pages as may be.
     Crowded(Crowd),
+    /// This session has had as many offers as it may.
+    TooManyOffers,
     /// Another offer of this session is not answered yet.
     Pending,
     /// It is for another ICE session.
@@ -159,6 +161,10 @@ pub enum Input {
     },
     /// A call wants something of its leg.
     Command(sip::Command),
+    /// The leg's page has ended its connection.
+    Left {
+        leg: LegId,
+    },
     /// The leg's call is taken.
     Took {
         leg: LegId,
@@ -222,6 +228,7 @@ impl Sessions {
         match input {
             Input::Request { ask, request } => self.request(ask, request),
             Input::Command(command) => self.command(command),
+            Input::Left { leg } => self.end(leg, EndCause::ByPeer),
             Input::Took { leg, call } => {
                 if let Some(session) = self.of_leg(leg) {
                     session.call = Some(call);
@@ -266,8 +273,7 @@ impl Sessions {
         let offer = opening.offer.reveal().clone();
         let stage = Stage::Offered(ask);
         let visitor = opening.visitor.clone();
-        let (generation, candidates) = (1, 0);
-        let session = Session { visitor, leg, call: None, stage, offer, generation, candidates };
+        let session = Session::new(visitor, leg, stage, offer);
         self.legs.insert(leg, id.clone());
         self.live.insert(id, session);
         self.out.push_back(Output::Asked { leg, opening });
@@ -300,6 +306,10 @@ impl Sessions {
         if !matches!(session.stage, Stage::Up) {
             return Err(Refusal::Pending);
         }
+        if session.reoffers >= limits::WEBRTC_REOFFERS {
+            return Err(Refusal::TooManyOffers);
+        }
+        session.reoffers += 1;
         let (leg, offer) = (session.leg, reoffer.offer.clone());
         session.stage = Stage::Reoffered(Box::new(reoffer));
         let event = sip::Event::OfferReceived { leg, offer: Some(offer), by: OfferBy::Update };

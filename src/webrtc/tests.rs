@@ -224,6 +224,25 @@ fn another_offer_is_answered_by_the_call_one_at_a_time() {
 }
 
 #[test]
+fn a_session_has_a_bounded_number_of_offers_and_restarts() {
+    let mut desk = Desk::new();
+    let (session, leg) = desk.open();
+    for number in 0..=limits::WEBRTC_REOFFERS {
+        let offer = Private::new(OFFER.as_bytes().to_vec());
+        let request = Request::Reoffer { session: session.clone(), offer };
+        let fragment = "a=ice-ufrag:bbbb\r\na=ice-pwd:9876543210987654321098\r\n";
+        let told = match number % 2 {
+            0 => desk.ask(request),
+            _ => desk.fragment(&session, IfMatch::Any, fragment),
+        };
+        let is_over = number == limits::WEBRTC_REOFFERS;
+        assert_eq!(told, is_over.then_some(Response::Refused(Refusal::TooManyOffers)), "{number}");
+        desk.command(sip::Command::AcceptOffer { leg, sdp: ANSWER.into() });
+    }
+    assert_eq!(desk.ask(Request::Close { session }), Some(Response::Closed), "the call goes on");
+}
+
+#[test]
 fn candidates_are_taken_for_the_ice_session_that_there_is() {
     let mut desk = Desk::new();
     let (session, _) = desk.open();

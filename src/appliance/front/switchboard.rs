@@ -15,6 +15,7 @@ mod dialling;
 mod joining;
 mod redirecting;
 mod ringcentral;
+mod securing;
 mod succeeding;
 mod taking;
 mod visiting;
@@ -28,7 +29,7 @@ use super::dialler::Dialler;
 use super::errands::Errands;
 use crate::appliance::accounts::Accounts;
 use crate::appliance::agent::{AgentEvent, Figures};
-use crate::appliance::associations::{Associations, News};
+use crate::appliance::associations::Associations;
 use crate::appliance::engine::EngineEvent;
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
@@ -411,23 +412,6 @@ impl Switchboard {
         self.dial_again(now);
         self.answer_late(now);
         self.settle(now);
-    }
-
-    /// Tells calls of their keys.
-    fn secure(&mut self, now: Instant) {
-        while let Some((id, news)) = self.parts.associations.news() {
-            let input = match news {
-                News::Secured(suite) => {
-                    tracing::debug!(call = %id, suite = suite.name(), "keys by DTLS");
-                    call::Input::Secured(suite)
-                }
-                News::Failed(fault) => {
-                    tracing::warn!(call = %id, reason = fault.name(), "no keys by DTLS");
-                    call::Input::NotSecured
-                }
-            };
-            self.call(now, id, input);
-        }
     }
 
     /// Ends every call.

@@ -200,9 +200,18 @@ fn the_end_is_told_under_the_keys_and_once() {
         assert_ne!(sent[0].1[3..5], [0, 0], "encrypted");
         net.ends[end].association.close(now);
         assert!(net.ends[end].drain().is_empty(), "once");
-        // The call's end is signalled, and this is no failure.
-        net.ends[1 - end].association.receive(now, address(ADDRESSES[end]), &sent[0].1);
-        assert!(net.ends[1 - end].fault.is_none());
+        let other = &mut net.ends[1 - end];
+        // In the clear it is anybody's.
+        let plain = [21, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 99, 0, 2, 1, 0];
+        other.association.receive(now, address(ADDRESSES[end]), &plain);
+        let mut forged = sent[0].1.clone();
+        *forged.last_mut().unwrap() ^= 1;
+        other.association.receive(now, address(ADDRESSES[end]), &forged);
+        other.drain();
+        assert!(!other.is_closed);
+        other.association.receive(now, address(ADDRESSES[end]), &sent[0].1);
+        other.drain();
+        assert!(other.is_closed && other.fault.is_none());
     }
     let mut net = pair(0, Weather::default(), 5);
     let now = net.now;

@@ -164,6 +164,7 @@ fn a_session_is_changed_with_candidates_restarts_and_offers() {
     }
     for (refusal, status) in [
         (Refusal::Pending, 409),
+        (Refusal::TooManyOffers, 429),
         (Refusal::OtherSession, 412),
         (Refusal::NoSuchSession, 404),
         (Refusal::Malformed("no".to_owned()), 400),
