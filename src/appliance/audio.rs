@@ -147,7 +147,7 @@ impl Audio {
                 deadline = moment.now;
             }
             self.shared.lateness.record(lateness);
-            self.shared.beats.fetch_add(1, Ordering::Relaxed);
+            self.shared.pulse.beat();
             if self.tick(&moment) {
                 self.wake.wake();
             }

@@ -5,23 +5,36 @@
 
 use std::io;
 use std::os::linux::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt, registry};
+use tracing_subscriber::{Layer, Registry, fmt, registry, reload};
 
 use super::config::Level;
 
+/// Of the log that was started, to change what it says.
+static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
 /// Starts the log of this process. The first log stays when there is one already, as in tests.
 pub fn start(level: Level) {
+    let (filter, handle) = reload::Layer::new(filter(level));
     // Without journald's socket the log still has a place.
     let _ = match goes_to_journal().then(tracing_journald::layer) {
-        Some(Ok(journal)) => registry().with(journal.with_filter(filter(level))).try_init(),
-        Some(Err(_)) | None => on(level, io::stderr).try_init(),
+        Some(Ok(journal)) => registry().with(journal.with_filter(filter)).try_init(),
+        Some(Err(_)) | None => registry().with(lines(io::stderr).with_filter(filter)).try_init(),
     };
+    let _ = LEVEL.set(handle);
+}
+
+/// What the log says from here on.
+pub fn set_level(level: Level) {
+    // Where another log was there first nothing is to be changed.
+    let _ = LEVEL.get().map(|handle| handle.reload(filter(level)));
 }
 
 /// The log as lines on `writer`; systemd and terminals stamp the time themselves where they want.
@@ -29,8 +42,15 @@ pub fn on<W>(level: Level, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = fmt::layer().with_writer(writer).with_target(false).with_ansi(false);
-    registry().with(lines.with_filter(filter(level)))
+    registry().with(lines(writer).with_filter(filter(level)))
+}
+
+fn lines<S, W>(writer: W) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
+    fmt::layer().with_writer(writer).with_target(false).with_ansi(false)
 }
 
 /// The handshakes' library warns of what any stranger may send, once for each of its words.

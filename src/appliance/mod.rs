@@ -25,6 +25,7 @@ mod open_work;
 pub mod outside;
 pub mod paths;
 pub mod places;
+pub mod pulse;
 pub mod realtime;
 pub mod relays;
 pub mod ringcentral;

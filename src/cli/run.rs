@@ -1,6 +1,9 @@
 //! `attendant run`: the appliance.
 
+use tokio::sync::mpsc;
+
 use super::ConfigArgument;
+use crate::appliance::front::Signals;
 use crate::appliance::paths::Paths;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::start_error::StartError;
@@ -20,7 +23,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let paths = Paths::here();
     let config = arguments.config.load(&paths)?;
     log::start(config.log.level);
-    let shutdown = Shutdown::on_signals()
+    let (hang_up, hung_up) = mpsc::channel(1);
+    let shutdown = Shutdown::on_signals_and(Some(hang_up))
         .map_err(|source| StartError::System { what: "cannot wait for signals", source })?;
-    front::run(&config, arguments.config.path(&paths), &paths, shutdown)
+    let signals = Signals { shutdown, hung_up };
+    front::run(&config, arguments.config.path(&paths), &paths, signals)
 }

@@ -245,6 +245,39 @@ impl Board {
         }
     }
 
+    /// How the box is, in one line for `systemctl status`: no private words.
+    pub fn status_line(&self) -> String {
+        let shown = self.lock();
+        let calls = match shown.live.len() {
+            0 => "no call is up".to_owned(),
+            1 => "1 call is up".to_owned(),
+            calls => format!("{calls} calls are up"),
+        };
+        let accounts = match shown.accounts.len() {
+            0 => String::new(),
+            all => {
+                let is_fine =
+                    |report: &&AccountReport| ["registered", "open"].contains(&report.state);
+                let fine = shown.accounts.iter().filter(is_fine).count();
+                format!(", {fine} of {all} accounts work")
+            }
+        };
+        let health = shown.health();
+        let state = match health {
+            Health::Starting { .. } => "Starting, waits for",
+            Health::Ready => "Answers calls",
+            Health::Degraded { .. } => "Answers calls, with less than the usual",
+            Health::Stopping => "Stopping",
+        };
+        match health.reasons() {
+            [] => format!("{state}; {calls}{accounts}"),
+            [reason] => format!("{state}: {reason}; {calls}{accounts}"),
+            [reason, rest @ ..] => {
+                format!("{state}: {reason}, and {} more; {calls}{accounts}", rest.len())
+            }
+        }
+    }
+
     pub fn set_audio(&self, figures: AudioFigures) {
         self.lock().audio = figures;
     }

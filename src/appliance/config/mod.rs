@@ -27,6 +27,7 @@ mod turn;
 mod values;
 mod voices;
 mod webhooks;
+mod written;
 
 pub use accounts::{Account, Inbound, Place};
 pub use agent::{Agent, AgentCalls};
@@ -45,6 +46,7 @@ pub use values::{
 };
 pub use voices::NeuralVoice;
 pub use webhooks::Webhook;
+pub use written::{Written, written};
 
 use std::path::Path;
 

@@ -20,9 +20,11 @@ mod dialler;
 mod errands;
 mod interface;
 mod net;
+mod reload;
 mod rendering;
 mod settings;
 mod switchboard;
+mod watching;
 
 pub use super::accounts::plans as accounts;
 pub use settings::{
@@ -32,9 +34,6 @@ pub use settings::{
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
@@ -51,14 +50,14 @@ use super::engine::{Engine, EngineEvent};
 use super::llm::{Llm, ModelEvent};
 use super::lookup::{LookUpAnswer, LookUps};
 use super::media_address::MediaAddress;
-use super::notify;
 use super::outside::Outside;
 use super::paths::Paths;
 use super::places::Places;
+use super::pulse::{Pulse, Pulses};
 use super::realtime;
 use super::relays::{News, Relays};
 use super::ringcentral::{self, RingCentral};
-use super::rings::{self, Shared};
+use super::rings;
 use super::rtp_socket::{PortRange, RtpSockets};
 use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
@@ -77,24 +76,31 @@ use crate::store::flights::{self, FlightLog};
 use crate::store::instance;
 use crate::store::ledger::LedgerFile;
 use crate::store::messages::MessageLog;
-use crate::web::{AudioFigures, Board, Health};
+use crate::web::{Board, Health};
 use agents::AgentRule;
 use dialler::Dialler;
 use errands::Errands;
 use interface::Bound;
 use net::{Net, Sources};
+use reload::Reload;
 use rendering::Rendering;
 use switchboard::{Parts, Switchboard};
+use watching::{Said, Watch};
 
-/// The watchdog looks at the hearts this often when systemd does not ask for more.
-const LOOK: Duration = Duration::from_secs(1);
+/// What whoever runs the program asks of it.
+#[derive(Debug)]
+pub struct Signals {
+    pub shutdown: Shutdown,
+    /// What can be is to be read anew.
+    pub hung_up: mpsc_async::Receiver<()>,
+}
 
 /// Runs the appliance until `shutdown`, or until it has shown that it cannot work.
 pub fn run(
     config: &Config,
     config_path: Option<&Path>,
     paths: &Paths,
-    shutdown: Shutdown,
+    signals: Signals,
 ) -> Result<(), StartError> {
     let call = settings::call(config)?;
     let mut ports = settings::ports(config);
@@ -113,9 +119,17 @@ pub fn run(
     standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
     let (legs, wished, door) = audio_legs::start(entropy.fork())
         .map_err(system("cannot start the thread for calls by WebSocket"))?;
-    let (_web, commands) = interface.start(config, &board, door, entropy.fork())?;
+    let (web, commands) = interface.start(config, &board, door, entropy.fork())?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
-    let (engine, answers) = start_engine(config, config_path, paths)?;
+    let (link, answers) = start_engine(config, config_path, paths)?;
+    let pulses = Pulses::default()
+        .with(net::now(), "audio", rings.shared.pulse.clone(), watching::AUDIO_SILENCE)
+        .with(net::now(), "speech link", link.pulse(), watching::OTHERS_SILENCE)
+        .with(net::now(), "web", web.pulse(), watching::OTHERS_SILENCE)
+        .with(net::now(), "websocket", legs.pulse(), watching::OTHERS_SILENCE);
+    let engine: Arc<dyn Engine> = Arc::new(link);
+    let Signals { shutdown, hung_up } = signals;
+    let (reloading, reloaded) = mpsc_async::channel(1);
 
     let speakers = settings::speakers(config, &call.tongues);
     let errands = Errands::new(Arc::clone(&engine), speakers.clone());
@@ -154,13 +168,14 @@ pub fn run(
         referrals: config.inbound.refer,
         flights,
     };
-    let beats = Arc::new(AtomicU64::new(0));
+    let pulse = Pulse::default();
+    let begun = net::now();
     let net = Net {
         switchboard: Switchboard::new(net::now(), parts),
         rendering,
         messages,
         board: Arc::clone(&board),
-        beats: Arc::clone(&beats),
+        pulse: pulse.clone(),
         standing,
         wants_gpu: settings::wants_gpu(config),
         languages,
@@ -183,9 +198,19 @@ pub fn run(
         ledger,
         public,
         relays: lent,
+        reloaded,
         shutdown,
     };
-    let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
+    let watch = Watch {
+        pulses: pulses.with(begun, "net", pulse, watching::NET_SILENCE),
+        shared: rings.shared,
+        board,
+        hung_up,
+        reload: Reload::new(config_path, paths),
+        reloaded: reloading,
+        said: Said::default(),
+    };
+    let outcome = run_net(runtime, net, sources, watch);
     drop::<AudioThread>(audio);
     tracing::info!("stopped");
     outcome
@@ -240,7 +265,7 @@ fn start_audio(
 }
 
 /// The engine and what comes from it.
-type EngineParts = (Arc<dyn Engine>, mpsc_async::Receiver<EngineEvent>);
+type EngineParts = (Link, mpsc_async::Receiver<EngineEvent>);
 
 fn start_engine(
     config: &Config,
@@ -248,8 +273,7 @@ fn start_engine(
     paths: &Paths,
 ) -> Result<EngineParts, StartError> {
     let place = settings::engine(config, config_path, paths)?;
-    let (link, answers) = Link::start(place).map_err(system("cannot start the speech link"))?;
-    Ok((Arc::new(link), answers))
+    Link::start(place).map_err(system("cannot start the speech link"))
 }
 
 /// The owner's systems and what they answer.
@@ -302,35 +326,17 @@ fn start_model(
 }
 
 /// Runs the net thread and watches over it from this one.
-fn run_net(
-    runtime: Runtime,
-    net: Net,
-    sources: Sources,
-    mut hearts: Hearts,
-) -> Result<(), StartError> {
-    let (ended, end) = mpsc::channel();
+fn run_net(runtime: Runtime, net: Net, sources: Sources, watch: Watch) -> Result<(), StartError> {
+    let (ended, end) = mpsc_async::channel(1);
     let thread = std::thread::Builder::new()
         .name("net".to_owned())
         .spawn(move || {
+            let outcome = to_the_end(runtime, net.run(sources));
             // The receiver waits for this message and outlives it.
-            let _ = ended.send(to_the_end(runtime, net.run(sources)));
+            let _ = ended.try_send(outcome);
         })
         .map_err(system("cannot start the net thread"))?;
-    let look = notify::alive_interval().map_or(LOOK, |interval| interval.min(LOOK));
-    let outcome = loop {
-        match end.recv_timeout(look) {
-            Ok(outcome) => break outcome,
-            Err(RecvTimeoutError::Timeout) => match hearts.silent() {
-                None => notify::alive(),
-                Some(thread) => tracing::error!(thread, "it has done nothing for a while"),
-            },
-            // A panic in there ends the program; where panics unwind, as in tests, it ends here.
-            Err(RecvTimeoutError::Disconnected) => {
-                let source = std::io::Error::other("panicked");
-                break Err(StartError::System { what: "the net thread has ended", source });
-            }
-        }
-    };
+    let outcome = watch.run(end);
     // How it ended has been told by the channel.
     let _ = thread.join();
     outcome
@@ -342,30 +348,6 @@ fn to_the_end<T>(runtime: Runtime, run: impl Future<Output = T>) -> T {
     let outcome = runtime.block_on(run);
     runtime.shutdown_background();
     outcome
-}
-
-/// The heartbeats that systemd's watchdog stands for.
-struct Hearts {
-    beats: Arc<AtomicU64>,
-    shared: Arc<Shared>,
-    board: Arc<Board>,
-}
-
-impl Hearts {
-    /// The thread that has done nothing since the last look, if any; shows how punctual audio is.
-    fn silent(&mut self) -> Option<&'static str> {
-        let lateness = &self.shared.lateness;
-        self.board.set_audio(AudioFigures {
-            late_counts: lateness.counts(),
-            late_sum_us: lateness.sum_us(),
-            late_p50_us: lateness.quantile_us(0.5),
-            late_p999_us: lateness.quantile_us(0.999),
-            dropped: self.shared.dropped.load(Ordering::Relaxed),
-        });
-        let beats = [("net", &*self.beats), ("audio", &self.shared.beats)];
-        let silent = beats.map(|(name, beats)| (beats.swap(0, Ordering::Relaxed) == 0, name));
-        silent.into_iter().find_map(|(is_silent, name)| is_silent.then_some(name))
-    }
 }
 
 /// What is rendered before the first call, language by language.
@@ -516,6 +498,9 @@ fn start_error(error: ListenError) -> StartError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -22,6 +22,22 @@ use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, AccountId, Flow, LegId};
 
 impl Switchboard {
+    /// What calls from here on are held by, and the phrases of it.
+    pub fn renew(&mut self, settings: call::Settings, shelf: call::Shelf) {
+        self.parts.call = settings;
+        self.stock(shelf);
+    }
+
+    /// Says goodbye in every call, and hangs up; what only rings is refused.
+    pub fn leave_all(&mut self, now: Instant) {
+        self.give_up_waiting(call::Cause::ShuttingDown);
+        let ids: Vec<CallId> = self.lines.keys().copied().collect();
+        for id in ids {
+            self.call(now, id, call::Input::Wish(call::Wish::Leave));
+        }
+        self.settle(now);
+    }
+
     /// Ports for the sound of a call, and what is said of them to the peer.
     pub(super) fn open_media(
         &mut self,
