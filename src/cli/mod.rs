@@ -13,9 +13,9 @@ mod openapi;
 mod panic;
 mod replay;
 mod run;
+mod safe;
 mod speech;
 mod transcribe;
-mod wav;
 
 pub mod exit;
 
@@ -44,6 +44,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Arguments),
+    Safe(safe::Arguments),
     Speech(speech::Arguments),
     Check(check::Arguments),
     Call(Box<call::Arguments>),
@@ -83,6 +84,7 @@ pub fn main() -> ExitCode {
     let exit = match CommandLine::try_parse() {
         Ok(CommandLine { command }) => match command {
             Command::Run(arguments) => ended(run::run(&arguments)),
+            Command::Safe(arguments) => ended(safe::run(&arguments)),
             Command::Speech(arguments) => ended(speech::run(&arguments)),
             Command::Check(arguments) => ended(check::run(&arguments)),
             Command::Call(arguments) => call::run(&arguments),

@@ -29,6 +29,10 @@ pub enum Health {
     Degraded {
         reasons: Vec<String>,
     },
+    /// Calls are answered with a recorded sentence, and that is all.
+    Safe {
+        reasons: Vec<String>,
+    },
     /// Running calls end, new ones are refused.
     Stopping,
 }
@@ -39,6 +43,7 @@ impl Health {
             Self::Starting { .. } => "starting",
             Self::Ready => "ready",
             Self::Degraded { .. } => "degraded",
+            Self::Safe { .. } => "safe",
             Self::Stopping => "stopping",
         }
     }
@@ -47,7 +52,7 @@ impl Health {
     pub fn reasons(&self) -> &[String] {
         match self {
             Self::Starting { waiting_for } => waiting_for,
-            Self::Degraded { reasons } => reasons,
+            Self::Degraded { reasons } | Self::Safe { reasons } => reasons,
             Self::Ready | Self::Stopping => &[],
         }
     }
@@ -173,7 +178,9 @@ impl Shown {
             Health::Degraded { reasons } => {
                 Health::Degraded { reasons: reasons.iter().cloned().chain(faults).collect() }
             }
-            health @ (Health::Starting { .. } | Health::Stopping) => health.clone(),
+            health @ (Health::Starting { .. } | Health::Safe { .. } | Health::Stopping) => {
+                health.clone()
+            }
         }
     }
 }
@@ -267,6 +274,7 @@ impl Board {
             Health::Starting { .. } => "Starting, waits for",
             Health::Ready => "Answers calls",
             Health::Degraded { .. } => "Answers calls, with less than the usual",
+            Health::Safe { .. } => "Safe mode, a recorded sentence answers",
             Health::Stopping => "Stopping",
         };
         match health.reasons() {

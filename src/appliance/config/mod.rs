@@ -66,6 +66,14 @@ pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
+/// What of a file with faults is sound, entry by entry; what is not has its default.
+pub fn sound_sections(path: &Path) -> Config {
+    let text = bounded::text(path, limits::CONFIG_BYTES).unwrap_or_default();
+    let mut config = written::sound(&text);
+    config.resolve(path.parent().unwrap_or(Path::new("")));
+    config
+}
+
 /// Checks `text` as a configuration file.
 pub fn from_text(text: &str) -> Result<Config, ConfigError> {
     let (file, mut faults) = parse::parse(text)?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::checked::Config;
 use super::fault::ConfigError;
 use super::parse;
 use crate::base::limits;
@@ -45,6 +46,53 @@ impl Written {
     }
 }
 
+/// The configuration of those entries that are sound together with those before them.
+pub(super) fn sound(text: &str) -> Config {
+    let Ok(written) = text.parse::<Table>() else { return Config::default() };
+    let mut kept = Table::new();
+    let mut config = Config::default();
+    // A page for other machines needs a token: that is to be there first.
+    let is_late = |section: &str| section == "web";
+    let (late, early): (Vec<_>, Vec<_>) =
+        written.into_iter().partition(|(section, _)| is_late(section));
+    for (section, value) in early.into_iter().chain(late) {
+        for (key, value) in entries(value) {
+            let mut tried = kept.clone();
+            add(&mut tried, &section, key, value);
+            if let Ok(sound) = super::from_text(&tried.to_string()) {
+                (kept, config) = (tried, sound);
+            }
+        }
+    }
+    config
+}
+
+/// Each is tried by itself: the keys of a section, or the sections of which there are many.
+fn entries(value: Value) -> Vec<(Option<String>, Value)> {
+    match value {
+        Value::Table(keys) => keys.into_iter().map(|(key, value)| (Some(key), value)).collect(),
+        Value::Array(sections) => sections.into_iter().map(|section| (None, section)).collect(),
+        other => vec![(None, other)],
+    }
+}
+
+fn add(table: &mut Table, section: &str, key: Option<String>, value: Value) {
+    match key {
+        Some(key) => {
+            let keys = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(keys) = keys {
+                keys.insert(key, value);
+            }
+        }
+        None => {
+            let sections = table.entry(section).or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(sections) = sections {
+                sections.push(value);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +108,16 @@ mod tests {
         let other = of("[log]\nlevel = \"debug\"\n[calls]\nmax = 3\n[[person]]\nname = \"a\"\n");
         assert_eq!(nothing.differences(&other), ["calls.max", "log.level", "person"]);
         assert_eq!(other.differences(&nothing), ["calls.max", "log.level", "person"]);
+    }
+
+    #[test]
+    fn of_a_file_with_faults_every_sound_entry_holds() {
+        let text = "[sip]\nlisten = [\"udp:127.0.0.1:5099\"]\nnames = 3\n[calls]\nmax = 0\n\
+                    [media]\nports = \"20000-20099\"\n[nothing]\na = 1\n";
+        let config = sound(text);
+        assert_eq!(config.sip.listen[0].to_string(), "udp:127.0.0.1:5099");
+        assert_eq!(config.media.ports.to_string(), "20000-20099");
+        assert_eq!(config.calls.max.count(), Config::default().calls.max.count());
+        assert_eq!(sound("[sip"), Config::default());
     }
 }

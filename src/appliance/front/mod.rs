@@ -22,6 +22,7 @@ mod interface;
 mod net;
 mod reload;
 mod rendering;
+pub mod safe;
 mod settings;
 mod switchboard;
 mod watching;
