@@ -15,6 +15,7 @@ mod replay;
 mod run;
 mod safe;
 mod speech;
+mod status;
 mod transcribe;
 
 pub mod exit;
@@ -46,6 +47,7 @@ enum Command {
     Run(run::Arguments),
     Safe(safe::Arguments),
     Speech(speech::Arguments),
+    Status(status::Arguments),
     Check(check::Arguments),
     Call(Box<call::Arguments>),
     Dial(dial::Arguments),
@@ -86,6 +88,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => ended(run::run(&arguments)),
             Command::Safe(arguments) => ended(safe::run(&arguments)),
             Command::Speech(arguments) => ended(speech::run(&arguments)),
+            Command::Status(arguments) => status::run(&arguments),
             Command::Check(arguments) => ended(check::run(&arguments)),
             Command::Call(arguments) => call::run(&arguments),
             Command::Dial(arguments) => dial::run(&arguments),
