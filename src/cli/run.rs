@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     if let Some(socket) = &arguments.engine_socket {
         config.speech.socket = Some(socket.clone());
     }
-    log::start(config.log.level);
+    log::start(&config.log);
     let (hang_up, hung_up) = mpsc::channel(1);
     let shutdown = Shutdown::on_signals_and(Some(hang_up))
         .map_err(|source| StartError::System { what: "cannot wait for signals", source })?;

@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let paths = Paths::here();
     let ended = safe::ended(|name| std::env::var(name).ok());
     let rescued = safe::rescue(arguments.config.path(&paths), ended);
-    log::start(rescued.config.log.level);
+    log::start(&rescued.config.log);
     let shutdown = Shutdown::on_signals()
         .map_err(|source| StartError::System { what: "cannot wait for signals", source })?;
     safe::run(rescued, &paths, arguments.seconds.map(Duration::from_secs), shutdown)

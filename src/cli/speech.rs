@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     if arguments.cpu {
         config.speech.device = Device::Cpu;
     }
-    log::start(config.log.level);
+    log::start(&config.log);
     let socket = arguments.socket.clone().or_else(|| config.speech.socket.clone());
     let socket = match socket {
         Some(socket) => socket,

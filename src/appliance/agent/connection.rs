@@ -92,7 +92,7 @@ async fn converse(shared: &Shared, wanted: &mut Wanted, opened: &mut Option<Inst
         Err(fault) => return End::Failed(fault),
     };
     let begun = *opened.insert(Instant::now());
-    tracing::info!(call = %wanted.call, "the agent's connection is open");
+    tracing::info!(call_id = %wanted.call, "the agent's connection is open");
     shared.give(wanted.connection, What::Event(Event::Connected)).await;
     let until = begun + Duration::from_secs(granted.into());
     let (mut sink, mut stream) = socket.split();

@@ -170,6 +170,7 @@ pub struct Converse {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
     pub level: Level,
+    pub private: bool,
 }
 
 impl Default for Config {
@@ -298,7 +299,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         agent: agent?,
         baresip: baresip?,
         webhooks: webhooks?,
-        log: Log { level: level? },
+        log: Log { level: level?, private: file.log.private },
     })
 }
 

@@ -567,16 +567,18 @@ impl Default for Account {
     }
 }
 
-/// The log. Numbers, addresses and words never stand in it.
+/// The log. Numbers, addresses and words stand in it only where `private` says so.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// `error`, `warn`, `info`, `debug` or `trace`; of other people's parts only warnings.
     pub level: String,
+    /// Who called and what was said stands in it, too: to look for a fault, and not longer.
+    pub private: bool,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned() }
+        Self { level: "info".to_owned(), private: false }
     }
 }

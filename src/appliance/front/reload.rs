@@ -14,14 +14,8 @@ use crate::base::LanguageCode;
 use crate::call;
 
 /// Sections and keys of which a change is taken.
-const TAKEN: [&str; 6] = [
-    "log.level",
-    "listen",
-    "converse",
-    "handover",
-    "calls.answer_after_ms",
-    "calls.max_duration_s",
-];
+const TAKEN: [&str; 6] =
+    ["log", "listen", "converse", "handover", "calls.answer_after_ms", "calls.max_duration_s"];
 
 /// Reads it.
 #[derive(Debug)]
@@ -62,7 +56,7 @@ impl Reload {
 
     fn reloaded(&self, config: &Config) -> Result<Reloaded, String> {
         let call = settings::call(config).map_err(|error| error.to_string())?;
-        log::set_level(config.log.level);
+        log::set(&config.log);
         let speakers = settings::speakers(config, &call.tongues);
         let phrases = rendered_phrases(&call.tongues);
         Ok(Reloaded { call, speakers, phrases })
@@ -85,6 +79,7 @@ mod tests {
             ("converse.playbook", true),
             ("listen.pause_ms", true),
             ("log.level", true),
+            ("log.private", true),
             ("calls.max", false),
             ("sip.listen", false),
             ("listener", false),

@@ -13,6 +13,7 @@ mod accounts;
 mod controlling;
 mod dialling;
 mod joining;
+mod logging;
 mod redirecting;
 mod ringcentral;
 mod succeeding;
@@ -203,10 +204,10 @@ impl Line {
         match found {
             None => (),
             Some(OneWay { why: Why::Muted, .. }) => {
-                tracing::info!(call = %id, "the other end sends silence only");
+                tracing::info!(call_id = %id, "the other end sends silence only");
             }
             Some(OneWay { side, why }) => {
-                tracing::warn!(call = %id, side = side.name(), why = why.name(), "one-way audio");
+                tracing::warn!(call_id = %id, side = side.name(), why = why.name(), "one-way audio");
             }
         }
     }
@@ -418,11 +419,11 @@ impl Switchboard {
         while let Some((id, news)) = self.parts.associations.news() {
             let input = match news {
                 News::Secured(suite) => {
-                    tracing::debug!(call = %id, suite = suite.name(), "keys by DTLS");
+                    tracing::debug!(call_id = %id, suite = suite.name(), "keys by DTLS");
                     call::Input::Secured(suite)
                 }
                 News::Failed(fault) => {
-                    tracing::warn!(call = %id, reason = fault.name(), "no keys by DTLS");
+                    tracing::warn!(call_id = %id, reason = fault.name(), "no keys by DTLS");
                     call::Input::NotSecured
                 }
             };
@@ -539,7 +540,7 @@ impl Switchboard {
                     | call::Output::PartnerWaits(_)),
                     _,
                 ) => pairing.push(output),
-                (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),
+                (call::Output::Replied(turn), _) => logging::replied(id, line.call.record(), turn),
                 (call::Output::Pressed(key), _) => {
                     self.parts.board.tell(Event::Key { call: id, key })
                 }
@@ -607,7 +608,7 @@ impl Switchboard {
         while let Some(piece) = line.call.poll_piece(now) {
             if !flights.write(id, piece) {
                 line.call.stop_recording();
-                tracing::warn!(call = %id, "its flight record ends: the disk is too slow");
+                tracing::warn!(call_id = %id, "its flight record ends: the disk is too slow");
             }
         }
     }
@@ -624,9 +625,7 @@ impl Switchboard {
         self.legs.retain(|_, call| *call != id);
         self.parts.errands.cancel_all(id);
         self.parts.dialler.forget(id);
-        let ending = line.call.record().progress.ending();
-        let cause = ending.map_or("unknown", |ending| ending.cause.wording().name);
-        tracing::info!(call = %id, cause, "call ended");
+        logging::ended(id, line.call.record());
         self.admit();
     }
 
@@ -668,24 +667,6 @@ impl Switchboard {
         };
         self.commands.push_back(sip::Command::Admit(admission));
     }
-}
-
-/// A gap and its parts; words stay where they are.
-fn log_gap(id: CallId, record: &CallRecord, number: usize) {
-    let Some(turn) = record.turns().get(number) else { return };
-    let (Some(gap_ms), Some(parts)) = (turn.gap_ms, turn.latency) else { return };
-    tracing::info!(
-        call = %id,
-        turn = number + 1,
-        gap_ms,
-        jitter_ms = parts.jitter_ms,
-        endpoint_ms = parts.endpoint_ms,
-        decode_ms = parts.decode_ms,
-        think_ms = parts.think_ms,
-        voice_ms = parts.voice_ms,
-        pacing_ms = parts.pacing_ms,
-        "replied"
-    );
 }
 
 /// Wall-clock time for records.

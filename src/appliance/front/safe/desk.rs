@@ -221,7 +221,7 @@ impl Desk {
         };
         let id = CallId(self.next);
         self.next += 1;
-        tracing::info!(call = %id, "call taken, in safe mode");
+        tracing::info!(call_id = %id, "call taken, in safe mode");
         let from = incoming.from_uri.reveal().clone();
         let mut record = CallRecord::new(id, Direction::Inbound, from, unix_ms());
         record.progress = Progress::Active { answered_at_ms: unix_ms() };
@@ -279,7 +279,7 @@ impl Desk {
     fn end(&mut self, leg: LegId, cause: Cause) {
         let Some(call) = self.calls.remove(&leg) else { return };
         let SafeCall { mut record, .. } = call;
-        tracing::info!(call = %record.id, cause = cause.wording().name, "call ended");
+        tracing::info!(call_id = %record.id, cause = cause.wording().name, "call ended");
         record.progress = Progress::Ended {
             answered_at_ms: record.progress.answered_at_ms(),
             ended_at_ms: unix_ms(),

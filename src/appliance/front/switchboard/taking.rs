@@ -157,7 +157,7 @@ impl Switchboard {
         let id = CallId(self.next_call);
         self.next_call += 1;
         if let Err(refusal) = self.take(now, id, leg, arrived) {
-            tracing::info!(call = %id, status = refusal.status(), "call refused");
+            tracing::info!(call_id = %id, status = refusal.status(), "call refused");
             let is_full = matches!(refusal, NotTaken::Admission(_));
             let goes_on =
                 is_full && announced.as_ref().is_some_and(|call| self.pass_on(now, leg, call));
@@ -200,7 +200,7 @@ impl Switchboard {
             Tracked::answer(&settings, opening, is_recorded).map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
-        tracing::info!(call = %id, way = way.name(), "call taken");
+        tracing::info!(call_id = %id, way = way.name(), "call taken");
         self.legs.insert(leg, id);
         self.parts.visits.took(leg, id);
         self.lines.insert(id, Line { account, ..Line::new(call, place, is_ipv4) });
