@@ -7,6 +7,7 @@ use crate::appliance::caution::Starts;
 use crate::appliance::config::Device;
 use crate::appliance::log;
 use crate::appliance::paths::Paths;
+use crate::appliance::realtime;
 use crate::appliance::start_error::StartError;
 use crate::speech::{self, DeviceWish};
 
@@ -53,6 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
         config.speech.device = Device::Cpu;
     }
     log::start(&config.log);
+    realtime::keep_off_audio_core(config.real_time.audio_core);
     let socket = arguments.socket.clone().or_else(|| config.speech.socket.clone());
     let socket = match socket {
         Some(socket) => socket,

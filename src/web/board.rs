@@ -138,6 +138,32 @@ impl WebhookReport {
     }
 }
 
+/// What the last call of our own has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanaryReport {
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    pub greeted_ms: u64,
+    pub answered_ms: u64,
+    /// Why it was not well.
+    pub fault: Option<String>,
+    /// How many there were since the start, counted by the board.
+    pub well: u64,
+    pub failed: u64,
+}
+
+impl CanaryReport {
+    pub fn told(&self) -> String {
+        match &self.fault {
+            None => format!(
+                "a call of our own was greeted after {} ms and answered after {} ms",
+                self.greeted_ms, self.answered_ms
+            ),
+            Some(fault) => format!("a call of our own was not well: {fault}"),
+        }
+    }
+}
+
 /// Written by the call shells and the supervisor, read by the web thread.
 #[derive(Debug)]
 pub struct Board {
@@ -164,12 +190,16 @@ struct Shown {
     sip: SipFigures,
     /// `None`: there is no remote agent.
     agent: Option<Figures>,
+    /// `None` until there was one.
+    canary: Option<CanaryReport>,
 }
 
 impl Shown {
     /// With what is wrong with the webhooks.
     fn health(&self) -> Health {
-        let faults = self.webhooks.iter().filter_map(WebhookReport::sentence);
+        let canary = self.canary.iter().filter(|canary| canary.fault.is_some());
+        let canary = canary.map(CanaryReport::told);
+        let faults = self.webhooks.iter().filter_map(WebhookReport::sentence).chain(canary);
         match &self.health {
             Health::Ready => {
                 let reasons: Vec<String> = faults.collect();
@@ -201,6 +231,7 @@ impl Default for Board {
                 forgotten: Totals::default(),
                 sip: SipFigures::default(),
                 agent: None,
+                canary: None,
             }),
         }
     }
@@ -395,6 +426,29 @@ impl Board {
     /// `None`: there is no remote agent.
     pub fn agent(&self) -> Option<Figures> {
         self.lock().agent
+    }
+
+    /// One more call of our own.
+    pub fn set_canary(&self, mut report: CanaryReport) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            if let Some(last) = &shown.canary {
+                (report.well, report.failed) = (last.well, last.failed);
+            }
+            match report.fault {
+                None => report.well += 1,
+                Some(_) => report.failed += 1,
+            }
+            shown.canary = Some(report);
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
+    }
+
+    /// `None` until there was one.
+    pub fn canary(&self) -> Option<CanaryReport> {
+        self.lock().canary.clone()
     }
 
     /// Calls that have not ended.

@@ -11,6 +11,7 @@ pub use super::agent::AgentKeys;
 pub use super::dial::Dial;
 pub use super::listen::Listen;
 pub use super::ringcentral::File as RingCentral;
+pub use super::upkeep::{CanaryKeys, RealTimeKeys};
 
 /// `attendant.toml`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -33,6 +34,9 @@ pub struct File {
     pub agent: AgentKeys,
     pub baresip: Baresip,
     pub log: Log,
+    /// Calls of the box to itself.
+    pub canary: CanaryKeys,
+    pub realtime: RealTimeKeys,
     /// The languages besides `speech.language`, and which calls are held in which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub language: Vec<Language>,

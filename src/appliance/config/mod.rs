@@ -24,6 +24,7 @@ mod ringcentral;
 mod tls;
 mod tokens;
 mod turn;
+mod upkeep;
 mod values;
 mod voices;
 mod webhooks;
@@ -41,6 +42,7 @@ pub use ringcentral::{Events as RingCentralEvents, RingCentral};
 pub use tls::{AccountTls, CertificateFiles};
 pub use tokens::Token;
 pub use turn::{Turn, TurnServer, TurnTransport};
+pub use upkeep::RealTime;
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,
 };

@@ -31,6 +31,7 @@ pub use super::accounts::plans as accounts;
 pub use settings::{
     EngineWish, engine as engine_place, own_engine, questions, relays, srtp_warnings, tongues,
 };
+pub use switchboard::unix_ms;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -44,8 +45,9 @@ use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
 use super::audio_legs;
+use super::canary::{self, Canary};
 use super::chance;
-use super::config::Config;
+use super::config::{self, Config};
 use super::engine::link::Link;
 use super::engine::{Engine, EngineEvent};
 use super::llm::{Llm, ModelEvent};
@@ -116,7 +118,7 @@ pub fn run(
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
     let board = starting();
     let rings = open_rings(config)?;
-    let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
+    let (audio, mut standing) = start_audio(rings.audio, entropy.fork(), config)?;
     standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
     let (legs, wished, door) = audio_legs::start(entropy.fork())
         .map_err(system("cannot start the thread for calls by WebSocket"))?;
@@ -202,6 +204,7 @@ pub fn run(
         reloaded,
         shutdown,
     };
+    let _canary = start_canary(config, &board)?;
     let watch = Watch {
         pulses: pulses.with(begun, "net", pulse, watching::NET_SILENCE),
         shared: rings.shared,
@@ -256,9 +259,13 @@ fn listening(
 fn start_audio(
     side: rings::AudioSide,
     entropy: Entropy,
+    config: &Config,
 ) -> Result<(AudioThread, Vec<String>), StartError> {
     let media = media::Settings { timeout: Some(limits::MEDIA_TIMEOUT), timeout_on_hold: false };
-    let (audio, refused) = audio::spawn(side, media, entropy, realtime::audio_core())
+    let config::RealTime { priority, audio_core } = config.real_time;
+    let core = audio_core.or_else(realtime::audio_core);
+    let wish = realtime::Wish { priority, core };
+    let (audio, refused) = audio::spawn(side, media, entropy, wish)
         .map_err(system("cannot start the audio thread"))?;
     let standing: Vec<String> = refused.iter().map(|r| r.text().to_owned()).collect();
     standing.iter().for_each(|text| tracing::warn!("{text}"));
@@ -275,6 +282,13 @@ fn start_engine(
 ) -> Result<EngineParts, StartError> {
     let place = settings::engine(config, config_path, paths)?;
     Link::start(place).map_err(system("cannot start the speech link"))
+}
+
+/// Calls of our own to the first address that takes datagrams, or to the first that takes any.
+fn start_canary(config: &Config, board: &Arc<Board>) -> Result<Option<Canary>, StartError> {
+    let Some(settings) = settings::canary(config) else { return Ok(None) };
+    let started = canary::start(settings, Arc::clone(board));
+    started.map(Some).map_err(system("cannot start the canary's thread"))
 }
 
 /// The owner's systems and what they answer.
