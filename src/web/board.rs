@@ -13,6 +13,7 @@ use crate::call::record::CallRecord;
 use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
 use crate::store::knowledge;
+use crate::trunk::ringcentral::Dropped;
 
 use super::events::{Event, Events, changes};
 use super::metrics::Totals;
@@ -138,6 +139,29 @@ impl WebhookReport {
     }
 }
 
+/// A part of a call's way that may stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Packets come and no sound of them is heard.
+    Hearing,
+    /// Words were understood and nothing is said to them.
+    Reply,
+    /// Something is to be said and does not leave.
+    Sound,
+}
+
+impl Stage {
+    pub const ALL: [Self; 3] = [Self::Hearing, Self::Reply, Self::Sound];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hearing => "hearing",
+            Self::Reply => "reply",
+            Self::Sound => "sound",
+        }
+    }
+}
+
 /// What the last call of our own has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanaryReport {
@@ -192,6 +216,10 @@ struct Shown {
     agent: Option<Figures>,
     /// `None` until there was one.
     canary: Option<CanaryReport>,
+    /// Times that a stage of a call stood still, in the order of `Stage::ALL`.
+    stalls: [u64; Stage::ALL.len()],
+    /// `None`: there is no extension of RingCentral's.
+    dropped_events: Option<Dropped>,
 }
 
 impl Shown {
@@ -232,6 +260,8 @@ impl Default for Board {
                 sip: SipFigures::default(),
                 agent: None,
                 canary: None,
+                stalls: [0; Stage::ALL.len()],
+                dropped_events: None,
             }),
         }
     }
@@ -419,6 +449,16 @@ impl Board {
         self.lock().sip.clone()
     }
 
+    /// Events of RingCentral's that were not taken.
+    pub fn set_dropped_events(&self, dropped: Option<Dropped>) {
+        self.lock().dropped_events = dropped;
+    }
+
+    /// `None`: there is no extension of theirs.
+    pub fn dropped_events(&self) -> Option<Dropped> {
+        self.lock().dropped_events
+    }
+
     pub fn set_agent(&self, figures: Option<Figures>) {
         self.lock().agent = figures;
     }
@@ -426,6 +466,19 @@ impl Board {
     /// `None`: there is no remote agent.
     pub fn agent(&self) -> Option<Figures> {
         self.lock().agent
+    }
+
+    /// A stage of a call has stood still.
+    pub fn stands_still(&self, stage: Stage) {
+        let mut shown = self.lock();
+        for (known, count) in Stage::ALL.into_iter().zip(&mut shown.stalls) {
+            *count += u64::from(known == stage);
+        }
+    }
+
+    /// Each stage with the times that it stood still.
+    pub fn stalls(&self) -> impl Iterator<Item = (Stage, u64)> + use<> {
+        Stage::ALL.into_iter().zip(self.lock().stalls)
     }
 
     /// One more call of our own.

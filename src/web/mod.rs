@@ -36,10 +36,12 @@ pub mod board;
 
 pub use access::{Access, Scope, Scopes, Token};
 pub use board::{
-    AccountReport, AudioFigures, Board, CanaryReport, Health, Hearing, SipFigures, WebhookReport,
+    AccountReport, AudioFigures, Board, CanaryReport, Health, Hearing, SipFigures, Stage,
+    WebhookReport,
 };
 pub use command::{
-    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, Placed,
+    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, PartyWish,
+    Placed,
 };
 pub use ctrl_tcp::Settings as CtrlTcp;
 pub use events::stream::{covers, is_type as is_event_type};

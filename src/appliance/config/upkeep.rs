@@ -47,17 +47,22 @@ pub(super) fn canary(keys: &CanaryKeys, check: &mut Check<'_>) -> Option<Option<
     if keys.every_s == 0 {
         return Some(None);
     }
-    let every = within(keys.every_s, 60..=DAY_S);
+    let every = within(keys.every_s, 60, DAY_S);
     let every = check.take("canary.every_s", keys.every_s, every)?;
-    Some(Some(Duration::from_secs(every.unsigned_abs())))
+    Some(Some(Duration::from_secs(every.into())))
 }
 
 pub(super) fn real_time(keys: &RealTimeKeys, check: &mut Check<'_>) -> Option<RealTime> {
-    let priority = check.take("realtime.priority", keys.priority, within(keys.priority, 0..=99));
-    let core = within(keys.audio_core, -1..=CORES);
-    let core = check.take("realtime.audio_core", keys.audio_core, core);
+    let priority = check.take("realtime.priority", keys.priority, within(keys.priority, 0, 99));
+    let core = match keys.audio_core {
+        -1 => Some(None),
+        core => {
+            { check.take("realtime.audio_core", core, within(core, 0, CORES)).map(usize::try_from) }
+                .map(Result::ok)
+        }
+    };
     Some(RealTime {
         priority: i32::try_from(priority?).ok().filter(|priority| *priority > 0),
-        audio_core: usize::try_from(core?).ok(),
+        audio_core: core?,
     })
 }

@@ -31,6 +31,7 @@ pub(super) fn text(board: &Board) -> String {
     audio(&mut out, board);
     sip(&mut out, board);
     agent(&mut out, board, &totals);
+    ringcentral(&mut out, board);
     out.into_text()
 }
 
@@ -51,6 +52,14 @@ fn health(out: &mut Exposition, board: &Board) {
 }
 
 fn canary(out: &mut Exposition, board: &Board) {
+    let mut family = out.family(
+        "attendant_stage_stalls_total",
+        Kind::Counter,
+        "Times that a stage of a call stood still.",
+    );
+    for (stage, count) in board.stalls() {
+        family.sample(&[("stage", stage.name())], count);
+    }
     let Some(canary) = board.canary() else { return };
     out.family("attendant_canary_calls_total", Kind::Counter, "Calls of the box to itself.")
         .sample(&[("result", "well")], canary.well)
@@ -201,6 +210,17 @@ fn agent(out: &mut Exposition, board: &Board, totals: &Totals) {
     for (fault, count) in &totals.agent_faults {
         family.sample(&[("reason", fault)], *count);
     }
+}
+
+fn ringcentral(out: &mut Exposition, board: &Board) {
+    let Some(dropped) = board.dropped_events() else { return };
+    let mut family = out.family(
+        "attendant_ringcentral_events_dropped_total",
+        Kind::Counter,
+        "Telephony events that came again, too late, or could not be read.",
+    );
+    family.sample(&[("reason", "stale")], dropped.stale);
+    family.sample(&[("reason", "unreadable")], dropped.unreadable);
 }
 
 #[cfg(test)]

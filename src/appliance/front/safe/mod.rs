@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use self::desk::{Desk, Parts};
-use super::interface::Bound;
+use super::interface::{Bound, Doors};
 use super::{open_sip, runtime, settings, system};
 use crate::appliance::accounts::{Accounts, Resolved, Resolver, plans};
 use crate::appliance::audio_legs::Door;
@@ -26,6 +26,7 @@ use crate::appliance::config::Config;
 use crate::appliance::media_address::MediaAddress;
 use crate::appliance::notify;
 use crate::appliance::paths::Paths;
+use crate::appliance::ringcentral::Hooks;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::Arrival;
@@ -131,14 +132,17 @@ fn show(
     config: &Config,
     board: &Arc<Board>,
     reasons: &mut Vec<String>,
-    entropy: Entropy,
+    mut entropy: Entropy,
 ) -> Option<WebThread> {
     let bound = Bound::new(config).or_else(|error| {
         reasons.push(error.to_string());
         // Without its tokens it is for whoever is on the box.
         Bound::new(&Config::default())
     });
-    let started = bound.and_then(|bound| bound.start(config, board, Door::closed(), entropy));
+    // Of RingCentral's no event is wanted.
+    let hooks = Hooks::new(&Config::default(), &mut entropy);
+    let doors = Doors { legs: Door::closed(), hooks };
+    let started = bound.and_then(|bound| bound.start(config, board, doors, entropy));
     // Nobody carries out what is asked there.
     started.map(|(web, _)| web).map_err(|error| reasons.push(error.to_string())).ok()
 }
