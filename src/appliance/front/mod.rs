@@ -44,7 +44,7 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
-use super::audio_legs;
+use super::audio_legs::{self, AudioLegs, Door, LegWish};
 use super::canary::{self, Canary};
 use super::chance;
 use super::config::{self, Config};
@@ -56,7 +56,6 @@ use super::media_address::MediaAddress;
 use super::outside::Outside;
 use super::paths::Paths;
 use super::places::Places;
-use super::pulse::{Pulse, Pulses};
 use super::realtime;
 use super::relays::{News, Relays};
 use super::ringcentral::{self, RingCentral};
@@ -88,7 +87,7 @@ use net::{Net, Sources};
 use reload::Reload;
 use rendering::Rendering;
 use switchboard::{Parts, Switchboard};
-use watching::{Said, Watch};
+use watching::Watch;
 
 /// What whoever runs the program asks of it.
 #[derive(Debug)]
@@ -106,8 +105,7 @@ pub fn run(
     signals: Signals,
 ) -> Result<(), StartError> {
     let call = settings::call(config)?;
-    let mut ports = settings::ports(config);
-    check_ports(config, &mut ports)?;
+    let ports = checked_ports(config)?;
     settings::check_model(config)?;
     let plans = accounts(config)?;
     let interface = Bound::new(config)?;
@@ -120,22 +118,17 @@ pub fn run(
     let rings = open_rings(config)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork(), config)?;
     standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
-    let (legs, wished, door) = audio_legs::start(entropy.fork())
-        .map_err(system("cannot start the thread for calls by WebSocket"))?;
+    let (legs, wished, door) = start_legs(&mut entropy)?;
     let hooks = ringcentral::Hooks::new(config, &mut entropy);
     let doors = interface::Doors { legs: door, hooks: hooks.clone() };
     let (web, commands) = interface.start(config, &board, doors, entropy.fork())?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
     let (link, answers) = start_engine(config, config_path, paths)?;
-    let pulses = Pulses::default()
-        .with(net::now(), "audio", rings.shared.pulse.clone(), watching::AUDIO_SILENCE)
-        .with(net::now(), "speech link", link.pulse(), watching::OTHERS_SILENCE)
-        .with(net::now(), "web", web.pulse(), watching::OTHERS_SILENCE)
-        .with(net::now(), "websocket", legs.pulse(), watching::OTHERS_SILENCE);
-    let engine: Arc<dyn Engine> = Arc::new(link);
+    let others = [("speech link", link.pulse()), ("web", web.pulse()), ("websocket", legs.pulse())];
     let Signals { shutdown, hung_up } = signals;
-    let (reloading, reloaded) = mpsc_async::channel(1);
-
+    let reload = (hung_up, Reload::new(config_path, paths));
+    let (watch, pulse, reloaded) = Watch::new(rings.shared, &board, others, reload);
+    let engine: Arc<dyn Engine> = Arc::new(link);
     let speakers = settings::speakers(config, &call.tongues);
     let errands = Errands::new(Arc::clone(&engine), speakers.clone());
     let rendering = Rendering::new(speakers, rendered_phrases(&call.tongues));
@@ -143,23 +136,20 @@ pub fn run(
     let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
     let (agents, of_agents) = agents::start(config, paths, &mut standing)?;
-    let agent_rule = AgentRule::of(config, agents.is_some());
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
     let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
-    let (ringcentral, platform_news) =
-        start_ringcentral(&runtime, config, (paths, &hooks), &mut entropy)?;
-    let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
+    let (ringcentral, news) = start_ringcentral(&runtime, config, (paths, &hooks), &mut entropy)?;
     let (media_address, ways, lent) = open_ways(&runtime, config)?;
     let public = media_address.told();
     let parts = Parts {
-        sip: SipLine::new(agent, sockets),
+        sip: sip_line(config, sockets, &mut entropy),
         visits: Visits::new(media_address.clone(), entropy.fork()).with_audio(legs),
         places: Places::new(rings.net),
         associations: open_associations(&mut entropy)?,
         ports,
+        agent_rule: AgentRule::of(config, agents.is_some()),
         errands: errands.with_model(llm).with_look_ups(look_ups).with_agents(agents),
-        agent_rule,
         accounts,
         ringcentral,
         dialler,
@@ -174,14 +164,12 @@ pub fn run(
         referrals: config.inbound.refer,
         flights,
     };
-    let pulse = Pulse::default();
-    let begun = net::now();
     let net = Net {
         switchboard: Switchboard::new(net::now(), parts),
         rendering,
         messages,
         board: Arc::clone(&board),
-        pulse: pulse.clone(),
+        pulse,
         standing,
         wants_gpu: settings::wants_gpu(config),
         languages,
@@ -197,7 +185,7 @@ pub fn run(
         looked_up,
         agent: of_agents,
         resolved,
-        ringcentral: platform_news,
+        ringcentral: news,
         wished,
         model,
         commands,
@@ -208,15 +196,6 @@ pub fn run(
         shutdown,
     };
     let _canary = start_canary(config, &board)?;
-    let watch = Watch {
-        pulses: pulses.with(begun, "net", pulse, watching::NET_SILENCE),
-        shared: rings.shared,
-        board,
-        hung_up,
-        reload: Reload::new(config_path, paths),
-        reloaded: reloading,
-        said: Said::default(),
-    };
     let outcome = run_net(runtime, net, sources, watch);
     drop::<AudioThread>(audio);
     tracing::info!("stopped");
@@ -378,8 +357,22 @@ fn rendered_phrases(tongues: &Tongues) -> Vec<(LanguageCode, String)> {
     tongues.iter().flat_map(of).collect()
 }
 
+/// The thread that carries calls by WebSocket, what comes from it, and its door.
+type LegParts = (AudioLegs, mpsc_async::Receiver<LegWish>, Door);
+
+fn start_legs(entropy: &mut Entropy) -> Result<LegParts, StartError> {
+    let started = audio_legs::start(entropy.fork());
+    started.map_err(system("cannot start the thread for calls by WebSocket"))
+}
+
+fn sip_line(config: &Config, sockets: SipSockets, entropy: &mut Entropy) -> SipLine {
+    let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
+    SipLine::new(agent, sockets)
+}
+
 /// Shows at start that every call will find its ports, instead of at the call that does not.
-fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError> {
+fn checked_ports(config: &Config) -> Result<PortRange, StartError> {
+    let mut ports = settings::ports(config);
     let needed = config.calls.max.count();
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let bound: Vec<RtpSockets> = (0..needed).map_while(|_| ports.bind(any).ok()).collect();
@@ -387,7 +380,7 @@ fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError>
         free if free < needed => {
             Err(StartError::PortsExhausted { range: config.media.ports, free, needed })
         }
-        _ => Ok(()),
+        _ => Ok(ports),
     }
 }
 

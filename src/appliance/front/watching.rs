@@ -11,41 +11,65 @@ use tokio::time::MissedTickBehavior;
 use super::reload::{Reload, Reloaded};
 use super::system;
 use crate::appliance::notify;
-use crate::appliance::pulse::Pulses;
+use crate::appliance::pulse::{Pulse, Pulses};
 use crate::appliance::rings::Shared;
 use crate::appliance::start_error::StartError;
 use crate::web::{AudioFigures, Board};
 
 /// The hearts are looked at this often when systemd does not ask for more.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_secs(1);
 /// Silence of a thread that is no fault: the audio thread ticks every 20 ms and the net thread turns four times a
 /// second, so that this is a machine that was busy for very long.
-pub(super) const AUDIO_SILENCE: Duration = Duration::from_secs(2);
+const AUDIO_SILENCE: Duration = Duration::from_secs(2);
 pub(super) const NET_SILENCE: Duration = Duration::from_secs(3);
 /// These wait for disks and busy cores, and for nothing else.
-pub(super) const OTHERS_SILENCE: Duration = Duration::from_secs(6);
+const OTHERS_SILENCE: Duration = Duration::from_secs(6);
 
 /// What the main thread looks at.
 pub(super) struct Watch {
-    pub pulses: Pulses,
-    pub shared: Arc<Shared>,
-    pub board: Arc<Board>,
+    pulses: Pulses,
+    shared: Arc<Shared>,
+    board: Arc<Board>,
     /// SIGHUP.
-    pub hung_up: mpsc::Receiver<()>,
-    pub reload: Reload,
+    hung_up: mpsc::Receiver<()>,
+    reload: Reload,
     /// Where what was read anew goes.
-    pub reloaded: mpsc::Sender<Reloaded>,
-    pub said: Said,
+    reloaded: mpsc::Sender<Reloaded>,
+    said: Said,
 }
 
 /// What was said last, so that it is said once.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+struct Said {
     silent: Option<&'static str>,
     status: String,
 }
 
 impl Watch {
+    /// Over audio and net, and over `others`. Gives the net thread its pulse and what is read anew.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        board: &Arc<Board>,
+        others: [(&'static str, Pulse); 3],
+        (hung_up, reload): (mpsc::Receiver<()>, Reload),
+    ) -> (Self, Pulse, mpsc::Receiver<Reloaded>) {
+        let (now, net) = (Instant::now(), Pulse::default());
+        let own = Pulses::default().with(now, "audio", shared.pulse.clone(), AUDIO_SILENCE).with(
+            now,
+            "net",
+            net.clone(),
+            NET_SILENCE,
+        );
+        let pulses = others
+            .into_iter()
+            .fold(own, |pulses, (thread, pulse)| pulses.with(now, thread, pulse, OTHERS_SILENCE));
+        let (reloaded, taken) = mpsc::channel(1);
+        let board = Arc::clone(board);
+        let said = Said::default();
+        let watch = Self { pulses, shared, board, hung_up, reload, reloaded, said };
+        (watch, net, taken)
+    }
+
     /// Until `ended` has come; an error when the net thread is gone without it.
     pub(super) fn run<T>(
         mut self,
