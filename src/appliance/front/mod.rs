@@ -125,8 +125,7 @@ pub fn run(
     let _webhooks = interface::webhooks(config, paths, &board)?;
     let (link, answers) = start_engine(config, config_path, paths)?;
     let others = [("speech link", link.pulse()), ("web", web.pulse()), ("websocket", legs.pulse())];
-    let Signals { shutdown, hung_up } = signals;
-    let reload = (hung_up, Reload::new(config_path, paths));
+    let reload = (signals.hung_up, Reload::new(config_path, paths));
     let (watch, pulse, reloaded) = Watch::new(rings.shared, &board, others, reload);
     let engine: Arc<dyn Engine> = Arc::new(link);
     let speakers = settings::speakers(config, &call.tongues);
@@ -193,13 +192,10 @@ pub fn run(
         public,
         relays: lent,
         reloaded,
-        shutdown,
+        shutdown: signals.shutdown,
     };
     let _canary = start_canary(config, &board)?;
-    let outcome = run_net(runtime, net, sources, watch);
-    drop::<AudioThread>(audio);
-    tracing::info!("stopped");
-    outcome
+    run_net(runtime, (net, sources), audio, watch)
 }
 
 /// What the owner looks for first: where calls and the page are, and by which files.
@@ -323,7 +319,12 @@ fn start_model(
 }
 
 /// Runs the net thread and watches over it from this one.
-fn run_net(runtime: Runtime, net: Net, sources: Sources, watch: Watch) -> Result<(), StartError> {
+fn run_net(
+    runtime: Runtime,
+    (net, sources): (Net, Sources),
+    audio: AudioThread,
+    watch: Watch,
+) -> Result<(), StartError> {
     let (ended, end) = mpsc_async::channel(1);
     let thread = std::thread::Builder::new()
         .name("net".to_owned())
@@ -336,6 +337,8 @@ fn run_net(runtime: Runtime, net: Net, sources: Sources, watch: Watch) -> Result
     let outcome = watch.run(end);
     // How it ended has been told by the channel.
     let _ = thread.join();
+    drop(audio);
+    tracing::info!("stopped");
     outcome
 }
 
