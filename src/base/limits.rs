@@ -246,6 +246,9 @@ pub const WEB_CONNECTION_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of SIP messages kept for retransmission, all transactions together; beyond it no new call
 /// begins. 16,384 transactions of a usual 1 KiB fit four times.
 pub const SIP_TRANSACTION_BYTES: usize = 64 * 1024 * 1024;
+/// Longest that any work of the engine may take: a minute of sound by a large model on a slow processor takes half of
+/// it, and a longer one serves no call.
+pub const ENGINE_WORK: Duration = Duration::from_secs(60);
 /// Requests waiting in the engine or for it: `calls.max` utterances and phrases, and the phrases
 /// that are rendered at start.
 pub const ENGINE_REQUESTS: usize = 256;
