@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::appliance::agent::Figures;
+use crate::appliance::engine::LoadFigures;
+use crate::appliance::gpu::Sample;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
+use crate::call::admission::Limit;
 use crate::call::record::CallRecord;
 use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
@@ -76,6 +79,17 @@ pub struct AudioFigures {
 pub struct SipFigures {
     pub counters: sip::Counters,
     pub held: sip::Occupancy,
+}
+
+/// How GPU, box and engine were at the last look.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    pub sample: Sample,
+    pub load: LoadFigures,
+    /// What one more call would be too many for.
+    pub limit: Option<Limit>,
+    /// The engine works with less than it was configured with.
+    pub is_lean: bool,
 }
 
 /// Where the engine that is ready hears, and with which model.
@@ -159,6 +173,8 @@ struct Shown {
     sip: SipFigures,
     /// `None`: there is no remote agent.
     agent: Option<Figures>,
+    /// `None` in the first second.
+    watch: Option<Watch>,
 }
 
 impl Shown {
@@ -194,6 +210,7 @@ impl Default for Board {
                 forgotten: Totals::default(),
                 sip: SipFigures::default(),
                 agent: None,
+                watch: None,
             }),
         }
     }
@@ -345,6 +362,14 @@ impl Board {
     /// As they were within the last second.
     pub fn sip(&self) -> SipFigures {
         self.lock().sip.clone()
+    }
+
+    pub fn set_watch(&self, watch: Watch) {
+        self.lock().watch = Some(watch);
+    }
+
+    pub fn watch(&self) -> Option<Watch> {
+        self.lock().watch.clone()
     }
 
     pub fn set_agent(&self, figures: Option<Figures>) {

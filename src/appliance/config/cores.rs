@@ -17,6 +17,7 @@ impl Config {
             max: self.calls.max.count(),
             when_full: self.calls.when_full,
             retry_after_s: self.calls.retry_after_s,
+            max_load: self.calls.max_load,
         }
     }
 

@@ -10,6 +10,7 @@
 //! | web | `web`: API and status page |
 //! | websocket | `appliance::audio_legs`: the sound of calls by WebSocket |
 //! | messages | `store::messages` |
+//! | gpu | `appliance::gpu`: looks at GPU and box once a second |
 //! | flights | `store::flights`, where calls are recorded |
 //! | ledger | `store::ledger`, where calls may be made |
 //!
@@ -18,6 +19,7 @@
 mod agents;
 mod dialler;
 mod errands;
+mod guard;
 mod interface;
 mod net;
 mod rendering;
@@ -48,6 +50,7 @@ use super::chance;
 use super::config::Config;
 use super::engine::link::Link;
 use super::engine::{Engine, EngineEvent};
+use super::gpu::{Gauge, Protection};
 use super::llm::{Llm, ModelEvent};
 use super::lookup::{LookUpAnswer, LookUps};
 use super::media_address::MediaAddress;
@@ -81,6 +84,7 @@ use crate::web::{AudioFigures, Board, Health};
 use agents::AgentRule;
 use dialler::Dialler;
 use errands::Errands;
+use guard::Guard;
 use interface::Bound;
 use net::{Net, Sources};
 use rendering::Rendering;
@@ -154,6 +158,7 @@ pub fn run(
         referrals: config.inbound.refer,
         flights,
     };
+    let guard = open_guard(config)?;
     let beats = Arc::new(AtomicU64::new(0));
     let net = Net {
         switchboard: Switchboard::new(net::now(), parts),
@@ -165,6 +170,7 @@ pub fn run(
         wants_gpu: settings::wants_gpu(config),
         languages,
         detects: config.detects_languages(),
+        guard,
         shown: net::Shown::default(),
     };
     let sources = Sources {
@@ -250,6 +256,13 @@ fn start_engine(
     let place = settings::engine(config, config_path, paths)?;
     let (link, answers) = Link::start(place).map_err(system("cannot start the speech link"))?;
     Ok((Arc::new(link), answers))
+}
+
+/// The thread that looks at GPU and box, and what is made of it.
+fn open_guard(config: &Config) -> Result<Guard, StartError> {
+    let gauge = Gauge::start(settings::gpu(config))
+        .map_err(system("cannot start the thread that looks at the GPU"))?;
+    Ok(Guard::new(gauge, Protection::new(config.gpu.limits)))
 }
 
 /// The owner's systems and what they answer.

@@ -13,6 +13,7 @@ mod accounts;
 mod controlling;
 mod dialling;
 mod joining;
+mod measuring;
 mod redirecting;
 mod ringcentral;
 mod succeeding;
@@ -43,7 +44,7 @@ use crate::appliance::sip_socket::Arrival;
 use crate::appliance::visits::{VisitEvent, Visits};
 use crate::appliance::ways::Ways;
 use crate::base::{CallId, Entropy};
-use crate::call::admission::{self, Readiness};
+use crate::call::admission::{self, Headroom, Readiness};
 use crate::call::flight::Tracked;
 use crate::call::language::{Abilities, Rules};
 use crate::call::media::Plan;
@@ -57,6 +58,7 @@ use crate::store::flights::FlightLog;
 use crate::trunk::Referrals;
 use crate::web::{Board, Event, SipFigures};
 use joining::{JOINED_FRAMES, Partner};
+use measuring::log_gap;
 use redirecting::Redirection;
 use ringcentral::Platform;
 
@@ -169,6 +171,8 @@ struct Line {
     referrals: u32,
     /// What was told of it that its record does not show.
     told: controlling::Told,
+    /// Its part of what the GPU has used; `None` where that is not told.
+    gpu_energy_j: Option<f64>,
 }
 
 impl Line {
@@ -186,6 +190,7 @@ impl Line {
             redirection: Redirection::default(),
             referrals: 0,
             told: controlling::Told::default(),
+            gpu_energy_j: None,
         }
     }
 
@@ -216,6 +221,7 @@ impl Line {
 pub struct Switchboard {
     parts: Parts,
     readiness: Readiness,
+    headroom: Headroom,
     shelf: Arc<Shelf>,
     abilities: Abilities,
     lines: HashMap<CallId, Line>,
@@ -241,6 +247,7 @@ impl Switchboard {
         let mut switchboard = Self {
             parts,
             readiness: Readiness::Starting,
+            headroom: Headroom::default(),
             shelf: Arc::default(),
             abilities: Abilities::default(),
             lines: HashMap::new(),
@@ -658,8 +665,7 @@ impl Switchboard {
 
     /// Tells the user agent what a new call would get, so that OPTIONS says the same.
     fn admit(&mut self) {
-        let taken = self.parts.places.taken();
-        let admission = match self.parts.admission.admit(self.readiness, taken) {
+        let admission = match self.admitted() {
             Ok(()) => sip::Admission::Open,
             Err(refusal) => sip::Admission::Closed {
                 status: refusal.cause.wording().sip_status,
@@ -668,24 +674,6 @@ impl Switchboard {
         };
         self.commands.push_back(sip::Command::Admit(admission));
     }
-}
-
-/// A gap and its parts; words stay where they are.
-fn log_gap(id: CallId, record: &CallRecord, number: usize) {
-    let Some(turn) = record.turns().get(number) else { return };
-    let (Some(gap_ms), Some(parts)) = (turn.gap_ms, turn.latency) else { return };
-    tracing::info!(
-        call = %id,
-        turn = number + 1,
-        gap_ms,
-        jitter_ms = parts.jitter_ms,
-        endpoint_ms = parts.endpoint_ms,
-        decode_ms = parts.decode_ms,
-        think_ms = parts.think_ms,
-        voice_ms = parts.voice_ms,
-        pacing_ms = parts.pacing_ms,
-        "replied"
-    );
 }
 
 /// Wall-clock time for records.
