@@ -85,6 +85,13 @@ fn talked(fake: &FakeNvml) -> (Appliance, Phone) {
         .with("gpu", &format!("library = \"{}\"", fake.library().display()))
         .with("agent", "backend = \"elevenlabs\"\nagent_id = \"a\"\ncalls = \"none\"")
         .env("ATTENDANT_ELEVENLABS_KEY", "k")
+        // Nobody is there, and that is shown.
+        .with(
+            "[ringcentral]",
+            "name = \"desk\"\nclient_id = \"c\"\nserver = \"http://127.0.0.1:1\"",
+        )
+        .env("ATTENDANT_RINGCENTRAL_DESK_JWT", "j")
+        .env("ATTENDANT_RINGCENTRAL_DESK_SECRET", "s")
         .start();
     let mut phone = Phone::new("caller");
     phone.call(&appliance.uri(), appliance.sip);

@@ -16,6 +16,7 @@ use crate::call::record::CallRecord;
 use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
 use crate::store::knowledge;
+use crate::trunk::ringcentral::Dropped;
 
 use super::events::{Event, Events, changes};
 use super::metrics::Totals;
@@ -175,6 +176,8 @@ struct Shown {
     agent: Option<Figures>,
     /// `None` in the first second.
     watch: Option<Watch>,
+    /// `None`: there is no extension of RingCentral's.
+    dropped_events: Option<Dropped>,
 }
 
 impl Shown {
@@ -211,6 +214,7 @@ impl Default for Board {
                 sip: SipFigures::default(),
                 agent: None,
                 watch: None,
+                dropped_events: None,
             }),
         }
     }
@@ -370,6 +374,16 @@ impl Board {
 
     pub fn watch(&self) -> Option<Watch> {
         self.lock().watch.clone()
+    }
+
+    /// Events of RingCentral's that were not taken.
+    pub fn set_dropped_events(&self, dropped: Option<Dropped>) {
+        self.lock().dropped_events = dropped;
+    }
+
+    /// `None`: there is no extension of theirs.
+    pub fn dropped_events(&self) -> Option<Dropped> {
+        self.lock().dropped_events
     }
 
     pub fn set_agent(&self, figures: Option<Figures>) {

@@ -1,10 +1,8 @@
-//! What is measured: how much the box has left for another call, what calls cost, how long replies took.
+//! What is measured: how much the box has left for another call, and what calls cost.
 
 use std::time::Instant;
 
 use super::Switchboard;
-use crate::base::CallId;
-use crate::call::CallRecord;
 use crate::call::admission::{Headroom, Limit, Refusal};
 use crate::call::record::Progress;
 
@@ -47,22 +45,4 @@ impl Switchboard {
             *line.gpu_energy_j.get_or_insert_default() += share;
         }
     }
-}
-
-/// A gap and its parts; words stay where they are.
-pub(super) fn log_gap(id: CallId, record: &CallRecord, number: usize) {
-    let Some(turn) = record.turns().get(number) else { return };
-    let (Some(gap_ms), Some(parts)) = (turn.gap_ms, turn.latency) else { return };
-    tracing::info!(
-        call = %id,
-        turn = number + 1,
-        gap_ms,
-        jitter_ms = parts.jitter_ms,
-        endpoint_ms = parts.endpoint_ms,
-        decode_ms = parts.decode_ms,
-        think_ms = parts.think_ms,
-        voice_ms = parts.voice_ms,
-        pacing_ms = parts.pacing_ms,
-        "replied"
-    );
 }
