@@ -296,8 +296,8 @@ fn the_box_is_read_by_its_zones_else_by_its_sensors() {
     let machine = MachineReader::new(amd.path()).read();
     assert_eq!((machine.temperature_c, machine.throttled), (Some(54.25), None));
 
-    // One of Intel's counts how often it was too hot.
-    let count = "sys/devices/system/cpu/cpu3/thermal_throttle/package_throttle_count";
+    // One of Intel's counts for how long it was slowed down.
+    let count = "sys/devices/system/cpu/cpu3/thermal_throttle/package_throttle_total_time_ms";
     let intel = tree(&[
         ("sys/class/thermal/thermal_zone0/type", "x86_pkg_temp\n"),
         ("sys/class/thermal/thermal_zone0/temp", "71000\n"),
@@ -306,7 +306,9 @@ fn the_box_is_read_by_its_zones_else_by_its_sensors() {
     let mut reader = MachineReader::new(intel.path());
     let before = reader.read();
     assert_eq!((before.temperature_c, before.throttled), (Some(71.0), Some(false)));
-    put(intel.path(), count, "13\n");
+    put(intel.path(), count, "111\n");
+    assert_eq!(reader.read().throttled, Some(false));
+    put(intel.path(), count, "211\n");
     assert_eq!(reader.read().throttled, Some(true));
     assert_eq!(reader.read().throttled, Some(false));
 

@@ -161,7 +161,6 @@ pub fn run(
         referrals: config.inbound.refer,
         flights,
     };
-    let guard = open_guard(config)?;
     let beats = Arc::new(AtomicU64::new(0));
     let net = Net {
         switchboard: Switchboard::new(net::now(), parts),
@@ -173,7 +172,7 @@ pub fn run(
         wants_gpu: settings::wants_gpu(config),
         languages,
         detects: config.detects_languages(),
-        guard,
+        guard: open_guard(config)?,
         shown: net::Shown::default(),
     };
     let sources = Sources {

@@ -9,6 +9,8 @@ use super::sysfs::{entries, natural, number, word};
 const PLAUSIBLE_C: std::ops::Range<f32> = -40.0..150.0;
 /// Drivers of hwmon that know the processor where no thermal zone does.
 const PROCESSOR_SENSORS: [&str; 4] = ["coretemp", "k10temp", "zenpower", "cpu_thermal"];
+/// A processor that was slowed down for less of a second was only at its turbo's end, as under any load.
+const SLOWED_MS: u64 = 100;
 /// What a cooling device is called that makes something slower, in part; a fan makes nothing slower.
 const BRAKES: [&str; 5] = ["throttle", "cpufreq", "devfreq", "intel_powerclamp", "Processor"];
 
@@ -28,26 +30,26 @@ pub struct Machine {
 #[derive(Debug)]
 pub struct MachineReader {
     root: PathBuf,
-    /// Times that processors were too hot, as counted so far.
-    throttles: Option<u64>,
+    /// How long the hottest processor was slowed down so far, in milliseconds.
+    throttled_ms: Option<u64>,
 }
 
 impl MachineReader {
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), throttles: None }
+        Self { root: root.to_owned(), throttled_ms: None }
     }
 
     pub fn read(&mut self) -> Machine {
         let zones = Zones::read(&self.root);
-        let counted = self.counted_throttles();
-        let has_counted = match (self.throttles, counted) {
-            (Some(before), Some(now)) => Some(now > before),
+        let throttled_ms = self.throttled_ms();
+        let slowed = match (self.throttled_ms, throttled_ms) {
+            (Some(before), Some(now)) => Some(now.saturating_sub(before) >= SLOWED_MS),
             (None, Some(_)) => Some(false),
             (_, None) => None,
         };
-        self.throttles = counted;
+        self.throttled_ms = throttled_ms;
         let braked = braked(&self.root, |_| true);
-        let throttled = [has_counted, braked].into_iter().flatten().reduce(|a, b| a || b);
+        let throttled = [slowed, braked].into_iter().flatten().reduce(|a, b| a || b);
         Machine {
             temperature_c: zones.processor_c.or_else(|| self.sensor_c()),
             slowdown_c: zones.slowdown_c,
@@ -56,13 +58,12 @@ impl MachineReader {
         }
     }
 
-    /// Where a processor counts itself how often it was too hot (Intel).
-    fn counted_throttles(&self) -> Option<u64> {
+    /// Where a processor counts itself for how long it was slowed down (Intel).
+    fn throttled_ms(&self) -> Option<u64> {
         let cpus = entries(&self.root.join("sys/devices/system/cpu"), "cpu");
-        let counts = cpus
-            .iter()
-            .filter_map(|cpu| natural(&cpu.join("thermal_throttle/package_throttle_count")));
-        counts.reduce(u64::max)
+        let file = "thermal_throttle/package_throttle_total_time_ms";
+        let times = cpus.iter().filter_map(|cpu| natural(&cpu.join(file)));
+        times.reduce(u64::max)
     }
 
     fn sensor_c(&self) -> Option<f32> {
