@@ -322,10 +322,10 @@ fn gpu_of(appliance: &Appliance) -> serde_json::Value {
     appliance.api("/health")["machine"]["gpu"].clone()
 }
 
-/// Waits until one of the reasons of the health has these words.
+/// Waits until one of the reasons of the health has these words. While an engine is exchanged it is 503.
 fn reason(appliance: &Appliance, words: &str) -> String {
     wait::until(words, SOON, || {
-        let health = appliance.api("/health");
+        let (_, health) = appliance.get("/health")?;
         let reasons = health["reasons"].as_array().unwrap().clone();
         let mut texts = reasons.iter().map(|reason| reason.as_str().unwrap().to_owned());
         texts.find(|text| text.contains(words))
@@ -339,7 +339,14 @@ fn a_box_shows_its_gpu_takes_fewer_calls_while_it_is_hot_and_says_when_it_is_los
         "library = \"{}\"\nsmaller_model = \"starter\"\nmemory_reserve_mb = 0",
         fake.library().display()
     );
-    let appliance = Setup::default().calls_max(2).with("gpu", &keys).start();
+    // The same model by another name: what is heard with it costs little, and the exchange is seen.
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/starter-en/ggml-starter-en-q8_0.bin");
+    let appliance = Setup::default()
+        .calls_max(2)
+        .with("gpu", &keys)
+        .with("speech", &format!("whisper_model = \"{model}\""))
+        .start();
+    let usual = appliance.api("/health")["engine"]["model"].clone();
     let gpu = wait::until("the GPU is shown", SOON, || {
         Some(gpu_of(&appliance)).filter(|gpu| gpu["state"] == "found")
     });
@@ -371,6 +378,10 @@ fn a_box_shows_its_gpu_takes_fewer_calls_while_it_is_hot_and_says_when_it_is_los
         appliance.engine_pid().filter(|pid| *pid != engine)
     });
     reason(&appliance, "gpu.smaller_model: ");
+    wait::until("another model hears", SOON, || {
+        let (status, health) = appliance.get("/health")?;
+        (status == 200 && health["engine"]["model"] != usual).then_some(())
+    });
     assert_eq!(appliance.live_calls(), 1);
     first.hangs_up();
     let record = wait::until("the call has ended", SOON, || {

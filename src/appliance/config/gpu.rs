@@ -6,7 +6,7 @@ use super::checked::{Check, path};
 use super::file;
 use super::model_file::ModelFile;
 use super::values::{Allowed, allowed, within};
-use crate::appliance::gpu::{Limits, Wish};
+use crate::appliance::gpu::Wish;
 use crate::store::shelf::manifest::Kind;
 
 /// The model inside the program, as it is named here.
@@ -18,7 +18,10 @@ pub struct Gpu {
     pub device: Wish,
     /// `None`: as the system has it.
     pub library: Option<PathBuf>,
-    pub limits: Limits,
+    /// In °C.
+    pub max_c: f32,
+    pub cpu_max_c: f32,
+    pub memory_reserve_bytes: u64,
     /// `None`: there is none.
     pub smaller_model: Option<SmallerModel>,
 }
@@ -76,8 +79,14 @@ pub(super) fn gpu(file: &file::Gpu, check: &mut Check<'_>) -> Option<Gpu> {
         name => ModelFile::named(name, Kind::Whisper).map(SmallerModel::File),
     };
     let memory_reserve_bytes = u64::from(reserve?) * 1_000_000;
-    let limits = Limits { gpu_c: gpu_c?, cpu_c: cpu_c?, memory_reserve_bytes };
-    Some(Gpu { device: device?, library: path(&file.library), limits, smaller_model })
+    Some(Gpu {
+        device: device?,
+        library: path(&file.library),
+        max_c: gpu_c?,
+        cpu_max_c: cpu_c?,
+        memory_reserve_bytes,
+        smaller_model,
+    })
 }
 
 #[cfg(test)]

@@ -94,6 +94,23 @@ fn one_wrong_value_in_each_key_is_found() {
 }
 
 #[test]
+fn a_smaller_model_is_another_one_for_an_engine_of_ours() {
+    for (text, is_there) in [
+        ("", false),
+        ("[gpu]\nsmaller_model = \"starter\"", false),
+        ("[gpu]\nsmaller_model = \"starter\"\n[speech]\nwhisper_model = \"/m.bin\"", true),
+        ("[gpu]\nsmaller_model = \"/s.bin\"\n[speech]\nwhisper_model = \"/m.bin\"", true),
+        ("[gpu]\nsmaller_model = \"/m.bin\"\n[speech]\nwhisper_model = \"/m.bin\"", false),
+        (
+            "[gpu]\nsmaller_model = \"starter\"\n[speech]\nwhisper_model = \"/m.bin\"\nsocket = \"/s\"",
+            false,
+        ),
+    ] {
+        assert_eq!(from_text(text).unwrap().protection().has_smaller_model, is_there, "{text}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_toml_names_the_line() {
     let Err(ConfigError::Syntax { line, .. }) = from_text("[calls]\nmax = 5\nmax_duration_s =\n")
     else {

@@ -264,7 +264,7 @@ fn start_engine(
 fn open_guard(config: &Config) -> Result<Guard, StartError> {
     let gauge = Gauge::start(settings::gpu(config))
         .map_err(system("cannot start the thread that looks at the GPU"))?;
-    Ok(Guard::new(gauge, Protection::new(config.gpu.limits)))
+    Ok(Guard::new(gauge, Protection::new(config.protection())))
 }
 
 /// The owner's systems and what they answer.

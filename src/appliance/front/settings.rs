@@ -396,7 +396,7 @@ pub fn engine(
 }
 
 fn variants(config: &Config) -> Variants {
-    let smaller: Vec<OsString> = match &config.gpu.smaller_model {
+    let smaller: Vec<OsString> = match config.smaller_model() {
         Some(SmallerModel::Starter) => vec!["--model".into(), "starter".into()],
         Some(SmallerModel::File(model)) => vec!["--model".into(), model.path.clone().into()],
         None => Vec::new(),

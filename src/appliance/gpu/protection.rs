@@ -32,6 +32,8 @@ pub struct Limits {
     pub cpu_c: f32,
     /// That stay free where the models are: in the GPU, else in the box.
     pub memory_reserve_bytes: u64,
+    /// There is a smaller model that the engine can be given.
+    pub has_smaller_model: bool,
 }
 
 /// What is known of the engine and the calls at this moment.
@@ -150,6 +152,9 @@ impl Protection {
         match is_hot || work.load > EASED {
             true => self.eased_since = None,
             false => drop(self.eased_since.get_or_insert(now)),
+        }
+        if !self.limits.has_smaller_model {
+            return;
         }
         if lasts(self.strained_since, STRAINED_FOR) || lasts(self.hot_since, HOT_FOR) {
             self.is_lean = true;

@@ -1,7 +1,8 @@
 use super::*;
 use crate::appliance::gpu::{Memory, Reading, Throttle};
 
-const LIMITS: Limits = Limits { gpu_c: 88.0, cpu_c: 98.0, memory_reserve_bytes: 64_000_000 };
+const LIMITS: Limits =
+    Limits { gpu_c: 88.0, cpu_c: 98.0, memory_reserve_bytes: 64_000_000, has_smaller_model: true };
 const TALKING: Work = Work { load: 0.3, calls: 2, on_gpu: true };
 
 struct Bench {
@@ -108,6 +109,16 @@ fn lasting_heat_brings_the_smaller_model_and_ease_without_calls_takes_it_away() 
     // All is well from here on, but somebody talks.
     assert_eq!(bench.at(700, celsius(60.0), TALKING).mode, Mode::Lean);
     assert_eq!(bench.at(701, celsius(60.0), idle).mode, Mode::Usual);
+}
+
+#[test]
+fn without_a_smaller_model_none_is_told_of() {
+    let limits = Limits { has_smaller_model: false, ..LIMITS };
+    let mut bench = Bench { start: Instant::now(), protection: Protection::new(limits) };
+    for second in [0, 30, 60] {
+        let verdict = bench.at(second, celsius(90.0), TALKING);
+        assert_eq!((verdict.mode, verdict.faults.len()), (Mode::Usual, 1), "{verdict:?}");
+    }
 }
 
 #[test]
