@@ -70,6 +70,8 @@ impl Safe {
     fn call(&self, arguments: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_attendant"))
             .args(["call", &format!("sip:desk@{}", self.sip), "--json", "--max-seconds", "60"])
+            // Whoever has something to say later listens to all of it.
+            .args(["--pause", "40", "--say", "hello"])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()

@@ -322,7 +322,9 @@ fn answers_safely(machine: &Machine, reason: &str) {
     assert_eq!(health["state"], "safe", "{health:#}");
     assert!(health["reasons"].to_string().contains(reason), "{health:#}");
     println!("safe mode: {}", health["reasons"]);
-    let report = report(machine.call(&["--max-seconds", "60"]));
+    // Whoever has something to say later listens to all of it.
+    let later = ["--max-seconds", "90", "--pause", "40", "--say", "hello"];
+    let report = report(machine.call(&later));
     assert_eq!(report["ending"]["by"], "far-end", "{report:#}");
     let greeting = report["greeting"].to_string();
     println!("safe mode: called, {greeting}");
