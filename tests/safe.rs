@@ -21,6 +21,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 struct Safe {
     child: Child,
+    /// Removed with it.
     _folder: Folder,
     sip: SocketAddr,
     web: SocketAddr,

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::broadcast;
+
 use crate::appliance::agent::Figures;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
@@ -194,6 +196,8 @@ pub struct Board {
     shown: Mutex<Shown>,
     /// What happens is told from here, where it is shown.
     events: Arc<Events>,
+    /// Which call is shown otherwise than before, for those who follow one.
+    changed: broadcast::Sender<CallId>,
 }
 
 #[derive(Debug)]
@@ -247,6 +251,7 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             events: Arc::new(Events::new(super::unix_ms())),
+            changed: broadcast::channel(limits::WEBRTC_CHANGES).0,
             shown: Mutex::new(Shown {
                 health: Health::Starting { waiting_for: vec!["the speech engine".to_owned()] },
                 audio: AudioFigures::default(),
@@ -271,6 +276,11 @@ impl Board {
     /// Everything that happens.
     pub fn events(&self) -> &Arc<Events> {
         &self.events
+    }
+
+    /// The calls that change from now on, each as often as it does.
+    pub fn changes(&self) -> broadcast::Receiver<CallId> {
+        self.changed.subscribe()
     }
 
     /// Tells what no record shows.
@@ -384,6 +394,8 @@ impl Board {
     pub fn update_call(&self, record: CallRecord) {
         let record = Arc::new(record);
         let before = self.show(Arc::clone(&record));
+        // Nobody may follow one.
+        let _ = self.changed.send(record.id);
         let changes = changes::of_call(before.as_deref(), &record);
         changes.into_iter().for_each(|event| self.tell(event));
     }

@@ -143,7 +143,7 @@ pub fn run(
     let public = media_address.told();
     let parts = Parts {
         sip: sip_line(config, sockets, &mut entropy),
-        visits: Visits::new(media_address.clone(), entropy.fork()).with_audio(legs),
+        visits: open_visits(config, &media_address, &mut entropy, legs),
         places: Places::new(rings.net),
         associations: open_associations(&mut entropy)?,
         ports,
@@ -385,6 +385,17 @@ fn checked_ports(config: &Config) -> Result<PortRange, StartError> {
         }
         _ => Ok(ports),
     }
+}
+
+/// Calls that are no SIP: of pages, and by WebSocket.
+fn open_visits(
+    config: &Config,
+    media_address: &MediaAddress,
+    entropy: &mut Entropy,
+    legs: AudioLegs,
+) -> Visits {
+    let lines = config.calls.max.count();
+    Visits::new(media_address.clone(), entropy.fork(), lines).with_audio(legs)
 }
 
 /// Handshakes of calls, with a certificate that is made now and shown until the end.
