@@ -3,17 +3,13 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use hyper::Uri;
 use hyper::header::RETRY_AFTER;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_tungstenite::client_async_with_config;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use crate::appliance::stream::{self, Socket};
+use crate::appliance::url::Url;
 use crate::base::{Private, limits};
 
 /// For the connection with its handshakes.
@@ -38,9 +34,6 @@ pub(super) struct Line {
     frames: mpsc::Sender<String>,
     happenings: mpsc::Receiver<Happening>,
 }
-
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Line {
     /// `may_be_plain`: the platform is a stand-in on this machine.
@@ -76,13 +69,8 @@ async fn run(
     mut frames: mpsc::Receiver<String>,
     happen: &mpsc::Sender<Happening>,
 ) -> Result<(), Gone> {
-    let stream = tokio::time::timeout(CONNECT_WITHIN, connect(url, tls, may_be_plain));
-    let stream = stream.await.ok().flatten().ok_or(Gone(None))?;
-    let most = Some(limits::RINGCENTRAL_BODY_BYTES);
-    let config = WebSocketConfig::default().max_message_size(most).max_frame_size(most);
-    let shaken = client_async_with_config(url.reveal().as_str(), stream, Some(config));
-    let shaken = tokio::time::timeout(CONNECT_WITHIN, shaken).await.map_err(|_| Gone(None))?;
-    let (mut socket, _) = shaken.map_err(|error| Gone(retry_after_s(&error)))?;
+    let connected = tokio::time::timeout(CONNECT_WITHIN, connect(url, tls, may_be_plain)).await;
+    let mut socket = connected.map_err(|_| Gone(None))??;
     happen.send(Happening::Opened).await.map_err(|_| Gone(None))?;
     loop {
         tokio::select! {
@@ -113,20 +101,12 @@ async fn connect(
     url: &Private<String>,
     tls: &TlsConnector,
     may_be_plain: bool,
-) -> Option<Box<dyn Stream>> {
-    let uri: Uri = url.reveal().parse().ok()?;
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let is_secure = match uri.scheme_str()? {
-        "wss" => true,
-        "ws" if may_be_plain => false,
-        _ => return None,
-    };
-    let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
-    let stream = TcpStream::connect((host.as_str(), port)).await.ok()?;
-    stream.set_nodelay(true).ok()?;
-    if !is_secure {
-        return Some(Box::new(stream));
-    }
-    let name = ServerName::try_from(host).ok()?;
-    Some(Box::new(tls.connect(name, stream).await.ok()?))
+) -> Result<Socket, Gone> {
+    let address = Url::read(url.reveal(), ["ws", "wss"]);
+    let address = address.filter(|address| address.tls || may_be_plain).ok_or(Gone(None))?;
+    let tls = address.tls.then_some(tls);
+    let stream = stream::connect(&address.host, address.port, tls).await.map_err(|_| Gone(None))?;
+    let request = stream::request(url).ok_or(Gone(None))?;
+    let opened = stream::open(request, stream, limits::RINGCENTRAL_BODY_BYTES).await;
+    opened.map_err(|error| Gone(retry_after_s(&error)))
 }

@@ -99,6 +99,7 @@ impl Switchboard {
                 self.name(now, id, leg);
             }
         }
+        self.release(now, written);
         self.settle(now);
     }
 
