@@ -348,6 +348,7 @@ impl Switchboard {
             },
             Verdict::Busy => call::Input::HangUp(Cause::CalleeBusy),
             Verdict::NoAnswer => call::Input::HangUp(Cause::NoAnswer),
+            Verdict::Declined => call::Input::HangUp(Cause::Refused(603)),
             Verdict::Failed => call::Input::HangUp(Cause::Refused(480)),
         };
         self.call(now, call, input);
