@@ -36,7 +36,7 @@ pub mod board;
 
 pub use access::{Access, Scope, Scopes, Token};
 pub use board::{
-    AccountReport, AudioFigures, Board, CanaryReport, Health, Hearing, SipFigures, Stage,
+    AccountReport, AudioFigures, Board, CanaryReport, Health, Hearing, SipFigures, Stage, Watch,
     WebhookReport,
 };
 pub use command::{
