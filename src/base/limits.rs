@@ -73,6 +73,10 @@ pub const RINGCENTRAL_EVENT_BYTES: usize = 64 * 1024;
 pub const RINGCENTRAL_BODY_BYTES: usize = 256 * 1024;
 /// SIP servers of one provisioning: there are four.
 pub const RINGCENTRAL_PROXIES: usize = 8;
+/// Characters of a reply, which the platform speaks to a caller.
+pub const RINGCENTRAL_REPLY_CHARS: usize = 160;
+/// Minutes after which a caller is promised a call: nobody waits for one beyond a day.
+pub const RINGCENTRAL_CALL_BACK_MINUTES: u16 = 1_440;
 /// Telephony sessions whose sequence is remembered: of a whole account's calls those of some minutes.
 pub const RINGCENTRAL_SESSIONS: usize = 512;
 /// Parties of one event: a conference has a few dozens.
