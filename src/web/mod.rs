@@ -35,7 +35,9 @@ mod webrtc;
 pub mod board;
 
 pub use access::{Access, Scope, Scopes, Token};
-pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures, WebhookReport};
+pub use board::{
+    AccountReport, AudioFigures, Board, BridgeReport, Health, Hearing, SipFigures, WebhookReport,
+};
 pub use command::{
     AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, Placed,
 };

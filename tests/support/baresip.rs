@@ -51,12 +51,33 @@ impl Baresip {
         Self::start_as(user, address, way, "", lines)
     }
 
+    /// One that registers there, with this password, and is called by nobody else.
+    pub fn registering(user: &str, registrar: SocketAddr, password: &str) -> Self {
+        let parameters = format!(
+            ";answermode=manual;auth_user={user};auth_pass=\"{password}\";\
+             outbound=\"sip:{registrar};transport=udp\""
+        );
+        let account = format!("<sip:{user}@{registrar};transport=udp>;regint=60");
+        let way = ("udp", "PCMU/8000/1");
+        Self::run(user, registrar.ip(), way, (Some(account), &parameters), "")
+    }
+
     /// The same with more parameters of its account, such as `;mediaenc=srtp`.
     pub fn start_as(
         user: &str,
         address: IpAddr,
-        (transport, codec): (&str, &str),
+        way: (&str, &str),
         parameters: &str,
+        lines: &str,
+    ) -> Self {
+        Self::run(user, address, way, (None, parameters), lines)
+    }
+
+    fn run(
+        user: &str,
+        address: IpAddr,
+        (transport, codec): (&str, &str),
+        (account, parameters): (Option<String>, &str),
         lines: &str,
     ) -> Self {
         let folder = Folder::new(user);
@@ -69,11 +90,10 @@ impl Baresip {
         let quiet = folder.at("silence.wav");
         let rate_hz = if codec.starts_with("PCM") { 8_000 } else { sound::SAMPLE_RATE_HZ };
         sound::write_wav(&quiet, rate_hz, &[], SILENCE_MS);
-        let account = format!(
-            "<sip:{user}@{host}:{port};transport={transport}>;regint=0;audio_codecs={codec}\
-             {parameters}\n"
-        );
-        folder.write("accounts", account);
+        let account = account.unwrap_or_else(|| {
+            format!("<sip:{user}@{host}:{port};transport={transport}>;regint=0")
+        });
+        folder.write("accounts", format!("{account};audio_codecs={codec}{parameters}\n"));
         folder.write("contacts", "");
         let mut config = format!(
             "poll_method epoll\nsip_listen {host}:{port}\nnet_interface {address}\n\

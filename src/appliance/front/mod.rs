@@ -43,7 +43,6 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
-use super::audio_legs;
 use super::chance;
 use super::config::Config;
 use super::engine::link::Link;
@@ -111,8 +110,7 @@ pub fn run(
     let rings = open_rings(config)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
     standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
-    let (legs, wished, door) = audio_legs::start(entropy.fork())
-        .map_err(system("cannot start the thread for calls by WebSocket"))?;
+    let (legs, wished, door) = interface::audio_legs(config, entropy.fork(), &board)?;
     let (_web, commands) = interface.start(config, &board, door, entropy.fork())?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
     let (engine, answers) = start_engine(config, config_path, paths)?;

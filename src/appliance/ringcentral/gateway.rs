@@ -62,8 +62,10 @@ async fn run(
     mut frames: mpsc::Receiver<String>,
     happen: &mpsc::Sender<Happening>,
 ) -> Option<()> {
-    let mut socket =
-        tokio::time::timeout(CONNECT_WITHIN, connect(url, tls, may_be_plain)).await.ok().flatten()?;
+    let mut socket = tokio::time::timeout(CONNECT_WITHIN, connect(url, tls, may_be_plain))
+        .await
+        .ok()
+        .flatten()?;
     happen.send(Happening::Opened).await.ok()?;
     loop {
         tokio::select! {
@@ -84,11 +86,7 @@ async fn run(
     }
 }
 
-async fn connect(
-    url: &Private<String>,
-    tls: &TlsConnector,
-    may_be_plain: bool,
-) -> Option<Socket> {
+async fn connect(url: &Private<String>, tls: &TlsConnector, may_be_plain: bool) -> Option<Socket> {
     let Url { tls: is_secure, host, port, .. } = Url::read(url.reveal(), ["ws", "wss"])?;
     if !is_secure && !may_be_plain {
         return None;

@@ -68,6 +68,7 @@ impl Call {
             }
             Wish::Mute(is_mute) => {
                 self.audibility.mute(is_mute);
+                self.record.is_muted = is_mute;
                 self.tell_floor(now);
             }
             Wish::Press(keys) => self.out.push_back(Output::SendDigits(keys)),

@@ -56,6 +56,8 @@ pub struct Summary {
     answered_by: Option<&'static str>,
     /// The caller was put through by us, and the two talk.
     is_joined: bool,
+    /// `mute` is in force: the other end hears nothing of the box.
+    is_muted: bool,
     turn_count: usize,
     ending: Option<Ending>,
     /// Null where no remote agent was to hold it.
@@ -244,6 +246,7 @@ impl Summary {
             one_way,
             answered_by: record.answered_by.map(|verdict| verdict.name()),
             is_joined: record.is_joined,
+            is_muted: record.is_muted,
             turn_count: record.turns().len(),
             ending,
             agent: record.agent.as_ref().map(InCall::from),

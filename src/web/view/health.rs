@@ -7,7 +7,7 @@ use super::agent::Today;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::speech::protocol::VoiceReport;
 use crate::store::knowledge;
-use crate::web::board::{AccountReport, AudioFigures, Board, Hearing, WebhookReport};
+use crate::web::board::{AccountReport, AudioFigures, Board, BridgeReport, Hearing, WebhookReport};
 
 /// How the box is. Without a token that may read it, the state alone.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,6 +42,7 @@ pub struct Whole {
     agent: Option<Today>,
     accounts: Vec<Account>,
     webhooks: Vec<Webhook>,
+    bridges: Vec<Bridge>,
     version: &'static str,
 }
 
@@ -121,6 +122,28 @@ struct Webhook {
     fault: Option<String>,
 }
 
+/// A telephone bridge that the box connects to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Bridge {
+    name: String,
+    /// `connecting`, `open` (a call can come) or `unreachable` (it is tried again).
+    state: &'static str,
+    /// Attempts in a row that came to nothing.
+    failures: u32,
+}
+
+impl From<BridgeReport> for Bridge {
+    fn from(report: BridgeReport) -> Self {
+        let BridgeReport { name, is_open, failures } = report;
+        let state = match (is_open, failures) {
+            (true, _) => "open",
+            (false, 0) => "connecting",
+            (false, _) => "unreachable",
+        };
+        Self { name, state, failures }
+    }
+}
+
 impl From<WebhookReport> for Webhook {
     fn from(report: WebhookReport) -> Self {
         let WebhookReport { name, waiting, delivered, lost, is_gone, fault } = report;
@@ -146,6 +169,7 @@ impl Health {
             knowledge: board.knowledge().map(Knowledge::from),
             agent: board.agent().map(Today::from),
             accounts: board.accounts().into_iter().map(Account::from).collect(),
+            bridges: board.bridges().into_iter().map(Bridge::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
             version: env!("CARGO_PKG_VERSION"),
         }))

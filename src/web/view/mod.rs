@@ -9,4 +9,4 @@ mod call;
 mod health;
 
 pub(super) use call::{Call, Calls, Message, Summary};
-pub(super) use health::{Account, Health};
+pub(super) use health::{Account, Bridge, Health};

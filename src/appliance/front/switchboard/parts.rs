@@ -17,10 +17,10 @@ use crate::appliance::sip_line::SipLine;
 use crate::appliance::visits::Visits;
 use crate::appliance::ways::Ways;
 use crate::base::{CallId, Entropy};
+use crate::call;
 use crate::call::admission;
 use crate::call::language::Rules;
 use crate::call::media::Plan;
-use crate::call;
 use crate::listen::answered::OnMachine;
 use crate::store::flights::FlightLog;
 use crate::trunk::Referrals;
@@ -62,7 +62,12 @@ pub struct Parts {
 
 impl Parts {
     /// What a call wants of its place.
-    pub(super) fn carry_out(&mut self, now: Instant, (id, place): (CallId, Place), output: call::Output) {
+    pub(super) fn carry_out(
+        &mut self,
+        now: Instant,
+        (id, place): (CallId, Place),
+        output: call::Output,
+    ) {
         match output {
             call::Output::Associate(association) => {
                 self.associations.associate(now, (id, place), *association, &mut self.places);

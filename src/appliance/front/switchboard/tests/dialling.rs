@@ -306,7 +306,10 @@ async fn a_number_that_a_caller_is_put_through_to_is_counted_and_leaves_after_th
     assert_eq!(office.transfers("+49 30 123456"), Controlled::Done);
     assert!(office.desk.switchboard.held.is_empty() && office.got().is_none(), "2 a minute");
     let mut asked = office.dials("+49 30 123456");
-    assert!(matches!(asked.try_recv(), Ok(Err(NotPlaced::Limited(_, Some(_)) | NotPlaced::Unavailable(_)))));
+    assert!(matches!(
+        asked.try_recv(),
+        Ok(Err(NotPlaced::Limited(_, Some(_)) | NotPlaced::Unavailable(_)))
+    ));
     // An extension costs nothing.
     assert_eq!(office.transfers("sip:101@127.0.0.1"), Controlled::Done);
     assert!(office.desk.gets().await.starts_with("REFER"));
