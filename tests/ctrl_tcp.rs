@@ -207,7 +207,7 @@ fn registers(is_right: bool, subject: impl Fn(SocketAddr, &str) -> (Client, Box<
     let mut kamailio = Kamailio::start("MD5");
     kamailio.stop();
     let silent = UdpSocket::bind(kamailio.address).unwrap();
-    let password = if is_right { PASSWORD } else { "another one" };
+    let password = if is_right { PASSWORD } else { "another-one" };
     let (mut client, _subject) = subject(kamailio.address, password);
     drop(silent);
     kamailio.start_again();

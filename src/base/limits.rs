@@ -67,7 +67,9 @@ pub const RINGCENTRAL_CALLS: usize = 5;
 /// Requests to the REST interface that wait for their turn: those of all calls of an extension, and a few
 /// of the account's own.
 pub const RINGCENTRAL_REQUESTS: usize = 64;
-/// Bytes of an answer, an event or a frame: real ones have up to 20 KiB.
+/// Bytes of an event that comes by HTTP: real ones have up to 20 KiB.
+pub const RINGCENTRAL_EVENT_BYTES: usize = 64 * 1024;
+/// Bytes of an answer or a frame: lists of devices and subscriptions are longer than events.
 pub const RINGCENTRAL_BODY_BYTES: usize = 256 * 1024;
 /// SIP servers of one provisioning: there are four.
 pub const RINGCENTRAL_PROXIES: usize = 8;

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod keying;
 pub mod language;
 pub mod limits;
+pub mod patience;
 pub mod pcm;
 pub mod private;
 pub mod serial;

@@ -14,6 +14,10 @@ use super::sound::{self, Sound};
 use super::{peers, wait};
 
 const START: Duration = Duration::from_secs(30);
+/// How many choices of its ports are tried.
+const STARTS: u32 = 4;
+/// What it logs of a port that another program has.
+const PORT_TAKEN: &str = "Address already in use";
 const MODULES: &str = "/usr/lib/baresip/modules";
 /// baresip ends the call where its sound file ends.
 const SILENCE_MS: u32 = 150_000;
@@ -53,35 +57,48 @@ impl Baresip {
 
     /// One that registers there, with this password, and is called by nobody else.
     pub fn registering(user: &str, registrar: SocketAddr, password: &str) -> Self {
-        let parameters = format!(
-            ";answermode=manual;auth_user={user};auth_pass=\"{password}\";\
-             outbound=\"sip:{registrar};transport=udp\""
-        );
+        // It reads a password up to a space.
+        let parameters = format!(";answermode=manual;auth_user={user};auth_pass={password}");
         let account = format!("<sip:{user}@{registrar};transport=udp>;regint=60");
         let way = ("udp", "PCMU/8000/1");
-        Self::run(user, registrar.ip(), way, (Some(account), &parameters), "")
+        Self::run(user, registrar.ip(), way, (Some(&account), &parameters), "")
     }
 
     /// The same with more parameters of its account, such as `;mediaenc=srtp`.
     pub fn start_as(
         user: &str,
         address: IpAddr,
-        way: (&str, &str),
+        (transport, codec): (&str, &str),
         parameters: &str,
         lines: &str,
     ) -> Self {
-        Self::run(user, address, way, (None, parameters), lines)
+        Self::run(user, address, (transport, codec), (None, parameters), lines)
     }
 
     fn run(
         user: &str,
         address: IpAddr,
-        (transport, codec): (&str, &str),
-        (account, parameters): (Option<String>, &str),
+        way: (&str, &str),
+        account: (Option<&str>, &str),
         lines: &str,
     ) -> Self {
+        // Between the choice of its ports and their use others may have taken one.
+        (0..STARTS)
+            .find_map(|_| Self::try_start(user, address, way, account, lines))
+            .expect("baresip starts at one of several choices of ports")
+    }
+
+    /// `None` where a port of its own was taken by another program.
+    fn try_start(
+        user: &str,
+        address: IpAddr,
+        (transport, codec): (&str, &str),
+        (account, parameters): (Option<&str>, &str),
+        lines: &str,
+    ) -> Option<Self> {
         let folder = Folder::new(user);
-        let port = peers::free_port(address);
+        // The one after it is for TLS, wanted or not.
+        let port = peers::free_ports(address, 2);
         let host = match address {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
@@ -90,9 +107,8 @@ impl Baresip {
         let quiet = folder.at("silence.wav");
         let rate_hz = if codec.starts_with("PCM") { 8_000 } else { sound::SAMPLE_RATE_HZ };
         sound::write_wav(&quiet, rate_hz, &[], SILENCE_MS);
-        let account = account.unwrap_or_else(|| {
-            format!("<sip:{user}@{host}:{port};transport={transport}>;regint=0")
-        });
+        let own = format!("<sip:{user}@{host}:{port};transport={transport}>;regint=0");
+        let account = account.unwrap_or(&own);
         folder.write("accounts", format!("{account};audio_codecs={codec}{parameters}\n"));
         folder.write("contacts", "");
         let mut config = format!(
@@ -121,13 +137,16 @@ impl Baresip {
             .unwrap();
         let program = Program { child, folder };
         let control = wait::until("baresip starts", START, || {
-            TcpStream::connect((address, control_port)).ok()
-        });
+            match std::fs::read(program.folder.at("log")) {
+                Ok(log) if String::from_utf8_lossy(&log).contains(PORT_TAKEN) => Some(None),
+                _ => TcpStream::connect((address, control_port)).ok().map(Some),
+            }
+        })?;
         control.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         let uri = format!("sip:{user}@{host}:{port};transport={transport}");
         let control_at = SocketAddr::new(address, control_port);
         let (received, events) = (Vec::new(), Vec::new());
-        Self { program, uri, rate_hz, control, control_at, received, events }
+        Some(Self { program, uri, rate_hz, control, control_at, received, events })
     }
 
     /// Where it is steered; it has one client, and another one that connects takes the place of this.

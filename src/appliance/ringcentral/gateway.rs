@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use hyper::header::RETRY_AFTER;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::appliance::stream::{self, Socket};
 use crate::appliance::url::Url;
@@ -21,7 +22,10 @@ const FRAMES: usize = 64;
 pub(super) enum Happening {
     Opened,
     Frame(String),
-    Closed,
+    /// Or it could not be made. `retry_after_s`: the server wants to be left alone for so long.
+    Closed {
+        retry_after_s: Option<u32>,
+    },
 }
 
 /// See the module.
@@ -38,9 +42,9 @@ impl Line {
         let (happen, happenings) = mpsc::channel(FRAMES);
         tokio::spawn(async move {
             let run = run(&url, &tls, may_be_plain, to_send, &happen);
-            // Why is nobody's concern: it is made again.
-            let _ = run.await;
-            let _ = happen.send(Happening::Closed).await;
+            // Any other reason is nobody's concern: it is made again.
+            let retry_after_s = run.await.err().and_then(|Gone(asked)| asked);
+            let _ = happen.send(Happening::Closed { retry_after_s }).await;
         });
         Self { frames, happenings }
     }
@@ -51,9 +55,12 @@ impl Line {
     }
 
     pub async fn next(&mut self) -> Happening {
-        self.happenings.recv().await.unwrap_or(Happening::Closed)
+        self.happenings.recv().await.unwrap_or(Happening::Closed { retry_after_s: None })
     }
 }
+
+/// The connection is no more; with the Retry-After of a server that did not want it.
+struct Gone(Option<u32>);
 
 async fn run(
     url: &Private<String>,
@@ -61,36 +68,45 @@ async fn run(
     may_be_plain: bool,
     mut frames: mpsc::Receiver<String>,
     happen: &mpsc::Sender<Happening>,
-) -> Option<()> {
-    let mut socket = tokio::time::timeout(CONNECT_WITHIN, connect(url, tls, may_be_plain))
-        .await
-        .ok()
-        .flatten()?;
-    happen.send(Happening::Opened).await.ok()?;
+) -> Result<(), Gone> {
+    let connected = tokio::time::timeout(CONNECT_WITHIN, connect(url, tls, may_be_plain)).await;
+    let mut socket = connected.map_err(|_| Gone(None))??;
+    happen.send(Happening::Opened).await.map_err(|_| Gone(None))?;
     loop {
         tokio::select! {
             frame = frames.recv() => match frame {
-                Some(frame) => socket.send(Message::text(frame)).await.ok()?,
-                None => return socket.close(None).await.ok(),
+                Some(frame) => socket.send(Message::text(frame)).await.map_err(|_| Gone(None))?,
+                None => return socket.close(None).await.map_err(|_| Gone(None)),
             },
-            message = socket.next() => match message?.ok()? {
+            message = socket.next() => match message.and_then(Result::ok).ok_or(Gone(None))? {
                 Message::Text(text) => {
-                    happen.send(Happening::Frame(text.as_str().to_owned())).await.ok()?;
+                    let frame = Happening::Frame(text.as_str().to_owned());
+                    happen.send(frame).await.map_err(|_| Gone(None))?;
                 }
                 // Pings are answered by the library as it goes on.
-                Message::Ping(_) => socket.flush().await.ok()?,
-                Message::Close(_) => return None,
+                Message::Ping(_) => socket.flush().await.map_err(|_| Gone(None))?,
+                Message::Close(_) => return Err(Gone(None)),
                 Message::Binary(_) | Message::Pong(_) | Message::Frame(_) => {}
             },
         }
     }
 }
 
-async fn connect(url: &Private<String>, tls: &TlsConnector, may_be_plain: bool) -> Option<Socket> {
-    let Url { tls: is_secure, host, port, .. } = Url::read(url.reveal(), ["ws", "wss"])?;
-    if !is_secure && !may_be_plain {
-        return None;
-    }
-    let stream = stream::connect(&host, port, is_secure.then_some(tls)).await.ok()?;
-    stream::open(stream::request(url)?, stream, limits::RINGCENTRAL_BODY_BYTES).await.ok()
+fn retry_after_s(error: &Error) -> Option<u32> {
+    let Error::Http(answer) = error else { return None };
+    answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
+
+async fn connect(
+    url: &Private<String>,
+    tls: &TlsConnector,
+    may_be_plain: bool,
+) -> Result<Socket, Gone> {
+    let address = Url::read(url.reveal(), ["ws", "wss"]);
+    let address = address.filter(|address| address.tls || may_be_plain).ok_or(Gone(None))?;
+    let tls = address.tls.then_some(tls);
+    let stream = stream::connect(&address.host, address.port, tls).await.map_err(|_| Gone(None))?;
+    let request = stream::request(url).ok_or(Gone(None))?;
+    let opened = stream::open(request, stream, limits::RINGCENTRAL_BODY_BYTES).await;
+    opened.map_err(|error| Gone(retry_after_s(&error)))
 }
