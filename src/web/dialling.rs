@@ -86,7 +86,7 @@ fn variables_shape() -> Object {
 }
 
 /// A call that is on its way.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub(super) struct PlacedCall {
     id: String,
     /// As it is called.

@@ -11,7 +11,7 @@ use crate::web::board::AccountReport;
 use crate::web::events::CallNews;
 
 /// A command as it comes. What has none is not answered, as by baresip.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct Request {
     pub command: String,
     #[serde(default)]

@@ -10,14 +10,14 @@ use crate::store::knowledge;
 use crate::web::board::{AccountReport, AudioFigures, Board, BridgeReport, Hearing, WebhookReport};
 
 /// How the box is. Without a token that may read it, the state alone.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Health {
     State(State),
     Whole(Box<Whole>),
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
@@ -25,7 +25,7 @@ pub struct State {
     takes_calls: bool,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Whole {
     /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
     state: &'static str,
@@ -47,7 +47,7 @@ pub struct Whole {
 }
 
 /// Where the speech engine hears, and with what.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Engine {
     device: String,
     model: String,
@@ -56,21 +56,21 @@ struct Engine {
     turn_model: Option<TurnModel>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Voice {
     name: String,
     device: String,
     fault: Option<String>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct TurnModel {
     name: String,
     fault: Option<String>,
 }
 
 /// How the audio thread has kept time since the start.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Audio {
     ticks: u64,
     /// Null beyond the last bound.
@@ -83,21 +83,21 @@ struct Audio {
     dropped: u64,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Knowledge {
     files: usize,
     passages: usize,
     left_out: Vec<LeftOut>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct LeftOut {
     reason: String,
     files: usize,
 }
 
 /// Whether an account is registered.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Account {
     name: String,
     /// `registering`, `registered`, `failing`, `open` (it does not register), `unreachable` or `ended`.
@@ -108,7 +108,7 @@ pub struct Account {
 }
 
 /// A system that is told what happens.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Webhook {
     name: String,
     /// Events that wait to be delivered.
@@ -123,7 +123,7 @@ struct Webhook {
 }
 
 /// A telephone bridge that the box connects to.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Bridge {
     name: String,
     /// `connecting`, `open` (a call can come) or `unreachable` (it is tried again).
