@@ -36,7 +36,8 @@ pub mod board;
 
 pub use access::{Access, Scope, Scopes, Token};
 pub use board::{
-    AccountReport, AudioFigures, Board, BridgeReport, Health, Hearing, SipFigures, WebhookReport,
+    AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Health, Hearing, SipFigures, Stage,
+    WebhookReport,
 };
 pub use command::{
     AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, PartyWish,

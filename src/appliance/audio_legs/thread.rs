@@ -11,6 +11,7 @@ use super::bridge;
 use super::door::{Door, Guest, NoEntry, Visitor};
 use super::session::{Mail, Task};
 use super::{Announced, AudioLegs, NotAnnounced};
+use crate::appliance::pulse::{BEAT, Pulse};
 use crate::appliance::trust::Roots;
 use crate::base::{Entropy, limits};
 use crate::sip::LegId;
@@ -66,14 +67,16 @@ pub fn start(
         guests: guests.clone(),
     };
     let lines: Vec<_> = bridges.into_iter().enumerate().map(line).collect();
+    let pulse = Pulse::default();
+    let beating = pulse.clone();
     std::thread::Builder::new().name("websocket".to_owned()).spawn(move || {
-        let house = House { names: HashMap::new(), wishes };
+        let house = House { names: HashMap::new(), wishes, pulse: beating };
         runtime.block_on(async {
             lines.into_iter().for_each(|line| drop(tokio::spawn(line.run())));
             house.run(sessions, coming).await;
         });
     })?;
-    Ok((AudioLegs::new(new, entropy), wished, Door::new(guests)))
+    Ok((AudioLegs::new(new, entropy, pulse), wished, Door::new(guests)))
 }
 
 /// The sessions that there are, by the names of their calls.
@@ -81,6 +84,7 @@ struct House {
     /// A session ends with the net thread's own sender: these keep none up.
     names: HashMap<String, mpsc::WeakSender<Mail>>,
     wishes: mpsc::Sender<Wanted>,
+    pulse: Pulse,
 }
 
 impl House {
@@ -90,6 +94,7 @@ impl House {
         mut guests: mpsc::Receiver<Guest>,
     ) {
         loop {
+            self.pulse.beat();
             tokio::select! {
                 // Whoever knocks has been told of a session that is on its way here: it comes first.
                 biased;
@@ -99,6 +104,7 @@ impl House {
                     None => return,
                 },
                 Some(guest) = guests.recv() => self.welcome(guest),
+                () = tokio::time::sleep(BEAT) => {}
             }
         }
     }

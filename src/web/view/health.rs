@@ -7,7 +7,9 @@ use super::agent::Today;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::speech::protocol::VoiceReport;
 use crate::store::knowledge;
-use crate::web::board::{AccountReport, AudioFigures, Board, BridgeReport, Hearing, WebhookReport};
+use crate::web::board::{
+    AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Hearing, WebhookReport,
+};
 
 /// How the box is. Without a token that may read it, the state alone.
 #[derive(Serialize, ToSchema)]
@@ -20,14 +22,16 @@ pub enum Health {
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
+    /// answers) or `stopping`.
     state: &'static str,
     takes_calls: bool,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Whole {
-    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
+    /// answers) or `stopping`.
     state: &'static str,
     takes_calls: bool,
     /// What is waited for, or what is wrong, as sentences.
@@ -43,6 +47,8 @@ pub struct Whole {
     accounts: Vec<Account>,
     webhooks: Vec<Webhook>,
     bridges: Vec<Bridge>,
+    /// Null until there was one.
+    canary: Option<Canary>,
     version: &'static str,
 }
 
@@ -144,6 +150,31 @@ impl From<BridgeReport> for Bridge {
     }
 }
 
+/// What the last call of the box to itself has found.
+#[derive(Serialize, ToSchema)]
+struct Canary {
+    at_ms: u64,
+    is_well: bool,
+    /// In words.
+    told: String,
+    /// Null where it was not well.
+    greeted_ms: Option<u64>,
+    answered_ms: Option<u64>,
+}
+
+impl From<CanaryReport> for Canary {
+    fn from(report: CanaryReport) -> Self {
+        let is_well = report.fault.is_none();
+        Self {
+            at_ms: report.at_ms,
+            is_well,
+            told: report.told(),
+            greeted_ms: is_well.then_some(report.greeted_ms),
+            answered_ms: is_well.then_some(report.answered_ms),
+        }
+    }
+}
+
 impl From<WebhookReport> for Webhook {
     fn from(report: WebhookReport) -> Self {
         let WebhookReport { name, waiting, delivered, lost, is_gone, fault } = report;
@@ -171,6 +202,7 @@ impl Health {
             accounts: board.accounts().into_iter().map(Account::from).collect(),
             bridges: board.bridges().into_iter().map(Bridge::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
+            canary: board.canary().map(Canary::from),
             version: env!("CARGO_PKG_VERSION"),
         }))
     }
