@@ -521,6 +521,14 @@ pub const WEBRTC_FRAGMENT_BYTES: usize = 16 * 1024;
 pub const WEBRTC_CANDIDATE_BYTES: usize = 512;
 /// Candidates of one ICE session: a machine with many addresses and two relays has some thirty.
 pub const WEBRTC_CANDIDATES: usize = 128;
+/// A GPU's driver that has not answered for so long is told to be silent: it may take seconds to wake one up.
+pub const GPU_SILENT: Duration = Duration::from_secs(10);
+/// Errors of a GPU that are taken in one look, of which a broken one may have thousands.
+pub const GPU_XIDS: usize = 32;
+/// Bytes of a file of sysfs or procfs, and entries of a folder there: meminfo has 2 KiB, and a large server some
+/// hundred processors.
+pub const SYSFS_BYTES: u64 = 64 * 1024;
+pub const SYSFS_ENTRIES: usize = 1_024;
 /// A call that is announced for a WebSocket and that nobody comes for is forgotten after this long.
 pub const AUDIO_START: Duration = Duration::from_secs(30);
 /// Who has come says `start` within this time.

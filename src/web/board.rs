@@ -9,8 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
 use crate::appliance::agent::Figures;
+use crate::appliance::engine::LoadFigures;
+use crate::appliance::gpu::Sample;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
+use crate::call::admission::Limit;
 use crate::call::record::CallRecord;
 use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
@@ -84,6 +87,17 @@ pub struct AudioFigures {
 pub struct SipFigures {
     pub counters: sip::Counters,
     pub held: sip::Occupancy,
+}
+
+/// How GPU, box and engine were at the last look.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    pub sample: Sample,
+    pub load: LoadFigures,
+    /// What one more call would be too many for.
+    pub limit: Option<Limit>,
+    /// The engine works with less than it was configured with.
+    pub is_lean: bool,
 }
 
 /// Where the engine that is ready hears, and with which model.
@@ -247,6 +261,8 @@ struct Shown {
     canary: Option<CanaryReport>,
     /// Times that a stage of a call stood still, in the order of `Stage::ALL`.
     stalls: [u64; Stage::ALL.len()],
+    /// `None` in the first second.
+    watch: Option<Watch>,
     /// `None`: there is no extension of RingCentral's.
     dropped_events: Option<Dropped>,
 }
@@ -294,6 +310,7 @@ impl Default for Board {
                 agent: None,
                 canary: None,
                 stalls: [0; Stage::ALL.len()],
+                watch: None,
                 dropped_events: None,
             }),
         }
@@ -502,6 +519,14 @@ impl Board {
     /// As they were within the last second.
     pub fn sip(&self) -> SipFigures {
         self.lock().sip.clone()
+    }
+
+    pub fn set_watch(&self, watch: Watch) {
+        self.lock().watch = Some(watch);
+    }
+
+    pub fn watch(&self) -> Option<Watch> {
+        self.lock().watch.clone()
     }
 
     /// Events of RingCentral's that were not taken.

@@ -93,6 +93,12 @@ pub(super) struct PlacedCall {
     phone_number: String,
 }
 
+impl std::fmt::Debug for PlacedCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PlacedCall({})", self.id)
+    }
+}
+
 /// The call that something was asked of.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Asked {

@@ -326,7 +326,8 @@ impl Sessions {
         let session = self.live.get_mut(id).ok_or(Refusal::NoSuchSession)?;
         let fragment =
             Fragment::parse(body).map_err(|reason| Refusal::Malformed(reason.to_owned()))?;
-        let is_other = |name: &String| offer::ice_name(session.offer.reveal()).as_ref() != Some(name);
+        let is_other =
+            |name: &String| offer::ice_name(session.offer.reveal()).as_ref() != Some(name);
         let is_new = fragment.name.as_ref().is_some_and(is_other);
         let is_restart = match if_match {
             IfMatch::Any => true,

@@ -10,6 +10,7 @@
 //! | web | `web`: API and status page |
 //! | websocket | `appliance::audio_legs`: the sound of calls by WebSocket |
 //! | messages | `store::messages` |
+//! | gpu | `appliance::gpu`: looks at GPU and box once a second |
 //! | flights | `store::flights`, where calls are recorded |
 //! | ledger | `store::ledger`, where calls may be made |
 //!
@@ -18,6 +19,7 @@
 mod agents;
 mod dialler;
 mod errands;
+mod guard;
 mod interface;
 mod net;
 mod reload;
@@ -49,6 +51,7 @@ use super::chance;
 use super::config::{self, Config};
 use super::engine::link::Link;
 use super::engine::{Engine, EngineEvent};
+use super::gpu::{Gauge, Protection};
 use super::llm::{Llm, ModelEvent};
 use super::lookup::{LookUpAnswer, LookUps};
 use super::media_address::MediaAddress;
@@ -81,6 +84,7 @@ use crate::web::{Board, Health};
 use agents::AgentRule;
 use dialler::Dialler;
 use errands::Errands;
+use guard::Guard;
 use interface::Bound;
 use net::{Net, Sources};
 use reload::Reload;
@@ -172,6 +176,7 @@ pub fn run(
         wants_gpu: settings::wants_gpu(config),
         languages,
         detects: config.detects_languages(),
+        guard: open_guard(config)?,
         shown: net::Shown::default(),
     };
     let sources = Sources {
@@ -266,6 +271,13 @@ fn start_canary(config: &Config, board: &Arc<Board>) -> Result<Option<Canary>, S
     let Some(settings) = settings::canary(config) else { return Ok(None) };
     let started = canary::start(settings, Arc::clone(board));
     started.map(Some).map_err(system("cannot start the canary's thread"))
+}
+
+/// The thread that looks at GPU and box, and what is made of it.
+fn open_guard(config: &Config) -> Result<Guard, StartError> {
+    let gauge = Gauge::start(settings::gpu(config))
+        .map_err(system("cannot start the thread that looks at the GPU"))?;
+    Ok(Guard::new(gauge, Protection::new(config.protection())))
 }
 
 /// The owner's systems and what they answer.

@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
 use super::agents;
+use super::guard::Guard;
 use super::reload::Reloaded;
 use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
@@ -97,6 +98,7 @@ pub struct Net {
     /// The configured languages, the default first, and whether the model is to tell them apart.
     pub languages: Vec<LanguageCode>,
     pub detects: bool,
+    pub guard: Guard,
     pub shown: Shown,
 }
 
@@ -199,6 +201,7 @@ impl Net {
         self.look_at_parts(sources.engine.as_ref());
         self.look_at_accounts(sources.engine.as_ref());
         self.look_at_agents(sources.engine.as_ref());
+        self.look_at_box(sources.engine.as_ref());
         self.board.set_dropped_events(self.switchboard.dropped_events());
         Ok(())
     }
@@ -349,6 +352,12 @@ impl Net {
         }
     }
 
+    fn look_at_box(&mut self, engine: &dyn Engine) {
+        if self.guard.look(now(), engine, &mut self.switchboard, &self.board) {
+            self.show_health(engine);
+        }
+    }
+
     fn engine_lost(&mut self, reason: &str) {
         self.switchboard.engine_is(now(), false);
         if self.shown.is_stopping {
@@ -402,6 +411,7 @@ impl Net {
             .chain(self.switchboard.media_fault().map(str::to_owned))
             .chain(self.shown.agent.as_ref().and_then(agents::fault))
             .chain(self.switchboard.relay_fault().map(str::to_owned))
+            .chain(self.guard.faults().iter().cloned())
             .chain(self.shown.accounts.iter().flat_map(AccountShown::faults))
             .collect();
         let health = match reasons.is_empty() {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::agent::Today;
+use super::machine::Machine;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::speech::protocol::VoiceReport;
 use crate::store::knowledge;
@@ -40,6 +41,8 @@ pub struct Whole {
     /// Null while no speech engine is ready.
     engine: Option<Engine>,
     audio: Audio,
+    /// Null in the first second.
+    machine: Option<Machine>,
     /// Null without a folder of knowledge.
     knowledge: Option<Knowledge>,
     /// Null without a remote agent.
@@ -197,6 +200,7 @@ impl Health {
             live_calls: board.live_calls(),
             engine: board.hearing().map(Engine::from),
             audio: Audio::from(board.audio()),
+            machine: board.watch().map(Machine::from),
             knowledge: board.knowledge().map(Knowledge::from),
             agent: board.agent().map(Today::from),
             accounts: board.accounts().into_iter().map(Account::from).collect(),

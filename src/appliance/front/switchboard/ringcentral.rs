@@ -133,10 +133,11 @@ impl Platform {
 }
 
 impl Line {
-    /// The call's record with its names at the platform.
+    /// The call's record with its names at the platform, and what it has cost.
     pub(super) fn record(&self) -> CallRecord {
         let mut record = self.call.record().clone();
         record.platform.clone_from(&self.named);
+        record.gpu_energy_j = self.gpu_energy_j;
         record
     }
 }
