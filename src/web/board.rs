@@ -122,6 +122,8 @@ pub struct AccountReport {
     pub since_ms: Option<u64>,
     /// How long the registration is good without a renewal.
     pub until_ms: Option<u64>,
+    /// What the registrar has answered, where it has refused.
+    pub status: Option<u16>,
     /// Why that is, or which of its servers is used where not all answer, in words.
     pub reason: Option<String>,
 }
@@ -152,6 +154,28 @@ impl WebhookReport {
         let (name, fault) = (&self.name, self.fault.as_ref()?);
         // Without a count: each change of it would be one more event for it.
         Some(format!("webhook {name}: {fault}"))
+    }
+}
+
+/// How the line to a bridge is that the box connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeReport {
+    pub name: String,
+    /// A call can come.
+    pub is_open: bool,
+    /// Attempts in a row that came to nothing.
+    pub failures: u32,
+}
+
+impl BridgeReport {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), is_open: false, failures: 0 }
+    }
+
+    /// What is wrong, as a sentence. Without a count: each change of it would be an event.
+    fn sentence(&self) -> Option<String> {
+        let is_down = !self.is_open && self.failures > 0;
+        is_down.then(|| format!("bridge {}: it cannot be reached; it is tried again", self.name))
     }
 }
 
@@ -224,6 +248,7 @@ struct Shown {
     knowledge: Option<knowledge::Report>,
     accounts: Vec<AccountReport>,
     webhooks: Vec<WebhookReport>,
+    bridges: Vec<BridgeReport>,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -243,11 +268,13 @@ struct Shown {
 }
 
 impl Shown {
-    /// With what is wrong with the webhooks.
+    /// With what is wrong with webhooks and bridges.
     fn health(&self) -> Health {
         let canary = self.canary.iter().filter(|canary| canary.fault.is_some());
         let canary = canary.map(CanaryReport::told);
-        let faults = self.webhooks.iter().filter_map(WebhookReport::sentence).chain(canary);
+        let bridges = self.bridges.iter().filter_map(BridgeReport::sentence);
+        let webhooks = self.webhooks.iter().filter_map(WebhookReport::sentence);
+        let faults = webhooks.chain(bridges).chain(canary);
         match &self.health {
             Health::Ready => {
                 let reasons: Vec<String> = faults.collect();
@@ -275,6 +302,7 @@ impl Default for Board {
                 knowledge: None,
                 accounts: Vec::new(),
                 webhooks: Vec::new(),
+                bridges: Vec::new(),
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
                 forgotten: Totals::default(),
@@ -328,6 +356,21 @@ impl Board {
             (before, shown.health())
         };
         self.tell_health(&before, now);
+    }
+
+    /// What is wrong with a bridge is a reason of the health, too.
+    pub fn set_bridges(&self, reports: Vec<BridgeReport>) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            shown.bridges = reports;
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
+    }
+
+    pub fn bridges(&self) -> Vec<BridgeReport> {
+        self.lock().bridges.clone()
     }
 
     pub fn webhooks(&self) -> Vec<WebhookReport> {

@@ -83,7 +83,7 @@ pub(super) async fn event(
         return validation.map(|token| answered(Some(&token))).ok_or_else(neither);
     };
     let (told, answer) = oneshot::channel();
-    let command = Command::PlatformEvent { section, event: Box::new(event), told };
+    let command = Command::PlatformEvent { section, event: Private::new(Box::new(event)), told };
     let busy = || Problem::new(Kind::Unavailable, "too many events at once");
     interface.commands.try_send(command).map_err(|_| busy())?;
     match tokio::time::timeout(EVENT_WITHIN, answer).await {
@@ -102,7 +102,7 @@ fn answered(validation: Option<&HeaderValue>) -> Response {
 }
 
 /// Where a call is to go, for `forward` and `transfer`, or what its caller is told, for `reply`: one of them.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TargetBody {
     #[schema(max_length = 64)]

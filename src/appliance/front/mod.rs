@@ -46,7 +46,6 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
-use super::audio_legs::{self, AudioLegs, Door, LegWish};
 use super::canary::{self, Canary};
 use super::chance;
 use super::config::{self, Config};
@@ -122,7 +121,7 @@ pub fn run(
     let rings = open_rings(config)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork(), config)?;
     standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
-    let (legs, wished, door) = start_legs(&mut entropy)?;
+    let (legs, wished, door) = interface::audio_legs(config, entropy.fork(), &board)?;
     let hooks = ringcentral::Hooks::new(config, &mut entropy);
     let doors = interface::Doors { legs: door, hooks: hooks.clone() };
     let (web, commands) = interface.start(config, &board, doors, entropy.fork())?;
@@ -370,14 +369,6 @@ fn rendered_phrases(tongues: &Tongues) -> Vec<(LanguageCode, String)> {
         phrases.into_iter().map(move |phrase| (code, phrase))
     };
     tongues.iter().flat_map(of).collect()
-}
-
-/// The thread that carries calls by WebSocket, what comes from it, and its door.
-type LegParts = (AudioLegs, mpsc_async::Receiver<LegWish>, Door);
-
-fn start_legs(entropy: &mut Entropy) -> Result<LegParts, StartError> {
-    let started = audio_legs::start(entropy.fork());
-    started.map_err(system("cannot start the thread for calls by WebSocket"))
 }
 
 fn sip_line(config: &Config, sockets: SipSockets, entropy: &mut Entropy) -> SipLine {

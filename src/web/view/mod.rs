@@ -10,4 +10,4 @@ mod health;
 mod machine;
 
 pub(super) use call::{Call, Calls, Message, Summary};
-pub(super) use health::{Account, Health};
+pub(super) use health::{Account, Bridge, Health};
