@@ -34,7 +34,7 @@ fn schemathesis() -> Option<PathBuf> {
 fn the_interface_keeps_to_its_description() {
     let Some(schemathesis) = schemathesis() else { return };
     let appliance = Setup::default()
-        .with("[token]", "name = \"test\"\nscopes = [\"read\", \"words\", \"dial\", \"calls\", \"metrics\", \"webrtc\", \"audio\"]\n")
+        .with("[token]", "name = \"test\"\nscopes = [\"read\", \"words\", \"dial\", \"calls\", \"metrics\", \"webrtc\", \"audio\", \"history\"]\n")
         .env("ATTENDANT_TOKEN_TEST", TOKEN)
         .start();
     std::fs::write(appliance.state().join("schemathesis.toml"), SETTINGS).unwrap();

@@ -26,6 +26,7 @@ pub mod outside;
 pub mod paths;
 pub mod places;
 pub mod realtime;
+pub mod recorder;
 pub mod relays;
 pub mod ringcentral;
 pub mod rings;

@@ -4,15 +4,18 @@
 //! Invariant: at most `limits::ENDED_CALLS` ended and `limits::SIP_DIALOGS` live calls.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::appliance::agent::Figures;
 use crate::appliance::lateness::BOUNDS_US;
-use crate::base::{CallId, limits};
+use crate::appliance::recorder;
+use crate::base::{CallId, Private, limits};
 use crate::call::record::CallRecord;
 use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
+use crate::store::history::{self, History};
 use crate::store::knowledge;
+use crate::store::recordings::Shelf;
 
 use super::events::{Event, Events, changes};
 use super::metrics::Totals;
@@ -139,6 +142,9 @@ pub struct Board {
     shown: Mutex<Shown>,
     /// What happens is told from here, where it is shown.
     events: Arc<Events>,
+    /// And kept from here; without it nothing is.
+    history: OnceLock<History>,
+    recordings: OnceLock<Shelf>,
 }
 
 #[derive(Debug)]
@@ -151,6 +157,9 @@ struct Shown {
     knowledge: Option<knowledge::Report>,
     accounts: Vec<AccountReport>,
     webhooks: Vec<WebhookReport>,
+    history: history::Report,
+    /// `None`: no call is recorded.
+    recordings: Option<recorder::Report>,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -162,9 +171,11 @@ struct Shown {
 }
 
 impl Shown {
-    /// With what is wrong with the webhooks.
+    /// With what is wrong with the webhooks, the database and recording.
     fn health(&self) -> Health {
         let faults = self.webhooks.iter().filter_map(WebhookReport::sentence);
+        let recordings = self.recordings.as_ref().and_then(recorder::Report::sentence);
+        let faults = faults.chain(self.history.sentences()).chain(recordings);
         match &self.health {
             Health::Ready => {
                 let reasons: Vec<String> = faults.collect();
@@ -182,6 +193,8 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             events: Arc::new(Events::new(super::unix_ms())),
+            history: OnceLock::new(),
+            recordings: OnceLock::new(),
             shown: Mutex::new(Shown {
                 health: Health::Starting { waiting_for: vec!["the speech engine".to_owned()] },
                 audio: AudioFigures::default(),
@@ -189,6 +202,8 @@ impl Default for Board {
                 knowledge: None,
                 accounts: Vec::new(),
                 webhooks: Vec::new(),
+                history: history::Report::default(),
+                recordings: None,
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
                 forgotten: Totals::default(),
@@ -233,6 +248,57 @@ impl Board {
             (before, shown.health())
         };
         self.tell_health(&before, now);
+    }
+
+    /// From here on calls are kept there.
+    pub fn keep_in(&self, history: History) {
+        // It is given once, at the start.
+        let _ = self.history.set(history);
+    }
+
+    /// The calls of before; without a database one of which nothing can be read.
+    pub fn past(&self) -> History {
+        self.history.get().cloned().unwrap_or_else(History::closed)
+    }
+
+    /// What is wrong with the database is a reason of the health, too.
+    pub fn set_history(&self, report: history::Report) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            shown.history = report;
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
+    }
+
+    /// Recordings of before are heard from there.
+    pub fn keep_recordings(&self, shelf: Shelf) {
+        // It is given once, at the start.
+        let _ = self.recordings.set(shelf);
+    }
+
+    pub fn recordings_shelf(&self) -> Option<Shelf> {
+        self.recordings.get().cloned()
+    }
+
+    /// What is wrong with recording is a reason of the health, too.
+    pub fn set_recordings(&self, report: recorder::Report) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            shown.recordings = Some(report);
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
+    }
+
+    pub fn recordings(&self) -> Option<recorder::Report> {
+        self.lock().recordings.clone()
+    }
+
+    pub fn history(&self) -> history::Report {
+        self.lock().history.clone()
     }
 
     pub fn webhooks(&self) -> Vec<WebhookReport> {
@@ -282,6 +348,9 @@ impl Board {
     pub fn update_call(&self, record: CallRecord) {
         let record = Arc::new(record);
         let before = self.show(Arc::clone(&record));
+        if let Some(history) = self.history.get() {
+            history.note(before.as_deref(), &record);
+        }
         let changes = changes::of_call(before.as_deref(), &record);
         changes.into_iter().for_each(|event| self.tell(event));
     }
@@ -319,6 +388,12 @@ impl Board {
         let shown = self.lock();
         let live = shown.live.values().rev();
         live.chain(shown.ended.iter().rev()).cloned().collect()
+    }
+
+    /// Of the ended calls none of this number is shown any more.
+    pub fn forget_number(&self, number: &Private<String>) {
+        let key = history::number_key(number.reveal());
+        self.lock().ended.retain(|record| history::number_key(record.peer.reveal()) != key);
     }
 
     pub fn call(&self, id: CallId) -> Option<Arc<CallRecord>> {

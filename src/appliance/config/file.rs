@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 pub use super::agent::AgentKeys;
 pub use super::dial::Dial;
+pub use super::history::File as History;
 pub use super::listen::Listen;
+pub use super::recordings::File as Recordings;
 pub use super::ringcentral::File as RingCentral;
 
 /// `attendant.toml`.
@@ -26,6 +28,10 @@ pub struct File {
     pub converse: Converse,
     pub llm: Llm,
     pub knowledge: Knowledge,
+    /// What is kept of calls.
+    pub history: History,
+    /// Whether calls are recorded.
+    pub recordings: Recordings,
     pub inbound: Inbound,
     pub handover: Handover,
     pub dial: Dial,
@@ -150,7 +156,7 @@ pub struct Baresip {
 pub struct Token {
     /// As its credential calls it.
     pub name: String,
-    /// What it is good for: any of `read`, `words`, `dial`, `calls`, `webrtc`, `audio` and `metrics`.
+    /// What it is good for: any of `read`, `words`, `dial`, `calls`, `webrtc`, `audio`, `metrics` and `history`.
     pub scopes: Vec<String>,
     /// Web pages of other sites that may ask with it, as in `https://shop.example`.
     pub origins: Vec<String>,

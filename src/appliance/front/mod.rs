@@ -9,8 +9,9 @@
 //! | relays | `appliance::relays`, where TURN servers are configured |
 //! | web | `web`: API and status page |
 //! | websocket | `appliance::audio_legs`: the sound of calls by WebSocket |
-//! | messages | `store::messages` |
+//! | history, history-reader | `store::history` |
 //! | flights | `store::flights`, where calls are recorded |
+//! | recorder | `appliance::recorder`, where calls are recorded |
 //! | ledger | `store::ledger`, where calls may be made |
 //!
 //! A start that cannot succeed fails before anything answers, with an error that names key or file.
@@ -56,6 +57,7 @@ use super::outside::Outside;
 use super::paths::Paths;
 use super::places::Places;
 use super::realtime;
+use super::recorder::Recorder;
 use super::relays::{News, Relays};
 use super::ringcentral::{self, RingCentral};
 use super::rings::{self, Shared};
@@ -69,14 +71,15 @@ use super::ways::Ways;
 use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
-use crate::call::{media, render_list};
+use crate::call::{self, media, render_list};
 use crate::converse::llm::Fault;
 use crate::converse::{Conversation, fixed_phrases};
 use crate::sip::UserAgent;
 use crate::store::flights::{self, FlightLog};
+use crate::store::history::HistoryThreads;
 use crate::store::instance;
 use crate::store::ledger::LedgerFile;
-use crate::store::messages::MessageLog;
+use crate::store::recordings;
 use crate::web::{AudioFigures, Board, Health};
 use agents::AgentRule;
 use dialler::Dialler;
@@ -104,11 +107,13 @@ pub fn run(
     let interface = Bound::new(config)?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
-    let (messages, flights) = (open_messages(paths)?, open_flights(config, paths)?);
+    let flights = open_flights(config, paths)?;
     announce(config, config_path, paths);
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
     let board = starting();
-    let rings = open_rings(config)?;
+    let kept = start_history(config, paths, &board)?;
+    let mut rings = open_rings(config)?;
+    let recorder = start_recorder(config, paths, &board, &mut rings)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
     standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
     let (legs, wished, door) = audio_legs::start(entropy.fork())
@@ -119,7 +124,7 @@ pub fn run(
 
     let speakers = settings::speakers(config, &call.tongues);
     let errands = Errands::new(Arc::clone(&engine), speakers.clone());
-    let rendering = Rendering::new(speakers, rendered_phrases(&call.tongues));
+    let rendering = Rendering::new(speakers, rendered_phrases(&call));
     let languages: Vec<LanguageCode> = call.tongues.iter().map(|tongue| tongue.code).collect();
     let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
@@ -153,12 +158,13 @@ pub fn run(
         call,
         referrals: config.inbound.refer,
         flights,
+        recorder,
     };
     let beats = Arc::new(AtomicU64::new(0));
     let net = Net {
         switchboard: Switchboard::new(net::now(), parts),
         rendering,
-        messages,
+        history: kept.history(),
         board: Arc::clone(&board),
         beats: Arc::clone(&beats),
         standing,
@@ -187,6 +193,8 @@ pub fn run(
     };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
     drop::<AudioThread>(audio);
+    // The last calls have ended by now, and are written before this one ends.
+    drop::<HistoryThreads>(kept);
     tracing::info!("stopped");
     outcome
 }
@@ -369,13 +377,14 @@ impl Hearts {
 }
 
 /// What is rendered before the first call, language by language.
-fn rendered_phrases(tongues: &Tongues) -> Vec<(LanguageCode, String)> {
+fn rendered_phrases(call: &call::Settings) -> Vec<(LanguageCode, String)> {
     let of = |tongue: &Tongue| {
         let code = tongue.code;
-        let phrases = render_list(&fixed_phrases(&tongue.playbook), code);
-        phrases.into_iter().map(move |phrase| (code, phrase))
+        let mut phrases = fixed_phrases(&tongue.playbook);
+        phrases.extend(call.converse.consent.get(code.as_str()).cloned());
+        render_list(&phrases, code).into_iter().map(move |phrase| (code, phrase))
     };
-    tongues.iter().flat_map(of).collect()
+    call.tongues.iter().flat_map(of).collect()
 }
 
 /// Shows at start that every call will find its ports, instead of at the call that does not.
@@ -398,15 +407,38 @@ fn open_associations(entropy: &mut Entropy) -> Result<Associations, StartError> 
     Ok(Associations::new(identity, entropy.fork()))
 }
 
-fn open_messages(paths: &Paths) -> Result<MessageLog, StartError> {
-    let folder = paths.state();
-    let failed = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| StartError::StateFolder { path, source }
-    };
-    std::fs::create_dir_all(folder).map_err(failed(folder))?;
-    let file = folder.join("messages.jsonl");
-    MessageLog::open(&file).map_err(failed(&file))
+/// What calls leave behind. A disk that takes nothing prevents no calls: it is told where the owner looks.
+fn start_history(
+    config: &Config,
+    paths: &Paths,
+    board: &Arc<Board>,
+) -> Result<HistoryThreads, StartError> {
+    let settings = settings::history(config, paths.state());
+    let shown = Arc::clone(board);
+    let threads = HistoryThreads::start(settings, move |report| shown.set_history(report))
+        .map_err(system("cannot start the threads of the database"))?;
+    board.keep_in(threads.history());
+    Ok(threads)
+}
+
+/// Who records calls, where that is wanted; recordings of before can be heard in any case.
+fn start_recorder(
+    config: &Config,
+    paths: &Paths,
+    board: &Arc<Board>,
+    rings: &mut rings::Rings,
+) -> Result<Option<Recorder>, StartError> {
+    let settings = settings::recordings(config, paths.state())?;
+    let (folder, key) = (settings.folder.clone(), settings::recordings_key()?);
+    board.keep_recordings(recordings::Shelf { folder, key });
+    if !config.recordings.enabled {
+        return Ok(None);
+    }
+    tracing::warn!("recordings.enabled: calls are recorded, and told so");
+    let shown = Arc::clone(board);
+    let tell = move |report| shown.set_recordings(report);
+    let started = Recorder::start(settings, rings.tapped(), tell);
+    started.map(Some).map_err(system("cannot start the thread that records calls"))
 }
 
 fn open_flights(config: &Config, paths: &Paths) -> Result<Option<FlightLog>, StartError> {

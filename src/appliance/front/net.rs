@@ -33,8 +33,8 @@ use crate::call::admission::Readiness;
 use crate::call::language::Abilities;
 use crate::converse::llm::Fault;
 use crate::speech::protocol::{Ready, TurnReport, VoiceReport};
+use crate::store::history::{History, Left};
 use crate::store::ledger::Written;
-use crate::store::messages::{Left, MessageLog};
 use crate::web::{Board, Command, Health, Hearing};
 
 /// The loop turns at least this often: several times between two looks of the watchdog.
@@ -82,7 +82,7 @@ pub struct Sources {
 pub struct Net {
     pub switchboard: Switchboard,
     pub rendering: Rendering,
-    pub messages: MessageLog,
+    pub history: History,
     pub board: Arc<Board>,
     /// Turns of the loop.
     pub beats: Arc<AtomicU64>,
@@ -331,7 +331,7 @@ impl Net {
 
     fn keep_messages(&mut self) {
         for (call, message) in self.switchboard.take_messages() {
-            self.messages.leave(Left { call, unix_ms: unix_ms(), message });
+            self.history.leave(Left { call, unix_ms: unix_ms(), message });
         }
     }
 

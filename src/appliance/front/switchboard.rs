@@ -13,6 +13,7 @@ mod accounts;
 mod controlling;
 mod dialling;
 mod joining;
+mod recording;
 mod redirecting;
 mod ringcentral;
 mod succeeding;
@@ -34,6 +35,7 @@ use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::media_address::MediaAddress;
 use crate::appliance::places::Places;
+use crate::appliance::recorder::Recorder;
 use crate::appliance::relays;
 use crate::appliance::ringcentral::RingCentral;
 use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
@@ -90,8 +92,10 @@ pub struct Parts {
     pub languages: Rules,
     /// Whom callers may have us call in their place.
     pub referrals: Referrals,
-    /// `None`: no call is recorded.
+    /// `None`: no call is recorded for replay.
     pub flights: Option<FlightLog>,
+    /// `None`: no call's sound is recorded.
+    pub recorder: Option<Recorder>,
 }
 
 impl Parts {
@@ -169,6 +173,7 @@ struct Line {
     referrals: u32,
     /// What was told of it that its record does not show.
     told: controlling::Told,
+    sound: recording::Sound,
 }
 
 impl Line {
@@ -186,6 +191,7 @@ impl Line {
             redirection: Redirection::default(),
             referrals: 0,
             told: controlling::Told::default(),
+            sound: recording::Sound::default(),
         }
     }
 
@@ -581,6 +587,7 @@ impl Switchboard {
         if is_over {
             self.part(now, id);
         }
+        self.look_at_sound(id);
         match is_ended {
             true if !has_place => self.forget(now, id),
             true => (),
@@ -597,19 +604,6 @@ impl Switchboard {
             self.parts.places.fill(*place, most, || call.next_frame(now));
         }
         self.keep(now, id);
-    }
-
-    /// Writes down what there is of a recorded call. A disk that does not take it ends the record.
-    fn keep(&mut self, now: Instant, id: CallId) {
-        let (Some(flights), Some(line)) = (&self.parts.flights, self.lines.get_mut(&id)) else {
-            return;
-        };
-        while let Some(piece) = line.call.poll_piece(now) {
-            if !flights.write(id, piece) {
-                line.call.stop_recording();
-                tracing::warn!(call = %id, "its flight record ends: the disk is too slow");
-            }
-        }
     }
 
     /// The leg is gone and the audio thread has let go.
@@ -635,7 +629,10 @@ impl Switchboard {
         self.press_for_partner(call, &kind);
         let input = match kind {
             AudioEventKind::Media(event) => call::Input::Media(event),
-            AudioEventKind::Finished { utterance } => call::Input::Finished(utterance),
+            AudioEventKind::Finished { utterance } => {
+                self.has_said(call);
+                call::Input::Finished(utterance)
+            }
             AudioEventKind::Silenced { through, utterance, frames } => {
                 call::Input::Silenced { through, utterance, frames }
             }

@@ -5,8 +5,9 @@ use utoipa::ToSchema;
 
 use super::agent::Today;
 use crate::appliance::lateness::BOUNDS_US;
+use crate::appliance::recorder;
 use crate::speech::protocol::VoiceReport;
-use crate::store::knowledge;
+use crate::store::{history, knowledge};
 use crate::web::board::{AccountReport, AudioFigures, Board, Hearing, WebhookReport};
 
 /// How the box is. Without a token that may read it, the state alone.
@@ -42,6 +43,10 @@ pub struct Whole {
     agent: Option<Today>,
     accounts: Vec<Account>,
     webhooks: Vec<Webhook>,
+    /// The database of calls and messages.
+    history: Database,
+    /// Null where no call is recorded.
+    recordings: Option<Recordings>,
     version: &'static str,
 }
 
@@ -121,6 +126,48 @@ struct Webhook {
     fault: Option<String>,
 }
 
+/// The database of calls and messages.
+#[derive(Debug, Serialize, ToSchema)]
+struct Database {
+    /// It was looked through and takes calls.
+    is_open: bool,
+    /// Why nothing can be written at present.
+    fault: Option<String>,
+    /// A damaged database was set aside under this name in the state folder.
+    set_aside: Option<String>,
+    /// Calls and messages that wait to be written.
+    waiting: usize,
+    /// Calls and messages that are lost.
+    lost: u64,
+}
+
+/// The recording of calls.
+#[derive(Debug, Serialize, ToSchema)]
+struct Recordings {
+    /// Calls that are being recorded.
+    recording: usize,
+    /// Of all files.
+    bytes: u64,
+    /// Recordings that ended before their call, or could not begin.
+    failed: u64,
+    /// Why the last one did.
+    fault: Option<String>,
+}
+
+impl From<recorder::Report> for Recordings {
+    fn from(report: recorder::Report) -> Self {
+        let recorder::Report { recording, bytes, failed, fault } = report;
+        Self { recording, bytes, failed, fault }
+    }
+}
+
+impl From<history::Report> for Database {
+    fn from(report: history::Report) -> Self {
+        let history::Report { is_open, fault, set_aside, waiting, lost } = report;
+        Self { is_open, fault, set_aside, waiting, lost }
+    }
+}
+
 impl From<WebhookReport> for Webhook {
     fn from(report: WebhookReport) -> Self {
         let WebhookReport { name, waiting, delivered, lost, is_gone, fault } = report;
@@ -147,6 +194,8 @@ impl Health {
             agent: board.agent().map(Today::from),
             accounts: board.accounts().into_iter().map(Account::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
+            history: Database::from(board.history()),
+            recordings: board.recordings().map(Recordings::from),
             version: env!("CARGO_PKG_VERSION"),
         }))
     }

@@ -7,6 +7,8 @@
 mod agent;
 mod call;
 mod health;
+mod history;
 
 pub(super) use call::{Call, Calls, Message, Summary};
 pub(super) use health::{Account, Health};
+pub(super) use history::{CSV_HEAD, Erased, History, Kept, Messages, Past, PastWhole, Totals};
