@@ -393,7 +393,9 @@ impl Board {
     /// Of the ended calls none of this number is shown any more.
     pub fn forget_number(&self, number: &Private<String>) {
         let key = history::number_key(number.reveal());
-        self.lock().ended.retain(|record| history::number_key(record.peer.reveal()) != key);
+        if !key.is_empty() {
+            self.lock().ended.retain(|record| history::number_key(record.peer.reveal()) != key);
+        }
     }
 
     pub fn call(&self, id: CallId) -> Option<Arc<CallRecord>> {

@@ -27,7 +27,8 @@ mod switchboard;
 
 pub use super::accounts::plans as accounts;
 pub use settings::{
-    EngineWish, engine as engine_place, own_engine, questions, relays, srtp_warnings, tongues,
+    EngineWish, engine as engine_place, own_engine, questions, recordings, relays, srtp_warnings,
+    tongues,
 };
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -79,7 +80,7 @@ use crate::store::flights::{self, FlightLog};
 use crate::store::history::HistoryThreads;
 use crate::store::instance;
 use crate::store::ledger::LedgerFile;
-use crate::store::recordings;
+use crate::store::recordings::Shelf;
 use crate::web::{AudioFigures, Board, Health};
 use agents::AgentRule;
 use dialler::Dialler;
@@ -430,7 +431,7 @@ fn start_recorder(
 ) -> Result<Option<Recorder>, StartError> {
     let settings = settings::recordings(config, paths.state())?;
     let (folder, key) = (settings.folder.clone(), settings::recordings_key()?);
-    board.keep_recordings(recordings::Shelf { folder, key });
+    board.keep_recordings(Shelf { folder, key });
     if !config.recordings.enabled {
         return Ok(None);
     }

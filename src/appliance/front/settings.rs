@@ -56,10 +56,7 @@ pub(super) fn history(config: &Config, state: &Path) -> history::Settings {
 }
 
 /// Where calls are recorded, and how.
-pub(super) fn recordings(
-    config: &Config,
-    state: &Path,
-) -> Result<recordings::Settings, StartError> {
+pub fn recordings(config: &Config, state: &Path) -> Result<recordings::Settings, StartError> {
     let config::Recordings { days, bytes, encrypted, .. } = config.recordings;
     let key = if encrypted { recordings_key()? } else { None };
     if encrypted && key.is_none() {

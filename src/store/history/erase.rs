@@ -43,11 +43,13 @@ pub fn number_of(
         touched.query_map([&key], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     transaction.execute("DELETE FROM messages WHERE called_back_at = ?1", [&key])?;
     let names = calls(transaction, "number = ?1 AND state <> ?2", params![key, UP])?;
-    for id in touched {
-        super::write::index(transaction, id)?;
+    for id in &touched {
+        super::write::index(transaction, *id)?;
     }
-    // What is only marked as deleted in the index of words goes when it is written anew.
-    transaction.execute("INSERT INTO words (words) VALUES ('optimize')", [])?;
+    if !(names.is_empty() && touched.is_empty()) {
+        // What is only marked as deleted in the index of words goes when it is written anew.
+        transaction.execute("INSERT INTO words (words) VALUES ('optimize')", [])?;
+    }
     Ok((Erased { calls: names.len() as u64, messages, still_up }, names))
 }
 

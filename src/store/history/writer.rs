@@ -111,7 +111,9 @@ impl Writer {
         loop {
             let now = Instant::now();
             self.work(now);
-            let due = [self.again_at, self.tend_at].into_iter().flatten().min();
+            // What is old waits as long as nothing can be written.
+            let tend_at = self.tend_at.filter(|_| self.open.is_some());
+            let due = [self.again_at, tend_at].into_iter().flatten().min();
             let wait = due.map_or(TEND, |at| at.saturating_duration_since(Instant::now()));
             let first = match orders.recv_timeout(wait) {
                 Ok(order) => Some(order),
@@ -308,10 +310,10 @@ impl Writer {
         }
     }
 
+    /// What is there can still be read.
     fn close(&mut self) {
         self.open = None;
         self.report.is_open = false;
-        self.generation.store(0, Ordering::Release);
     }
 
     /// True: it is tried again at once.
@@ -342,6 +344,7 @@ impl Writer {
 
     /// Keeps the damaged database under another name; true: a new one can be begun.
     fn set_aside(&mut self, error: &SchemaError) -> bool {
+        self.generation.store(0, Ordering::Release);
         let aside = super::aside(&self.path, unix_ms());
         if let Err(fault) = rename_all(&self.path, &aside) {
             tracing::error!(%error, %fault, "history: the database is damaged and cannot be moved");
