@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::middleware;
@@ -25,6 +24,7 @@ use super::{
     tickets, view, webphone, webrtc,
 };
 use crate::appliance::audio_legs::Door;
+use crate::appliance::ringcentral::Hooks;
 use crate::base::{CallId, limits};
 
 /// What every path may need.
@@ -39,6 +39,8 @@ pub(super) struct Interface {
     pub listeners: Arc<Semaphore>,
     /// Where the sockets of calls by WebSocket go.
     pub door: Door,
+    /// Who may send events of RingCentral's.
+    pub hooks: Hooks,
 }
 
 impl Interface {
@@ -76,7 +78,7 @@ pub(super) fn paths() -> Paths {
         .get("/api/events", READ, events::events)
         .get("/api/events/ws", READ, events::socket)
         .post("/api/tickets", Needs::Token, tickets::issue)
-        .post("/webhooks/ringcentral", Nothing, ringcentral::event.layer(ringcentral::body_limit()))
+        .post("/webhooks/ringcentral", Nothing, ringcentral::event)
         .post(ringcentral::CONTROL, Needs::Scope(Scope::Calls), ringcentral::control)
         .get("/call", Nothing, webrtc::page)
         .get("/call.css", Nothing, webrtc::style)

@@ -14,6 +14,7 @@ use super::listener::Bounded;
 use super::{ctrl_tcp, routes};
 use crate::appliance::audio_legs::Door;
 use crate::appliance::realtime;
+use crate::appliance::ringcentral::Hooks;
 use crate::base::{Entropy, limits};
 
 /// Takes the address, so that a busy port is known before anything else starts.
@@ -64,11 +65,14 @@ pub struct Parts {
     pub ctrl_tcp: Option<(TcpListener, ctrl_tcp::Settings)>,
     /// Where the sockets of calls by WebSocket go.
     pub door: Door,
+    /// Who may send events of RingCentral's.
+    pub hooks: Hooks,
 }
 
 /// Starts the thread.
 pub fn start(parts: Parts) -> io::Result<WebThread> {
-    let Parts { listener, board, commands, access, mut hosts, entropy, ctrl_tcp, door } = parts;
+    let Parts { listener, board, commands, access, mut hosts, entropy, ctrl_tcp, door, hooks } =
+        parts;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
@@ -96,6 +100,7 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         keys: Arc::default(),
         listeners: Arc::new(Semaphore::new(limits::EVENTS_LISTENERS)),
         door,
+        hooks,
     });
     let service = router.into_make_service_with_connect_info::<Peer>();
     let (stop, stopped) = oneshot::channel::<()>();

@@ -1,4 +1,5 @@
 mod calling;
+mod hooks;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,6 +13,7 @@ use super::{
     Access, AccountReport, AudioFigures, Board, Command, Health, Hearing, HungUp, NotPlaced, Parts,
     Placed, Scopes, Token, WebThread, bind, start,
 };
+use crate::appliance::ringcentral::Hooks;
 use crate::base::{CallId, Entropy, Private};
 use crate::call::Mos;
 use crate::call::ending::Cause;
@@ -34,6 +36,10 @@ impl Page {
     }
 
     fn with(access: Access) -> Self {
+        Self::with_hooks(access, Hooks::default())
+    }
+
+    fn with_hooks(access: Access, hooks: Hooks) -> Self {
         let board = Arc::new(Board::default());
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let (commander, commands) = mpsc::channel(1);
@@ -46,6 +52,7 @@ impl Page {
             entropy: Entropy::new([7; 32]),
             ctrl_tcp: None,
             door: crate::appliance::audio_legs::Door::closed(),
+            hooks,
         });
         Self { board, web: web.unwrap(), commands }
     }

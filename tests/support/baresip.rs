@@ -14,6 +14,10 @@ use super::sound::{self, Sound};
 use super::{peers, wait};
 
 const START: Duration = Duration::from_secs(30);
+/// How many choices of its ports are tried.
+const STARTS: u32 = 4;
+/// What it logs of a port that another program has.
+const PORT_TAKEN: &str = "Address already in use";
 const MODULES: &str = "/usr/lib/baresip/modules";
 /// baresip ends the call where its sound file ends.
 const SILENCE_MS: u32 = 150_000;
@@ -59,8 +63,23 @@ impl Baresip {
         parameters: &str,
         lines: &str,
     ) -> Self {
+        // Between the choice of its ports and their use others may have taken one.
+        (0..STARTS)
+            .find_map(|_| Self::try_start(user, address, (transport, codec), parameters, lines))
+            .expect("baresip starts at one of several choices of ports")
+    }
+
+    /// `None` where a port of its own was taken by another program.
+    fn try_start(
+        user: &str,
+        address: IpAddr,
+        (transport, codec): (&str, &str),
+        parameters: &str,
+        lines: &str,
+    ) -> Option<Self> {
         let folder = Folder::new(user);
-        let port = peers::free_port(address);
+        // The one after it is for TLS, wanted or not.
+        let port = peers::free_ports(address, 2);
         let host = match address {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
@@ -101,13 +120,16 @@ impl Baresip {
             .unwrap();
         let program = Program { child, folder };
         let control = wait::until("baresip starts", START, || {
-            TcpStream::connect((address, control_port)).ok()
-        });
+            match std::fs::read(program.folder.at("log")) {
+                Ok(log) if String::from_utf8_lossy(&log).contains(PORT_TAKEN) => Some(None),
+                _ => TcpStream::connect((address, control_port)).ok().map(Some),
+            }
+        })?;
         control.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         let uri = format!("sip:{user}@{host}:{port};transport={transport}");
         let control_at = SocketAddr::new(address, control_port);
         let (received, events) = (Vec::new(), Vec::new());
-        Self { program, uri, rate_hz, control, control_at, received, events }
+        Some(Self { program, uri, rate_hz, control, control_at, received, events })
     }
 
     /// Where it is steered; it has one client, and another one that connects takes the place of this.

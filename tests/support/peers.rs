@@ -21,14 +21,21 @@ const PORTS: std::ops::Range<u16> = 10_000..20_000;
 
 /// A port that nobody has, for UDP and TCP alike. Another program may take it before it is used.
 pub fn free_port(address: std::net::IpAddr) -> u16 {
+    free_ports(address, 1)
+}
+
+/// The first of so many ports in a row that nobody has.
+pub fn free_ports(address: std::net::IpAddr, count: u16) -> u16 {
+    let is_free = |port| {
+        std::net::TcpListener::bind((address, port)).is_ok()
+            && std::net::UdpSocket::bind((address, port)).is_ok()
+    };
     loop {
         let chance = RandomState::new().hash_one(0);
-        let span = u64::from(PORTS.end - PORTS.start);
-        let port = PORTS.start + u16::try_from(chance % span).expect("the span is one of ports");
-        let is_free = std::net::TcpListener::bind((address, port)).is_ok()
-            && std::net::UdpSocket::bind((address, port)).is_ok();
-        if is_free {
-            return port;
+        let span = u64::from(PORTS.end - PORTS.start - count);
+        let first = PORTS.start + u16::try_from(chance % span).expect("the span is one of ports");
+        if (first..first + count).all(is_free) {
+            return first;
         }
     }
 }

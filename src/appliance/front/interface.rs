@@ -10,6 +10,7 @@ use crate::appliance::audio_legs::Door;
 use crate::appliance::config::Config;
 use crate::appliance::credentials;
 use crate::appliance::paths::Paths;
+use crate::appliance::ringcentral::Hooks;
 use crate::appliance::start_error::StartError;
 use crate::appliance::webhooks::{self, Secret, Webhooks};
 use crate::base::{Entropy, Private, limits};
@@ -25,6 +26,14 @@ pub(super) struct Bound {
     ctrl_tcp: Option<(TcpListener, CtrlTcp)>,
 }
 
+/// What comes by it and is not for the interface itself.
+pub(super) struct Doors {
+    /// Calls by WebSocket.
+    pub legs: Door,
+    /// Events of RingCentral's.
+    pub hooks: Hooks,
+}
+
 impl Bound {
     pub fn new(config: &Config) -> Result<Self, StartError> {
         let access = access(config)?;
@@ -38,15 +47,16 @@ impl Bound {
         self,
         config: &Config,
         board: &Arc<Board>,
-        door: Door,
+        doors: Doors,
         entropy: Entropy,
     ) -> Result<(WebThread, mpsc::Receiver<Command>), StartError> {
         let (commands, asked) = mpsc::channel(limits::API_COMMANDS);
         let Self { access, listener, ctrl_tcp } = self;
         let board = Arc::clone(board);
         let hosts = config.web.hosts.clone();
+        let Doors { legs: door, hooks } = doors;
         let parts =
-            web::Parts { listener, board, commands, access, hosts, entropy, ctrl_tcp, door };
+            web::Parts { listener, board, commands, access, hosts, entropy, ctrl_tcp, door, hooks };
         let thread = web::start(parts)
             .map_err(|source| StartError::System { what: "cannot start the web thread", source })?;
         Ok((thread, asked))

@@ -33,8 +33,8 @@ impl Script<'_> {
                 }
             }
             State::Speaking { .. } => self.state = State::Speaking { over: Some(mark) },
-            // They have something to add: hear it out.
-            State::Pausing { .. } if self.has_words => self.hear(),
+            // They have something to add: hear it out, and pause anew.
+            State::Pausing { .. } => self.hear(),
             _ => (),
         }
     }

@@ -121,6 +121,22 @@ fn each_turn_waits_for_the_reply_to_the_one_before() {
 }
 
 #[test]
+fn who_pauses_hears_out_what_is_added_and_pauses_anew() {
+    let scenario = turns(&[0, 5_000]);
+    let mut call = Call::new(&scenario);
+    call.at(10, Input::Connected);
+    call.began(50);
+    call.ended(2_700);
+    call.at(4_000, Input::Spoken);
+    call.began(4_240);
+    call.ended(6_000);
+    call.began(9_000);
+    call.ended(12_000);
+    call.at(18_000, Input::Spoken);
+    assert_eq!(call.said, [(2_700, turn(0)), (17_000, turn(1))]);
+}
+
+#[test]
 fn without_greeting_or_reply_the_call_goes_on_after_ten_seconds() {
     let scenario = turns(&[0, 0]);
     let mut call = Call::new(&scenario);
