@@ -113,7 +113,7 @@ async fn a_call_is_there_with_its_words_and_messages_and_is_found_by_them() {
         ("maria", false, &[2]),
         ("maria", true, &[2, 1]),
         ("4729", true, &[1]),
-        ("\" OR *", true, &[]),
+        ("\" NEAR(", true, &[]),
         ("-)(", true, &[]),
     ] {
         assert_eq!(found(&history, page(Some(query), in_words)).await, ids, "{query}");
