@@ -100,15 +100,9 @@ pub fn run(
     paths: &Paths,
     shutdown: Shutdown,
 ) -> Result<(), StartError> {
-    let call = settings::call(config)?;
-    let mut ports = settings::ports(config);
-    check_ports(config, &mut ports)?;
-    settings::check_model(config)?;
-    let plans = accounts(config)?;
-    let interface = Bound::new(config)?;
+    let (call, ports, plans, interface) = checked(config)?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
-    let flights = open_flights(config, paths)?;
     announce(config, config_path, paths);
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
     let board = starting();
@@ -132,7 +126,6 @@ pub fn run(
     let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
     let (agents, of_agents) = agents::start(config, paths, &mut standing)?;
-    let agent_rule = AgentRule::of(config, agents.is_some());
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
     let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
@@ -147,8 +140,8 @@ pub fn run(
         places: Places::new(rings.net),
         associations: open_associations(&mut entropy)?,
         ports,
+        agent_rule: AgentRule::of(config, agents.is_some()),
         errands: errands.with_model(llm).with_look_ups(look_ups).with_agents(agents),
-        agent_rule,
         accounts,
         ringcentral,
         dialler,
@@ -161,7 +154,7 @@ pub fn run(
         languages: config.language_rules(call.tongues.default_one().code),
         call,
         referrals: config.inbound.refer,
-        flights,
+        flights: open_flights(config, paths)?,
         recorder,
     };
     let beats = Arc::new(AtomicU64::new(0));
@@ -196,11 +189,24 @@ pub fn run(
         shutdown,
     };
     let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
-    drop::<AudioThread>(audio);
-    // The last calls have ended by now, and are written before this one ends.
-    drop::<HistoryThreads>(kept);
-    tracing::info!("stopped");
+    finish(audio, kept);
     outcome
+}
+
+/// What can be found wrong before anything is begun, and what comes of it.
+fn checked(config: &Config) -> Result<(call::Settings, PortRange, Vec<Plan>, Bound), StartError> {
+    let call = settings::call(config)?;
+    let mut ports = settings::ports(config);
+    check_ports(config, &mut ports)?;
+    settings::check_model(config)?;
+    Ok((call, ports, accounts(config)?, Bound::new(config)?))
+}
+
+/// The last calls have ended by now, and are written before the program ends.
+fn finish(audio: AudioThread, kept: HistoryThreads) {
+    drop(audio);
+    drop(kept);
+    tracing::info!("stopped");
 }
 
 /// What the owner looks for first: where calls and the page are, and by which files.
