@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::sync::broadcast;
+
 use crate::appliance::agent::Figures;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::appliance::recorder;
@@ -146,6 +148,8 @@ pub struct Board {
     /// And kept from here; without it nothing is.
     history: OnceLock<History>,
     recordings: OnceLock<Shelf>,
+    /// Which call is shown otherwise than before, for those who follow one.
+    changed: broadcast::Sender<CallId>,
 }
 
 #[derive(Debug)]
@@ -198,6 +202,7 @@ impl Default for Board {
             events: Arc::new(Events::new(super::unix_ms())),
             history: OnceLock::new(),
             recordings: OnceLock::new(),
+            changed: broadcast::channel(limits::WEBRTC_CHANGES).0,
             shown: Mutex::new(Shown {
                 health: Health::Starting { waiting_for: vec!["the speech engine".to_owned()] },
                 audio: AudioFigures::default(),
@@ -222,6 +227,11 @@ impl Board {
     /// Everything that happens.
     pub fn events(&self) -> &Arc<Events> {
         &self.events
+    }
+
+    /// The calls that change from now on, each as often as it does.
+    pub fn changes(&self) -> broadcast::Receiver<CallId> {
+        self.changed.subscribe()
     }
 
     /// Tells what no record shows.
@@ -355,6 +365,8 @@ impl Board {
         if let Some(history) = self.history.get() {
             history.note(before.as_deref(), &record);
         }
+        // Nobody may follow one.
+        let _ = self.changed.send(record.id);
         let changes = changes::of_call(before.as_deref(), &record);
         changes.into_iter().for_each(|event| self.tell(event));
     }

@@ -98,6 +98,7 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         commands,
         gate,
         keys: Arc::default(),
+        followers: Arc::default(),
         listeners: Arc::new(Semaphore::new(limits::EVENTS_LISTENERS)),
         door,
         hooks,

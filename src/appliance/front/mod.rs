@@ -45,7 +45,7 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
-use super::audio_legs;
+use super::audio_legs::{self, AudioLegs};
 use super::chance;
 use super::config::Config;
 use super::engine::link::Link;
@@ -136,7 +136,7 @@ pub fn run(
     let public = media_address.told();
     let parts = Parts {
         sip: SipLine::new(agent, sockets),
-        visits: Visits::new(media_address.clone(), entropy.fork()).with_audio(legs),
+        visits: open_visits(config, &media_address, &mut entropy, legs),
         places: Places::new(rings.net),
         associations: open_associations(&mut entropy)?,
         ports,
@@ -408,6 +408,17 @@ fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError>
         }
         _ => Ok(()),
     }
+}
+
+/// Calls that are no SIP: of pages, and by WebSocket.
+fn open_visits(
+    config: &Config,
+    media_address: &MediaAddress,
+    entropy: &mut Entropy,
+    legs: AudioLegs,
+) -> Visits {
+    let lines = config.calls.max.count();
+    Visits::new(media_address.clone(), entropy.fork(), lines).with_audio(legs)
 }
 
 /// Handshakes of calls, with a certificate that is made now and shown until the end.

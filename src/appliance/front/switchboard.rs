@@ -19,6 +19,7 @@ mod parts;
 mod recording;
 mod redirecting;
 mod ringcentral;
+mod securing;
 mod succeeding;
 mod taking;
 mod visiting;
@@ -28,7 +29,6 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::appliance::agent::{AgentEvent, Figures};
-use crate::appliance::associations::News;
 use crate::appliance::engine::EngineEvent;
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
@@ -253,23 +253,6 @@ impl Switchboard {
         self.settle(now);
     }
 
-    /// Tells calls of their keys.
-    fn secure(&mut self, now: Instant) {
-        while let Some((id, news)) = self.parts.associations.news() {
-            let input = match news {
-                News::Secured(suite) => {
-                    tracing::debug!(call = %id, suite = suite.name(), "keys by DTLS");
-                    call::Input::Secured(suite)
-                }
-                News::Failed(fault) => {
-                    tracing::warn!(call = %id, reason = fault.name(), "no keys by DTLS");
-                    call::Input::NotSecured
-                }
-            };
-            self.call(now, id, input);
-        }
-    }
-
     /// Ends every call.
     pub fn hang_up_all(&mut self, now: Instant, cause: Cause) {
         self.give_up_waiting(cause);
@@ -413,7 +396,7 @@ impl Switchboard {
         let is_ended = line.call.is_ended();
         if let Some(place) = line.place {
             if is_ended {
-                self.parts.stop(place);
+                self.parts.stop(now, place);
             }
             if self.parts.places.is_free(place) {
                 line.place = None;

@@ -2,6 +2,7 @@
 //! for whose page; and then, path by path, what the path needs.
 
 use std::convert::Infallible;
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,7 +24,8 @@ use axum::serve::IncomingStream;
 
 use super::origin::{is_foreign, is_more_than_a_look, is_our_name, origin};
 use super::rate::{Buckets, Rate};
-use super::tickets::Tickets;
+use super::source::Source;
+use super::tickets::{Tickets, TooMany};
 use super::{Access, Caller, Scope, Scopes};
 use crate::base::{Entropy, Private, limits};
 use crate::web::listener::Bounded;
@@ -34,12 +36,12 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What proxies say of whom they ask for; none has a name of its own in the crate but `Forwarded`.
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What a page of another site may send, and read of an answer.
 const SENT: &str = "authorization, content-type, idempotency-key, if-match, last-event-id";
 const READ: &str = "etag, retry-after, www-authenticate, location";
-const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
+const METHODS: &str = "GET, POST, PATCH, DELETE";
 /// How long a browser may keep the answer to a preflight, in seconds.
 const PREFLIGHT_S: &str = "600";
 
@@ -66,14 +68,18 @@ pub struct Gate {
 struct Counts {
     tickets: Tickets,
     asked: Buckets<Whose>,
-    refused: Buckets<IpAddr>,
+    asked_by_token: Buckets<String>,
+    /// Calls that pages ask for.
+    calls: Buckets<Whose>,
+    calls_by_token: Buckets<String>,
+    refused: Buckets<Source>,
 }
 
-/// Who is counted.
+/// Who is counted: whoever shows a token at one place, or nobody's at another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Whose {
-    Token(String),
-    Address(IpAddr),
+struct Whose {
+    token: Option<String>,
+    source: Source,
 }
 
 /// The other end of the connection.
@@ -96,20 +102,39 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
 impl Gate {
     pub fn new(access: Access, names: Vec<String>, entropy: Entropy) -> Self {
-        let asked = Rate { burst: limits::API_BURST, per_second: limits::API_PER_SECOND };
-        let refused =
-            Rate { burst: limits::API_REFUSED_BURST, per_second: limits::API_REFUSED_PER_SECOND };
         let counts = Counts {
             tickets: Tickets::new(entropy),
-            asked: Buckets::new(asked, limits::API_SOURCES),
-            refused: Buckets::new(refused, limits::API_SOURCES),
+            asked: buckets(limits::API_BURST, limits::API_PER_SECOND),
+            asked_by_token: buckets(limits::API_TOKEN_BURST, limits::API_TOKEN_PER_SECOND),
+            calls: buckets(limits::WEBRTC_OFFERS_BURST, limits::WEBRTC_OFFERS_PER_SECOND),
+            calls_by_token: buckets(
+                limits::WEBRTC_OFFERS_OF_TOKEN_BURST,
+                limits::WEBRTC_OFFERS_OF_TOKEN_PER_SECOND,
+            ),
+            refused: buckets(limits::API_REFUSED_BURST, limits::API_REFUSED_PER_SECOND),
         };
         Self { access, names, counts: Mutex::new(counts) }
     }
 
-    /// `None`: too many are out.
-    pub fn issue_ticket(&self, caller: Caller) -> Option<Private<String>> {
-        self.with_counts(|counts| counts.tickets.issue(now(), caller))
+    /// # Errors
+    /// Of whom too many are out.
+    pub fn issue_ticket(&self, caller: Caller, source: Source) -> Result<Private<String>, TooMany> {
+        self.with_counts(|counts| counts.tickets.issue(now(), caller, source))
+    }
+
+    /// Whether somebody may ask for one more call from a page. The owner on the box may.
+    ///
+    /// # Errors
+    /// After how long.
+    pub fn may_call(&self, caller: &Caller, source: Source) -> Result<(), Problem> {
+        let Some(token) = caller.token().map(str::to_owned) else { return Ok(()) };
+        let now = now();
+        let whose = Whose { token: Some(token.clone()), source };
+        self.with_counts(|counts| {
+            counts.calls.take(now, &whose)?;
+            counts.calls_by_token.take(now, &token)
+        })
+        .map_err(|again_in| too_often(again_in, "too many calls in a short time"))
     }
 
     fn with_counts<T>(&self, work: impl FnOnce(&mut Counts) -> T) -> T {
@@ -118,7 +143,7 @@ impl Gate {
 
     /// Who asks. An address that has shown too many wrong tokens is told so for a while; whoever shows a right
     /// one there is heard, for many may come through one proxy.
-    fn identify(&self, request: &Request, peer: IpAddr) -> Result<Caller, Problem> {
+    fn identify(&self, request: &Request, source: Source) -> Result<Caller, Problem> {
         let now = now();
         let headers = request.headers();
         let shown = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes().to_vec());
@@ -130,21 +155,21 @@ impl Gate {
             }
             _ => self.access.identify(shown),
         };
-        let whose = match &caller {
-            caller if caller.is_known() && !self.access.is_open() => {
-                Whose::Token(caller.name().to_owned())
-            }
-            _ => Whose::Address(peer),
-        };
+        let token = caller.token().map(str::to_owned);
         self.with_counts(|counts| {
             if caller.is_refused() {
-                counts.refused.take(now, &peer)?;
+                counts.refused.take(now, &source)?;
             }
-            counts.asked.take(now, &whose)
+            counts.asked.take(now, &Whose { token: token.clone(), source })?;
+            token.iter().try_for_each(|token| counts.asked_by_token.take(now, token))
         })
-        .map_err(too_often)?;
+        .map_err(|again_in| too_often(again_in, "too many requests"))?;
         Ok(caller)
     }
+}
+
+fn buckets<K: Eq + Hash + Clone>(burst: u32, per_second: u32) -> Buckets<K> {
+    Buckets::new(Rate { burst, per_second }, limits::API_SOURCES)
 }
 
 fn now() -> Instant {
@@ -166,7 +191,9 @@ pub async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Ne
     let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|peer| peer.0.0.ip());
     // Without an address, as in tests of paths alone, all are one.
     let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-    let outcome = admitted(&gate, &request, peer, origin.as_deref());
+    let source = Source::of(peer, request.headers());
+    request.extensions_mut().insert(source);
+    let outcome = admitted(&gate, &request, source, origin.as_deref());
     let outcome = match (outcome, preflight(&gate, &request, origin.as_deref())) {
         (Err(problem), _) => Err(problem.into_response()),
         (Ok(_), Some(allowed)) => Err(allowed),
@@ -213,7 +240,7 @@ async fn in_time(answer: impl Future<Output = Response>) -> Response {
 fn admitted(
     gate: &Gate,
     request: &Request,
-    peer: IpAddr,
+    source: Source,
     origin: Option<&str>,
 ) -> Result<Caller, Problem> {
     let headers = request.headers();
@@ -226,7 +253,7 @@ fn admitted(
         return Err(Problem::new(Kind::Forbidden, text));
     }
     let is_preflight = preflight(gate, request, origin).is_some();
-    let caller = gate.identify(request, peer)?;
+    let caller = gate.identify(request, source)?;
     let may_be_foreign = origin.is_some_and(|origin| caller.allows_origin(origin));
     let is_more = is_more_than_a_look(request.method(), headers);
     let is_foreign = is_foreign(headers, !gate.access.is_open());
@@ -249,9 +276,9 @@ fn preflight(gate: &Gate, request: &Request, origin: Option<&str>) -> Option<Res
     is_asked.then(|| (StatusCode::NO_CONTENT, fields).into_response())
 }
 
-fn too_often(again_in: Duration) -> Problem {
+fn too_often(again_in: Duration, what: &str) -> Problem {
     let seconds = u32::try_from(again_in.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
-    Problem::new(Kind::TooOften, "too many requests").retry_after(seconds.max(1))
+    Problem::new(Kind::TooOften, what).retry_after(seconds.max(1))
 }
 
 /// Lets only those through who may.

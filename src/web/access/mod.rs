@@ -7,6 +7,7 @@
 mod guard;
 mod origin;
 mod rate;
+mod source;
 mod tickets;
 
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 use crate::base::Private;
 
 pub(super) use guard::{Gate, Needs, Peer, admit, guard};
-pub(super) use tickets::TICKET_S;
+pub(super) use source::Source;
+pub(super) use tickets::{TICKET_S, TooMany};
 
 /// What a token may be good for. The names are part of the API and of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +153,14 @@ impl Caller {
 
     pub(super) const fn is_refused(&self) -> bool {
         matches!(self.who, Who::Nobody { is_refused: true })
+    }
+
+    /// The name of the token that was shown.
+    pub(super) fn token(&self) -> Option<&str> {
+        match &self.who {
+            Who::Token(token) => Some(&token.name),
+            Who::Owner | Who::Nobody { .. } => None,
+        }
     }
 
     /// As limits and keys tell callers apart; empty for one that is none of ours.
