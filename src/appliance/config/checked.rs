@@ -17,6 +17,7 @@ use super::languages::{Language, default_language, language_or_auto, languages};
 use super::listen::listen as listening;
 use super::llm::{Llm, llm};
 use super::lookups::{Lookup, lookups};
+use super::mail::{Mail, mail};
 use super::model_file::ModelFile;
 use super::people::{hold, people};
 use super::recordings::{Recordings, recordings};
@@ -70,6 +71,8 @@ pub struct Config {
     pub knowledge: Option<PathBuf>,
     pub history: History,
     pub recordings: Recordings,
+    /// `None`: no e-mail is sent.
+    pub mail: Option<Mail>,
     pub accounts: Vec<Account>,
     /// Their ids follow those of `accounts`.
     pub ringcentral: Vec<RingCentral>,
@@ -270,6 +273,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let agent = agent(&file.agent, &mut check);
     let history = history(&file.history, &mut check);
     let recordings = recordings(&file.recordings, &mut check);
+    let mail = mail(&file.mail, &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
     }
@@ -297,6 +301,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         knowledge: path(&file.knowledge.folder),
         history: history?,
         recordings: recordings?,
+        mail: mail?,
         accounts: accounts?,
         ringcentral: ringcentral?,
         inbound: inbound?,

@@ -11,6 +11,7 @@ pub use super::agent::AgentKeys;
 pub use super::dial::Dial;
 pub use super::history::File as History;
 pub use super::listen::Listen;
+pub use super::mail::File as Mail;
 pub use super::recordings::File as Recordings;
 pub use super::ringcentral::File as RingCentral;
 
@@ -32,6 +33,8 @@ pub struct File {
     pub history: History,
     /// Whether calls are recorded.
     pub recordings: Recordings,
+    /// E-mail about what callers leave.
+    pub mail: Mail,
     pub inbound: Inbound,
     pub handover: Handover,
     pub dial: Dial,
