@@ -237,7 +237,7 @@ impl Work {
             // The disk has said already that it takes nothing.
             let _ = recordings.end(open.writing);
         }
-        tracing::error!(call = %call, %error, "a recording ends, or does not begin");
+        tracing::error!(call_id = %call, %error, "a recording ends, or does not begin");
         self.report.failed += 1;
         self.report.fault = Some(error.to_string());
     }

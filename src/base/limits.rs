@@ -246,6 +246,9 @@ pub const WEB_CONNECTION_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of SIP messages kept for retransmission, all transactions together; beyond it no new call
 /// begins. 16,384 transactions of a usual 1 KiB fit four times.
 pub const SIP_TRANSACTION_BYTES: usize = 64 * 1024 * 1024;
+/// Longest that any work of the engine may take: a minute of sound by a large model on a slow processor takes half of
+/// it, and a longer one serves no call.
+pub const ENGINE_WORK: Duration = Duration::from_secs(60);
 /// Requests waiting in the engine or for it: `calls.max` utterances and phrases, and the phrases
 /// that are rendered at start.
 pub const ENGINE_REQUESTS: usize = 256;
@@ -516,6 +519,14 @@ pub const WEBRTC_FRAGMENT_BYTES: usize = 16 * 1024;
 pub const WEBRTC_CANDIDATE_BYTES: usize = 512;
 /// Candidates of one ICE session: a machine with many addresses and two relays has some thirty.
 pub const WEBRTC_CANDIDATES: usize = 128;
+/// A GPU's driver that has not answered for so long is told to be silent: it may take seconds to wake one up.
+pub const GPU_SILENT: Duration = Duration::from_secs(10);
+/// Errors of a GPU that are taken in one look, of which a broken one may have thousands.
+pub const GPU_XIDS: usize = 32;
+/// Bytes of a file of sysfs or procfs, and entries of a folder there: meminfo has 2 KiB, and a large server some
+/// hundred processors.
+pub const SYSFS_BYTES: u64 = 64 * 1024;
+pub const SYSFS_ENTRIES: usize = 1_024;
 /// A call that is announced for a WebSocket and that nobody comes for is forgotten after this long.
 pub const AUDIO_START: Duration = Duration::from_secs(30);
 /// Who has come says `start` within this time.

@@ -225,6 +225,8 @@ pub struct CallRecord {
     /// From the ACK to the first packet of the greeting.
     pub greeting_delay_ms: Option<u32>,
     pub rtp: RtpReport,
+    /// Its part of the energy that the GPU has used while it was up, in joules; `None` where that is not told.
+    pub gpu_energy_j: Option<f64>,
     /// One side heard nothing for a while; the last time that it was so.
     pub one_way: Option<OneWay>,
     /// What the caller seems to be saying at this moment.
@@ -278,6 +280,7 @@ impl CallRecord {
             answer_delay_ms: None,
             greeting_delay_ms: None,
             rtp: RtpReport::default(),
+            gpu_energy_j: None,
             one_way: None,
             partial: None,
             guards: Guards::default(),

@@ -11,4 +11,5 @@ pub mod phrases;
 pub mod recordings;
 pub mod shelf;
 pub mod trusted;
+pub mod wav;
 pub mod whole;

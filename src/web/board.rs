@@ -3,15 +3,20 @@
 //! One mutex, held for a copy of a few words or of one pointer; nobody waits for a socket under it.
 //! Invariant: at most `limits::ENDED_CALLS` ended and `limits::SIP_DIALOGS` live calls.
 
+mod keeping;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::broadcast;
 
 use crate::appliance::agent::Figures;
+use crate::appliance::engine::LoadFigures;
+use crate::appliance::gpu::Sample;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::appliance::recorder;
-use crate::base::{CallId, Private, limits};
+use crate::base::{CallId, limits};
+use crate::call::admission::Limit;
 use crate::call::record::CallRecord;
 use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
@@ -35,6 +40,10 @@ pub enum Health {
     Degraded {
         reasons: Vec<String>,
     },
+    /// Calls are answered with a recorded sentence, and that is all.
+    Safe {
+        reasons: Vec<String>,
+    },
     /// Running calls end, new ones are refused.
     Stopping,
 }
@@ -45,6 +54,7 @@ impl Health {
             Self::Starting { .. } => "starting",
             Self::Ready => "ready",
             Self::Degraded { .. } => "degraded",
+            Self::Safe { .. } => "safe",
             Self::Stopping => "stopping",
         }
     }
@@ -53,7 +63,7 @@ impl Health {
     pub fn reasons(&self) -> &[String] {
         match self {
             Self::Starting { waiting_for } => waiting_for,
-            Self::Degraded { reasons } => reasons,
+            Self::Degraded { reasons } | Self::Safe { reasons } => reasons,
             Self::Ready | Self::Stopping => &[],
         }
     }
@@ -82,6 +92,17 @@ pub struct AudioFigures {
 pub struct SipFigures {
     pub counters: sip::Counters,
     pub held: sip::Occupancy,
+}
+
+/// How GPU, box and engine were at the last look.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    pub sample: Sample,
+    pub load: LoadFigures,
+    /// What one more call would be too many for.
+    pub limit: Option<Limit>,
+    /// The engine works with less than it was configured with.
+    pub is_lean: bool,
 }
 
 /// Where the engine that is ready hears, and with which model.
@@ -139,6 +160,55 @@ impl WebhookReport {
     }
 }
 
+/// A part of a call's way that may stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Packets come and no sound of them is heard.
+    Hearing,
+    /// Words were understood and nothing is said to them.
+    Reply,
+    /// Something is to be said and does not leave.
+    Sound,
+}
+
+impl Stage {
+    pub const ALL: [Self; 3] = [Self::Hearing, Self::Reply, Self::Sound];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hearing => "hearing",
+            Self::Reply => "reply",
+            Self::Sound => "sound",
+        }
+    }
+}
+
+/// What the last call of our own has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanaryReport {
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    pub greeted_ms: u64,
+    pub answered_ms: u64,
+    /// Why it was not well.
+    pub fault: Option<String>,
+    /// How many there were since the start, counted by the board.
+    pub well: u64,
+    pub failed: u64,
+}
+
+impl CanaryReport {
+    pub fn told(&self) -> String {
+        match &self.fault {
+            None => format!(
+                "a call of our own was greeted after {} ms and answered after {} ms",
+                self.greeted_ms, self.answered_ms
+            ),
+            Some(fault) => format!("a call of our own was not well: {fault}"),
+        }
+    }
+}
+
 /// Written by the call shells and the supervisor, read by the web thread.
 #[derive(Debug)]
 pub struct Board {
@@ -173,6 +243,12 @@ struct Shown {
     sip: SipFigures,
     /// `None`: there is no remote agent.
     agent: Option<Figures>,
+    /// `None` until there was one.
+    canary: Option<CanaryReport>,
+    /// Times that a stage of a call stood still, in the order of `Stage::ALL`.
+    stalls: [u64; Stage::ALL.len()],
+    /// `None` in the first second.
+    watch: Option<Watch>,
     /// `None`: there is no extension of RingCentral's.
     dropped_events: Option<Dropped>,
 }
@@ -180,7 +256,9 @@ struct Shown {
 impl Shown {
     /// With what is wrong with the webhooks, the database and recording.
     fn health(&self) -> Health {
-        let faults = self.webhooks.iter().filter_map(WebhookReport::sentence);
+        let canary = self.canary.iter().filter(|canary| canary.fault.is_some());
+        let canary = canary.map(CanaryReport::told);
+        let faults = self.webhooks.iter().filter_map(WebhookReport::sentence).chain(canary);
         let recordings = self.recordings.as_ref().and_then(recorder::Report::sentence);
         let faults = faults.chain(self.history.sentences()).chain(recordings);
         match &self.health {
@@ -191,7 +269,9 @@ impl Shown {
             Health::Degraded { reasons } => {
                 Health::Degraded { reasons: reasons.iter().cloned().chain(faults).collect() }
             }
-            health @ (Health::Starting { .. } | Health::Stopping) => health.clone(),
+            health @ (Health::Starting { .. } | Health::Safe { .. } | Health::Stopping) => {
+                health.clone()
+            }
         }
     }
 }
@@ -217,6 +297,9 @@ impl Default for Board {
                 forgotten: Totals::default(),
                 sip: SipFigures::default(),
                 agent: None,
+                canary: None,
+                stalls: [0; Stage::ALL.len()],
+                watch: None,
                 dropped_events: None,
             }),
         }
@@ -264,57 +347,6 @@ impl Board {
         self.tell_health(&before, now);
     }
 
-    /// From here on calls are kept there.
-    pub fn keep_in(&self, history: History) {
-        // It is given once, at the start.
-        let _ = self.history.set(history);
-    }
-
-    /// The calls of before; without a database one of which nothing can be read.
-    pub fn past(&self) -> History {
-        self.history.get().cloned().unwrap_or_else(History::closed)
-    }
-
-    /// What is wrong with the database is a reason of the health, too.
-    pub fn set_history(&self, report: history::Report) {
-        let (before, now) = {
-            let mut shown = self.lock();
-            let before = shown.health();
-            shown.history = report;
-            (before, shown.health())
-        };
-        self.tell_health(&before, now);
-    }
-
-    /// Recordings of before are heard from there.
-    pub fn keep_recordings(&self, shelf: Shelf) {
-        // It is given once, at the start.
-        let _ = self.recordings.set(shelf);
-    }
-
-    pub fn recordings_shelf(&self) -> Option<Shelf> {
-        self.recordings.get().cloned()
-    }
-
-    /// What is wrong with recording is a reason of the health, too.
-    pub fn set_recordings(&self, report: recorder::Report) {
-        let (before, now) = {
-            let mut shown = self.lock();
-            let before = shown.health();
-            shown.recordings = Some(report);
-            (before, shown.health())
-        };
-        self.tell_health(&before, now);
-    }
-
-    pub fn recordings(&self) -> Option<recorder::Report> {
-        self.lock().recordings.clone()
-    }
-
-    pub fn history(&self) -> history::Report {
-        self.lock().history.clone()
-    }
-
     pub fn webhooks(&self) -> Vec<WebhookReport> {
         self.lock().webhooks.clone()
     }
@@ -322,6 +354,40 @@ impl Board {
     fn tell_health(&self, before: &Health, now: Health) {
         if *before != now {
             self.tell(Event::Health(now));
+        }
+    }
+
+    /// How the box is, in one line for `systemctl status`: no private words.
+    pub fn status_line(&self) -> String {
+        let shown = self.lock();
+        let calls = match shown.live.len() {
+            0 => "no call is up".to_owned(),
+            1 => "1 call is up".to_owned(),
+            calls => format!("{calls} calls are up"),
+        };
+        let accounts = match shown.accounts.len() {
+            0 => String::new(),
+            all => {
+                let is_fine =
+                    |report: &&AccountReport| ["registered", "open"].contains(&report.state);
+                let fine = shown.accounts.iter().filter(is_fine).count();
+                format!(", {fine} of {all} accounts work")
+            }
+        };
+        let health = shown.health();
+        let state = match health {
+            Health::Starting { .. } => "Starting, waits for",
+            Health::Ready => "Answers calls",
+            Health::Degraded { .. } => "Answers calls, with less than the usual",
+            Health::Safe { .. } => "Safe mode, a recorded sentence answers",
+            Health::Stopping => "Stopping",
+        };
+        match health.reasons() {
+            [] => format!("{state}; {calls}{accounts}"),
+            [reason] => format!("{state}: {reason}; {calls}{accounts}"),
+            [reason, rest @ ..] => {
+                format!("{state}: {reason}, and {} more; {calls}{accounts}", rest.len())
+            }
         }
     }
 
@@ -406,14 +472,6 @@ impl Board {
         live.chain(shown.ended.iter().rev()).cloned().collect()
     }
 
-    /// Of the ended calls none of this number is shown any more.
-    pub fn forget_number(&self, number: &Private<String>) {
-        let key = history::number_key(number.reveal());
-        if !key.is_empty() {
-            self.lock().ended.retain(|record| history::number_key(record.peer.reveal()) != key);
-        }
-    }
-
     pub fn call(&self, id: CallId) -> Option<Arc<CallRecord>> {
         let shown = self.lock();
         let ended = || shown.ended.iter().find(|record| record.id == id);
@@ -440,6 +498,14 @@ impl Board {
         self.lock().sip.clone()
     }
 
+    pub fn set_watch(&self, watch: Watch) {
+        self.lock().watch = Some(watch);
+    }
+
+    pub fn watch(&self) -> Option<Watch> {
+        self.lock().watch.clone()
+    }
+
     /// Events of RingCentral's that were not taken.
     pub fn set_dropped_events(&self, dropped: Option<Dropped>) {
         self.lock().dropped_events = dropped;
@@ -457,6 +523,42 @@ impl Board {
     /// `None`: there is no remote agent.
     pub fn agent(&self) -> Option<Figures> {
         self.lock().agent
+    }
+
+    /// A stage of a call has stood still.
+    pub fn stands_still(&self, stage: Stage) {
+        let mut shown = self.lock();
+        for (known, count) in Stage::ALL.into_iter().zip(&mut shown.stalls) {
+            *count += u64::from(known == stage);
+        }
+    }
+
+    /// Each stage with the times that it stood still.
+    pub fn stalls(&self) -> impl Iterator<Item = (Stage, u64)> + use<> {
+        Stage::ALL.into_iter().zip(self.lock().stalls)
+    }
+
+    /// One more call of our own.
+    pub fn set_canary(&self, mut report: CanaryReport) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            if let Some(last) = &shown.canary {
+                (report.well, report.failed) = (last.well, last.failed);
+            }
+            match report.fault {
+                None => report.well += 1,
+                Some(_) => report.failed += 1,
+            }
+            shown.canary = Some(report);
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
+    }
+
+    /// `None` until there was one.
+    pub fn canary(&self) -> Option<CanaryReport> {
+        self.lock().canary.clone()
     }
 
     /// Calls that have not ended.

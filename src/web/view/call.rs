@@ -51,6 +51,8 @@ pub struct Summary {
     answer_delay_ms: Option<u32>,
     greeting_delay_ms: Option<u32>,
     mos: Quality,
+    /// Its part of the energy that the GPU has used while it was up; null where that is not told.
+    gpu_energy_j: Option<f64>,
     one_way: Option<OneWay>,
     /// Who has answered a call of ours, by sound.
     answered_by: Option<&'static str>,
@@ -241,6 +243,7 @@ impl Summary {
                 incoming: record.rtp.mos_incoming.map(Mos::from),
                 outgoing: record.rtp.mos_outgoing.map(Mos::from),
             },
+            gpu_energy_j: record.gpu_energy_j,
             one_way,
             answered_by: record.answered_by.map(|verdict| verdict.name()),
             is_joined: record.is_joined,

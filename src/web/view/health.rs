@@ -4,11 +4,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::agent::Today;
+use super::machine::Machine;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::appliance::recorder;
 use crate::speech::protocol::VoiceReport;
 use crate::store::{history, knowledge};
-use crate::web::board::{AccountReport, AudioFigures, Board, Hearing, WebhookReport};
+use crate::web::board::{AccountReport, AudioFigures, Board, CanaryReport, Hearing, WebhookReport};
 
 /// How the box is. Without a token that may read it, the state alone.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,14 +22,16 @@ pub enum Health {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
+    /// answers) or `stopping`.
     state: &'static str,
     takes_calls: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Whole {
-    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
+    /// answers) or `stopping`.
     state: &'static str,
     takes_calls: bool,
     /// What is waited for, or what is wrong, as sentences.
@@ -37,6 +40,8 @@ pub struct Whole {
     /// Null while no speech engine is ready.
     engine: Option<Engine>,
     audio: Audio,
+    /// Null in the first second.
+    machine: Option<Machine>,
     /// Null without a folder of knowledge.
     knowledge: Option<Knowledge>,
     /// Null without a remote agent.
@@ -47,6 +52,8 @@ pub struct Whole {
     history: Database,
     /// Null where no call is recorded.
     recordings: Option<Recordings>,
+    /// Null until there was one.
+    canary: Option<Canary>,
     version: &'static str,
 }
 
@@ -168,6 +175,31 @@ impl From<history::Report> for Database {
     }
 }
 
+/// What the last call of the box to itself has found.
+#[derive(Debug, Serialize, ToSchema)]
+struct Canary {
+    at_ms: u64,
+    is_well: bool,
+    /// In words.
+    told: String,
+    /// Null where it was not well.
+    greeted_ms: Option<u64>,
+    answered_ms: Option<u64>,
+}
+
+impl From<CanaryReport> for Canary {
+    fn from(report: CanaryReport) -> Self {
+        let is_well = report.fault.is_none();
+        Self {
+            at_ms: report.at_ms,
+            is_well,
+            told: report.told(),
+            greeted_ms: is_well.then_some(report.greeted_ms),
+            answered_ms: is_well.then_some(report.answered_ms),
+        }
+    }
+}
+
 impl From<WebhookReport> for Webhook {
     fn from(report: WebhookReport) -> Self {
         let WebhookReport { name, waiting, delivered, lost, is_gone, fault } = report;
@@ -190,12 +222,14 @@ impl Health {
             live_calls: board.live_calls(),
             engine: board.hearing().map(Engine::from),
             audio: Audio::from(board.audio()),
+            machine: board.watch().map(Machine::from),
             knowledge: board.knowledge().map(Knowledge::from),
             agent: board.agent().map(Today::from),
             accounts: board.accounts().into_iter().map(Account::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
             history: Database::from(board.history()),
             recordings: board.recordings().map(Recordings::from),
+            canary: board.canary().map(Canary::from),
             version: env!("CARGO_PKG_VERSION"),
         }))
     }

@@ -8,6 +8,7 @@ mod agent;
 mod call;
 mod health;
 mod history;
+mod machine;
 
 pub(super) use call::{Call, Calls, Message, Summary};
 pub(super) use health::{Account, Health};

@@ -7,6 +7,7 @@ use super::controlling;
 use super::joining::Partner;
 use super::recording;
 use super::redirecting::Redirection;
+use super::stages::Stages;
 use crate::appliance::rings::Place;
 use crate::base::CallId;
 use crate::call::flight::Tracked;
@@ -40,6 +41,9 @@ pub(super) struct Line {
     /// What was told of it that its record does not show.
     pub(super) told: controlling::Told,
     pub(super) sound: recording::Sound,
+    pub(super) stages: Stages,
+    /// Its part of what the GPU has used; `None` where that is not told.
+    pub(super) gpu_energy_j: Option<f64>,
 }
 
 impl Line {
@@ -58,6 +62,8 @@ impl Line {
             referrals: 0,
             told: controlling::Told::default(),
             sound: recording::Sound::default(),
+            stages: Stages::default(),
+            gpu_energy_j: None,
         }
     }
 
@@ -75,10 +81,10 @@ impl Line {
         match found {
             None => (),
             Some(OneWay { why: Why::Muted, .. }) => {
-                tracing::info!(call = %id, "the other end sends silence only");
+                tracing::info!(call_id = %id, "the other end sends silence only");
             }
             Some(OneWay { side, why }) => {
-                tracing::warn!(call = %id, side = side.name(), why = why.name(), "one-way audio");
+                tracing::warn!(call_id = %id, side = side.name(), why = why.name(), "one-way audio");
             }
         }
     }

@@ -27,7 +27,7 @@ impl Switchboard {
         while let Some(piece) = line.call.poll_piece(now) {
             if !flights.write(id, piece) {
                 line.call.stop_recording();
-                tracing::warn!(call = %id, "its flight record ends: the disk is too slow");
+                tracing::warn!(call_id = %id, "its flight record ends: the disk is too slow");
             }
         }
     }

@@ -133,10 +133,11 @@ impl Platform {
 }
 
 impl Line {
-    /// The call's record with its names at the platform.
+    /// The call's record with its names at the platform, and what it has cost.
     pub(super) fn record(&self) -> CallRecord {
         let mut record = self.call.record().clone();
         record.platform.clone_from(&self.named);
+        record.gpu_energy_j = self.gpu_energy_j;
         record
     }
 }
@@ -188,7 +189,7 @@ impl Switchboard {
             let is_its = |account: Option<AccountId>| account == Some(id);
             let calls = self.lines.iter().filter(|(_, line)| is_its(line.account));
             for call in calls.map(|(call, _)| *call).collect::<Vec<_>>() {
-                tracing::info!(call = %call, "the way to its server is there again");
+                tracing::info!(call_id = %call, "the way to its server is there again");
                 self.call(now, call, call::Input::WayBack);
             }
         }
@@ -339,7 +340,7 @@ impl Switchboard {
         if policy != Some(AnswerPolicy::TelephonySession) {
             return;
         }
-        tracing::info!(call = %call, ?verdict, "by its telephony session");
+        tracing::info!(call_id = %call, ?verdict, "by its telephony session");
         let input = match verdict {
             // Who has picked up is listened for as in any call.
             Verdict::Answered | Verdict::Machine => match policy {

@@ -39,7 +39,10 @@ impl Switchboard {
     }
 
     fn free_lines(&self) -> usize {
-        self.parts.admission.max.saturating_sub(self.parts.places.taken())
+        match self.limit() {
+            Some(_) => 0,
+            None => self.parts.admission.max.saturating_sub(self.parts.places.taken()),
+        }
     }
 
     /// What goes for calls that come by this way.
