@@ -10,6 +10,17 @@ use super::config::{ConfigError, PortRange};
 use crate::speech::protocol::Failure;
 use crate::speech::{EngineError, ModelError};
 
+/// The error and what caused it, on one line.
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]

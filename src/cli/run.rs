@@ -4,7 +4,7 @@ use super::ConfigArgument;
 use crate::appliance::paths::Paths;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::start_error::StartError;
-use crate::appliance::{front, log};
+use crate::appliance::{front, log, restart};
 
 /// Answer calls until SIGTERM or SIGINT.
 ///
@@ -22,5 +22,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     log::start(config.log.level);
     let shutdown = Shutdown::on_signals()
         .map_err(|source| StartError::System { what: "cannot wait for signals", source })?;
-    front::run(&config, arguments.config.path(&paths), &paths, shutdown)
+    front::run(&config, arguments.config.path(&paths), &paths, shutdown)?;
+    restart::again()
+        .map_err(|source| StartError::System { what: "cannot start the program again", source })
 }

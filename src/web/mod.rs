@@ -13,6 +13,8 @@
 
 mod access;
 mod audio;
+mod backing_up;
+mod backup;
 mod command;
 mod controlling;
 mod ctrl_tcp;
@@ -20,13 +22,17 @@ mod dialling;
 mod events;
 mod idempotency;
 mod listener;
+mod live;
 mod metrics;
 pub mod openapi;
+mod page_files;
 mod paths;
 mod problem;
 mod ringcentral;
 mod routes;
 mod serve;
+mod settings;
+mod sign_in;
 mod tickets;
 mod view;
 mod webphone;
@@ -34,7 +40,7 @@ mod webrtc;
 
 pub mod board;
 
-pub use access::{Access, Scope, Scopes, Token};
+pub use access::{Access, NotSet, Passwords, Person, Scope, Scopes, Token};
 pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures, WebhookReport};
 pub use command::{
     AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, Placed,
@@ -43,6 +49,7 @@ pub use ctrl_tcp::Settings as CtrlTcp;
 pub use events::stream::{covers, is_type as is_event_type};
 pub use events::{CallNews, Event, Happened, TransferStep};
 pub use serve::{Parts, WebThread, bind, start};
+pub use settings::Settings;
 
 /// Wall-clock time for what is shown.
 fn unix_ms() -> u64 {

@@ -202,6 +202,11 @@ impl Appliance {
         self.folder.at("state")
     }
 
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.folder.at("attendant.toml")
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -22,6 +22,7 @@ pub mod linphone;
 pub mod model;
 pub mod peers;
 pub mod phone;
+pub mod playwright;
 pub mod sip_case;
 pub mod sipp;
 pub mod sound;

@@ -10,7 +10,9 @@ mod accounts;
 mod agent;
 mod checked;
 mod cores;
+mod described;
 mod dial;
+mod edit;
 mod fault;
 mod file;
 mod languages;
@@ -31,6 +33,8 @@ mod webhooks;
 pub use accounts::{Account, Inbound, Place};
 pub use agent::{Agent, AgentCalls};
 pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
+pub use described::{DOCUMENTED, Key, Section, described};
+pub use edit::{NotEdited, edited};
 pub use fault::{ConfigError, Fault};
 pub use languages::Language;
 pub use llm::Llm;
@@ -60,6 +64,13 @@ pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
     let text = bounded::text(path, limits::CONFIG_BYTES)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let mut config = from_text(&text).map_err(|error| error.in_file(path))?;
+    config.resolve(path.parent().unwrap_or(Path::new("")));
+    Ok(config)
+}
+
+/// Checks `text` as the file at `path` would be.
+pub fn at(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let mut config = from_text(text)?;
     config.resolve(path.parent().unwrap_or(Path::new("")));
     Ok(config)
 }

@@ -101,7 +101,7 @@ pub fn run(
     check_ports(config, &mut ports)?;
     settings::check_model(config)?;
     let plans = accounts(config)?;
-    let interface = Bound::new(config)?;
+    let interface = Bound::new(config, config_path, paths)?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
     let (messages, flights) = (open_messages(paths)?, open_flights(config, paths)?);

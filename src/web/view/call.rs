@@ -57,6 +57,7 @@ pub struct Summary {
     /// The caller was put through by us, and the two talk.
     is_joined: bool,
     turn_count: usize,
+    speaking: Speaking,
     ending: Option<Ending>,
     /// Null where no remote agent was to hold it.
     agent: Option<InCall>,
@@ -95,6 +96,14 @@ struct OneWay {
     side: &'static str,
     why: &'static str,
     text: &'static str,
+}
+
+/// Who is speaking at this moment; both is somebody who interrupts.
+#[derive(Debug, Serialize, ToSchema)]
+struct Speaking {
+    /// The other end.
+    caller: bool,
+    us: bool,
 }
 
 /// How a call ended.
@@ -245,6 +254,7 @@ impl Summary {
             answered_by: record.answered_by.map(|verdict| verdict.name()),
             is_joined: record.is_joined,
             turn_count: record.turns().len(),
+            speaking: Speaking { caller: record.speaking.caller, us: record.speaking.us },
             ending,
             agent: record.agent.as_ref().map(InCall::from),
             dialled: dialled.map(|dialled| Dialled::of(dialled, record.progress)),
