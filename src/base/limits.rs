@@ -67,7 +67,9 @@ pub const RINGCENTRAL_CALLS: usize = 5;
 /// Requests to the REST interface that wait for their turn: those of all calls of an extension, and a few
 /// of the account's own.
 pub const RINGCENTRAL_REQUESTS: usize = 64;
-/// Bytes of an answer, an event or a frame: real ones have up to 20 KiB.
+/// Bytes of an event that comes by HTTP: real ones have up to 20 KiB.
+pub const RINGCENTRAL_EVENT_BYTES: usize = 64 * 1024;
+/// Bytes of an answer or a frame: lists of devices and subscriptions are longer than events.
 pub const RINGCENTRAL_BODY_BYTES: usize = 256 * 1024;
 /// SIP servers of one provisioning: there are four.
 pub const RINGCENTRAL_PROXIES: usize = 8;
@@ -404,6 +406,10 @@ pub const AGENT_STALL: Duration = Duration::from_secs(10);
 pub const AGENT_CLOSE: Duration = Duration::from_millis(500);
 /// Bytes of the answer with an agent's signed address.
 pub const AGENT_ADDRESS_BYTES: usize = 16 * 1024;
+/// Signed addresses that are kept for the next calls: one for each that rings at once. The provider takes one for 15
+/// minutes, in which it must also have rung.
+pub const AGENT_ADDRESSES: usize = 16;
+pub const AGENT_ADDRESS_AGE: Duration = Duration::from_secs(10 * 60);
 /// Questions of one agent to the owner's systems at once.
 pub const AGENT_LOOK_UPS: usize = 4;
 /// Characters of what an agent is told of a call that another connection has begun.
@@ -561,3 +567,8 @@ pub const WEBHOOK_QUEUE: usize = 1_000;
 pub const WEBHOOK_TIME: Duration = Duration::from_secs(15);
 /// A delivery as it is kept on the disk: an event with a message.
 pub const WEBHOOK_FILE_BYTES: u64 = 256 * 1024;
+/// Two days of what is counted begin no sooner after each other while the box runs: the shortest day has 23 hours, and
+/// travellers set their clocks.
+pub const DAY_LEAST: Duration = Duration::from_secs(20 * 3_600);
+/// A day that a wrong clock has put into the future is over when the clock has shown an earlier one for so long.
+pub const DAY_BEHIND: Duration = Duration::from_secs(24 * 3_600);

@@ -4,12 +4,14 @@
 
 pub mod address;
 pub mod candidate;
+pub mod day;
 pub mod entropy;
 pub mod handshake;
 pub mod ids;
 pub mod keying;
 pub mod language;
 pub mod limits;
+pub mod patience;
 pub mod pcm;
 pub mod private;
 pub mod serial;

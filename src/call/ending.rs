@@ -75,6 +75,8 @@ pub enum Cause {
     NoAnswer,
     /// Whom we called is in another call.
     CalleeBusy,
+    /// Another telephone has answered a call that rang here, too.
+    TakenElsewhere,
     /// The owner has ended it, by the interface.
     EndedByOwner,
     /// Every port of `media.ports` is taken.
@@ -109,7 +111,7 @@ impl From<Cause> for Ending {
 
 impl Cause {
     /// Every cause, one refusal standing for all.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::HungUp,
         Self::Cancelled,
         Self::Refused(603),
@@ -132,6 +134,7 @@ impl Cause {
         Self::NoPerson,
         Self::NoAnswer,
         Self::CalleeBusy,
+        Self::TakenElsewhere,
         Self::EndedByOwner,
         Self::PortsExhausted,
         Self::Internal,
@@ -144,6 +147,7 @@ impl Cause {
             | Self::Refused(_)
             | Self::Redirected
             | Self::LeftInTransfer
+            | Self::TakenElsewhere
             | Self::CalleeBusy => By::Caller,
             Self::Goodbye
             | Self::Transferred
@@ -201,6 +205,9 @@ impl Cause {
             Self::NoPerson => (603, "no-person", "A machine took the call, or a tone was heard."),
             Self::NoAnswer => (408, "no-answer", "Nobody answered."),
             Self::CalleeBusy => (486, "callee-busy", "The other end was busy."),
+            Self::TakenElsewhere => {
+                (486, "taken-elsewhere", "Another telephone has answered the call.")
+            }
             Self::EndedByOwner => (603, "ended-by-owner", "It was ended by the owner."),
             Self::PortsExhausted => {
                 (503, "ports-exhausted", "Every port of media.ports was taken.")

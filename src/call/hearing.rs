@@ -177,7 +177,7 @@ impl Hearing {
             converse::Expectation::YesNo => Expectation::YesNo,
             converse::Expectation::Anything | converse::Expectation::Text => Expectation::Anything,
         };
-        let awaited = Awaited { answer, pause_ms: awaited.pause_ms };
+        let awaited = Awaited { answer, patience: awaited.patience };
         self.ear.handle(now, Input::Expect(awaited));
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::llm::{Chat, Event};
 use super::lookup::{LookUp, LookedUp};
 use super::people::{Address, PersonId, Way, WeekMinute};
+use crate::base::patience::Patience;
 use crate::base::{Private, UtteranceId, serial};
 
 /// What happens to a conversation.
@@ -233,9 +234,14 @@ pub enum Expectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Awaited {
     pub answer: Expectation,
-    /// Where the playbook's slot has its own: silence after which an answer is taken of which it is
-    /// not known whether more comes.
-    pub pause_ms: Option<u64>,
+    /// Where the playbook's step has its own.
+    pub patience: Patience,
+}
+
+impl From<Expectation> for Awaited {
+    fn from(answer: Expectation) -> Self {
+        Self { answer, patience: Patience::default() }
+    }
 }
 
 /// Why the conversation ends the call.

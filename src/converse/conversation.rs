@@ -137,7 +137,7 @@ impl Conversation {
             held: None,
             look_ups: 0,
             timers: TimerTable::default(),
-            awaited: Awaited { answer: Expectation::Anything, pause_ms: None },
+            awaited: Expectation::Anything.into(),
             outputs: VecDeque::new(),
         }
     }
@@ -309,7 +309,7 @@ impl Conversation {
     }
 
     fn awaited(&self) -> Awaited {
-        let asked = self.thinking.expectation().map(|answer| Awaited { answer, pause_ms: None });
+        let asked = self.thinking.expectation().map(Awaited::from);
         asked.unwrap_or_else(|| self.dialogue.awaited())
     }
 
@@ -321,6 +321,7 @@ impl Conversation {
         }
         self.phase = Phase::Talking;
         self.begin_length(now);
+        self.awaited = self.awaited();
         self.outputs.push_back(Output::Expect(self.awaited));
         self.greet(now);
     }

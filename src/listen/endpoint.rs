@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
+use crate::base::patience::Patience;
 
 /// What the conversation makes of the words so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +34,13 @@ pub enum Expectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Awaited {
     pub answer: Expectation,
-    /// Silence that ends an answer of which nothing is known, where the question has its own.
-    pub pause_ms: Option<u64>,
+    /// Times of the question's own.
+    pub patience: Patience,
 }
 
 impl From<Expectation> for Awaited {
     fn from(answer: Expectation) -> Self {
-        Self { answer, pause_ms: None }
+        Self { answer, patience: Patience::default() }
     }
 }
 
@@ -136,14 +137,18 @@ impl Settings {
 
     fn unhurried_ms(&self, thought: Completeness, awaited: Awaited) -> u64 {
         let usual_ms = self.usual_ms(thought, awaited.answer);
-        let own_ms = awaited.pause_ms.map(|pause_ms| pause_ms.min(limits::PAUSE_MS));
-        match (thought, own_ms) {
-            (Completeness::Unknown, Some(own_ms)) => own_ms,
+        let patience = awaited.patience;
+        let own_ms = match thought {
+            Completeness::Complete => patience.complete_ms,
+            Completeness::Probable => patience.probable_ms,
+            Completeness::Unknown => patience.unknown_ms,
+            Completeness::Doubtful => patience.doubtful_ms,
             // More is missing than where nothing is known.
-            (Completeness::Incomplete, Some(own_ms)) => usual_ms.max(own_ms),
-            (Completeness::Complete | Completeness::Probable | Completeness::Doubtful, _)
-            | (_, None) => usual_ms,
-        }
+            Completeness::Incomplete => {
+                patience.incomplete_ms.or(patience.unknown_ms.map(|own_ms| own_ms.max(usual_ms)))
+            }
+        };
+        own_ms.map_or(usual_ms, |own_ms| own_ms.min(limits::PAUSE_MS))
     }
 
     const fn usual_ms(&self, thought: Completeness, answer: Expectation) -> u64 {

@@ -148,10 +148,12 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
+    use std::time::Duration;
 
     use super::*;
     use crate::base::CallId;
-    use crate::trunk::dialling::{Clock, LimitReached, Limits, Money};
+    use crate::base::day::Clock;
+    use crate::trunk::dialling::{LimitReached, Limits, Money};
 
     struct Folder(PathBuf);
 
@@ -174,7 +176,7 @@ mod tests {
         }
     }
 
-    const NOW: Clock = Clock { unix_ms: 1_700_000_000_000, day: 20_000 };
+    const NOW: Clock = Clock { day: 20_000, up: Duration::from_secs(100), start: 1 };
     const TWO: Limits = Limits { per_minute: 100, per_day: 2, budget: None };
 
     #[test]
@@ -196,7 +198,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_an_error_and_stays_as_it_is() {
         let folder = Folder::new("damaged");
-        for text in ["", "{", "{\"day\":1}", "[]"] {
+        for text in ["", "{", "{\"page\":1}", "[]"] {
             fs::write(folder.file(), text).unwrap();
             let error = LedgerFile::<Ledger>::open(&folder.file()).unwrap_err();
             assert!(matches!(error, LedgerError::Damaged(_)), "{text}: {error}");

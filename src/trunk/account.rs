@@ -54,7 +54,7 @@ const ALIVE_WITHIN: Duration = Duration::from_secs(8);
 /// Pings in a row that a server has not answered, though it has the REGISTER right after: it answers
 /// none. They go on, for the routers between, and are no longer waited for.
 const IGNORED: u8 = 2;
-/// A server further back is left for the first one after this, with the next refresh.
+/// A server further back is left for the first one after this, where nobody says otherwise.
 const BACK_TO_FIRST: Duration = Duration::from_secs(300);
 /// Between two changes of our Contact to where we are seen: a network address translator that has
 /// another port for every packet is not run after.
@@ -128,6 +128,8 @@ pub struct Account {
     is_bound: bool,
     /// The one in use keeps our stream as the way to us.
     outbound: Option<Outbound>,
+    /// Calls of it are up.
+    is_busy: bool,
     timers: TimerTable<Timer>,
     outputs: VecDeque<Output>,
 }
@@ -160,9 +162,15 @@ impl Account {
             is_ping_missed: false,
             is_bound: false,
             outbound: None,
+            is_busy: false,
             timers: TimerTable::default(),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// Whether calls of it are up: their server is not left of our own accord meanwhile.
+    pub const fn set_busy(&mut self, is_busy: bool) {
+        self.is_busy = is_busy;
     }
 
     pub const fn status(&self) -> Status {
@@ -480,8 +488,9 @@ impl Account {
     fn due(&mut self, now: Instant, timer: Timer) {
         match (self.phase, timer) {
             (Phase::Registered, Timer::Register) => {
-                let is_long = self.with_server_since.is_some_and(|at| now >= at + BACK_TO_FIRST);
-                if self.at > 0 && is_long {
+                let back_after = self.settings.pace.back_to_first;
+                let is_long = self.with_server_since.is_some_and(|at| now >= at + back_after);
+                if self.at > 0 && is_long && !self.is_busy {
                     (self.at, self.with_server_since) = (0, None);
                 }
                 self.tried = 0;

@@ -13,6 +13,7 @@ use crate::call::record::CallRecord;
 use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
 use crate::store::knowledge;
+use crate::trunk::ringcentral::Dropped;
 
 use super::events::{Event, Events, changes};
 use super::metrics::Totals;
@@ -159,6 +160,8 @@ struct Shown {
     sip: SipFigures,
     /// `None`: there is no remote agent.
     agent: Option<Figures>,
+    /// `None`: there is no extension of RingCentral's.
+    dropped_events: Option<Dropped>,
 }
 
 impl Shown {
@@ -194,6 +197,7 @@ impl Default for Board {
                 forgotten: Totals::default(),
                 sip: SipFigures::default(),
                 agent: None,
+                dropped_events: None,
             }),
         }
     }
@@ -345,6 +349,16 @@ impl Board {
     /// As they were within the last second.
     pub fn sip(&self) -> SipFigures {
         self.lock().sip.clone()
+    }
+
+    /// Events of RingCentral's that were not taken.
+    pub fn set_dropped_events(&self, dropped: Option<Dropped>) {
+        self.lock().dropped_events = dropped;
+    }
+
+    /// `None`: there is no extension of theirs.
+    pub fn dropped_events(&self) -> Option<Dropped> {
+        self.lock().dropped_events
     }
 
     pub fn set_agent(&self, figures: Option<Figures>) {

@@ -8,12 +8,11 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::appliance::audio_legs::{Announced, LegFigures, NotAnnounced};
-use crate::appliance::ringcentral::Received;
 use crate::base::{CallId, Private};
 use crate::call::Wish;
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
-use crate::trunk::ringcentral::{Action, Refusal};
+use crate::trunk::ringcentral::{Action, AgentWish, Refusal};
 use crate::webrtc;
 use crate::websocket::Order;
 
@@ -48,11 +47,11 @@ pub enum Command {
         request: webrtc::Request,
         told: oneshot::Sender<webrtc::Response>,
     },
-    /// An event of RingCentral's has come by HTTP, with these words of who sends it.
+    /// An event of this section `[[ringcentral]]` has come by HTTP. False is told: there is no room for it.
     PlatformEvent {
-        words: Vec<Private<String>>,
+        section: usize,
         event: Box<Value>,
-        told: oneshot::Sender<Received>,
+        told: oneshot::Sender<bool>,
     },
     /// Something is to be done to a call at RingCentral.
     PlatformControl {
@@ -79,8 +78,18 @@ pub struct PartyOrder {
     pub account: String,
     pub session: String,
     pub party: String,
-    /// `None`: it is to be answered by that account's device.
-    pub action: Option<Action>,
+    pub wish: PartyWish,
+}
+
+/// What that is.
+#[derive(Clone, Debug)]
+pub enum PartyWish {
+    /// It is answered by the account's device, by Call Control.
+    Answer,
+    /// By Call Control.
+    Control(Action),
+    /// The server is told this of a call that rings here.
+    Tell(AgentWish),
 }
 
 /// A call that is to be made. Nothing in it has been looked at but its length.

@@ -44,7 +44,8 @@ pub mod board;
 pub use access::{Access, NotSet, Passwords, Person, Scope, Scopes, Token};
 pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures, WebhookReport};
 pub use command::{
-    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, Placed,
+    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, PartyWish,
+    Placed,
 };
 pub use ctrl_tcp::Settings as CtrlTcp;
 pub use events::stream::{covers, is_type as is_event_type};

@@ -2,15 +2,15 @@
 //! telephony session.
 //!
 //! An event is taken from whoever has the word that we gave the platform with the subscription, and from
-//! nobody else. It is answered once it is in the queue of the account, within the three seconds that the
-//! platform waits.
+//! nobody else: that is looked at before anything of the body is. It is answered once it is in the queue of the
+//! account, within the three seconds that the platform waits.
 
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -19,13 +19,12 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
-use super::command::{Command, PartyOrder};
+use super::command::{Command, PartyOrder, PartyWish};
 use super::dialling::json_body;
 use super::problem::{self, Kind, Problem};
 use super::routes::Interface;
-use crate::appliance::ringcentral::Received;
 use crate::base::{Private, limits};
-use crate::trunk::ringcentral::{Action, Refusal, Target};
+use crate::trunk::ringcentral::{Action, AgentWish, Refusal, Target};
 
 /// The platform gives up after three.
 const EVENT_WITHIN: Duration = Duration::from_millis(2_500);
@@ -37,14 +36,13 @@ const VALIDATION: HeaderName = HeaderName::from_static("validation-token");
 const WORDS: [&str; 3] = ["verification-token", "validationtoken", "validation-token"];
 /// Of a header that goes back.
 const WORD_BYTES: usize = 512;
+/// Characters of a reply, which is spoken to the caller.
+pub const REPLY_CHARS: usize = 160;
+/// Minutes after which nobody is promised a call any more.
+pub const CALL_BACK_MOST: u16 = 1_440;
 /// The path of [`control`].
 pub(super) const CONTROL: &str =
     "/api/ringcentral/{account}/sessions/{session}/parties/{party}/{action}";
-
-/// How long a body of [`event`] may be: longer than what is asked of us.
-pub(super) fn body_limit() -> DefaultBodyLimit {
-    DefaultBodyLimit::max(limits::RINGCENTRAL_BODY_BYTES)
-}
 
 /// Taken, or the answer to a handshake.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,33 +58,41 @@ pub(super) struct Heard {}
         (status = 200, description = "It is taken", body = Heard),
         (status = 400, description = "It is neither an event nor a handshake", body = problem::Written, content_type = "application/problem+json"),
         (status = 401, description = "Who sends it does not know the word of a subscription", body = problem::Written, content_type = "application/problem+json"),
+        (status = 404, description = "No section [[ringcentral]] has a webhook", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn event(
     State(interface): State<Interface>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let validation = headers.get(&VALIDATION).filter(|value| value.len() <= WORD_BYTES);
+    if interface.hooks.is_empty() {
+        return Err(Problem::new(Kind::NotFound, "no such path"));
+    }
+    let headers = request.headers();
+    let words = WORDS.iter().flat_map(|name| headers.get_all(*name)).take(WORDS.len());
+    let mut words = words.filter_map(|value| value.to_str().ok());
+    let section = words.find_map(|word| interface.hooks.section(word));
+    let validation = headers.get(&VALIDATION).filter(|value| value.len() <= WORD_BYTES).cloned();
+    let Some(section) = section else {
+        // Of a subscription that is being made; whatever body there is goes unread.
+        let unknown = || Problem::new(Kind::Token, "the word is not known");
+        return validation.map(|token| answered(Some(&token))).ok_or_else(unknown);
+    };
+    let body = to_bytes(request.into_body(), limits::RINGCENTRAL_EVENT_BYTES).await;
     let body = body.map_err(|_| Problem::new(Kind::TooLong, "the body is too long"))?;
-    let words = WORDS.iter().flat_map(|name| headers.get_all(*name));
-    let words = words.filter_map(|value| value.to_str().ok());
-    let words: Vec<_> = words.map(|text| Private::new(text.to_owned())).collect();
     let event: Option<Value> = serde_json::from_slice(&body).ok();
     let Some(event) = event.filter(|event| event.get("body").is_some()) else {
         let neither = || Problem::new(Kind::Wrong, "it is neither an event nor a handshake");
-        return validation.map(|token| answered(Some(token))).ok_or_else(neither);
+        return validation.map(|token| answered(Some(&token))).ok_or_else(neither);
     };
     let (told, answer) = oneshot::channel();
-    let command = Command::PlatformEvent { words, event: Box::new(event), told };
+    let command = Command::PlatformEvent { section, event: Box::new(event), told };
     let busy = || Problem::new(Kind::Unavailable, "too many events at once");
     interface.commands.try_send(command).map_err(|_| busy())?;
-    let answer = tokio::time::timeout(EVENT_WITHIN, answer).await;
-    match answer.ok().and_then(Result::ok) {
-        Some(Received::Taken) => Ok(answered(validation)),
-        Some(Received::Unknown) => Err(Problem::new(Kind::Token, "the word is not known")),
-        Some(Received::Full) | None => Err(busy()),
+    match tokio::time::timeout(EVENT_WITHIN, answer).await {
+        Ok(Ok(true)) => Ok(answered(validation.as_ref())),
+        Ok(_) | Err(_) => Err(busy()),
     }
 }
 
@@ -99,7 +105,7 @@ fn answered(validation: Option<&HeaderValue>) -> Response {
     response
 }
 
-/// Where a call is to go, for `forward` and `transfer`: one of them.
+/// Where a call is to go, for `forward` and `transfer`, or what its caller is told, for `reply`: one of them.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TargetBody {
@@ -110,6 +116,11 @@ pub(super) struct TargetBody {
     /// The id of the extension whose mailbox gets it.
     #[schema(max_length = 64)]
     voicemail: Option<String>,
+    #[schema(max_length = 160)]
+    text: Option<String>,
+    /// The caller is told that somebody calls back then.
+    #[schema(minimum = 1, maximum = 1440)]
+    call_back_minutes: Option<u16>,
 }
 
 /// What was done.
@@ -127,7 +138,7 @@ pub(super) struct Done {
         ("account" = String, Path, description = "The name of a section [[ringcentral]]"),
         ("session" = String, Path, description = "As in s-a0d1"),
         ("party" = String, Path, description = "As in p-a0d1-2"),
-        ("action" = String, Path, description = "answer, reject, forward, transfer, hold, unhold or drop"),
+        ("action" = String, Path, description = "By Call Control: answer, reject, forward, transfer, hold, unhold or drop. Of a call that rings at the box, without that: voicemail, start-reply or reply"),
     ),
     request_body = TargetBody,
     responses(
@@ -149,9 +160,9 @@ pub(super) async fn control(
     let body = json_body(&headers, body)?;
     let no_path = |_| Problem::new(Kind::NotFound, "no such path");
     let Path((account, session, party, name)) = path.map_err(no_path)?;
-    let action = action(&name, &body).map_err(|(kind, text)| Problem::new(kind, text))?;
+    let wish = wish(&name, &body).map_err(|(kind, text)| Problem::new(kind, text))?;
     let (told, answer) = oneshot::channel();
-    let order = PartyOrder { account, session, party, action };
+    let order = PartyOrder { account, session, party, wish };
     let busy = || Problem::new(Kind::Unavailable, "too many requests at once");
     let command = Command::PlatformControl { order, told };
     interface.commands.try_send(command).map_err(|_| busy())?;
@@ -162,29 +173,40 @@ pub(super) async fn control(
     }
 }
 
-/// `None`: the call is to be answered here.
-fn action(name: &str, body: &[u8]) -> Result<Option<Action>, (Kind, &'static str)> {
+fn wish(name: &str, body: &[u8]) -> Result<PartyWish, (Kind, &'static str)> {
     const WANTED: &str = "one of phone_number, extension and voicemail is wanted";
-    let body: TargetBody = serde_json::from_slice(body).map_err(|_| (Kind::Wrong, WANTED))?;
-    let target = || match (body.phone_number, body.extension, body.voicemail) {
-        (Some(to), None, None) => Ok(Target::PhoneNumber(Private::new(to))),
-        (None, Some(to), None) => Ok(Target::Extension(Private::new(to))),
-        (None, None, Some(to)) => Ok(Target::Voicemail(Private::new(to))),
-        _ => Err((Kind::Wrong, WANTED)),
+    const TOLD: &str = "text of 160 characters or call_back_minutes of 1 to 1440 is wanted";
+    let wrong = (Kind::Wrong, WANTED);
+    let body: TargetBody = serde_json::from_slice(body).map_err(|_| wrong)?;
+    let target = || match (&body.phone_number, &body.extension, &body.voicemail) {
+        (Some(to), None, None) => Ok(Target::PhoneNumber(Private::new(to.clone()))),
+        (None, Some(to), None) => Ok(Target::Extension(Private::new(to.clone()))),
+        (None, None, Some(to)) => Ok(Target::Voicemail(Private::new(to.clone()))),
+        _ => Err(wrong),
     };
-    Ok(match name {
-        "answer" => None,
-        "reject" => Some(Action::Reject),
-        "hold" => Some(Action::Hold),
-        "unhold" => Some(Action::Unhold),
-        "drop" => Some(Action::Drop),
-        "forward" => Some(Action::Forward(target()?)),
-        "transfer" => Some(Action::Transfer(target()?)),
-        _ => {
-            let text = "answer, reject, forward, transfer, hold, unhold or drop";
-            return Err((Kind::NotFound, text));
+    let reply = || match (body.text.as_deref().map(str::trim), body.call_back_minutes) {
+        (Some(text), None) if (1..=REPLY_CHARS).contains(&text.chars().count()) => {
+            Ok(AgentWish::Reply(Private::new(text.to_owned())))
         }
-    })
+        (None, Some(minutes)) if (1..=CALL_BACK_MOST).contains(&minutes) => {
+            Ok(AgentWish::CallBackIn { minutes })
+        }
+        _ => Err((Kind::Wrong, TOLD)),
+    };
+    let by_control = match name {
+        "answer" => return Ok(PartyWish::Answer),
+        "voicemail" => return Ok(PartyWish::Tell(AgentWish::Voicemail)),
+        "start-reply" => return Ok(PartyWish::Tell(AgentWish::StartReply)),
+        "reply" => return reply().map(PartyWish::Tell),
+        "reject" => Action::Reject,
+        "hold" => Action::Hold,
+        "unhold" => Action::Unhold,
+        "drop" => Action::Drop,
+        "forward" => Action::Forward(target()?),
+        "transfer" => Action::Transfer(target()?),
+        _ => return Err((Kind::NotFound, "no such action")),
+    };
+    Ok(PartyWish::Control(by_control))
 }
 
 const fn kind_of(refusal: &Refusal) -> Kind {
@@ -202,17 +224,28 @@ mod tests {
 
     #[test]
     fn an_action_is_known_by_its_name_and_has_one_target() {
-        assert!(matches!(action("answer", b"{}"), Ok(None)));
-        assert!(matches!(action("drop", b"{}"), Ok(Some(Action::Drop))));
+        use PartyWish::{Control, Tell};
+        assert!(matches!(wish("answer", b"{}"), Ok(PartyWish::Answer)));
+        assert!(matches!(wish("drop", b"{}"), Ok(Control(Action::Drop))));
         let number = br#"{"phone_number":"+16505550100"}"#;
-        assert!(matches!(action("transfer", number), Ok(Some(Action::Transfer(_)))));
+        assert!(matches!(wish("transfer", number), Ok(Control(Action::Transfer(_)))));
+        assert!(matches!(wish("voicemail", b"{}"), Ok(Tell(AgentWish::Voicemail))));
+        let text = br#"{"text":" In a meeting. "}"#;
+        let Ok(Tell(AgentWish::Reply(told))) = wish("reply", text) else { panic!() };
+        assert_eq!(told.reveal(), "In a meeting.");
+        let back = br#"{"call_back_minutes":5}"#;
+        assert!(matches!(wish("reply", back), Ok(Tell(AgentWish::CallBackIn { minutes: 5 }))));
         for (name, body, kind) in [
             ("play", "{}", Kind::NotFound),
             ("forward", "{}", Kind::Wrong),
             ("forward", "", Kind::Wrong),
             ("transfer", r#"{"phone_number":"1","extension":"2"}"#, Kind::Wrong),
+            ("reply", "{}", Kind::Wrong),
+            ("reply", r#"{"text":" "}"#, Kind::Wrong),
+            ("reply", r#"{"text":"a","call_back_minutes":5}"#, Kind::Wrong),
+            ("reply", r#"{"call_back_minutes":0}"#, Kind::Wrong),
         ] {
-            assert_eq!(action(name, body.as_bytes()).unwrap_err().0, kind, "{name}");
+            assert_eq!(wish(name, body.as_bytes()).unwrap_err().0, kind, "{name} {body}");
         }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::middleware;
@@ -26,6 +25,7 @@ use super::{
     ringcentral, settings, sign_in, tickets, view, webphone, webrtc,
 };
 use crate::appliance::audio_legs::Door;
+use crate::appliance::ringcentral::Hooks;
 use crate::base::{CallId, limits};
 
 /// What every path may need.
@@ -41,6 +41,8 @@ pub(super) struct Interface {
     /// Where the sockets of calls by WebSocket go.
     pub door: Door,
     pub settings: Arc<Settings>,
+    /// Who may send events of RingCentral's.
+    pub hooks: Hooks,
 }
 
 impl Interface {
@@ -75,7 +77,7 @@ pub(super) fn paths() -> Paths {
         .delete("/api/session", Nothing, sign_in::sign_out)
         .put("/api/passwords/{person}", SETTINGS, sign_in::set_password)
         .delete("/api/passwords/{person}", SETTINGS, sign_in::remove_password)
-        .post("/webhooks/ringcentral", Nothing, ringcentral::event.layer(ringcentral::body_limit()))
+        .post("/webhooks/ringcentral", Nothing, ringcentral::event)
         .post(ringcentral::CONTROL, Needs::Scope(Scope::Calls), ringcentral::control)
         .get("/api/settings", SETTINGS, settings::look)
         .patch("/api/settings", SETTINGS, settings::change)

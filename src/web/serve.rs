@@ -15,6 +15,7 @@ use super::settings::Settings;
 use super::{ctrl_tcp, routes};
 use crate::appliance::audio_legs::Door;
 use crate::appliance::realtime;
+use crate::appliance::ringcentral::Hooks;
 use crate::base::{Entropy, limits};
 
 /// Takes the address, so that a busy port is known before anything else starts.
@@ -67,12 +68,25 @@ pub struct Parts {
     /// Where the sockets of calls by WebSocket go.
     pub door: Door,
     pub settings: Settings,
+    /// Who may send events of RingCentral's.
+    pub hooks: Hooks,
 }
 
 /// Starts the thread.
 pub fn start(parts: Parts) -> io::Result<WebThread> {
-    let Parts { listener, board, commands, access, passwords, mut hosts, entropy, ctrl_tcp, door } =
-        parts;
+    let Parts {
+        listener,
+        board,
+        commands,
+        access,
+        passwords,
+        mut hosts,
+        entropy,
+        ctrl_tcp,
+        door,
+        settings,
+        hooks,
+    } = parts;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
@@ -101,6 +115,7 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         listeners: Arc::new(Semaphore::new(limits::EVENTS_LISTENERS)),
         door,
         settings: Arc::new(settings),
+        hooks,
     });
     let service = router.into_make_service_with_connect_info::<Peer>();
     let (stop, stopped) = oneshot::channel::<()>();

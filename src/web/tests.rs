@@ -1,4 +1,5 @@
 mod calling;
+mod hooks;
 mod signing_in;
 
 use std::io::{Read, Write};
@@ -14,6 +15,7 @@ use super::{
     Access, AccountReport, AudioFigures, Board, Command, Health, Hearing, HungUp, NotPlaced, Parts,
     Passwords, Placed, Scopes, Token, WebThread, bind, start,
 };
+use crate::appliance::ringcentral::Hooks;
 use crate::base::{CallId, Entropy, Private};
 use crate::call::Mos;
 use crate::call::ending::Cause;
@@ -52,6 +54,10 @@ impl Page {
     }
 
     fn with(access: Access) -> Self {
+        Self::with_hooks(access, Hooks::default())
+    }
+
+    fn with_hooks(access: Access, hooks: Hooks) -> Self {
         let (board, folder) = (Arc::new(Board::default()), folder());
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let (commander, commands) = mpsc::channel(1);
@@ -69,6 +75,7 @@ impl Page {
                 None,
                 &crate::appliance::paths::Paths::in_folder(&folder),
             ),
+            hooks,
         });
         Self { board, web: web.unwrap(), commands, folder }
     }

@@ -1,14 +1,12 @@
 //! SIP of the stand-in: registrations, and calls between two telephones, each of which has a dialog with
-//! the server.
+//! the server. What a call is as a session, and what is done to it by Call Control, is in `sessions`.
 
 use std::time::Instant;
 
-use md5::{Digest, Md5};
-use serde_json::json;
-
-use super::gateway;
 use super::message::{Message, param};
-use super::stand_in::{DOMAIN, GRANTED, INSTANCES, State, Telephone};
+use super::sessions;
+use super::stand_in::{CALLS, DOMAIN, GRANTED, INSTANCES, State, Telephone};
+use md5::{Digest, Md5};
 
 /// One telephone's part of a call.
 #[derive(Clone, Debug)]
@@ -39,6 +37,11 @@ pub struct Call {
     pub callees: Vec<Leg>,
     pub sequence: u64,
     pub is_over: bool,
+    pub is_held: bool,
+    /// How often it has gone to somebody else: each is a party of its own.
+    pub moves: u64,
+    /// Whom it goes to.
+    pub called: String,
 }
 
 impl Call {
@@ -47,10 +50,10 @@ impl Call {
     }
 
     pub fn party(&self, is_caller: bool) -> String {
-        format!("p-{}-{}", self.id, if is_caller { 1 } else { 2 })
+        format!("p-{}-{}", self.id, if is_caller { 1 } else { 2 + self.moves })
     }
 
-    fn api_ids(&self, is_caller: bool) -> String {
+    pub fn api_ids(&self, is_caller: bool) -> String {
         format!("party-id={};session-id={}", self.party(is_caller), self.session())
     }
 }
@@ -114,12 +117,20 @@ fn register(state: &mut State, line: u64, message: &Message) {
     };
     let contact = message.get("Contact").to_owned();
     let instance = param(&contact, "+sip.instance").unwrap_or_default();
-    let expires: u64 = param(&contact, "expires").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let is_device = state.is_device(line);
+    let stated = param(&contact, "expires").unwrap_or_else(|| message.get("Expires").to_owned());
+    let expires: u64 = stated.parse().unwrap_or(0);
+    if is_device {
+        // As a telephone of RingCentral's by TLS says that its connection is the way to it.
+        let is_so = contact.contains(";ob>;reg-id=1;+sip.instance=\"<urn:uuid:")
+            && message.get("Via").contains(";alias")
+            && !contact.contains(";expires=");
+        state.note(format!("DEVICE {is_so}"));
+    }
     let others = state.telephones_of(extension);
     let others = others.iter().filter(|phone| phone.instance != instance).count();
-    let is_full = others >= INSTANCES || state.faults.full > 0;
+    let is_full = others >= INSTANCES;
     if expires > 0 && (is_full || instance.is_empty()) {
-        state.faults.full = state.faults.full.saturating_sub(1);
         let number = state.extensions[extension].number;
         state.note(format!("TOO MANY {number}"));
         return state.send(line, &message.response("603 Too Many Contacts", "r"));
@@ -129,12 +140,14 @@ fn register(state: &mut State, line: u64, message: &Message) {
     let number = state.extensions[extension].number;
     if expires > 0 {
         let until = Instant::now() + GRANTED;
-        state.telephones.push(Telephone { extension, instance, contact: uri.clone(), line, until });
-        state.note(format!("REGISTERED {number}"));
+        let contact = uri.clone();
+        state.telephones.push(Telephone { extension, instance, contact, line, until, is_device });
+        let proxy = state.of_proxy[&line];
+        state.note(format!("REGISTERED {number} by {proxy}"));
     } else {
         state.note(format!("UNREGISTERED {number}"));
     }
-    let granted = GRANTED.as_secs().min(expires);
+    let granted = state.faults.granted_s.unwrap_or(GRANTED.as_secs()).min(expires);
     let ok = message.response("200 OK", "r").with("Contact", format!("<{uri}>;expires={granted}"));
     state.send(line, &ok);
     // Its calls come over the line that it uses now.
@@ -171,19 +184,48 @@ fn invite(state: &mut State, line: u64, message: Message) {
         is_confirmed: false,
         passes_on: None,
     };
-    let mut call = Call { id, caller, callees: Vec::new(), sequence: 0, is_over: false };
-    for phone in state.telephones_of(called) {
-        let leg = ring(state, &call, &phone, None);
-        call.callees.push(leg);
+    let called_by = state.extensions[extension].number;
+    state.note(format!("CALL of {called_by}"));
+    let up = |call: &&Call| {
+        let all = std::iter::once(&call.caller).chain(&call.callees);
+        !call.is_over && all.filter(|leg| leg.extension == extension).count() > 0
+    };
+    if state.calls.iter().filter(up).count() >= CALLS {
+        state.note(format!("TOO MANY CALLS {called_by}"));
+        return state.send(line, &caller.invite.response("486 Busy Here", "none"));
     }
+    let called_user = caller.invite.user().to_owned();
+    let call = Call {
+        id,
+        caller,
+        callees: Vec::new(),
+        sequence: 0,
+        is_over: false,
+        is_held: false,
+        moves: 0,
+        called: called_user,
+    };
     state.calls.push(call);
     let at = state.calls.len() - 1;
-    tell(state, at, "Setup", "");
-    tell(state, at, "Proceeding", "");
+    sessions::tell(state, at, "Setup", "");
+    ring_all(state, at, called);
+}
+
+/// It rings at all telephones of an extension.
+pub fn ring_all(state: &mut State, at: usize, extension: usize) {
+    for phone in state.telephones_of(extension) {
+        let call = state.calls[at].clone();
+        let leg = ring(state, &call, &phone, None);
+        state.calls[at].callees.push(leg);
+    }
+    match state.calls[at].caller.is_answered {
+        true => sessions::tell_called(state, at, "Proceeding", ""),
+        false => sessions::tell(state, at, "Proceeding", ""),
+    }
 }
 
 /// Sends an INVITE to one telephone.
-fn ring(state: &mut State, call: &Call, phone: &Telephone, alert: Option<&str>) -> Leg {
+pub fn ring(state: &mut State, call: &Call, phone: &Telephone, alert: Option<&str>) -> Leg {
     let number = state.fresh();
     let (caller, called) =
         (&state.extensions[call.caller.extension], &state.extensions[phone.extension]);
@@ -199,15 +241,16 @@ fn ring(state: &mut State, call: &Call, phone: &Telephone, alert: Option<&str>) 
          Nm=\"WIRELESS CALLER\" ToPhn=\"+{}\" ToNm=\"Appliance\" RecUrl=\"\"/></Msg>",
         called.username, caller.phone, called.phone
     );
+    let (via, transport) = if phone.is_device { ("TLS", "tls") } else { ("WSS", "wss") };
     let cseq = 60_000 + number;
     let mut invite = Message::new(&format!("INVITE {uri} SIP/2.0"))
-        .with("Via", format!("SIP/2.0/WSS 127.0.0.1:8083;rport;branch=z9hG4bK2k{number:x}"))
+        .with("Via", format!("SIP/2.0/{via} 127.0.0.1:8083;rport;branch=z9hG4bK2k{number:x}"))
         .with("From", from.clone())
         .with("To", to.clone())
         .with("Call-Id", format!("0f3c-{number}"))
         .with("CSeq", format!("{cseq} INVITE"))
         .with("Max-Forwards", "67")
-        .with("Contact", format!("<sip:+{}@127.0.0.1:8083;transport=wss>", caller.phone))
+        .with("Contact", format!("<sip:+{}@127.0.0.1:8083;transport={transport}>", caller.phone))
         .with("User-Agent", "RC_SIPWRP_22.241")
         .with("p-rc-api-ids", call.api_ids(false))
         .with("p-rc-api-call-info", "callAttributes=reject,send-vm")
@@ -253,10 +296,11 @@ fn find(state: &State, message: &Message) -> Option<(usize, Option<usize>)> {
 }
 
 /// A request of ours in the dialog of a leg.
-fn request(leg: &mut Leg, method: &str) -> Message {
+pub fn request(leg: &mut Leg, method: &str) -> Message {
     leg.cseq += 1;
+    let via = if leg.contact.contains("transport=tls") { "TLS" } else { "WSS" };
     Message::new(&format!("{method} {} SIP/2.0", leg.contact))
-        .with("Via", format!("SIP/2.0/WSS 127.0.0.1:8083;branch=z9hG4bK{}{method}", leg.cseq))
+        .with("Via", format!("SIP/2.0/{via} 127.0.0.1:8083;branch=z9hG4bK{}{method}", leg.cseq))
         .with("From", leg.from.clone())
         .with("To", leg.to.clone())
         .with("Call-Id", leg.call_id.clone())
@@ -290,7 +334,13 @@ fn answered(state: &mut State, line: u64, response: &Message) {
     if response.status() >= 200 && own.passes_on.is_some() {
         return reanswered(state, at, leg, response);
     }
-    let Some(leg) = leg else { return };
+    let Some(leg) = leg else {
+        // Its other end is somebody else by now.
+        if response.status() >= 200 {
+            acknowledge(state, &own, response, None);
+        }
+        return;
+    };
     match response.status() {
         200 => picked_up(state, at, leg, line, response),
         300.. => {
@@ -298,9 +348,14 @@ fn answered(state: &mut State, line: u64, response: &Message) {
             state.calls[at].callees.retain(|other| other.call_id != own.call_id);
             let call = &state.calls[at];
             if call.callees.is_empty() && !call.is_over && !call.caller.is_answered {
-                let refusal = call.caller.invite.response("480 Temporarily Unavailable", "none");
+                // Whoever declines for all is passed on as that.
+                let (status, reason) = match response.status() {
+                    603 => ("603 Decline", "Rejected"),
+                    _ => ("480 Temporarily Unavailable", "NoAnswer"),
+                };
+                let refusal = call.caller.invite.response(status, "none");
                 state.send(call.caller.line, &refusal);
-                over(state, at, "NoAnswer");
+                sessions::over(state, at, reason);
             }
         }
         _ => {}
@@ -324,43 +379,83 @@ fn picked_up(state: &mut State, at: usize, leg: usize, line: u64, response: &Mes
     );
     let others: Vec<Leg> =
         state.calls[at].callees.iter().filter(|o| o.call_id != taken.call_id).cloned().collect();
-    others.iter().for_each(|other| call_off(state, other));
-    let extension = taken.extension;
-    let client = state.extensions[extension].authorization_id.clone();
-    for phone in state.telephones_of(extension) {
+    // Everybody who rang is told whose it is, each in the words of its own INVITE.
+    let client = client_of(state, &taken);
+    for leg in
+        others.iter().chain([&taken]).filter(|leg| leg.invite.get("P-rc").contains("Cmd=\"6\""))
+    {
         let body = format!(
-            "<Msg><Hdr SID=\"1\" Req=\"1\" From=\"#996016@{DOMAIN}:5060\" To=\"x\" Cmd=\"7\"/>\
-             <Bdy Cln=\"{client}\" IP=\"127.0.0.1\" Sts=\"0\" CtrlCln=\"\"/></Msg>"
+            "{}<Bdy Cln=\"{client}\" IP=\"127.0.0.1\" Sts=\"0\" CtrlCln=\"\"/></Msg>",
+            header_about(leg, 7)
         );
-        tell_agent(state, &phone, &body);
+        tell_agent(state, leg, &body);
     }
+    others.iter().for_each(|other| call_off(state, other));
     let ids = state.calls[at].api_ids(true);
     let call = &mut state.calls[at];
     call.callees = vec![taken];
-    call.caller.is_answered = true;
+    let was_answered = std::mem::replace(&mut call.caller.is_answered, true);
     let tag = format!("server-{}", call.id);
+    if was_answered {
+        // The caller goes on with somebody else.
+        let offer =
+            request(&mut call.caller, "INVITE").with_body("application/sdp", &response.body);
+        let to = call.caller.line;
+        state.send(to, &offer);
+        return sessions::tell_called(state, at, "Answered", "");
+    }
     let caller = call.caller.clone();
     for status in ["183 Session Progress", "200 OK"] {
         let told = caller.invite.response(status, &tag).with("p-rc-api-ids", ids.clone());
         state.send(caller.line, &told.with_body("application/sdp", &response.body));
     }
-    tell(state, at, "Answered", "");
+    sessions::tell(state, at, "Answered", "");
+}
+
+/// Of a telephone, as messages name it: two of one user are told apart by their instances here.
+fn client_of(state: &State, leg: &Leg) -> String {
+    let own = &state.extensions[leg.extension].authorization_id;
+    let is_its = |phone: &&Telephone| phone.line == leg.line;
+    match state.telephones.iter().find(is_its) {
+        Some(phone) if phone.instance.ends_with("another") => format!("{own}-another"),
+        _ => own.clone(),
+    }
+}
+
+/// What a message about a call begins with.
+fn header_about(leg: &Leg, command: u16) -> String {
+    let rc = leg.invite.get("P-rc");
+    let field = |name: &str| param(rc, name).unwrap_or_default();
+    format!(
+        "<Msg><Hdr SID=\"{}\" Req=\"{}\" From=\"#996016@{DOMAIN}:5060\" To=\"{}\" Cmd=\"{command}\"/>",
+        field("SID"),
+        field("Req"),
+        field("To")
+    )
 }
 
 /// CANCEL for a telephone that rings.
-fn call_off(state: &State, leg: &Leg) {
+pub fn call_off(state: &mut State, leg: &Leg) {
     let mut cancel = Message::new(&leg.invite.start.replacen("INVITE", "CANCEL", 1));
     for name in ["Via", "From", "To", "Call-Id"] {
         cancel = cancel.with(name, leg.invite.get(name));
     }
     let cancel = cancel.with("CSeq", leg.invite.get("CSeq").replace("INVITE", "CANCEL"));
-    state.send(leg.line, &cancel);
+    say(state, leg.line, cancel);
 }
 
-fn tell_agent(state: &mut State, phone: &Telephone, body: &str) {
+/// What may come late, as the test wants it.
+fn say(state: &mut State, line: u64, message: Message) {
+    match state.faults.holds_sip {
+        true => state.held_sip.push((line, message)),
+        false => state.send(line, &message),
+    }
+}
+
+fn tell_agent(state: &mut State, leg: &Leg, body: &str) {
     let number = state.fresh();
-    let username = &state.extensions[phone.extension].username;
-    let message = Message::new(&format!("MESSAGE {} SIP/2.0", phone.contact))
+    let username = &state.extensions[leg.extension].username;
+    let message = Message::new(&format!("MESSAGE {} SIP/2.0", leg.contact))
         .with("Via", format!("SIP/2.0/WSS 127.0.0.1:8083;branch=z9hG4bKm{number}"))
         .with("From", format!("<sip:%23996016@{DOMAIN}>;tag=m{number}"))
         .with("To", format!("<sip:{username}@{DOMAIN}>"))
@@ -368,7 +463,7 @@ fn tell_agent(state: &mut State, phone: &Telephone, body: &str) {
         .with("CSeq", format!("{} MESSAGE", 70_000 + number))
         .with("Max-Forwards", "67")
         .with_body("x-rc/agent", body);
-    state.send(phone.line, &message);
+    say(state, leg.line, message);
 }
 
 fn reinvite(state: &mut State, line: u64, message: Message) {
@@ -425,7 +520,7 @@ fn hang_up(state: &mut State, line: u64, message: &Message) {
         let to = other.line;
         state.send(to, &bye);
     }
-    over(state, at, "CallFinished");
+    sessions::over(state, at, "CallFinished");
 }
 
 fn cancel(state: &mut State, line: u64, message: &Message) {
@@ -437,7 +532,7 @@ fn cancel(state: &mut State, line: u64, message: &Message) {
     let call = state.calls[at].clone();
     call.callees.iter().for_each(|leg| call_off(state, leg));
     state.send(line, &call.caller.invite.response("487 Request Terminated", "c"));
-    over(state, at, "Cancelled");
+    sessions::over(state, at, "Cancelled");
 }
 
 /// What a telephone asks for a call that rings.
@@ -450,84 +545,32 @@ fn agent_message(state: &mut State, line: u64, message: &Message) {
     let own = state.calls[at].callees[leg].clone();
     match command.as_str() {
         "17" => state.calls[at].callees[leg].is_confirmed = true,
+        // The caller is asked to hold on.
+        "13" => {}
         // Without it the mailbox does not get the call.
         "11" if !own.is_confirmed => {}
         "10" | "11" | "12" | "14" => {
-            let phones = state.telephones_of(own.extension);
-            if let Some(phone) = phones.iter().find(|phone| phone.line == line) {
-                let client = state.extensions[own.extension].authorization_id.clone();
-                let body = format!(
-                    "<Msg><Hdr SID=\"1\" Req=\"1\" From=\"#996016@{DOMAIN}:5060\" To=\"x\" Cmd=\"9\"/>\
-                     <Bdy Cln=\"{client}\" Sts=\"0\"/></Msg>"
-                );
-                tell_agent(state, phone, &body);
-            }
+            let reaction = if command == "14" { " Resp=\"3\" ExtNfo=\"+16505550177\"" } else { "" };
+            let client = client_of(state, &own);
+            let body = format!(
+                "{}<Bdy Cln=\"{client}\" Sts=\"0\"{reaction}/></Msg>",
+                header_about(&own, 9)
+            );
+            tell_agent(state, &own, &body);
             call_off(state, &own);
-            if command == "11" {
-                tell(state, at, "VoiceMail", "");
+            state.calls[at].callees.retain(|other| other.call_id != own.call_id);
+            match command.as_str() {
+                "10" => {
+                    let to = param(&message.body, "Phn").unwrap_or_default();
+                    sessions::moved(state, at, "CallRedirected", &to);
+                }
+                "11" => sessions::to_mailbox(state, at),
+                "14" => sessions::give_up(state, at, "CallReplied"),
+                // It rings on elsewhere, if anywhere.
+                _ if state.calls[at].callees.is_empty() => sessions::give_up(state, at, "Rejected"),
+                _ => {}
             }
         }
         _ => {}
     }
-}
-
-pub fn over(state: &mut State, at: usize, reason: &str) {
-    state.calls[at].is_over = true;
-    tell(state, at, "Disconnected", reason);
-}
-
-/// A call comes to one device, on its user's behalf: those that ring are called off.
-pub fn answer_by_device(state: &mut State, at: usize, device: &str) -> bool {
-    let called = state.calls[at].callees.first().map(|leg| leg.extension);
-    let Some(called) = called.filter(|called| state.extensions[*called].device == device) else {
-        return false;
-    };
-    let ringing = std::mem::take(&mut state.calls[at].callees);
-    ringing.iter().for_each(|leg| call_off(state, leg));
-    let Some(phone) = state.telephones_of(called).pop() else { return false };
-    let call = state.calls[at].clone();
-    let leg = ring(state, &call, &phone, Some("Auto Answer"));
-    state.calls[at].callees.push(leg);
-    true
-}
-
-/// Tells both users of their parties.
-pub fn tell(state: &mut State, at: usize, code: &str, reason: &str) {
-    state.calls[at].sequence += 1;
-    let call = state.calls[at].clone();
-    let caller = state.extensions[call.caller.extension].clone();
-    let user = call.caller.invite.user();
-    let called = state.extension_called(user);
-    for (extension, is_caller) in [(Some(call.caller.extension), true), (called, false)] {
-        let Some(extension) = extension else { continue };
-        let event = json!({
-            "uuid": format!("{}-{}", call.id, call.sequence),
-            "event": "/restapi/v1.0/account/1/extension/2/telephony/sessions",
-            "body": {
-                "sequence": call.sequence,
-                "telephonySessionId": call.session(),
-                "parties": [{
-                    "id": call.party(is_caller),
-                    "direction": if is_caller { "Outbound" } else { "Inbound" },
-                    "from": { "phoneNumber": format!("+{}", caller.phone) },
-                    "to": { "phoneNumber": user },
-                    "status": { "code": code, "reason": reason },
-                }],
-            },
-        });
-        if code == "Answered" && state.faults.holds_answered {
-            state.held.push((extension, event));
-        } else {
-            gateway::deliver(state, extension, &event);
-        }
-    }
-}
-
-/// Both telephones are hung up.
-pub fn drop_all(state: &mut State, at: usize) {
-    let call = &mut state.calls[at];
-    let legs = std::iter::once(&mut call.caller).chain(&mut call.callees);
-    let byes: Vec<(u64, Message)> = legs.map(|leg| (leg.line, request(leg, "BYE"))).collect();
-    byes.iter().for_each(|(line, bye)| state.send(*line, bye));
-    over(state, at, "CallDropped");
 }

@@ -9,12 +9,16 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 
 use super::message::param;
 use super::stand_in::{Delivery, Listener, State, Subscription};
 
 /// Sends an event to all who want those of this extension, as the test wants it delivered.
 pub fn deliver(state: &mut State, extension: usize, event: &Value) {
+    if state.faults.delivery == Delivery::Held {
+        return state.held.push((extension, event.clone()));
+    }
     let before = state.last_event.replace((extension, event.clone()));
     post(state, extension, event);
     if state.faults.delivery == Delivery::Disordered {
@@ -30,11 +34,15 @@ fn post(state: &mut State, extension: usize, event: &Value) {
     let number = state.extensions[extension].number;
     state.note(format!("EVENT {number} {code} {}", event["body"]["sequence"]));
     let wants = |one: &&Subscription| one.extension == extension && !one.is_blacklisted;
-    for subscription in state.subscriptions.iter().filter(wants) {
+    let State { subscriptions, gateways, missed, .. } = state;
+    for subscription in subscriptions.iter().filter(wants) {
         match &subscription.listener {
-            Listener::Gateway(to) => {
+            Listener::Gateway(name) => {
                 let frame = json!([{ "type": "ServerNotification", "status": 200 }, event]);
-                let _ = to.send(frame.to_string());
+                match gateways.get(name) {
+                    Some(to) => drop(to.send(frame.to_string())),
+                    None => missed.entry(name.clone()).or_default().push(frame.to_string()),
+                }
             }
             Listener::Hook { address, word } => {
                 let (address, word, event) = (address.clone(), word.clone(), event.to_string());
@@ -62,24 +70,54 @@ async fn talk(stream: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
     #[expect(clippy::result_large_err, reason = "the library's own type")]
     let read = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
         query = request.uri().query().unwrap_or_default().replace('&', ";");
-        Ok(response)
+        let mut state = state.lock().unwrap();
+        if state.faults.gateway_refusals == 0 {
+            return Ok(response);
+        }
+        state.faults.gateway_refusals -= 1;
+        state.note("GATEWAY 429");
+        let mut refusal = ErrorResponse::new(None);
+        *refusal.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        refusal.headers_mut().insert("Retry-After", HeaderValue::from_static("4"));
+        Err(refusal)
     };
     let mut socket = accept_hdr_async(stream, read).await.ok()?;
     let token = param(&query, "access_token")?;
+    let before = param(&query, "wsc");
     let (sender, mut events) = mpsc::unbounded_channel();
-    let extension = {
+    let (extension, id, details) = {
         let mut state = state.lock().unwrap();
         // It is for one connection.
         let (extension, _) = state.tokens.remove(&token)?;
-        let recovery = if query.contains("wsc=") { "with" } else { "without" };
-        state.note(format!("GATEWAY {recovery} recovery"));
-        extension
+        let is_known = |id: &String| {
+            let is_its = |one: &Subscription| one.id == *id && one.extension == extension;
+            state.subscriptions.iter().any(is_its) && !state.faults.forgets
+        };
+        let known = before.clone().filter(is_known);
+        let is_known = known.is_some();
+        let id = known.unwrap_or_else(|| format!("gateway-{token}"));
+        let mut details = json!({ "recoveryBufferSize": 100, "recoveryTimeout": 180 });
+        if before.is_some() {
+            let outcome = if is_known { "Successful" } else { "Failed" };
+            details["recoveryState"] = outcome.into();
+            state.note(format!("GATEWAY recovery {outcome}"));
+        } else {
+            state.note("GATEWAY without recovery");
+        }
+        if !is_known {
+            // One connection, one subscription: what it was before is nobody's.
+            state.subscriptions.retain(|one| Some(&one.id) != before.as_ref());
+        }
+        for frame in state.missed.remove(&id).unwrap_or_default() {
+            let _ = sender.send(frame);
+        }
+        state.gateways.insert(id.clone(), sender);
+        (extension, id, details)
     };
-    let id = format!("gateway-{token}");
     let details = json!([
         { "type": "ConnectionDetails", "messageId": "1", "status": 200,
-          "wsc": { "token": format!("wsc-{token}"), "sequence": 1 } },
-        { "recoveryBufferSize": 100, "recoveryTimeout": 180, "idleTimeout": 1800 },
+          "wsc": { "token": id, "sequence": 1 } },
+        details,
     ]);
     socket.send(Frame::text(details.to_string())).await.ok()?;
     loop {
@@ -100,7 +138,7 @@ async fn talk(stream: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
             "ClientRequest" if meta["path"] == "/restapi/v1.0/subscription/" => {
                 let mut state = state.lock().unwrap();
                 state.note("SUBSCRIBED by gateway");
-                let listener = Listener::Gateway(sender.clone());
+                let listener = Listener::Gateway(id.clone());
                 let (id, is_blacklisted) = (id.clone(), false);
                 let one = Subscription { id: id.clone(), extension, listener, is_blacklisted };
                 state.subscriptions.retain(|other| other.id != id);
@@ -113,6 +151,7 @@ async fn talk(stream: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
         };
         socket.send(Frame::text(answer.to_string())).await.ok()?;
     }
-    state.lock().unwrap().subscriptions.retain(|other| other.id != id);
+    // What comes meanwhile is kept for whoever takes its place.
+    state.lock().unwrap().gateways.remove(&id);
     Some(())
 }

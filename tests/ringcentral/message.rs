@@ -92,6 +92,22 @@ impl Message {
     }
 }
 
+/// The next whole message of a stream, which it is taken out of; line breaks between messages are no message.
+pub fn next_of(received: &mut Vec<u8>) -> Option<Message> {
+    let start = received.iter().position(|byte| !b"\r\n".contains(byte))?;
+    received.drain(..start);
+    let head = received.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let length: usize = {
+        let head = String::from_utf8_lossy(&received[..head]);
+        Message::parse(&head).get("Content-Length").parse().unwrap_or_default()
+    };
+    if received.len() < head + length {
+        return None;
+    }
+    let whole: Vec<u8> = received.drain(..head + length).collect();
+    Some(Message::parse(&String::from_utf8_lossy(&whole)))
+}
+
 /// A parameter of a header's value, without quotes.
 pub fn param(value: &str, name: &str) -> Option<String> {
     let start = value.find(&format!("{name}="))? + name.len() + 1;

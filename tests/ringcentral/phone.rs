@@ -33,12 +33,12 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// Registered as one more telephone of an extension.
+    /// Registered as one more telephone of an extension, by the backup proxy.
     pub fn register(stand_in: &StandIn, number: &str, instance: &str) -> Self {
         let (sip, who) = {
             let state = stand_in.lock();
             let who = state.extensions.iter().find(|e| e.number == number).unwrap().clone();
-            (state.sip.clone(), who)
+            (state.proxies[1].clone(), who)
         };
         let stream = TcpStream::connect(sip.trim_start_matches("ws://")).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -57,14 +57,23 @@ impl Phone {
             instance: instance.to_owned(),
             cseq: 100,
         };
-        let register = phone.request(&format!("REGISTER sip:{DOMAIN} SIP/2.0"), "register");
+        phone.register_for(60);
+        phone
+    }
+
+    fn register_for(&mut self, expires: u64) {
+        let register = self.request(&format!("REGISTER sip:{DOMAIN} SIP/2.0"), "register");
         let contact = format!(
-            "<sip:{instance}@{instance}.invalid;transport=wss>;+sip.instance=\"<urn:uuid:{instance}>\";expires=60"
+            "<sip:{0}@{0}.invalid;transport=wss>;+sip.instance=\"<urn:uuid:{0}>\";expires={expires}",
+            self.instance
         );
         let register = register.with("Contact", contact);
-        let answer = phone.authorized(register, 401, "Www-Authenticate", "Authorization");
+        let answer = self.authorized(register, 401, "Www-Authenticate", "Authorization");
         assert_eq!(answer.status(), 200, "{answer:?}");
-        phone
+    }
+
+    pub fn unregister(&mut self) {
+        self.register_for(0);
     }
 
     /// Calls; the first answer that is neither 100 nor the challenge.
@@ -73,6 +82,59 @@ impl Phone {
         let contact = format!("<sip:{0}@{0}.invalid;transport=wss>", self.instance);
         let invite = invite.with("Contact", contact).with_body("application/sdp", OFFER);
         self.authorized(invite, 407, "Proxy-Authenticate", "Proxy-Authorization")
+    }
+
+    /// Calls, and waits for nothing but that it rings there.
+    pub fn begin_call(&mut self, stand_in: &StandIn, user: &str, rings: usize) {
+        let before = stand_in.count("RINGS ");
+        let invite = self.request(&format!("INVITE sip:{user}@{DOMAIN} SIP/2.0"), "call");
+        let contact = format!("<sip:{0}@{0}.invalid;transport=wss>", self.instance);
+        let invite = invite.with("Contact", contact).with_body("application/sdp", OFFER);
+        let challenge = self.challenged(&invite);
+        self.send_again(invite, &challenge, "Proxy-Authenticate", "Proxy-Authorization");
+        self.wait_until("it rings there", || stand_in.count("RINGS ") >= before + rings);
+    }
+
+    /// The INVITE of a call that comes.
+    pub fn ringing(&mut self) -> Message {
+        let is_call = |message: &Message| {
+            message.method() == "INVITE" && !message.get("To").contains(";tag=")
+        };
+        let invite = self.wait("a call", is_call);
+        self.send(&invite.response("180 Ringing", &self.tag()));
+        invite
+    }
+
+    pub fn answer(&mut self, invite: &Message) {
+        let ok = invite.response("200 OK", &self.tag()).with_body("application/sdp", &answer());
+        self.send(&ok);
+        self.wait("it is confirmed", |message| message.method() == "ACK");
+    }
+
+    pub fn decline(&mut self, invite: &Message) {
+        self.send(&invite.response("603 Decline", &self.tag()));
+        self.wait("it is confirmed", |message| message.method() == "ACK");
+    }
+
+    fn tag(&self) -> String {
+        format!("phone-{}", self.instance)
+    }
+
+    /// Answers what comes until something is so.
+    pub fn wait_until(&mut self, what: &str, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so() {
+            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+            self.next();
+        }
+    }
+
+    /// The same for some time.
+    pub fn pass(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.next();
+        }
     }
 
     pub fn hang_up(&mut self, answered: &Message) {
@@ -105,13 +167,22 @@ impl Phone {
     }
 
     fn authorized(&mut self, request: Message, status: u16, asks: &str, answers: &str) -> Message {
-        self.send(&request);
-        let method = request.method().to_owned();
-        let is_final = |message: &Message| message.is_response() && message.status() > 100;
-        let challenge = self.wait("a challenge", is_final);
+        let challenge = self.challenged(&request);
         if challenge.status() != status {
             return challenge;
         }
+        self.send_again(request, &challenge, asks, answers);
+        self.wait("an answer", is_final)
+    }
+
+    fn challenged(&mut self, request: &Message) -> Message {
+        self.send(request);
+        self.wait("a challenge", is_final)
+    }
+
+    /// With credentials.
+    fn send_again(&mut self, request: Message, challenge: &Message, asks: &str, answers: &str) {
+        let method = request.method().to_owned();
         let nonce = param(challenge.get(asks), "nonce").unwrap();
         let hex = |text: String| -> String {
             Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -131,7 +202,6 @@ impl Phone {
             ),
         );
         self.send(&again);
-        self.wait("an answer", is_final)
     }
 
     fn send(&mut self, message: &Message) {
@@ -142,16 +212,35 @@ impl Phone {
     pub fn wait(&mut self, what: &str, is_it: impl Fn(&Message) -> bool) -> Message {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            let Ok(Frame::Text(text)) = self.socket.read() else { continue };
-            let message = Message::parse(text.as_str());
-            let is_known = ["MESSAGE", "BYE", "CANCEL"].contains(&message.method());
-            if is_known {
-                self.send(&message.response("200 OK", "s"));
-            }
-            if is_it(&message) {
+            if let Some(message) = self.next().filter(&is_it) {
                 return message;
             }
         }
         panic!("not within {PATIENCE:?}: {what}");
     }
+
+    /// What comes within a moment, answered as a telephone does.
+    fn next(&mut self) -> Option<Message> {
+        let Ok(Frame::Text(text)) = self.socket.read() else { return None };
+        let message = Message::parse(text.as_str());
+        match message.method() {
+            "MESSAGE" | "BYE" | "CANCEL" => self.send(&message.response("200 OK", "s")),
+            // Its other end is offered anew.
+            "INVITE" if message.get("To").contains(";tag=") => {
+                let ok = message.response("200 OK", "").with_body("application/sdp", &answer());
+                self.send(&ok);
+            }
+            _ => {}
+        }
+        Some(message)
+    }
+}
+
+fn is_final(message: &Message) -> bool {
+    message.is_response() && message.status() > 100
+}
+
+/// What answers any offer of everything.
+fn answer() -> String {
+    OFFER.replace("a=setup:actpass", "a=setup:active")
 }

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::calls;
-use super::stand_in::{DOMAIN, Listener, State, Subscription};
+use super::sessions;
+use super::stand_in::{DOMAIN, Faults, Listener, State, Subscription};
 
 type All = Arc<Mutex<State>>;
 
@@ -26,12 +26,19 @@ fn refusal(status: u16, code: &str) -> Response {
     (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
 }
 
-fn lacking(permission: &str) -> Response {
+/// The refusal where the application or its user lacks a permission.
+fn lacks(state: &State, permission: &str) -> Option<Response> {
+    let Faults { denied, denied_to_user, .. } = &state.faults;
+    let code = match (denied.contains(permission), denied_to_user.contains(permission)) {
+        (true, _) => "CMN-401",
+        (false, true) => "CMN-408",
+        (false, false) => return None,
+    };
     let body = json!({
         "errorCode": "InsufficientPermissions", "permissionName": permission,
-        "errors": [{ "errorCode": "CMN-401", "permissionName": permission }],
+        "errors": [{ "errorCode": code, "permissionName": permission }],
     });
-    (StatusCode::FORBIDDEN, Json(body)).into_response()
+    Some((StatusCode::FORBIDDEN, Json(body)).into_response())
 }
 
 async fn serve(Shared(state): Shared<All>, request: Request) -> Response {
@@ -66,6 +73,12 @@ async fn serve(Shared(state): Shared<All>, request: Request) -> Response {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match parts.as_slice() {
         ["restapi", "v1.0", "client-info", "sip-provision"] => provision(&state, extension),
+        ["restapi", "v1.0", "account", "~", "extension", "~", "device"] => {
+            devices(&state, extension)
+        }
+        ["restapi", "v1.0", "account", "~", "device", id, "sip-info"] => {
+            device(&state, extension, id)
+        }
         ["restapi", "oauth", "wstoken"] => gateway_token(&state, extension),
         ["restapi", "v1.0", "subscription", rest @ ..] => {
             subscription(state, extension, (&method, rest), &body).await
@@ -133,32 +146,58 @@ fn token(state: &mut State, headers: &HeaderMap, body: &Bytes) -> Response {
 
 fn provision(state: &All, extension: usize) -> Response {
     let state = state.lock().unwrap();
-    if state.faults.denied.contains("VoipCalling") {
-        return lacking("VoipCalling");
-    }
-    Json(provisioned(&state, extension, &state.sip)).into_response()
+    let [first, backup] = &state.proxies;
+    let answer = || Json(provisioned(&state, extension, (first, backup))).into_response();
+    lacks(&state, "VoipCalling").unwrap_or_else(answer)
 }
 
-/// What is answered to `sip-provision`, with this proxy.
-pub fn provisioned(state: &State, extension: usize, proxy: &str) -> Value {
+/// The devices of an extension, one of which tells what it registers with.
+fn devices(state: &All, extension: usize) -> Response {
+    let state = state.lock().unwrap();
+    let device = state.extensions[extension].device.clone();
+    let records =
+        json!([{ "id": "1", "type": "HardPhone" }, { "id": device, "type": "OtherPhone" }]);
+    Json(json!({ "records": records })).into_response()
+}
+
+fn device(state: &All, extension: usize, id: &str) -> Response {
+    let state = state.lock().unwrap();
     let who = &state.extensions[extension];
-    json!({
+    if who.device != id {
+        return refusal(404, "CMN-102");
+    }
+    Json(json!({
+        "domain": DOMAIN, "userName": who.username, "password": who.password,
+        "authorizationId": who.authorization_id,
+        "outboundProxies": [{ "region": "NA", "proxy": "127.0.0.1:9", "proxyTLS": state.tls_sip }],
+    }))
+    .into_response()
+}
+
+/// What is answered to `sip-provision`, with these proxies.
+pub fn provisioned(state: &State, extension: usize, (first, backup): (&str, &str)) -> Value {
+    let who = &state.extensions[extension];
+    let mut answer = json!({
         "device": { "id": who.device, "type": "WebPhone", "status": "Online" },
         "sipInfo": [{
             "username": who.username, "password": who.password,
             "authorizationTypes": ["SipDigest", "BearerToken"],
             "authorizationId": who.authorization_id, "domain": DOMAIN,
-            "outboundProxy": proxy, "outboundProxyBackup": proxy,
+            "outboundProxy": first, "outboundProxyBackup": backup,
             "transport": "WSS", "stunServers": [],
         }],
         "sipFlags": { "voipFeatureEnabled": true, "outboundCallsEnabled": true },
-    })
+    });
+    if let Some(seconds) = state.faults.switch_back_s {
+        answer["sipInfo"][0]["switchBackInterval"] = seconds.into();
+    }
+    answer
 }
 
 fn gateway_token(state: &All, extension: usize) -> Response {
     let mut state = state.lock().unwrap();
-    if state.faults.denied.contains("WebSocketsSubscription") {
-        return lacking("WebSocketsSubscription");
+    if let Some(refusal) = lacks(&state, "WebSocketsSubscription") {
+        return refusal;
     }
     let token = format!("gate-{}", state.fresh());
     let until = Instant::now() + Duration::from_secs(30);
@@ -167,13 +206,13 @@ fn gateway_token(state: &All, extension: usize) -> Response {
     Json(json!({ "uri": uri, "ws_access_token": token, "expires_in": 30 })).into_response()
 }
 
-fn shown(one: &Subscription) -> Value {
+fn shown(one: &Subscription, seconds: Option<u64>) -> Value {
     let status = if one.is_blacklisted { "Blacklisted" } else { "Active" };
     let address = match &one.listener {
         Listener::Hook { address, .. } => address.as_str(),
         Listener::Gateway(_) => "",
     };
-    json!({ "id": one.id, "status": status, "expiresIn": 604_800,
+    json!({ "id": one.id, "status": status, "expiresIn": seconds.unwrap_or(604_800),
             "deliveryMode": { "transportType": "WebHook", "address": address } })
 }
 
@@ -187,10 +226,12 @@ async fn subscription(
         return subscribe(state, extension, body).await;
     }
     let mut state = state.lock().unwrap();
+    let seconds = state.faults.subscription_s;
     match (method.as_str(), rest) {
         ("GET", []) => {
             let own = state.subscriptions.iter().filter(|one| one.extension == extension);
-            Json(json!({ "records": own.map(shown).collect::<Vec<_>>() })).into_response()
+            let own: Vec<Value> = own.map(|one| shown(one, seconds)).collect();
+            Json(json!({ "records": own })).into_response()
         }
         ("DELETE", [id]) => {
             state.subscriptions.retain(|one| one.id != *id);
@@ -198,7 +239,7 @@ async fn subscription(
         }
         ("GET", [id]) | ("POST", [id, "renew"]) => {
             match state.subscriptions.iter().find(|one| one.id == *id) {
-                Some(one) => Json(shown(one)).into_response(),
+                Some(one) => Json(shown(one, seconds)).into_response(),
                 None => refusal(404, "SUB-507"),
             }
         }
@@ -228,8 +269,9 @@ async fn subscribe(state: All, extension: usize, body: &Bytes) -> Response {
     }
     let id = format!("hook-{}", state.fresh());
     let listener = Listener::Hook { address, word };
-    let one = Subscription { id, extension, listener, is_blacklisted: false };
-    let answer = shown(&one);
+    let is_blacklisted = state.faults.blacklists;
+    let one = Subscription { id, extension, listener, is_blacklisted };
+    let answer = shown(&one, state.faults.subscription_s);
     state.subscriptions.push(one);
     Json(answer).into_response()
 }
@@ -242,30 +284,21 @@ fn control(
     body: &Value,
 ) -> Response {
     let mut state = state.lock().unwrap();
-    if state.faults.denied.contains("CallControl") {
-        return lacking("CallControl");
+    if let Some(refusal) = lacks(&state, "CallControl") {
+        return refusal;
     }
     state.note(format!("CONTROL {action} {body}"));
     let found = find(&mut state, session, party);
     let Some(at) = found else { return refusal(404, "CMN-102") };
-    match action {
-        "answer" => {
-            let device = body["deviceId"].as_str().unwrap_or_default();
-            if state.calls[at].caller.is_answered
-                || !calls::answer_by_device(&mut state, at, device)
-            {
-                return refusal(409, "TAS-102");
-            }
-        }
-        "reject" => return StatusCode::NO_CONTENT.into_response(),
-        "drop" => {
-            calls::drop_all(&mut state, at);
-            return (StatusCode::NO_CONTENT, Body::empty()).into_response();
-        }
-        "transfer" if !state.calls[at].caller.is_answered => return refusal(409, "TAS-103"),
-        _ => (),
+    if action == "drop" {
+        sessions::drop_all(&mut state, at);
+        return (StatusCode::NO_CONTENT, Body::empty()).into_response();
     }
-    Json(json!({ "id": party })).into_response()
+    match sessions::act(&mut state, at, action, body) {
+        Err((status, code)) => refusal(status, code),
+        Ok(()) if action == "reject" => StatusCode::NO_CONTENT.into_response(),
+        Ok(()) => Json(json!({ "id": party })).into_response(),
+    }
 }
 
 fn find(state: &mut MutexGuard<'_, State>, session: &str, party: Option<&str>) -> Option<usize> {

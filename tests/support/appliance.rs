@@ -30,7 +30,7 @@ pub struct Setup {
     address: IpAddr,
     calls_max: u16,
     sections: Vec<(&'static str, String)>,
-    variables: Vec<(&'static str, &'static str)>,
+    variables: Vec<(String, String)>,
     is_secure: bool,
     web_port: Option<u16>,
 }
@@ -65,8 +65,8 @@ impl Setup {
     }
 
     /// A variable of the program's environment.
-    pub fn env(mut self, name: &'static str, value: &'static str) -> Self {
-        self.variables.push((name, value));
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.push((name.into(), value.into()));
         self
     }
 
@@ -146,7 +146,7 @@ impl Setup {
             .arg(config)
             .env("STATE_DIRECTORY", folder.at("state"))
             .env("RUNTIME_DIRECTORY", folder.at("run"))
-            .envs(self.variables.iter().copied());
+            .envs(self.variables.iter().cloned());
         let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         Appliance { child, command, folder, log, sip, web, tls }
     }

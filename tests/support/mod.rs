@@ -29,4 +29,5 @@ pub mod sound;
 pub mod turn;
 pub mod vits;
 pub mod wait;
+pub mod web_telephone;
 pub mod websocket;

@@ -74,7 +74,12 @@ pub enum WhenFull {
     Refuse,
     Voicemail,
     Forward(Private<String>),
+    /// The caller is told this text.
     Reply(Private<String>),
+    /// The caller is told that we call back in so many minutes.
+    CallBack {
+        minutes: u16,
+    },
 }
 
 /// The accounts with their passwords.

@@ -13,8 +13,12 @@ use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::digest::Credentials;
 use crate::sip::message::{Uri, host_and_port};
 use crate::sip::{AccountId, Dialect, RegistrationFailure, RegistrationNews, Transport};
-use crate::trunk::ringcentral::{Mode, Provision};
+use crate::trunk::ringcentral::{Dropped, Mode, Provision};
 use crate::trunk::{Account, Input, Pace, Settings};
+
+/// Within these a first server is gone back to, whatever the platform says.
+const SWITCH_BACK_LEAST_S: u32 = 10;
+const DAY_S: u32 = 86_400;
 
 /// What is known of an account besides its registration.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub(super) struct Telling {
     entropy: Entropy,
     faults: Vec<String>,
     has_events: bool,
+    /// Events of it that were not taken.
+    dropped: Dropped,
     /// The way to it was lost since it was registered last.
     was_lost: bool,
     /// It is registered again after that, and nobody knows yet.
@@ -36,6 +42,7 @@ impl Telling {
             entropy,
             faults: Vec::new(),
             has_events: false,
+            dropped: Dropped { stale: 0, unreadable: 0 },
             was_lost: false,
             is_back: false,
             is_disbelieved: false,
@@ -96,7 +103,7 @@ impl Plan {
         };
         let (dialect, pace, expires_s) = match account.mode {
             Mode::WebPhone => (Dialect::WebPhone, Pace::WEB_PHONE, 60),
-            Mode::Device => (Dialect::Standard, Pace::SOFTPHONE, 3_600),
+            Mode::Device => (Dialect::Softphone, Pace::SOFTPHONE, 3_600),
         };
         Self {
             name: account.name.clone(),
@@ -129,9 +136,15 @@ impl Plan {
         }
     }
 
-    fn provision(&mut self, provision: &Provision) {
+    fn provision(&mut self, provision: &Provision, entropy: &mut Entropy) {
         let Provision { mode, domain, username, password, authorization_id, proxies, .. } =
             provision;
+        if let Some(seconds) = provision.switch_back_s {
+            let wait = Duration::from_secs(seconds.clamp(SWITCH_BACK_LEAST_S, DAY_S).into());
+            // Those that came together to the backup do not go back together.
+            let chance = f64::from(entropy.next_u32()) / f64::from(u32::MAX);
+            self.pace.back_to_first = wait.mul_f64(1.0 + chance / 2.0);
+        }
         let Some((host, port)) = host_and_port(domain) else { return };
         let registrar = Uri::sip(None, host.clone(), port);
         self.registrar = Private::new(registrar.to_string());
@@ -195,9 +208,10 @@ impl Accounts {
     ) {
         let index = id.0 as usize;
         let Some(held) = self.all.get_mut(index) else { return };
-        held.plan.provision(provision);
+        held.plan.provision(provision, &mut held.telling.entropy);
         let settings = held.plan.settings();
         held.machine = Account::new(settings, held.telling.entropy.fork());
+        held.machine.set_busy(held.calls > 0);
         (held.deadline, held.is_resolving, held.resolve_at) = (None, false, None);
         self.has_changed = true;
         if self.is_started {
@@ -224,6 +238,22 @@ impl Accounts {
         }
     }
 
+    /// How many of its events were not taken so far.
+    pub fn set_dropped(&mut self, id: AccountId, dropped: Dropped) {
+        if let Some(held) = self.all.get_mut(id.0 as usize) {
+            held.telling.dropped = dropped;
+        }
+    }
+
+    /// The same of all accounts together; `None`: there is none of RingCentral's.
+    pub fn dropped(&self) -> Option<Dropped> {
+        let all = self.all.iter().filter(|held| held.plan.platform.is_some());
+        all.map(|held| held.telling.dropped).reduce(|a, b| Dropped {
+            stale: a.stale + b.stale,
+            unreadable: a.unreadable + b.unreadable,
+        })
+    }
+
     pub fn has_events(&self, id: AccountId) -> bool {
         self.all.get(id.0 as usize).is_some_and(|held| held.telling.has_events)
     }
@@ -247,6 +277,7 @@ impl Accounts {
     pub fn call_begins(&mut self, id: Option<AccountId>) {
         if let Some(held) = id.and_then(|id| self.all.get_mut(id.0 as usize)) {
             held.calls += 1;
+            held.machine.set_busy(true);
             self.last_taken = id.map_or(0, |id| id.0 as usize);
         }
     }
@@ -255,6 +286,7 @@ impl Accounts {
     pub fn call_ends(&mut self, id: Option<AccountId>) {
         if let Some(held) = id.and_then(|id| self.all.get_mut(id.0 as usize)) {
             held.calls = held.calls.saturating_sub(1);
+            held.machine.set_busy(held.calls > 0);
         }
     }
 
@@ -302,6 +334,7 @@ mod tests {
             password: private("hush"),
             authorization_id: private(number),
             proxies: vec![Proxy { place: "127.0.0.1:9".to_owned(), is_secure: false }],
+            switch_back_s: None,
             device_id: Private::new(None),
         }
     }

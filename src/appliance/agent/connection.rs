@@ -6,21 +6,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::address::Place;
 use super::control::{Control, Next};
 use super::{Connection, Shared, What};
+use crate::appliance::stream::{self, Socket};
 use crate::base::{CallId, Private, limits};
 use crate::converse::agent::{ClientMessage, End, Event, Fault, Initiation, ServerMessage, read};
 use crate::store::ledger::Written;
@@ -30,30 +24,39 @@ const GOODBYE: &str = "User ended conversation";
 /// Time between two attempts for an address: the second is the last.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// What a WebSocket runs over.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
-type Socket = WebSocketStream<Box<dyn Stream>>;
-
 /// One connection that is wanted.
 pub(super) struct Wanted {
     pub(super) call: CallId,
     pub(super) connection: Connection,
-    pub(super) agent: Option<String>,
+    pub(super) agent: String,
     pub(super) control: Arc<Control>,
-    /// Seconds that are set aside for it.
-    pub(super) granted: Result<u32, Fault>,
+    /// Why there will be none.
+    pub(super) refused: Option<Fault>,
+}
+
+/// What a connection may cost.
+#[derive(Debug)]
+pub(super) struct Grant {
+    pub(super) seconds: u32,
     /// What has been reached when these are used.
     pub(super) cap: Fault,
-    /// By which it is known whether that is on the disk; `None`: it will not be.
+    /// By which it is known whether they are on the disk; `None`: they will not be.
     pub(super) written: Option<(u64, watch::Receiver<Written>)>,
 }
 
+impl Grant {
+    /// Waits until the seconds are on the disk.
+    async fn counted(&mut self) -> Result<(), Fault> {
+        let (number, written) = self.written.as_mut().ok_or(Fault::Uncounted)?;
+        let told = written.wait_for(|written| written.number >= *number).await;
+        told.is_ok_and(|written| written.is_kept).then_some(()).ok_or(Fault::Uncounted)
+    }
+}
+
 /// Lives until the connection is over and its seconds are told.
-pub(super) async fn run(shared: Arc<Shared>, mut wanted: Wanted) {
+pub(super) async fn run(shared: Arc<Shared>, wanted: Wanted) {
     let mut opened = None;
-    let outcome = converse(&shared, &mut wanted, &mut opened).await;
+    let outcome = converse(&shared, &wanted, &mut opened).await;
     let used = opened.map_or(Duration::ZERO, |at: Instant| at.elapsed());
     let Wanted { call, connection, control, .. } = wanted;
     if let End::Failed(fault) = outcome {
@@ -71,18 +74,30 @@ pub(super) async fn run(shared: Arc<Shared>, mut wanted: Wanted) {
     shared.give(connection, What::Over { end: outcome, used }).await;
 }
 
-async fn converse(shared: &Shared, wanted: &mut Wanted, opened: &mut Option<Instant>) -> End {
-    let control = Arc::clone(&wanted.control);
+async fn converse(shared: &Shared, wanted: &Wanted, opened: &mut Option<Instant>) -> End {
+    let control = &wanted.control;
     let prepared = tokio::select! {
         prepared = prepare(shared, wanted) => prepared,
         () = control.closing() => return End::Finished,
     };
-    let (place, granted) = match prepared {
-        Ok(prepared) => prepared,
+    let place = match prepared {
+        Ok(place) => place,
         Err(fault) => return End::Failed(fault),
     };
-    let Some(initiation) = control.answered().await else { return End::Finished };
-    let connecting = tokio::time::timeout(shared.patience.connect, connect(shared, &place));
+    let Some((initiation, grant)) = control.answered().await else {
+        // Nobody has been there with it.
+        shared.put_back(place);
+        return End::Finished;
+    };
+    let mut grant = match grant {
+        Ok(grant) => grant,
+        Err(fault) => {
+            shared.put_back(place);
+            return End::Failed(fault);
+        }
+    };
+    let connecting =
+        tokio::time::timeout(shared.patience.connect, connect(shared, &place, &mut grant));
     let socket = tokio::select! {
         socket = connecting => socket.unwrap_or(Err(Fault::Late)),
         () = control.closing() => return End::Finished,
@@ -94,70 +109,55 @@ async fn converse(shared: &Shared, wanted: &mut Wanted, opened: &mut Option<Inst
     let begun = *opened.insert(Instant::now());
     tracing::info!(call = %wanted.call, "the agent's connection is open");
     shared.give(wanted.connection, What::Event(Event::Connected)).await;
-    let until = begun + Duration::from_secs(granted.into());
+    let until = begun + Duration::from_secs(grant.seconds.into());
     let (mut sink, mut stream) = socket.split();
     let end = tokio::select! {
         end = listen(shared, wanted, &mut stream) => end,
-        end = speak(shared, &control, &mut sink, &initiation) => end,
-        () = tokio::time::sleep_until(until.into()) => End::Failed(wanted.cap),
+        end = speak(shared, control, &mut sink, &initiation) => end,
+        () = tokio::time::sleep_until(until.into()) => End::Failed(grant.cap),
     };
     close(sink).await;
     end
 }
 
-/// The seconds on the disk, and the address.
-async fn prepare(shared: &Shared, wanted: &mut Wanted) -> Result<(Place, u32), Fault> {
-    let granted = wanted.granted?;
-    let agent = wanted.agent.clone().unwrap_or_else(|| shared.agent.clone());
-    let (number, mut written) = wanted.written.take().ok_or(Fault::Uncounted)?;
+/// The address, which costs nothing.
+async fn prepare(shared: &Shared, wanted: &Wanted) -> Result<Place, Fault> {
+    if let Some(fault) = wanted.refused {
+        return Err(fault);
+    }
+    if let Some(place) = shared.take_kept(&wanted.agent) {
+        return Ok(place);
+    }
     if !shared.admits() {
         return Err(Fault::Resting);
     }
-    let counted = async {
-        let told = written.wait_for(|written| written.number >= number).await;
-        told.is_ok_and(|written| written.is_kept).then_some(()).ok_or(Fault::Uncounted)
-    };
-    let place = async {
-        let first = shared.place(&agent);
-        let first = tokio::time::timeout(shared.patience.connect, first).await;
-        match first.unwrap_or(Err(Fault::Late)) {
-            Err(fault) if fault.may_pass() => {
-                tokio::time::sleep(AGAIN).await;
-                let second = tokio::time::timeout(shared.patience.connect, shared.place(&agent));
-                second.await.unwrap_or(Err(Fault::Late))
-            }
-            other => other,
+    let first = tokio::time::timeout(shared.patience.connect, shared.place(&wanted.agent));
+    match first.await.unwrap_or(Err(Fault::Late)) {
+        Err(fault) if fault.may_pass() => {
+            tokio::time::sleep(AGAIN).await;
+            let second = shared.place(&wanted.agent);
+            let second = tokio::time::timeout(shared.patience.connect, second);
+            second.await.unwrap_or(Err(Fault::Late))
         }
-    };
-    let ((), place) = tokio::try_join!(counted, place)?;
-    Ok((place, granted))
+        other => other,
+    }
 }
 
-async fn connect(shared: &Shared, place: &Place) -> Result<Socket, Fault> {
-    let request = place.url.reveal().as_str().into_client_request();
-    let mut request = request.map_err(|_| Fault::Unreachable)?;
-    let name = tokio_tungstenite::tungstenite::http::HeaderValue::from_static("attendant");
-    request.headers_mut().insert("User-Agent", name);
-    let stream = TcpStream::connect((place.host.as_str(), place.port)).await;
-    let stream = stream.map_err(|_| Fault::Unreachable)?;
-    // Each message is small and late if it waits for the next.
-    let _ = stream.set_nodelay(true);
-    let stream: Box<dyn Stream> = match place.tls {
-        false => Box::new(stream),
-        true => {
-            let roots = shared.roots.clone().store();
-            let config = ClientConfig::builder().with_root_certificates(roots);
-            let tls = TlsConnector::from(Arc::new(config.with_no_client_auth()));
-            let name = ServerName::try_from(place.host.clone()).map_err(|_| Fault::Unreachable)?;
-            Box::new(tls.connect(name, stream).await.map_err(|_| Fault::Unreachable)?)
-        }
+/// The stream is made while the disk writes; the WebSocket, from which on the provider counts, after that.
+async fn connect(shared: &Shared, place: &Place, grant: &mut Grant) -> Result<Socket, Fault> {
+    let request = stream::request(&place.url).ok_or(Fault::Unreachable)?;
+    let tls = place.at.tls.then_some(&shared.tls);
+    let stream = async {
+        let stream = stream::connect(&place.at.host, place.at.port, tls).await;
+        stream.map_err(|_| Fault::Unreachable)
     };
-    let most = Some(limits::AGENT_FRAME_BYTES);
-    let config = WebSocketConfig::default().max_message_size(most).max_frame_size(most);
-    match client_async_with_config(request, stream, Some(config)).await {
-        Ok((socket, _)) => Ok(socket),
-        Err(Error::Http(response)) => Err(Fault::of_status(response.status().as_u16())),
-        Err(_) => Err(Fault::Unreachable),
+    let (stream, ()) = tokio::try_join!(stream, grant.counted())?;
+    match stream::open(request, stream, limits::AGENT_FRAME_BYTES).await {
+        Ok(socket) => Ok(socket),
+        Err(error) => match *error {
+            Error::Http(response) => Err(Fault::of_status(response.status().as_u16())),
+            _ => Err(Fault::Unreachable),
+        },
     }
 }
 

@@ -4,8 +4,12 @@ use std::sync::Mutex;
 
 use tokio::sync::Notify;
 
+use super::connection::Grant;
 use super::lock;
-use crate::converse::agent::{ClientMessage, Format, Initiation, Outbox};
+use crate::converse::agent::{ClientMessage, Fault, Format, Initiation, Outbox};
+
+/// What a connection begins with.
+pub(super) type Answered = (Box<Initiation>, Result<Grant, Fault>);
 
 #[derive(Debug, Default)]
 pub(super) struct Control {
@@ -17,7 +21,7 @@ pub(super) struct Control {
 
 #[derive(Debug, Default)]
 struct Wishes {
-    initiation: Option<Box<Initiation>>,
+    answered: Option<Answered>,
     outbox: Outbox,
     /// Of what is in the outbox.
     input: Format,
@@ -41,8 +45,8 @@ impl Control {
         self.for_writer.notify_one();
     }
 
-    pub(super) fn connect(&self, initiation: Initiation) {
-        self.change(|wishes| wishes.initiation = Some(Box::new(initiation)));
+    pub(super) fn connect(&self, answered: Answered) {
+        self.change(|wishes| wishes.answered = Some(answered));
     }
 
     pub(super) fn send(&self, message: ClientMessage) {
@@ -74,15 +78,15 @@ impl Control {
     }
 
     /// Waits until the call is answered; `None`: it is over instead.
-    pub(super) async fn answered(&self) -> Option<Initiation> {
+    pub(super) async fn answered(&self) -> Option<Answered> {
         loop {
             {
                 let mut wishes = lock(&self.wishes);
                 if wishes.is_closing {
                     return None;
                 }
-                if let Some(initiation) = wishes.initiation.take() {
-                    return Some(*initiation);
+                if let Some(answered) = wishes.answered.take() {
+                    return Some(answered);
                 }
             }
             self.for_writer.notified().await;

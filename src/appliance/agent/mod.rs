@@ -1,13 +1,14 @@
 //! Connects calls with remote agents: a signed address over HTTPS, then a WebSocket, one for each call.
 //!
 //! ```text
-//!  Prepare ─▶ seconds set aside, on the disk ─▶ signed address ─┐
-//!  Connect ─────────────────────────────────────────────────────┴─▶ WebSocket ─▶ Opened … Ended ─▶ settled
+//!  Prepare ─▶ signed address ─────────────────────┐
+//!  Connect ─▶ seconds set aside ─▶ on the disk ───┴─▶ WebSocket ─▶ Opened … Ended ─▶ settled
 //! ```
 //!
 //! Each connection is a task of the net runtime. The address and the key never reach a log, and what is
-//! said goes to the call alone. Invariants: nothing is connected before `Connect`; no connection outlasts
-//! the seconds that were set aside for it; what was set aside is settled once.
+//! said goes to the call alone. Invariants: before `Connect` nothing is connected, nothing is set aside, and few
+//! addresses are asked for however many calls ring; no connection outlasts the seconds that were set aside for it;
+//! what was set aside is settled once.
 
 mod address;
 mod connection;
@@ -20,16 +21,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
 
 use crate::appliance::llm::Address;
 use crate::appliance::llm::breaker::Breaker;
 use crate::appliance::llm::http::Server;
+use crate::appliance::stream;
 use crate::appliance::trust::Roots;
+use crate::base::day::Clock;
 use crate::base::{CallId, Private, WorkId, limits};
 use crate::converse::agent::allowance::{Allowance, Limits};
-use crate::converse::agent::{Command, End, Event, Fault};
+use crate::converse::agent::{Command, End, Event, Fault, Initiation};
 use crate::store::ledger::LedgerFile;
-use connection::Wanted;
+use address::Place;
+use connection::{Grant, Wanted};
 use control::Control;
 
 /// Events that wait for the net thread, with a second of sound each at most.
@@ -113,7 +118,7 @@ pub struct Agents {
     used: HashMap<CallId, u32>,
     allowance: Allowance,
     file: LedgerFile<Allowance>,
-    day: fn() -> i64,
+    clock: fn() -> Clock,
 }
 
 #[derive(Debug)]
@@ -126,13 +131,14 @@ struct Open {
     is_dropped: bool,
 }
 
-#[derive(Debug)]
 struct Shared {
     server: Server,
     address: Address,
     agent: String,
     key: Option<Private<String>>,
-    roots: Roots,
+    tls: TlsConnector,
+    /// Addresses that were signed and not used.
+    kept: Mutex<Vec<Place>>,
     breaker: Mutex<Breaker>,
     patience: Patience,
     figures: Mutex<Figures>,
@@ -145,19 +151,20 @@ impl Agents {
     pub fn new(
         settings: Settings,
         kept: (Allowance, LedgerFile<Allowance>),
-        day: fn() -> i64,
+        clock: fn() -> Clock,
     ) -> (Self, mpsc::Receiver<AgentEvent>) {
         let (events, receiver) = mpsc::channel(EVENTS);
         let Settings { server: address, agent, key, roots, limits, patience } = settings;
         let (mut allowance, file) = kept;
-        let used_today_s = allowance.used(day());
+        let used_today_s = allowance.used(clock());
         let figures = Figures { used_today_s, per_day_s: limits.per_day, ..Figures::default() };
         let shared = Shared {
             server: Server::new(address.clone(), None, roots.clone()),
             address,
             agent,
             key,
-            roots,
+            tls: stream::connector(roots),
+            kept: Mutex::default(),
             breaker: Mutex::new(Breaker::default()),
             patience,
             figures: Mutex::new(figures),
@@ -165,11 +172,11 @@ impl Agents {
         };
         let (open, used) = (HashMap::new(), HashMap::new());
         let (shared, last) = (Arc::new(shared), Connection(0));
-        (Self { shared, limits, open, last, used, allowance, file, day }, receiver)
+        (Self { shared, limits, open, last, used, allowance, file, clock }, receiver)
     }
 
     pub fn figures(&mut self) -> Figures {
-        let used_today_s = self.allowance.used((self.day)());
+        let used_today_s = self.allowance.used((self.clock)());
         Figures { used_today_s, ..*lock(&self.shared.figures) }
     }
 
@@ -177,7 +184,7 @@ impl Agents {
         match (command, self.wanted(call, work)) {
             (Command::Prepare { agent }, _) => self.prepare(call, work, agent),
             (_, None) => (),
-            (Command::Connect(initiation), Some(open)) => open.control.connect(*initiation),
+            (Command::Connect(initiation), Some(_)) => self.connect(call, work, initiation),
             (Command::Send(message), Some(open)) => open.control.send(message),
             (Command::Read(reads), Some(open)) => open.control.read(reads),
         }
@@ -189,39 +196,45 @@ impl Agents {
         self.open.values_mut().find(is_it)
     }
 
+    /// Finds out where the agent is; where nothing is left to talk to it with, nothing is found out.
     fn prepare(&mut self, call: CallId, work: WorkId, agent: Option<String>) {
         let used = *self.used.entry(call).or_default();
+        let refused = match self.limits.per_call.saturating_sub(used) {
+            0 => Some(Fault::CallSeconds),
+            _ if self.allowance.left((self.clock)(), self.limits) == 0 => Some(Fault::DaySeconds),
+            _ => None,
+        };
+        let control = Arc::new(Control::default());
+        self.last = Connection(self.last.0 + 1);
+        let open =
+            Open { call, work, control: Arc::clone(&control), granted: 0, is_dropped: false };
+        self.open.insert(self.last, open);
+        let agent = agent.unwrap_or_else(|| self.shared.agent.clone());
+        let wanted = Wanted { call, connection: self.last, agent, control, refused };
+        tokio::spawn(connection::run(Arc::clone(&self.shared), wanted));
+    }
+
+    /// Sets aside what the connection may use, and lets it be made.
+    fn connect(&mut self, call: CallId, work: WorkId, initiation: Box<Initiation>) {
+        let used = self.used.get(&call).copied().unwrap_or_default();
         let left = self.limits.per_call.saturating_sub(used);
         let granted = match left {
             0 => Err(Fault::CallSeconds),
             left => {
-                let granted = self.allowance.reserve((self.day)(), self.limits, call, left);
+                let granted = self.allowance.reserve((self.clock)(), self.limits, call, left);
                 granted.ok_or(Fault::DaySeconds)
             }
         };
-        let control = Arc::new(Control::default());
-        let written = granted.is_ok().then(|| self.file.write(&self.allowance)).flatten();
-        let granted_s = granted.unwrap_or(0);
-        let open = Open {
-            call,
-            work,
-            control: Arc::clone(&control),
-            granted: granted_s,
-            is_dropped: false,
-        };
-        self.last = Connection(self.last.0 + 1);
-        self.open.insert(self.last, open);
-        let wanted = Wanted {
-            call,
-            connection: self.last,
-            agent,
-            control,
-            granted,
+        let grant = granted.map(|seconds| Grant {
+            seconds,
             // Seconds that are less than the call may have are the day's last ones.
-            cap: if granted_s < left { Fault::DaySeconds } else { Fault::CallSeconds },
-            written: written.map(|number| (number, self.file.written())),
-        };
-        tokio::spawn(connection::run(Arc::clone(&self.shared), wanted));
+            cap: if seconds < left { Fault::DaySeconds } else { Fault::CallSeconds },
+            written: self.file.write(&self.allowance).map(|n| (n, self.file.written())),
+        });
+        if let Some(open) = self.wanted(call, work) {
+            open.granted = granted.unwrap_or(0);
+            open.control.connect((initiation, grant));
+        }
     }
 
     /// Closes the connection. False if there is no such work.
@@ -268,7 +281,7 @@ impl Agents {
         let begun = used.as_nanos().div_ceil(Duration::from_secs(1).as_nanos());
         let used = u32::try_from(begun).unwrap_or(u32::MAX).min(granted);
         if granted > 0 {
-            self.allowance.settle((self.day)(), call, granted, used);
+            self.allowance.settle((self.clock)(), call, granted, used);
             if self.file.write(&self.allowance).is_none() {
                 // What was set aside stays counted until the next time.
                 tracing::warn!(%call, "the agent's seconds are not written down: the disk is too slow");
@@ -277,6 +290,12 @@ impl Agents {
         if let Some(sum) = self.used.get_mut(&call) {
             *sum = sum.saturating_add(used);
         }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shared({:?})", self.address)
     }
 }
 

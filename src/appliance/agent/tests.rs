@@ -65,9 +65,10 @@ fn agents(
     };
     let (agent, key, roots) = ("agent_1".to_owned(), None, Roots::default());
     let settings = Settings { server, agent, key, roots, limits, patience };
-    Agents::new(settings, LedgerFile::open(&file.0).unwrap(), || 5)
+    Agents::new(settings, LedgerFile::open(&file.0).unwrap(), || TODAY)
 }
 
+const TODAY: Clock = Clock { day: 5, up: Duration::from_secs(5), start: 1 };
 const LIMITS: Limits = Limits { per_call: 600, per_day: 3_600 };
 
 async fn next(agents: &mut Agents, events: &mut Receiver<AgentEvent>) -> Option<Event> {
@@ -149,13 +150,18 @@ async fn a_call_has_its_seconds_over_all_its_connections_and_a_day_its_own_also_
         assert_eq!(agents.figures().fault, None, "a limit is no fault of the agent's");
         // Another call is connected when the program is killed.
         agents.ask(CallId(2), WorkId(1), Command::Prepare { agent: None });
+        assert_eq!(agents.allowance.left(TODAY, limits), 1, "one that rings costs nothing");
+        agents.ask(CallId(2), WorkId(1), Command::Connect(Box::default()));
+        while event != Some(Event::Connected) {
+            event = next(&mut agents, &mut events).await;
+        }
     }
     let (mut agents, mut events) = agents(&file, address, limits, Patience::default());
     assert_eq!(agents.figures().used_today_s, 2, "what was set aside counts");
     begin(&mut agents, 1);
     let ended = Some(Event::Ended(End::Failed(Fault::DaySeconds)));
     assert_eq!(next(&mut agents, &mut events).await, ended);
-    assert_eq!(count.load(Ordering::Relaxed), 1);
+    assert_eq!(count.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]

@@ -1,11 +1,10 @@
 //! The section `[llm]`: the server of the language model.
 
-use hyper::Uri;
-
 use super::checked::Check;
 use super::file;
 use super::values::{Allowed, allowed, within};
 use crate::appliance::llm::Address;
+use crate::appliance::url::Url;
 use crate::converse::llm::{Fields, Model, Protocol, Switch};
 
 /// The server that is named.
@@ -81,28 +80,14 @@ pub(super) fn address(text: &str) -> Result<Option<Address>, Allowed> {
     if text.is_empty() {
         return Ok(None);
     }
-    let wrong = "http://HOST:PORT or https://HOST, as in http://127.0.0.1:11434, or empty";
-    let Ok(uri) = text.parse::<Uri>() else { return allowed(wrong) };
-    let tls = match uri.scheme_str() {
-        Some("http") => false,
-        Some("https") => true,
-        _ => return allowed(wrong),
-    };
-    let Some(host) = uri.host().filter(|host| !host.is_empty()) else { return allowed(wrong) };
-    let has_more =
-        uri.query().is_some() || uri.authority().is_some_and(|a| a.as_str().contains('@'));
-    if has_more {
-        return allowed("an address without a user and without a question mark");
-    }
+    let wrong = "http://HOST:PORT or https://HOST, as in http://127.0.0.1:11434, without a user and a question \
+                 mark, or empty";
+    let url = Url::read(text, ["http", "https"]).filter(|url| url.query.is_none());
+    let Some(Url { tls, host, port, path, .. }) = url else { return allowed(wrong) };
     // Other programs want the version in such an address; here it belongs to the protocol's paths.
-    let prefix = uri.path().trim_end_matches('/');
-    let prefix = prefix.strip_suffix("/v1").unwrap_or(prefix);
-    Ok(Some(Address {
-        tls,
-        host: host.trim_matches(['[', ']']).to_owned(),
-        port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
-        prefix: prefix.to_owned(),
-    }))
+    let prefix = path.trim_end_matches('/');
+    let prefix = prefix.strip_suffix("/v1").unwrap_or(prefix).to_owned();
+    Ok(Some(Address { tls, host, port, prefix }))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The sections `[[ringcentral]]`: extensions there that the box is a telephone of.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::accounts::{account_name, caller_id, number_prefix};
@@ -19,6 +21,9 @@ const HIDDEN: &str = "(not shown)";
 const CLIENT_ID_CHARS: usize = 100;
 const REPLY_CHARS: usize = 160;
 const ADDRESS_CHARS: usize = 500;
+/// The interface takes some dozens of requests a minute; beyond a day nobody would be called back.
+const CHECKS_S: std::ops::RangeInclusive<u32> = 5..=86_400;
+const CALL_BACK_MINUTES: std::ops::RangeInclusive<u16> = 1..=1_440;
 
 /// One section as it is written.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -46,10 +51,13 @@ pub struct File {
     pub events_of: String,
     /// The public address of `/webhooks/ringcentral`.
     pub webhook_address: String,
-    /// What a caller gets where every line is in use: `refuse`, `voicemail`, `forward` or `reply`.
+    /// How often it is looked at whether RingCentral has given that address up.
+    pub webhook_check_s: u32,
+    /// What a caller gets where every line is in use: `refuse`, `voicemail`, `forward`, `reply` or `call-back`.
     pub when_full: String,
     pub forward_to: String,
     pub reply_text: String,
+    pub call_back_minutes: u16,
 }
 
 impl Default for File {
@@ -67,9 +75,11 @@ impl Default for File {
             events: text("websocket"),
             events_of: text("extension"),
             webhook_address: String::new(),
+            webhook_check_s: 600,
             when_full: text("refuse"),
             forward_to: String::new(),
             reply_text: String::new(),
+            call_back_minutes: 30,
         }
     }
 }
@@ -79,7 +89,7 @@ impl Default for File {
 pub enum Events {
     Off,
     WebSocket,
-    Webhook { address: Private<String> },
+    Webhook { address: Private<String>, check_every: Duration },
 }
 
 /// One section, checked.
@@ -148,6 +158,12 @@ fn one(section: &File, check: &mut Check<'_>) -> Option<RingCentral> {
     let prefix = number_prefix(&section.number_prefix);
     let prefix = check.take(&key("number_prefix"), &section.number_prefix, prefix);
     let caller_id = check.take(&key("caller_id"), HIDDEN, caller_id(&section.caller_id));
+    let checks = section.webhook_check_s;
+    let fits = match CHECKS_S.contains(&checks) {
+        true => Ok(()),
+        false => allowed("5 to 86400"),
+    };
+    let checks = check.take(&key("webhook_check_s"), checks, fits);
     let events = events(section);
     let events = check.take(&key("events"), &section.events, events);
     let has_events = events.as_ref().is_none_or(|events| *events != Events::Off);
@@ -170,6 +186,7 @@ fn one(section: &File, check: &mut Check<'_>) -> Option<RingCentral> {
     };
     let is_account_wide = check.take(&key("events_of"), &section.events_of, is_account_wide);
     let when_full = check.take(&key("when_full"), &section.when_full, when_full(section));
+    checks?;
     Some(RingCentral {
         name: name?,
         server: server?,
@@ -201,7 +218,10 @@ fn events(section: &File) -> Result<Events, Allowed> {
     match section.events.as_str() {
         "off" => Ok(Events::Off),
         "websocket" => Ok(Events::WebSocket),
-        "webhook" if fits => Ok(Events::Webhook { address: Private::new(address.to_owned()) }),
+        "webhook" if fits => Ok(Events::Webhook {
+            address: Private::new(address.to_owned()),
+            check_every: Duration::from_secs(section.webhook_check_s.into()),
+        }),
         "webhook" => allowed(
             "with webhook also webhook_address, https://HOST/PATH; http:// only with an address of this machine",
         ),
@@ -223,7 +243,11 @@ fn when_full(section: &File) -> Result<WhenFull, Allowed> {
             }
             _ => allowed(format!("with reply also reply_text, at most {REPLY_CHARS} characters")),
         },
-        _ => allowed("refuse, voicemail, forward or reply"),
+        "call-back" => match section.call_back_minutes {
+            minutes if CALL_BACK_MINUTES.contains(&minutes) => Ok(WhenFull::CallBack { minutes }),
+            _ => allowed("with call-back also call_back_minutes, 1 to 1440"),
+        },
+        _ => allowed("refuse, voicemail, forward, reply or call-back"),
     }
 }
 
@@ -270,6 +294,8 @@ mod tests {
             ("answer = \"yes\"", "answer"),
             ("when_full = \"forward\"", "when_full"),
             ("when_full = \"reply\"", "when_full"),
+            ("when_full = \"call-back\"\ncall_back_minutes = 0", "when_full"),
+            ("webhook_check_s = 4", "webhook_check_s"),
             ("secret = \"x\"", "secret"),
         ] {
             let told = from_text(&format!("{SOUND}{rest}\n")).unwrap_err().to_string();

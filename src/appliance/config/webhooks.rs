@@ -1,13 +1,11 @@
 //! The sections `[[webhook]]`: who is told what happens.
 
-use hyper::Uri;
-
 use super::checked::Check;
 use super::file;
 use super::tokens::name;
 use super::values::{Allowed, allowed};
 use crate::appliance::llm::Address;
-use crate::base::address::is_loopback;
+use crate::appliance::url::Url;
 use crate::base::limits;
 use crate::web::is_event_type;
 
@@ -61,23 +59,11 @@ fn one(section: &file::Webhook, check: &mut Check<'_>) -> Option<Webhook> {
 /// Words and numbers leave the box by TLS, or do not leave it.
 pub(super) fn url(text: &str) -> Result<(Address, String), Allowed> {
     let wrong = "https://HOST/PATH; http:// only with 127.0.0.1, [::1] or localhost";
-    let Ok(uri) = text.parse::<Uri>() else { return allowed(wrong) };
-    let Some(host) = uri.host().map(|host| host.trim_matches(['[', ']']).to_owned()) else {
+    let Some(url) = Url::read(text, ["http", "https"]).filter(Url::is_safe) else {
         return allowed(wrong);
     };
-    let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    let is_here = is_loopback(&host);
-    let tls = match uri.scheme_str() {
-        Some("https") => true,
-        Some("http") if is_here => false,
-        _ => return allowed(wrong),
-    };
-    if has_user || host.is_empty() {
-        return allowed(wrong);
-    }
-    let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-    let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    Ok((Address { tls, host, port, prefix: String::new() }, target))
+    let target = url.target();
+    Ok((Address { tls: url.tls, host: url.host, port: url.port, prefix: String::new() }, target))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use tokio::sync::mpsc;
 
 use crate::appliance::agent::{AgentEvent, Agents, Figures, Patience, Settings};
+use crate::appliance::clock;
 use crate::appliance::config::{AgentCalls, Config};
 use crate::appliance::credentials;
 use crate::appliance::paths::Paths;
@@ -85,7 +86,7 @@ pub fn start(
         limits: agent.limits,
         patience: Patience::default(),
     };
-    let (agents, events) = Agents::new(settings, kept, today);
+    let (agents, events) = Agents::new(settings, kept, clock::now);
     Ok((Some(agents), events))
 }
 
@@ -94,12 +95,6 @@ fn uncounted(path: &Path, error: &dyn std::error::Error) -> String {
     let text = format!("agent: it holds no call: {}: {error}{cause}", path.display());
     tracing::error!("{text}");
     text
-}
-
-/// The number of the local calendar's day; days need not follow each other without a gap, but grow.
-fn today() -> i64 {
-    let now = jiff::ZonedDateTime::now();
-    i64::from(now.year()) * 1_000 + i64::from(now.day_of_year())
 }
 
 /// What to tell the owner of an agent that does not hold calls as it should.

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use super::switchboard::unix_ms;
+use crate::appliance::clock;
 use crate::base::{CallId, Private, limits};
 use crate::call::language::Choice;
 use crate::call::record::{Attempt, CallRecord, Dialled, Progress};
@@ -23,7 +24,7 @@ use crate::listen::answered::OnMachine;
 use crate::store::ledger::{LedgerFile, Written};
 use crate::trunk::AnswerPolicy;
 use crate::trunk::dialling::{
-    Clock, Ledger, LimitReached, Money, Number, Redial, Refusal, Settings, Unanswered,
+    Ledger, LimitReached, Money, Number, Redial, Refusal, Settings, Unanswered,
 };
 use crate::web::{NotPlaced, Placed};
 
@@ -106,7 +107,7 @@ impl Order {
     /// The record of its end, if it was tried.
     pub fn ended(&self, ending: Ending) -> Option<CallRecord> {
         let mut record = self.last.clone()?;
-        let ended_at_ms = clock().unix_ms;
+        let ended_at_ms = unix_ms();
         record.progress = Progress::Ended { answered_at_ms: None, ended_at_ms, ending };
         record.dialled = Some(self.dialled.clone());
         Some(record)
@@ -121,12 +122,14 @@ pub struct Dialler {
     /// `None`: dialling is off, or cannot be counted.
     file: Option<LedgerFile>,
     orders: HashMap<CallId, Order>,
+    /// Numbers of people whom callers are put through to.
+    persons: HashMap<CallId, Number>,
 }
 
 impl Dialler {
     pub fn new(settings: Settings, kept: Option<(Ledger, LedgerFile)>) -> Self {
         let (ledger, file) = kept.map_or((Ledger::default(), None), |(l, f)| (l, Some(f)));
-        Self { settings, ledger, file, orders: HashMap::new() }
+        Self { settings, ledger, file, orders: HashMap::new(), persons: HashMap::new() }
     }
 
     pub fn settings(&self) -> &Settings {
@@ -167,16 +170,54 @@ impl Dialler {
         mut order: Order,
     ) -> Result<(), (Box<Order>, Result<LimitReached, NotPlaced>)> {
         let most = self.settings.most(&order.number);
-        if let Err(limit) = self.ledger.reserve(clock(), &self.settings.limits, id, most) {
+        if let Err(limit) = self.ledger.reserve(clock::now(), &self.settings.limits, id, most) {
             return Err((Box::new(order), Ok(limit)));
         }
         let Some(number) = self.file.as_mut().and_then(|file| file.write(&self.ledger)) else {
-            self.ledger.settle(clock(), id, Money::NONE);
+            self.ledger.settle(clock::now(), id, Money::NONE);
             return Err((Box::new(order), Err(not_counted())));
         };
         order.stage = Stage::Reserved(number);
         self.orders.insert(id, order);
         Ok(())
+    }
+
+    /// Counts a call to a person; its number in the ledger, by which `written` tells of it.
+    ///
+    /// # Errors
+    /// Names the limit.
+    pub fn reserve_person(
+        &mut self,
+        id: CallId,
+        number: Number,
+    ) -> Result<Option<u64>, LimitReached> {
+        let most = self.settings.most(&number);
+        self.ledger.reserve(clock::now(), &self.settings.limits, id, most)?;
+        self.persons.insert(id, number);
+        Ok(self.file.as_mut().and_then(|file| file.write(&self.ledger)))
+    }
+
+    /// Counts a call that somebody else makes at the owner's cost, and whose length nobody tells us.
+    ///
+    /// # Errors
+    /// Names the limit.
+    pub fn count(&mut self, number: &Number) -> Result<Option<u64>, LimitReached> {
+        let most = self.settings.most(number);
+        self.ledger.spend(clock::now(), &self.settings.limits, most)?;
+        Ok(self.file.as_mut().and_then(|file| file.write(&self.ledger)))
+    }
+
+    /// Whether a call to this number costs no more than what is set aside for that person's call.
+    pub fn covers(&self, id: CallId, number: &Number) -> bool {
+        let most = |number: &Number| self.settings.most(number);
+        self.persons.get(&id).is_some_and(|first| most(number) <= most(first))
+    }
+
+    /// The call to a person is over, after so much talk; `None`: it was never made.
+    pub fn settle_person(&mut self, id: CallId, talked: Option<Duration>) {
+        let Some(number) = self.persons.remove(&id) else { return };
+        let cost = talked.map_or(Money::NONE, |talked| self.settings.tariff.cost(&number, talked));
+        self.settle(id, cost);
     }
 
     /// Orders that waited for the disk, and whether they may begin.
@@ -247,6 +288,10 @@ impl Dialler {
     /// tried again. At its end the call is paid, and it is decided whether it is.
     pub fn show(&mut self, now: Instant, mut record: CallRecord) -> CallRecord {
         let id = record.id;
+        if let Progress::Ended { answered_at_ms, ended_at_ms, .. } = record.progress {
+            let talked_ms = answered_at_ms.map_or(0, |at| ended_at_ms.saturating_sub(at));
+            self.settle_person(id, Some(Duration::from_millis(talked_ms)));
+        }
         let Some(order) = self.orders.get_mut(&id) else { return record };
         record.sip_call_id.clone_from(&order.sip_call_id);
         let Progress::Ended { answered_at_ms, ended_at_ms, ending } = record.progress else {
@@ -275,7 +320,7 @@ impl Dialler {
         if let Stage::Waiting(at) = order.stage {
             let left = at.saturating_duration_since(now);
             let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-            let until_ms = clock().unix_ms.saturating_add(left_ms);
+            let until_ms = unix_ms().saturating_add(left_ms);
             record.progress = Progress::Waiting { until_ms };
         }
         if let (Progress::Ended { ending, .. }, Some(given_up)) =
@@ -320,7 +365,7 @@ impl Dialler {
     }
 
     fn settle(&mut self, id: CallId, cost: Money) {
-        self.ledger.settle(clock(), id, cost);
+        self.ledger.settle(clock::now(), id, cost);
         if let Some(file) = &mut self.file
             && file.write(&self.ledger).is_none()
         {
@@ -353,16 +398,6 @@ pub fn not_placed(refusal: Refusal) -> NotPlaced {
 
 pub fn not_counted() -> NotPlaced {
     NotPlaced::Unavailable("the call cannot be counted: the disk does not take it".to_owned())
-}
-
-/// The time on the wall, where we are.
-fn clock() -> Clock {
-    let now = jiff::ZonedDateTime::now();
-    Clock {
-        unix_ms: unix_ms(),
-        // Days need not follow each other without a gap, but grow.
-        day: i64::from(now.year()) * 1_000 + i64::from(now.day_of_year()),
-    }
 }
 
 #[cfg(test)]

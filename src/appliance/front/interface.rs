@@ -11,6 +11,7 @@ use crate::appliance::audio_legs::Door;
 use crate::appliance::config::Config;
 use crate::appliance::credentials;
 use crate::appliance::paths::Paths;
+use crate::appliance::ringcentral::Hooks;
 use crate::appliance::start_error::StartError;
 use crate::appliance::webhooks::{self, Secret, Webhooks};
 use crate::base::{Entropy, Private, limits};
@@ -26,6 +27,14 @@ pub(super) struct Bound {
     settings: web::Settings,
     listener: TcpListener,
     ctrl_tcp: Option<(TcpListener, CtrlTcp)>,
+}
+
+/// What comes by it and is not for the interface itself.
+pub(super) struct Doors {
+    /// Calls by WebSocket.
+    pub legs: Door,
+    /// Events of RingCentral's.
+    pub hooks: Hooks,
 }
 
 impl Bound {
@@ -56,13 +65,14 @@ impl Bound {
         self,
         config: &Config,
         board: &Arc<Board>,
-        door: Door,
+        doors: Doors,
         entropy: Entropy,
     ) -> Result<(WebThread, mpsc::Receiver<Command>), StartError> {
         let (commands, asked) = mpsc::channel(limits::API_COMMANDS);
         let Self { access, passwords, settings, listener, ctrl_tcp } = self;
         let board = Arc::clone(board);
         let hosts = config.web.hosts.clone();
+        let Doors { legs: door, hooks } = doors;
         let parts = web::Parts {
             listener,
             board,
@@ -74,6 +84,7 @@ impl Bound {
             ctrl_tcp,
             door,
             settings,
+            hooks,
         };
         let thread = web::start(parts)
             .map_err(|source| StartError::System { what: "cannot start the web thread", source })?;

@@ -113,7 +113,9 @@ pub fn run(
     standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
     let (legs, wished, door) = audio_legs::start(entropy.fork())
         .map_err(system("cannot start the thread for calls by WebSocket"))?;
-    let (_web, commands) = interface.start(config, &board, door, entropy.fork())?;
+    let hooks = ringcentral::Hooks::new(config, &mut entropy);
+    let doors = interface::Doors { legs: door, hooks: hooks.clone() };
+    let (_web, commands) = interface.start(config, &board, doors, entropy.fork())?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
     let (engine, answers) = start_engine(config, config_path, paths)?;
 
@@ -128,7 +130,8 @@ pub fn run(
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
     let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
-    let (ringcentral, platform_news) = start_ringcentral(&runtime, config, paths, &mut entropy)?;
+    let (ringcentral, platform_news) =
+        start_ringcentral(&runtime, config, (paths, &hooks), &mut entropy)?;
     let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
     let (media_address, ways, lent) = open_ways(&runtime, config)?;
     let public = media_address.told();
@@ -450,12 +453,12 @@ fn open_dialler(config: &Config, paths: &Paths, standing: &mut Vec<String>) -> D
 fn start_ringcentral(
     runtime: &Runtime,
     config: &Config,
-    paths: &Paths,
+    (paths, hooks): (&Paths, &ringcentral::Hooks),
     entropy: &mut Entropy,
 ) -> Result<(RingCentral, mpsc_async::Receiver<ringcentral::News>), StartError> {
     let _context = runtime.enter();
     let roots = settings::roots(!config.ringcentral.is_empty())?;
-    let asks = ringcentral::asks(config, paths.state(), &roots, entropy)?;
+    let asks = ringcentral::asks(config, paths.state(), &roots, hooks)?;
     Ok(RingCentral::start(asks, entropy))
 }
 

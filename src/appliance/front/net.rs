@@ -167,6 +167,7 @@ impl Net {
             self.look_at_parts(sources.engine.as_ref());
             self.look_at_accounts(sources.engine.as_ref());
             self.look_at_agents(sources.engine.as_ref());
+            self.board.set_dropped_events(self.switchboard.dropped_events());
         }
         self.farewell(&mut sources).await;
         Ok(())

@@ -11,8 +11,11 @@
 
 mod accounts;
 mod controlling;
+mod counting;
 mod dialling;
 mod joining;
+mod line;
+mod parts;
 mod redirecting;
 mod ringcentral;
 mod succeeding;
@@ -21,196 +24,29 @@ mod visiting;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::agents::AgentRule;
-use super::dialler::Dialler;
-use super::errands::Errands;
-use crate::appliance::accounts::Accounts;
 use crate::appliance::agent::{AgentEvent, Figures};
-use crate::appliance::associations::{Associations, News};
+use crate::appliance::associations::News;
 use crate::appliance::engine::EngineEvent;
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
-use crate::appliance::media_address::MediaAddress;
-use crate::appliance::places::Places;
 use crate::appliance::relays;
-use crate::appliance::ringcentral::RingCentral;
-use crate::appliance::rings::{AudioEvent, AudioEventKind, Place};
-use crate::appliance::rtp_socket::PortRange;
-use crate::appliance::sip_line::SipLine;
+use crate::appliance::rings::{AudioEvent, AudioEventKind};
 use crate::appliance::sip_socket::Arrival;
-use crate::appliance::visits::{VisitEvent, Visits};
-use crate::appliance::ways::Ways;
-use crate::base::{CallId, Entropy};
-use crate::call::admission::{self, Readiness};
-use crate::call::flight::Tracked;
-use crate::call::language::{Abilities, Rules};
-use crate::call::media::Plan;
-use crate::call::one_way::Why;
-use crate::call::record::PlatformIds;
-use crate::call::{self, CallRecord, Cause, OneWay, Shelf};
+use crate::appliance::visits::VisitEvent;
+use crate::base::CallId;
+use crate::call::admission::Readiness;
+use crate::call::language::Abilities;
+use crate::call::{self, CallRecord, Cause, Shelf};
 use crate::converse::Message;
-use crate::listen::answered::OnMachine;
-use crate::sip::{self, AccountId, LegId};
-use crate::store::flights::FlightLog;
-use crate::trunk::Referrals;
-use crate::web::{Board, Event, SipFigures};
-use joining::{JOINED_FRAMES, Partner};
-use redirecting::Redirection;
+use crate::sip::{self, LegId};
+use crate::web::{Event, SipFigures};
+use counting::Held;
+use joining::JOINED_FRAMES;
+use line::Line;
+pub use parts::Parts;
 use ringcentral::Platform;
-
-/// How long a key is held that we press: twice what a receiver must take for one.
-const KEY: Duration = Duration::from_millis(100);
-
-/// What the switchboard is made from.
-pub struct Parts {
-    pub sip: SipLine,
-    /// Legs that are no SIP.
-    pub visits: Visits,
-    pub places: Places,
-    pub associations: Associations,
-    pub ports: PortRange,
-    pub errands: Errands,
-    pub accounts: Accounts,
-    pub ringcentral: RingCentral,
-    pub dialler: Dialler,
-    /// Which calls a remote agent holds.
-    pub agent_rule: AgentRule,
-    /// What becomes of calls of ours that a machine takes.
-    pub on_machine: OnMachine,
-    pub board: Arc<Board>,
-    pub entropy: Entropy,
-    pub call: call::Settings,
-    pub admission: admission::Settings,
-    /// `None`: our address on the way to the peer.
-    pub media_address: MediaAddress,
-    /// By which calls with ICE find us.
-    pub ways: Ways,
-    pub languages: Rules,
-    /// Whom callers may have us call in their place.
-    pub referrals: Referrals,
-    /// `None`: no call is recorded.
-    pub flights: Option<FlightLog>,
-}
-
-impl Parts {
-    /// What a call wants of its place.
-    fn carry_out(&mut self, now: Instant, (id, place): (CallId, Place), output: call::Output) {
-        match output {
-            call::Output::Associate(association) => {
-                self.associations.associate(now, (id, place), *association, &mut self.places);
-            }
-            call::Output::StartMedia(plan) => {
-                self.keep_association(place, &plan);
-                self.places.start(place, plan);
-            }
-            call::Output::ApplyMedia(plan) => {
-                self.keep_association(place, &plan);
-                self.places.apply(place, plan);
-            }
-            call::Output::StopMedia => self.stop(place),
-            call::Output::Silence(through) => self.places.silence(place, through),
-            call::Output::Work(work) => self.errands.ask(id, place, work),
-            call::Output::SendDigits(digits) => {
-                for digit in digits.reveal().chars() {
-                    self.places.press(place, digit, KEY);
-                }
-            }
-            call::Output::Sip(_)
-            | call::Output::Invite { .. }
-            | call::Output::PutThrough(_)
-            | call::Output::Accepted
-            | call::Output::GiveUpPerson
-            | call::Output::NotHandedOver
-            | call::Output::PartnerWaits(_)
-            | call::Output::Message(_)
-            | call::Output::Pressed(_)
-            | call::Output::Recorded
-            | call::Output::Replied(_)
-            | call::Output::Timeout(_) => (),
-        }
-    }
-
-    /// A handshake is over where what was agreed has none.
-    fn keep_association(&mut self, place: Place, plan: &Plan) {
-        if plan.protection.handshake().is_none() {
-            self.associations.forget(place);
-        }
-    }
-
-    fn stop(&mut self, place: Place) {
-        self.associations.forget(place);
-        self.places.stop(place);
-    }
-}
-
-#[derive(Debug)]
-struct Line {
-    call: Tracked,
-    /// `None` once the audio thread has let go: the place may be another call's by then.
-    place: Option<Place>,
-    /// Whose server its signalling goes to.
-    account: Option<AccountId>,
-    /// At that server's own interface.
-    named: Option<PlatformIds>,
-    /// Whether its sockets are of IPv4.
-    is_ipv4: bool,
-    deadline: Option<Instant>,
-    /// As the log has it.
-    one_way: Option<OneWay>,
-    /// The other half of a caller who is put through.
-    partner: Option<Partner>,
-    /// What the next `call::Output::Invite` sends.
-    invite: Option<Box<sip::Invite>>,
-    /// Of a call that goes out.
-    redirection: Redirection,
-    /// How often the other end has wanted somebody else called.
-    referrals: u32,
-    /// What was told of it that its record does not show.
-    told: controlling::Told,
-}
-
-impl Line {
-    fn new(call: Tracked, place: Place, is_ipv4: bool) -> Self {
-        Self {
-            call,
-            place: Some(place),
-            account: None,
-            named: None,
-            is_ipv4,
-            deadline: None,
-            one_way: None,
-            partner: None,
-            invite: None,
-            redirection: Redirection::default(),
-            referrals: 0,
-            told: controlling::Told::default(),
-        }
-    }
-
-    fn shown(&self) -> Arc<CallRecord> {
-        Arc::new(self.record())
-    }
-
-    /// Says once that one side hears nothing, without an address.
-    fn tell_one_way(&mut self, id: CallId) {
-        let found = self.call.record().one_way;
-        if found == self.one_way {
-            return;
-        }
-        self.one_way = found;
-        match found {
-            None => (),
-            Some(OneWay { why: Why::Muted, .. }) => {
-                tracing::info!(call = %id, "the other end sends silence only");
-            }
-            Some(OneWay { side, why }) => {
-                tracing::warn!(call = %id, side = side.name(), why = why.name(), "one-way audio");
-            }
-        }
-    }
-}
 
 /// See the module.
 pub struct Switchboard {
@@ -224,6 +60,8 @@ pub struct Switchboard {
     /// Commands of calls that the user agent has yet to get.
     commands: VecDeque<sip::Command>,
     messages: Vec<(CallId, Message)>,
+    /// What waits for its count to be on the disk.
+    held: Vec<Held>,
     /// Calls as RingCentral names them.
     platform: Platform,
     /// Calls that come ring until somebody answers them by the interface.
@@ -248,6 +86,7 @@ impl Switchboard {
             next_call: 1,
             commands: VecDeque::new(),
             messages: Vec::new(),
+            held: Vec::new(),
             platform: Platform::default(),
             answers_by_hand: false,
         };
@@ -520,7 +359,10 @@ impl Switchboard {
                 (call::Output::Sip(command), _) => {
                     let transfer = controlling::begun(id, &command);
                     transfer.into_iter().for_each(|event| self.parts.board.tell(event));
-                    self.commands.push_back(command);
+                    match &command {
+                        sip::Command::Refer { .. } => pairing.push(call::Output::Sip(command)),
+                        _ => self.commands.push_back(command),
+                    }
                 }
                 (call::Output::Invite { leg, sdp }, _) => {
                     let invite = line.invite.take().map(|mut invite| {

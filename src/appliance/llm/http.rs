@@ -3,7 +3,6 @@
 //! Dropping a [`Connection`] or an [`Answer`] closes the socket at once: that is how a server learns
 //! that nobody wants its answer any more.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -14,15 +13,13 @@ use hyper::header::{
 };
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::Address;
+use crate::appliance::stream::{self, Stream};
 use crate::appliance::trust::Roots;
+use crate::appliance::url::bracketed;
 use crate::base::{Private, limits};
 use crate::converse::llm::Fault;
 
@@ -65,18 +62,14 @@ impl Drop for Driver {
 
 impl Server {
     pub fn new(address: Address, key: Option<Private<String>>, roots: Roots) -> Self {
-        let tls = address.tls.then(|| {
-            let config = ClientConfig::builder().with_root_certificates(roots.store());
-            TlsConnector::from(Arc::new(config.with_no_client_auth()))
-        });
+        let tls = address.tls.then(|| stream::connector(roots));
         Self { address, key, tls }
     }
 
     /// The value of Host.
     pub fn host(&self) -> String {
         let Address { host, port, .. } = &self.address;
-        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        format!("{host}:{port}")
+        format!("{}:{port}", bracketed(host))
     }
 
     pub async fn connect(&self, patience: Duration) -> Result<Connection<'_>, Fault> {
@@ -88,23 +81,11 @@ impl Server {
     /// What went wrong is not told apart: for a call they are all the same.
     async fn open(&self) -> Option<(SendRequest<Full<Bytes>>, Driver)> {
         let Address { host, port, .. } = &self.address;
-        let stream = TcpStream::connect((host.as_str(), *port)).await.ok()?;
-        // A request is one small write, and each token another small read.
-        stream.set_nodelay(true).ok()?;
-        match &self.tls {
-            Some(tls) => {
-                let name = ServerName::try_from(host.clone()).ok()?;
-                handshake(tls.connect(name, stream).await.ok()?).await
-            }
-            None => handshake(stream).await,
-        }
+        handshake(stream::connect(host, *port, self.tls.as_ref()).await.ok()?).await
     }
 }
 
-async fn handshake<S>(stream: S) -> Option<(SendRequest<Full<Bytes>>, Driver)>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn handshake(stream: Box<dyn Stream>) -> Option<(SendRequest<Full<Bytes>>, Driver)> {
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
     // Its error comes again as that of the request.
     let driver = tokio::spawn(async move { drop(connection.await) }).abort_handle();

@@ -4,14 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::appliance::config::{TurnServer, TurnTransport};
+use crate::appliance::stream::{Stream, connector, secure};
 use crate::appliance::trust::Roots;
 use crate::base::limits;
 
@@ -19,9 +17,6 @@ use crate::base::limits;
 const CONNECT: Duration = Duration::from_secs(5);
 /// A stream that takes nothing for so long is none any more.
 const WRITE: Duration = Duration::from_secs(2);
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 enum Line {
     Datagrams(UdpSocket),
@@ -60,13 +55,7 @@ impl Wire {
         stream.set_nodelay(true)?;
         let local = stream.local_addr()?;
         let stream: Box<dyn Stream> = match transport {
-            TurnTransport::Tls => {
-                let config = ClientConfig::builder().with_root_certificates(roots.clone().store());
-                let connector =
-                    TlsConnector::from(std::sync::Arc::new(config.with_no_client_auth()));
-                let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-                Box::new(connector.connect(name, stream).await?)
-            }
+            TurnTransport::Tls => secure(&connector(roots.clone()), host, stream).await?,
             TurnTransport::Udp | TurnTransport::Tcp => Box::new(stream),
         };
         Ok(Self { line: Line::Stream { stream, read: Vec::new() }, local, server: address })

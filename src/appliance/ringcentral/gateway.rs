@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use hyper::Uri;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use hyper::header::RETRY_AFTER;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_tungstenite::client_async_with_config;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
+use crate::appliance::stream::{self, Socket};
+use crate::appliance::url::Url;
 use crate::base::{Private, limits};
 
 /// For the connection with its handshakes.
@@ -25,7 +22,10 @@ const FRAMES: usize = 64;
 pub(super) enum Happening {
     Opened,
     Frame(String),
-    Closed,
+    /// Or it could not be made. `retry_after_s`: the server wants to be left alone for so long.
+    Closed {
+        retry_after_s: Option<u32>,
+    },
 }
 
 /// See the module.
@@ -35,9 +35,6 @@ pub(super) struct Line {
     happenings: mpsc::Receiver<Happening>,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
 impl Line {
     /// `may_be_plain`: the platform is a stand-in on this machine.
     pub fn open(url: Private<String>, tls: TlsConnector, may_be_plain: bool) -> Self {
@@ -45,9 +42,9 @@ impl Line {
         let (happen, happenings) = mpsc::channel(FRAMES);
         tokio::spawn(async move {
             let run = run(&url, &tls, may_be_plain, to_send, &happen);
-            // Why is nobody's concern: it is made again.
-            let _ = run.await;
-            let _ = happen.send(Happening::Closed).await;
+            // Any other reason is nobody's concern: it is made again.
+            let retry_after_s = run.await.err().and_then(|Gone(asked)| asked);
+            let _ = happen.send(Happening::Closed { retry_after_s }).await;
         });
         Self { frames, happenings }
     }
@@ -58,9 +55,12 @@ impl Line {
     }
 
     pub async fn next(&mut self) -> Happening {
-        self.happenings.recv().await.unwrap_or(Happening::Closed)
+        self.happenings.recv().await.unwrap_or(Happening::Closed { retry_after_s: None })
     }
 }
+
+/// The connection is no more; with the Retry-After of a server that did not want it.
+struct Gone(Option<u32>);
 
 async fn run(
     url: &Private<String>,
@@ -68,52 +68,45 @@ async fn run(
     may_be_plain: bool,
     mut frames: mpsc::Receiver<String>,
     happen: &mpsc::Sender<Happening>,
-) -> Option<()> {
-    let stream = tokio::time::timeout(CONNECT_WITHIN, connect(url, tls, may_be_plain));
-    let stream = stream.await.ok().flatten()?;
-    let most = Some(limits::RINGCENTRAL_BODY_BYTES);
-    let config = WebSocketConfig::default().max_message_size(most).max_frame_size(most);
-    let shaken = client_async_with_config(url.reveal().as_str(), stream, Some(config));
-    let shaken = tokio::time::timeout(CONNECT_WITHIN, shaken).await.ok()?;
-    let (mut socket, _) = shaken.ok()?;
-    happen.send(Happening::Opened).await.ok()?;
+) -> Result<(), Gone> {
+    let connected = tokio::time::timeout(CONNECT_WITHIN, connect(url, tls, may_be_plain)).await;
+    let mut socket = connected.map_err(|_| Gone(None))??;
+    happen.send(Happening::Opened).await.map_err(|_| Gone(None))?;
     loop {
         tokio::select! {
             frame = frames.recv() => match frame {
-                Some(frame) => socket.send(Message::text(frame)).await.ok()?,
-                None => return socket.close(None).await.ok(),
+                Some(frame) => socket.send(Message::text(frame)).await.map_err(|_| Gone(None))?,
+                None => return socket.close(None).await.map_err(|_| Gone(None)),
             },
-            message = socket.next() => match message?.ok()? {
+            message = socket.next() => match message.and_then(Result::ok).ok_or(Gone(None))? {
                 Message::Text(text) => {
-                    happen.send(Happening::Frame(text.as_str().to_owned())).await.ok()?;
+                    let frame = Happening::Frame(text.as_str().to_owned());
+                    happen.send(frame).await.map_err(|_| Gone(None))?;
                 }
                 // Pings are answered by the library as it goes on.
-                Message::Ping(_) => socket.flush().await.ok()?,
-                Message::Close(_) => return None,
+                Message::Ping(_) => socket.flush().await.map_err(|_| Gone(None))?,
+                Message::Close(_) => return Err(Gone(None)),
                 Message::Binary(_) | Message::Pong(_) | Message::Frame(_) => {}
             },
         }
     }
 }
 
+fn retry_after_s(error: &Error) -> Option<u32> {
+    let Error::Http(answer) = error else { return None };
+    answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
+
 async fn connect(
     url: &Private<String>,
     tls: &TlsConnector,
     may_be_plain: bool,
-) -> Option<Box<dyn Stream>> {
-    let uri: Uri = url.reveal().parse().ok()?;
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let is_secure = match uri.scheme_str()? {
-        "wss" => true,
-        "ws" if may_be_plain => false,
-        _ => return None,
-    };
-    let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
-    let stream = TcpStream::connect((host.as_str(), port)).await.ok()?;
-    stream.set_nodelay(true).ok()?;
-    if !is_secure {
-        return Some(Box::new(stream));
-    }
-    let name = ServerName::try_from(host).ok()?;
-    Some(Box::new(tls.connect(name, stream).await.ok()?))
+) -> Result<Socket, Gone> {
+    let address = Url::read(url.reveal(), ["ws", "wss"]);
+    let address = address.filter(|address| address.tls || may_be_plain).ok_or(Gone(None))?;
+    let tls = address.tls.then_some(tls);
+    let stream = stream::connect(&address.host, address.port, tls).await.map_err(|_| Gone(None))?;
+    let request = stream::request(url).ok_or(Gone(None))?;
+    let opened = stream::open(request, stream, limits::RINGCENTRAL_BODY_BYTES).await;
+    opened.map_err(|error| Gone(retry_after_s(&error)))
 }

@@ -72,6 +72,7 @@ mod tests {
             password: private("hush"),
             authorization_id: private("802"),
             proxies: vec![Proxy { place: "sip1:8083".to_owned(), is_secure: true }],
+            switch_back_s: Some(60),
             device_id: Private::new(None),
         };
         kept.write(&provision);

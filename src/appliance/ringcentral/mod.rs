@@ -25,7 +25,8 @@ use super::start_error::StartError;
 use super::trust::Roots;
 use crate::base::{Entropy, Private, limits};
 use crate::trunk::ringcentral::{
-    Application, Events, Input, PartyNews, Provision, Refusal, Request, Service, Settings,
+    Application, Dropped, Events, HookSettings, Input, PartyNews, Provision, Refusal, Request,
+    Service, Settings,
 };
 use kept::Kept;
 
@@ -53,15 +54,50 @@ pub enum What {
     },
     Faults(Vec<String>),
     Events(bool),
+    /// Events that were not taken so far.
+    Dropped(Dropped),
 }
 
 /// One account as the net loop has it.
 #[derive(Debug)]
 struct Held {
     inputs: mpsc::Sender<Input>,
-    /// What shows that an event which comes by HTTP is the platform's.
-    token: Private<String>,
     device: Private<Option<String>>,
+}
+
+/// What shows that an event which comes by HTTP is the platform's: a word for each section with a webhook, made at
+/// this start.
+#[derive(Clone, Debug, Default)]
+pub struct Hooks(Arc<[(usize, Private<String>)]>);
+
+impl Hooks {
+    pub fn new(config: &Config, entropy: &mut Entropy) -> Self {
+        let has_hook = |account: &config::RingCentral| {
+            matches!(account.events, RingCentralEvents::Webhook { .. })
+        };
+        let sections = (0..).zip(&config.ringcentral).filter(|(_, account)| has_hook(account));
+        let words = sections
+            .map(|(section, _)| (section, Private::new(entropy.token() + &entropy.token())));
+        Self(words.collect())
+    }
+
+    /// Nobody is to send any.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The section whose word this is, in a time that does not tell how much of one is right.
+    pub fn section(&self, word: &str) -> Option<usize> {
+        let own = |(section, own): &(usize, Private<String>)| {
+            is_same(word, own.reveal()).then_some(*section)
+        };
+        self.0.iter().map(own).fold(None, Option::or)
+    }
+
+    pub(crate) fn word(&self, section: usize) -> Private<String> {
+        let own = self.0.iter().find(|(known, _)| *known == section);
+        own.map(|(_, word)| word.clone()).unwrap_or_default()
+    }
 }
 
 /// All of them. See the module.
@@ -87,12 +123,13 @@ pub fn asks(
     config: &Config,
     state: &Path,
     roots: &Roots,
-    entropy: &mut Entropy,
+    hooks: &Hooks,
 ) -> Result<Vec<Ask>, StartError> {
     let applications = applications(config)?;
-    let with_application = config.ringcentral.iter().zip(applications);
-    let asks = with_application
-        .map(|(account, application)| ask(account, application, (state, roots), entropy));
+    let with_application = (0..).zip(config.ringcentral.iter().zip(applications));
+    let asks = with_application.map(|(section, (account, application))| {
+        ask(account, application, (state, roots), hooks.word(section))
+    });
     Ok(asks.collect())
 }
 
@@ -127,16 +164,15 @@ fn ask(
     account: &config::RingCentral,
     application: Application,
     (state, roots): (&Path, &Roots),
-    entropy: &mut Entropy,
+    token: Private<String>,
 ) -> Ask {
     let whose = if account.is_account_wide { "account/~" } else { "account/~/extension/~" };
     let events = match &account.events {
         RingCentralEvents::Off => Events::Off,
         RingCentralEvents::WebSocket => Events::Gateway,
-        RingCentralEvents::Webhook { address } => Events::Hook {
-            address: address.clone(),
-            token: Private::new(entropy.token() + &entropy.token()),
-        },
+        RingCentralEvents::Webhook { address, check_every } => {
+            Events::Hook(HookSettings { address: address.clone(), token, look_every: *check_every })
+        }
     };
     let tls = ClientConfig::builder().with_root_certificates(roots.clone().store());
     let whom = whom(account, &application);
@@ -169,13 +205,9 @@ impl RingCentral {
         let mut all = Vec::new();
         for (section, ask) in asks.into_iter().enumerate() {
             let (inputs, taken) = mpsc::channel(INPUTS);
-            let token = match &ask.settings.events {
-                Events::Hook { token, .. } => token.clone(),
-                Events::Off | Events::Gateway => Private::default(),
-            };
             let service = Service::new(ask.settings.clone(), entropy.fork());
             tokio::spawn(task::run(service, ask, section, taken, news.clone()));
-            all.push(Held { inputs, token, device: Private::default() });
+            all.push(Held { inputs, device: Private::default() });
         }
         (Self { all, next_ticket: 1 }, receiver)
     }
@@ -204,19 +236,9 @@ impl RingCentral {
         self.give(section, Input::Control { ticket, request }).then_some(ticket)
     }
 
-    /// An event that came by HTTP with these words, of which one must be an account's own.
-    pub fn event(&self, words: &[Private<String>], event: serde_json::Value) -> Received {
-        let is_known = |held: &&Held| {
-            let token = held.token.reveal();
-            !token.is_empty() && words.iter().any(|word| is_same(word.reveal(), token))
-        };
-        match self.all.iter().find(is_known) {
-            None => Received::Unknown,
-            Some(held) => match held.inputs.try_send(Input::Event(Box::new(event))) {
-                Ok(()) => Received::Taken,
-                Err(_) => Received::Full,
-            },
-        }
+    /// An event of a section that came by HTTP. False: there is no room, and it may come again.
+    pub fn event(&self, section: usize, event: serde_json::Value) -> bool {
+        self.give(section, Input::Event(Box::new(event)))
     }
 
     /// The end: sessions are given back.
@@ -232,16 +254,6 @@ impl RingCentral {
     }
 }
 
-/// What became of an event that came by HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received {
-    Taken,
-    /// Nobody of ours has this word.
-    Unknown,
-    /// It may come again.
-    Full,
-}
-
 /// In a time that does not tell how much of it is right.
 fn is_same(a: &str, b: &str) -> bool {
     use sha2::{Digest, Sha256};
@@ -253,24 +265,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_taken_from_who_has_the_word_of_an_account() {
-        let (inputs, mut taken) = mpsc::channel(1);
-        let private = |text: &str| Private::new(text.to_owned());
-        let held = |inputs: mpsc::Sender<Input>, token: &str| Held {
-            inputs,
-            token: private(token),
-            device: Private::default(),
+    fn an_event_is_of_the_section_whose_word_it_has() {
+        let section = |name: &str, events: &str| {
+            format!("[[ringcentral]]\nname = \"{name}\"\nclient_id = \"x\"\n{events}\n")
         };
-        let (other, _gone) = mpsc::channel(1);
-        let all = vec![held(other, ""), held(inputs, "word")];
+        let hook = "events = \"webhook\"\nwebhook_address = \"https://box.example.net/x\"";
+        let text = [section("one", ""), section("two", hook), section("three", hook)].concat();
+        let config = config::from_text(&text).unwrap();
+        let hooks = Hooks::new(&config, &mut Entropy::new([1; 32]));
+        let words = [hooks.word(1).into_revealed(), hooks.word(2).into_revealed()];
+        assert!(words[0] != words[1] && words[0].len() > 30);
+        assert_eq!(words.map(|word| hooks.section(&word)), [Some(1), Some(2)]);
+        let word = hooks.word(1).into_revealed();
+        for foul in ["", &word[1..], &format!("{word} "), "word"] {
+            assert_eq!(hooks.section(foul), None, "{foul}");
+        }
+        assert!(!hooks.is_empty() && hooks.word(0).reveal().is_empty());
+        assert!(Hooks::default().is_empty() && Hooks::default().section("").is_none());
+        assert!(!format!("{hooks:?}").contains(&word));
+    }
+
+    #[test]
+    fn an_event_that_finds_no_room_may_come_again() {
+        let (inputs, mut taken) = mpsc::channel(1);
+        let all = vec![Held { inputs, device: Private::default() }];
         let platform = RingCentral { all, next_ticket: 1 };
         let event = serde_json::json!({ "body": {} });
-        for words in [&[][..], &[private("")], &[private("wor")], &[private("word ")]] {
-            assert_eq!(platform.event(words, event.clone()), Received::Unknown);
-        }
-        let words = [private("other"), private("word")];
-        assert_eq!(platform.event(&words, event.clone()), Received::Taken);
-        assert_eq!(platform.event(&words, event), Received::Full);
+        assert!(platform.event(0, event.clone()) && !platform.event(0, event.clone()));
+        assert!(!platform.event(1, event));
         assert!(matches!(taken.try_recv(), Ok(Input::Event(_))));
     }
 }

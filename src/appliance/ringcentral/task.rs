@@ -50,9 +50,9 @@ pub(super) async fn run(
             happening = happens(&mut task.line) => match happening {
                 Happening::Opened => Input::GatewayOpened,
                 Happening::Frame(text) => Input::Frame(text),
-                Happening::Closed => {
+                Happening::Closed { retry_after_s } => {
                     task.line = None;
-                    Input::GatewayClosed
+                    Input::GatewayClosed { retry_after_s }
                 }
             },
             () = sleep_until(deadline) => Input::Timeout,
@@ -110,6 +110,7 @@ impl Task {
                 Output::Controlled { ticket, outcome } => What::Controlled { ticket, outcome },
                 Output::Faults(faults) => What::Faults(faults),
                 Output::Events(has_events) => What::Events(has_events),
+                Output::Dropped(dropped) => What::Dropped(dropped),
             };
             self.news.send(News { section: self.section, what }).await.ok()?;
         }

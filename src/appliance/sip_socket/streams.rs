@@ -18,6 +18,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{Arrival, websocket};
+use crate::appliance::stream::Socket;
 use crate::base::limits::SIP_CONNECTIONS_PER_SOURCE;
 use crate::sip::admission::network_of;
 use crate::sip::{ConnectionId, Flow, Transport};
@@ -205,7 +206,7 @@ pub(super) async fn connect(
 enum Opened {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::TlsStream<TcpStream>>),
-    WebSocket(Box<websocket::Socket>),
+    WebSocket(Box<Socket>),
 }
 
 impl Opened {

@@ -7,7 +7,6 @@ use std::io;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -15,23 +14,17 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
-use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
+use tokio_tungstenite::{accept_hdr_async_with_config, client_async_with_config};
 
 use super::Arrival;
 use super::streams::{self, WRITE_TIMEOUT};
+use crate::appliance::stream::{Socket, Stream};
 use crate::base::limits::SIP_MESSAGE_BYTES;
 use crate::sip::Flow;
 use crate::sip::message::{Host, host_and_port};
 
 const SUBPROTOCOL: &str = "sip";
 const FIELD: &str = "Sec-WebSocket-Protocol";
-
-/// What a WebSocket runs over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
-/// A stream with its handshake done.
-pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;
 
 fn limits() -> WebSocketConfig {
     let most = Some(SIP_MESSAGE_BYTES);

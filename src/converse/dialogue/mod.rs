@@ -216,13 +216,15 @@ impl Dialogue {
         self.settle(reaction)
     }
 
-    /// What is expected, with the patience of the slot that is asked for.
+    /// What is expected, with the patience of the step that is asked for.
     pub fn awaited(&self) -> Awaited {
-        let pause_ms = match &self.state {
-            State::Filling(form, slot) => self.slot(form, *slot).and_then(Slot::patience_ms),
-            State::Open | State::Confirming(..) | State::Asked(_) | State::LookingUp(_) => None,
+        let patience = match &self.state {
+            State::Open => Some(self.playbook.patience()),
+            State::Filling(form, slot) => self.slot(form, *slot).map(Slot::patience),
+            State::Confirming(form, _) => Some(self.playbook.intent(form.intent).patience),
+            State::Asked(_) | State::LookingUp(_) => None,
         };
-        Awaited { answer: self.expectation(), pause_ms }
+        Awaited { answer: self.expectation(), patience: patience.unwrap_or_default() }
     }
 
     pub fn expectation(&self) -> Expectation {

@@ -8,6 +8,7 @@ mod checks;
 pub mod dial;
 mod llm;
 mod lookups;
+mod patience;
 pub mod phrase;
 mod reader;
 mod sections;
@@ -31,6 +32,7 @@ use super::matching::score::{Lexicon, Variant};
 use super::matching::slots::{SlotKind, Value};
 use super::reply::Template;
 use crate::base::LanguageCode;
+use crate::base::patience::Patience;
 
 /// The playbooks inside the program: a logistics firm's desk, by the language of its texts.
 pub const SHIPPED: [(&str, &str); 2] =
@@ -49,6 +51,7 @@ pub struct Playbook {
     intents: Vec<Intent>,
     /// Menu keys, used where no digits are expected.
     keys: Vec<(char, IntentId)>,
+    patience: Patience,
     tables: BTreeMap<String, BTreeMap<String, String>>,
     /// Said after two misses in a row.
     fallback: FollowUp,
@@ -126,6 +129,8 @@ pub struct Intent {
     pub slots: Vec<Slot>,
     /// Asked with yes or no when all slots are filled.
     pub confirm: Option<Template>,
+    /// Silence that ends an answer to it, or to a value that is read back.
+    pub patience: Patience,
     pub lookup: Option<Lookup>,
     pub reply: Template,
     pub action: Action,
@@ -170,8 +175,8 @@ pub struct Slot {
     pub ask_again_below: f32,
     /// Counts of digits that most values have.
     pub usual: Vec<usize>,
-    /// Silence after which an answer is taken of which it is not known whether more comes.
-    pub pause_ms: Option<u64>,
+    /// Silence that ends an answer to its question.
+    pub patience: Patience,
 }
 
 /// When a value is read back before anything is done with it, and the question that does it.
@@ -196,10 +201,10 @@ impl ReadBack {
 const CODE_PAUSE_MS: u64 = 800;
 
 impl Slot {
-    /// Silence after which an answer is taken of which nothing is known, if it is not the usual.
-    pub fn patience_ms(&self) -> Option<u64> {
+    pub fn patience(&self) -> Patience {
         let is_code = matches!(self.kind, SlotKind::Code { .. });
-        self.pause_ms.or(is_code.then_some(CODE_PAUSE_MS))
+        let unknown_ms = self.patience.unknown_ms.or(is_code.then_some(CODE_PAUSE_MS));
+        Patience { unknown_ms, ..self.patience }
     }
 
     /// Whether a value need not be asked for again.
@@ -313,6 +318,11 @@ impl Playbook {
     pub fn shipped(language: LanguageCode) -> Option<Self> {
         let (_, text) = SHIPPED.iter().find(|(code, _)| *code == language.as_str())?;
         Some(Self::parse(text).expect("a test parses the shipped files"))
+    }
+
+    /// Silence that ends what callers say where nothing is asked.
+    pub const fn patience(&self) -> Patience {
+        self.patience
     }
 
     /// Language of all texts, as in `en` or `de`.

@@ -9,6 +9,7 @@ use super::checks::{Context, patterns};
 use super::dial::dial;
 use super::llm::llm;
 use super::lookups::lookup;
+use super::patience::patience;
 use super::reader::{Faults, Section, shown};
 use super::slots::{learn_usual, slots};
 use super::transfer::{Names, transfer};
@@ -61,6 +62,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
     };
     let mut intents: Vec<Intent> =
         sections.into_iter().map(|s| intent(s, &mut faults, &context, &tables)).collect();
+    let patience = patience(&mut root, &mut faults);
     let keys = keys(&mut root, &mut faults, &context);
     let llm = root.table(&mut faults, "llm").map(|section| llm(section, &mut faults, &context));
     let transfer =
@@ -82,6 +84,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         prompts,
         intents,
         keys,
+        patience,
         tables,
         fallback,
         vocabulary,
@@ -282,6 +285,7 @@ fn intent(
     let read_back = context.in_doubt(s, faults, &slots, confirm.as_ref());
     let lookup = s.table(faults, "lookup").and_then(|l| lookup(l, faults, context, &known, tables));
     let follow_up = s.table(faults, "follow_up").map(|f| follow_up(f, faults, context));
+    let patience = patience(s, faults);
     let scope = s.choice(faults, "scope", &SCOPES).unwrap_or(Scope::Open);
     let weak = s.flag(faults, "weak");
     slots.iter_mut().zip(read_back).for_each(|(slot, read_back)| slot.read_back = read_back);
@@ -299,6 +303,7 @@ fn intent(
         patterns,
         slots,
         confirm,
+        patience,
         lookup,
         reply,
         action,

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::checks::Context;
+use super::patience::slot_patience;
 use super::reader::{Faults, Section};
 use super::sections::names;
 use super::{ReadBack, Slot};
-use crate::base::limits;
 use crate::converse::matching::slots::SlotKind;
 
 const SLOTS: usize = 12;
@@ -15,8 +15,6 @@ const SLOTS: usize = 12;
 const DIGITS: u64 = 34;
 /// A telephone number has 15 digits at most (E.164); 20 leave room for prefixes.
 const PHONE_DIGITS: u64 = 20;
-/// Of `pause_ms`; what is shorter cuts off every caller.
-const PAUSE_MS: RangeInclusive<u64> = 200..=limits::PAUSE_MS;
 
 /// The list `[[intent.slot]]`.
 pub fn slots(section: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -> Vec<Slot> {
@@ -42,7 +40,7 @@ pub fn slots(section: &mut Section<'_>, faults: &mut Faults, context: &Context<'
         let default = if kind == SlotKind::Text { 0.0 } else { context.ask_again_below };
         let ask_again_below = s.share(faults, "ask_again_below", default);
         let usual = usual(s, faults, &kind);
-        let pause_ms = s.value("pause_ms").map(|_| s.number(faults, "pause_ms", PAUSE_MS, 0));
+        let patience = slot_patience(s, faults);
         section.finish(faults);
         Slot {
             name: name.to_owned(),
@@ -54,7 +52,7 @@ pub fn slots(section: &mut Section<'_>, faults: &mut Faults, context: &Context<'
             remember,
             ask_again_below,
             usual,
-            pause_ms,
+            patience,
         }
     };
     sections.into_iter().zip(&names).map(|(s, name)| slot(s, faults, name)).collect()

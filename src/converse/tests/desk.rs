@@ -44,7 +44,7 @@ impl Desk {
             stopped: Vec::new(),
             messages: Vec::new(),
             records: Vec::new(),
-            awaited: Awaited { answer: Expectation::Anything, pause_ms: None },
+            awaited: Expectation::Anything.into(),
             asked: Vec::new(),
             cancelled: Vec::new(),
             digits: Vec::new(),
@@ -144,7 +144,9 @@ pub fn run(desk: &mut Desk, script: &str) {
             }
             "end" => assert_eq!(format!("{:?}", desk.ended), format!("Some({what})"), "{script}"),
             "expect" => assert_eq!(format!("{:?}", desk.awaited.answer), what, "{script}"),
-            "pause" => assert_eq!(format!("{:?}", desk.awaited.pause_ms), what, "{script}"),
+            "pause" => {
+                assert_eq!(format!("{:?}", desk.awaited.patience.unknown_ms), what, "{script}")
+            }
             _ => {
                 assert_eq!(said, Vec::<String>::new(), "said beyond the transcript, at {line}");
                 assert_eq!(desk.messages, Vec::new(), "a message beyond the transcript, at {line}");

@@ -1,6 +1,7 @@
 //! The ear with scripted scores, then with the real detector in front of it.
 
 use super::*;
+use crate::base::patience::Patience;
 use crate::base::pcm::samples_to_ms;
 use crate::codec::g711::Law;
 use crate::codec::{Resampler, signal};
@@ -130,8 +131,25 @@ fn a_pause_closes_or_resumes_by_its_length_the_thought_and_the_question() {
         (Incomplete, Digits, Some(1_600), 1_580),
         (Unknown, Anything, Some(60_000), limits::PAUSE_MS - 20),
     ];
-    for (thought, answer, own_ms, longest_ms) in table {
-        let awaited = Awaited { answer, pause_ms: own_ms };
+    let unknown = table.map(|(thought, answer, own_ms, longest_ms)| {
+        (thought, answer, Patience::with_unknown(own_ms), longest_ms)
+    });
+    let each = Patience {
+        complete_ms: Some(300),
+        probable_ms: Some(400),
+        unknown_ms: Some(600),
+        doubtful_ms: Some(700),
+        incomplete_ms: Some(1_000),
+    };
+    let own = [
+        (Complete, Anything, each, 280),
+        (Probable, Digits, each, 380),
+        (Unknown, Digits, each, 580),
+        (Doubtful, YesNo, each, 680),
+        (Incomplete, Digits, each, 980),
+    ];
+    for (thought, answer, patience, longest_ms) in unknown.into_iter().chain(own) {
+        let awaited = Awaited { answer, patience };
         for pause_ms in (120..=2_200).step_by(20) {
             let mut trial = Trial::new();
             trial.handle(Input::Expect(awaited));
@@ -455,7 +473,8 @@ fn random_scores_never_break_the_order_of_outputs() {
             0 => trial.handle(Input::Expect(Expectation::Digits.into())),
             1 => {
                 let pause_ms = Some(u64::from(random(3_000)));
-                trial.handle(Input::Expect(Awaited { answer: Expectation::Anything, pause_ms }));
+                let patience = Patience::with_unknown(pause_ms);
+                trial.handle(Input::Expect(Awaited { answer: Expectation::Anything, patience }));
             }
             2 if !trial.decodes().is_empty() => trial.hint(Completeness::Complete),
             3 if !trial.decodes().is_empty() => trial.hint(Completeness::Incomplete),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::sip::digest::Credentials;
-use crate::sip::{AccountId, Dialect, Register, Said, Telling};
+use crate::sip::{AccountId, Admission, Dialect, Register, Said, Telling};
 
 const ID: AccountId = AccountId(3);
 const STREAM: ConnectionId = ConnectionId::Dialled(1);
@@ -181,4 +181,100 @@ fn a_silent_connection_is_closed_and_told() {
         matches!(action, Output::Registration { id: ID, news } if *news == lost)
     };
     assert!(actions.iter().any(is_lost), "{actions:?}");
+}
+
+/// What a telephone by TLS says of itself, with the flow of its registration.
+fn softphone() -> Register {
+    let registrar = "192.0.2.50:5096".parse().unwrap();
+    let flow = Flow { transport: Transport::Tls, ..register(Dialect::Softphone).flow };
+    let local = SocketAddr::new(flow.local.ip(), 0);
+    Register {
+        flow: Flow { local, peer: registrar, ..flow },
+        expires_s: 3_600,
+        ..register(Dialect::Softphone)
+    }
+}
+
+#[test]
+fn a_telephone_by_tls_says_that_its_one_connection_is_the_way_to_it() {
+    let mut bench = Bench::new();
+    let register = softphone();
+    let flow = register.flow;
+    bench.command(Command::Register { id: ID, register: Box::new(register) });
+    bench.flow = Flow { connection: Some(STREAM), ..flow };
+    bench.input(Input::StreamOpened { flow: bench.flow });
+    let sent = bench.one();
+    bench.actions.clear();
+    let contact = sent.header("Contact").to_owned();
+    let end = format!(";transport=tls;ob>;reg-id=1;+sip.instance=\"<{URN}>\"");
+    assert!(contact.ends_with(&end) && sent.header("Expires") == "3600", "{contact}");
+    let via = sent.header("Via");
+    assert!(via.contains(";rport") && via.contains(";alias"), "{via}");
+    let ok = reply(&sent, 200, "r", &[&format!("Contact: {contact};expires=3600")], "");
+    bench.input(Input::StreamBytes { connection: STREAM, bytes: ok.as_bytes() });
+    bench.actions.clear();
+    // A call's Contact is the same, and everything of it goes over that connection, wherever the other
+    // end says that it is.
+    let target = private("sip:+16505550111@sip.ringcentral.com");
+    let invite = Invite { flow, target, credentials: Some(credentials()), ..to_bob(flow.peer) };
+    let leg = bench.agent.reserve_leg();
+    bench.command(Command::Invite { leg, invite: Box::new(invite) });
+    let sent = bench.one();
+    assert!(sent.header("Contact").contains(";ob>"), "{}", sent.text);
+    let elsewhere = "Contact: <sip:+16505550111@203.0.113.9:5061;transport=tls>";
+    let ok = reply(&sent, 200, "b", &[elsewhere], SDP);
+    bench.input(Input::StreamBytes { connection: STREAM, bytes: ok.as_bytes() });
+    let ack = bench.one();
+    assert_eq!((ack.method(), ack.flow.connection), ("ACK", Some(STREAM)));
+}
+
+#[test]
+fn calls_go_over_the_server_that_is_registered_with_now() {
+    let (mut bench, _) = registered();
+    let before = bench.flow;
+    let target = private("sip:+16505550111@sip.ringcentral.com");
+    let flow = Flow { connection: None, ..before };
+    let invite = Invite { flow, target, credentials: Some(credentials()), ..to_bob(flow.peer) };
+    let leg = bench.agent.reserve_leg();
+    bench.command(Command::Invite { leg, invite: Box::new(invite) });
+    let sent = bench.one();
+    bench.frame(&reply(&sent, 200, "b", &["Contact: <sip:b@10.1.2.3:8083;transport=wss>"], SDP));
+    bench.take();
+    // The server dies, and another one is registered with.
+    bench.input(Input::StreamClosed { connection: STREAM });
+    let again = Register {
+        flow: Flow { peer: "192.0.2.51:8083".parse().unwrap(), ..register(Dialect::WebPhone).flow },
+        ..register(Dialect::WebPhone)
+    };
+    let flow = again.flow;
+    bench.actions.clear();
+    bench.command(Command::Register { id: ID, register: Box::new(again) });
+    let other = ConnectionId::Dialled(2);
+    bench.flow = Flow { connection: Some(other), ..flow };
+    bench.input(Input::StreamOpened { flow: bench.flow });
+    let sent = bench.one();
+    let ok = reply(&sent, 200, "r", &["Contact: <sip:x@y.invalid>;expires=50"], "");
+    bench.input(Input::StreamMessage { connection: other, bytes: ok.as_bytes() });
+    bench.take();
+    bench.command(Command::Reoffer { leg, sdp: SDP.as_bytes().to_vec() });
+    let offered = bench.one();
+    assert_eq!((offered.method(), offered.flow.connection), ("INVITE", Some(other)));
+    assert_eq!(offered.flow.peer, flow.peer);
+}
+
+#[test]
+fn a_full_house_hears_of_calls_whose_server_can_be_told_what_becomes_of_them() {
+    for (dialect, is_heard) in [(Dialect::WebPhone, true), (Dialect::Standard, false)] {
+        let (mut bench, sent) = asked(dialect);
+        bench.frame(&reply(&sent, 200, "r", &[], ""));
+        bench.command(Command::Admit(Admission::Closed { status: 486, retry_after_s: None }));
+        bench.take();
+        bench.take_events();
+        let invite = Script::new("INVITE").tcp().text();
+        bench.frame(&invite.replace("SIP/2.0/TCP", "SIP/2.0/WSS"));
+        let statuses: Vec<u16> = bench.take().iter().map(Sent::status).collect();
+        let heard = bench.take_events();
+        let is_incoming = matches!(heard.as_slice(), [Event::Incoming { .. }]);
+        assert_eq!((is_incoming, statuses.contains(&486)), (is_heard, !is_heard), "{dialect:?}");
+    }
 }

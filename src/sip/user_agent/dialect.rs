@@ -7,9 +7,11 @@
 use std::time::Instant;
 
 use super::UserAgent;
+use super::leg::{Leg, State};
 use super::stack::Stack;
 use crate::base::{Private, limits};
 use crate::sip::LegId;
+use crate::sip::dialog::Dialog;
 use crate::sip::message::{Host, Method, NameAddr, Params, Request, Response, Uri, response_to};
 use crate::sip::transport::{AccountId, Flow, Way};
 
@@ -26,6 +28,28 @@ pub enum Dialect {
     /// (RFC 7118 section 5) and says how long it lasts, the instance stands in it from the first
     /// REGISTER on, and the server tells things by MESSAGE, INFO and NOTIFY outside of dialogs.
     WebPhone,
+    /// As a telephone of RingCentral's by TLS: everything goes over the one connection that it has made, which its
+    /// Contact (`ob`, RFC 5626 section 5.4, with the instance from the first REGISTER on) and its Via (`alias`,
+    /// RFC 5923) say.
+    Softphone,
+}
+
+impl Dialect {
+    /// One of RingCentral's.
+    pub(super) const fn is_platforms(self) -> bool {
+        matches!(self, Self::WebPhone | Self::Softphone)
+    }
+
+    /// A Contact of ours as such a server is told it.
+    pub(super) fn contact(self, contact: NameAddr) -> NameAddr {
+        match self {
+            Self::Softphone => {
+                let NameAddr { display, uri, params } = contact;
+                NameAddr { display, uri: uri.with_param("ob", None), params }
+            }
+            Self::Standard | Self::WebPhone => contact,
+        }
+    }
 }
 
 /// A MESSAGE to the server of an account, outside of dialogs (RFC 3428).
@@ -57,21 +81,25 @@ impl std::fmt::Debug for Said {
     }
 }
 
-/// How an account whose dialect is not the standard names itself.
+/// How an account whose dialect is not the standard speaks.
+pub(super) struct Spoken {
+    account: AccountId,
+    dialect: Dialect,
+    /// `None`: it is called by its address.
+    alias: Option<Alias>,
+}
+
+/// A name that leads nowhere but over the connection that it is said on: user and host of Contact, and of Via.
 pub(super) struct Alias {
-    pub account: AccountId,
-    pub dialect: Dialect,
-    /// User and host of Contact, and of Via.
     user: String,
     host: Host,
 }
 
 impl Alias {
-    /// A name that leads nowhere but over the connection that it is said on.
-    fn new(stack: &mut Stack, account: AccountId, dialect: Dialect) -> Self {
+    fn new(stack: &mut Stack) -> Self {
         let user = stack.entropy.token();
         let host = Host::Name(format!("{}.invalid", stack.entropy.token()));
-        Self { account, dialect, user, host }
+        Self { user, host }
     }
 
     pub fn contact(&self) -> NameAddr {
@@ -86,33 +114,45 @@ impl Alias {
 }
 
 impl Stack {
-    /// How this end is to be spoken of at the other end of `flow`.
-    pub(super) fn alias(&self, flow: Flow) -> Option<&Alias> {
+    fn spoken(&self, flow: Flow) -> Option<&Spoken> {
         let account = flow.account?;
-        self.aliases.iter().find(|alias| alias.account == account)
+        self.spoken.iter().find(|spoken| spoken.account == account)
+    }
+
+    /// How this end is to be spoken of at the other end of `flow`, where not by its address.
+    pub(super) fn alias(&self, flow: Flow) -> Option<&Alias> {
+        self.spoken(flow)?.alias.as_ref()
     }
 
     pub(super) fn dialect(&self, flow: Flow) -> Dialect {
-        self.alias(flow).map_or(Dialect::Standard, |alias| alias.dialect)
+        self.spoken(flow).map_or(Dialect::Standard, |spoken| spoken.dialect)
     }
 
     /// An account speaks so from now on; its name stays while it does.
     pub(super) fn speak(&mut self, account: AccountId, dialect: Dialect) {
-        let has = |alias: &Alias| alias.account == account && alias.dialect == dialect;
-        if dialect != Dialect::Standard && !self.aliases.iter().any(has) {
-            let alias = Alias::new(self, account, dialect);
-            self.aliases.push(alias);
+        let is_it = |spoken: &Spoken| spoken.account == account && spoken.dialect == dialect;
+        if dialect != Dialect::Standard && !self.spoken.iter().any(is_it) {
+            let alias = (dialect == Dialect::WebPhone).then(|| Alias::new(self));
+            self.spoken.push(Spoken { account, dialect, alias });
         }
-        self.aliases.retain(|alias| alias.account != account || alias.dialect == dialect);
+        self.spoken.retain(|spoken| spoken.account != account || spoken.dialect == dialect);
     }
 
     pub(super) fn speak_no_more(&mut self, account: AccountId) {
-        self.aliases.retain(|alias| alias.account != account);
+        self.spoken.retain(|spoken| spoken.account != account);
+    }
+
+    /// Where requests of a dialog go.
+    pub(super) fn way(&self, dialog: &Dialog) -> Way {
+        match self.dialect(dialog.flow()) {
+            Dialect::Softphone => Way::to_peer(dialog.flow()),
+            Dialect::Standard | Dialect::WebPhone => dialog.way(),
+        }
     }
 
     /// Notes how the server names a call of ours.
     pub(super) fn name_call(&mut self, flow: Flow, leg: LegId, response: &Response) {
-        let Some(account) = flow.account.filter(|_| self.dialect(flow) == Dialect::WebPhone) else {
+        let Some(account) = flow.account.filter(|_| self.dialect(flow).is_platforms()) else {
             return;
         };
         if let Some(ids) = response.header(API_IDS) {
@@ -126,8 +166,7 @@ impl UserAgent {
     /// A request outside of dialogs that the dialect of its account answers; false: the standard does.
     /// Such a server retransmits nothing and asks whether somebody is there by whether there is an answer.
     pub(super) fn is_said(&mut self, now: Instant, flow: Flow, request: &Request) -> bool {
-        let Some(account) = flow.account.filter(|_| self.stack.dialect(flow) == Dialect::WebPhone)
-        else {
+        let Some(account) = flow.account.filter(|_| self.stack.dialect(flow).is_platforms()) else {
             return false;
         };
         let is_word = matches!(
@@ -173,8 +212,34 @@ impl UserAgent {
         stack.request(now, message, way, None);
     }
 
+    /// An account is registered over this flow: its calls go over it, too, for the one before may lead to a
+    /// server that is gone.
+    pub(super) fn lead_calls(&mut self, now: Instant, account: AccountId, flow: Flow) {
+        if !self.stack.dialect(flow).is_platforms() {
+            return;
+        }
+        let legs: Vec<LegId> = self.legs.keys().copied().collect();
+        for leg in legs {
+            self.with_leg(now, leg, |leg, _| leg.lead(account, flow));
+        }
+    }
+
     fn way_of(&self, account: AccountId) -> Option<(Way, Private<String>)> {
         let registration = self.registrations.get(&account)?;
         Some((registration.way(), registration.address_of_record()))
+    }
+}
+
+impl Leg {
+    fn lead(&mut self, account: AccountId, flow: Flow) {
+        let dialog = match &mut self.state {
+            State::Up(up) => &mut up.dialog,
+            State::Ending(ending) => &mut ending.dialog,
+            // Their transactions go where the INVITE went.
+            State::Offered(_) | State::Calling(_) | State::Over => return,
+        };
+        if dialog.flow().account == Some(account) {
+            dialog.refresh(&[], Some(flow));
+        }
     }
 }

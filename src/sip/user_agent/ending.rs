@@ -83,7 +83,7 @@ impl Leg {
                     bye.push_header(name, value);
                 }
             }
-            let way = ending.dialog.way();
+            let way = stack.way(&ending.dialog);
             let answered = self.authentication.as_mut().is_some_and(|authentication| {
                 let peer = way.flow.peer.ip();
                 authentication.answer(response, &mut bye, peer, &mut stack.entropy).is_ok()

@@ -176,9 +176,7 @@ impl Leg {
         let dialog = id.and_then(|id| self.dialog_mut(&id)).ok_or(Refusal::new(481))?;
         let number = request.cseq().map_or(0, |cseq| cseq.number);
         dialog.take_remote_seq(number).map_err(|_| Refusal::new(500))?;
-        if dialect == Dialect::WebPhone
-            && matches!(request.method(), Method::Info | Method::Message)
-        {
+        if dialect.is_platforms() && matches!(request.method(), Method::Info | Method::Message) {
             // What it tells in a call is in a form of its own, and any other answer ends the call.
             return Ok(());
         }
@@ -198,9 +196,7 @@ impl Leg {
                     false => stack.drop_one(Dropped::CallRate),
                 }
             }
-            None if request.body().is_empty()
-                || stack.dialect(asking.flow) == Dialect::WebPhone =>
-            {
+            None if request.body().is_empty() || stack.dialect(asking.flow).is_platforms() => {
                 stack.respond(now, asking.transaction, response_to(request, 200, None));
             }
             None => stack.respond(now, asking.transaction, response_to(request, 400, None)),

@@ -132,7 +132,7 @@ impl Leg {
             (481, _) => self.lost(now, stack, 481),
             (401 | 407, Phase::Asked) => {
                 let to = refer.to.clone();
-                let peer = up.dialog.way().flow.peer.ip();
+                let peer = stack.way(&up.dialog).flow.peer.ip();
                 self.send_refer(now, stack, to, |leg, stack, request| {
                     let authentication = leg.authentication.as_mut();
                     let entropy = &mut stack.entropy;

@@ -131,6 +131,9 @@ impl UserAgent {
             if is_last {
                 self.forget_registration(now, id);
             }
+            if matches!(news, RegistrationNews::Registered { .. }) {
+                self.lead_calls(now, id, flow);
+            }
             self.stack.news.push_back((id, news));
         }
         true
@@ -313,7 +316,7 @@ impl Registration {
         }
         let Register { flow, contact, contact_user, .. } = &self.register;
         let flow = contact.map_or(*flow, |local| Flow { local, ..*flow });
-        contact_for(flow, contact_user.reveal())
+        self.register.dialect.contact(contact_for(flow, contact_user.reveal()))
     }
 
     /// A REGISTER without Via and CSeq; `None` if a URI of the command is none.
@@ -337,10 +340,13 @@ impl Registration {
         let instance = self.instance();
         let with_flow =
             instance.map_or_else(String::new, |urn| format!(";reg-id=1;+sip.instance=\"<{urn}>\""));
-        request.push_header("Contact", format!("{contact}{with_flow};expires={expires_s}"));
+        let is_softphone = self.register.dialect == Dialect::Softphone;
+        // Its time stands in Expires alone.
+        let time = if is_softphone { String::new() } else { format!(";expires={expires_s}") };
+        request.push_header("Contact", format!("{contact}{with_flow}{time}"));
         // The binding of our address before this one would lead calls nowhere (section 10.2.2).
         // One that is kept with a flow is replaced by its number, and not by its address.
-        let is_replaced = self.outbound.is_some() && instance.is_some();
+        let is_replaced = (self.outbound.is_some() || is_softphone) && instance.is_some();
         let before = self.bound.as_ref().filter(|_| !is_replaced);
         let before = before.filter(|before| !is_same(before, &contact.uri));
         if let Some(before) = before {
@@ -462,13 +468,16 @@ impl Registration {
 
     /// What the Contact says of this box, over a stream to a registrar that may know it. Where calls come back
     /// over our stream its port is known with the first answer only; not before, for registrars replace a
-    /// binding of this kind without taking its new address.
+    /// binding of this kind without taking its new address; where the server goes by the stream alone that is no
+    /// matter.
     fn instance(&self) -> Option<&str> {
         let Register { flow, contact, instance, .. } = &self.register;
-        let is_standard = self.register.dialect == Dialect::Standard;
-        let is_known = !flow.transport.comes_back() || contact.is_some();
-        let is_offered =
-            is_standard && flow.transport.is_reliable() && is_known && !self.is_without_outbound;
+        let is_known = match self.register.dialect {
+            Dialect::Standard => !flow.transport.comes_back() || contact.is_some(),
+            Dialect::Softphone => true,
+            Dialect::WebPhone => false,
+        };
+        let is_offered = flow.transport.is_reliable() && is_known && !self.is_without_outbound;
         instance.as_ref().map(|urn| urn.reveal().as_str()).filter(|_| is_offered)
     }
 
@@ -490,8 +499,8 @@ impl Registration {
     fn seen(&self, response: &Response) -> Option<SocketAddr> {
         let via = response.top_via()?;
         let Register { flow, contact, dialect, .. } = &self.register;
-        if *dialect == Dialect::WebPhone {
-            // No address stands in its Contact.
+        if dialect.is_platforms() {
+            // No address stands in its Contact, or one that nobody goes by.
             return None;
         }
         let stated = contact.unwrap_or(flow.local);

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::api::{Event, Settings};
 use super::compose::{ALLOW, SDP, SUPPORTED};
-use super::dialect::{Alias, Said};
+use super::dialect::{Dialect, Said, Spoken};
 use super::probing::Found;
 use super::registration::RegistrationNews;
 use crate::base::Entropy;
@@ -77,8 +77,8 @@ pub(super) struct Stack {
     pub presences: VecDeque<Found>,
     /// What they say beside calls.
     pub said: VecDeque<(AccountId, Said)>,
-    /// Accounts that name themselves in a way of their own.
-    pub(super) aliases: Vec<Alias>,
+    /// Accounts whose servers are spoken to in a way of their own.
+    pub(super) spoken: Vec<Spoken>,
     uses: HashMap<TransactionId, Use>,
     acks: HashMap<TransactionId, Vec<SentAck>>,
     registrations: HashMap<TransactionId, AccountId>,
@@ -104,7 +104,7 @@ impl Stack {
             news: VecDeque::new(),
             presences: VecDeque::new(),
             said: VecDeque::new(),
-            aliases: Vec::new(),
+            spoken: Vec::new(),
             uses: HashMap::new(),
             acks: HashMap::new(),
             registrations: HashMap::new(),
@@ -265,6 +265,9 @@ impl Stack {
         if let Some(alias) = self.alias(flow) {
             (via.host, via.port) = (alias.host(), None);
         }
+        if self.dialect(flow) == Dialect::Softphone {
+            via.params.set("alias", None);
+        }
         request.prepend_header("Via", via.to_string());
     }
 
@@ -274,8 +277,9 @@ impl Stack {
         if let Some(alias) = self.alias(flow) {
             return alias.contact();
         }
+        let dialect = self.dialect(flow);
         let flow = self.public(flow).map_or(flow, |address| Flow { local: address, ..flow });
-        dialog::contact_for(flow, &self.settings.contact_user)
+        dialect.contact(dialog::contact_for(flow, &self.settings.contact_user))
     }
 
     pub fn public(&self, flow: Flow) -> Option<SocketAddr> {
@@ -304,7 +308,7 @@ impl Stack {
 
     /// A request in a dialog, ready for [`Self::request`].
     pub fn in_dialog(&self, dialog: &mut Dialog, method: Method) -> (Request, Way) {
-        let way = dialog.way();
+        let way = self.way(dialog);
         let mut request = dialog.request(method);
         request.push_header("User-Agent", &self.settings.product);
         (request, way)
@@ -323,7 +327,7 @@ impl Stack {
         let request = self.transactions.request(invite);
         let number = request.and_then(|request| request.cseq()).map_or(0, |cseq| cseq.number);
         let mut ack = dialog.ack(number);
-        let way = dialog.way();
+        let way = self.way(dialog);
         let server = self.transactions.way(invite).map(|way| way.flow.peer.ip());
         let believed = request.filter(|_| server == Some(way.flow.peer.ip()));
         for name in ["Authorization", "Proxy-Authorization"] {

@@ -68,9 +68,11 @@ impl UserAgent {
         };
         let Some(transaction) = self.stack.accept(invite, flow) else { return };
         self.stack.respond(now, transaction, response_to(invite, 100, None));
-        // What takes the place of a call needs no room of its own.
+        // What takes the place of a call needs no room of its own; where a server can be told what becomes of a
+        // call instead of a refusal, that is for whoever has the call.
         if let Admission::Closed { status, retry_after_s } = self.admission
             && replaces.is_none()
+            && !self.stack.dialect(flow).is_platforms()
         {
             let mut refusal = response_to(invite, status.clamp(300, 699), Some(&local_tag));
             if let Some(seconds) = retry_after_s {

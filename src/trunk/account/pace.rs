@@ -28,6 +28,8 @@ pub struct Pace {
     /// How long is waited where the user has as many telephones as may be (603): a place becomes free
     /// when another one's registration runs out. `None`: 603 is a refusal as any.
     pub full_again: Option<Duration>,
+    /// A server further back is left for the first one after this, with the next renewal and without calls.
+    pub back_to_first: Duration,
 }
 
 impl Pace {
@@ -37,6 +39,7 @@ impl Pace {
         back_off_most: super::BACK_OFF_MOST,
         silent_after: None,
         full_again: None,
+        back_to_first: super::BACK_TO_FIRST,
     };
 
     /// RingCentral's WebPhone: registrations last a minute, and a lost connection is made again after
@@ -47,6 +50,7 @@ impl Pace {
         back_off_most: Duration::from_secs(60),
         silent_after: Some(Duration::from_secs(5)),
         full_again: Some(Duration::from_secs(60)),
+        back_to_first: super::BACK_TO_FIRST,
     };
 
     /// A telephone of RingCentral's by TLS.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tariff::Money;
 use crate::base::CallId;
+use crate::base::day::{Clock, Page};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -23,14 +24,6 @@ pub struct Limits {
     pub per_day: u32,
     /// Of a day; `None`: no limit.
     pub budget: Option<Money>,
-}
-
-/// The time on the wall.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clock {
-    pub unix_ms: u64,
-    /// A number of the local calendar's day, greater than those of all days before.
-    pub day: i64,
 }
 
 /// Why no call is begun now.
@@ -48,11 +41,11 @@ pub enum LimitReached {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
-    day: i64,
+    page: Page,
     /// Calls begun in this day.
     calls: u32,
     spent: Money,
-    /// When calls of the last minute began, the oldest first.
+    /// When calls of the last minute began, since the box had started; the oldest first.
     recent_ms: VecDeque<u64>,
     /// What is set aside for calls that have not ended.
     reserved: Vec<(CallId, Money)>,
@@ -79,12 +72,28 @@ impl Ledger {
         call: CallId,
         most: Money,
     ) -> Result<(), LimitReached> {
+        self.begin(now, limits, most)?;
+        self.reserved.push((call, most));
+        Ok(())
+    }
+
+    /// Counts a call that costs so much, whatever becomes of it.
+    ///
+    /// # Errors
+    /// Names the limit; nothing is counted then.
+    pub fn spend(&mut self, now: Clock, limits: &Limits, cost: Money) -> Result<(), LimitReached> {
+        self.begin(now, limits, cost)?;
+        self.spent = self.spent.plus(cost);
+        Ok(())
+    }
+
+    fn begin(&mut self, now: Clock, limits: &Limits, most: Money) -> Result<(), LimitReached> {
         self.turn_page(now);
         let oldest = self.recent_ms.front().copied();
         if let Some(oldest) =
             oldest.filter(|_| self.recent_ms.len() as u64 >= limits.per_minute.into())
         {
-            let left_ms = (oldest + MINUTE_MS).saturating_sub(now.unix_ms);
+            let left_ms = (oldest + MINUTE_MS).saturating_sub(up_ms(now));
             let again_in_s = u32::try_from(left_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
             return Err(LimitReached::Minute { again_in_s });
         }
@@ -95,9 +104,8 @@ impl Ledger {
         if limits.budget.is_some_and(|budget| aside.plus(most) > budget) {
             return Err(LimitReached::Budget);
         }
-        self.recent_ms.push_back(now.unix_ms);
+        self.recent_ms.push_back(up_ms(now));
         self.calls = self.calls.saturating_add(1);
-        self.reserved.push((call, most));
         Ok(())
     }
 
@@ -110,31 +118,38 @@ impl Ledger {
         }
     }
 
-    /// Another day has other sums. A clock that goes back takes them along: a box without a clock
-    /// of its own begins each day in the past, and must not begin its budget anew with it.
+    /// Another day has other sums.
     fn turn_page(&mut self, now: Clock) {
-        if now.day > self.day {
+        let has_restarted = self.page.is_of_another_start(now);
+        if self.page.turns(now) {
             (self.calls, self.spent) = (0, Money::NONE);
         }
-        self.day = now.day;
+        let now_ms = up_ms(now);
         for began in &mut self.recent_ms {
-            *began = (*began).min(now.unix_ms);
+            // How long ago that was is not known.
+            *began = if has_restarted { now_ms } else { (*began).min(now_ms) };
         }
-        while self.recent_ms.front().is_some_and(|began| now.unix_ms - began >= MINUTE_MS) {
+        while self.recent_ms.front().is_some_and(|began| now_ms - began >= MINUTE_MS) {
             self.recent_ms.pop_front();
         }
     }
 }
 
+fn up_ms(now: Clock) -> u64 {
+    u64::try_from(now.up.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const DAY: i64 = 20_000;
 
     fn at(seconds: u64) -> Clock {
-        let unix_ms = 1_700_000_000_000 + seconds * 1_000;
-        Clock { unix_ms, day: DAY + i64::try_from(seconds / 86_400).unwrap() }
+        let day = DAY + i64::try_from(seconds / 86_400).unwrap();
+        Clock { day, up: Duration::from_secs(seconds), start: 1 }
     }
 
     fn money(units: f64) -> Money {
@@ -214,18 +229,34 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_gives_no_new_budget_and_locks_nothing() {
-        let limits = limits(1, 2, None);
+    fn a_clock_that_goes_to_and_fro_gives_no_new_budgets_and_locks_nothing() {
+        let limits = limits(100, 2, None);
         let mut ledger = Ledger::default();
-        let years = 3_600 * 24 * 3_650;
-        ledger.reserve(at(years), &limits, CallId(1), Money::NONE).unwrap();
-        let early = ledger.reserve(at(10), &limits, CallId(2), Money::NONE);
+        let mut begun = 0;
+        for minute in 0..1_000 {
+            let day = [DAY, DAY + 1, DAY - 400, DAY + 2, DAY + 400][minute % 5];
+            let now = Clock { day, ..at(u64::try_from(minute).unwrap() * 60) };
+            let reserved = ledger.reserve(now, &limits, CallId(1), Money::NONE);
+            begun += u32::from(reserved.is_ok());
+            ledger = restarted(&ledger);
+        }
+        assert_eq!(begun, 3, "the book's first day may have been at its end");
+        let later = Clock { day: DAY + 2, ..at(2 * 86_400) };
+        assert_eq!(ledger.reserve(later, &limits, CallId(3), Money::NONE), Ok(()));
+    }
+
+    #[test]
+    fn the_minute_is_one_whatever_the_wall_shows_and_begins_anew_with_the_box() {
+        let limits = limits(1, 100, None);
+        let mut ledger = Ledger::default();
+        ledger.reserve(at(100), &limits, CallId(1), Money::NONE).unwrap();
+        let early = Clock { day: DAY + 400, ..at(110) };
+        let early = ledger.reserve(early, &limits, CallId(2), Money::NONE);
+        assert_eq!(early, Err(LimitReached::Minute { again_in_s: 50 }));
+        let started = Clock { start: 2, ..at(500) };
+        let early = ledger.reserve(started, &limits, CallId(2), Money::NONE);
         assert_eq!(early, Err(LimitReached::Minute { again_in_s: 60 }));
-        assert_eq!(ledger.reserve(at(70), &limits, CallId(2), Money::NONE), Ok(()));
-        assert_eq!(
-            ledger.reserve(at(140), &limits, CallId(3), Money::NONE),
-            Err(LimitReached::Day)
-        );
-        assert_eq!(ledger.reserve(at(86_400), &limits, CallId(3), Money::NONE), Ok(()));
+        let later = Clock { start: 2, ..at(560) };
+        assert_eq!(ledger.reserve(later, &limits, CallId(2), Money::NONE), Ok(()));
     }
 }

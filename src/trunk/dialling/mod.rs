@@ -15,7 +15,7 @@ mod permission;
 mod redial;
 mod tariff;
 
-pub use ledger::{Clock, Ledger, LimitReached, Limits};
+pub use ledger::{Ledger, LimitReached, Limits};
 pub use number::{NotANumber, Number, NumberPlan};
 pub use permission::{Forbidden, Permission};
 pub use redial::{Redial, Schedule, Unanswered};

@@ -36,7 +36,7 @@ pub enum Wish {
     Voicemail,
     /// Not here; it goes on ringing elsewhere.
     Reject,
-    /// The caller is told to hold on for a reply.
+    /// The caller is asked to hold on: a reply is being written.
     StartReply,
     /// The caller is told this text.
     Reply(Private<String>),
@@ -70,6 +70,24 @@ impl Wish {
                 owned(&[("RepTp", "1"), ("Dir", "0"), ("Vl", &minutes), ("Units", "0")])
             }
             Self::ReceiveConfirm | Self::Voicemail | Self::Reject | Self::StartReply => Vec::new(),
+        }
+    }
+}
+
+/// What the caller has said to a reply of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    Yes,
+    No,
+    Urgent,
+}
+
+impl Reaction {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Urgent => "urgent",
         }
     }
 }
@@ -115,8 +133,21 @@ impl AgentMessage {
         find(&self.body, name)
     }
 
-    pub fn sid(&self) -> &str {
-        &self.sid
+    /// Of a `SESSION_CLOSE`.
+    pub fn reaction(&self) -> Option<Reaction> {
+        match self.value("Resp")? {
+            "1" => Some(Reaction::Yes),
+            "2" => Some(Reaction::No),
+            "3" => Some(Reaction::Urgent),
+            _ => None,
+        }
+    }
+
+    /// Whether it is about the call that the other one announced.
+    pub fn is_about(&self, call: &Self) -> bool {
+        let is_request = [&self.request, &call.request].iter().any(|text| text.is_empty())
+            || self.request == call.request;
+        !self.sid.is_empty() && self.sid == call.sid && is_request
     }
 
     /// Whether it is for this telephone: it names nobody, or us.
@@ -241,6 +272,24 @@ mod tests {
             let read = AgentMessage::parse(body.reveal()).unwrap();
             assert_eq!(read.command, command);
         }
+    }
+
+    #[test]
+    fn what_is_told_of_a_call_is_known_by_its_session_and_request() {
+        let call = AgentMessage::parse(CALL).unwrap();
+        for (header, is_about) in [
+            ("SID=\"3512\" Req=\"{8A1C-00}\"", true),
+            ("SID=\"3512\"", true),
+            ("SID=\"3512\" Req=\"{8A1C-01}\"", false),
+            ("SID=\"3513\" Req=\"{8A1C-00}\"", false),
+            ("Req=\"{8A1C-00}\"", false),
+        ] {
+            let text = format!("<Msg><Hdr {header} Cmd=\"9\"/><Bdy Resp=\"3\" Sts=\"0\"/></Msg>");
+            let told = AgentMessage::parse(&text).unwrap();
+            assert_eq!(told.is_about(&call), is_about, "{header}");
+            assert_eq!(told.reaction(), Some(Reaction::Urgent));
+        }
+        assert_eq!(call.reaction(), None);
     }
 
     #[test]

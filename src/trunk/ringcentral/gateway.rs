@@ -20,10 +20,16 @@ use crate::base::{Entropy, Private, limits};
 
 const TOKEN: &str = "/restapi/oauth/wstoken";
 const SUBSCRIPTION: &str = "/restapi/v1.0/subscription/";
-/// The waits before a new connection.
-const WAITS_S: [u64; 4] = [2, 4, 6, 8];
+/// The wait before a new connection, doubled by each that does not stay, up to the most.
+const BACK_OFF: Duration = Duration::from_secs(2);
+const BACK_OFF_MOST: Duration = Duration::from_secs(300);
+/// A connection that was up for so long has worked: what failed before it counts no more.
+const STAYED: Duration = Duration::from_secs(60);
 /// After a refusal that will be one again.
 const REFUSED: Duration = Duration::from_secs(300);
+/// Where it wants fewer requests and does not say for how long, and the longest that is obeyed.
+const PENALTY: Duration = Duration::from_secs(30);
+const PENALTY_MOST: Duration = Duration::from_secs(3_600);
 /// How long the server's first frame and its answer to the subscription are waited for.
 const OPEN_WITHIN: Duration = Duration::from_secs(15);
 /// Silence after which a sign of life is asked for, and how long that may take.
@@ -51,6 +57,7 @@ enum State {
         until: Instant,
     },
     Up {
+        since: Instant,
         silent_at: Instant,
         is_asked: bool,
     },
@@ -78,7 +85,8 @@ pub struct Gateway {
     /// The recovery token with its sequence, and when the connection was lost.
     recovery: Option<(String, i64)>,
     lost_at: Option<Instant>,
-    failures: usize,
+    /// Connections in a row that did not stay.
+    failures: u32,
     outputs: VecDeque<Output>,
 }
 
@@ -124,8 +132,9 @@ impl Gateway {
                 let request = Request::post(TOKEN, Body::None);
                 self.outputs.push_back(Output::AskToken(request));
             }
-            State::Up { is_asked: false, .. } => {
-                self.state = State::Up { silent_at: now + ALIVE_WITHIN, is_asked: true };
+            State::Up { since, is_asked: false, .. } => {
+                let (since, silent_at) = (*since, now + ALIVE_WITHIN);
+                self.state = State::Up { since, silent_at, is_asked: true };
                 let id = self.entropy.token();
                 self.send(&json!([{ "type": "Heartbeat", "messageId": id }]));
             }
@@ -171,8 +180,8 @@ impl Gateway {
         }
     }
 
-    /// It is gone, or could not be made.
-    pub fn closed(&mut self, now: Instant) {
+    /// It is gone, or could not be made. `retry_after_s`: the server wants to be left alone for so long.
+    pub fn closed(&mut self, now: Instant, retry_after_s: Option<u32>) {
         if matches!(
             self.state,
             State::Connecting { .. }
@@ -181,13 +190,14 @@ impl Gateway {
                 | State::Up { .. }
         ) {
             self.lost(now);
+            self.wait_at_least(now, retry_after_s.map(seconds));
         }
     }
 
     /// A frame. What is none that is known here is a sign of life all the same.
     pub fn frame(&mut self, now: Instant, text: &str) {
-        if let State::Up { .. } = self.state {
-            self.state = State::Up { silent_at: now + SILENCE, is_asked: false };
+        if let State::Up { since, .. } = self.state {
+            self.state = State::Up { since, silent_at: now + SILENCE, is_asked: false };
         }
         if text.len() > limits::RINGCENTRAL_BODY_BYTES {
             return;
@@ -212,13 +222,7 @@ impl Gateway {
                 let status = meta.get("status").and_then(Value::as_u64).unwrap_or_default();
                 match (is_ours, kind, status) {
                     (true, "ClientRequest", 200..=299) => self.up(now),
-                    (true, ..) => {
-                        let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
-                        let status = u16::try_from(status).unwrap_or_default();
-                        let answer = Answer { status, retry_after_s: None, body };
-                        self.outputs.push_back(Output::Close);
-                        self.refused(now, Refusal::of(&answer));
-                    }
+                    (true, ..) => self.not_subscribed(now, meta, body),
                     (false, ..) => {}
                 }
             }
@@ -226,9 +230,21 @@ impl Gateway {
         }
     }
 
+    fn not_subscribed(&mut self, now: Instant, meta: &Value, body: Option<&Value>) {
+        let status = meta.get("status").and_then(Value::as_u64).unwrap_or_default();
+        let status = u16::try_from(status).unwrap_or_default();
+        self.outputs.push_back(Output::Close);
+        if matches!(status, 429 | 503) {
+            self.refused(now, Refusal::Busy);
+            return self.wait_at_least(now, Some(retry_after(meta)));
+        }
+        let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
+        let answer = Answer { status, retry_after_s: None, body };
+        self.refused(now, Refusal::of(&answer));
+    }
+
     fn up(&mut self, now: Instant) {
-        self.failures = 0;
-        self.state = State::Up { silent_at: now + SILENCE, is_asked: false };
+        self.state = State::Up { since: now, silent_at: now + SILENCE, is_asked: false };
     }
 
     fn subscribe(&mut self, now: Instant) {
@@ -260,12 +276,23 @@ impl Gateway {
     }
 
     fn lost(&mut self, now: Instant) {
-        if self.is_up() {
+        if let State::Up { since, .. } = self.state {
             self.lost_at = Some(now);
+            if now >= since + STAYED {
+                self.failures = 0;
+            }
         }
-        let wait = WAITS_S.get(self.failures).or(WAITS_S.last()).copied().unwrap_or_default();
+        let wait = BACK_OFF.saturating_mul(1 << self.failures.min(10)).min(BACK_OFF_MOST);
         self.failures = self.failures.saturating_add(1);
-        self.state = State::Waiting { until: now + Duration::from_secs(wait) };
+        // Between half of it and all, so that boxes that were cut off together do not come back together.
+        let chance = f64::from(self.entropy.next_u32()) / f64::from(u32::MAX);
+        self.state = State::Waiting { until: now + wait.mul_f64(0.5 + chance / 2.0) };
+    }
+
+    fn wait_at_least(&mut self, now: Instant, asked: Option<Duration>) {
+        if let (State::Waiting { until }, Some(asked)) = (&mut self.state, asked) {
+            *until = (now + asked.min(PENALTY_MOST)).max(*until);
+        }
     }
 
     fn refused(&mut self, now: Instant, refusal: Refusal) {
@@ -276,6 +303,22 @@ impl Gateway {
         }
         self.outputs.push_back(Output::Refused(refusal));
     }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+/// What the head of a frame says of it, as a number or as its digits.
+fn retry_after(meta: &Value) -> Duration {
+    let headers = meta.get("headers").and_then(Value::as_object);
+    let mut fields = headers.into_iter().flatten();
+    let field = fields.find(|(name, _)| name.eq_ignore_ascii_case("Retry-After"));
+    let told = field.and_then(|(_, value)| match value {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_u64(),
+    });
+    told.map_or(PENALTY, Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -361,7 +404,7 @@ mod tests {
             {"recoveryState":"Successful"}]"#;
         desk.gateway.frame(desk.now, details);
         assert!(desk.gateway.is_up() && desk.gateway.poll().is_none());
-        desk.gateway.closed(desk.now);
+        desk.gateway.closed(desk.now, None);
         assert!(desk.connect().ends_with("&wsc=W0"));
     }
 
@@ -369,14 +412,14 @@ mod tests {
     fn a_recovery_that_fails_or_comes_too_late_is_a_new_subscription() {
         let mut desk = Desk::new();
         desk.subscribed();
-        desk.gateway.closed(desk.now);
+        desk.gateway.closed(desk.now, None);
         desk.connect();
         let details = r#"[{"type":"ConnectionDetails"},{"recoveryState":"Failed"}]"#;
         desk.gateway.frame(desk.now, details);
         assert!(matches!(desk.gateway.poll(), Some(Output::Send(_))));
         let mut late = Desk::new();
         late.subscribed();
-        late.gateway.closed(late.now);
+        late.gateway.closed(late.now, None);
         late.now += RECOVERY;
         late.gateway.timeout(late.now);
         late.gateway.poll();
@@ -389,11 +432,11 @@ mod tests {
     #[test]
     fn it_comes_back_sooner_from_a_lost_connection_than_from_a_refusal() {
         let mut desk = Desk::new();
-        for wait in [0, 2, 4, 6, 8, 8] {
-            let at = desk.gateway.deadline().unwrap();
-            assert_eq!((at - desk.now).as_secs(), wait);
+        for (least, most) in [(0, 0), (1, 2), (2, 4), (4, 8), (8, 16)] {
+            let at = desk.gateway.deadline().unwrap() - desk.now;
+            assert!(seconds(least) <= at && at <= seconds(most), "{at:?}");
             desk.connect();
-            desk.gateway.closed(desk.now);
+            desk.gateway.closed(desk.now, None);
         }
         desk.wait();
         desk.gateway.poll();
@@ -401,5 +444,56 @@ mod tests {
         desk.gateway.token(desk.now, Err(refusal.clone()));
         assert!(matches!(desk.gateway.poll(), Some(Output::Refused(told)) if told == refusal));
         assert_eq!(desk.gateway.deadline(), Some(desk.now + REFUSED));
+    }
+
+    #[test]
+    fn connections_that_do_not_stay_are_made_less_and_less_often_and_one_that_stays_is_a_new_beginning()
+     {
+        let mut desk = Desk::new();
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            desk.subscribed();
+            desk.now += STAYED - seconds(1);
+            desk.gateway.closed(desk.now, None);
+            waits.push(desk.gateway.deadline().unwrap() - desk.now);
+            // Too late for what was missed.
+            desk.now += RECOVERY;
+        }
+        assert!(waits[..8].windows(2).all(|two| two[0] <= two[1]), "{waits:?}");
+        assert!(waits[8..].iter().all(|wait| *wait >= BACK_OFF_MOST / 2), "{waits:?}");
+        assert!(waits.iter().all(|wait| *wait <= BACK_OFF_MOST), "{waits:?}");
+        assert!(waits[8] != waits[9] && waits[9] != waits[10], "by chance: {waits:?}");
+        desk.subscribed();
+        desk.now += STAYED;
+        desk.gateway.closed(desk.now, None);
+        assert!(desk.gateway.deadline().unwrap() - desk.now <= BACK_OFF);
+    }
+
+    #[test]
+    fn it_is_left_alone_for_as_long_as_it_wants() {
+        let mut desk = Desk::new();
+        desk.connect();
+        desk.gateway.closed(desk.now, Some(77));
+        assert_eq!(desk.wait(), 77);
+        for (headers, waited) in [
+            (r#"{"Retry-After":"40"}"#, 40),
+            (r#"{"retry-after":50}"#, 50),
+            ("{}", 30),
+            (r#"{"Retry-After":"999999999"}"#, 3_600),
+        ] {
+            let mut desk = Desk::new();
+            desk.connect();
+            desk.gateway.frame(desk.now, r#"[{"type":"ConnectionDetails"},{}]"#);
+            let Some(Output::Send(frame)) = desk.gateway.poll() else { panic!() };
+            let frame: Value = serde_json::from_str(&frame).unwrap();
+            let id = frame[0]["messageId"].as_str().unwrap();
+            let refused = format!(
+                "[{{\"type\":\"Error\",\"messageId\":\"{id}\",\"status\":429,\"headers\":{headers}}},{{}}]"
+            );
+            desk.gateway.frame(desk.now, &refused);
+            assert!(matches!(desk.gateway.poll(), Some(Output::Close)));
+            assert!(matches!(desk.gateway.poll(), Some(Output::Refused(Refusal::Busy))));
+            assert_eq!(desk.wait(), waited, "{headers}");
+        }
     }
 }

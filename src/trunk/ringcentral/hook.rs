@@ -4,10 +4,11 @@
 //! ```text
 //! Listing ─ ours of before: deleted ─▶ Creating ─▶ Active ─ renew, look ─▶ Active
 //!                                         ▲           └ blacklisted, or gone: deleted ─┐
-//!                                         └─────────────── Waiting ◀───────────────────┘
+//!                                         └──── at once, or Waiting where it was soon ◀┘
 //! ```
 //!
-//! A blacklisted subscription never comes back by itself.
+//! A blacklisted subscription never comes back by itself. One that is given up again soon is made anew after a
+//! wait that grows, for each costs the platform deliveries that come to nothing.
 
 use std::time::{Duration, Instant};
 
@@ -21,13 +22,25 @@ use crate::base::Private;
 const PATH: &str = "/restapi/v1.0/subscription";
 /// What is asked for; the answer says what it is.
 const EXPIRES_S: u64 = 604_800;
+/// The shortest time that is believed.
+const LEAST_S: u64 = 10;
 /// The part of its time after which it is renewed.
 const RENEW_AT: f64 = 0.8;
-/// How often it is looked at whether it was blacklisted: nobody tells.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(600);
 /// The wait after a failure, doubled up to the most.
 const BACK_OFF: Duration = Duration::from_secs(30);
 const BACK_OFF_MOST: Duration = Duration::from_secs(600);
+/// A subscription that has been active for so long works: what failed before it counts no more.
+const STAYED: Duration = BACK_OFF_MOST;
+
+/// Where events are to come, and how it is looked after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub address: Private<String>,
+    /// The word that shows who sends them.
+    pub token: Private<String>,
+    /// How often it is looked at whether it was blacklisted: nobody tells.
+    pub look_every: Duration,
+}
 
 /// What a request of this subscription is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,25 +70,31 @@ enum State {
 #[derive(Debug)]
 pub struct Hook {
     filters: Vec<String>,
-    address: Private<String>,
-    token: Private<String>,
+    settings: Settings,
     state: State,
     /// The id that is renewed, looked at or deleted, with the time of its renewal.
     id: Option<(String, Instant)>,
     /// Others to be deleted first.
     stale: Vec<String>,
+    /// When the one in use was made.
+    made_at: Option<Instant>,
+    /// None is made before.
+    not_before: Option<Instant>,
     failures: u32,
 }
 
 impl Hook {
-    pub fn new(
-        now: Instant,
-        filters: Vec<String>,
-        address: Private<String>,
-        token: Private<String>,
-    ) -> Self {
-        let state = State::Waiting { until: now };
-        Self { filters, address, token, state, id: None, stale: Vec::new(), failures: 0 }
+    pub const fn new(now: Instant, filters: Vec<String>, settings: Settings) -> Self {
+        Self {
+            filters,
+            settings,
+            state: State::Waiting { until: now },
+            id: None,
+            stale: Vec::new(),
+            made_at: None,
+            not_before: None,
+            failures: 0,
+        }
     }
 
     /// Whether events come.
@@ -132,8 +151,8 @@ impl Hook {
             "expiresIn": EXPIRES_S,
             "deliveryMode": {
                 "transportType": "WebHook",
-                "address": self.address.reveal(),
-                "verificationToken": self.token.reveal(),
+                "address": self.settings.address.reveal(),
+                "verificationToken": self.settings.token.reveal(),
             },
         }))
     }
@@ -149,10 +168,10 @@ impl Hook {
         match (step, answer) {
             (Step::List, Ok(list)) => {
                 self.stale = self.ours(&list);
-                (Some(self.delete_or_create()), None)
+                (self.delete_or_create(now), None)
             }
             // What cannot be deleted runs out by itself.
-            (Step::Delete, _) => (Some(self.delete_or_create()), None),
+            (Step::Delete, _) => (self.delete_or_create(now), None),
             (Step::Create | Step::Renew | Step::Look, Ok(info)) => self.informed(now, step, &info),
             (Step::Renew | Step::Look, Err(Refusal::Unknown)) => {
                 self.id = None;
@@ -181,19 +200,31 @@ impl Hook {
             return self.fail(now, Refusal::Unreadable("the subscription's id"));
         };
         if info.get("status").and_then(Value::as_str) == Some("Blacklisted") {
-            self.stale = vec![id];
-            self.id = None;
-            return (Some(self.ask(Step::Delete)), None);
+            return (Some(self.given_up(now, step, id)), Some(Refusal::GivenUp));
         }
-        self.failures = 0;
+        match (step, self.made_at) {
+            (Step::Create, _) => self.made_at = Some(now),
+            (_, Some(made_at)) if now >= made_at + STAYED => self.failures = 0,
+            _ => {}
+        }
         let seconds = info.get("expiresIn").and_then(Value::as_u64).unwrap_or(EXPIRES_S);
-        let time = Duration::from_secs(seconds.clamp(60, EXPIRES_S)).mul_f64(RENEW_AT);
+        let time = Duration::from_secs(seconds.clamp(LEAST_S, EXPIRES_S)).mul_f64(RENEW_AT);
         let renew_at = match (step, &self.id) {
             (Step::Look, Some((_, renew_at))) => *renew_at,
             _ => now + time,
         };
-        self.state = State::Active { id, renew_at, look_at: now + LOOK_EVERY };
+        self.state = State::Active { id, renew_at, look_at: now + self.settings.look_every };
         (None, None)
+    }
+
+    /// It is blacklisted: made anew at once if it has worked, and nothing has failed before.
+    fn given_up(&mut self, now: Instant, step: Step, id: String) -> (Step, Request) {
+        let has_worked = step != Step::Create && self.failures == 0;
+        self.not_before = (!has_worked).then(|| now + self.back_off());
+        self.failures = self.failures.saturating_add(1);
+        self.stale = vec![id];
+        self.id = None;
+        self.ask(Step::Delete)
     }
 
     /// Subscriptions of ours that an earlier run has left behind.
@@ -201,16 +232,25 @@ impl Hook {
         let records = list.get("records").and_then(Value::as_array);
         let is_ours = |one: &&Value| {
             let address = one.get("deliveryMode").and_then(|mode| mode.get("address")?.as_str());
-            address == Some(self.address.reveal())
+            address == Some(self.settings.address.reveal())
         };
         let ids = records.into_iter().flatten().filter(is_ours);
         let ids = ids.filter_map(|one| one.get("id")?.as_str().filter(|id| is_id(id)));
         ids.map(str::to_owned).collect()
     }
 
-    fn delete_or_create(&mut self) -> (Step, Request) {
-        let step = if self.stale.is_empty() { Step::Create } else { Step::Delete };
-        self.ask(step)
+    /// `None`: it is waited before.
+    fn delete_or_create(&mut self, now: Instant) -> Option<(Step, Request)> {
+        if !self.stale.is_empty() {
+            return Some(self.ask(Step::Delete));
+        }
+        match self.not_before.take().filter(|at| now < *at) {
+            Some(until) => {
+                self.state = State::Waiting { until };
+                None
+            }
+            None => Some(self.ask(Step::Create)),
+        }
     }
 
     fn fail(
@@ -233,9 +273,22 @@ impl Hook {
 mod tests {
     use super::*;
 
+    const LOOK_EVERY: Duration = Duration::from_secs(600);
+
     fn hook(now: Instant) -> Hook {
         let private = |text: &str| Private::new(text.to_owned());
-        Hook::new(now, vec!["/f".to_owned()], private("https://box/x"), private("hush"))
+        let (address, token) = (private("https://box/x"), private("hush"));
+        let settings = Settings { address, token, look_every: LOOK_EVERY };
+        Hook::new(now, vec!["/f".to_owned()], settings)
+    }
+
+    /// Made for the first time.
+    fn active(now: Instant) -> Hook {
+        let mut hook = hook(now);
+        hook.due(now);
+        hook.answered(now, Step::List, ok("{}"));
+        hook.answered(now, Step::Create, ok(ACTIVE));
+        hook
     }
 
     fn ok(body: &str) -> Result<Vec<u8>, Refusal> {
@@ -243,6 +296,7 @@ mod tests {
     }
 
     const ACTIVE: &str = "{\"id\":\"new\",\"status\":\"Active\",\"expiresIn\":1000}";
+    const BLACKLISTED: &str = "{\"id\":\"new\",\"status\":\"Blacklisted\"}";
 
     #[test]
     fn it_cleans_up_creates_renews_and_looks() {
@@ -278,23 +332,20 @@ mod tests {
     #[test]
     fn what_is_blacklisted_or_gone_is_made_anew() {
         let now = Instant::now();
-        for (told, path) in [
-            (ok("{\"id\":\"new\",\"status\":\"Blacklisted\"}"), "DELETE /new"),
-            (Err(Refusal::Unknown), "POST "),
+        for (told, path, fault) in [
+            (ok(BLACKLISTED), "DELETE /new", Some(Refusal::GivenUp)),
+            (Err(Refusal::Unknown), "POST ", None),
         ] {
-            let mut hook = hook(now);
-            hook.due(now);
-            hook.answered(now, Step::List, ok("{}"));
-            hook.answered(now, Step::Create, ok(ACTIVE));
+            let mut hook = active(now);
             let later = now + LOOK_EVERY;
             let (step, _) = hook.due(later).unwrap();
-            let (next, fault) = hook.answered(later, step, told);
+            let (next, is_told) = hook.answered(later, step, told);
             let (step, request) = next.unwrap();
             assert_eq!(
                 format!("{request:?}").replace(&format!("{PATH}/"), "/"),
                 path.replace("POST ", &format!("POST {PATH}"))
             );
-            assert!(fault.is_none() && !hook.is_up());
+            assert!(is_told == fault && !hook.is_up());
             let next = match step {
                 Step::Delete => hook.answered(later, step, ok("")).0.map(|(step, _)| step),
                 _ => Some(step),
@@ -303,6 +354,37 @@ mod tests {
             hook.answered(later, Step::Create, ok(ACTIVE));
             assert!(hook.is_up());
         }
+    }
+
+    #[test]
+    fn what_is_given_up_again_and_again_is_made_less_and_less_often() {
+        let mut now = Instant::now();
+        let mut hook = hook(now);
+        // From the first moment on: never at once.
+        for wait in [30, 60, 120, 240, 480, 600, 600] {
+            let (step, _) = hook.due(now).unwrap();
+            assert_eq!(step, Step::List);
+            hook.answered(now, step, ok("{}"));
+            let (next, told) = hook.answered(now, Step::Create, ok(BLACKLISTED));
+            assert_eq!(next.map(|(step, _)| step), Some(Step::Delete));
+            assert_eq!(told, Some(Refusal::GivenUp));
+            assert_eq!(hook.answered(now, Step::Delete, ok("")), (None, None));
+            assert_eq!(hook.deadline(), Some(now + Duration::from_secs(wait)));
+            assert!(hook.due(now).is_none());
+            now += Duration::from_secs(wait);
+        }
+        // One that works for ten minutes is a new beginning.
+        hook.due(now);
+        hook.answered(now, Step::List, ok("{}"));
+        hook.answered(now, Step::Create, ok(ACTIVE));
+        now += LOOK_EVERY;
+        hook.due(now);
+        hook.answered(now, Step::Look, ok(ACTIVE));
+        now += LOOK_EVERY;
+        hook.due(now);
+        hook.answered(now, Step::Look, ok(BLACKLISTED));
+        let (next, _) = hook.answered(now, Step::Delete, ok(""));
+        assert_eq!(next.map(|(step, _)| step), Some(Step::Create));
     }
 
     #[test]

@@ -28,9 +28,10 @@ pub mod request;
 pub mod service;
 pub mod tokens;
 
-pub use agent::AgentMessage;
+pub use agent::{AgentMessage, Wish as AgentWish};
 pub use control::{Action, Target};
-pub use events::{ApiIds, Direction, PartyNews, PartyStatus, Standing, Verdict};
+pub use events::{ApiIds, Direction, Dropped, PartyNews, PartyStatus, Standing, Verdict};
+pub use hook::Settings as HookSettings;
 pub use provision::{Mode, Provision, Proxy};
 pub use refusal::Refusal;
 pub use request::{Answer, Body, Request, Verb};

@@ -46,6 +46,9 @@ pub struct Provision {
     pub authorization_id: Private<String>,
     /// The first to be tried first.
     pub proxies: Vec<Proxy>,
+    /// How long another one than the first is used before the first is tried again.
+    #[serde(default)]
+    pub switch_back_s: Option<u32>,
     /// Whom Call Control has a call answered by.
     #[serde(with = "serial::revealed")]
     pub device_id: Private<Option<String>>,
@@ -105,6 +108,7 @@ impl Provision {
             password: text(info, "password")?.into(),
             authorization_id: text(info, "authorizationId")?.into(),
             proxies,
+            switch_back_s: info.get("switchBackInterval").and_then(seconds),
             device_id: Private::new(device.and_then(Value::as_str).map(str::to_owned)),
         }
         .checked()
@@ -126,6 +130,7 @@ impl Provision {
             password: text(&body, "password")?.into(),
             authorization_id: text(&body, "authorizationId")?.into(),
             proxies: proxies.filter_map(|text| proxy(text, false)).collect(),
+            switch_back_s: None,
             device_id: Private::new(Some(id.to_owned())),
         }
         .checked()
@@ -154,6 +159,10 @@ impl Provision {
     }
 }
 
+fn seconds(value: &Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok().filter(|seconds| *seconds > 0)
+}
+
 fn proxy(text: &str, may_be_plain: bool) -> Option<Proxy> {
     let (place, is_secure) = match text.split_once("://") {
         None => (text, true),
@@ -173,7 +182,8 @@ mod tests {
     const ANSWER: &str = r#"{"device":{"id":"8047"},"sipInfo":[{"username":"17205550100*115",
         "password":"secret","authorizationId":"802404906016","domain":"sip.ringcentral.com",
         "outboundProxy":"sip112-1141.ringcentral.com:8083",
-        "outboundProxyBackup":"sip112-1142.ringcentral.com:8083","transport":"WSS"}],
+        "outboundProxyBackup":"sip112-1142.ringcentral.com:8083","transport":"WSS",
+        "switchBackInterval":60}],
         "sipFlags":{"voipFeatureEnabled":true}}"#;
 
     #[test]
@@ -185,6 +195,7 @@ mod tests {
         let places: Vec<&str> = provision.proxies.iter().map(|p| p.place.as_str()).collect();
         assert_eq!(places[1], "sip112-1142.ringcentral.com:8083");
         assert!(provision.proxies.iter().all(|proxy| proxy.is_secure));
+        assert_eq!(provision.switch_back_s, Some(60));
         let kept = serde_json::to_vec(&provision).unwrap();
         assert_eq!(serde_json::from_slice::<Provision>(&kept).unwrap(), provision);
         let shown = format!("{provision:?}");

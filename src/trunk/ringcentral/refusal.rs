@@ -31,6 +31,8 @@ pub enum Refusal {
     Unreadable(&'static str),
     /// There is no device of the kind that the mode needs.
     NoDevice,
+    /// The platform sends no events to our address any more (it is blacklisted).
+    GivenUp,
 }
 
 impl Refusal {
@@ -107,6 +109,10 @@ impl fmt::Display for Refusal {
             Self::NoDevice => f.write_str(
                 "the user has no device of the kind Existing Phone: add one in the RingCentral admin \
                  portal (phones & devices)",
+            ),
+            Self::GivenUp => f.write_str(
+                "RingCentral has given webhook_address up (blacklisted): it must be reached from the \
+                 internet with a certificate that is believed, and answer within three seconds",
             ),
         }
     }

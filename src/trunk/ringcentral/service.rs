@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::client::{self, Client};
-use super::events::{PartyNews, Sessions};
+use super::events::{Dropped, PartyNews, Sessions};
 use super::gateway::{self, Gateway};
-use super::hook::{Hook, Step};
+use super::hook::{self, Hook, Step};
 use super::provision::{self, Mode, Provision};
 use super::refusal::Refusal;
 use super::request::{Answer, Request};
@@ -38,11 +38,8 @@ pub enum Events {
     Off,
     /// By the WebSocket gateway.
     Gateway,
-    /// To a public address of ours, with a word that shows who sends them.
-    Hook {
-        address: Private<String>,
-        token: Private<String>,
-    },
+    /// To a public address of ours.
+    Hook(hook::Settings),
 }
 
 #[derive(Clone, Debug)]
@@ -69,7 +66,10 @@ pub enum Input {
     /// To the request that is out; `None`: none came.
     Answered(Option<Answer>),
     GatewayOpened,
-    GatewayClosed,
+    /// Or it could not be made; `retry_after_s` as its server says.
+    GatewayClosed {
+        retry_after_s: Option<u32>,
+    },
     Frame(String),
     /// What came by HTTP, from whom is known.
     Event(Box<Value>),
@@ -98,6 +98,8 @@ pub enum Output {
     Faults(Vec<String>),
     /// Whether events come.
     Events(bool),
+    /// Events that were not taken so far; told where there is one more.
+    Dropped(Dropped),
     Timeout(Option<Instant>),
 }
 
@@ -189,7 +191,9 @@ impl Service {
             }
             Input::Answered(answer) => self.client.answered(now, answer),
             Input::GatewayOpened => self.with_gateway(|gateway| gateway.opened(now)),
-            Input::GatewayClosed => self.with_gateway(|gateway| gateway.closed(now)),
+            Input::GatewayClosed { retry_after_s } => {
+                self.with_gateway(|gateway| gateway.closed(now, retry_after_s));
+            }
             Input::Frame(text) => self.with_gateway(|gateway| gateway.frame(now, &text)),
             Input::Event(event) => self.event(now, &event),
             Input::Stop => {
@@ -209,11 +213,6 @@ impl Service {
 
     pub fn poll_output(&mut self) -> Output {
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.deadline()))
-    }
-
-    /// Of events that were not taken.
-    pub const fn dropped(&self) -> super::events::Dropped {
-        self.sessions.dropped()
     }
 
     fn deadline(&mut self) -> Option<Instant> {
@@ -245,8 +244,8 @@ impl Service {
             Events::Gateway => {
                 Source::Gateway(Box::new(Gateway::new(now, filters, self.entropy.fork())))
             }
-            Events::Hook { address, token } => {
-                Source::Hook(Box::new(Hook::new(now, filters, address.clone(), token.clone())))
+            Events::Hook(settings) => {
+                Source::Hook(Box::new(Hook::new(now, filters, settings.clone())))
             }
         };
         self.with_gateway(|gateway| gateway.timeout(now));
@@ -307,7 +306,10 @@ impl Service {
     }
 
     fn event(&mut self, now: Instant, event: &Value) {
+        let before = self.sessions.dropped();
         let news = self.sessions.take(now, event);
+        let dropped = self.sessions.dropped();
+        self.outputs.extend((dropped != before).then_some(Output::Dropped(dropped)));
         self.outputs.extend(news.into_iter().map(|news| Output::Party(Box::new(news))));
     }
 

@@ -30,6 +30,7 @@ pub(super) fn text(board: &Board) -> String {
     audio(&mut out, board);
     sip(&mut out, board);
     agent(&mut out, board, &totals);
+    ringcentral(&mut out, board);
     out.into_text()
 }
 
@@ -187,6 +188,17 @@ fn agent(out: &mut Exposition, board: &Board, totals: &Totals) {
     for (fault, count) in &totals.agent_faults {
         family.sample(&[("reason", fault)], *count);
     }
+}
+
+fn ringcentral(out: &mut Exposition, board: &Board) {
+    let Some(dropped) = board.dropped_events() else { return };
+    let mut family = out.family(
+        "attendant_ringcentral_events_dropped_total",
+        Kind::Counter,
+        "Telephony events that came again, too late, or could not be read.",
+    );
+    family.sample(&[("reason", "stale")], dropped.stale);
+    family.sample(&[("reason", "unreadable")], dropped.unreadable);
 }
 
 #[cfg(test)]

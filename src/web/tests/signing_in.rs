@@ -133,7 +133,8 @@ fn a_stream_of_events_ends_with_its_session() {
     let (page, look, change) = page_with_password();
     let host = page.web.address();
     let mut stream = TcpStream::connect(host).unwrap();
-    let request = format!("GET /api/events HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{look}\r\n");
+    let request =
+        format!("GET /api/events HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{look}\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut got = [0; 4096];
     let count = stream.read(&mut got).unwrap();

@@ -105,7 +105,7 @@ impl Switchboard {
 }
 
 /// Whether a user part is a number that may cost something: more than an extension has.
-fn is_number(user: &str) -> bool {
+pub(super) fn is_number(user: &str) -> bool {
     let user = user.split(';').next().unwrap_or_default();
     let digits = user.chars().filter(char::is_ascii_digit).count();
     let is_plain = user.chars().all(|c| c.is_ascii_digit() || "+-.()*#%".contains(c));

@@ -59,10 +59,10 @@ impl Switchboard {
                 // Whoever asked may have gone.
                 let _ = told.send(outcome);
             }
-            Command::PlatformEvent { words, event, told } => {
-                let _ = told.send(self.parts.ringcentral.event(&words, *event));
+            Command::PlatformEvent { section, event, told } => {
+                let _ = told.send(self.parts.ringcentral.event(section, *event));
             }
-            Command::PlatformControl { order, told } => self.control_party(order, told),
+            Command::PlatformControl { order, told } => self.control_party(now, order, told),
             Command::Control { call, wish, told } => {
                 let outcome = self.control(now, call, wish);
                 let _ = told.send(outcome);
@@ -99,6 +99,7 @@ impl Switchboard {
                 self.name(now, id, leg);
             }
         }
+        self.release(now, written);
         self.settle(now);
     }
 

@@ -25,7 +25,7 @@ use crate::converse::Variables;
 use crate::converse::people::Address;
 use crate::listen::answered::OnMachine;
 use crate::sip::message::Uri;
-use crate::sip::{self, ReferNews, Server, Transport};
+use crate::sip::{self, Server, Transport};
 use crate::trunk::AnswerPolicy;
 use crate::web::{Event, TransferStep};
 
@@ -62,6 +62,7 @@ impl Switchboard {
     pub(super) fn pair(&mut self, now: Instant, id: CallId, output: call::Output) {
         match output {
             call::Output::PutThrough(person) => self.put_through(now, id, person),
+            call::Output::Sip(command) => self.ask_to_call(now, id, command),
             call::Output::Accepted => self.accepted(now, id),
             call::Output::GiveUpPerson => self.give_up_person(now, id),
             call::Output::NotHandedOver => self.join_after_all(now, id),
@@ -74,28 +75,36 @@ impl Switchboard {
         }
     }
 
-    /// A caller wants somebody, who is to be called.
-    fn put_through(&mut self, now: Instant, caller: CallId, wanted: PutThrough) {
-        let (Address::Uri(to) | Address::Number(to)) = &wanted.to;
+    /// Tells that somebody is wanted.
+    pub(super) fn begins_transfer(&self, caller: CallId, to: &Address) {
+        let (Address::Uri(to) | Address::Number(to)) = to;
         let (step, to) = (TransferStep::Begun, Some(to.clone()));
         self.parts.board.tell(Event::Transfer { call: caller, step, to });
-        if let Err(status) = self.call_person(now, caller, wanted) {
+    }
+
+    /// Calls somebody for a caller, under this id.
+    pub(super) fn call_person(
+        &mut self,
+        now: Instant,
+        caller: CallId,
+        id: CallId,
+        wanted: PutThrough,
+    ) {
+        if let Err(status) = self.try_person(now, caller, id, wanted) {
             tracing::info!(call = %caller, status, "nobody could be called");
+            self.parts.dialler.settle_person(id, None);
             self.not_put_through(now, caller, status);
         }
     }
 
-    fn not_put_through(&mut self, now: Instant, caller: CallId, status: u16) {
-        let Some(line) = self.lines.get(&caller) else { return };
-        let leg = line.call.leg();
-        let event = sip::Event::Refer { leg, news: ReferNews::Failed(status) };
-        self.call(now, caller, call::Input::Sip(event));
-    }
-
-    fn call_person(&mut self, now: Instant, caller: CallId, wanted: PutThrough) -> Result<(), u16> {
+    fn try_person(
+        &mut self,
+        now: Instant,
+        caller: CallId,
+        id: CallId,
+        wanted: PutThrough,
+    ) -> Result<(), u16> {
         let PutThrough { to, within, offer, is_attended } = wanted;
-        // One at a time: whoever was asked before is not any more.
-        self.give_up_person(now, caller);
         if self.has_room().is_err() {
             return Err(486);
         }
@@ -103,8 +112,6 @@ impl Switchboard {
         let language = self.lines.get(&caller).and_then(|line| line.call.record().language);
         let choice = language.map_or(Choice::Detect, Choice::Language);
         let manner = self.abilities.manner(choice, &self.parts.call.tongues);
-        let id = CallId(self.next_call);
-        self.next_call += 1;
         let (Address::Uri(peer) | Address::Number(peer)) = to;
         let wanted = Wanted {
             invite,
@@ -160,7 +167,8 @@ impl Switchboard {
     }
 
     /// The caller waits for nobody any more: the other telephone stops ringing.
-    fn give_up_person(&mut self, now: Instant, caller: CallId) {
+    pub(super) fn give_up_person(&mut self, now: Instant, caller: CallId) {
+        self.forget_held_person(caller);
         let Some(line) = self.lines.get_mut(&caller) else { return };
         let Some(person) = line.partner.take().map(|partner| partner.call) else { return };
         if let Some(line) = self.lines.get_mut(&person) {

@@ -105,6 +105,7 @@ impl Switchboard {
             let trunk = self.parts.accounts.trunk(trunk.as_deref(), &number, &mut self.parts.sip);
             return trunk.ok().map(|trunk| trunk.invite);
         }
-        self.person_at(&to).and_then(|person| self.way_to(&person)).map(|(_, _, invite)| invite)
+        let person = self.person_at(&to).filter(|person| self.is_covered(id, person))?;
+        self.way_to(&person).map(|(_, _, invite)| invite)
     }
 }

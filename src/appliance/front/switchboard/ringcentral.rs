@@ -7,8 +7,12 @@
 //!  our INVITE ─ P-Rc-Api-Ids in a response ─▶ named ◀─ event of its party ─▶ answered, busy, ...
 //! ```
 //!
+//! What a server and a telephone tell each other beside a call is in `telling`.
+//!
 //! Invariants: what waits here is bounded; a call that nobody answers by Call Control in time is answered
-//! by SIP, so that no event that is lost loses a call.
+//! by SIP, so that no event that is lost loses a call; the newest event of a party says whether it rings.
+
+mod telling;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -16,16 +20,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::{Line, Switchboard};
-use crate::appliance::accounts::WhenFull;
 use crate::appliance::ringcentral::{News, What};
 use crate::base::{CallId, Private};
 use crate::call::record::{CallRecord, PlatformIds, Progress};
 use crate::call::{self, Cause};
-use crate::sip::{self, AccountId, Incoming, LegId, Said};
-use crate::trunk::ringcentral::agent::{self, AgentMessage, Wish, command};
-use crate::trunk::ringcentral::{Action, ApiIds, Direction, PartyNews, Refusal, Target, Verdict};
+use crate::sip::{self, AccountId, Incoming, LegId};
+use crate::trunk::ringcentral::{
+    Action, AgentMessage, AgentWish, ApiIds, Direction, Dropped, PartyNews, Refusal, Target,
+    Verdict,
+};
 use crate::trunk::{AnswerPolicy, Sign};
-use crate::web::PartyOrder;
+use crate::web::{PartyOrder, PartyWish};
+use telling::Offered;
 
 /// How long the event of a call that rings, and its answer by Call Control, are waited for.
 const CONTROL_WITHIN: Duration = Duration::from_secs(4);
@@ -82,6 +88,8 @@ struct Ringing {
     incoming: Box<Incoming>,
     ids: ApiIds,
     until: Instant,
+    /// It is somebody else's, or is over, and the platform is to take its INVITE back.
+    is_elsewhere: bool,
 }
 
 /// Whoever has asked for an action on a call.
@@ -93,6 +101,8 @@ pub(super) struct Platform {
     named: Vec<Named>,
     unclaimed: VecDeque<(AccountId, PartyNews)>,
     ringing: Vec<Ringing>,
+    /// INVITEs that say how their server is told something about them.
+    offered: VecDeque<Offered>,
     asked: VecDeque<(Option<u64>, ApiIds)>,
     /// Parties that ring at somebody, and whose INVITE has not come to us: most of an account's never do.
     heard: VecDeque<(AccountId, ApiIds)>,
@@ -109,12 +119,14 @@ impl Platform {
 
     pub fn forget(&mut self, call: CallId) {
         self.named.retain(|named| named.call != call);
+        self.offered.retain(|offered| offered.call != Some(call));
     }
 
     /// A leg that no call has is gone.
     pub fn is_over(&mut self, leg: LegId) {
         self.ringing.retain(|ringing| ringing.leg != leg);
         self.passed_on.retain(|(passed, _)| *passed != leg);
+        self.offered.retain(|offered| offered.leg != leg);
     }
 
     fn take_ringing(&mut self, is_it: impl Fn(&Ringing) -> bool) -> Vec<Ringing> {
@@ -134,7 +146,7 @@ impl Line {
 }
 
 impl Switchboard {
-    /// A call that came has this name.
+    /// A call that was taken has this name.
     pub(super) fn name_announced(&mut self, now: Instant, call: CallId, announced: &Announced) {
         if let Some(ids) = announced.ids.clone() {
             self.name_call(now, call, announced.account, ids);
@@ -164,6 +176,7 @@ impl Switchboard {
             What::Controlled { ticket, outcome } => self.controlled(now, ticket, outcome),
             What::Faults(faults) => self.parts.accounts.set_faults(id, faults),
             What::Events(has_events) => self.parts.accounts.set_events(id, has_events),
+            What::Dropped(dropped) => self.parts.accounts.set_dropped(id, dropped),
         }
         self.settle(now);
     }
@@ -204,15 +217,18 @@ impl Switchboard {
         };
         let by_control = platform.answers_by_control;
         self.commands.push_back(sip::Command::Ring { leg, status: 180, sdp: None });
-        self.tell_agent(&announced, &Wish::ReceiveConfirm);
+        self.tell_agent(&announced, &AgentWish::ReceiveConfirm);
+        self.platform.offer(leg, &announced);
         let waits = by_control
             && self.parts.accounts.has_events(announced.account)
+            && self.has_room().is_ok()
             && !Announced::is_to_be_answered_at_once(&incoming);
         match announced.ids.filter(|_| waits) {
             Some(ids) => {
                 let until = now + CONTROL_WITHIN;
                 let named = (announced.account, ids.clone());
-                self.platform.ringing.push(Ringing { leg, incoming, ids, until });
+                let ringing = Ringing { leg, incoming, ids, until, is_elsewhere: false };
+                self.platform.ringing.push(ringing);
                 if self.platform.heard.contains(&named) {
                     self.answer_party(named.0, named.1);
                 }
@@ -225,7 +241,10 @@ impl Switchboard {
     /// Calls that nobody has answered by Call Control.
     pub(super) fn answer_late(&mut self, now: Instant) {
         for ringing in self.platform.take_ringing(|ringing| ringing.until <= now) {
-            self.consider(now, ringing.leg, ringing.incoming);
+            match ringing.is_elsewhere {
+                true => self.platform.passed_on.push((ringing.leg, now)),
+                false => self.consider(now, ringing.leg, ringing.incoming),
+            }
         }
         let (due, left) = std::mem::take(&mut self.platform.passed_on)
             .into_iter()
@@ -235,69 +254,6 @@ impl Switchboard {
             let status = Cause::Busy.wording().sip_status;
             let reject = sip::Command::Reject { leg, status, retry_after_s: None, warning: None };
             self.commands.push_back(reject);
-        }
-    }
-
-    /// What becomes of a call for which there is no room; false: it is refused.
-    pub(super) fn pass_on(&mut self, now: Instant, leg: LegId, announced: &Announced) -> bool {
-        let platform = self.parts.accounts.platform(announced.account);
-        let wish = match platform.map(|platform| &platform.when_full) {
-            None | Some(WhenFull::Refuse) => return false,
-            Some(WhenFull::Voicemail) => Wish::Voicemail,
-            Some(WhenFull::Forward(to)) => Wish::Forward(to.clone()),
-            Some(WhenFull::Reply(text)) => Wish::Reply(text.clone()),
-        };
-        let is_told = self.tell_agent(announced, &wish);
-        if is_told {
-            self.platform.passed_on.push((leg, now + PASSED_ON_WITHIN));
-        }
-        is_told
-    }
-
-    fn tell_agent(&mut self, announced: &Announced, wish: &Wish) -> bool {
-        let Announced { account, sip_call_id, message, .. } = announced;
-        let whose = self.parts.accounts.authorization_id(*account);
-        let Some((message, whose)) = message.as_ref().zip(whose) else { return false };
-        let (target, body) = message.reply(wish, whose);
-        let telling = Box::new(sip::Telling {
-            target,
-            call_id: Some(sip_call_id.clone()),
-            content_type: agent::CONTENT_TYPE.to_owned(),
-            body,
-        });
-        self.commands.push_back(sip::Command::Tell { id: *account, telling });
-        true
-    }
-
-    /// What a server tells beside calls. The INVITEs that it is about are cancelled by it as well.
-    pub(super) fn said(&mut self, now: Instant, account: AccountId, said: &Said) {
-        match said {
-            Said::Message(body) => {
-                let whose = self.parts.accounts.authorization_id(account).unwrap_or_default();
-                let Some(message) = AgentMessage::parse(body.reveal()) else { return };
-                let is_ours = message.is_for(whose);
-                match message.command {
-                    command::ALREADY_PROCESSED => {
-                        tracing::debug!(is_ours, "RingCentral: a call was taken");
-                    }
-                    command::SESSION_CLOSE => {
-                        // The caller's answer to a reply of ours: yes, no, or urgent.
-                        let answer = match message.value("Resp") {
-                            Some("1") => "yes",
-                            Some("2") => "no",
-                            Some("3") => "urgent",
-                            _ => "none",
-                        };
-                        tracing::info!(is_ours, answer, "RingCentral: a call is closed");
-                    }
-                    command => tracing::debug!(command, "RingCentral: a message"),
-                }
-            }
-            Said::CallNamed { leg, ids } => {
-                let call = self.legs.get(leg).copied();
-                let Some((call, ids)) = call.zip(ApiIds::parse(ids.reveal())) else { return };
-                self.call_named(now, account, call, ids);
-            }
         }
     }
 
@@ -320,9 +276,7 @@ impl Switchboard {
     }
 
     fn party(&mut self, now: Instant, account: AccountId, news: PartyNews) {
-        if news.rings() {
-            self.rings(account, &news);
-        }
+        self.rings(now, account, &news);
         match self.whose(now, account, &news) {
             Whose::Call(call) => self.decided(now, call, &news),
             Whose::Nobody => {}
@@ -376,6 +330,11 @@ impl Switchboard {
         }
     }
 
+    /// Of events that were not taken; `None` where there is no extension.
+    pub fn dropped_events(&self) -> Option<Dropped> {
+        self.parts.accounts.dropped()
+    }
+
     /// A call of ours has come so far, by the word of its session.
     fn decided(&mut self, now: Instant, call: CallId, news: &PartyNews) {
         let policy = self.answer_policy(call);
@@ -398,11 +357,22 @@ impl Switchboard {
         self.call(now, call, input);
     }
 
-    /// It rings at somebody: where its INVITE is here, at us.
-    fn rings(&mut self, account: AccountId, news: &PartyNews) {
+    /// Where it rings at somebody and its INVITE is here, it rings at us; where it rings no more, its INVITE is
+    /// about to be taken back.
+    fn rings(&mut self, now: Instant, account: AccountId, news: &PartyNews) {
         let ids = ApiIds { session: news.session.clone(), party: news.party.clone() };
-        if self.platform.ringing.iter().any(|ringing| ringing.ids == ids) {
-            return self.answer_party(account, ids);
+        let rings = news.rings();
+        let within = if rings { CONTROL_WITHIN } else { PASSED_ON_WITHIN };
+        let its = self.platform.ringing.iter_mut().filter(|ringing| ringing.ids == ids);
+        let its = its.map(|ringing| {
+            (ringing.is_elsewhere, ringing.until) = (!rings, now + within);
+        });
+        let is_here = its.count() > 0;
+        self.platform.heard.retain(|(whose, heard)| *whose != account || *heard != ids);
+        if !rings || is_here {
+            return if rings {
+                self.answer_party(account, ids)
+            };
         }
         if self.platform.heard.len() == ASKED {
             self.platform.heard.pop_front();
@@ -446,8 +416,28 @@ impl Switchboard {
     }
 
     /// The interface wants something done to a call.
-    pub(super) fn control_party(&mut self, order: PartyOrder, told: Told) {
-        let PartyOrder { account, session, party, action } = order;
+    pub(super) fn control_party(&mut self, now: Instant, order: PartyOrder, told: Told) {
+        let PartyOrder { account, session, party, wish } = order;
+        let section = self.parts.accounts.section_of(&account);
+        let action = match wish {
+            PartyWish::Tell(wish) => {
+                let outcome =
+                    match section.and_then(|section| self.parts.accounts.of_section(section)) {
+                        Some(account) => {
+                            self.tell_party(now, account, &ApiIds { session, party }, &wish)
+                        }
+                        None => Err(Refusal::Unknown),
+                    };
+                // Whoever asked may have gone.
+                let _ = told.send(outcome);
+                return;
+            }
+            PartyWish::Control(action) => Some(action),
+            PartyWish::Answer => section.and_then(|section| {
+                let device = self.parts.ringcentral.device(section)?;
+                Some(Action::Answer { device })
+            }),
+        };
         // A number is one that the owner lets the box call: the extension pays for it.
         let target = match &action {
             Some(
@@ -460,12 +450,7 @@ impl Switchboard {
             let _ = told.send(Err(Refusal::User("dial.allow".to_owned())));
             return;
         }
-        let section = self.parts.accounts.section_of(&account);
-        let request = action.or_else(|| {
-            let device = self.parts.ringcentral.device(section?)?;
-            Some(Action::Answer { device })
-        });
-        let request = request.and_then(|action| action.request(&session, &party));
+        let request = action.and_then(|action| action.request(&session, &party));
         let Some((section, request)) = section.zip(request) else {
             let _ = told.send(Err(Refusal::Unknown));
             return;

@@ -19,8 +19,10 @@ const DECLINED: u16 = 603;
 const FORBIDDEN: u16 = 403;
 
 /// A wish of the other end's that is carried out.
-struct Granted {
-    id: CallId,
+pub(super) struct Granted {
+    pub id: CallId,
+    /// Whom the owner has named.
+    pub to: Address,
     invite: Box<sip::Invite>,
     towards: call::Towards,
 }
@@ -74,7 +76,8 @@ impl Switchboard {
             }
             None => Err(481),
         };
-        if let Err(status) = granted.map(|granted| self.succeed(now, granted)) {
+        let granted = granted.and_then(|granted| self.succeed_counted(now, leg, granted));
+        if let Err(status) = granted {
             tracing::info!(status, "nobody is called for a REFER");
             self.commands.push_back(sip::Command::AnswerRefer { leg, status });
         }
@@ -87,14 +90,14 @@ impl Switchboard {
         if line.referrals > limits::TRANSFERS_PER_CALL {
             return Err(DECLINED);
         }
-        let invite = self.wanted_by(referral)?;
+        let (to, invite) = self.wanted_by(referral)?;
         // No sound could pass between the two versions of IP.
         let towards = self.towards_another(id, invite.flow).ok_or(488_u16)?;
-        Ok(Granted { id, invite: Box::new(invite), towards })
+        Ok(Granted { id, to, invite: Box::new(invite), towards })
     }
 
-    fn succeed(&mut self, now: Instant, granted: Granted) {
-        let Granted { id, invite, towards } = granted;
+    pub(super) fn succeed(&mut self, now: Instant, granted: Granted) {
+        let Granted { id, invite, towards, .. } = granted;
         let leg = self.parts.sip.reserve_leg();
         if let Some(line) = self.lines.get_mut(&id) {
             line.invite = Some(invite);
@@ -109,8 +112,8 @@ impl Switchboard {
         }
     }
 
-    /// The INVITE that a referral asks for, without its offer; else the status of the refusal.
-    fn wanted_by(&mut self, referral: &Referral) -> Result<sip::Invite, u16> {
+    /// Whom a referral has called, and the INVITE for it, without its offer; else the status of the refusal.
+    fn wanted_by(&mut self, referral: &Referral) -> Result<(Address, sip::Invite), u16> {
         if self.parts.referrals == Referrals::Refuse {
             return Err(DECLINED);
         }
@@ -122,7 +125,7 @@ impl Switchboard {
         };
         invite.headers.extend(header("Replaces", &referral.replaces));
         invite.headers.extend(header("Referred-By", &referral.referred_by));
-        Ok(invite)
+        Ok((address, invite))
     }
 
     /// The address of the person who is meant and is there now, as the owner has written it: that alone is

@@ -140,9 +140,10 @@ impl Switchboard {
         let announced = arrived.announced.take();
         let id = CallId(self.next_call);
         self.next_call += 1;
+        self.platform.became(leg, id);
         if let Err(refusal) = self.take(now, id, leg, arrived) {
             tracing::info!(call = %id, status = refusal.status(), "call refused");
-            let is_full = matches!(refusal, NotTaken::Admission(_));
+            let is_full = refusal.is_for_want_of_room();
             let goes_on =
                 is_full && announced.as_ref().is_some_and(|call| self.pass_on(now, leg, call));
             if !goes_on {
@@ -240,6 +241,11 @@ impl From<Refusal> for NotTaken {
 }
 
 impl NotTaken {
+    const fn is_for_want_of_room(&self) -> bool {
+        use crate::call::Cause::{Busy, Overloaded};
+        matches!(self, Self::Admission(Refusal { cause: Busy | Overloaded, .. }))
+    }
+
     fn status(&self) -> u16 {
         match self {
             Self::Admission(refusal) => refusal.cause.wording().sip_status,

@@ -84,3 +84,23 @@ fn it_comes_back_after_two_seconds_doubled_up_to_a_minute() {
         assert!(waited >= seconds(most) / 2 && waited <= seconds(most), "{most}: {waited:?}");
     }
 }
+
+#[test]
+fn the_first_server_is_gone_back_to_when_its_time_has_come_and_no_call_is_up() {
+    let pace = Pace { back_to_first: seconds(60), ..Pace::WEB_PHONE };
+    let mut desk = at(pace);
+    desk.fail(RegistrationFailure::Unreachable);
+    let asked = |desk: &Desk| desk.asked.last().unwrap().1;
+    desk.accept(50);
+    assert_eq!(asked(&desk), server(2));
+    desk.pass(seconds(47));
+    assert_eq!(asked(&desk), server(2), "too early");
+    desk.accept(50);
+    desk.account.set_busy(true);
+    desk.pass(seconds(47));
+    assert_eq!(asked(&desk), server(2), "a call is up");
+    desk.accept(50);
+    desk.account.set_busy(false);
+    desk.pass(seconds(47));
+    assert_eq!(asked(&desk), server(1));
+}

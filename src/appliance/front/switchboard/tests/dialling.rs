@@ -10,7 +10,7 @@ use crate::appliance::config::from_text;
 use crate::base::Private;
 use crate::store::ledger::{LedgerFile, Written};
 use crate::trunk::{AnswerPolicy, Callers};
-use crate::web::{Command, DialOrder, HungUp, NotPlaced, Placed};
+use crate::web::{Command, Control, Controlled, DialOrder, HungUp, NotPlaced, Placed};
 
 const RULES: &str = "[[accounts]]\nname = \"office\"\nserver = \"192.0.2.1\"\nuser = \"1001\"\n\
     [dial]\nallow = [\"+49\"]\ncalls_per_minute = 2\nbusy_retry_s = [1]\n";
@@ -74,6 +74,26 @@ impl Office {
             }
             written.changed().await.unwrap();
         }
+    }
+
+    /// The same of what is held until then.
+    async fn releases(&mut self) {
+        let mut written = self.desk.switchboard.parts.dialler.written();
+        while !self.desk.switchboard.held.is_empty() {
+            let last = *written.borrow_and_update();
+            self.desk.switchboard.ledger_written(self.desk.now, last);
+            if !self.desk.switchboard.held.is_empty() {
+                written.changed().await.unwrap();
+            }
+        }
+    }
+
+    fn transfers(&mut self, to: &str) -> Controlled {
+        let (told, mut asked) = oneshot::channel();
+        let wish = Control::Transfer(Private::new(to.to_owned()));
+        let command = Command::Control { call: CallId(1), wish, told };
+        self.desk.switchboard.command(self.desk.now, command);
+        asked.try_recv().unwrap()
     }
 
     fn hangs_up(&mut self, call: u64) -> HungUp {
@@ -269,4 +289,28 @@ async fn a_circle_of_new_numbers_ends() {
     office.desk.sends(&moved(&invite, "<sip:+4940999999@example.net>"));
     assert!(office.desk.gets().await.starts_with("ACK"));
     assert_eq!(office.cause(1), "redirected");
+}
+
+#[tokio::test]
+async fn a_number_that_a_caller_is_put_through_to_is_counted_and_leaves_after_that() {
+    let mut office = Office::open("transfer", 29_160).await;
+    office.desk.calls("one").await;
+    for number in 1..=2 {
+        assert_eq!(office.transfers("+49 30 123456"), Controlled::Done);
+        assert!(office.got().is_none(), "{number}: it is not on the disk");
+        office.releases().await;
+        let refer = office.desk.gets().await;
+        assert!(refer.starts_with("REFER") && refer.contains("4930123456"), "{refer}");
+        office.desk.sends(&ok_to(&refer).replace("200 OK", "603 Decline"));
+    }
+    assert_eq!(office.transfers("+49 30 123456"), Controlled::Done);
+    assert!(office.desk.switchboard.held.is_empty() && office.got().is_none(), "2 a minute");
+    let mut asked = office.dials("+49 30 123456");
+    assert!(matches!(
+        asked.try_recv(),
+        Ok(Err(NotPlaced::Limited(_, Some(_)) | NotPlaced::Unavailable(_)))
+    ));
+    // An extension costs nothing.
+    assert_eq!(office.transfers("sip:101@127.0.0.1"), Controlled::Done);
+    assert!(office.desk.gets().await.starts_with("REFER"));
 }

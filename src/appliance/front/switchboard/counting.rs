@@ -1,0 +1,196 @@
+//! Numbers that somebody is put through to: they cost as a call of ours does, and are counted with those.
+//!
+//! ```text
+//!  put through, REFER, succession ─ a number? ─▶ Dialler ─ within the limits ─▶ held ─ on the disk ─▶ carried out
+//!                                    └ none ─▶ carried out      └ not ─▶ it has failed
+//! ```
+//!
+//! Invariant: nothing that is held leaves before its count is on the disk.
+
+use std::time::Instant;
+
+use super::Switchboard;
+use super::controlling::is_number;
+use super::succeeding::Granted;
+use crate::base::CallId;
+use crate::call::{self, PutThrough};
+use crate::converse::people::Address;
+use crate::sip::message::Uri;
+use crate::sip::{self, LegId, ReferNews, ReferTo};
+use crate::store::ledger::Written;
+use crate::trunk::dialling::{LimitReached, Number};
+
+/// The owner's limits do not allow it.
+const FORBIDDEN: u16 = 403;
+/// The disk does not take the count.
+const UNAVAILABLE: u16 = 503;
+
+/// Something that waits for its count to be on the disk.
+pub(super) struct Held {
+    /// The count's number.
+    number: u64,
+    call: CallId,
+    what: What,
+}
+
+enum What {
+    /// A person is called, under this id.
+    Person(CallId, PutThrough),
+    /// The other end of a call is asked to call somebody.
+    Refer(sip::Command),
+    /// Somebody is called because the other end of this leg wants it.
+    Succession(LegId, Granted),
+}
+
+impl Switchboard {
+    /// The number that an address costs something by, where such are counted.
+    fn counted(&self, to: &Address) -> Option<Number> {
+        let (Address::Uri(text) | Address::Number(text)) = to;
+        let settings = self.parts.dialler.settings();
+        settings.permission.is_on().ok()?;
+        let written = match to {
+            Address::Number(_) => text.reveal().clone(),
+            Address::Uri(uri) => {
+                let uri = Uri::parse(uri.reveal())?;
+                uri.user().filter(|user| is_number(user))?.to_owned()
+            }
+        };
+        settings.plan.normalise(&written).ok()
+    }
+
+    /// A caller wants somebody, who is to be called.
+    pub(super) fn put_through(&mut self, now: Instant, caller: CallId, wanted: PutThrough) {
+        self.begins_transfer(caller, &wanted.to);
+        // One at a time: whoever was asked before is not any more.
+        self.give_up_person(now, caller);
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        let Some(number) = self.counted(&wanted.to) else {
+            return self.call_person(now, caller, id, wanted);
+        };
+        match self.parts.dialler.reserve_person(id, number) {
+            Ok(number) => self.hold(now, number, caller, What::Person(id, wanted)),
+            Err(limit) => {
+                tell(caller, limit);
+                self.not_put_through(now, caller, FORBIDDEN);
+            }
+        }
+    }
+
+    /// A call wants its other end to call somebody.
+    pub(super) fn ask_to_call(&mut self, now: Instant, id: CallId, command: sip::Command) {
+        let to = match &command {
+            sip::Command::Refer { to: ReferTo::Uri(to), .. } => Some(Address::Uri(to.clone())),
+            sip::Command::Refer { to: ReferTo::Number(to), .. } => {
+                Some(Address::Number(to.clone()))
+            }
+            _ => None,
+        };
+        let Some(number) = to.and_then(|to| self.counted(&to)) else {
+            return self.commands.push_back(command);
+        };
+        match self.parts.dialler.count(&number) {
+            Ok(number) => self.hold(now, number, id, What::Refer(command)),
+            Err(limit) => {
+                tell(id, limit);
+                self.not_put_through(now, id, FORBIDDEN);
+            }
+        }
+    }
+
+    /// The other end of a leg has somebody called in its place; else the status of the refusal.
+    pub(super) fn succeed_counted(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        granted: Granted,
+    ) -> Result<(), u16> {
+        let Some(number) = self.counted(&granted.to) else {
+            self.succeed(now, granted);
+            return Ok(());
+        };
+        let id = granted.id;
+        match self.parts.dialler.count(&number) {
+            Ok(number) => {
+                self.hold(now, number, id, What::Succession(leg, granted));
+                Ok(())
+            }
+            Err(limit) => {
+                tell(id, limit);
+                Err(FORBIDDEN)
+            }
+        }
+    }
+
+    /// Whether a person whose call is sent on to this address costs no more than what is set aside for it.
+    pub(super) fn is_covered(&self, id: CallId, to: &Address) -> bool {
+        self.counted(to).is_none_or(|number| self.parts.dialler.covers(id, &number))
+    }
+
+    fn hold(&mut self, now: Instant, number: Option<u64>, call: CallId, what: What) {
+        match number {
+            Some(number) => self.held.push(Held { number, call, what }),
+            // The disk takes nothing.
+            None => self.carry_on(now, call, what, false),
+        }
+    }
+
+    /// The counts up to this one are on the disk, or will not be.
+    pub(super) fn release(&mut self, now: Instant, written: Written) {
+        let is_told = |held: &Held| held.number <= written.number;
+        let (told, rest) =
+            std::mem::take(&mut self.held).into_iter().partition::<Vec<_>, _>(is_told);
+        self.held = rest;
+        for Held { call, what, .. } in told {
+            self.carry_on(now, call, what, written.is_kept);
+        }
+    }
+
+    fn carry_on(&mut self, now: Instant, id: CallId, what: What, is_kept: bool) {
+        let line = self.lines.get(&id);
+        let is_up = line.is_some_and(|line| !line.call.record().progress.is_ended());
+        match what {
+            What::Person(person, wanted) => {
+                let waits = is_up && line.is_some_and(|line| line.call.awaits_person());
+                match waits && is_kept {
+                    true => self.call_person(now, id, person, wanted),
+                    false => {
+                        self.parts.dialler.settle_person(person, None);
+                        if waits {
+                            self.not_put_through(now, id, UNAVAILABLE);
+                        }
+                    }
+                }
+            }
+            What::Refer(command) if is_up && is_kept => self.commands.push_back(command),
+            What::Refer(_) => self.not_put_through(now, id, UNAVAILABLE),
+            What::Succession(_, granted) if is_up && is_kept => self.succeed(now, granted),
+            What::Succession(leg, _) => {
+                self.commands.push_back(sip::Command::AnswerRefer { leg, status: UNAVAILABLE });
+            }
+        }
+    }
+
+    /// The caller waits for nobody any more.
+    pub(super) fn forget_held_person(&mut self, caller: CallId) {
+        let is_it = |held: &mut Held| held.call == caller && matches!(held.what, What::Person(..));
+        for held in self.held.extract_if(.., is_it) {
+            if let What::Person(person, _) = held.what {
+                self.parts.dialler.settle_person(person, None);
+            }
+        }
+    }
+
+    /// The other end did not call anybody, or nobody could be called.
+    pub(super) fn not_put_through(&mut self, now: Instant, caller: CallId, status: u16) {
+        let Some(line) = self.lines.get(&caller) else { return };
+        let leg = line.call.leg();
+        let event = sip::Event::Refer { leg, news: ReferNews::Failed(status) };
+        self.call(now, caller, call::Input::Sip(event));
+    }
+}
+
+/// Names the limit, and no number.
+fn tell(call: CallId, limit: LimitReached) {
+    tracing::warn!(%call, %limit, "nobody is called");
+}
