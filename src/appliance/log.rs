@@ -10,22 +10,35 @@ use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
 
 use super::config::Level;
+use super::recent_log;
 
 /// Starts the log of this process. The first log stays when there is one already, as in tests.
 pub fn start(level: Level) {
     // Without journald's socket the log still has a place.
     let _ = match goes_to_journal().then(tracing_journald::layer) {
-        Some(Ok(journal)) => registry().with(journal.with_filter(filter(level))).try_init(),
-        Some(Err(_)) | None => on(level, io::stderr).try_init(),
+        Some(Ok(journal)) => {
+            registry().with(journal.with_filter(filter(level))).with(recent(level)).try_init()
+        }
+        Some(Err(_)) | None => on(level, io::stderr).with(recent(level)).try_init(),
     };
 }
 
+/// The same for the page.
+fn recent<S>(level: Level) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = fmt::layer().with_writer(recent_log::Writer).with_target(false).with_ansi(false);
+    lines.with_filter(filter(level))
+}
+
 /// The log as lines on `writer`; systemd and terminals stamp the time themselves where they want.
-pub fn on<W>(level: Level, writer: W) -> impl Subscriber + Send + Sync
+pub fn on<W>(level: Level, writer: W) -> impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync
 where
     W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
 {

@@ -27,6 +27,7 @@ pub mod outside;
 pub mod paths;
 pub mod places;
 pub mod realtime;
+pub mod recent_log;
 pub mod relays;
 pub mod restart;
 pub mod ringcentral;

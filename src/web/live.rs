@@ -22,6 +22,7 @@ use super::events::Happened;
 use super::problem::{Kind, Problem};
 use super::routes::Interface;
 use super::view;
+use crate::appliance::recent_log;
 use crate::base::CallId;
 
 /// Figures are sent this often.
@@ -37,6 +38,8 @@ struct Shown {
     caller: Caller,
     /// The call that it shows in full.
     call: Option<CallId>,
+    /// Lines of the log that it has; `None`: it shows none.
+    log: Option<u64>,
     happens: broadcast::Receiver<Arc<Happened>>,
     figures: Interval,
     /// Each part as it was sent last.
@@ -51,8 +54,11 @@ struct Shown {
     path = "/api/live",
     summary = "What the page shows, as it changes",
     description = "A stream of server-sent events without an end. The data of `health` are those of /health, of `calls` \
-        those of /api/calls, of `call` those of /api/calls/{id}; each comes first as it is, then whenever it changes.",
-    params(("call" = Option<String>, Query, description = "The call that is sent in full, as in c7")),
+        those of /api/calls, of `call` those of /api/calls/{id}; each comes first as it is, then whenever it changes. The data of `log` are a list of lines.",
+    params(
+        ("call" = Option<String>, Query, description = "The call that is sent in full, as in c7"),
+        ("log" = Option<bool>, Query, description = "true: also the log, the last 500 lines first (with the scope settings)"),
+    ),
     responses((status = 200, description = "Events", body = String, content_type = "text/event-stream"))
 )]
 pub(super) async fn live(
@@ -63,8 +69,9 @@ pub(super) async fn live(
     let place = Arc::clone(&interface.listeners)
         .try_acquire_owned()
         .map_err(|_| Problem::new(Kind::Unavailable, "too many pages are open").retry_after(10))?;
-    let mut pairs = query.as_deref().unwrap_or_default().split('&');
-    let call = pairs.find_map(|pair| pair.strip_prefix("call=")).filter(|id| !id.is_empty());
+    let pairs = || query.as_deref().unwrap_or_default().split('&');
+    let call = pairs().find_map(|pair| pair.strip_prefix("call=")).filter(|id| !id.is_empty());
+    let log = pairs().any(|pair| pair == "log=true") && caller.may(Scope::Settings);
     let call = call.map(str::parse::<CallId>).transpose();
     let call = call.map_err(|_| Problem::new(Kind::Wrong, "call: as in c7"))?;
     let mut figures = interval(FIGURES);
@@ -74,6 +81,7 @@ pub(super) async fn live(
         board: interface.board,
         caller,
         call,
+        log: log.then_some(0),
         happens,
         figures,
         sent: Default::default(),
@@ -122,6 +130,15 @@ impl Shown {
         let record = self.call.and_then(|id| self.board.call(id));
         if let Some(record) = record {
             self.part(2, "call", &view::Call::of(&record, self.caller.may(Scope::Words)));
+        }
+        if let Some(after) = self.log {
+            let (lines, told) = recent_log::since(after);
+            self.log = Some(told);
+            if let Ok(text) = serde_json::to_string(&lines)
+                && !lines.is_empty()
+            {
+                self.waiting.push_back(Event::default().event("log").data(text));
+            }
         }
     }
 

@@ -16,7 +16,7 @@ macro_rules! files {
 }
 
 /// Name, type and text of each.
-pub(super) const FILES: [(&str, &str, &str); 23] = files![
+pub(super) const FILES: [(&str, &str, &str); 24] = files![
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "main.js": SCRIPT,
@@ -40,6 +40,7 @@ pub(super) const FILES: [(&str, &str, &str); 23] = files![
     "first-run.js": SCRIPT,
     "access.js": SCRIPT,
     "box.js": SCRIPT,
+    "log.js": SCRIPT,
 ];
 
 /// One of them.

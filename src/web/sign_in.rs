@@ -23,10 +23,26 @@ use crate::base::{Private, limits};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Attempt {
-    /// `owner` or `reader`.
-    person: String,
+    person: Who,
     #[schema(min_length = 1, max_length = 128)]
     password: String,
+}
+
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Person)]
+enum Who {
+    Owner,
+    Reader,
+}
+
+impl From<Who> for Person {
+    fn from(who: Who) -> Self {
+        match who {
+            Who::Owner => Self::Owner,
+            Who::Reader => Self::Reader,
+        }
+    }
 }
 
 /// A password, and whoever changes it.
@@ -109,10 +125,10 @@ pub(super) async fn sign_in(
     let peer = Peer::of(request.extensions());
     let (headers, body) = read(request).await;
     let body = json_body(&headers, body)?;
-    let wrong =
-        || Problem::new(Kind::Wrong, "an object with person, owner or reader, and password");
-    let attempt: Attempt = serde_json::from_slice(&body).map_err(|_| wrong())?;
-    let person = Person::from_name(&attempt.person).ok_or_else(wrong)?;
+    let attempt: Attempt = serde_json::from_slice(&body).map_err(|_| {
+        Problem::new(Kind::Wrong, "an object with person, owner or reader, and password")
+    })?;
+    let person = attempt.person.into();
     let password = Private::new(attempt.password);
     let at = Arc::clone(&gate);
     match slowly(move || at.sign_in(peer, person, &password)).await?? {

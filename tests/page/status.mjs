@@ -126,7 +126,7 @@ async function changeSettings(page) {
 }
 
 async function others(page) {
-  for (const name of ["lines", "machine", "access", "history", "messages", "box"]) {
+  for (const name of ["lines", "machine", "access", "history", "messages", "log", "box"]) {
     await page.goto(`${settings.box}/#${name}`);
     await page.locator("main h2").first().waitFor();
     await look(page, name);

@@ -50,8 +50,8 @@ function turnAt(turns, seconds) {
 }
 
 function player(now, call) {
-  if (!call.recording) return h("p", { class: "quiet" }, t("history.no_recording"));
-  return h("audio", { "data-key": `audio-${call.id}`, "data-own": true, controls: true, preload: "metadata", src: call.recording,
+  if (!call.has_recording) return h("p", { class: "quiet" }, t("history.no_recording"));
+  return h("audio", { "data-key": `audio-${call.id}`, "data-own": true, controls: true, preload: "metadata", src: `/api/history/${call.id}/recording`,
     "aria-label": t("history.recording"), ontimeupdate: (event) => {
       const at = turnAt(call.turns, event.target.currentTime);
       if (at !== kept.at) {
@@ -67,14 +67,11 @@ function words(call) {
     if (audio) audio.currentTime = turn.heard_at_ms / 1000;
   };
   return h("ol", { class: "talk", tabindex: "0", "aria-label": t("call.talk") }, call.turns.map((turn, index) =>
-    h("li", { "data-key": index, class: index === kept.at && call.recording ? "turn is-heard" : "turn", "aria-current": index === kept.at && call.recording ? "true" : null },
-      call.recording && h("button", { type: "button", class: "time", onclick: seek(turn) }, length(turn.heard_at_ms)),
+    h("li", { "data-key": index, class: index === kept.at && call.has_recording ? "turn is-heard" : "turn", "aria-current": index === kept.at && call.has_recording ? "true" : null },
+      call.has_recording && h("button", { type: "button", class: "time", onclick: seek(turn) }, length(turn.heard_at_ms)),
       turn.caller !== "" && h("p", { class: "said-caller" }, h("b", null, t("speaking.caller_name")), turn.caller ?? t("call.hidden")),
       turn.reply !== "" && h("p", { class: "said-us" }, h("b", null, t("speaking.us_name")), turn.reply ?? t("call.hidden")))));
 }
-
-// What is kept of a turn has its times either together or one by one.
-const timed = (turn) => ({ ...turn, latency: turn.latency ?? turn });
 
 function whole(now, id) {
   if (String(kept.one?.id) !== id) open(now, id);
@@ -88,7 +85,7 @@ function whole(now, id) {
       player(now, call),
       words(call),
       h("h3", null, t("waterfall.title")),
-      waterfall(call.turns.map(timed)),
+      waterfall(call.turns),
     ],
   ];
 }
@@ -114,6 +111,7 @@ export function history(now, id) {
       : h("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": t("history.title") }, h("table", null,
         h("thead", null, h("tr", null, ["began", "with", "length", "turns", "ending"].map((name) => h("th", { scope: "col" }, t(`table.${name}`))))),
         h("tbody", null, kept.calls.map(row)))),
+    kept.calls.length > 0 && h("p", null, h("a", { href: "/api/history/export?format=csv", download: "history.csv" }, t("history.export"))),
     kept.before !== null && h("button", { type: "button", onclick: () => load(now, true) }, t("history.more")),
   ];
 }

@@ -5,31 +5,34 @@ const SILENCE = 5000;
 
 export class Live {
   #source = null;
-  #call = null;
+  #asked = "";
   #timer = null;
   #told;
 
-  // `told` gets the name and the data of each part, and "lost" when the box does not answer.
+  // `told` gets the name and the data of each part, "opened" before all of them, and "lost" when the box does
+  // not answer.
   constructor(told) {
     this.#told = told;
   }
 
-  watch(call) {
-    if (this.#source !== null && this.#call === call) return;
-    this.#call = call;
+  watch(asked) {
+    if (this.#source !== null && this.#asked === asked) return;
+    this.#asked = asked;
     this.open();
   }
 
   open() {
     this.close();
-    const source = new EventSource(this.#call ? `/api/live?call=${encodeURIComponent(this.#call)}` : "/api/live");
+    const source = new EventSource(`/api/live${this.#asked}`);
     this.#source = source;
-    for (const part of ["health", "calls", "call"]) {
+    for (const part of ["health", "calls", "call", "log"]) {
       source.addEventListener(part, (event) => {
         this.#hears();
         this.#told(part, JSON.parse(event.data));
       });
     }
+    // Each stream begins with everything.
+    source.onopen = () => this.#told("opened");
     source.onerror = () => {
       this.#told("lost");
       // A refusal ends it for good, anything else it tries again by itself.

@@ -15,16 +15,17 @@ import { forget as forgetSettings, settings } from "/page/settings.js";
 import { firstRun } from "/page/first-run.js";
 import { access, signIn } from "/page/access.js";
 import { box } from "/page/box.js";
+import { kept, log } from "/page/log.js";
 import { length } from "/page/format.js";
 
-const VIEWS = { overview, call, history, messages, lines, machine, settings, access, box, "first-run": firstRun };
+const VIEWS = { overview, call, history, messages, lines, machine, settings, log, access, box, "first-run": firstRun };
 const NAV = [["overview", "read"], ["history", "read"], ["messages", "words"], ["lines", "read"], ["machine", "read"],
-  ["settings", "settings"], ["box", "settings"], ["access", null]];
+  ["settings", "settings"], ["log", "settings"], ["box", "settings"], ["access", null]];
 const THEMES = ["auto", "light", "dark"];
 
 const now = {
-  session: null, health: null, calls: null, call: null, isLost: false, note: "",
-  series: { calls: new Series(), gap: new Series(), late: new Series(), gauges: {} },
+  session: null, health: null, calls: null, call: null, log: [], isLost: false, note: "",
+  series: { calls: new Series(), gap: new Series(), late: new Series() },
   render, say, enter, leave,
 };
 const live = new Live(told);
@@ -61,15 +62,17 @@ async function leave() {
 function watch() {
   if (!now.session?.scopes.includes("read")) return;
   const { view, id } = place();
-  live.watch(view === "call" ? id : null);
+  const asked = view === "call" && id ? `?call=${encodeURIComponent(id)}` : view === "log" ? "?log=true" : "";
+  live.watch(asked);
 }
 
 async function told(part, data) {
-  if (part === "lost") now.isLost = true;
+  if (part === "opened") now.log = [];
+  else if (part === "lost") now.isLost = true;
   else if (part === "refused") return begin();
   else {
     now.isLost = false;
-    now[part] = part === "calls" ? data.calls : data;
+    now[part] = part === "calls" ? data.calls : part === "log" ? kept(now.log, data) : data;
     if (part === "health") note(data);
   }
   render();
@@ -83,10 +86,6 @@ function note(health) {
   lateBefore = late;
   const gaps = now.call?.turns.map((turn) => turn.gap_ms).filter((gap) => gap !== null) ?? [];
   now.series.gap.add(gaps.at(-1) ?? null);
-  for (const [name, gauge] of Object.entries(health.gauges ?? {})) {
-    const kept = (now.series.gauges[name] ??= { values: new Series(), unit: gauge.unit, most: gauge.most });
-    kept.values.add(gauge.value);
-  }
 }
 
 function theme() {
