@@ -319,7 +319,7 @@ fn a_name_that_was_rebound_to_us_is_refused() {
 #[test]
 fn the_page_may_load_nothing_from_elsewhere() {
     let page = Page::open();
-    for path in ["/", "/page/main.js", "/page/style.css", "/call.js"] {
+    for path in ["/", "/page/main.js", "/page/style.css"] {
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let (status, head, body) = page.send(&request);

@@ -111,7 +111,7 @@ async function changeSettings(page) {
   await most.fill("700");
   await most.blur();
   await page.locator("#save").click();
-  await page.getByText("1 to 100").first().waitFor();
+  await page.locator(".field .bad").first().waitFor();
   result.refused = (await page.locator(".field .bad").allTextContents()).join(" ");
   await look(page, "settings");
   await most.fill("3");

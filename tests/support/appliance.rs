@@ -202,11 +202,6 @@ impl Appliance {
         self.folder.at("state")
     }
 
-    /// The configuration file.
-    pub fn config(&self) -> PathBuf {
-        self.folder.at("attendant.toml")
-    }
-
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -186,7 +186,9 @@ fn every_path_refuses_a_wrong_host_another_sites_page_strangers_and_forms() {
         let forms = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain", ""];
         for form in forms.iter().filter(|_| changes) {
             let kind = format!("{change}Content-Type: {form}\r\n");
-            assert_eq!(told(&page, &line, &kind, "a=b").0, 415, "{form}: {line}");
+            // Where no platform is to post there is nothing.
+            let status = if entry.path.starts_with("/webhooks/") { 404 } else { 415 };
+            assert_eq!(told(&page, &line, &kind, "a=b").0, status, "{form}: {line}");
         }
     }
 }
