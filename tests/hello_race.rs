@@ -8,14 +8,29 @@ mod support;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::appliance::{Appliance, Setup};
+use support::visitor::{self, Manner, Visitor};
+use support::wait;
 
 const AT_ONCE: usize = 4;
 const ROUNDS: usize = 5;
+/// Calls of pages, and lines of the box, a fifth of which are no page's.
+const VISITS: u32 = 200;
+const LINES: u16 = 8;
+/// Each page has connected and heard as much of the greeting by then.
+const VISIT: Duration = Duration::from_secs(12);
+const LOUD_PACKETS: u32 = 10;
+/// All of them together, also on a machine with other work.
+const ALL_VISITS: Duration = Duration::from_secs(60);
+/// Between two rounds of the spray over all ports: a few hundred hellos a second for each.
+const ROUND: Duration = Duration::from_millis(4);
+/// The spray ends by itself after so many.
+const MOST_HELLOS: u64 = 1_000_000;
 
 /// A ClientHello with TLS_NULL_WITH_NULL_NULL, as the attack has it.
 fn hello() -> Vec<u8> {
@@ -33,13 +48,13 @@ fn media_ports(appliance: &Appliance) -> RangeInclusive<u16> {
     first.parse().unwrap()..=last.parse().unwrap()
 }
 
-/// Each port in turn, without a pause of more than a millisecond.
+/// Each port in turn, without a pause between them.
 fn spray(ports: &RangeInclusive<u16>, is_over: &AtomicBool, sent: &AtomicU64) {
     let sockets: Vec<UdpSocket> =
         (0..8).map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
     let hello = hello();
     let mut turn = 0;
-    while !is_over.load(Ordering::Relaxed) {
+    while !is_over.load(Ordering::Relaxed) && sent.load(Ordering::Relaxed) < MOST_HELLOS {
         for port in ports.clone() {
             turn += 1;
             let socket: &UdpSocket = &sockets[turn % sockets.len()];
@@ -48,7 +63,7 @@ fn spray(ports: &RangeInclusive<u16>, is_over: &AtomicBool, sent: &AtomicU64) {
                 sent.fetch_add(1, Ordering::Relaxed);
             }
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(ROUND);
     }
 }
 
@@ -97,4 +112,49 @@ fn calls_begin_as_ever_while_strangers_say_hello_to_every_port() {
         AT_ONCE * ROUNDS
     );
     assert!(a_second > 1_000.0);
+}
+
+/// One page: connected, with sound, and told of the end. Gives how long that took, up to the keys and up to the sound.
+fn visit(appliance: &Appliance, number: u32) -> [Duration; 2] {
+    let began = Instant::now();
+    let manner = Manner { is_client: number % 2 == 0, ..Manner::default() };
+    let mut visitor = Visitor::call(appliance.web, number, manner).expect("the call is taken");
+    assert!(visitor.until(VISIT, Visitor::is_secure), "{number}: no keys: {visitor:?}");
+    let secured = began.elapsed();
+    let has_heard = |visitor: &Visitor| visitor.loud >= LOUD_PACKETS;
+    assert!(visitor.until(VISIT, has_heard), "{number}: no sound: {visitor:?}");
+    let heard = began.elapsed();
+    assert_eq!((visitor.forged, visitor.asks("DELETE")), (0, 200), "{number}");
+    assert!(visitor.until(VISIT, |visitor| visitor.is_closed), "{number}: not told of the end");
+    [secured, heard]
+}
+
+#[test]
+fn two_hundred_of_two_hundred_pages_connect_and_hear_under_the_spray() {
+    let appliance = Setup::default().calls_max(LINES).start();
+    let ports = media_ports(&appliance);
+    let (is_over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    let took = Mutex::new(Vec::new());
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let _over = Over(&is_over);
+        scope.spawn(|| spray(&ports, &is_over, &sent));
+        visitor::some_at_once(0..VISITS, usize::from(LINES) / 2, |number| {
+            let one = visit(&appliance, number);
+            took.lock().unwrap().push(one);
+        });
+    });
+    let all = began.elapsed();
+    let took = took.into_inner().unwrap();
+    let a_second = sent.load(Ordering::Relaxed) as f64 / all.as_secs_f64();
+    let slowest = [0, 1].map(|at| took.iter().map(|one| one[at]).max().unwrap());
+    println!(
+        "{} of {VISITS} in {all:?}; the slowest had keys after {:?}, sound after {:?}; {a_second:.0} hellos a second",
+        took.len(),
+        slowest[0],
+        slowest[1]
+    );
+    assert_eq!(took.len(), VISITS as usize);
+    assert!(a_second > 1_000.0 && all < ALL_VISITS);
+    wait::until("all lines are free", VISIT, || (appliance.live_calls() == 0).then_some(()));
 }

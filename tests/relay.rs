@@ -20,13 +20,15 @@ fn is_installed() -> bool {
 }
 
 /// A box that tells nothing but what a server lends it.
-fn hidden(coturn: &Coturn, query: &str) -> Setup {
-    let turn = format!(
-        "servers = [\"turn:{}{query}\"]\nuser = \"{}\"\nonly = true",
-        coturn.address,
-        coturn::USER
-    );
+fn hidden(coturn: &Coturn, transport: &str) -> Setup {
+    let server = match transport {
+        "tls" => format!("turns:{}", coturn.secure),
+        "tcp" => format!("turn:{}?transport=tcp", coturn.address),
+        _ => format!("turn:{}", coturn.address),
+    };
+    let turn = format!("servers = [\"{server}\"]\nuser = \"{}\"\nonly = true", coturn::USER);
     Setup::default()
+        .env("SSL_CERT_FILE", coturn.certificate().to_str().unwrap())
         .env("ATTENDANT_TURN_PASSWORD", coturn::PASSWORD)
         .with("media", "srtp = \"required\"")
         .with("media.turn", &turn)
@@ -49,9 +51,9 @@ fn a_call_goes_through_what_a_server_lends_and_ends_with_it() {
     if !is_installed() {
         return;
     }
-    for (query, transport) in [("", "udp"), ("?transport=tcp", "tcp")] {
+    for transport in ["udp", "tcp", "tls"] {
         let mut coturn = Coturn::start();
-        let appliance = hidden(&coturn, query).start();
+        let appliance = hidden(&coturn, transport).start();
         let lent = || (coturn.lines_with("ALLOCATE processed, success") > 0).then_some(());
         wait::until("an address is lent", ANSWER, lent);
         let user = format!("relayed-{transport}");
@@ -79,7 +81,7 @@ fn a_call_goes_through_what_a_server_lends_and_ends_with_it() {
         });
         println!("{transport}: {before} packets in all");
         // A stream has an end; of datagrams the next refresh tells.
-        if transport == "tcp" {
+        if transport != "udp" {
             let told = wait::within(ANSWER, || {
                 let health = appliance.api("/health");
                 health.to_string().contains("media.turn").then_some(health)

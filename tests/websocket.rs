@@ -53,6 +53,30 @@ fn ended(appliance: &Appliance, client: &Client) -> Value {
     })
 }
 
+/// Media sockets of the box that others than this machine reach, as the kernel lists them (proc(5), /proc/net/udp):
+/// none, where the box has a call by WebSocket and no other.
+fn reachable_sockets(appliance: &Appliance) -> Vec<String> {
+    let config = std::fs::read_to_string(appliance.config()).unwrap();
+    let ports = config.lines().find_map(|line| line.strip_prefix("ports = \"")).unwrap();
+    let (first, last) = ports.trim_end_matches('"').split_once('-').unwrap();
+    let ports: std::ops::RangeInclusive<u16> = first.parse().unwrap()..=last.parse().unwrap();
+    let list = |name: &str| {
+        std::fs::read_to_string(format!("/proc/{}/net/{name}", appliance.pid())).unwrap_or_default()
+    };
+    let local = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+    let all = [list("udp"), list("udp6")];
+    let sockets = all.iter().flat_map(|text| text.lines().skip(1)).filter_map(local);
+    let of_media = sockets.filter(|at| {
+        let port = at.rsplit(':').next().and_then(|port| u16::from_str_radix(port, 16).ok());
+        port.is_some_and(|port| ports.contains(&port))
+    });
+    let of_media: Vec<String> = of_media.collect();
+    assert!(of_media.len() >= 2, "RTP and RTCP: {of_media:?}");
+    // 127.0.0.1 as a number of this machine's byte order.
+    let near = format!("{:08X}:", u32::from_ne_bytes([127, 0, 0, 1]));
+    of_media.into_iter().filter(|at| !at.starts_with(&near)).collect()
+}
+
 /// The box has said something and is silent.
 fn wait_for_silence(client: &Client) {
     wait::until("it falls silent", Duration::from_secs(30), || {
@@ -66,6 +90,11 @@ fn conversation(appliance: &Appliance, format: Format) {
     let name = format!("s-{format:?}");
     let client = Client::talk(&url(appliance, &name), format);
     client.wait_for("attendant", "Northgate Logistics");
+    assert_eq!(
+        reachable_sockets(appliance),
+        Vec::<String>::new(),
+        "its sound is this program's alone"
+    );
     wait_for_silence(&client);
     client.say(&recording("opening-hours.wav"));
     client.wait_for("caller", "hours");

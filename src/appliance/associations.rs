@@ -26,6 +26,8 @@ use crate::call::media::Path;
 pub enum News {
     Secured(SrtpSuite),
     Failed(Fault),
+    /// The other end has said under the keys that nothing more comes.
+    Closed,
 }
 
 /// The handshakes of all calls.
@@ -123,6 +125,15 @@ impl Associations {
             }
         }
         self.drain(place, places);
+    }
+
+    /// The call in this place is over: the other end is told, and its handshake forgotten.
+    pub fn close(&mut self, now: Instant, place: Place, places: &mut Places) {
+        if let Some(line) = self.all.get_mut(&place) {
+            line.parts().for_each(|(_, part)| part.association.close(now));
+            self.drain(place, places);
+        }
+        self.forget(place);
     }
 
     /// There is no handshake in this place any more.
@@ -230,8 +241,11 @@ impl Associations {
                     Output::Failed(fault) if path == Path::Rtp => {
                         self.news.push_back((call, News::Failed(fault)));
                     }
+                    Output::Closed if path == Path::Rtp => {
+                        self.news.push_back((call, News::Closed));
+                    }
                     // A call without reports is a call.
-                    Output::Failed(_) => (),
+                    Output::Failed(_) | Output::Closed => (),
                     Output::Timeout(at) => {
                         part.deadline = at;
                         break;

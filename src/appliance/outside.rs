@@ -1,7 +1,7 @@
 //! Sockets for the next call with ICE, bound ahead of it, and where a STUN server sees them (RFC 8489): so a call
 //! need not wait for that. The question comes from the very socket, for a router has a port for each.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rtc_stun::message::TransactionId;
@@ -24,8 +24,6 @@ const COPIES: u32 = 4;
 const RESOLVE: Duration = Duration::from_secs(300);
 /// Datagrams that are looked at at once.
 const DATAGRAMS: usize = 16;
-
-const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// See the module.
 #[derive(Debug)]
@@ -89,7 +87,8 @@ impl Outside {
         any: IpAddr,
         is_likely: bool,
     ) -> Result<(RtpSockets, Option<SocketAddr>), PortsExhausted> {
-        let fits = self.ahead.is_some() && any == ANY;
+        let fits =
+            self.ahead.is_some() && any.is_unspecified() && (any.is_ipv4() || self.is_dual());
         if !(fits && is_likely) {
             match ports.bind(any) {
                 Ok(sockets) => return Ok((sockets, None)),
@@ -103,6 +102,10 @@ impl Outside {
         }
     }
 
+    fn is_dual(&self) -> bool {
+        self.ahead.as_ref().is_some_and(|ahead| ahead.sockets.is_dual())
+    }
+
     pub fn deadline(&self) -> Option<Instant> {
         match &self.ahead {
             Some(ahead) => Some(ahead.next),
@@ -111,13 +114,14 @@ impl Outside {
         }
     }
 
-    pub fn timeout(&mut self, now: Instant, ports: &mut PortRange) {
+    /// Sockets bound ahead are bound to `everywhere`.
+    pub fn timeout(&mut self, now: Instant, ports: &mut PortRange, everywhere: IpAddr) {
         let Some(server) = *self.server.borrow() else {
             self.retry = self.server.has_changed().is_ok().then_some(now + AGAIN);
             return;
         };
         if self.ahead.is_none() && self.retry.is_none_or(|at| at <= now) {
-            let bound = ports.bind(ANY).ok();
+            let bound = ports.bind(everywhere).ok();
             self.retry = Some(now + EVERY);
             self.ahead =
                 bound.map(|sockets| Ahead { sockets, question: None, seen: None, next: now });
@@ -181,6 +185,9 @@ mod tests {
     use super::*;
     use rtc_stun::message::{BINDING_SUCCESS, Message, Setter};
     use rtc_stun::xoraddr::XorMappedAddress;
+    use std::net::Ipv4Addr;
+
+    const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
     #[tokio::test]
     async fn the_next_call_knows_where_its_own_socket_is_seen() {
@@ -190,7 +197,7 @@ mod tests {
         outside.server.wait_for(Option::is_some).await.unwrap();
         let mut ports = PortRange::new(28_350..=28_353);
         let mut now = Instant::now();
-        outside.timeout(now, &mut ports);
+        outside.timeout(now, &mut ports, ANY);
         let mut bytes = [0; 100];
         let (length, from) = server.recv_from(&mut bytes).await.unwrap();
         let mut request = Message::new();
@@ -205,12 +212,12 @@ mod tests {
         server.send_to(&[0; 20], from).await.unwrap();
         for _ in 0..3 {
             now += LOOK;
-            outside.timeout(now, &mut ports);
+            outside.timeout(now, &mut ports, ANY);
         }
         assert_eq!(outside.ahead.as_ref().unwrap().seen, None);
         server.send_to(&answer.raw, from).await.unwrap();
         now += LOOK;
-        outside.timeout(now, &mut ports);
+        outside.timeout(now, &mut ports, ANY);
         let seen = "203.0.113.9:41000".parse().unwrap();
         // Who has no use for it leaves it, as long as there are others.
         let (first, nothing) = outside.bind(&mut ports, ANY, false).unwrap();
@@ -218,7 +225,7 @@ mod tests {
         let (second, told) = outside.bind(&mut ports, ANY, true).unwrap();
         assert_eq!((second.port(), told), (from.port(), Some(seen)));
         drop(second);
-        outside.timeout(now + EVERY, &mut ports);
+        outside.timeout(now + EVERY, &mut ports, ANY);
         assert!(outside.ahead.is_some());
         assert!(outside.bind(&mut ports, ANY, false).is_ok(), "the last ports are a call's");
         drop(first);

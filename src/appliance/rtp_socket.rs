@@ -4,7 +4,7 @@
 //! The net thread binds and drops them; in between the audio thread reads and writes.
 
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,7 @@ use nix::sys::socket::{
 
 use super::realtime::Moment;
 use super::relays::Lease;
+use crate::base::address::plain;
 use crate::base::limits::RTP_DATAGRAM_BYTES;
 use crate::call::media::Path;
 
@@ -87,7 +88,11 @@ impl RtpSockets {
         // Many peers have no socket for RTCP: that it cannot be delivered says nothing.
         match address {
             IpAddr::V4(_) => setsockopt(&rtp, sockopt::Ipv4RecvErr, &true)?,
-            IpAddr::V6(_) => setsockopt(&rtp, sockopt::Ipv6RecvErr, &true)?,
+            IpAddr::V6(_) => {
+                setsockopt(&rtp, sockopt::Ipv6RecvErr, &true)?;
+                // Of IPv4, which it has, too; without it refusals are not known.
+                let _ = setsockopt(&rtp, sockopt::Ipv4RecvErr, &true);
+            }
         }
         let rtcp = open(SocketAddr::new(address, port + 1))?;
         Ok(Self { rtp, rtcp, has_refusal: AtomicBool::new(false), lease: None })
@@ -96,6 +101,11 @@ impl RtpSockets {
     /// The port of RTP; RTCP has the next one.
     pub fn port(&self) -> u16 {
         self.rtp.local_addr().map_or(0, |a| a.port())
+    }
+
+    /// They are reached by both versions of IP.
+    pub fn is_dual(&self) -> bool {
+        self.rtp.local_addr().is_ok_and(|at| at.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED))
     }
 
     /// What a server lends is theirs until they are dropped.
@@ -187,9 +197,10 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
+/// An address of IPv4 is one, whichever socket it came to.
 fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
     let v4 = address.as_sockaddr_in().map(|a| SocketAddr::from((a.ip(), a.port())));
-    v4.or_else(|| address.as_sockaddr_in6().map(|a| SocketAddr::from((a.ip(), a.port()))))
+    v4.or_else(|| address.as_sockaddr_in6().map(|a| plain(SocketAddr::from((a.ip(), a.port())))))
 }
 
 /// The port range of all calls, used in turn so that a port rests as long as possible before its

@@ -54,10 +54,11 @@ pub struct Visits {
 }
 
 impl Visits {
-    pub fn new(media_address: MediaAddress, entropy: Entropy) -> Self {
+    /// `lines` is the number of calls that there may be by all ways together.
+    pub fn new(media_address: MediaAddress, entropy: Entropy, lines: usize) -> Self {
         Self {
             media_address,
-            webrtc: Sessions::new(entropy),
+            webrtc: Sessions::new(entropy, lines),
             audio: None,
             next_ask: 1,
             asked: HashMap::new(),
@@ -123,6 +124,12 @@ impl Visits {
         }
     }
 
+    /// The page of this leg has gone without asking for an end; drain [`Self::event`] afterwards.
+    pub fn left(&mut self, leg: LegId) {
+        self.webrtc.handle(webrtc::Input::Left { leg });
+        self.drain_webrtc();
+    }
+
     /// The call of this leg is taken.
     pub fn took(&mut self, leg: LegId, call: CallId) {
         match (leg.way(), &mut self.audio) {
@@ -164,7 +171,7 @@ impl Visits {
     }
 
     fn visit(&self, opening: Opening) -> Visit {
-        let Opening { offer, called } = opening;
+        let Opening { offer, called, .. } = opening;
         let offer = offer.into_revealed();
         let peer = webrtc::first_address(&offer).unwrap_or(ELSEWHERE);
         let own = local_towards(peer);

@@ -1,6 +1,6 @@
 //! The ways by which a call with ICE is to find this box: what its description tells beside `media.address`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use nix::ifaddrs::getifaddrs;
@@ -25,6 +25,8 @@ pub struct Ways {
     addresses: Vec<IpAddr>,
     looked: Option<Instant>,
     outside: Outside,
+    /// Where a socket is bound that any peer of either version of IP may reach.
+    everywhere: IpAddr,
 }
 
 /// What of a call decides on its ways.
@@ -44,7 +46,14 @@ pub struct Wanted {
 
 impl Ways {
     pub fn new(side: IceSide, outside: Outside, relays: Option<Relays>, only_relays: bool) -> Self {
-        Self { side, relays, only_relays, addresses: Vec::new(), looked: None, outside }
+        let (addresses, looked) = (Vec::new(), None);
+        let everywhere = everywhere();
+        Self { side, relays, only_relays, addresses, looked, outside, everywhere }
+    }
+
+    /// For sockets that are to be found by both versions of IP, where this machine has both.
+    pub fn everywhere(&self) -> IpAddr {
+        self.everywhere
     }
 
     /// Sockets for a call, and where a server sees them.
@@ -62,7 +71,7 @@ impl Ways {
     }
 
     pub fn timeout(&mut self, now: Instant, ports: &mut PortRange) {
-        self.outside.timeout(now, ports);
+        self.outside.timeout(now, ports, self.everywhere);
     }
 
     /// Those of a call with these sockets, which borrow what a relay lends.
@@ -82,7 +91,7 @@ impl Ways {
         if self.only_relays {
             return LocalIce { side, hosts: Vec::new(), others, is_hidden: true };
         }
-        let mut hosts = self.hosts(now, own);
+        let mut hosts = self.hosts(now, own, sockets.is_dual());
         // The router's, where a server has told of it, or the owner has the port passed on.
         let passed_on = SocketAddr::new(described, sockets.port());
         let seen = seen.filter(|seen| !hosts.contains(&seen.ip()));
@@ -95,15 +104,16 @@ impl Ways {
         LocalIce { side, hosts, others, is_hidden: false }
     }
 
-    /// Addresses of this box that a socket of the family of `own` may be found at, that first.
-    fn hosts(&mut self, now: Instant, own: IpAddr) -> Vec<IpAddr> {
+    /// Addresses of this box that a socket may be found at, of the family of `own` or of both, that first.
+    fn hosts(&mut self, now: Instant, own: IpAddr, is_dual: bool) -> Vec<IpAddr> {
         if self.looked.is_none_or(|at| now.saturating_duration_since(at) >= LOOK) {
             self.looked = Some(now);
             self.addresses = addresses();
         }
         // Who is on this machine finds us by where it has called.
         let is_near = own.is_loopback();
-        let fits = |ip: &&IpAddr| !is_near && (ip.is_ipv4() || own.is_ipv6()) && **ip != own;
+        let fits =
+            |ip: &&IpAddr| !is_near && (ip.is_ipv4() || own.is_ipv6() || is_dual) && **ip != own;
         let others = self.addresses.iter().filter(fits);
         std::iter::once(&own).chain(others).take(limits::ICE_HOSTS).copied().collect()
     }
@@ -117,6 +127,16 @@ impl Ways {
     pub fn fault(&self) -> Option<&str> {
         self.relays.as_ref().and_then(Relays::fault)
     }
+}
+
+fn everywhere() -> IpAddr {
+    let any = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    // A machine may have no IPv6, or keep the two apart.
+    let has_both = UdpSocket::bind((any, 0)).is_ok_and(|socket| {
+        let port = socket.local_addr().map_or(0, |at| at.port());
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_err()
+    });
+    if has_both { any } else { Ipv4Addr::UNSPECIFIED.into() }
 }
 
 /// Of interfaces that are up, but for those of one machine and one link.
@@ -171,6 +191,12 @@ mod tests {
         assert_eq!(passed_on.others.len(), 2);
         let v6 = of(&mut ways, "2001:db8::5", "2001:db8::5", true);
         assert_eq!(v6.hosts.len(), 2, "a socket of IPv6 is one of IPv4, too");
+        let mut dual = PortRange::new(28_336..=28_339).bind(ways.everywhere()).unwrap();
+        assert!(dual.is_dual(), "this machine has IPv6");
+        let [described, own] = ["192.168.0.5", "192.168.0.5"].map(|text| text.parse().unwrap());
+        let wanted = Wanted { side: None, described, own, is_likely: true, seen: None };
+        let both = ways.of(Instant::now(), wanted, &mut dual);
+        assert_eq!(both.hosts.len(), 2, "of IPv4 and of IPv6");
         let near = of(&mut ways, "127.0.0.1", "127.0.0.1", true);
         assert!(near.hosts.is_empty() && near.side == IceSide::Full);
         assert!(of(&mut ways, "192.168.0.5", "192.168.0.5", false).hosts.is_empty());

@@ -23,6 +23,8 @@ const LABEL: &str = "EXTRACTOR-dtls_srtp";
 pub(super) enum Progress {
     Going,
     Done(Box<Keying>),
+    /// The peer says, under the keys, that nothing more comes.
+    Closed,
     /// The peer is another one.
     Refused,
     /// It cannot go on. Another one may.
@@ -144,6 +146,16 @@ impl Attempt {
         self.repetition.follow(self.endpoint.poll_timeout(&peer()));
     }
 
+    /// Tells the other end that nothing more comes (close_notify, RFC 5246 section 7.2.1), under the keys of the
+    /// handshake: there is no other end before that is over.
+    pub fn close(&mut self, now: Instant) {
+        if self.is_done {
+            self.endpoint.stop(now, peer());
+            self.follow();
+            self.budget = 0;
+        }
+    }
+
     /// Of the client's hello.
     pub fn random(&self) -> Option<Random> {
         self.records.random()
@@ -189,10 +201,10 @@ impl Attempt {
     fn read(&mut self, now: Instant, records: &[u8]) -> Progress {
         let read = self.endpoint.read(now, peer(), None, records.into());
         if self.is_done {
-            // The keys are there, whatever the peer says of them, and SIP ends calls. What comes after an
-            // end would begin anew.
+            // The keys are there, whatever the peer says of them. What comes after an end would begin anew.
             if read.is_ok_and(|all| all.iter().any(|e| matches!(e, EndpointEvent::PeerClosed))) {
                 self.budget = 0;
+                return Progress::Closed;
             }
             return Progress::Going;
         }

@@ -9,7 +9,7 @@
 //! One association is of one socket: RTP's, and RTCP's where it has one of its own. Where there is no ICE
 //! anybody may speak first, and in anybody's name: so a hello is answered by a cookie of its source's, and
 //! nothing is kept of it; who says that cookie has an attempt of its own, and the first that shows the right
-//! certificate is the peer. Invariants: nothing that a datagram says ends a call; no
+//! certificate is the peer. Invariants: nothing that a datagram says ends a call, unless it is under the keys; no
 //! keys without the certificate that signalling has told; all that a stranger can have us keep has a bound.
 
 mod attempt;
@@ -96,6 +96,8 @@ pub enum Output {
     Keys(Box<Keying>),
     /// There will be none; told once.
     Failed(Fault),
+    /// Whoever has the keys says that nothing more comes; told once. They are good as before.
+    Closed,
     /// All is told; look again then.
     Timeout(Option<Instant>),
 }
@@ -195,6 +197,19 @@ impl Association {
             self.has_heard = false;
         }
         self.follow_ice(now);
+    }
+
+    /// There will be no more sound: whoever has the keys is told so, once. Nobody answers for its arrival.
+    pub fn close(&mut self, now: Instant) {
+        if self.stage == Stage::Done {
+            self.stage = Stage::Failed;
+            for at in 0..self.attempts.len() {
+                if let Some((_, attempt)) = self.attempts.get_mut(at) {
+                    attempt.close(now);
+                }
+                self.transmit(at);
+            }
+        }
     }
 
     pub fn has_failed(&self) -> bool {
@@ -415,6 +430,7 @@ impl Association {
         self.transmit(at);
         match progress {
             Progress::Going => {}
+            Progress::Closed => self.out.push_back(Output::Closed),
             Progress::Done(keying) => {
                 let done = self.attempts.swap_remove(at);
                 self.attempts = vec![done];

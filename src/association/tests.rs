@@ -48,6 +48,8 @@ struct End {
     deadline: Option<Instant>,
     keys: Option<Keying>,
     fault: Option<Fault>,
+    /// The other end has said that nothing more comes.
+    is_closed: bool,
     route: Route,
     doors: Vec<SocketAddr>,
     sent: usize,
@@ -59,7 +61,8 @@ impl End {
         let association = Association::new(now, identity(end), Component::Rtp, terms, entropy);
         let route = Route::default();
         let doors = Vec::new();
-        Self { association, deadline: None, keys: None, fault: None, route, doors, sent: 0 }
+        let (keys, fault, is_closed) = (None, None, false);
+        Self { association, deadline: None, keys, fault, is_closed, route, doors, sent: 0 }
     }
 
     /// What it sends.
@@ -75,6 +78,7 @@ impl End {
                     self.keys = Some(*keying);
                 }
                 Output::Failed(fault) => self.fault = Some(fault),
+                Output::Closed => self.is_closed = true,
                 Output::Timeout(at) => {
                     self.deadline = at;
                     self.sent += sent.len();

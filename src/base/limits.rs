@@ -79,6 +79,14 @@ pub const RINGCENTRAL_SESSIONS: usize = 512;
 pub const RINGCENTRAL_PARTIES: usize = 64;
 /// Events that wait for the net thread; a webhook that finds no room is answered so that it comes again.
 pub const RINGCENTRAL_EVENTS: usize = 256;
+/// Frames of the platform's connection that wait to be written, and to be read: it says a word now and then.
+pub const RINGCENTRAL_FRAMES: usize = 64;
+/// News of calls of ours that are not known by name yet, and parties that were answered by Call Control, so that none is
+/// twice: some for each of `RINGCENTRAL_CALLS` of every account.
+pub const RINGCENTRAL_UNCLAIMED: usize = 64;
+pub const RINGCENTRAL_ASKED: usize = 64;
+/// Characters of the id of a session or a party; real ones have 40.
+pub const RINGCENTRAL_ID_CHARS: usize = 100;
 /// STUN and DTLS datagrams of one call that wait for the net thread: more than a tick brings of a
 /// handshake and of checks. Those of a flood beyond it are dropped.
 pub const HANDSHAKE_DATAGRAMS: usize = 24;
@@ -114,8 +122,20 @@ pub const HANDSHAKE_MESSAGES: u16 = 16;
 /// Without a check of the peer's, a sign that keeps its path open, or authentic sound for this long nothing is sent any more (RFC 7675 section 5.1).
 pub const ICE_CONSENT: Duration = Duration::from_secs(30);
 /// Candidates of the peer's that are looked at: a browser with three networks and two relays has some fifteen.
-/// Each is sent five small datagrams at most, unless it answers.
+/// Each is sent five small datagrams at most, unless it answers, and few before the peer has shown a password.
 pub const ICE_CANDIDATES: usize = 20;
+/// Checks of one component that leave before the peer has shown that it knows a password: some 130 bytes each, to
+/// addresses that whoever calls may have invented. Each candidate of an honest one has at least one of them, and its own
+/// checks prove it.
+pub const ICE_UNPROVEN_CHECKS: usize = 24;
+/// Of those, so many go to one IP address: together they are shorter than the request that named it, so that nobody is
+/// flooded by way of us more than directly. It is one candidate's five, and three of another port's.
+pub const ICE_UNPROVEN_CHECKS_OF_ADDRESS: usize = 8;
+/// Where no way is left those that worked are tried again for so long: a router that is switched on again needs a
+/// minute, and a call without sound ends before it unless it is held...
+pub const ICE_RECOVERY: Duration = Duration::from_secs(90);
+/// ...and so often.
+pub const ICE_RECOVERY_EVERY: Duration = Duration::from_secs(5);
 /// Pairs of one component: those, what a relay of ours reaches of them, and what only the peer's checks tell.
 pub const ICE_PAIRS: usize = 48;
 /// Peer's addresses that a relay of ours sends to for one call.
@@ -218,13 +238,17 @@ pub const ENGINE_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 pub const RETRY_AFTER_MAX_S: u32 = 3_600;
 /// Payload types that one call may receive: each codec twice leaves room for an odd offer.
 pub const RTP_PAYLOAD_TYPES: usize = 8;
-/// Connections to the status page at once: some browsers with six each.
-pub const WEB_CONNECTIONS: usize = 64;
+/// Connections to the interface at once: some browsers with six each, who listens to events, and who follows a call
+/// from a page.
+pub const WEB_CONNECTIONS: usize = 128;
 /// A connection to the status page without a byte either way is closed after this long.
 pub const WEB_CONNECTION_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of SIP messages kept for retransmission, all transactions together; beyond it no new call
 /// begins. 16,384 transactions of a usual 1 KiB fit four times.
 pub const SIP_TRANSACTION_BYTES: usize = 64 * 1024 * 1024;
+/// Longest that any work of the engine may take: a minute of sound by a large model on a slow processor takes half of
+/// it, and a longer one serves no call.
+pub const ENGINE_WORK: Duration = Duration::from_secs(60);
 /// Requests waiting in the engine or for it: `calls.max` utterances and phrases, and the phrases
 /// that are rendered at start.
 pub const ENGINE_REQUESTS: usize = 256;
@@ -457,6 +481,33 @@ pub const KNOWLEDGE_BYTES: u64 = 8 * 1024 * 1024;
 pub const KNOWLEDGE_CHARS: usize = 1_600;
 /// Browsers' sessions at once: each is a call that is taken, or waits for that; `calls.max` is below it.
 pub const WEBRTC_SESSIONS: usize = 256;
+/// Of a hundred lines so many may be browsers' at once: the others are for those who telephone, whom no page could keep
+/// out then. One line is anybody's.
+pub const WEBRTC_SHARE: usize = 80;
+/// So many those of one token's pages: a token in a page is everybody's who can read it.
+pub const WEBRTC_SHARE_OF_TOKEN: usize = 60;
+/// So many those of one source address with it, and never more than `WEBRTC_CALLS_OF_ADDRESS`: a family or an office
+/// behind one router calls twice at once, and whoever holds lines does it from one place.
+pub const WEBRTC_SHARE_OF_ADDRESS: usize = 40;
+pub const WEBRTC_CALLS_OF_ADDRESS: usize = 4;
+/// Calls that pages of one source address may ask for at once, and then in a second: each has the box send datagrams to
+/// addresses that the page names.
+pub const WEBRTC_OFFERS_BURST: u32 = 10;
+pub const WEBRTC_OFFERS_PER_SECOND: u32 = 1;
+/// The same for all pages of one token.
+pub const WEBRTC_OFFERS_OF_TOKEN_BURST: u32 = 40;
+pub const WEBRTC_OFFERS_OF_TOKEN_PER_SECOND: u32 = 5;
+/// Offers and restarts of ICE within one session: a page on the move asks for one with each change of networks, and each
+/// has the box look at addresses that the page names.
+pub const WEBRTC_REOFFERS: u32 = 60;
+/// Pages that follow their calls at once; each has one of `WEB_CONNECTIONS`. A call has one follower.
+pub const WEBRTC_FOLLOWERS: usize = 64;
+/// Changes of calls that a follower may be behind before it looks at its call anew.
+pub const WEBRTC_CHANGES: usize = 256;
+/// Characters of whom a page wants.
+pub const WEBRTC_TO_CHARS: usize = 64;
+/// Every line is in use: a call of some minutes may end at any time. In seconds.
+pub const WEBRTC_RETRY_AFTER_S: u32 = 10;
 /// Ended ones whose last words and ending their page may still read.
 pub const WEBRTC_ENDED_SESSIONS: usize = 64;
 /// Bytes of the body of a request that may hold a browser's description: `SDP_BYTES`, each line with its
@@ -504,12 +555,16 @@ pub const AUDIO_EVENTS: usize = 64;
 pub const AUDIO_NEWS: usize = 256;
 /// How long a WebSocket may take for its last message.
 pub const AUDIO_FAREWELL: Duration = Duration::from_secs(3);
-/// Requests that whoever asks may make at once, and then in a second: several pages and programs of one machine.
+/// Requests that whoever asks may make at once, and then in a second: several pages and programs of one machine. Of a
+/// token each source address has its own.
 pub const API_BURST: u32 = 200;
-pub const API_PER_SECOND: f64 = 100.0;
+pub const API_PER_SECOND: u32 = 100;
+/// The same for all addresses of one token: what the box can answer beside its calls.
+pub const API_TOKEN_BURST: u32 = 1_000;
+pub const API_TOKEN_PER_SECOND: u32 = 500;
 /// Wrong tokens that an address may show at once, and then in a second: somebody who has mistyped, not who guesses.
 pub const API_REFUSED_BURST: u32 = 10;
-pub const API_REFUSED_PER_SECOND: f64 = 1.0;
+pub const API_REFUSED_PER_SECOND: u32 = 1;
 /// Attempts to sign in that an address may make at once, and then in a second: five a minute, for people.
 pub const SIGN_IN_BURST: u32 = 5;
 pub const SIGN_IN_PER_SECOND: f64 = 1.0 / 12.0;
@@ -536,6 +591,9 @@ pub const PASSWORDS_BYTES: u64 = 4 * 1024;
 pub const API_SOURCES: usize = 1_024;
 /// Tickets that are out: each page needs one for a moment.
 pub const API_TICKETS: usize = 256;
+/// Of those, one token's, and one source address's with it: the visitors of one page leave some to the others.
+pub const API_TICKETS_OF_TOKEN: usize = 128;
+pub const API_TICKETS_OF_ADDRESS: usize = 16;
 /// A request is answered within this time: the net thread's answer with all that is before it.
 pub const API_REQUEST_TIME: Duration = Duration::from_secs(30);
 /// Tokens that the owner gives out, and pages of one.

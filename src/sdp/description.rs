@@ -126,6 +126,16 @@ impl<'a> MediaLine<'a> {
         self.media.port != 0 || (self.has("bundle-only") && self.tagged.is_some())
     }
 
+    /// The line whose transport this one has, where that is another one's: it is offered within its bundle alone, or
+    /// both have one name in ICE. Whoever offers so has nothing else to send it by (`max-bundle`).
+    pub fn carrier(&self) -> Option<MediaLine<'a>> {
+        let tagged = self.tagged.filter(|tagged| !std::ptr::eq(*tagged, self.media))?;
+        let line = MediaLine { session: self.session, media: tagged, tagged: None };
+        let name = |line: &MediaLine<'a>| line.values("ice-ufrag").next().map(str::to_owned);
+        let is_one = name(&line).is_some_and(|theirs| name(self) == Some(theirs));
+        (is_one || self.has("bundle-only")).then_some(line)
+    }
+
     /// The values of an attribute of the transport: of the line, else of its bundle's, else of the session.
     pub fn inherited(&self, name: &str) -> impl Iterator<Item = &'a str> {
         let has = |attributes: &[Attribute]| values(attributes, name).next().is_some();

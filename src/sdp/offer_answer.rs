@@ -6,7 +6,7 @@ use super::crypto::{Crypto, Keys};
 use super::description::{Description, MediaLine, Profile};
 use super::formats::{self, Formats};
 use super::handshake::Wishes;
-use super::write::{AudioLine, Text};
+use super::write::{AudioLine, SilentLine, Text};
 use super::{
     Answer, Direction, Dtmf, Local, LocalHandshake, Negotiated, OfferedKeys, Offering, Refusal,
     Srtp,
@@ -200,17 +200,27 @@ fn write_answer(
     version: u64,
 ) -> Vec<u8> {
     let mid_of = |line: MediaLine<'_>| line.values("mid").next().map(str::to_owned);
-    let mid = offer.lines().nth(chosen).and_then(mid_of);
-    let bundle = offer.bundle();
-    let is_member = |mid: &&str| bundle.as_ref().is_some_and(|members| members.contains(mid));
+    let line = offer.lines().nth(chosen);
     let terms = agreement.negotiated.protection.handshake().map(AsRef::as_ref);
     let handshake = local.handshake.as_ref().zip(terms);
     let handshake = handshake.map(|(ours, terms)| ours.lines(local, Some(terms)));
     let is_lite = terms.is_some_and(|terms| ours_is_lite(local, Some(terms)));
-    let mut text = Text::begin(local, version, mid.as_deref().filter(is_member), is_lite);
+    // Refused, it would take its transport with it, and the sound (RFC 9143 section 7.3.3).
+    let carrier = line.and_then(|line| line.carrier());
+    let carrier = carrier.filter(|of| handshake.is_some() && of.profile().is_some());
+    let bundled = carrier.into_iter().chain(line).filter_map(mid_of);
+    let members = offer.bundle().unwrap_or_default();
+    let bundled: Vec<String> = bundled.filter(|mid| members.contains(&&**mid)).collect();
+    let bundle = (!bundled.is_empty()).then(|| bundled.join(" "));
+    let mut text = Text::begin(local, version, bundle.as_deref(), is_lite);
+    let handshake = handshake.unwrap_or_default();
     for (index, line) in offer.lines().enumerate() {
         let media = line.media;
         let mid = mid_of(line);
+        if carrier.is_some_and(|carrier| std::ptr::eq(carrier.media, media)) {
+            text.silent(&silent(line, &handshake, mid.as_deref()));
+            continue;
+        }
         if index != chosen {
             text.rejected(&media.media, &media.proto, &media.fmt, mid.as_deref());
             continue;
@@ -220,7 +230,7 @@ fn write_answer(
         text.audio(&AudioLine {
             proto: &media.proto,
             crypto: agreement.crypto.as_slice(),
-            handshake: handshake.as_deref().unwrap_or_default(),
+            handshake: &handshake,
             codecs: &agreement.negotiated.rx_payload_types,
             events: &agreement.events,
             has_comfort_noise,
@@ -232,6 +242,23 @@ fn write_answer(
         });
     }
     text.finish()
+}
+
+fn silent<'a>(
+    line: MediaLine<'a>,
+    handshake: &'a [String],
+    mid: Option<&'a str>,
+) -> SilentLine<'a> {
+    let format = line.media.fmt.split_ascii_whitespace().next().unwrap_or_default();
+    let is_its = |value: &&str| value.split_ascii_whitespace().next() == Some(format);
+    SilentLine {
+        media: &line.media.media,
+        proto: &line.media.proto,
+        format,
+        rtpmap: line.values("rtpmap").find(is_its),
+        handshake,
+        mid,
+    }
 }
 
 fn ours_is_lite(local: &Local, terms: Option<&Terms>) -> bool {

@@ -27,6 +27,17 @@ pub struct AudioLine<'a> {
     pub has_msid: bool,
 }
 
+/// A line that is kept for its transport alone.
+pub struct SilentLine<'a> {
+    pub media: &'a str,
+    pub proto: &'a str,
+    pub format: &'a str,
+    /// What the format is, where the offer says so.
+    pub rtpmap: Option<&'a str>,
+    pub handshake: &'a [String],
+    pub mid: Option<&'a str>,
+}
+
 pub struct Text {
     out: String,
     port: u16,
@@ -97,6 +108,23 @@ impl Text {
         if line.has_msid {
             self.line(format_args!("a=msid:attendant voice"));
         }
+    }
+
+    /// A line on which nothing is ever sent, and whose transport is another one's: with the first of the formats that
+    /// were offered, for one must stand there.
+    pub fn silent(&mut self, line: &SilentLine<'_>) {
+        let SilentLine { media, proto, format, rtpmap, handshake, mid } = line;
+        let port = self.port;
+        self.line(format_args!("m={media} {port} {proto} {format}"));
+        for attribute in *handshake {
+            self.line(format_args!("a={attribute}"));
+        }
+        if let Some(rtpmap) = rtpmap {
+            self.line(format_args!("a=rtpmap:{rtpmap}"));
+        }
+        self.line(format_args!("a=inactive"));
+        self.line(format_args!("a=rtcp-mux"));
+        self.mid(*mid);
     }
 
     /// A line that stays in its place with port 0 (RFC 3264 section 6).

@@ -113,6 +113,11 @@ impl Engine {
         }
     }
 
+    /// As [`Desk::moves`].
+    pub fn moves(&self) -> Option<u64> {
+        self.shared.desk().moves()
+    }
+
     /// A request of `connection`. What cannot be done is answered at once.
     pub fn transcribe(&self, connection: u64, request: RequestId, work: Work) {
         let ticket = Ticket::new(connection, request);

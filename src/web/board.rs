@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::broadcast;
+
 use crate::appliance::agent::Figures;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
@@ -30,6 +32,10 @@ pub enum Health {
     Degraded {
         reasons: Vec<String>,
     },
+    /// Calls are answered with a recorded sentence, and that is all.
+    Safe {
+        reasons: Vec<String>,
+    },
     /// Running calls end, new ones are refused.
     Stopping,
 }
@@ -40,6 +46,7 @@ impl Health {
             Self::Starting { .. } => "starting",
             Self::Ready => "ready",
             Self::Degraded { .. } => "degraded",
+            Self::Safe { .. } => "safe",
             Self::Stopping => "stopping",
         }
     }
@@ -48,7 +55,7 @@ impl Health {
     pub fn reasons(&self) -> &[String] {
         match self {
             Self::Starting { waiting_for } => waiting_for,
-            Self::Degraded { reasons } => reasons,
+            Self::Degraded { reasons } | Self::Safe { reasons } => reasons,
             Self::Ready | Self::Stopping => &[],
         }
     }
@@ -134,12 +141,63 @@ impl WebhookReport {
     }
 }
 
+/// A part of a call's way that may stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Packets come and no sound of them is heard.
+    Hearing,
+    /// Words were understood and nothing is said to them.
+    Reply,
+    /// Something is to be said and does not leave.
+    Sound,
+}
+
+impl Stage {
+    pub const ALL: [Self; 3] = [Self::Hearing, Self::Reply, Self::Sound];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hearing => "hearing",
+            Self::Reply => "reply",
+            Self::Sound => "sound",
+        }
+    }
+}
+
+/// What the last call of our own has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanaryReport {
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    pub greeted_ms: u64,
+    pub answered_ms: u64,
+    /// Why it was not well.
+    pub fault: Option<String>,
+    /// How many there were since the start, counted by the board.
+    pub well: u64,
+    pub failed: u64,
+}
+
+impl CanaryReport {
+    pub fn told(&self) -> String {
+        match &self.fault {
+            None => format!(
+                "a call of our own was greeted after {} ms and answered after {} ms",
+                self.greeted_ms, self.answered_ms
+            ),
+            Some(fault) => format!("a call of our own was not well: {fault}"),
+        }
+    }
+}
+
 /// Written by the call shells and the supervisor, read by the web thread.
 #[derive(Debug)]
 pub struct Board {
     shown: Mutex<Shown>,
     /// What happens is told from here, where it is shown.
     events: Arc<Events>,
+    /// Which call is shown otherwise than before, for those who follow one.
+    changed: broadcast::Sender<CallId>,
 }
 
 #[derive(Debug)]
@@ -160,6 +218,10 @@ struct Shown {
     sip: SipFigures,
     /// `None`: there is no remote agent.
     agent: Option<Figures>,
+    /// `None` until there was one.
+    canary: Option<CanaryReport>,
+    /// Times that a stage of a call stood still, in the order of `Stage::ALL`.
+    stalls: [u64; Stage::ALL.len()],
     /// `None`: there is no extension of RingCentral's.
     dropped_events: Option<Dropped>,
 }
@@ -167,7 +229,9 @@ struct Shown {
 impl Shown {
     /// With what is wrong with the webhooks.
     fn health(&self) -> Health {
-        let faults = self.webhooks.iter().filter_map(WebhookReport::sentence);
+        let canary = self.canary.iter().filter(|canary| canary.fault.is_some());
+        let canary = canary.map(CanaryReport::told);
+        let faults = self.webhooks.iter().filter_map(WebhookReport::sentence).chain(canary);
         match &self.health {
             Health::Ready => {
                 let reasons: Vec<String> = faults.collect();
@@ -176,7 +240,9 @@ impl Shown {
             Health::Degraded { reasons } => {
                 Health::Degraded { reasons: reasons.iter().cloned().chain(faults).collect() }
             }
-            health @ (Health::Starting { .. } | Health::Stopping) => health.clone(),
+            health @ (Health::Starting { .. } | Health::Safe { .. } | Health::Stopping) => {
+                health.clone()
+            }
         }
     }
 }
@@ -185,6 +251,7 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             events: Arc::new(Events::new(super::unix_ms())),
+            changed: broadcast::channel(limits::WEBRTC_CHANGES).0,
             shown: Mutex::new(Shown {
                 health: Health::Starting { waiting_for: vec!["the speech engine".to_owned()] },
                 audio: AudioFigures::default(),
@@ -197,6 +264,8 @@ impl Default for Board {
                 forgotten: Totals::default(),
                 sip: SipFigures::default(),
                 agent: None,
+                canary: None,
+                stalls: [0; Stage::ALL.len()],
                 dropped_events: None,
             }),
         }
@@ -207,6 +276,11 @@ impl Board {
     /// Everything that happens.
     pub fn events(&self) -> &Arc<Events> {
         &self.events
+    }
+
+    /// The calls that change from now on, each as often as it does.
+    pub fn changes(&self) -> broadcast::Receiver<CallId> {
+        self.changed.subscribe()
     }
 
     /// Tells what no record shows.
@@ -249,6 +323,40 @@ impl Board {
         }
     }
 
+    /// How the box is, in one line for `systemctl status`: no private words.
+    pub fn status_line(&self) -> String {
+        let shown = self.lock();
+        let calls = match shown.live.len() {
+            0 => "no call is up".to_owned(),
+            1 => "1 call is up".to_owned(),
+            calls => format!("{calls} calls are up"),
+        };
+        let accounts = match shown.accounts.len() {
+            0 => String::new(),
+            all => {
+                let is_fine =
+                    |report: &&AccountReport| ["registered", "open"].contains(&report.state);
+                let fine = shown.accounts.iter().filter(is_fine).count();
+                format!(", {fine} of {all} accounts work")
+            }
+        };
+        let health = shown.health();
+        let state = match health {
+            Health::Starting { .. } => "Starting, waits for",
+            Health::Ready => "Answers calls",
+            Health::Degraded { .. } => "Answers calls, with less than the usual",
+            Health::Safe { .. } => "Safe mode, a recorded sentence answers",
+            Health::Stopping => "Stopping",
+        };
+        match health.reasons() {
+            [] => format!("{state}; {calls}{accounts}"),
+            [reason] => format!("{state}: {reason}; {calls}{accounts}"),
+            [reason, rest @ ..] => {
+                format!("{state}: {reason}, and {} more; {calls}{accounts}", rest.len())
+            }
+        }
+    }
+
     pub fn set_audio(&self, figures: AudioFigures) {
         self.lock().audio = figures;
     }
@@ -286,6 +394,8 @@ impl Board {
     pub fn update_call(&self, record: CallRecord) {
         let record = Arc::new(record);
         let before = self.show(Arc::clone(&record));
+        // Nobody may follow one.
+        let _ = self.changed.send(record.id);
         let changes = changes::of_call(before.as_deref(), &record);
         changes.into_iter().for_each(|event| self.tell(event));
     }
@@ -368,6 +478,42 @@ impl Board {
     /// `None`: there is no remote agent.
     pub fn agent(&self) -> Option<Figures> {
         self.lock().agent
+    }
+
+    /// A stage of a call has stood still.
+    pub fn stands_still(&self, stage: Stage) {
+        let mut shown = self.lock();
+        for (known, count) in Stage::ALL.into_iter().zip(&mut shown.stalls) {
+            *count += u64::from(known == stage);
+        }
+    }
+
+    /// Each stage with the times that it stood still.
+    pub fn stalls(&self) -> impl Iterator<Item = (Stage, u64)> + use<> {
+        Stage::ALL.into_iter().zip(self.lock().stalls)
+    }
+
+    /// One more call of our own.
+    pub fn set_canary(&self, mut report: CanaryReport) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            if let Some(last) = &shown.canary {
+                (report.well, report.failed) = (last.well, last.failed);
+            }
+            match report.fault {
+                None => report.well += 1,
+                Some(_) => report.failed += 1,
+            }
+            shown.canary = Some(report);
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
+    }
+
+    /// `None` until there was one.
+    pub fn canary(&self) -> Option<CanaryReport> {
+        self.lock().canary.clone()
     }
 
     /// Calls that have not ended.

@@ -42,7 +42,10 @@ mod webrtc;
 pub mod board;
 
 pub use access::{Access, NotSet, Passwords, Person, Scope, Scopes, Token};
-pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures, WebhookReport};
+pub use board::{
+    AccountReport, AudioFigures, Board, CanaryReport, Health, Hearing, SipFigures, Stage,
+    WebhookReport,
+};
 pub use command::{
     AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, PartyWish,
     Placed,

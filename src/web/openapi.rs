@@ -71,9 +71,16 @@ const SCHEME: &str = "token";
         webrtc::change,
         webrtc::look,
         webrtc::close,
+        webrtc::following::events,
         document,
     ),
-    components(schemas(Event, Problem))
+    components(schemas(
+        Event,
+        Problem,
+        webrtc::following::OwnState,
+        webrtc::following::NumberedTurn,
+        webrtc::OwnPartial
+    ))
 )]
 struct Described;
 

@@ -39,6 +39,8 @@ pub(super) struct Interface {
     pub keys: Arc<Mutex<Keys<PlacedCall>>>,
     /// Places of those who listen to events.
     pub listeners: Arc<Semaphore>,
+    /// Pages that follow their own calls.
+    pub followers: Arc<webrtc::following::Followers>,
     /// Where the sockets of calls by WebSocket go.
     pub door: Door,
     pub settings: Arc<Settings>,
@@ -97,6 +99,7 @@ pub(super) fn paths() -> Paths {
         .patch("/webrtc/{session}", webrtc::NEEDS, webrtc::change)
         .get("/webrtc/{session}", webrtc::NEEDS, webrtc::look)
         .delete("/webrtc/{session}", webrtc::NEEDS, webrtc::close)
+        .get("/webrtc/{session}/events", webrtc::NEEDS, webrtc::following::events)
         .post("/api/handle-webphone-call", Needs::Scope(Scope::Audio), webphone::announce)
         .get("/api/webphone/status", Needs::Scope(Scope::Audio), webphone::status)
         // The call's own token is asked for there.

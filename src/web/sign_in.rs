@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::{Caller, Gate, NotSet, Peer, Person, SESSION_COOKIE, SignIn};
+use super::access::{Caller, Gate, NotSet, Person, SESSION_COOKIE, SignIn, Source};
 use super::dialling::{busy, json_body};
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, json_with};
@@ -120,9 +120,9 @@ pub(super) async fn look(
 )]
 pub(super) async fn sign_in(
     State(Interface { gate, .. }): State<Interface>,
+    source: Source,
     request: Request,
 ) -> Result<Response, Problem> {
-    let peer = Peer::of(request.extensions());
     let (headers, body) = read(request).await;
     let body = json_body(&headers, body)?;
     let attempt: Attempt = serde_json::from_slice(&body).map_err(|_| {
@@ -131,7 +131,7 @@ pub(super) async fn sign_in(
     let person = attempt.person.into();
     let password = Private::new(attempt.password);
     let at = Arc::clone(&gate);
-    match slowly(move || at.sign_in(peer, person, &password)).await?? {
+    match slowly(move || at.sign_in(source, person, &password)).await?? {
         SignIn::Done(secret, caller) => Ok(signed_in(&gate, &headers, secret, &caller)),
         SignIn::Wrong => Err(Problem::new(Kind::Token, "not with this password")),
     }
@@ -177,11 +177,11 @@ pub(super) async fn sign_out(
 pub(super) async fn set_password(
     caller: Caller,
     State(Interface { gate, .. }): State<Interface>,
+    source: Source,
     person: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
     let person = named(person)?;
-    let peer = Peer::of(request.extensions());
     let (headers, body) = read(request).await;
     let body = json_body(&headers, body)?;
     let wanted: NewPassword = serde_json::from_slice(&body).map_err(|_| {
@@ -191,7 +191,7 @@ pub(super) async fn set_password(
     let (at, by) = (Arc::clone(&gate), caller.session().map(Arc::clone));
     slowly(move || {
         if at.passwords().has(Person::Owner) {
-            at.try_password(peer)?;
+            at.try_password(source)?;
             let is_right =
                 current.is_some_and(|current| at.passwords().is_right(Person::Owner, &current));
             if !is_right {

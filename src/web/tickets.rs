@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::{Caller, TICKET_S};
+use super::access::{Caller, Source, TICKET_S, TooMany};
 use super::problem::{Kind, Problem};
 use super::routes::{Interface, json_with};
 
@@ -29,11 +29,16 @@ pub(super) struct Ticket {
 )]
 pub(super) async fn issue(
     caller: Caller,
+    source: Source,
     State(Interface { gate, .. }): State<Interface>,
 ) -> Result<Response, Problem> {
-    let ticket = gate.issue_ticket(caller);
-    let ticket = ticket.ok_or_else(|| {
-        Problem::new(Kind::Unavailable, "too many tickets are out").retry_after(TICKET_S)
+    let ticket = gate.issue_ticket(caller, source).map_err(|whose| {
+        let (kind, text) = match whose {
+            TooMany::All => (Kind::Unavailable, "too many tickets are out"),
+            TooMany::Token => (Kind::TooOften, "too many tickets of this token are out"),
+            TooMany::Address => (Kind::TooOften, "too many tickets of this address are out"),
+        };
+        Problem::new(kind, text).retry_after(TICKET_S)
     })?;
     let ticket = Ticket { ticket: ticket.into_revealed(), expires_in_s: TICKET_S };
     Ok(json_with(StatusCode::CREATED, &ticket))

@@ -8,9 +8,14 @@
 //! | `PATCH` | candidates (RFC 8840) | 204 |
 //! | `PATCH` with a new `a=ice-ufrag` and `a=ice-pwd` | | 200, the fragment of ours |
 //! | `GET` | | how far the call is, and its words |
+//! | `GET` of its `/events` | | the same as it changes, until the end |
 //! | `DELETE` | | 200, the call ends |
 //!
 //! The session's id is the right to all of that: nobody else can guess it, and it is told to nobody else.
+
+pub(super) mod following;
+
+use std::sync::Arc;
 
 use axum::body::{self, Body};
 use axum::extract::rejection::PathRejection;
@@ -21,14 +26,17 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::{Needs, Scope};
+use super::access::{Caller, Needs, Scope, Source};
 use super::command::Command;
 use super::dialling::{ask, busy, media_type};
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, json_with, page_file};
 use crate::base::{CallId, Private, limits};
-use crate::call::record::CallRecord;
-use crate::webrtc::{IfMatch, Opening, Refusal, Request, Response as Outcome, SessionId};
+use crate::call::record::{CallRecord, Turn};
+use crate::listen::PartialText;
+use crate::webrtc::{
+    Crowd, IfMatch, Opening, Refusal, Request, Response as Outcome, SessionId, Visitor,
+};
 
 /// What all requests of sessions need.
 pub(super) const NEEDS: Needs = Needs::Scope(Scope::Webrtc);
@@ -36,10 +44,6 @@ pub(super) const NEEDS: Needs = Needs::Scope(Scope::Webrtc);
 const SDP: &str = "application/sdp";
 const JSON: &str = "application/json";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
-/// Characters of whom a page wants.
-const TO_CHARS: usize = 64;
-/// Every line is in use: a call of some minutes may end at any time.
-const BUSY_RETRY_AFTER_S: u32 = 10;
 /// Refused as busy, by the SIP status of that ending.
 const BUSY_HERE: u16 = 486;
 
@@ -86,7 +90,7 @@ pub(super) struct OwnCall {
 }
 
 /// What was said and what came back.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 struct OwnTurn {
     caller: String,
     reply: String,
@@ -94,14 +98,14 @@ struct OwnTurn {
 }
 
 /// Words that have settled, and those that may still change.
-#[derive(Serialize, ToSchema)]
-struct OwnPartial {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct OwnPartial {
     settled: String,
     rest: String,
 }
 
 /// How the call ended.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 struct OwnEnding {
     by: &'static str,
     /// One word, stable.
@@ -184,16 +188,22 @@ pub(super) async fn line() -> Response {
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
         (status = 415, description = "The body is neither by its type", body = problem::Written, content_type = "application/problem+json"),
         (status = 422, description = "Nothing in it fits", body = problem::Written, content_type = "application/problem+json"),
+        (status = 429, description = "Pages of this token, or of this address, call too often or too many at once", body = problem::Written, content_type = "application/problem+json"),
         (status = 503, description = "Every line is in use, or no calls are taken now", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn offer(
     State(interface): State<Interface>,
+    caller: Caller,
+    source: Source,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let (form, offer, called) = described(&headers, body).await?;
-    let opening = Opening { offer, called: Private::new(called) };
+    interface.gate.may_call(&caller, source)?;
+    let token = caller.token().map(str::to_owned);
+    let visitor = Visitor { token, source: Private::new(Some(source.network())) };
+    let opening = Opening { visitor, offer, called: Private::new(called) };
     match request(&interface, Request::Open(opening)).await? {
         Outcome::Opened { session, call, answer, tag } => {
             let location = format!("/webrtc/{}", session.reveal());
@@ -330,41 +340,69 @@ pub(super) async fn look(
     State(interface): State<Interface>,
     session: Session,
 ) -> Result<Response, Problem> {
+    let (call, record) = own_call(&interface, session).await?;
+    Ok(json_with(StatusCode::OK, &OwnCall::of(call, &record)))
+}
+
+/// The call of a session.
+async fn own_call(
+    interface: &Interface,
+    session: Session,
+) -> Result<(CallId, Arc<CallRecord>), Problem> {
     let session = named(session)?;
-    match request(&interface, Request::Look { session }).await? {
+    match request(interface, Request::Look { session }).await? {
         Outcome::Call { call } => {
             let record = interface.board.call(call).ok_or_else(no_such)?;
-            Ok(json_with(StatusCode::OK, &OwnCall::of(call, &record)))
+            Ok((call, record))
         }
         _ => Err(busy()),
     }
 }
 
-impl OwnCall {
-    fn of(id: CallId, record: &CallRecord) -> Self {
-        let ending = record.progress.ending().map(|ending| {
-            let wording = ending.cause.wording();
-            OwnEnding { by: ending.by.name(), cause: wording.name, text: wording.page }
-        });
-        let turns = record.turns().iter().map(|turn| OwnTurn {
+impl OwnTurn {
+    fn of(turn: &Turn) -> Self {
+        Self {
             caller: turn.caller_text.reveal().clone(),
             reply: turn.reply_text.reveal().clone(),
             interrupted: turn.interrupted,
-        });
-        let partial = record.partial.as_ref().map(|partial| OwnPartial {
-            settled: partial.settled.reveal().clone(),
-            rest: partial.rest.reveal().clone(),
-        });
+        }
+    }
+
+    fn is_of(&self, turn: &Turn) -> bool {
+        self.caller == *turn.caller_text.reveal()
+            && self.reply == *turn.reply_text.reveal()
+            && self.interrupted == turn.interrupted
+    }
+}
+
+impl OwnPartial {
+    fn of(partial: &PartialText) -> Self {
+        Self { settled: partial.settled.reveal().clone(), rest: partial.rest.reveal().clone() }
+    }
+}
+
+impl OwnEnding {
+    /// `None`: it has not ended.
+    fn of(record: &CallRecord) -> Option<Self> {
+        record.progress.ending().map(|ending| {
+            let wording = ending.cause.wording();
+            Self { by: ending.by.name(), cause: wording.name, text: wording.page }
+        })
+    }
+}
+
+impl OwnCall {
+    fn of(id: CallId, record: &CallRecord) -> Self {
         Self {
             call: id.to_string(),
             state: record.progress.name(),
             codec: record.codec.map(|codec| codec.name()),
             is_secured: record.srtp.is_some(),
             language: record.language.map(|language| language.to_string()),
-            turns: turns.collect(),
+            turns: record.turns().iter().map(OwnTurn::of).collect(),
             turns_left_out: record.turns_left_out(),
-            partial,
-            ending,
+            partial: record.partial.as_ref().map(OwnPartial::of),
+            ending: OwnEnding::of(record),
         }
     }
 }
@@ -414,7 +452,7 @@ async fn described(headers: &HeaderMap, body: Body) -> Result<Described, Problem
         Problem::new(Kind::Wrong, text)
     };
     let offer: Offer = serde_json::from_slice(&body).map_err(|_| wrong())?;
-    let is_short = offer.to.as_ref().is_none_or(|to| to.chars().count() <= TO_CHARS);
+    let is_short = offer.to.as_ref().is_none_or(|to| to.chars().count() <= limits::WEBRTC_TO_CHARS);
     if offer.r#type != "offer" || !is_short {
         return Err(wrong());
     }
@@ -449,14 +487,26 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::Pending => {
             Problem::new(Kind::Conflict, "another offer of this session is not answered yet")
         }
+        Refusal::TooManyOffers => {
+            let problem = Problem::new(Kind::TooOften, "too many offers within this session");
+            problem.retry_after(limits::WEBRTC_RETRY_AFTER_S)
+        }
         Refusal::OtherSession => Problem::new(Kind::Precondition, "it is for another ICE session"),
+        Refusal::Crowded(crowd) => {
+            let (kind, text) = match crowd {
+                Crowd::All => (Kind::Unavailable, "every line for pages is in use"),
+                Crowd::Token => (Kind::TooOften, "too many calls with this token at once"),
+                Crowd::Address => (Kind::TooOften, "too many calls from this address at once"),
+            };
+            Problem::new(kind, text).retry_after(limits::WEBRTC_RETRY_AFTER_S)
+        }
         Refusal::Busy { status, retry_after_s } => {
             let text = match status {
                 BUSY_HERE => "every line is in use",
                 _ => "no calls are taken now",
             };
             let problem = Problem::new(Kind::Unavailable, text);
-            problem.retry_after(retry_after_s.unwrap_or(BUSY_RETRY_AFTER_S))
+            problem.retry_after(retry_after_s.unwrap_or(limits::WEBRTC_RETRY_AFTER_S))
         }
     }
 }

@@ -23,4 +23,6 @@ mod tests;
 
 pub use offer::first_address;
 pub use session::SessionId;
-pub use sessions::{AskId, IfMatch, Input, Opening, Output, Refusal, Request, Response, Sessions};
+pub use sessions::{
+    AskId, Crowd, IfMatch, Input, Opening, Output, Refusal, Request, Response, Sessions, Visitor,
+};

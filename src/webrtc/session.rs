@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::sessions::AskId;
+use super::sessions::{AskId, Visitor};
 use crate::base::{CallId, Entropy};
 use crate::sip::LegId;
 
@@ -34,6 +34,7 @@ impl fmt::Debug for SessionId {
 /// A session that has not ended.
 #[derive(Debug)]
 pub(super) struct Session {
+    pub visitor: Visitor,
     pub leg: LegId,
     /// `None` until the call is taken.
     pub call: Option<CallId>,
@@ -42,6 +43,8 @@ pub(super) struct Session {
     pub offer: Vec<u8>,
     /// Of the ICE session: a restart begins the next.
     pub generation: u32,
+    /// Offers since the first one.
+    pub reoffers: u32,
     /// The peer's candidates since then.
     pub candidates: usize,
 }
@@ -65,6 +68,11 @@ pub(super) struct Reoffer {
 }
 
 impl Session {
+    pub fn new(visitor: Visitor, leg: LegId, stage: Stage, offer: Vec<u8>) -> Self {
+        let (generation, reoffers, candidates) = (1, 0, 0);
+        Self { visitor, leg, call: None, stage, offer, generation, reoffers, candidates }
+    }
+
     /// The value of ETag (RFC 9725 section 4.3): it names the ICE session.
     pub fn tag(&self) -> String {
         format!("\"{}\"", self.generation)

@@ -2,6 +2,7 @@
 //! responses.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 
 use super::fragment::{self, Fragment};
 use super::offer;
@@ -30,9 +31,49 @@ pub enum IfMatch {
     Tag(String),
 }
 
+/// Whose page asks, as limits count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Visitor {
+    /// The name of the token that it shows; `None`: there are no tokens, and it is the owner on the box itself.
+    pub token: Option<String>,
+    /// The network that it asks from.
+    pub source: Private<Option<IpAddr>>,
+}
+
+/// Of whom there are as many calls as may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowd {
+    /// Of all pages.
+    All,
+    /// Of one token's.
+    Token,
+    /// Of one source address with it.
+    Address,
+}
+
+/// How many calls of pages there may be at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Most {
+    all: usize,
+    of_token: usize,
+    of_address: usize,
+}
+
+impl Most {
+    fn of(lines: usize) -> Self {
+        let share = |of: usize| (lines * of / 100).max(1);
+        Self {
+            all: share(limits::WEBRTC_SHARE).min(limits::WEBRTC_SESSIONS),
+            of_token: share(limits::WEBRTC_SHARE_OF_TOKEN),
+            of_address: share(limits::WEBRTC_SHARE_OF_ADDRESS).min(limits::WEBRTC_CALLS_OF_ADDRESS),
+        }
+    }
+}
+
 /// A call that is asked for.
 #[derive(Debug)]
 pub struct Opening {
+    pub visitor: Visitor,
     pub offer: Private<Vec<u8>>,
     /// Whom the page wants, if it says so: a language may be chosen by it.
     pub called: Private<Option<String>>,
@@ -103,6 +144,10 @@ pub enum Refusal {
         status: u16,
         retry_after_s: Option<u32>,
     },
+    /// There are as many calls of pages as may be.
+    Crowded(Crowd),
+    /// This session has had as many offers as it may.
+    TooManyOffers,
     /// Another offer of this session is not answered yet.
     Pending,
     /// It is for another ICE session.
@@ -116,6 +161,10 @@ pub enum Input {
     },
     /// A call wants something of its leg.
     Command(sip::Command),
+    /// The leg's page has ended its connection.
+    Left {
+        leg: LegId,
+    },
     /// The leg's call is taken.
     Took {
         leg: LegId,
@@ -145,6 +194,7 @@ pub enum Output {
 /// See the module.
 #[derive(Debug)]
 pub struct Sessions {
+    most: Most,
     entropy: Entropy,
     next_leg: u64,
     live: HashMap<SessionId, Session>,
@@ -155,8 +205,10 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    pub fn new(entropy: Entropy) -> Self {
+    /// `lines` is the number of calls that there may be by all ways together.
+    pub fn new(entropy: Entropy, lines: usize) -> Self {
         Self {
+            most: Most::of(lines),
             entropy,
             next_leg: 1,
             live: HashMap::new(),
@@ -176,6 +228,7 @@ impl Sessions {
         match input {
             Input::Request { ask, request } => self.request(ask, request),
             Input::Command(command) => self.command(command),
+            Input::Left { leg } => self.end(leg, EndCause::ByPeer),
             Input::Took { leg, call } => {
                 if let Some(session) = self.of_leg(leg) {
                     session.call = Some(call);
@@ -211,19 +264,37 @@ impl Sessions {
     }
 
     fn open(&mut self, ask: AskId, opening: Opening) -> Result<Option<Response>, Refusal> {
-        if self.live.len() >= limits::WEBRTC_SESSIONS {
-            return Err(Refusal::Busy { status: 503, retry_after_s: None });
+        if let Some(crowd) = self.crowd(&opening.visitor) {
+            return Err(Refusal::Crowded(crowd));
         }
         let id = SessionId::random(&mut self.entropy);
         let leg = LegId::of(Way::WebRtc, self.next_leg);
         self.next_leg += 1;
         let offer = opening.offer.reveal().clone();
         let stage = Stage::Offered(ask);
-        let session = Session { leg, call: None, stage, offer, generation: 1, candidates: 0 };
+        let visitor = opening.visitor.clone();
+        let session = Session::new(visitor, leg, stage, offer);
         self.legs.insert(leg, id.clone());
         self.live.insert(id, session);
         self.out.push_back(Output::Asked { leg, opening });
         Ok(None)
+    }
+
+    /// Of whom there are too many calls for one more of this visitor's.
+    fn crowd(&self, visitor: &Visitor) -> Option<Crowd> {
+        if self.live.len() >= self.most.all {
+            return Some(Crowd::All);
+        }
+        visitor.token.as_ref()?;
+        let its = self.live.values().filter(|session| session.visitor.token == visitor.token);
+        let (of_token, of_address) = its.fold((0, 0), |(all, here), session| {
+            (all + 1, here + usize::from(session.visitor.source == visitor.source))
+        });
+        match () {
+            () if of_address >= self.most.of_address => Some(Crowd::Address),
+            () if of_token >= self.most.of_token => Some(Crowd::Token),
+            () => None,
+        }
     }
 
     fn offer_again(
@@ -235,6 +306,10 @@ impl Sessions {
         if !matches!(session.stage, Stage::Up) {
             return Err(Refusal::Pending);
         }
+        if session.reoffers >= limits::WEBRTC_REOFFERS {
+            return Err(Refusal::TooManyOffers);
+        }
+        session.reoffers += 1;
         let (leg, offer) = (session.leg, reoffer.offer.clone());
         session.stage = Stage::Reoffered(Box::new(reoffer));
         let event = sip::Event::OfferReceived { leg, offer: Some(offer), by: OfferBy::Update };

@@ -1,5 +1,7 @@
 //! Sessions in memory, with the call played by the test.
 
+use std::net::IpAddr;
+
 use super::*;
 use crate::base::{CallId, Entropy, Private, Way, limits};
 use crate::sip::{self, EndCause, LegId, ReferNews, ReferTo};
@@ -21,7 +23,7 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let sessions = Sessions::new(Entropy::new([5; 32]));
+        let sessions = Sessions::new(Entropy::new([5; 32]), 1_000);
         Self { sessions, asks: 0, asked: vec![], candidates: 0, events: vec![], responses: vec![] }
     }
 
@@ -77,7 +79,8 @@ impl Desk {
 
 fn open() -> Request {
     let offer = Private::new(OFFER.as_bytes().to_vec());
-    Request::Open(Opening { offer, called: Private::default() })
+    let visitor = Visitor::default();
+    Request::Open(Opening { visitor, offer, called: Private::default() })
 }
 
 fn refused(refusal: Refusal) -> Option<Response> {
@@ -137,8 +140,7 @@ fn a_call_that_is_not_taken_leaves_nothing_behind() {
 fn more_sessions_than_the_limit_are_refused_and_ended_ones_are_forgotten_at_last() {
     let mut desk = Desk::new();
     let all: Vec<_> = (0..limits::WEBRTC_SESSIONS).map(|_| desk.open().0).collect();
-    let busy = Refusal::Busy { status: 503, retry_after_s: None };
-    assert_eq!(desk.ask(open()), refused(busy));
+    assert_eq!(desk.ask(open()), refused(Refusal::Crowded(Crowd::All)));
     for session in all.clone() {
         assert_eq!(desk.ask(Request::Close { session }), Some(Response::Closed));
     }
@@ -149,6 +151,37 @@ fn more_sessions_than_the_limit_are_refused_and_ended_ones_are_forgotten_at_last
     assert!(!known(&mut desk, &all[0]) && known(&mut desk, all.last().unwrap()));
     let kept = all.iter().filter(|session| known(&mut desk, session)).count();
     assert_eq!(kept, limits::WEBRTC_ENDED_SESSIONS);
+}
+
+#[test]
+fn pages_leave_lines_to_telephones_tokens_to_tokens_and_visitors_to_visitors() {
+    for (lines, all, of_token, of_address) in [(1, 1, 1, 1), (5, 4, 3, 2), (50, 40, 30, 4)] {
+        let mut desk = Desk::new();
+        desk.sessions = Sessions::new(Entropy::new([5; 32]), lines);
+        let mut opens = |token: Option<&str>, last: u8| {
+            let source = Private::new(Some(IpAddr::from([203, 0, 113, last])));
+            let visitor = Visitor { token: token.map(str::to_owned), source };
+            let offer = Private::new(OFFER.as_bytes().to_vec());
+            desk.ask(Request::Open(Opening { visitor, offer, called: Private::default() }))
+        };
+        for _ in 0..of_address {
+            assert_eq!(opens(Some("shop"), 1), None);
+        }
+        let crowded = |crowd| refused(Refusal::Crowded(crowd));
+        let of_one = if of_address == all { Crowd::All } else { Crowd::Address };
+        assert_eq!(opens(Some("shop"), 1), crowded(of_one), "{lines}");
+        for visitor in of_address..of_token {
+            assert_eq!(opens(Some("shop"), 10 + visitor as u8), None, "{lines}");
+        }
+        let of_one = if of_token == all { Crowd::All } else { Crowd::Token };
+        assert_eq!(opens(Some("shop"), 9), crowded(of_one), "{lines}");
+        // The owner on the box is no visitor.
+        for _ in of_token..all {
+            assert_eq!(opens(None, 1), None, "{lines}");
+        }
+        assert_eq!(opens(Some("desk"), 1), crowded(Crowd::All), "{lines}");
+        assert_eq!(desk.sessions.count(), all);
+    }
 }
 
 #[test]
@@ -188,6 +221,25 @@ fn another_offer_is_answered_by_the_call_one_at_a_time() {
     let third = AskId(desk.asks);
     desk.command(sip::Command::Bye { leg, reason: None });
     assert_eq!(desk.response(third), refused(Refusal::NoSuchSession));
+}
+
+#[test]
+fn a_session_has_a_bounded_number_of_offers_and_restarts() {
+    let mut desk = Desk::new();
+    let (session, leg) = desk.open();
+    for number in 0..=limits::WEBRTC_REOFFERS {
+        let offer = Private::new(OFFER.as_bytes().to_vec());
+        let request = Request::Reoffer { session: session.clone(), offer };
+        let fragment = "a=ice-ufrag:bbbb\r\na=ice-pwd:9876543210987654321098\r\n";
+        let told = match number % 2 {
+            0 => desk.ask(request),
+            _ => desk.fragment(&session, IfMatch::Any, fragment),
+        };
+        let is_over = number == limits::WEBRTC_REOFFERS;
+        assert_eq!(told, is_over.then_some(Response::Refused(Refusal::TooManyOffers)), "{number}");
+        desk.command(sip::Command::AcceptOffer { leg, sdp: ANSWER.into() });
+    }
+    assert_eq!(desk.ask(Request::Close { session }), Some(Response::Closed), "the call goes on");
 }
 
 #[test]

@@ -306,6 +306,11 @@ impl Appliance {
             .unwrap_or_else(|status| panic!("not ready, {status:?}: {}", self.log()));
     }
 
+    /// What it ends with by itself, or after a signal of the test's own.
+    pub fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
+        wait::within(within, || self.child.try_wait().unwrap())
+    }
+
     /// Asks it to stop, as systemd does, and gives what it ended with.
     pub fn stop(&mut self) -> ExitStatus {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());

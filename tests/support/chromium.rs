@@ -8,7 +8,6 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::devtools::Page;
 use super::folder::Folder;
 use super::peers;
 
@@ -32,7 +31,6 @@ impl Chromium {
             .arg(format!("--use-file-for-fake-audio-capture={}%noloop", microphone.display()))
             .args(["--autoplay-policy=no-user-gesture-required", "--enable-logging=stderr"])
             .arg(format!("--user-data-dir={}", folder.at("profile").display()))
-            .arg("--remote-debugging-port=0")
             .arg(url)
             .env("HOME", folder.path())
             .process_group(0)
@@ -42,11 +40,6 @@ impl Chromium {
             .spawn()
             .unwrap();
         Self { child, folder }
-    }
-
-    /// Its page, to be driven.
-    pub fn page(&self) -> Page {
-        Page::of(&self.folder.at("profile"))
     }
 
     pub fn log(&self) -> String {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub struct Coturn {
     child: Child,
     folder: Folder,
     pub address: SocketAddr,
+    /// By TLS, with a certificate of its own making.
+    pub secure: SocketAddr,
 }
 
 impl Coturn {
@@ -27,14 +30,19 @@ impl Coturn {
         peers::is_installed("turnserver", "coturn")
     }
 
-    /// On loopback, for peers on loopback, by UDP and TCP.
+    /// On loopback, for peers on loopback, by UDP, TCP and TLS.
     pub fn start() -> Self {
         let loopback = Ipv4Addr::LOCALHOST.into();
-        let address = SocketAddr::new(loopback, peers::free_port(loopback));
+        let [address, secure] =
+            [0, 1].map(|_| SocketAddr::new(loopback, peers::free_port(loopback)));
         let folder = Folder::new("coturn");
+        let names = [loopback.to_string()];
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let certificate = folder.write("turn.crt", made.cert.pem());
+        let key = folder.write("turn.key", made.signing_key.serialize_pem());
         let log = File::create(folder.at("log")).unwrap();
         let child = Command::new("turnserver")
-            .args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--lt-cred-mech", "--verbose"])
+            .args(["-n", "--no-cli", "--no-dtls", "--lt-cred-mech", "--verbose"])
             .args([
                 "--allow-loopback-peers",
                 "--no-software-attribute",
@@ -44,6 +52,9 @@ impl Coturn {
             .arg("--listening-ip=127.0.0.1")
             .arg(format!("--relay-ip={}", lent_ip()))
             .arg(format!("--listening-port={}", address.port()))
+            .arg(format!("--tls-listening-port={}", secure.port()))
+            .arg(format!("--cert={}", certificate.display()))
+            .arg(format!("--pkey={}", key.display()))
             .arg(format!("--pidfile={}", folder.at("pid").display()))
             .arg(format!("--userdb={}", folder.at("users").display()))
             .args(["--log-file=stdout", "--simple-log"])
@@ -53,9 +64,14 @@ impl Coturn {
             .stderr(log)
             .spawn()
             .unwrap();
-        let coturn = Self { child, folder, address };
+        let coturn = Self { child, folder, address, secure };
         wait::until("coturn listens", START, || TcpStream::connect(address).ok());
         coturn
+    }
+
+    /// Who believes this certificate believes its TLS.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.at("turn.crt")
     }
 
     /// It is there no more.

@@ -72,6 +72,13 @@ impl Stream {
         }
     }
 
+    /// Whether nothing more is to come.
+    pub fn is_over(&mut self) -> bool {
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        !rest.contains("data: ")
+    }
+
     /// The next event of this type, and those before it.
     pub fn until(&mut self, kind: &str) -> (Value, Vec<Value>) {
         let mut before = Vec::new();

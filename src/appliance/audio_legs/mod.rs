@@ -23,6 +23,7 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 use tokio::sync::mpsc;
 
+use super::pulse::Pulse;
 use super::visits::VisitEvent;
 use crate::base::{CallId, Entropy, Private, Way, limits};
 use crate::call::{self, CallRecord, Cause, Towards, Visit};
@@ -88,11 +89,17 @@ pub struct AudioLegs {
     next: u64,
     legs: HashMap<LegId, Leg>,
     events: VecDeque<VisitEvent>,
+    pulse: Pulse,
 }
 
 impl AudioLegs {
-    fn new(thread: mpsc::Sender<NewSession>, entropy: Entropy) -> Self {
-        Self { thread, entropy, next: 1, legs: HashMap::new(), events: VecDeque::new() }
+    fn new(thread: mpsc::Sender<NewSession>, entropy: Entropy, pulse: Pulse) -> Self {
+        Self { thread, entropy, next: 1, legs: HashMap::new(), events: VecDeque::new(), pulse }
+    }
+
+    /// Of the thread.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     pub fn figures(&self) -> LegFigures {

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::AudioLegs;
 use super::door::{Door, Guest, NoEntry, Visitor};
 use super::session::{Mail, Task};
+use crate::appliance::pulse::{BEAT, Pulse};
 use crate::base::{Entropy, limits};
 use crate::sip::LegId;
 use crate::websocket::{Opening, Wish};
@@ -37,17 +38,20 @@ pub fn start(entropy: Entropy) -> io::Result<(AudioLegs, mpsc::Receiver<LegWish>
     let (new, sessions) = mpsc::channel(limits::API_COMMANDS);
     let (guests, coming) = mpsc::channel(limits::API_COMMANDS);
     let (wishes, wished) = mpsc::channel(limits::AUDIO_EVENTS);
+    let pulse = Pulse::default();
+    let beating = pulse.clone();
     std::thread::Builder::new().name("websocket".to_owned()).spawn(move || {
-        let house = House { names: HashMap::new(), wishes };
+        let house = House { names: HashMap::new(), wishes, pulse: beating };
         runtime.block_on(house.run(sessions, coming));
     })?;
-    Ok((AudioLegs::new(new, entropy), wished, Door::new(guests)))
+    Ok((AudioLegs::new(new, entropy, pulse), wished, Door::new(guests)))
 }
 
 /// The sessions that there are, by the names of their calls.
 struct House {
     names: HashMap<String, mpsc::Sender<Mail>>,
     wishes: mpsc::Sender<LegWish>,
+    pulse: Pulse,
 }
 
 impl House {
@@ -57,6 +61,7 @@ impl House {
         mut guests: mpsc::Receiver<Guest>,
     ) {
         loop {
+            self.pulse.beat();
             tokio::select! {
                 // Whoever knocks has been told of a session that is on its way here: it comes first.
                 biased;
@@ -66,6 +71,7 @@ impl House {
                     None => return,
                 },
                 Some(guest) = guests.recv() => self.welcome(guest),
+                () = tokio::time::sleep(BEAT) => {}
             }
         }
     }

@@ -22,6 +22,7 @@ use super::ringcentral::{RingCentral, ringcentral};
 use super::tls::{Tls, tls};
 use super::tokens::{Token, tokens};
 use super::turn::{Turn, turn};
+use super::upkeep::{RealTime, canary, real_time};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
@@ -78,6 +79,9 @@ pub struct Config {
     pub on_machine: OnMachine,
     /// `None`: there is no remote agent.
     pub agent: Option<Agent>,
+    /// Between two calls of the box to itself; `None`: there are none.
+    pub canary: Option<Duration>,
+    pub real_time: RealTime,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -170,6 +174,7 @@ pub struct Converse {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
     pub level: Level,
+    pub private: bool,
 }
 
 impl Default for Config {
@@ -267,6 +272,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
     }
+    let canary = canary(&file.canary, &mut check);
+    let real_time = real_time(&file.realtime, &mut check);
     let (calls, media) = (calls?, media?);
     let pairs = media.ports.rtp_ports().count();
     if pairs < calls.max.count() {
@@ -298,7 +305,9 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         agent: agent?,
         baresip: baresip?,
         webhooks: webhooks?,
-        log: Log { level: level? },
+        log: Log { level: level?, private: file.log.private },
+        canary: canary?,
+        real_time: real_time?,
     })
 }
 

@@ -11,6 +11,7 @@ pub use super::agent::AgentKeys;
 pub use super::dial::Dial;
 pub use super::listen::Listen;
 pub use super::ringcentral::File as RingCentral;
+pub use super::upkeep::{CanaryKeys, RealTimeKeys};
 
 /// `attendant.toml`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -33,6 +34,9 @@ pub struct File {
     pub agent: AgentKeys,
     pub baresip: Baresip,
     pub log: Log,
+    /// Calls of the box to itself.
+    pub canary: CanaryKeys,
+    pub realtime: RealTimeKeys,
     /// The languages besides `speech.language`, and which calls are held in which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub language: Vec<Language>,
@@ -567,16 +571,18 @@ impl Default for Account {
     }
 }
 
-/// The log. Numbers, addresses and words never stand in it.
+/// The log. Numbers, addresses and words stand in it only where `private` says so.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// `error`, `warn`, `info`, `debug` or `trace`; of other people's parts only warnings.
     pub level: String,
+    /// Who called and what was said stands in it, too: to look for a fault, and not longer.
+    pub private: bool,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned() }
+        Self { level: "info".to_owned(), private: false }
     }
 }

@@ -28,6 +28,7 @@ use super::requests::{Requests, Work};
 use super::wire::{End, Wire};
 use super::{Answer, Asker, Engine, EngineEvent, EngineState, Failure, Phrase, RequestId};
 use crate::appliance::credentials;
+use crate::appliance::pulse::{BEAT, Pulse};
 use crate::base::{Private, limits};
 use crate::listen::DecodeWish;
 use crate::speech::protocol::{FromEngine, Ready, ToEngine, VERSION};
@@ -62,6 +63,7 @@ pub struct Link {
     commands: mpsc::Sender<Command>,
     events: mpsc::Sender<EngineEvent>,
     state: watch::Receiver<EngineState>,
+    pulse: Pulse,
     /// Of a child of ours: nobody else will ever use its name.
     socket: Option<PathBuf>,
 }
@@ -93,6 +95,7 @@ impl Link {
             EnginePlace::Child { socket, .. } => Some(socket.clone()),
             EnginePlace::Socket(_) => None,
         };
+        let pulse = Pulse::default();
         let thread = LinkThread {
             place,
             commands: orders,
@@ -101,11 +104,17 @@ impl Link {
             requests: Requests::default(),
             back_off: BackOff::default(),
             restarts: 0,
+            pulse: pulse.clone(),
         };
         let name = "speech link".to_owned();
         std::thread::Builder::new().name(name).spawn(move || runtime.block_on(thread.run()))?;
         let next = AtomicU64::new(1);
-        Ok((Self { next, commands, events, state, socket }, answers))
+        Ok((Self { next, commands, events, state, pulse, socket }, answers))
+    }
+
+    /// Of the link's thread, however the engine is.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     fn ask(&self, asker: Asker, work: Work) -> RequestId {
@@ -155,6 +164,7 @@ struct LinkThread {
     requests: Requests,
     back_off: BackOff,
     restarts: u32,
+    pulse: Pulse,
 }
 
 impl LinkThread {
@@ -281,7 +291,9 @@ impl LinkThread {
         if let Some(message) = wire.inbox.take()? {
             return Ok(Some(message));
         }
+        self.pulse.beat();
         let until = self.requests.next_expiry().map_or(until, |expiry| expiry.min(until));
+        let until = until.min(Instant::now() + BEAT);
         tokio::select! {
             // What the engine has said counts before the time that it had for it.
             biased;
@@ -332,7 +344,9 @@ impl LinkThread {
     /// Obeys and expires while there is no engine.
     async fn pass_time(&mut self, until: Instant) -> Result<(), End> {
         loop {
+            self.pulse.beat();
             let next = self.requests.next_expiry().map_or(until, |expiry| expiry.min(until));
+            let next = next.min(Instant::now() + BEAT);
             tokio::select! {
                 command = self.commands.recv() => {
                     self.obey(command.ok_or(End::FrontGone)?).await;

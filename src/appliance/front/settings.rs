@@ -1,9 +1,11 @@
 //! Settings that need more than the configuration: the playbook's file, folders, sockets.
 
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::appliance::canary;
 use crate::appliance::config::{self, Config, Device, ListenAddress, Turn, TurnTransport, Voice};
 use crate::appliance::credentials;
 use crate::appliance::engine::link::EnginePlace;
@@ -355,10 +357,37 @@ pub(super) fn listen(address: &ListenAddress) -> Listen {
     Listen { transport, address }
 }
 
-/// Who may call.
+/// Calls of the box to itself. With one place they would keep callers out.
+pub(super) fn canary(config: &Config) -> Option<canary::Settings> {
+    let every = config.canary.filter(|_| config.calls.max.count() >= 2)?;
+    let ListenAddress { transport, address } = canary_door(config)?;
+    let target = format!("sip:canary@{};transport={}", own(address), transport.uri_token());
+    Some(canary::Settings { every, target })
+}
+
+/// Where it calls: what needs no certificate, datagrams first.
+fn canary_door(config: &Config) -> Option<ListenAddress> {
+    let plain = |transport| config.sip.listen.iter().find(|listen| listen.transport == transport);
+    plain(sip::Transport::Udp).or_else(|| plain(sip::Transport::Tcp)).copied()
+}
+
+/// An address of this machine by which what listens there is reached.
+fn own(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// Who may call; the box itself may, where it does.
 pub(super) fn callers(config: &Config) -> Callers {
     let config::Inbound { anyone, accounts, networks, .. } = &config.inbound;
-    Callers::new(*anyone, *accounts, networks.clone())
+    let door = canary(config).and_then(|_| canary_door(config)).map(|door| own(door.address).ip());
+    let bits = |ip: &IpAddr| if ip.is_ipv4() { 32 } else { 128 };
+    let itself = door.and_then(|ip| sip::Network::new(ip, bits(&ip)));
+    Callers::new(*anyone, *accounts, networks.iter().copied().chain(itself).collect())
 }
 
 pub(super) fn agent(config: &Config, listening: &[Listen]) -> sip::Settings {

@@ -15,9 +15,12 @@ mod counting;
 mod dialling;
 mod joining;
 mod line;
+mod logging;
 mod parts;
 mod redirecting;
 mod ringcentral;
+mod securing;
+mod stages;
 mod succeeding;
 mod taking;
 mod visiting;
@@ -27,7 +30,6 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::appliance::agent::{AgentEvent, Figures};
-use crate::appliance::associations::News;
 use crate::appliance::engine::EngineEvent;
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
@@ -38,7 +40,7 @@ use crate::appliance::visits::VisitEvent;
 use crate::base::CallId;
 use crate::call::admission::Readiness;
 use crate::call::language::Abilities;
-use crate::call::{self, CallRecord, Cause, Shelf};
+use crate::call::{self, Cause, Shelf};
 use crate::converse::Message;
 use crate::sip::{self, LegId};
 use crate::web::{Event, SipFigures};
@@ -180,7 +182,12 @@ impl Switchboard {
             while let Some((id, frame)) = self.parts.places.heard(place) {
                 match self.joined_with(id) {
                     Some(other) => self.call(now, other, call::Input::Relayed(&frame.frame)),
-                    None => self.call(now, id, call::Input::Heard(&frame)),
+                    None => {
+                        if let Some(line) = self.lines.get_mut(&id) {
+                            line.stages.heard();
+                        }
+                        self.call(now, id, call::Input::Heard(&frame));
+                    }
                 }
             }
         }
@@ -250,23 +257,6 @@ impl Switchboard {
         self.dial_again(now);
         self.answer_late(now);
         self.settle(now);
-    }
-
-    /// Tells calls of their keys.
-    fn secure(&mut self, now: Instant) {
-        while let Some((id, news)) = self.parts.associations.news() {
-            let input = match news {
-                News::Secured(suite) => {
-                    tracing::debug!(call = %id, suite = suite.name(), "keys by DTLS");
-                    call::Input::Secured(suite)
-                }
-                News::Failed(fault) => {
-                    tracing::warn!(call = %id, reason = fault.name(), "no keys by DTLS");
-                    call::Input::NotSecured
-                }
-            };
-            self.call(now, id, input);
-        }
     }
 
     /// Ends every call.
@@ -381,7 +371,7 @@ impl Switchboard {
                     | call::Output::PartnerWaits(_)),
                     _,
                 ) => pairing.push(output),
-                (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),
+                (call::Output::Replied(turn), _) => logging::replied(id, line.call.record(), turn),
                 (call::Output::Pressed(key), _) => {
                     self.parts.board.tell(Event::Key { call: id, key })
                 }
@@ -412,7 +402,7 @@ impl Switchboard {
         let is_ended = line.call.is_ended();
         if let Some(place) = line.place {
             if is_ended {
-                self.parts.stop(place);
+                self.parts.stop(now, place);
             }
             if self.parts.places.is_free(place) {
                 line.place = None;
@@ -449,7 +439,7 @@ impl Switchboard {
         while let Some(piece) = line.call.poll_piece(now) {
             if !flights.write(id, piece) {
                 line.call.stop_recording();
-                tracing::warn!(call = %id, "its flight record ends: the disk is too slow");
+                tracing::warn!(call_id = %id, "its flight record ends: the disk is too slow");
             }
         }
     }
@@ -466,9 +456,7 @@ impl Switchboard {
         self.legs.retain(|_, call| *call != id);
         self.parts.errands.cancel_all(id);
         self.parts.dialler.forget(id);
-        let ending = line.call.record().progress.ending();
-        let cause = ending.map_or("unknown", |ending| ending.cause.wording().name);
-        tracing::info!(call = %id, cause, "call ended");
+        logging::ended(id, line.call.record());
         self.admit();
     }
 
@@ -481,7 +469,10 @@ impl Switchboard {
             AudioEventKind::Silenced { through, utterance, frames } => {
                 call::Input::Silenced { through, utterance, frames }
             }
-            AudioEventKind::Report(report) => call::Input::Report(report),
+            AudioEventKind::Report(report) => {
+                self.look_at_stages(now, call, report.received);
+                call::Input::Report(report)
+            }
             AudioEventKind::Alive { from } => {
                 return self.parts.associations.hear(now, place, from, &mut self.parts.places);
             }
@@ -510,24 +501,6 @@ impl Switchboard {
         };
         self.commands.push_back(sip::Command::Admit(admission));
     }
-}
-
-/// A gap and its parts; words stay where they are.
-fn log_gap(id: CallId, record: &CallRecord, number: usize) {
-    let Some(turn) = record.turns().get(number) else { return };
-    let (Some(gap_ms), Some(parts)) = (turn.gap_ms, turn.latency) else { return };
-    tracing::info!(
-        call = %id,
-        turn = number + 1,
-        gap_ms,
-        jitter_ms = parts.jitter_ms,
-        endpoint_ms = parts.endpoint_ms,
-        decode_ms = parts.decode_ms,
-        think_ms = parts.think_ms,
-        voice_ms = parts.voice_ms,
-        pacing_ms = parts.pacing_ms,
-        "replied"
-    );
 }
 
 /// Wall-clock time for records.

@@ -14,8 +14,6 @@ use crate::base::{Private, limits};
 
 /// For the connection with its handshakes.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// Frames that wait to be written, and to be read.
-const FRAMES: usize = 64;
 
 /// What happens on it.
 #[derive(Debug)]
@@ -38,8 +36,8 @@ pub(super) struct Line {
 impl Line {
     /// `may_be_plain`: the platform is a stand-in on this machine.
     pub fn open(url: Private<String>, tls: TlsConnector, may_be_plain: bool) -> Self {
-        let (frames, to_send) = mpsc::channel(FRAMES);
-        let (happen, happenings) = mpsc::channel(FRAMES);
+        let (frames, to_send) = mpsc::channel(limits::RINGCENTRAL_FRAMES);
+        let (happen, happenings) = mpsc::channel(limits::RINGCENTRAL_FRAMES);
         tokio::spawn(async move {
             let run = run(&url, &tls, may_be_plain, to_send, &happen);
             // Any other reason is nobody's concern: it is made again.

@@ -54,7 +54,7 @@ pub(super) struct Pair {
     pub next: Option<Instant>,
     /// Checks in a row that were not answered.
     pub missed: u32,
-    /// When the peer answered, or its sound came from there.
+    /// When the peer answered, or its authentic sound came from there.
     pub consent: Option<Instant>,
     /// When a check of the peer's came from there.
     pub heard: Option<Instant>,
@@ -62,6 +62,8 @@ pub(super) struct Pair {
     pub wanted: Option<Instant>,
     /// We have chosen it; whether the peer knows.
     pub nomination: Nomination,
+    /// The peer has answered on it, if only once.
+    pub was_valid: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +90,7 @@ impl Pair {
             heard: None,
             wanted: None,
             nomination: Nomination::No,
+            was_valid: false,
         }
     }
 
@@ -112,6 +115,11 @@ impl Pair {
     /// Whether something may still come of it.
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Waiting | State::InProgress)
+    }
+
+    /// It worked, and is given up.
+    pub fn is_lost(&self) -> bool {
+        self.was_valid && self.state == State::Failed
     }
 
     pub fn note_sent(&mut self, sent: Sent, bytes: Vec<u8>) {

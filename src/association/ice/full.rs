@@ -9,11 +9,16 @@
 //! ```
 //!
 //! All pairs of a component are checked, none waits for another's foundation: there is one stream.
+//! Where no way is left those that worked are tried again for a while: the peer may be back, and need not ask.
+//!
 //! Invariants: nothing is sent to but what has answered a check; who knows neither password gets nothing
-//! from us, and nothing kept; the number of pairs and of copies of a check has a bound, whatever the peer tells.
+//! from us, and nothing kept; the number of pairs and of copies of a check has a bound, whatever the peer tells, and
+//! it is a small one until the peer has shown a password. Consent is an answer under it (RFC 7675 section 5.1), or
+//! sound under the keys of the handshake, which nobody else could send either: what only says that it is there, as an
+//! indication does, is anybody's, and changes nothing.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,6 +60,13 @@ pub(in crate::association) struct Full {
     /// Doors that are open: the peer's address, and the door.
     open: Vec<(SocketAddr, SocketAddr)>,
     before: Before,
+    /// Where checks went while nobody had shown a password.
+    unproven: Vec<IpAddr>,
+    is_proven: bool,
+    /// Since when no way is left.
+    lost: Option<Instant>,
+    /// When ways that worked were last tried again.
+    revived: Instant,
     out: VecDeque<(SocketAddr, Vec<u8>)>,
 }
 
@@ -89,6 +101,10 @@ impl Full {
             asked: Vec::new(),
             open: Vec::new(),
             before: None,
+            unproven: Vec::new(),
+            is_proven: false,
+            lost: None,
+            revived: now,
             out: VecDeque::new(),
         };
         full.pair_all();
@@ -101,7 +117,9 @@ impl Full {
             let route = self.route();
             self.list.clear();
             self.triggered.clear();
-            self.first = None;
+            (self.first, self.lost) = (None, None);
+            self.unproven.clear();
+            self.is_proven = false;
             self.before = route.to.map(|_| (route, now + limits::ICE_CONSENT));
         }
         self.terms = terms.clone();
@@ -263,17 +281,21 @@ impl Full {
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        let is_waiting = |pair: &Pair| pair.state == State::Waiting;
+        let is_waiting = |pair: &Pair| self.may_begin(pair);
         let has_more = !self.triggered.is_empty() || self.list.iter().any(is_waiting);
         let paced = has_more.then_some(self.paced);
         let before = self.before.map(|(_, until)| until);
-        let choice = self.nominates_at();
-        [paced, before, choice].into_iter().flatten().chain(self.list.deadline()).min()
+        let (choice, revival) = (self.nominates_at(), self.revives_at());
+        [paced, before, choice, revival].into_iter().flatten().chain(self.list.deadline()).min()
     }
 
     pub fn timeout(&mut self, now: Instant) {
         self.before = self.before.filter(|(_, until)| now < *until);
         self.list.iter_mut().for_each(|pair| pair.expire(now));
+        self.note_loss(now);
+        if self.revives_at().is_some_and(|at| at <= now) {
+            self.revive(now);
+        }
         let due = self.list.iter().filter(|pair| pair.next.is_some_and(|at| at <= now));
         for remote in due.map(|pair| pair.remote).collect::<Vec<_>>() {
             self.again(now, remote);
@@ -294,18 +316,67 @@ impl Full {
         if let Some(remote) = self.triggered.pop_front() {
             return Some(remote);
         }
-        let waiting = |pair: &Pair| pair.state == State::Waiting;
+        let waiting = |pair: &Pair| self.may_begin(pair);
         self.list.best(self.is_controlling, waiting).map(|pair| pair.remote)
+    }
+
+    /// It waits for its first check, and may have one.
+    fn may_begin(&self, pair: &Pair) -> bool {
+        pair.state == State::Waiting && self.may_send(pair.peer.ip())
+    }
+
+    /// Whether one more check may go there. Who calls may name any address as its own: until it has shown that it
+    /// knows a password, others get little by that.
+    fn may_send(&self, peer: IpAddr) -> bool {
+        let of_address = self.unproven.iter().filter(|ip| **ip == peer).count();
+        let has_room = self.unproven.len() < limits::ICE_UNPROVEN_CHECKS
+            && of_address < limits::ICE_UNPROVEN_CHECKS_OF_ADDRESS;
+        self.is_proven || has_room
+    }
+
+    /// Whether one may go there again: those that have had none come first.
+    fn may_repeat(&self, peer: IpAddr) -> bool {
+        let waiting = self.list.iter().filter(|pair| self.may_begin(pair)).count();
+        let is_spare = self.unproven.len() + waiting < limits::ICE_UNPROVEN_CHECKS;
+        self.may_send(peer) && (self.is_proven || is_spare)
+    }
+
+    fn note_sent(&mut self, peer: IpAddr) {
+        if !self.is_proven {
+            self.unproven.push(peer);
+        }
+    }
+
+    fn note_loss(&mut self, now: Instant) {
+        let is_left = |pair: &Pair| pair.state == State::Succeeded;
+        let is_lost = self.list.iter().any(|pair| pair.was_valid) && !self.list.iter().any(is_left);
+        self.lost = is_lost.then(|| self.lost.unwrap_or(now));
+    }
+
+    /// When ways that worked are tried again, none being left.
+    fn revives_at(&self) -> Option<Instant> {
+        let until = self.lost? + limits::ICE_RECOVERY;
+        let at = self.revived + limits::ICE_RECOVERY_EVERY;
+        (self.list.iter().any(Pair::is_lost) && at < until).then_some(at)
+    }
+
+    fn revive(&mut self, now: Instant) {
+        self.revived = now;
+        for pair in self.list.iter_mut().filter(|pair| pair.is_lost()) {
+            pair.state = State::Waiting;
+        }
     }
 
     /// A check of ours has not been answered, or consent is to be asked for.
     fn again(&mut self, now: Instant, remote: SocketAddr) {
+        let may_repeat = self.list.get(remote).is_some_and(|pair| self.may_repeat(pair.peer.ip()));
         let Some(pair) = self.list.get_mut(remote) else { return };
         match pair.state {
-            State::InProgress if pair.copies < limits::ICE_COPIES => {
+            State::InProgress if pair.copies < limits::ICE_COPIES && may_repeat => {
                 pair.copies += 1;
                 pair.next = Some(now + limits::ICE_FIRST_WAIT * 2_u32.pow(pair.copies - 1));
-                let bytes = pair.bytes.clone();
+                let (peer, bytes) = (pair.peer.ip(), pair.bytes.clone());
+                self.note_sent(peer);
                 self.out.push_back((remote, bytes));
             }
             State::InProgress => (pair.state, pair.next) = (State::Failed, None),
@@ -355,6 +426,8 @@ impl Full {
             // RFC 7675 section 5.1: five seconds, a fifth of it more or less.
             State::Succeeded => now + Duration::from_millis(spread),
         });
+        let peer = pair.peer.ip();
+        self.note_sent(peer);
         self.out.push_back((remote, bytes));
     }
 
@@ -393,10 +466,8 @@ impl Full {
 
     pub fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Option<Vec<u8>> {
         match Heard::of(bytes)? {
-            Heard::Indication => {
-                self.hear(now, from);
-                None
-            }
+            // Whoever sent it has shown nothing.
+            Heard::Indication => None,
             Heard::Request(request) => self.take_request(now, from, request),
             Heard::Response(response) => {
                 self.take_response(now, from, response);
@@ -449,6 +520,7 @@ impl Full {
     }
 
     fn validate(&mut self, now: Instant, from: SocketAddr, asked: Asked) {
+        self.is_proven = true;
         if self.list.get(from).is_none() {
             let kind = CandidateKind::PeerReflexive;
             let theirs = asked.priority.unwrap_or_else(|| kind.priority(0, self.component));
@@ -481,10 +553,11 @@ impl Full {
         }
         let told = message::told(&mut response, &self.terms, self.crypto.as_ref());
         let Some((told, sent)) = told.zip(pair.answered(id)) else { return };
+        self.is_proven = true;
         match told {
             Told::Success => {
                 let is_first = pair.state != State::Succeeded;
-                pair.state = State::Succeeded;
+                (pair.state, pair.was_valid) = (State::Succeeded, true);
                 (pair.consent, pair.missed) = (Some(now), 0);
                 pair.sent.clear();
                 if is_first || pair.nomination == Nomination::Asked {
@@ -495,7 +568,7 @@ impl Full {
                 }
                 self.triggered.retain(|remote| *remote != from);
                 self.first.get_or_insert(now);
-                self.before = None;
+                (self.before, self.lost) = (None, None);
             }
             Told::Conflict => {
                 if self.is_controlling == sent.was_controlling {

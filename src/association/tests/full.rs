@@ -268,3 +268,100 @@ fn a_hundred_thousand_random_datagrams_change_nothing() {
     world.run(5 * S, |world| world.is_secure());
     assert!(world.is_secure() && world.agrees());
 }
+
+/// The addresses are whatever an INVITE says, whose sender has shown nothing.
+#[test]
+fn who_has_shown_nothing_has_us_send_few_checks_and_fewer_to_one_address() {
+    // With room for one more.
+    const CANDIDATES: usize = limits::ICE_CANDIDATES - 1;
+    let everywhere = |spread: bool| {
+        let one = |n: usize| match spread {
+            true => format!("203.0.113.{}:4000", 1 + n),
+            false => format!("203.0.113.5:{}", 4_000 + n),
+        };
+        let all: Vec<String> = (0..CANDIDATES).map(one).collect();
+        let mut end = full_end(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut now = Instant::now();
+        let mut sent = end.drain();
+        // As long as a handshake may take, and longer.
+        for _ in 0..4_000 {
+            now += MS * 10;
+            end.association.timeout(now);
+            sent.extend(end.drain());
+        }
+        (end, now, sent)
+    };
+    let (_, _, sent) = everywhere(false);
+    assert_eq!(sent.len(), limits::ICE_UNPROVEN_CHECKS_OF_ADDRESS);
+    let bytes: usize = sent.iter().map(|(_, bytes)| bytes.len()).sum();
+    assert!(bytes < 1_200, "{bytes} bytes are less than such an INVITE has");
+    let (mut end, mut now, sent) = everywhere(true);
+    assert_eq!(sent.len(), limits::ICE_UNPROVEN_CHECKS);
+    let reached: std::collections::HashSet<_> = sent.iter().map(|(to, _)| *to).collect();
+    assert_eq!(reached.len(), CANDIDATES, "each has one");
+    // Its own check shows the password, and what it tells then is looked at.
+    let peer = address("203.0.113.99:9");
+    end.association.receive(now, peer, &flood_check("left-password-of-22-characters", 1));
+    let more = Candidate::new(CandidateKind::Host, 65_535, 1, address("203.0.113.77:9"));
+    end.association.add_candidates(now, &[more]);
+    let mut more = end.drain();
+    for _ in 0..100 {
+        now += MS * 10;
+        end.association.timeout(now);
+        more.extend(end.drain());
+    }
+    let checks = |to: &str| more.iter().filter(|(at, b)| *at == address(to) && b[1] == 1).count();
+    assert!(checks("203.0.113.99:9") > 0 && checks("203.0.113.77:9") > 0, "{}", more.len());
+}
+
+/// RFC 7675 section 5.1: anybody can send one in the peer's name.
+#[test]
+fn an_indication_is_no_consent() {
+    let mut world = World::new([left(Mapping::Cone), Site::open(PUBLIC, Some(false))], 12);
+    secure(&mut world, 5 * S);
+    let mut indication = rtc_stun::message::Message::new();
+    indication.set_type(rtc_stun::message::MessageType {
+        method: rtc_stun::message::METHOD_BINDING,
+        class: rtc_stun::message::CLASS_INDICATION,
+    });
+    indication.write_header();
+    world.lost = 100;
+    let silent = world.now;
+    while world.is_open() && world.now - silent < 3 * limits::ICE_CONSENT {
+        for end in [0, 1] {
+            let now = world.now;
+            let from = world.ends()[end].route.to;
+            if let Some(from) = from {
+                world.places[end].end.association.receive(now, from, &indication.raw);
+            }
+        }
+        world.collect();
+        world.run(S, |_| false);
+    }
+    assert!(!world.is_open());
+    assert!(world.now - silent <= limits::ICE_CONSENT + 7 * S, "{:?}", world.now - silent);
+}
+
+#[test]
+fn a_way_that_was_lost_for_longer_than_consent_lasts_is_found_again() {
+    // One that makes no checks of its own.
+    let mut world = World::new([left(Mapping::Cone), Site::open(PUBLIC, None)], 13);
+    secure(&mut world, 5 * S);
+    world.lost = 100;
+    let closed = |world: &World| world.ends().iter().all(|end| end.route == Route::default());
+    assert!(world.run(90 * S, closed), "{:?}", world.ends().map(|end| end.route));
+    let sent = world.ends()[0].sent;
+    world.run(20 * S, |_| false);
+    assert!(world.ends()[0].sent - sent < 30, "no flood");
+    world.lost = 0;
+    let began = world.now;
+    assert!(world.run(20 * S, World::is_open), "{:?}", world.ends().map(|end| end.route));
+    println!("found again after {:?}", world.now - began);
+    assert!(world.agrees());
+    // And given up at last.
+    world.lost = 100;
+    world.run(limits::ICE_CONSENT + limits::ICE_RECOVERY + 60 * S, |_| false);
+    let sent = world.ends()[0].sent;
+    world.run(600 * S, |_| false);
+    assert_eq!(world.ends()[0].sent, sent, "nothing is sent any more");
+}

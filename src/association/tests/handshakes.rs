@@ -183,3 +183,38 @@ fn strangers_of_one_address_leave_room_for_a_peer_from_nowhere() {
     net.run(Duration::from_secs(3));
     assert!(net.is_secure());
 }
+
+/// RFC 5246 section 7.2.1.
+#[test]
+fn the_end_is_told_under_the_keys_and_once() {
+    for (client, end) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let mut net = pair(client, Weather::default(), 5);
+        net.run(Duration::from_secs(3));
+        assert!(net.is_secure());
+        net.run(Duration::from_secs(1));
+        let now = net.now;
+        net.ends[end].association.close(now);
+        let sent = net.ends[end].drain();
+        assert_eq!(sent.len(), 1, "client {client}, end {end}");
+        assert_eq!((sent[0].0, sent[0].1[0]), (address(ADDRESSES[1 - end]), 21), "an alert");
+        assert_ne!(sent[0].1[3..5], [0, 0], "encrypted");
+        net.ends[end].association.close(now);
+        assert!(net.ends[end].drain().is_empty(), "once");
+        let other = &mut net.ends[1 - end];
+        // In the clear it is anybody's.
+        let plain = [21, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 99, 0, 2, 1, 0];
+        other.association.receive(now, address(ADDRESSES[end]), &plain);
+        let mut forged = sent[0].1.clone();
+        *forged.last_mut().unwrap() ^= 1;
+        other.association.receive(now, address(ADDRESSES[end]), &forged);
+        other.drain();
+        assert!(!other.is_closed);
+        other.association.receive(now, address(ADDRESSES[end]), &sent[0].1);
+        other.drain();
+        assert!(other.is_closed && other.fault.is_none());
+    }
+    let mut net = pair(0, Weather::default(), 5);
+    let now = net.now;
+    net.ends[0].association.close(now);
+    assert!(net.ends[0].drain().is_empty(), "nobody is there yet to be told");
+}

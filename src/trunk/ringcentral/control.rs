@@ -3,11 +3,9 @@
 use serde_json::{Value, json};
 
 use super::request::{Body, Request};
-use crate::base::Private;
+use crate::base::{Private, limits};
 
 const SESSIONS: &str = "/restapi/v1.0/account/~/telephony/sessions";
-/// Characters of the id of a session or a party; real ones have 40.
-const ID_CHARS: usize = 100;
 
 /// Where a call is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +76,7 @@ impl Action {
 
 /// It stands in a path.
 pub(super) fn is_id(text: &str) -> bool {
-    (1..=ID_CHARS).contains(&text.len())
+    (1..=limits::RINGCENTRAL_ID_CHARS).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 

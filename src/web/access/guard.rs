@@ -2,6 +2,7 @@
 //! for whose page; and then, path by path, what the path needs.
 
 use std::convert::Infallible;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use axum::http::header::{
     TRANSFER_ENCODING, UPGRADE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
@@ -25,7 +26,8 @@ use super::origin::{is_foreign, is_more_than_a_look, is_our_name, origin};
 use super::passwords::{NotSet, Passwords, Person};
 use super::rate::{Buckets, Rate};
 use super::sessions::{Session, Sessions};
-use super::tickets::Tickets;
+use super::source::Source;
+use super::tickets::{Tickets, TooMany};
 use super::{Access, Caller, Scope, Scopes};
 use crate::base::{Entropy, Private, limits};
 use crate::web::dialling::media_type;
@@ -37,7 +39,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
      media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What proxies say of whom they ask for; none has a name of its own in the crate but `Forwarded`.
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What a page of another site may send, and read of an answer.
 const SENT: &str = "authorization, content-type, idempotency-key, if-match, last-event-id";
@@ -70,8 +72,12 @@ pub struct Gate {
 struct Counts {
     tickets: Tickets,
     asked: Buckets<Whose>,
-    refused: Buckets<IpAddr>,
-    signing_in: Buckets<IpAddr>,
+    asked_by_token: Buckets<String>,
+    /// Calls that pages ask for.
+    calls: Buckets<Whose>,
+    calls_by_token: Buckets<String>,
+    refused: Buckets<Source>,
+    signing_in: Buckets<Source>,
     /// Of all addresses together.
     all_signing_in: Buckets<()>,
     sessions: Sessions,
@@ -88,13 +94,6 @@ pub enum SignIn {
     Wrong,
 }
 
-/// Who is counted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Whose {
-    Token(String),
-    Address(IpAddr),
-}
-
 /// The cookie of who is signed in.
 pub const SESSION_COOKIE: &str = "attendant";
 /// With what a browser that is signed in asks for changes.
@@ -108,17 +107,16 @@ const BODIES: [&str; 4] = [
     "application/octet-stream",
 ];
 
+/// Who is counted: whoever shows a token at one place, or nobody's at another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Whose {
+    token: Option<String>,
+    source: Source,
+}
+
 /// The other end of the connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(SocketAddr);
-
-impl Peer {
-    /// Without an address, as in tests of paths alone, all are one on this machine.
-    pub fn of(extensions: &Extensions) -> IpAddr {
-        let peer = extensions.get::<ConnectInfo<Self>>();
-        peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.0.ip().to_canonical())
-    }
-}
 
 impl Connected<IncomingStream<'_, Bounded>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
@@ -141,22 +139,21 @@ impl Gate {
         names: Vec<String>,
         mut entropy: Entropy,
     ) -> Self {
-        let asked = Rate { burst: limits::API_BURST, per_second: limits::API_PER_SECOND };
-        let refused =
-            Rate { burst: limits::API_REFUSED_BURST, per_second: limits::API_REFUSED_PER_SECOND };
-        let signing_in =
-            Rate { burst: limits::SIGN_IN_BURST, per_second: limits::SIGN_IN_PER_SECOND };
-        let all_signing_in =
-            Rate { burst: limits::SIGN_IN_ALL_BURST, per_second: limits::SIGN_IN_ALL_PER_SECOND };
         let counts = Counts {
             tickets: Tickets::new(entropy.fork()),
-            signing_in: Buckets::new(signing_in, limits::API_SOURCES),
-            all_signing_in: Buckets::new(all_signing_in, 1),
+            signing_in: buckets(limits::SIGN_IN_BURST, limits::SIGN_IN_PER_SECOND),
+            all_signing_in: buckets(limits::SIGN_IN_ALL_BURST, limits::SIGN_IN_ALL_PER_SECOND),
             sessions: Sessions::new(entropy.fork()),
             version: passwords.version(),
             entropy,
-            asked: Buckets::new(asked, limits::API_SOURCES),
-            refused: Buckets::new(refused, limits::API_SOURCES),
+            asked: buckets(limits::API_BURST, limits::API_PER_SECOND),
+            asked_by_token: buckets(limits::API_TOKEN_BURST, limits::API_TOKEN_PER_SECOND),
+            calls: buckets(limits::WEBRTC_OFFERS_BURST, limits::WEBRTC_OFFERS_PER_SECOND),
+            calls_by_token: buckets(
+                limits::WEBRTC_OFFERS_OF_TOKEN_BURST,
+                limits::WEBRTC_OFFERS_OF_TOKEN_PER_SECOND,
+            ),
+            refused: buckets(limits::API_REFUSED_BURST, limits::API_REFUSED_PER_SECOND),
         };
         Self { access, passwords, names, counts: Mutex::new(counts) }
     }
@@ -173,11 +170,11 @@ impl Gate {
     /// May take some 50 ms. `Err`: it was tried too often.
     pub fn sign_in(
         &self,
-        peer: IpAddr,
+        source: Source,
         person: Person,
         password: &Private<String>,
     ) -> Result<SignIn, Problem> {
-        self.try_password(peer)?;
+        self.try_password(source)?;
         if !self.passwords.is_right(person, password) {
             tracing::warn!(person = person.name(), "a wrong password at the page");
             return Ok(SignIn::Wrong);
@@ -193,13 +190,13 @@ impl Gate {
     }
 
     /// Counts an attempt to show a password.
-    pub fn try_password(&self, peer: IpAddr) -> Result<(), Problem> {
+    pub fn try_password(&self, source: Source) -> Result<(), Problem> {
         let now = now();
         let tried = self.with_counts(|counts| {
-            counts.signing_in.take(now, &peer)?;
+            counts.signing_in.take(now, &source)?;
             counts.all_signing_in.take(now, &())
         });
-        tried.map_err(too_often)
+        tried.map_err(|again_in| too_often(again_in, "too many attempts to sign in"))
     }
 
     /// May take some 50 ms. Whoever was signed in with the old password is not any more, but who changes it.
@@ -245,9 +242,25 @@ impl Gate {
         })
     }
 
-    /// `None`: too many are out.
-    pub fn issue_ticket(&self, caller: Caller) -> Option<Private<String>> {
-        self.with_counts(|counts| counts.tickets.issue(now(), caller))
+    /// # Errors
+    /// Of whom too many are out.
+    pub fn issue_ticket(&self, caller: Caller, source: Source) -> Result<Private<String>, TooMany> {
+        self.with_counts(|counts| counts.tickets.issue(now(), caller, source))
+    }
+
+    /// Whether somebody may ask for one more call from a page. The owner on the box may.
+    ///
+    /// # Errors
+    /// After how long.
+    pub fn may_call(&self, caller: &Caller, source: Source) -> Result<(), Problem> {
+        let Some(token) = caller.token().map(str::to_owned) else { return Ok(()) };
+        let now = now();
+        let whose = Whose { token: Some(token.clone()), source };
+        self.with_counts(|counts| {
+            counts.calls.take(now, &whose)?;
+            counts.calls_by_token.take(now, &token)
+        })
+        .map_err(|again_in| too_often(again_in, "too many calls in a short time"))
     }
 
     fn with_counts<T>(&self, work: impl FnOnce(&mut Counts) -> T) -> T {
@@ -256,7 +269,7 @@ impl Gate {
 
     /// Who asks. An address that has shown too many wrong tokens is told so for a while; whoever shows a right
     /// one there is heard, for many may come through one proxy.
-    fn identify(&self, request: &Request, peer: IpAddr) -> Result<Caller, Problem> {
+    fn identify(&self, request: &Request, source: Source) -> Result<Caller, Problem> {
         let now = now();
         let headers = request.headers();
         let is_open = self.is_open();
@@ -273,19 +286,21 @@ impl Gate {
                 None => self.access.identify(is_open, shown),
             },
         };
-        let whose = match &caller {
-            caller if caller.is_known() && !is_open => Whose::Token(caller.name().to_owned()),
-            _ => Whose::Address(peer),
-        };
+        let token = caller.token().map(str::to_owned);
         self.with_counts(|counts| {
             if caller.is_refused() {
-                counts.refused.take(now, &peer)?;
+                counts.refused.take(now, &source)?;
             }
-            counts.asked.take(now, &whose)
+            counts.asked.take(now, &Whose { token: token.clone(), source })?;
+            token.iter().try_for_each(|token| counts.asked_by_token.take(now, token))
         })
-        .map_err(too_often)?;
+        .map_err(|again_in| too_often(again_in, "too many requests"))?;
         Ok(caller)
     }
+}
+
+fn buckets<K: Eq + Hash + Clone>(burst: u32, per_second: impl Into<f64>) -> Buckets<K> {
+    Buckets::new(Rate { burst, per_second: per_second.into() }, limits::API_SOURCES)
 }
 
 fn now() -> Instant {
@@ -304,8 +319,12 @@ fn ticket<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap) -> Option<&'a 
 /// Puts the rules before what follows.
 pub async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     let origin = origin(request.headers()).map(str::to_owned);
-    let peer = Peer::of(request.extensions());
-    let outcome = admitted(&gate, &request, peer, origin.as_deref());
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|peer| peer.0.0.ip());
+    // Without an address, as in tests of paths alone, all are one.
+    let peer = peer.unwrap_or(Ipv4Addr::LOCALHOST.into()).to_canonical();
+    let source = Source::of(peer, request.headers());
+    request.extensions_mut().insert(source);
+    let outcome = admitted(&gate, &request, (peer, source), origin.as_deref());
     let outcome = match (outcome, preflight(&gate, &request, origin.as_deref())) {
         (Err(problem), _) => Err(problem.into_response()),
         (Ok(_), Some(allowed)) => Err(allowed),
@@ -365,7 +384,7 @@ async fn in_time(answer: impl Future<Output = Response>) -> Response {
 fn admitted(
     gate: &Gate,
     request: &Request,
-    peer: IpAddr,
+    (peer, source): (IpAddr, Source),
     origin: Option<&str>,
 ) -> Result<Caller, Problem> {
     let headers = request.headers();
@@ -391,7 +410,7 @@ fn admitted(
         return Err(Problem::new(Kind::MediaType, "a body of this Content-Type is not read here"));
     }
     let is_preflight = preflight(gate, request, origin).is_some();
-    let caller = gate.identify(request, peer)?;
+    let caller = gate.identify(request, source)?;
     let may_be_foreign = origin.is_some_and(|origin| caller.allows_origin(origin));
     let is_more = is_more_than_a_look(request.method(), headers);
     let is_foreign = is_foreign(headers, !is_open);
@@ -426,9 +445,9 @@ fn preflight(gate: &Gate, request: &Request, origin: Option<&str>) -> Option<Res
     is_asked.then(|| (StatusCode::NO_CONTENT, fields).into_response())
 }
 
-fn too_often(again_in: Duration) -> Problem {
+fn too_often(again_in: Duration, what: &str) -> Problem {
     let seconds = u32::try_from(again_in.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
-    Problem::new(Kind::TooOften, "too many requests").retry_after(seconds.max(1))
+    Problem::new(Kind::TooOften, what).retry_after(seconds.max(1))
 }
 
 /// Lets only those through who may.

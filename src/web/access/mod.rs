@@ -11,6 +11,7 @@ mod origin;
 mod passwords;
 mod rate;
 mod sessions;
+mod source;
 mod tickets;
 
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use sessions::Session;
 pub use passwords::{NotSet, Passwords, Person};
 
 pub(super) use guard::{Gate, Needs, Peer, SESSION_COOKIE, SignIn, admit, guard};
-pub(super) use tickets::TICKET_S;
+pub(super) use source::Source;
+pub(super) use tickets::{TICKET_S, TooMany};
 
 /// What a token may be good for. The names are part of the API and of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +183,14 @@ impl Caller {
 
     pub(super) const fn is_refused(&self) -> bool {
         matches!(self.who, Who::Nobody { is_refused: true })
+    }
+
+    /// The name of the token that was shown.
+    pub(super) fn token(&self) -> Option<&str> {
+        match &self.who {
+            Who::Token(token) => Some(&token.name),
+            Who::Owner | Who::Person(_) | Who::Nobody { .. } => None,
+        }
     }
 
     /// As limits and keys tell callers apart; empty for one that is none of ours.

@@ -20,7 +20,7 @@ use crate::web::problem::{Kind, Problem};
 use crate::web::routes::Interface;
 
 /// A stream on which nothing happens says so, so that neither end takes it for dead.
-const ALIVE_EVERY: Duration = Duration::from_secs(10);
+pub(in crate::web) const ALIVE_EVERY: Duration = Duration::from_secs(10);
 /// A WebSocket that takes nothing for so long is let go.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -25,6 +25,7 @@ pub(super) fn text(board: &Board) -> String {
     let mut out = Exposition::default();
     let totals = board.totals();
     health(&mut out, board);
+    canary(&mut out, board);
     calls(&mut out, &totals);
     sound(&mut out, &totals);
     audio(&mut out, board);
@@ -47,6 +48,27 @@ fn health(out: &mut Exposition, board: &Board) {
     for state in ACCOUNT_STATES {
         let count = accounts.iter().filter(|account| account.state == state).count();
         family.sample(&[("state", state)], count as u64);
+    }
+}
+
+fn canary(out: &mut Exposition, board: &Board) {
+    let mut family = out.family(
+        "attendant_stage_stalls_total",
+        Kind::Counter,
+        "Times that a stage of a call stood still.",
+    );
+    for (stage, count) in board.stalls() {
+        family.sample(&[("stage", stage.name())], count);
+    }
+    let Some(canary) = board.canary() else { return };
+    out.family("attendant_canary_calls_total", Kind::Counter, "Calls of the box to itself.")
+        .sample(&[("result", "well")], canary.well)
+        .sample(&[("result", "failed")], canary.failed);
+    out.family("attendant_canary_well", Kind::Gauge, "1 if the last of them was well.")
+        .sample(&[], u64::from(canary.fault.is_none()));
+    if canary.fault.is_none() {
+        out.family("attendant_canary_answer_seconds", Kind::Gauge, "Its gap before the answer.")
+            .fraction(&[], canary.answered_ms as f64 / 1_000.0);
     }
 }
 

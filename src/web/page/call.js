@@ -1,6 +1,6 @@
 // The page with the button. Text is set as text, never as markup.
 
-import { CallError, Line } from "/line.js";
+import { CallError, Line } from "./line.js";
 
 const byId = (id) => document.getElementById(id);
 const KEYS = [..."123456789*0#"];
@@ -11,6 +11,8 @@ const LOUDEST = 0.35;
 let line = null;
 let sounds = null;
 let metering;
+// Lines of the talk that are shown.
+let showing = 0;
 
 const NO_MICROPHONE = "A browser gives a microphone only to pages that come over https or from this machine. "
   + "Open the page as http://localhost, for example through a tunnel: "
@@ -60,13 +62,14 @@ async function microphone() {
 async function call() {
   fault(null);
   byId("talk").replaceChildren();
+  showing = 0;
   state("Asking for the microphone …", "waiting");
   byId("call").disabled = true;
   try {
     const stream = await microphone();
     sounds ??= new AudioContext();
     sounds.resume();
-    line = new Line(stream);
+    line = new Line(stream, { token: sessionStorage.getItem("token") });
     follow(line);
     controls(true);
     byId("hang-up").focus();
@@ -152,6 +155,8 @@ function show(known) {
     }
   });
   while (talk.children.length > items.length) talk.lastChild.remove();
+  if (items.length > showing) talk.lastElementChild.scrollIntoView({ block: "nearest" });
+  showing = items.length;
   byId("partial").hidden = !known.partial;
   byId("settled").textContent = known.partial?.settled ?? "";
   byId("rest").textContent = known.partial?.rest ?? "";

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::base::limits;
-use crate::webrtc::{IfMatch, Opening, Refusal, Request, Response, SessionId};
+use crate::webrtc::{Crowd, IfMatch, Opening, Refusal, Request, Response, SessionId};
 
 const OFFER: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n";
 
@@ -75,7 +75,7 @@ fn an_offer_is_answered_in_its_own_form_with_the_place_of_the_session() {
     for line in ["location: /webrtc/abc", "etag: \"1\"", "content-type: application/sdp"] {
         assert!(told.head.contains(line), "{}", told.head);
     }
-    let Some(Request::Open(Opening { offer, called })) = told.request else { panic!() };
+    let Some(Request::Open(Opening { offer, called, .. })) = told.request else { panic!() };
     assert_eq!(offer.reveal(), OFFER.as_bytes());
     assert_eq!(called.reveal(), &None);
 
@@ -164,6 +164,7 @@ fn a_session_is_changed_with_candidates_restarts_and_offers() {
     }
     for (refusal, status) in [
         (Refusal::Pending, 409),
+        (Refusal::TooManyOffers, 429),
         (Refusal::OtherSession, 412),
         (Refusal::NoSuchSession, 404),
         (Refusal::Malformed("no".to_owned()), 400),
@@ -214,4 +215,110 @@ fn the_page_with_the_button_has_no_inline_script() {
         let scripts = body.matches("<script").count();
         assert_eq!(body.matches("<script type=\"module\" src=").count(), scripts, "{path}");
     }
+}
+
+#[test]
+fn a_session_is_followed_until_its_call_ends() {
+    let mut page = Page::open();
+    page.board.update_call(call_with_a_turn());
+    let there = || Some(Response::Call { call: CallId(7) });
+    let told = asks(&mut page, "GET /webrtc/abc/events", b"", there());
+    assert_eq!(told.status, 200, "{}", told.body);
+    assert!(told.head.contains("content-type: text/event-stream"), "{}", told.head);
+    let at = |text: &str| told.body.find(text).unwrap_or_else(|| panic!("{text}: {}", told.body));
+    assert!(at("event: turn") < at("event: state"), "the end comes last");
+    assert!(at("are you <b>open</b> today") < at("\"state\":\"ended\""));
+    let elsewhere = Some(Response::Call { call: CallId(8) });
+    assert_eq!(asks(&mut page, "GET /webrtc/abd/events", b"", elsewhere).status, 404);
+    let unknown = refused(Refusal::NoSuchSession);
+    assert_eq!(asks(&mut page, "GET /webrtc/x/events", b"", unknown).status, 404);
+}
+
+const SECRET: &str = "a-token-in-a-page";
+
+/// With a token of a shop's page.
+fn shop() -> Page {
+    Page::with(Access::new(vec![Token {
+        name: "shop".to_owned(),
+        secret: Private::new(SECRET.to_owned()),
+        scopes: Scopes::from_iter([crate::web::access::Scope::Webrtc]),
+        origins: vec!["https://shop.example".to_owned()],
+    }]))
+}
+
+#[test]
+fn only_a_page_whose_site_a_token_names_may_offer_and_read_the_answer() {
+    let preflight = |origin: &str| {
+        format!(
+            "OPTIONS /webrtc/offer\nOrigin: {origin}\nAccess-Control-Request-Method: POST\n\
+             Access-Control-Request-Headers: authorization,content-type"
+        )
+    };
+    let offer = |origin: &str| {
+        format!(
+            "POST /webrtc/offer\nOrigin: {origin}\nAuthorization: Bearer {SECRET}\n\
+             Content-Type: application/sdp"
+        )
+    };
+    let allowed = "access-control-allow-origin: https://shop.example\r\n";
+    let mut page = shop();
+    let told = asks(&mut page, &preflight("https://shop.example"), b"", None);
+    assert_eq!(told.status, 204);
+    assert!(told.head.contains(allowed), "{}", told.head);
+    let methods = told.head.lines().find(|line| line.starts_with("access-control-allow-methods"));
+    assert_eq!(methods, Some("access-control-allow-methods: get, post, patch, delete"));
+    let head = offer("https://shop.example");
+    let told = asks(&mut page, &head, OFFER.as_bytes(), Some(opened()));
+    assert_eq!(told.status, 201);
+    assert!(
+        told.head.contains(allowed) && told.head.contains("access-control-expose-headers: etag")
+    );
+    let Some(Request::Open(Opening { visitor, .. })) = told.request else { panic!() };
+    assert_eq!(visitor.token.as_deref(), Some("shop"));
+    for (page, origin) in [
+        (&mut page, "https://shop.example.evil.example"),
+        (&mut shop(), "https://elsewhere.example"),
+        // Where there are no tokens no other site may do anything.
+        (&mut Page::open(), "https://shop.example"),
+    ] {
+        let told = asks(page, &preflight(origin), b"", None);
+        assert!(!told.head.contains("access-control"), "{origin}: {}", told.head);
+        let told = asks(page, &offer(origin), OFFER.as_bytes(), None);
+        assert_eq!(told.status, 403, "{origin}");
+        assert!(!told.head.contains("access-control-allow-origin"), "{origin}: {}", told.head);
+    }
+}
+
+#[test]
+fn pages_that_call_too_often_or_too_many_at_once_are_told_when_to_come_again() {
+    let mut page = shop();
+    let from = |address: &str| {
+        format!(
+            "POST /webrtc/offer\nX-Forwarded-For: {address}\nAuthorization: Bearer {SECRET}\n\
+             Content-Type: application/sdp"
+        )
+    };
+    let mut calls =
+        |address: &str, response| asks(&mut page, &from(address), OFFER.as_bytes(), response);
+    for (crowd, status, words) in [
+        (Crowd::All, 503, "every line for pages"),
+        (Crowd::Token, 429, "with this token"),
+        (Crowd::Address, 429, "from this address"),
+    ] {
+        let told = calls("203.0.113.1", refused(Refusal::Crowded(crowd)));
+        assert_eq!(told.status, status);
+        assert!(told.json()["detail"].as_str().unwrap().contains(words), "{}", told.body);
+        assert!(told.head.contains("retry-after: 10\r\n"), "{}", told.head);
+    }
+    for _ in 3..limits::WEBRTC_OFFERS_BURST {
+        assert_eq!(calls("203.0.113.1", Some(opened())).status, 201);
+    }
+    let told = calls("203.0.113.1", None);
+    assert_eq!(
+        (told.status, told.json()["type"].as_str()),
+        (429, Some("/problems/too-many-requests"))
+    );
+    assert!(told.head.contains("retry-after: 1\r\n"), "{}", told.head);
+    // Another visitor of the same page, by the same proxy.
+    assert_eq!(calls("203.0.113.2", Some(opened())).status, 201);
 }

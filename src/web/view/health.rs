@@ -7,7 +7,7 @@ use super::agent::Today;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::speech::protocol::VoiceReport;
 use crate::store::knowledge;
-use crate::web::board::{AccountReport, AudioFigures, Board, Hearing, WebhookReport};
+use crate::web::board::{AccountReport, AudioFigures, Board, CanaryReport, Hearing, WebhookReport};
 
 /// How the box is. Without a token that may read it, the state alone.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,14 +20,16 @@ pub enum Health {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
+    /// answers) or `stopping`.
     state: &'static str,
     takes_calls: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Whole {
-    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
+    /// answers) or `stopping`.
     state: &'static str,
     takes_calls: bool,
     /// What is waited for, or what is wrong, as sentences.
@@ -42,6 +44,8 @@ pub struct Whole {
     agent: Option<Today>,
     accounts: Vec<Account>,
     webhooks: Vec<Webhook>,
+    /// Null until there was one.
+    canary: Option<Canary>,
     version: &'static str,
 }
 
@@ -121,6 +125,31 @@ struct Webhook {
     fault: Option<String>,
 }
 
+/// What the last call of the box to itself has found.
+#[derive(Debug, Serialize, ToSchema)]
+struct Canary {
+    at_ms: u64,
+    is_well: bool,
+    /// In words.
+    told: String,
+    /// Null where it was not well.
+    greeted_ms: Option<u64>,
+    answered_ms: Option<u64>,
+}
+
+impl From<CanaryReport> for Canary {
+    fn from(report: CanaryReport) -> Self {
+        let is_well = report.fault.is_none();
+        Self {
+            at_ms: report.at_ms,
+            is_well,
+            told: report.told(),
+            greeted_ms: is_well.then_some(report.greeted_ms),
+            answered_ms: is_well.then_some(report.answered_ms),
+        }
+    }
+}
+
 impl From<WebhookReport> for Webhook {
     fn from(report: WebhookReport) -> Self {
         let WebhookReport { name, waiting, delivered, lost, is_gone, fault } = report;
@@ -147,6 +176,7 @@ impl Health {
             agent: board.agent().map(Today::from),
             accounts: board.accounts().into_iter().map(Account::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
+            canary: board.canary().map(Canary::from),
             version: env!("CARGO_PKG_VERSION"),
         }))
     }

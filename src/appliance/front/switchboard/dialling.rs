@@ -218,7 +218,7 @@ impl Switchboard {
         };
         self.open_line(now, id, wanted)
             .map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
-        tracing::info!(call = %id, "dialling");
+        tracing::info!(call_id = %id, "dialling");
         self.parts.dialler.begun(id);
         self.drain(now, id);
         self.admit();
@@ -317,7 +317,7 @@ impl Switchboard {
                 }
                 // The limits of the day: it is over with what it had come to.
                 Err((order, _)) => {
-                    tracing::info!(call = %id, "not called again: a limit is reached");
+                    tracing::info!(call_id = %id, "not called again: a limit is reached");
                     let record = order.ended(order.last_ending());
                     record.into_iter().for_each(|record| self.parts.board.update_call(record));
                 }

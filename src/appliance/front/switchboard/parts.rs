@@ -80,7 +80,7 @@ impl Parts {
                 self.keep_association(place, &plan);
                 self.places.apply(place, plan);
             }
-            call::Output::StopMedia => self.stop(place),
+            call::Output::StopMedia => self.stop(now, place),
             call::Output::Silence(through) => self.places.silence(place, through),
             call::Output::Work(work) => self.errands.ask(id, place, work),
             call::Output::SendDigits(digits) => {
@@ -110,8 +110,8 @@ impl Parts {
         }
     }
 
-    pub(super) fn stop(&mut self, place: Place) {
-        self.associations.forget(place);
+    pub(super) fn stop(&mut self, now: Instant, place: Place) {
+        self.associations.close(now, place, &mut self.places);
         self.places.stop(place);
     }
 }

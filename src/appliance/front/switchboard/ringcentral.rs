@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use super::{Line, Switchboard};
 use crate::appliance::ringcentral::{News, What};
-use crate::base::{CallId, Private};
+use crate::base::{CallId, Private, limits};
 use crate::call::record::{CallRecord, PlatformIds, Progress};
 use crate::call::{self, Cause};
 use crate::sip::{self, AccountId, Incoming, LegId};
@@ -37,10 +37,6 @@ use telling::Offered;
 const CONTROL_WITHIN: Duration = Duration::from_secs(4);
 /// An INVITE that the platform is to take back is refused after this time: nobody rings for ever.
 const PASSED_ON_WITHIN: Duration = Duration::from_secs(10);
-/// News of calls of ours that are not known by name yet.
-const UNCLAIMED: usize = 64;
-/// Parties that were answered by Call Control, so that none is twice.
-const ASKED: usize = 64;
 
 /// What an INVITE of the platform's says of its call.
 #[derive(Clone)]
@@ -192,7 +188,7 @@ impl Switchboard {
             let is_its = |account: Option<AccountId>| account == Some(id);
             let calls = self.lines.iter().filter(|(_, line)| is_its(line.account));
             for call in calls.map(|(call, _)| *call).collect::<Vec<_>>() {
-                tracing::info!(call = %call, "the way to its server is there again");
+                tracing::info!(call_id = %call, "the way to its server is there again");
                 self.call(now, call, call::Input::WayBack);
             }
         }
@@ -281,7 +277,7 @@ impl Switchboard {
             Whose::Call(call) => self.decided(now, call, &news),
             Whose::Nobody => {}
             Whose::NotKnown => {
-                if self.platform.unclaimed.len() == UNCLAIMED {
+                if self.platform.unclaimed.len() == limits::RINGCENTRAL_UNCLAIMED {
                     self.platform.unclaimed.pop_front();
                 }
                 self.platform.unclaimed.push_back((account, news));
@@ -343,7 +339,7 @@ impl Switchboard {
         if policy != Some(AnswerPolicy::TelephonySession) {
             return;
         }
-        tracing::info!(call = %call, ?verdict, "by its telephony session");
+        tracing::info!(call_id = %call, ?verdict, "by its telephony session");
         let input = match verdict {
             // Who has picked up is listened for as in any call.
             Verdict::Answered | Verdict::Machine => match policy {
@@ -374,7 +370,7 @@ impl Switchboard {
                 self.answer_party(account, ids)
             };
         }
-        if self.platform.heard.len() == ASKED {
+        if self.platform.heard.len() == limits::RINGCENTRAL_ASKED {
             self.platform.heard.pop_front();
         }
         self.platform.heard.push_back((account, ids));
@@ -392,7 +388,7 @@ impl Switchboard {
         let Some(device) = self.parts.ringcentral.device(section) else { return };
         let request = Action::Answer { device }.request(&ids.session, &ids.party);
         let ticket = request.and_then(|request| self.parts.ringcentral.control(section, request));
-        if self.platform.asked.len() == ASKED {
+        if self.platform.asked.len() == limits::RINGCENTRAL_ASKED {
             self.platform.asked.pop_front();
         }
         self.platform.asked.push_back((ticket, ids));

@@ -10,7 +10,7 @@ use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
 use crate::appliance::visits::local_towards;
 use crate::appliance::ways::Wanted;
 use crate::base::handshake::IceSide;
-use crate::base::{CallId, Private};
+use crate::base::{CallId, Private, Way};
 use crate::call::admission::Refusal;
 use crate::call::flight::Tracked;
 use crate::call::language::{Known, Manner};
@@ -22,27 +22,39 @@ use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, AccountId, Flow, LegId};
 
 impl Switchboard {
+    /// What calls from here on are held by, and the phrases of it.
+    pub fn renew(&mut self, settings: call::Settings, shelf: call::Shelf) {
+        self.parts.call = settings;
+        self.stock(shelf);
+    }
+
+    /// Says goodbye in every call, and hangs up; what only rings is refused.
+    pub fn leave_all(&mut self, now: Instant) {
+        self.give_up_waiting(call::Cause::ShuttingDown);
+        let ids: Vec<CallId> = self.lines.keys().copied().collect();
+        for id in ids {
+            self.call(now, id, call::Input::Wish(call::Wish::Leave));
+        }
+        self.settle(now);
+    }
+
     /// Ports for the sound of a call, and what is said of them to the peer.
     pub(super) fn open_media(
         &mut self,
         now: Instant,
         wish: MediaWish,
     ) -> Result<(RtpSockets, LocalMedia), PortsExhausted> {
-        let MediaWish { own, towards, side, has_ice } = wish;
-        let any = match own {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
+        let MediaWish { own, bound, towards, side, has_ice } = wish;
         let call::Towards { address, srtp, keys } = towards;
         let is_likely = has_ice || keys == Some(OfferedKeys::Dtls);
-        let (mut sockets, seen) = self.parts.ways.bind(&mut self.parts.ports, any, is_likely)?;
+        let (mut sockets, seen) = self.parts.ways.bind(&mut self.parts.ports, bound, is_likely)?;
         let wanted = Wanted { side, described: address, own, is_likely, seen };
         let ice = self.parts.ways.of(now, wanted, &mut sockets);
         // What is hidden stands in no other line either; without anything lent there is no way to such a call.
         let described = match (ice.is_hidden, ice.others.first()) {
             (false, _) => SocketAddr::new(address, sockets.port()),
             (true, Some(lent)) => lent.address,
-            (true, None) => SocketAddr::new(any, sockets.port()),
+            (true, None) => SocketAddr::new(nowhere(own), sockets.port()),
         };
         let media = LocalMedia {
             address: described.ip(),
@@ -61,6 +73,7 @@ impl Switchboard {
     pub(super) fn wish(&self, flow: Flow, has_ice: bool) -> MediaWish {
         MediaWish {
             own: flow.local.ip(),
+            bound: nowhere(flow.local.ip()),
             towards: self.towards(flow),
             side: self.parts.accounts.ice_of(flow.peer.ip()),
             has_ice,
@@ -124,8 +137,15 @@ impl Switchboard {
         let known = Known { called: Private::new(called), caller, local: None };
         let has_ice = has_ice(incoming.offer.as_deref());
         let own = local_towards(incoming.signals_from);
+        let bound = match incoming.way {
+            // A browser may have one version of IP alone, and tells its addresses later.
+            Way::WebRtc => self.parts.ways.everywhere(),
+            // Its peer is this program.
+            Way::WebSocket => own,
+            Way::Sip => nowhere(own),
+        };
         let arrived = Arrived {
-            wish: MediaWish { own, towards, side: None, has_ice },
+            wish: MediaWish { own, bound, towards, side: None, has_ice },
             incoming,
             agent: None,
             known,
@@ -142,7 +162,7 @@ impl Switchboard {
         self.next_call += 1;
         self.platform.became(leg, id);
         if let Err(refusal) = self.take(now, id, leg, arrived) {
-            tracing::info!(call = %id, status = refusal.status(), "call refused");
+            tracing::info!(call_id = %id, status = refusal.status(), "call refused");
             let is_full = refusal.is_for_want_of_room();
             let goes_on =
                 is_full && announced.as_ref().is_some_and(|call| self.pass_on(now, leg, call));
@@ -185,7 +205,7 @@ impl Switchboard {
             Tracked::answer(&settings, opening, is_recorded).map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
         let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
-        tracing::info!(call = %id, way = way.name(), "call taken");
+        tracing::info!(call_id = %id, way = way.name(), "call taken");
         self.legs.insert(leg, id);
         self.parts.visits.took(leg, id);
         self.lines.insert(id, Line { account, ..Line::new(call, place, is_ipv4) });
@@ -215,11 +235,21 @@ struct Arrived {
 pub(super) struct MediaWish {
     /// Our address on the way to the peer.
     own: IpAddr,
+    /// Where the sockets are bound.
+    bound: IpAddr,
     towards: call::Towards,
     /// Another side of ICE than that of all calls.
     side: Option<IceSide>,
     /// The peer's offer has ICE, or ours is to.
     has_ice: bool,
+}
+
+/// All addresses of this machine of the same version of IP; to others it is none.
+fn nowhere(own: IpAddr) -> IpAddr {
+    match own {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
 }
 
 /// Whether a caller's description knows ICE.

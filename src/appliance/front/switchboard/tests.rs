@@ -69,7 +69,7 @@ impl Desk {
         let speaker = Speaker { code, language: "en".into(), voice: String::new() };
         let parts = Parts {
             sip: SipLine::new(UserAgent::new(sip::Settings::default(), entropy(1)), sockets),
-            visits: Visits::new(MediaAddress::Own, entropy(3)),
+            visits: Visits::new(MediaAddress::Own, entropy(3), 5),
             places: Places::new(rings.net),
             ways: Ways::new(IceSide::Full, Outside::start(Vec::new()), None, false),
             associations: Associations::new(Identity::new().unwrap(), Entropy::new([3; 32])),

@@ -36,6 +36,8 @@ impl Caller<'_> {
                     }
                 }
                 News::Failed(_) => self.fail(now, Closing::NotSecured),
+                // There is a BYE for that.
+                News::Closed => (),
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::base::handshake::Fingerprint;
 use crate::base::{Private, Way};
 use crate::call::record::Progress;
 use crate::web::Command;
-use crate::webrtc::{IfMatch, Opening, Refusal, Request, Response, SessionId};
+use crate::webrtc::{IfMatch, Opening, Refusal, Request, Response, SessionId, Visitor};
 
 fn offer(name: &str) -> Private<Vec<u8>> {
     let fingerprint = Fingerprint::of(b"a browser's");
@@ -34,7 +34,11 @@ impl Desk {
     }
 
     fn opens(&mut self) -> Option<Response> {
-        self.asks(Request::Open(Opening { offer: offer("aaaa"), called: Private::default() }))
+        self.asks(Request::Open(Opening {
+            visitor: Visitor::default(),
+            offer: offer("aaaa"),
+            called: Private::default(),
+        }))
     }
 
     /// A session whose call is up, and our answer.
@@ -96,7 +100,7 @@ async fn a_description_that_does_not_fit_takes_no_place() {
     let mut desk = Desk::ready().await;
     let opening = |offer: &str| {
         let offer = Private::new(offer.as_bytes().to_vec());
-        Request::Open(Opening { offer, called: Private::default() })
+        Request::Open(Opening { visitor: Visitor::default(), offer, called: Private::default() })
     };
     let plain = "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 RTP/AVP 0\r\n";
     for (text, is_malformed) in [
@@ -176,7 +180,11 @@ async fn a_page_that_has_gone_before_the_answer_holds_no_place() {
     let mut desk = Desk::ready().await;
     let (told, response) = oneshot::channel();
     drop(response);
-    let request = Request::Open(Opening { offer: offer("aaaa"), called: Private::default() });
+    let request = Request::Open(Opening {
+        visitor: Visitor::default(),
+        offer: offer("aaaa"),
+        called: Private::default(),
+    });
     desk.switchboard.command(desk.now, Command::WebRtc { request, told });
     desk.play();
     assert_eq!((desk.switchboard.calls(), desk.cause(1)), (0, Some(Cause::HungUp)));
