@@ -24,7 +24,14 @@ export function banner(now) {
   return h("section", { class: `answer answer-${name}`, "aria-label": t("answering.label") },
     h("p", { id: "answering", role: "status" }, h("span", { class: "sign", "aria-hidden": "true" }, SIGNS[name]), title),
     text && h("p", null, text),
+    !now.isLost && now.health?.canary && h("p", null, proof(now.health.canary)),
     reasons.length > 0 && h("ul", { class: "reasons", lang: "en" }, reasons.map((reason) => h("li", null, reason))));
+}
+
+// The box calls itself now and then, by its own telephone line: what that call heard.
+function proof(canary) {
+  const time = clock(canary.at_ms);
+  return canary.is_well ? t("answering.proof", { time, ms: number(canary.greeted_ms) }) : t("answering.proof_failed", { time });
 }
 
 const SIGNS = { yes: "✓", less: "!", no: "✕", lost: "?", asking: "…" };

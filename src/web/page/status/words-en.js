@@ -35,6 +35,8 @@ export const english = {
   "answering.lost": "The box does not answer this page",
   "answering.lost_text": "What is shown below is old. This page tries again by itself.",
   "answering.no": "Not answering calls",
+  "answering.proof": "Last tried at {time}: the box called itself and was greeted after {ms} ms.",
+  "answering.proof_failed": "Last tried at {time}: the box called itself, and it was not well.",
   "answering.unreachable": "Callers cannot reach it",
   "answering.unreachable_text": "The box is well, but no account is registered with its provider.",
   "answering.yes": "Answering calls",

@@ -35,6 +35,8 @@ export const russian = {
   "answering.lost": "Устройство не отвечает странице",
   "answering.lost_text": "Всё ниже устарело. Страница пробует снова сама.",
   "answering.no": "На звонки не отвечаем",
+  "answering.proof": "Проверено в {time}: пробный звонок, приветствие через {ms} мс.",
+  "answering.proof_failed": "Проверено в {time}: пробный звонок не удался.",
   "answering.unreachable": "До нас не дозвониться",
   "answering.unreachable_text": "Устройство исправно, но ни одна линия не зарегистрирована у оператора.",
   "answering.yes": "Отвечаем на звонки",
