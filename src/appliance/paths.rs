@@ -29,7 +29,8 @@ impl Paths {
     pub fn in_folder(folder: &Path) -> Self {
         let (state, runtime) = (folder.join("state"), folder.join("run"));
         std::fs::create_dir_all(&state).expect("a test's folder");
-        Self { config: vec![folder.join("attendant.toml")], state, runtime }
+        let cache = folder.join("cache");
+        Self { config: vec![folder.join("attendant.toml")], state, runtime, cache }
     }
 
     fn of(variable: impl Fn(&str) -> Option<OsString>, user: u32) -> Self {
