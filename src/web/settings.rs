@@ -110,12 +110,20 @@ pub(super) struct NewSecret {
 
 /// Why a change is not made.
 #[derive(Debug)]
-enum NotChanged {
+pub(super) enum NotChanged {
     Version,
     Nothing,
     Wrong(String),
     Faults(Vec<Fault>),
     Unwritten(io::Error),
+    /// What was asked makes no sense, or cannot be looked at.
+    Refused(Problem),
+}
+
+impl From<Problem> for NotChanged {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
 }
 
 impl Settings {
@@ -265,6 +273,7 @@ impl IntoResponse for NotChanged {
     fn into_response(self) -> Response {
         let problem = |kind, text: &str| Problem::new(kind, text).into_response();
         match self {
+            Self::Refused(problem) => problem.into_response(),
             Self::Version => problem(Kind::Precondition, "the file has changed meanwhile"),
             Self::Nothing => problem(Kind::Conflict, "there is nothing to go back to"),
             Self::Wrong(text) => problem(Kind::Settings, &text),
@@ -307,16 +316,13 @@ fn secrets(config: &Config) -> Vec<String> {
 async fn apart<T: Send + 'static>(
     interface: &Interface,
     work: impl FnOnce(&Settings) -> Result<T, NotChanged> + Send + 'static,
-) -> Result<T, Response> {
+) -> Result<T, NotChanged> {
     let settings = std::sync::Arc::clone(&interface.settings);
-    match tokio::task::spawn_blocking(move || work(&settings)).await {
-        Ok(done) => done.map_err(IntoResponse::into_response),
-        Err(_) => Err(busy().into_response()),
-    }
+    tokio::task::spawn_blocking(move || work(&settings)).await.map_err(|_| busy())?
 }
 
-fn wrong(text: &str) -> Response {
-    Problem::new(Kind::Wrong, text).into_response()
+fn wrong(text: &str) -> Problem {
+    Problem::new(Kind::Wrong, text)
 }
 
 /// All sections.
@@ -326,7 +332,7 @@ fn wrong(text: &str) -> Response {
     summary = "The configuration, key by key",
     responses((status = 200, description = "As the file has it now", body = Shown))
 )]
-pub(super) async fn look(State(interface): State<Interface>) -> Result<Response, Response> {
+pub(super) async fn look(State(interface): State<Interface>) -> Result<Response, NotChanged> {
     let shown = apart(&interface, Settings::shown).await?;
     Ok(json_with(StatusCode::OK, &shown))
 }
@@ -350,8 +356,8 @@ pub(super) async fn change(
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Response> {
-    let body = json_body(&headers, body).map_err(IntoResponse::into_response)?;
+) -> Result<Response, NotChanged> {
+    let body = json_body(&headers, body)?;
     let change: Change = serde_json::from_slice(&body)
         .map_err(|_| wrong("an object with version and changes, by key the value"))?;
     let keys: Vec<String> = change.changes.keys().cloned().collect();
@@ -387,8 +393,8 @@ pub(super) async fn undo(
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Response> {
-    let body = json_body(&headers, body).map_err(IntoResponse::into_response)?;
+) -> Result<Response, NotChanged> {
+    let body = json_body(&headers, body)?;
     let undo: Undo = serde_json::from_slice(&body).map_err(|_| wrong("an object with version"))?;
     let shown = apart(&interface, move |settings| settings.undo(&undo.version)).await?;
     Ok(json_with(StatusCode::OK, &shown))
@@ -413,8 +419,8 @@ pub(super) async fn desk(
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Response> {
-    let body = json_body(&headers, body).map_err(IntoResponse::into_response)?;
+) -> Result<Response, NotChanged> {
+    let body = json_body(&headers, body)?;
     let text = "an object with any of firm, hours and address, 1 to 300 characters each";
     let desk: Desk = serde_json::from_slice(&body).map_err(|_| wrong(text))?;
     let fits = |value: &String| {
@@ -422,7 +428,7 @@ pub(super) async fn desk(
             && !value.chars().any(|c| c.is_control() || c == '{' || c == '}')
     };
     if ![&desk.firm, &desk.hours, &desk.address].into_iter().flatten().all(fits) {
-        return Err(wrong(text));
+        return Err(wrong(text).into());
     }
     let shown = apart(&interface, move |settings| settings.set_desk(&desk)).await?;
     Ok(json_with(StatusCode::OK, &shown))
@@ -449,18 +455,18 @@ pub(super) async fn set_secret(
     name: Result<InPath<String>, PathRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Response> {
-    let body = json_body(&headers, body).map_err(IntoResponse::into_response)?;
+) -> Result<Response, NotChanged> {
+    let body = json_body(&headers, body)?;
     let text = "an object with value, a text of one line";
     let secret: NewSecret = serde_json::from_slice(&body).map_err(|_| wrong(text))?;
     let secret = Private::new(secret.value.trim().to_owned());
     let fits = secret.reveal().chars().count() <= SECRET_CHARS
         && !secret.reveal().chars().any(char::is_control);
     if !fits {
-        return Err(wrong(text));
+        return Err(wrong(text).into());
     }
     let none = || Problem::new(Kind::NotFound, "the configuration wants no such secret");
-    let InPath(name) = name.map_err(|_| none().into_response())?;
+    let InPath(name) = name.map_err(|_| none())?;
     let set = move |settings: &Settings| {
         let text = settings.text().map_err(NotChanged::Unwritten)?.unwrap_or_default();
         let config = config::from_text(&text).map_err(NotChanged::of)?;
@@ -473,7 +479,7 @@ pub(super) async fn set_secret(
     };
     match apart(&interface, set).await? {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
-        false => Err(none().into_response()),
+        false => Err(none().into()),
     }
 }
 
