@@ -13,7 +13,7 @@ export function log(now) {
   return [
     h("h2", { tabindex: "-1" }, t("log.title")),
     now.session.scopes.includes("settings") ? h("p", { class: "quiet" }, t("log.text")) : h("p", null, t("settings.not_yours")),
-    h("ol", { class: "log", lang: "en", tabindex: "0", role: "log", "aria-label": t("log.title"), reversed: true },
-      now.log.toReversed().map((line) => h("li", null, line))),
+    h("div", { class: "log", lang: "en", tabindex: "0", role: "log", "aria-label": t("log.title") },
+      now.log.toReversed().map((line) => h("p", null, line))),
   ];
 }
