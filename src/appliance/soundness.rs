@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::config::{Config, ModelFile};
+use super::config::{Config, ModelFile, SmallerModel};
 use super::front;
 use super::start_error::{StartError, with_sources};
 use crate::speech::neural;
@@ -13,6 +13,10 @@ use crate::store::trusted::{self, Untrusted};
 pub fn files(config: &Config) -> Result<(), StartError> {
     if let Some(model) = &config.speech.whisper_model {
         let bad = bad_model("speech.whisper_model", model);
+        readable(&model.path).map_err(|error| bad(error.is_missing(), with_sources(&error)))?;
+    }
+    if let Some(SmallerModel::File(model)) = &config.gpu.smaller_model {
+        let bad = bad_model("gpu.smaller_model", model);
         readable(&model.path).map_err(|error| bad(error.is_missing(), with_sources(&error)))?;
     }
     if let (Some(model), Some(turn)) = (&config.speech.turn_model, config.turn_model()) {

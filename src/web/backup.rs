@@ -54,7 +54,7 @@ pub struct Places<'a> {
 }
 
 /// What is encrypted.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Contents {
     /// Of the program that made it.

@@ -45,13 +45,13 @@ pub struct Settings {
     file: PathBuf,
     paths: Paths,
     /// As the program was started with it.
-    started: String,
+    started: Private<String>,
     /// One change at a time.
     changing: Mutex<()>,
 }
 
 /// As the page shows it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = Settings)]
 pub(super) struct Shown {
     /// Null: there is none yet, and all have their defaults.
@@ -131,10 +131,14 @@ impl Settings {
         let file = file.or_else(|| paths.new_config()).unwrap_or(Path::new("attendant.toml"));
         // A link is followed now, so that it stays one.
         let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-        let settings =
-            Self { file, paths: paths.clone(), started: String::new(), changing: Mutex::new(()) };
+        let settings = Self {
+            file,
+            paths: paths.clone(),
+            started: Private::default(),
+            changing: Mutex::new(()),
+        };
         let started = settings.text().ok().flatten().unwrap_or_default();
-        Self { started, ..settings }
+        Self { started: Private::new(started), ..settings }
     }
 
     pub(super) fn places(&self) -> Places<'_> {
@@ -172,7 +176,7 @@ impl Settings {
             file,
             version: version(&text),
             can_undo: before.is_some_and(|before| before != text),
-            needs_restart: text != self.started,
+            needs_restart: text != *self.started.reveal(),
             sections,
             secrets: secrets.collect(),
         })

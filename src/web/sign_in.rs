@@ -56,7 +56,7 @@ pub(super) struct NewPassword {
 }
 
 /// What whoever asks is here.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Session {
     /// `owner` or `reader` for who is signed in; null for a program, and where nobody needs to.
     person: Option<&'static str>,

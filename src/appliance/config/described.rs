@@ -16,7 +16,7 @@ use super::parse;
 pub const DOCUMENTED: &str = include_str!("../../../attendant.toml");
 
 /// A section.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Section {
     /// As in `calls`, or `sip.tls` for one in another.
     pub name: String,
@@ -31,7 +31,7 @@ pub struct Section {
 }
 
 /// A key.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Key {
     pub key: String,
     /// What it does, in English.

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod agent;
+mod bridges;
 mod checked;
 mod cores;
 mod described;
@@ -15,6 +16,7 @@ mod dial;
 mod edit;
 mod fault;
 mod file;
+mod gpu;
 mod languages;
 mod listen;
 mod llm;
@@ -34,10 +36,12 @@ mod written;
 
 pub use accounts::{Account, Inbound, Place};
 pub use agent::{Agent, AgentCalls};
+pub use bridges::Bridge;
 pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use described::{DOCUMENTED, Key, Section, described};
 pub use edit::{NotEdited, edited};
 pub use fault::{ConfigError, Fault};
+pub use gpu::{Gpu, SmallerModel};
 pub use languages::Language;
 pub use llm::Llm;
 pub use lookups::Lookup;

@@ -19,6 +19,16 @@ function models(engine) {
       engine.turn_model.fault ? "bad" : "", "en"));
 }
 
+// What the box tells of itself: name, unit, the top of the scale at least, and where it stands in /health.
+export const GAUGES = [
+  ["engine", "%", 100, (told) => 100 * told.engine_load],
+  ["processor", "°C", 90, (told) => told.temperature_c],
+  ["gpu_heat", "°C", 90, (told) => told.gpu?.temperature_c],
+  ["gpu_load", "%", 100, (told) => (told.gpu?.load === undefined || told.gpu.load === null ? null : 100 * told.gpu.load)],
+  ["gpu_power", "W", 100, (told) => told.gpu?.power_w],
+  ["gpu_memory", "GB", 8, (told) => (told.gpu?.memory ? told.gpu.memory.free_bytes / 1e9 : null)],
+];
+
 export function machine(now) {
   const { health, series } = now;
   if (!health) return [h("h2", { tabindex: "-1" }, t("machine.title")), h("p", { class: "quiet" }, t("answering.asking"))];
@@ -32,7 +42,9 @@ export function machine(now) {
     h("div", { class: "graphs" },
       graph(t("machine.calls"), series.calls, "", 5),
       graph(t("machine.gap"), series.gap, "ms", 400),
-      graph(t("machine.late_ticks"), series.late, t("machine.per_second"), 5)),
+      graph(t("machine.late_ticks"), series.late, t("machine.per_second"), 5),
+      GAUGES.filter(([name]) => series[name].values.some((value) => value !== null))
+        .map(([name, unit, most]) => graph(t(`gauge.${name}`), series[name], unit, most))),
     h("h3", null, t("machine.audio")),
     h("dl", { class: "facts" },
       fact(t("machine.ticks"), number(audio.ticks)),

@@ -8,7 +8,7 @@ import { Series } from "/page/graph.js";
 import { answer, overview } from "/page/overview.js";
 import { call } from "/page/call.js";
 import { lines } from "/page/lines.js";
-import { machine } from "/page/machine.js";
+import { GAUGES, machine } from "/page/machine.js";
 import { forget as forgetHistory, history } from "/page/history.js";
 import { forget as forgetMessages, messages } from "/page/messages.js";
 import { forget as forgetSettings, settings } from "/page/settings.js";
@@ -25,7 +25,7 @@ const THEMES = ["auto", "light", "dark"];
 
 const now = {
   session: null, health: null, calls: null, call: null, log: [], isLost: false, note: "",
-  series: { calls: new Series(), gap: new Series(), late: new Series() },
+  series: { calls: new Series(), gap: new Series(), late: new Series(), ...Object.fromEntries(GAUGES.map(([name]) => [name, new Series()])) },
   render, say, enter, leave,
 };
 const live = new Live(told);
@@ -86,6 +86,7 @@ function note(health) {
   lateBefore = late;
   const gaps = now.call?.turns.map((turn) => turn.gap_ms).filter((gap) => gap !== null) ?? [];
   now.series.gap.add(gaps.at(-1) ?? null);
+  for (const [name, , , read] of GAUGES) now.series[name].add(health.machine ? read(health.machine) ?? null : null);
 }
 
 function theme() {

@@ -9,7 +9,7 @@ export function answer(now) {
   if (now.isLost) return { name: "lost", title: t("answering.lost"), text: t("answering.lost_text") };
   if (now.health === null) return { name: "asking", title: t("answering.asking"), text: "" };
   const { state: name, takes_calls, accounts } = now.health;
-  if (!takes_calls) return { name: "no", title: t("answering.no"), text: named(`health.${name}`, name) };
+  if (!takes_calls || name === "safe") return { name: "no", title: t("answering.no"), text: named(`health.${name}`, name) };
   const failing = accounts.filter((account) => ["failing", "unreachable"].includes(account.state));
   if (accounts.length > 0 && failing.length === accounts.length) {
     return { name: "no", title: t("answering.unreachable"), text: t("answering.unreachable_text") };
