@@ -29,7 +29,7 @@ impl Paths {
     pub fn in_folder(folder: &Path) -> Self {
         let (state, runtime) = (folder.join("state"), folder.join("run"));
         std::fs::create_dir_all(&state).expect("a test's folder");
-        let cache = folder.join("cache");
+        let cache = Some(folder.join("cache"));
         Self { config: vec![folder.join("attendant.toml")], state, runtime, cache }
     }
 
