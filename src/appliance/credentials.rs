@@ -1,10 +1,14 @@
-//! Secrets: from systemd's credentials, else from the environment, never from the configuration.
+//! Secrets: from systemd's credentials, else from the environment, else from what the owner has set at the page,
+//! never from the configuration.
 
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
+use super::paths::Paths;
 use crate::base::Private;
+use crate::store::whole;
 
 /// The variables of the environment that hold secrets and have fixed names.
 const VARIABLES: [&str; 6] =
@@ -115,7 +119,81 @@ pub fn variables() -> Vec<OsString> {
 
 /// The secret that systemd calls `name`, else the environment variable `variable`, trimmed.
 pub fn secret(name: &str, variable: &str) -> io::Result<Option<Private<String>>> {
-    find(name, variable, |name| std::env::var_os(name))
+    match find(name, variable, |name| std::env::var_os(name))? {
+        Some(secret) => Ok(Some(secret)),
+        None => of_page(&Paths::here(), name),
+    }
+}
+
+/// Where a secret is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Credential,
+    Environment,
+    Page,
+    None,
+}
+
+impl Origin {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Credential => "credential",
+            Self::Environment => "environment",
+            Self::Page => "page",
+            Self::None => "none",
+        }
+    }
+
+    /// Of the secret of this name; one that cannot be read is none.
+    pub fn of(paths: &Paths, name: &str) -> Self {
+        let given =
+            |variable: &str| std::env::var_os(variable).is_some_and(|text| !text.is_empty());
+        let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        match () {
+            () if folder.is_some_and(|folder| folder.join(name).exists()) => Self::Credential,
+            () if given(&variable(name)) => Self::Environment,
+            () if matches!(of_page(paths, name), Ok(Some(_))) => Self::Page,
+            () => Self::None,
+        }
+    }
+}
+
+/// The variable that holds the secret that systemd calls `name`.
+fn variable(name: &str) -> String {
+    match name {
+        "llm_key" => LLM_KEY.to_owned(),
+        "turn" => TURN_PASSWORD.to_owned(),
+        "elevenlabs_key" => AGENT_KEY.to_owned(),
+        name => format!("ATTENDANT_{}", name.to_ascii_uppercase()),
+    }
+}
+
+/// The folder of what the owner has set at the page, for this user only.
+pub fn folder_of_page(paths: &Paths) -> PathBuf {
+    paths.state().join("secrets")
+}
+
+fn of_page(paths: &Paths, name: &str) -> io::Result<Option<Private<String>>> {
+    let text = match std::fs::read_to_string(folder_of_page(paths).join(name)) {
+        Ok(text) => text.trim().to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(text).filter(|text| !text.is_empty()).map(Private::new))
+}
+
+/// Keeps it; an empty one is taken away.
+pub fn set_of_page(paths: &Paths, name: &str, secret: &Private<String>) -> io::Result<()> {
+    let folder = folder_of_page(paths);
+    let file = folder.join(name);
+    if secret.reveal().is_empty() {
+        return match std::fs::remove_file(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    whole::write(&file, secret.reveal().as_bytes())
 }
 
 fn find(

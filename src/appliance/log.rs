@@ -23,6 +23,7 @@ use tracing_subscriber::{Layer, Registry, fmt, registry, reload};
 
 use self::repeats::Repeats;
 use super::config::{Level, Log};
+use super::recent_log;
 
 /// Of the log that was started, to change what it says.
 static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
@@ -34,11 +35,12 @@ pub fn start(log: &Log) {
     // Without journald's socket the log still has a place.
     let _ = match goes_to_journal().then(journal) {
         Some(Ok(journal)) => {
-            registry().with(journal.with_filter(filter.and(Repeats::default()))).try_init()
+            let journal = journal.with_filter(filter.and(Repeats::default()));
+            registry().with(journal).with(for_page(log.level)).try_init()
         }
         Some(Err(_)) | None => {
             let lines = lines(io::stderr).with_filter(filter.and(Repeats::default()));
-            registry().with(lines).try_init()
+            registry().with(lines).with(for_page(log.level)).try_init()
         }
     };
     let _ = LEVEL.set(handle);
@@ -61,6 +63,14 @@ pub fn shows_private() -> bool {
 fn journal() -> io::Result<tracing_journald::Layer> {
     let journal = tracing_journald::layer()?;
     Ok(journal.with_field_prefix(None).with_syslog_identifier("attendant".to_owned()))
+}
+
+/// The same for the page.
+fn for_page<S>(level: Level) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    lines(recent_log::Writer).with_filter(filter(level))
 }
 
 /// The log as lines on `writer`; systemd and terminals stamp the time themselves where they want.

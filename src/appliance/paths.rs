@@ -24,6 +24,15 @@ impl Paths {
         Self::of(|name| std::env::var_os(name), nix::unistd::geteuid().as_raw())
     }
 
+    /// All in one folder, for tests.
+    #[cfg(test)]
+    pub fn in_folder(folder: &Path) -> Self {
+        let (state, runtime) = (folder.join("state"), folder.join("run"));
+        std::fs::create_dir_all(&state).expect("a test's folder");
+        let cache = Some(folder.join("cache"));
+        Self { config: vec![folder.join("attendant.toml")], state, runtime, cache }
+    }
+
     fn of(variable: impl Fn(&str) -> Option<OsString>, user: u32) -> Self {
         // The XDG specification: a relative path is to be ignored.
         let folder =
@@ -59,6 +68,11 @@ impl Paths {
     /// The configuration file that counts, if there is one.
     pub fn config(&self) -> Option<&Path> {
         self.config.iter().map(PathBuf::as_path).find(|path| path.exists())
+    }
+
+    /// Where the configuration file is made where there is none.
+    pub fn new_config(&self) -> Option<&Path> {
+        self.config.first().map(PathBuf::as_path)
     }
 
     /// What stays over a restart.

@@ -10,6 +10,17 @@ use super::config::{ConfigError, PortRange};
 use crate::speech::protocol::Failure;
 use crate::speech::{EngineError, ModelError};
 
+/// The error and what caused it, on one line.
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -44,6 +55,8 @@ pub enum StartError {
     /// In the front: no phrase could be rendered.
     #[error("speech.voice: nothing can be spoken in the language {language}: {failure}")]
     Mute { language: String, failure: Failure },
+    #[error("the state folder: cannot write {}; STATE_DIRECTORY names another", path.display())]
+    StateFolder { path: PathBuf, source: io::Error },
     /// The operating system refused something that nothing works without.
     #[error("{what}")]
     System { what: &'static str, source: io::Error },

@@ -592,6 +592,28 @@ pub const API_TOKEN_PER_SECOND: u32 = 500;
 /// Wrong tokens that an address may show at once, and then in a second: somebody who has mistyped, not who guesses.
 pub const API_REFUSED_BURST: u32 = 10;
 pub const API_REFUSED_PER_SECOND: u32 = 1;
+/// Attempts to sign in that an address may make at once, and then in a second: five a minute, for people.
+pub const SIGN_IN_BURST: u32 = 5;
+pub const SIGN_IN_PER_SECOND: f64 = 1.0 / 12.0;
+/// The same of all addresses together: whoever has many guesses no faster than this.
+pub const SIGN_IN_ALL_BURST: u32 = 30;
+pub const SIGN_IN_ALL_PER_SECOND: f64 = 0.5;
+/// Characters of a password: fewer can be guessed (NIST SP 800-63B), more is no password.
+pub const PASSWORD_LEAST_CHARS: usize = 8;
+pub const PASSWORD_MOST_CHARS: usize = 128;
+/// Browsers that are signed in at once; the one that was quiet longest makes room.
+pub const WEB_SESSIONS: usize = 64;
+/// A browser is signed out after this time without a request, and after the second in any case.
+pub const WEB_SESSION_IDLE: Duration = Duration::from_secs(12 * 60 * 60);
+pub const WEB_SESSION_LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Lines of the log that the page shows, and characters of one: some minutes of a busy box.
+pub const LOG_LINES: usize = 500;
+pub const LOG_LINE_CHARS: usize = 500;
+/// Bytes of what is in a backup, which is made in memory, and files of one folder in it.
+pub const BACKUP_BYTES: usize = 32 * 1024 * 1024;
+pub const BACKUP_FILES: usize = 256;
+/// Bytes of the file that keeps the passwords' hashes.
+pub const PASSWORDS_BYTES: u64 = 4 * 1024;
 /// Addresses and tokens whose requests are counted.
 pub const API_SOURCES: usize = 1_024;
 /// Tickets that are out: each page needs one for a moment.

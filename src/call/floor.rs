@@ -26,7 +26,7 @@ use super::hearing::{Hearing, HearingOutput};
 use super::language::{Detection, Ears, Manner, Tongues};
 use super::latency::LastSpeech;
 use super::media::HeardFrame;
-use super::record::{AgentRecord, Turn};
+use super::record::{AgentRecord, Speaking, Turn};
 use super::state::Settings;
 use super::voice::{Shelf, Shelved, Voice};
 use super::work::{Work, WorkIds, WorkResult};
@@ -378,6 +378,15 @@ impl Floor {
                     self.drain_hearing(now);
                 }
             }
+        }
+    }
+
+    /// Who is speaking; of a call that is held, joined or over nobody is.
+    pub(super) fn speaking(&self) -> Speaking {
+        let is_open = matches!(self.phase, Phase::Open { .. });
+        Speaking {
+            caller: is_open && self.hearing.is_hearing_speech(),
+            us: is_open && self.spoken.iter().any(Saying::is_audible),
         }
     }
 

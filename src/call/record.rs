@@ -233,6 +233,8 @@ pub struct CallRecord {
     pub one_way: Option<OneWay>,
     /// What the caller seems to be saying at this moment.
     pub partial: Option<PartialText>,
+    /// Who is speaking at this moment.
+    pub speaking: Speaking,
     /// What was kept from being taken for the caller's words.
     pub guards: Guards,
     turns: Vec<Turn>,
@@ -240,6 +242,15 @@ pub struct CallRecord {
     messages: Vec<Message>,
     /// Turns that came after the list was full.
     turns_left_out: u32,
+}
+
+/// Who is speaking; both is somebody who interrupts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Speaking {
+    /// The other end, as the ear hears it.
+    pub caller: bool,
+    /// We are heard at the other end.
+    pub us: bool,
 }
 
 /// A call's names at its platform's own interface: its session there, and our party in it.
@@ -286,6 +297,7 @@ impl CallRecord {
             gpu_energy_j: None,
             one_way: None,
             partial: None,
+            speaking: Speaking::default(),
             guards: Guards::default(),
             turns: Vec::new(),
             messages: Vec::new(),

@@ -30,7 +30,7 @@ use super::language::{Manner, Tongues};
 use super::latency::Stages;
 use super::line::Line;
 use super::media::{HeardFrame, MediaEvent, Plan, Report};
-use super::record::{CallRecord, Direction, Progress};
+use super::record::{CallRecord, Direction, Progress, Speaking};
 use super::voice::{Shelf, Shelved};
 use super::who::Who;
 use super::work::{Work, WorkResult};
@@ -643,6 +643,7 @@ impl Call {
         let answered_at_ms = self.record.progress.answered_at_ms();
         let ended_at_ms = self.unix_ms(now);
         self.record.partial = None;
+        self.record.speaking = Speaking::default();
         self.record.progress = Progress::Ended { answered_at_ms, ended_at_ms, ending };
         self.out.push_back(Output::Recorded);
     }

@@ -11,6 +11,7 @@ mod listening;
 mod models;
 mod openapi;
 mod panic;
+mod password;
 mod replay;
 mod run;
 mod safe;
@@ -28,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 use crate::appliance::config::{self, Config};
 use crate::appliance::paths::Paths;
-use crate::appliance::start_error::StartError;
+use crate::appliance::start_error::{self, StartError};
 use exit::Exit;
 
 /// Answers the telephone: greets, listens, understands, replies aloud and hangs up.
@@ -55,6 +56,7 @@ enum Command {
     Models(models::Arguments),
     Replay(replay::Arguments),
     Openapi(openapi::Arguments),
+    Password(password::Arguments),
 }
 
 /// Which configuration counts.
@@ -96,6 +98,7 @@ pub fn main() -> ExitCode {
             Command::Models(arguments) => models::run(&arguments),
             Command::Replay(arguments) => replay::run(&arguments),
             Command::Openapi(arguments) => openapi::run(&arguments),
+            Command::Password(arguments) => ended(password::run(&arguments)),
         },
         Err(error) => {
             // A closed standard output is no reason for another exit code.
@@ -119,13 +122,7 @@ fn ended(outcome: Result<(), StartError>) -> Exit {
 /// The error and what caused it, on one line, fit for a terminal: a file, a server and the one who
 /// gave a file its name may have put anything into it.
 fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    printable(&text)
+    printable(&start_error::with_sources(error))
 }
 
 /// Control characters but the end of a line as they are written in a text with escapes: a terminal

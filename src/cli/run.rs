@@ -9,7 +9,7 @@ use crate::appliance::front::Signals;
 use crate::appliance::paths::Paths;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::start_error::StartError;
-use crate::appliance::{front, log};
+use crate::appliance::{front, log, restart};
 
 /// Answer calls until SIGTERM or SIGINT.
 ///
@@ -36,5 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let shutdown = Shutdown::on_signals_and(Some(hang_up))
         .map_err(|source| StartError::System { what: "cannot wait for signals", source })?;
     let signals = Signals { shutdown, hung_up };
-    front::run(&config, arguments.config.path(&paths), &paths, signals)
+    front::run(&config, arguments.config.path(&paths), &paths, signals)?;
+    restart::again()
+        .map_err(|source| StartError::System { what: "cannot start the program again", source })
 }

@@ -30,5 +30,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     log::start(&rescued.config.log);
     let shutdown = Shutdown::on_signals()
         .map_err(|source| StartError::System { what: "cannot wait for signals", source })?;
-    safe::run(rescued, &paths, arguments.seconds.map(Duration::from_secs), shutdown)
+    let lasts = arguments.seconds.map(Duration::from_secs);
+    safe::run(rescued, arguments.config.path(&paths), &paths, lasts, shutdown)
 }

@@ -4,8 +4,10 @@
 //! `metrics` into what Prometheus reads, `command` is what is asked of the net thread, `dialling` the requests
 //! that do that, `webphone` announces calls by WebSocket and `audio` opens these, `routes` is the table of paths
 //! and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol,
-//! `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
-//! `history` the calls of the past, `recording` their sound, `ringcentral` that platform's events, `idempotency` what was asked before, `listener`
+//! `sign_in` passwords and sessions, `page_files` and `live` the page and what it is sent, `settings` and `backup` what
+//! its owner changes, `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
+//! `history` the calls of the past, `recording` their sound, `ringcentral` that platform's events, `idempotency`
+//! what was asked before, `listener`
 //! bounds what a peer may hold, `serve` is the thread.
 
 // A shell: it asks for the time.
@@ -13,6 +15,8 @@
 
 mod access;
 mod audio;
+mod backing_up;
+mod backup;
 mod command;
 mod controlling;
 mod ctrl_tcp;
@@ -21,14 +25,18 @@ mod events;
 mod history;
 mod idempotency;
 mod listener;
+mod live;
 mod metrics;
 pub mod openapi;
+mod page_files;
 mod paths;
 mod problem;
 mod recording;
 mod ringcentral;
 mod routes;
 mod serve;
+mod settings;
+mod sign_in;
 mod tickets;
 mod view;
 mod webphone;
@@ -36,7 +44,7 @@ mod webrtc;
 
 pub mod board;
 
-pub use access::{Access, Scope, Scopes, Token};
+pub use access::{Access, NotSet, Passwords, Person, Scope, Scopes, Token};
 pub use board::{
     AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Health, Hearing, SipFigures,
     Stage, Watch, WebhookReport,
@@ -49,6 +57,7 @@ pub use ctrl_tcp::Settings as CtrlTcp;
 pub use events::stream::{covers, is_type as is_event_type};
 pub use events::{CallNews, Event, Happened, TransferStep};
 pub use serve::{Parts, WebThread, bind, start};
+pub use settings::Settings;
 
 /// Wall-clock time for what is shown.
 fn unix_ms() -> u64 {

@@ -14,8 +14,8 @@ use super::events::Written as Event;
 use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
 use super::{
-    audio, controlling, dialling, events, history, recording, ringcentral, routes, tickets,
-    webphone, webrtc,
+    audio, backing_up, controlling, dialling, events, history, live, page_files, recording,
+    ringcentral, routes, settings, sign_in, tickets, webphone, webrtc,
 };
 
 const SCHEME: &str = "token";
@@ -31,8 +31,8 @@ const SCHEME: &str = "token";
     ),
     paths(
         routes::page,
-        routes::style,
-        routes::script,
+        page_files::file,
+        live::live,
         routes::health,
         routes::explanation,
         routes::metrics,
@@ -52,6 +52,19 @@ const SCHEME: &str = "token";
         events::stream::events,
         events::stream::socket,
         tickets::issue,
+        backing_up::make,
+        backing_up::put_back,
+        settings::look,
+        settings::change,
+        settings::undo,
+        settings::desk,
+        settings::set_secret,
+        settings::start_again,
+        sign_in::look,
+        sign_in::sign_in,
+        sign_in::sign_out,
+        sign_in::set_password,
+        sign_in::remove_password,
         webphone::announce,
         webphone::status,
         audio::open,
@@ -121,6 +134,7 @@ fn operation<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operati
         "post" => item.post.as_mut(),
         "delete" => item.delete.as_mut(),
         "patch" => item.patch.as_mut(),
+        "put" => item.put.as_mut(),
         _ => None,
     }
 }
@@ -129,7 +143,7 @@ fn operation<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operati
 fn complete(operation: &mut Operation, entry: &Entry) {
     let mut kinds = vec![Kind::WrongHost, Kind::TooOften, Kind::Unavailable];
     if entry.method != "get" {
-        kinds.push(Kind::ForeignPage);
+        kinds.extend([Kind::ForeignPage, Kind::MediaType]);
     }
     let scopes: Option<&[&str]> = match entry.needs {
         Needs::Nothing => None,

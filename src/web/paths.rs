@@ -61,6 +61,14 @@ impl Paths {
         self.add(Entry { method: "patch", path, needs }, routing::patch(answer))
     }
 
+    pub fn put<H, T>(self, path: &'static str, needs: Needs, answer: H) -> Self
+    where
+        H: Handler<T, Interface>,
+        T: 'static,
+    {
+        self.add(Entry { method: "put", path, needs }, routing::put(answer))
+    }
+
     fn add(mut self, entry: Entry, answer: MethodRouter<Interface>) -> Self {
         let answer = match entry.needs {
             Needs::Nothing => answer,

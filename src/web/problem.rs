@@ -34,6 +34,8 @@ pub enum Kind {
     Conflict,
     /// A session description with nothing that fits.
     Description,
+    /// A configuration with values that are not allowed.
+    Settings,
     /// It is for another state than the present one.
     Precondition,
     /// The range of bytes begins behind the end.
@@ -51,7 +53,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NotFound,
         Self::Method,
         Self::Wrong,
@@ -64,6 +66,7 @@ impl Kind {
         Self::WrongHost,
         Self::Conflict,
         Self::Description,
+        Self::Settings,
         Self::Precondition,
         Self::Range,
         Self::KeyReused,
@@ -115,6 +118,9 @@ impl Kind {
                 "session-description",
                 "The session description has nothing that fits.",
             ),
+            Self::Settings => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "settings", "These settings are not allowed.")
+            }
             Self::Precondition => (
                 StatusCode::PRECONDITION_FAILED,
                 "precondition-failed",
@@ -167,17 +173,33 @@ pub struct Problem {
     kind: Kind,
     detail: String,
     retry_after_s: Option<u32>,
+    faults: Vec<FaultWritten>,
 }
 
 impl Problem {
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), retry_after_s: None }
+        Self { kind, detail: detail.into(), retry_after_s: None, faults: Vec::new() }
+    }
+
+    /// Keys, and what is allowed for each.
+    pub fn faults(self, faults: impl Iterator<Item = (String, String)>) -> Self {
+        let faults = faults.map(|(key, allowed)| FaultWritten { key, allowed }).collect();
+        Self { faults, ..self }
     }
 
     pub const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self
     }
+}
+
+/// A wrong value among settings.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Fault)]
+pub struct FaultWritten {
+    /// Dotted, as in `calls.max`.
+    key: String,
+    allowed: String,
 }
 
 /// As it is sent.
@@ -191,16 +213,21 @@ pub struct Written {
     pub status: u16,
     /// What exactly, for people.
     pub detail: String,
+    /// Every wrong value among settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub faults: Vec<FaultWritten>,
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { kind, detail, retry_after_s } = self;
+        let Self { kind, detail, retry_after_s, faults } = self;
         let written = Written {
             r#type: format!("{FOLDER}/{}", kind.name()),
             title: kind.title(),
             status: kind.status().as_u16(),
             detail,
+            faults,
         };
         let mut response = (kind.status(), axum::Json(written)).into_response();
         let media_type = HeaderValue::from_static(MEDIA_TYPE);

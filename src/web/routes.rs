@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::middleware;
@@ -19,9 +20,10 @@ use super::dialling::PlacedCall;
 use super::idempotency::Keys;
 use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
+use super::settings::Settings;
 use super::{
-    audio, controlling, dialling, events, history, metrics, openapi, recording, ringcentral,
-    tickets, view, webphone, webrtc,
+    audio, backing_up, controlling, dialling, events, history, live, metrics, openapi, page_files,
+    recording, ringcentral, settings, sign_in, tickets, view, webphone, webrtc,
 };
 use crate::appliance::audio_legs::Door;
 use crate::appliance::ringcentral::Hooks;
@@ -41,6 +43,7 @@ pub(super) struct Interface {
     pub followers: Arc<webrtc::following::Followers>,
     /// Where the sockets of calls by WebSocket go.
     pub door: Door,
+    pub settings: Arc<Settings>,
     /// Who may send events of RingCentral's.
     pub hooks: Hooks,
 }
@@ -56,10 +59,10 @@ pub(super) fn paths() -> Paths {
     use Needs::Nothing;
     const READ: Needs = Needs::Scope(Scope::Read);
     const CHANGE: Needs = Needs::Scope(Scope::History);
+    const SETTINGS: Needs = Needs::Scope(Scope::Settings);
     Paths::default()
         .get("/", Nothing, page)
-        .get("/page.css", Nothing, style)
-        .get("/page.js", Nothing, script)
+        .get("/page/{file}", Nothing, page_files::file)
         .get("/openapi.json", Nothing, openapi::document)
         .get("/health", Nothing, health)
         .get("/problems/{name}", Nothing, explanation)
@@ -77,11 +80,25 @@ pub(super) fn paths() -> Paths {
         .get("/api/history/{id}/recording", Needs::Scope(Scope::Words), recording::recording)
         .get("/api/messages", Needs::Scope(Scope::Words), history::messages)
         .patch("/api/messages/{id}", CHANGE, history::mark)
+        .get("/api/live", READ, live::live)
         .get("/api/events", READ, events::events)
         .get("/api/events/ws", READ, events::socket)
         .post("/api/tickets", Needs::Token, tickets::issue)
+        .get("/api/session", Nothing, sign_in::look)
+        .post("/api/session", Nothing, sign_in::sign_in)
+        .delete("/api/session", Nothing, sign_in::sign_out)
+        .put("/api/passwords/{person}", SETTINGS, sign_in::set_password)
+        .delete("/api/passwords/{person}", SETTINGS, sign_in::remove_password)
         .post("/webhooks/ringcentral", Nothing, ringcentral::event)
         .post(ringcentral::CONTROL, Needs::Scope(Scope::Calls), ringcentral::control)
+        .get("/api/settings", SETTINGS, settings::look)
+        .patch("/api/settings", SETTINGS, settings::change)
+        .post("/api/settings/undo", SETTINGS, settings::undo)
+        .put("/api/settings/desk", SETTINGS, settings::desk)
+        .put("/api/secrets/{name}", SETTINGS, settings::set_secret)
+        .post("/api/backup", SETTINGS, backing_up::make)
+        .post("/api/restore", SETTINGS, backing_up::put_back.layer(backing_up::body_limit()))
+        .post("/api/restart", SETTINGS, settings::start_again)
         .get("/call", Nothing, webrtc::page)
         .get("/call.css", Nothing, webrtc::style)
         .get("/call.js", Nothing, webrtc::script)
@@ -119,29 +136,7 @@ pub(super) fn router(interface: Interface) -> Router {
     responses((status = 200, description = "The page", body = String, content_type = "text/html"))
 )]
 pub(super) async fn page() -> Response {
-    page_file("text/html; charset=utf-8", include_str!("page/page.html"))
-}
-
-/// How it looks.
-#[utoipa::path(
-    get,
-    path = "/page.css",
-    summary = "How the page looks",
-    responses((status = 200, description = "CSS", body = String, content_type = "text/css"))
-)]
-pub(super) async fn style() -> Response {
-    page_file("text/css", include_str!("page/page.css"))
-}
-
-/// What it does.
-#[utoipa::path(
-    get,
-    path = "/page.js",
-    summary = "What the page does",
-    responses((status = 200, description = "JavaScript", body = String, content_type = "text/javascript"))
-)]
-pub(super) async fn script() -> Response {
-    page_file("text/javascript", include_str!("page/page.js"))
+    page_file("text/html; charset=utf-8", include_str!("page/status/page.html"))
 }
 
 pub(super) fn page_file(kind: &'static str, text: &'static str) -> Response {

@@ -7,10 +7,11 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::access::{Access, Gate, Peer};
+use super::access::{Access, Gate, Passwords, Peer};
 use super::board::Board;
 use super::command::Command;
 use super::listener::Bounded;
+use super::settings::Settings;
 use super::{ctrl_tcp, routes};
 use crate::appliance::audio_legs::Door;
 use crate::appliance::pulse::{BEAT, Pulse};
@@ -65,6 +66,7 @@ pub struct Parts {
     /// What it is asked to do goes there.
     pub commands: mpsc::Sender<Command>,
     pub access: Access,
+    pub passwords: Passwords,
     /// Names by which it is asked, besides that of the machine, addresses and localhost.
     pub hosts: Vec<String>,
     pub entropy: Entropy,
@@ -72,14 +74,26 @@ pub struct Parts {
     pub ctrl_tcp: Option<(TcpListener, ctrl_tcp::Settings)>,
     /// Where the sockets of calls by WebSocket go.
     pub door: Door,
+    pub settings: Settings,
     /// Who may send events of RingCentral's.
     pub hooks: Hooks,
 }
 
 /// Starts the thread.
 pub fn start(parts: Parts) -> io::Result<WebThread> {
-    let Parts { listener, board, commands, access, mut hosts, entropy, ctrl_tcp, door, hooks } =
-        parts;
+    let Parts {
+        listener,
+        board,
+        commands,
+        access,
+        passwords,
+        mut hosts,
+        entropy,
+        ctrl_tcp,
+        door,
+        settings,
+        hooks,
+    } = parts;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
@@ -99,7 +113,7 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         ctrl_tcp.map(listening).transpose()?
     };
     hosts.extend(own_name());
-    let gate = Arc::new(Gate::new(access, hosts, entropy));
+    let gate = Arc::new(Gate::new(access, passwords, hosts, entropy));
     let router = routes::router(routes::Interface {
         board,
         commands,
@@ -108,6 +122,7 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         followers: Arc::default(),
         listeners: Arc::new(Semaphore::new(limits::EVENTS_LISTENERS)),
         door,
+        settings: Arc::new(settings),
         hooks,
     });
     let service = router.into_make_service_with_connect_info::<Peer>();

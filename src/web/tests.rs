@@ -1,9 +1,11 @@
 mod calling;
 mod hooks;
+mod signing_in;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -11,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Access, AccountReport, AudioFigures, Board, Command, Health, Hearing, HungUp, NotPlaced, Parts,
-    Placed, Scopes, Token, WebThread, bind, start,
+    Passwords, Placed, Scopes, Token, WebThread, bind, start,
 };
 use crate::appliance::ringcentral::Hooks;
 use crate::base::{CallId, Entropy, Private};
@@ -28,6 +30,22 @@ struct Page {
     board: Arc<Board>,
     web: WebThread,
     commands: mpsc::Receiver<Command>,
+    folder: std::path::PathBuf,
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A state folder of its own.
+fn folder() -> std::path::PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("web-{}-{count}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 impl Page {
@@ -40,7 +58,7 @@ impl Page {
     }
 
     fn with_hooks(access: Access, hooks: Hooks) -> Self {
-        let board = Arc::new(Board::default());
+        let (board, folder) = (Arc::new(Board::default()), folder());
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let (commander, commands) = mpsc::channel(1);
         let web = start(Parts {
@@ -48,13 +66,18 @@ impl Page {
             board: Arc::clone(&board),
             commands: commander,
             access,
+            passwords: Passwords::open(&folder).unwrap(),
             hosts: vec!["desk.example.net".to_owned()],
             entropy: Entropy::new([7; 32]),
             ctrl_tcp: None,
             door: crate::appliance::audio_legs::Door::closed(),
+            settings: super::Settings::new(
+                None,
+                &crate::appliance::paths::Paths::in_folder(&folder),
+            ),
             hooks,
         });
-        Self { board, web: web.unwrap(), commands }
+        Self { board, web: web.unwrap(), commands, folder }
     }
 
     fn send(&self, request: &str) -> (u16, String, String) {
@@ -297,7 +320,7 @@ fn a_name_that_was_rebound_to_us_is_refused() {
 #[test]
 fn the_page_may_load_nothing_from_elsewhere() {
     let page = Page::open();
-    for path in ["/", "/page.js", "/page.css"] {
+    for path in ["/", "/page/main.js", "/page/style.css"] {
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let (status, head, body) = page.send(&request);

@@ -107,11 +107,11 @@ pub struct Sip {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Web {
-    /// A loopback address where there are no tokens.
+    /// Other machines are answered once there is a password, or a token.
     pub listen: SocketAddr,
     /// Names of ours.
     pub hosts: Vec<String>,
-    /// None: whoever is on the box may ask for all of it.
+    /// Of programs.
     pub tokens: Vec<Token>,
 }
 
@@ -379,11 +379,8 @@ fn web(file: &File, check: &mut Check<'_>) -> Option<Web> {
     let file::Web { listen, hosts } = &file.web;
     let tokens = tokens(&file.token, check);
     let outcome = match listen.parse::<SocketAddr>() {
-        Ok(address) if address.ip().is_loopback() || !file.token.is_empty() => Ok(address),
-        _ => allowed(
-            "ADDRESS:PORT with a loopback address, as in 127.0.0.1:8080 or [::1]:8080; another one with a \
-             section [[token]]",
-        ),
+        Ok(address) => Ok(address),
+        _ => allowed("ADDRESS:PORT, as in 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080"),
     };
     let listen = check.take("web.listen", listen, outcome);
     let hosts = check.take("web.hosts", hosts, host_names(hosts));

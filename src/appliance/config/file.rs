@@ -117,8 +117,8 @@ impl Default for Sip {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Web {
-    /// `ADDRESS:PORT`. The page shows who called and what was said; without a section `[[token]]` it
-    /// must be a loopback address.
+    /// `ADDRESS:PORT`. The page shows who called and what was said; until a password is set, or there is a section
+    /// `[[token]]`, only the box itself is answered.
     pub listen: String,
     /// Names by which it is asked, as through a proxy, besides addresses, localhost and the box's own name.
     pub hosts: Vec<String>,
@@ -177,7 +177,8 @@ pub struct Baresip {
 pub struct Token {
     /// As its credential calls it.
     pub name: String,
-    /// What it is good for: any of `read`, `words`, `dial`, `calls`, `webrtc`, `audio`, `metrics` and `history`.
+    /// What it is good for: any of `read`, `words`, `dial`, `calls`, `webrtc`, `audio`, `metrics`, `history` and
+    /// `settings`.
     pub scopes: Vec<String>,
     /// Web pages of other sites that may ask with it, as in `https://shop.example`.
     pub origins: Vec<String>,

@@ -11,7 +11,9 @@ mod agent;
 mod bridges;
 mod checked;
 mod cores;
+mod described;
 mod dial;
+mod edit;
 mod fault;
 mod file;
 mod gpu;
@@ -39,6 +41,8 @@ pub use accounts::{Account, Inbound, Place};
 pub use agent::{Agent, AgentCalls};
 pub use bridges::Bridge;
 pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
+pub use described::{DOCUMENTED, Key, Section, described};
+pub use edit::{NotEdited, edited};
 pub use fault::{ConfigError, Fault};
 pub use gpu::{Gpu, SmallerModel};
 pub use history::History;
@@ -74,6 +78,13 @@ pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
     let text = bounded::text(path, limits::CONFIG_BYTES)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let mut config = from_text(&text).map_err(|error| error.in_file(path))?;
+    config.resolve(path.parent().unwrap_or(Path::new("")));
+    Ok(config)
+}
+
+/// Checks `text` as the file at `path` would be.
+pub fn at(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let mut config = from_text(text)?;
     config.resolve(path.parent().unwrap_or(Path::new("")));
     Ok(config)
 }

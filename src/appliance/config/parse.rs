@@ -10,6 +10,25 @@ use toml::{Table, Value};
 use super::fault::{ConfigError, Fault};
 use super::file::{Account, Bridge, File, Language, Lookup, Person, RingCentral, Token, Webhook};
 
+/// Sections of which there may be several.
+pub(super) const LISTS: [&str; 7] =
+    ["accounts", "language", "lookup", "person", "ringcentral", "token", "webhook"];
+
+/// One of them with nothing written in it.
+pub(super) fn blank(section: &str) -> Option<Table> {
+    let blank = match section {
+        "accounts" => Table::try_from(Account::default()),
+        "language" => Table::try_from(Language::default()),
+        "lookup" => Table::try_from(Lookup::default()),
+        "person" => Table::try_from(Person::default()),
+        "ringcentral" => Table::try_from(RingCentral::default()),
+        "token" => Table::try_from(Token::default()),
+        "webhook" => Table::try_from(Webhook::default()),
+        _ => return None,
+    };
+    blank.ok()
+}
+
 /// The file as far as it could be understood, and what could not be.
 pub(super) fn parse(text: &str) -> Result<(File, Vec<Fault>), ConfigError> {
     let written: Table = text.parse().map_err(|error| syntax(text, &error))?;

@@ -1,6 +1,7 @@
 //! What the HTTP interface and that of baresip are made from.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -16,7 +17,7 @@ use crate::appliance::trust::CERTIFICATES;
 use crate::appliance::webhooks::{self, Hook, Receiver, Secret, Webhooks, mail};
 use crate::base::{Entropy, Private, limits};
 use crate::store::bounded;
-use crate::web::{self, Access, Board, Command, CtrlTcp, Token, WebThread};
+use crate::web::{self, Access, Board, Command, CtrlTcp, Passwords, Token, WebThread};
 
 /// Least characters of a token: 128 bits in base64. A short one can be guessed.
 const LEAST_CHARS: usize = 22;
@@ -24,6 +25,8 @@ const LEAST_CHARS: usize = 22;
 /// Its sockets, taken before anything else starts, so that a busy port is known at once.
 pub(super) struct Bound {
     access: Access,
+    passwords: Passwords,
+    settings: web::Settings,
     listener: TcpListener,
     ctrl_tcp: Option<(TcpListener, CtrlTcp)>,
 }
@@ -37,11 +40,26 @@ pub(super) struct Doors {
 }
 
 impl Bound {
-    pub fn new(config: &Config) -> Result<Self, StartError> {
+    pub fn new(
+        config: &Config,
+        config_path: Option<&Path>,
+        paths: &Paths,
+    ) -> Result<Self, StartError> {
         let access = access(config)?;
+        let passwords = Passwords::open(paths.state()).map_err(|source| StartError::System {
+            what: "cannot read the passwords in the state folder; `attendant password --anew` makes new ones",
+            source,
+        })?;
+        if !config.web.listen.ip().is_loopback()
+            && config.web.tokens.is_empty()
+            && !passwords.is_set()
+        {
+            tracing::warn!("web.listen: only the box itself is answered until a password is set");
+        }
         let listener = web::bind(config.web.listen)
             .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
-        Ok(Self { access, listener, ctrl_tcp: ctrl_tcp(config)? })
+        let settings = web::Settings::new(config_path, paths);
+        Ok(Self { access, passwords, settings, listener, ctrl_tcp: ctrl_tcp(config)? })
     }
 
     /// Serves until the thread is dropped; what is asked of the net thread comes from the channel.
@@ -53,12 +71,23 @@ impl Bound {
         entropy: Entropy,
     ) -> Result<(WebThread, mpsc::Receiver<Command>), StartError> {
         let (commands, asked) = mpsc::channel(limits::API_COMMANDS);
-        let Self { access, listener, ctrl_tcp } = self;
+        let Self { access, passwords, settings, listener, ctrl_tcp } = self;
         let board = Arc::clone(board);
         let hosts = config.web.hosts.clone();
         let Doors { legs: door, hooks } = doors;
-        let parts =
-            web::Parts { listener, board, commands, access, hosts, entropy, ctrl_tcp, door, hooks };
+        let parts = web::Parts {
+            listener,
+            board,
+            commands,
+            access,
+            passwords,
+            hosts,
+            entropy,
+            ctrl_tcp,
+            door,
+            settings,
+            hooks,
+        };
         let thread = web::start(parts)
             .map_err(|source| StartError::System { what: "cannot start the web thread", source })?;
         Ok((thread, asked))

@@ -112,7 +112,7 @@ pub fn run(
     paths: &Paths,
     signals: Signals,
 ) -> Result<(), StartError> {
-    let (call, ports, plans, interface) = checked(config)?;
+    let (call, ports, plans, interface) = checked(config, config_path, paths)?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
     announce(config, config_path, paths);
@@ -206,11 +206,15 @@ pub fn run(
 }
 
 /// What can be found wrong before anything is begun, and what comes of it.
-fn checked(config: &Config) -> Result<(call::Settings, PortRange, Vec<Plan>, Bound), StartError> {
+fn checked(
+    config: &Config,
+    config_path: Option<&Path>,
+    paths: &Paths,
+) -> Result<(call::Settings, PortRange, Vec<Plan>, Bound), StartError> {
     let call = settings::call(config)?;
     let ports = checked_ports(config)?;
     settings::check_model(config)?;
-    Ok((call, ports, accounts(config)?, Bound::new(config)?))
+    Ok((call, ports, accounts(config)?, Bound::new(config, config_path, paths)?))
 }
 
 /// What the owner looks for first: where calls and the page are, and by which files.

@@ -93,6 +93,11 @@ impl Saying {
         self.state == State::Going
     }
 
+    /// The caller hears it.
+    pub(super) fn is_audible(&self) -> bool {
+        self.is_going_on() && self.audible.is_some()
+    }
+
     /// The caller hears it, or has just heard it.
     pub(super) fn is_under_way(&self) -> bool {
         self.frames > 0 || self.state != State::Going

@@ -6,6 +6,7 @@ use super::{Call, Output, State, Timer, millis};
 use crate::base::UtteranceId;
 use crate::call::floor::FloorOutput;
 use crate::call::media::Report;
+use crate::call::record::Speaking;
 
 impl Call {
     /// `peer_spoke`: the last packet with speech, by the audio thread.
@@ -96,9 +97,20 @@ impl Call {
                         Some(at) => self.timers.set(Timer::Floor, at),
                         None => self.timers.cancel(Timer::Floor),
                     }
-                    return;
+                    return self.note_speaking();
                 }
             }
+        }
+    }
+
+    fn note_speaking(&mut self) {
+        let speaking = match self.state {
+            State::Active => self.floor.speaking(),
+            _ => Speaking::default(),
+        };
+        if self.record.speaking != speaking {
+            self.record.speaking = speaking;
+            self.out.push_back(Output::Recorded);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::hash::Hash;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY,
-    FORWARDED, HeaderName, HeaderValue, REFERRER_POLICY, UPGRADE, VARY, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH,
+    CONTENT_SECURITY_POLICY, COOKIE, FORWARDED, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
+    TRANSFER_ENCODING, UPGRADE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
@@ -23,17 +23,20 @@ use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
 
 use super::origin::{is_foreign, is_more_than_a_look, is_our_name, origin};
+use super::passwords::{NotSet, Passwords, Person};
 use super::rate::{Buckets, Rate};
+use super::sessions::{Session, Sessions};
 use super::source::Source;
 use super::tickets::{Tickets, TooMany};
 use super::{Access, Caller, Scope, Scopes};
 use crate::base::{Entropy, Private, limits};
+use crate::web::dialling::media_type;
 use crate::web::listener::Bounded;
 use crate::web::problem::{Kind, Problem};
 
 /// The page loads its own files, asks its own API, and nothing else.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What proxies say of whom they ask for; none has a name of its own in the crate but `Forwarded`.
 pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -41,7 +44,7 @@ pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarde
 /// What a page of another site may send, and read of an answer.
 const SENT: &str = "authorization, content-type, idempotency-key, if-match, last-event-id";
 const READ: &str = "etag, retry-after, www-authenticate, location";
-const METHODS: &str = "GET, POST, PATCH, DELETE";
+const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 /// How long a browser may keep the answer to a preflight, in seconds.
 const PREFLIGHT_S: &str = "600";
 
@@ -59,6 +62,7 @@ pub enum Needs {
 #[derive(Debug)]
 pub struct Gate {
     access: Access,
+    passwords: Passwords,
     /// Names by which the interface is asked for, besides addresses and localhost.
     names: Vec<String>,
     counts: Mutex<Counts>,
@@ -73,7 +77,35 @@ struct Counts {
     calls: Buckets<Whose>,
     calls_by_token: Buckets<String>,
     refused: Buckets<Source>,
+    signing_in: Buckets<Source>,
+    /// Of all addresses together.
+    all_signing_in: Buckets<()>,
+    sessions: Sessions,
+    /// The version of the passwords that the sessions are of.
+    version: u64,
+    entropy: Entropy,
 }
+
+/// What became of an attempt to sign in.
+#[derive(Debug)]
+pub enum SignIn {
+    /// The secret for the cookie.
+    Done(Private<String>, Caller),
+    Wrong,
+}
+
+/// The cookie of who is signed in.
+pub const SESSION_COOKIE: &str = "attendant";
+/// With what a browser that is signed in asks for changes.
+const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
+
+/// Types of bodies that are read anywhere here. A form of another site's page can send none of them.
+const BODIES: [&str; 4] = [
+    "application/json",
+    "application/sdp",
+    "application/trickle-ice-sdpfrag",
+    "application/octet-stream",
+];
 
 /// Who is counted: whoever shows a token at one place, or nobody's at another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,9 +133,19 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 }
 
 impl Gate {
-    pub fn new(access: Access, names: Vec<String>, entropy: Entropy) -> Self {
+    pub fn new(
+        access: Access,
+        passwords: Passwords,
+        names: Vec<String>,
+        mut entropy: Entropy,
+    ) -> Self {
         let counts = Counts {
-            tickets: Tickets::new(entropy),
+            tickets: Tickets::new(entropy.fork()),
+            signing_in: buckets(limits::SIGN_IN_BURST, limits::SIGN_IN_PER_SECOND),
+            all_signing_in: buckets(limits::SIGN_IN_ALL_BURST, limits::SIGN_IN_ALL_PER_SECOND),
+            sessions: Sessions::new(entropy.fork()),
+            version: passwords.version(),
+            entropy,
             asked: buckets(limits::API_BURST, limits::API_PER_SECOND),
             asked_by_token: buckets(limits::API_TOKEN_BURST, limits::API_TOKEN_PER_SECOND),
             calls: buckets(limits::WEBRTC_OFFERS_BURST, limits::WEBRTC_OFFERS_PER_SECOND),
@@ -113,7 +155,91 @@ impl Gate {
             ),
             refused: buckets(limits::API_REFUSED_BURST, limits::API_REFUSED_PER_SECOND),
         };
-        Self { access, names, counts: Mutex::new(counts) }
+        Self { access, passwords, names, counts: Mutex::new(counts) }
+    }
+
+    /// Nobody needs a token or a password: the interface is for this machine alone.
+    pub fn is_open(&self) -> bool {
+        !self.access.has_tokens() && !self.passwords.is_set()
+    }
+
+    pub const fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    /// May take some 50 ms. `Err`: it was tried too often.
+    pub fn sign_in(
+        &self,
+        source: Source,
+        person: Person,
+        password: &Private<String>,
+    ) -> Result<SignIn, Problem> {
+        self.try_password(source)?;
+        if !self.passwords.is_right(person, password) {
+            tracing::warn!(person = person.name(), "a wrong password at the page");
+            return Ok(SignIn::Wrong);
+        }
+        let (secret, session) = self.with_counts(|counts| counts.sessions.begin(now(), person));
+        Ok(SignIn::Done(secret, Caller::person(session)))
+    }
+
+    /// For a salt and a nonce.
+    pub fn random(&self) -> [u8; 28] {
+        let seed = self.with_counts(|counts| counts.entropy.seed());
+        *seed.first_chunk().expect("32 bytes have 28")
+    }
+
+    /// Counts an attempt to show a password.
+    pub fn try_password(&self, source: Source) -> Result<(), Problem> {
+        let now = now();
+        let tried = self.with_counts(|counts| {
+            counts.signing_in.take(now, &source)?;
+            counts.all_signing_in.take(now, &())
+        });
+        tried.map_err(|again_in| too_often(again_in, "too many attempts to sign in"))
+    }
+
+    /// May take some 50 ms. Whoever was signed in with the old password is not any more, but who changes it.
+    pub fn set_password(
+        &self,
+        person: Person,
+        password: &Private<String>,
+        by: Option<&Arc<Session>>,
+    ) -> Result<(), NotSet> {
+        let random = self.random();
+        let salt = *random.first_chunk().expect("28 bytes have 16");
+        self.passwords.set(person, password, salt)?;
+        self.with_counts(|counts| counts.sessions.end_of(person, by));
+        Ok(())
+    }
+
+    pub fn remove_reader(&self) -> std::io::Result<()> {
+        self.passwords.remove_reader()?;
+        self.with_counts(|counts| counts.sessions.end_of(Person::Reader, None));
+        Ok(())
+    }
+
+    /// Who has just set the first password is signed in by it.
+    pub fn begin_session(&self, person: Person) -> (Private<String>, Caller) {
+        let (secret, session) = self.with_counts(|counts| counts.sessions.begin(now(), person));
+        (secret, Caller::person(session))
+    }
+
+    pub fn sign_out(&self, session: &Arc<Session>) {
+        self.with_counts(|counts| counts.sessions.end(session));
+    }
+
+    /// Who is signed in by the request's cookie.
+    fn signed_in(&self, now: Instant, headers: &HeaderMap) -> Option<Arc<Session>> {
+        let version = self.passwords.version();
+        let secret = cookie(headers)?;
+        self.with_counts(|counts| {
+            if counts.version != version {
+                counts.version = version;
+                Person::ALL.iter().for_each(|person| counts.sessions.end_of(*person, None));
+            }
+            counts.sessions.find(now, secret.as_bytes())
+        })
     }
 
     /// # Errors
@@ -146,14 +272,19 @@ impl Gate {
     fn identify(&self, request: &Request, source: Source) -> Result<Caller, Problem> {
         let now = now();
         let headers = request.headers();
+        let is_open = self.is_open();
         let shown = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes().to_vec());
         let caller = match ticket(request.method(), request.uri(), headers) {
             // Where nobody needs a token a wrong ticket is none: any page could show one.
-            Some(ticket) if !headers.contains_key(AUTHORIZATION) && !self.access.is_open() => {
+            Some(ticket) if !headers.contains_key(AUTHORIZATION) && !is_open => {
                 let caller = self.with_counts(|counts| counts.tickets.redeem(now, ticket));
                 caller.unwrap_or_else(|| Caller::nobody(true))
             }
-            _ => self.access.identify(shown),
+            _ if headers.contains_key(AUTHORIZATION) => self.access.identify(is_open, shown),
+            _ => match self.signed_in(now, headers) {
+                Some(session) => Caller::person(session),
+                None => self.access.identify(is_open, shown),
+            },
         };
         let token = caller.token().map(str::to_owned);
         self.with_counts(|counts| {
@@ -168,8 +299,8 @@ impl Gate {
     }
 }
 
-fn buckets<K: Eq + Hash + Clone>(burst: u32, per_second: u32) -> Buckets<K> {
-    Buckets::new(Rate { burst, per_second }, limits::API_SOURCES)
+fn buckets<K: Eq + Hash + Clone>(burst: u32, per_second: impl Into<f64>) -> Buckets<K> {
+    Buckets::new(Rate { burst, per_second: per_second.into() }, limits::API_SOURCES)
 }
 
 fn now() -> Instant {
@@ -190,10 +321,10 @@ pub async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Ne
     let origin = origin(request.headers()).map(str::to_owned);
     let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|peer| peer.0.0.ip());
     // Without an address, as in tests of paths alone, all are one.
-    let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+    let peer = peer.unwrap_or(Ipv4Addr::LOCALHOST.into()).to_canonical();
     let source = Source::of(peer, request.headers());
     request.extensions_mut().insert(source);
-    let outcome = admitted(&gate, &request, source, origin.as_deref());
+    let outcome = admitted(&gate, &request, (peer, source), origin.as_deref());
     let outcome = match (outcome, preflight(&gate, &request, origin.as_deref())) {
         (Err(problem), _) => Err(problem.into_response()),
         (Ok(_), Some(allowed)) => Err(allowed),
@@ -230,6 +361,19 @@ pub async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Ne
     response
 }
 
+fn has_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    length || headers.contains_key(TRANSFER_ENCODING)
+}
+
+/// The session's secret; of several cookies of the name the first, as RFC 6265 has the most exact one there.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
+    let mut pairs =
+        fields.flat_map(|field| field.split(';')).filter_map(|one| one.trim().split_once('='));
+    pairs.find(|(name, _)| *name == SESSION_COOKIE).map(|(_, secret)| secret)
+}
+
 async fn in_time(answer: impl Future<Output = Response>) -> Response {
     let answer = tokio::time::timeout(limits::API_REQUEST_TIME, answer).await;
     answer.unwrap_or_else(|_| {
@@ -240,23 +384,48 @@ async fn in_time(answer: impl Future<Output = Response>) -> Response {
 fn admitted(
     gate: &Gate,
     request: &Request,
-    source: Source,
+    (peer, source): (IpAddr, Source),
     origin: Option<&str>,
 ) -> Result<Caller, Problem> {
     let headers = request.headers();
     if !is_our_name(request.uri(), headers, &gate.names) {
         return Err(Problem::new(Kind::WrongHost, "this host name is not served here"));
     }
+    let is_open = gate.is_open();
     let is_forwarded = headers.contains_key(FORWARDED) || headers.contains_key(FORWARDED_FOR);
-    if gate.access.is_open() && is_forwarded {
-        let text = "this comes through a proxy, and there are no tokens: see [[token]]";
+    if is_open && is_forwarded {
+        let text =
+            "this comes through a proxy, and there is no password, and no token: see [[token]]";
         return Err(Problem::new(Kind::Forbidden, text));
+    }
+    if is_open && !peer.is_loopback() {
+        let text = "only the box itself is answered until a password is set: open the page there, or run \
+                    `attendant password` there";
+        return Err(Problem::new(Kind::Forbidden, text));
+    }
+    let is_read = BODIES.iter().any(|kind| media_type(headers).eq_ignore_ascii_case(kind));
+    // What a platform posts it knows a word for, and need not say its type.
+    let is_posted = request.uri().path().starts_with("/webhooks/");
+    if has_body(headers) && !is_read && !is_posted {
+        return Err(Problem::new(Kind::MediaType, "a body of this Content-Type is not read here"));
     }
     let is_preflight = preflight(gate, request, origin).is_some();
     let caller = gate.identify(request, source)?;
     let may_be_foreign = origin.is_some_and(|origin| caller.allows_origin(origin));
     let is_more = is_more_than_a_look(request.method(), headers);
-    let is_foreign = is_foreign(headers, !gate.access.is_open());
+    let is_foreign = is_foreign(headers, !is_open);
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if let Some(session) = caller.session().filter(|_| changes) {
+        let shown = headers.get(CSRF).map_or(&b""[..], HeaderValue::as_bytes);
+        // The page that calls is also one of other sites, with a token, and knows no sessions. A browser says with each
+        // of its requests whose it is, which is looked at below; the names of its calls are secrets by themselves.
+        let says_whose =
+            request.uri().path().starts_with("/webrtc/") && headers.contains_key(ORIGIN);
+        if !says_whose && !session.is_shown(shown) {
+            let text = "the header field X-CSRF-Token is not that of GET /api/session";
+            return Err(Problem::new(Kind::ForeignPage, text));
+        }
+    }
     if !is_preflight && is_more && is_foreign && !may_be_foreign {
         return Err(Problem::new(Kind::ForeignPage, "not for the page of another site"));
     }
@@ -293,7 +462,7 @@ pub async fn admit(needs: Needs, caller: Caller, request: Request, next: Next) -
     }
     let (problem, challenge) = match (caller.is_known(), caller.is_refused()) {
         (true, _) => (
-            Problem::new(Kind::Scope, format!("the token has not the scope {wanted}")),
+            Problem::new(Kind::Scope, format!("whoever asks has not the scope {wanted}")),
             format!("Bearer realm=\"attendant\", error=\"insufficient_scope\", scope=\"{wanted}\""),
         ),
         (false, true) => (
@@ -301,7 +470,7 @@ pub async fn admit(needs: Needs, caller: Caller, request: Request, next: Next) -
             "Bearer realm=\"attendant\", error=\"invalid_token\"".to_owned(),
         ),
         (false, false) => (
-            Problem::new(Kind::Token, "it needs a token: Authorization: Bearer TOKEN"),
+            Problem::new(Kind::Token, "sign in, or show a token: Authorization: Bearer TOKEN"),
             "Bearer realm=\"attendant\"".to_owned(),
         ),
     };

@@ -1,12 +1,16 @@
-//! Who asks, and what they may ask for: bearer tokens (RFC 6750) with scopes and origins.
+//! Who asks, and what they may ask for: programs by bearer tokens (RFC 6750) with scopes and origins, people by a
+//! password and then by a cookie.
 //!
-//! Pure: it is given headers' values and addresses and gives a [`Caller`]. Without tokens whoever is on the box is
-//! the owner, and the socket is on a loopback address; with tokens nobody is. `guard` asks it for each request,
-//! `tickets` stand in for tokens where a browser can set no header, `rate` says how often one may ask.
+//! It is given headers' values and addresses and gives a [`Caller`]. Without a token and a password the interface is
+//! open: whoever is on the box is the owner, and nobody else is answered; with one nobody is. `guard` asks for each
+//! request, `passwords` are those of people, `sessions` their cookies, `tickets` stand in for tokens where a program's
+//! page can set no header, `rate` says how often one may ask.
 
 mod guard;
 mod origin;
+mod passwords;
 mod rate;
+mod sessions;
 mod source;
 mod tickets;
 
@@ -16,8 +20,11 @@ use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use crate::base::Private;
+use sessions::Session;
 
-pub(super) use guard::{Gate, Needs, Peer, admit, guard};
+pub use passwords::{NotSet, Passwords, Person};
+
+pub(super) use guard::{Gate, Needs, Peer, SESSION_COOKIE, SignIn, admit, guard};
 pub(super) use source::Source;
 pub(super) use tickets::{TICKET_S, TooMany};
 
@@ -40,10 +47,12 @@ pub enum Scope {
     Metrics,
     /// To delete what is kept of calls, and to mark messages as read.
     History,
+    /// To see and change the configuration, passwords and backups.
+    Settings,
 }
 
 impl Scope {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Read,
         Self::Words,
         Self::Dial,
@@ -52,6 +61,7 @@ impl Scope {
         Self::Audio,
         Self::Metrics,
         Self::History,
+        Self::Settings,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -64,6 +74,7 @@ impl Scope {
             Self::Audio => "audio",
             Self::Metrics => "metrics",
             Self::History => "history",
+            Self::Settings => "settings",
         }
     }
 
@@ -124,8 +135,10 @@ pub struct Caller {
 
 #[derive(Clone, Debug)]
 enum Who {
-    /// On the box, where no tokens are.
+    /// On the box, while the interface is open.
     Owner,
+    /// Signed in.
+    Person(Arc<Session>),
     Token(Arc<Token>),
     Nobody {
         /// A token came, and is none of ours.
@@ -134,16 +147,37 @@ enum Who {
 }
 
 impl Caller {
+    fn owner() -> Self {
+        Self { who: Who::Owner, scopes: Scopes::all() }
+    }
+
     pub(super) const fn nobody(is_refused: bool) -> Self {
         Self { who: Who::Nobody { is_refused }, scopes: Scopes(0) }
+    }
+
+    pub(super) fn person(session: Arc<Session>) -> Self {
+        let scopes = session.person.scopes();
+        Self { who: Who::Person(session), scopes }
+    }
+
+    /// The browser that asks, where one is signed in.
+    pub(super) const fn session(&self) -> Option<&Arc<Session>> {
+        match &self.who {
+            Who::Person(session) => Some(session),
+            Who::Owner | Who::Token(_) | Who::Nobody { .. } => None,
+        }
+    }
+
+    /// Whether what it was told to is still its own to see: it is not once it is signed out.
+    pub(super) fn is_still_here(&self) -> bool {
+        self.session().is_none_or(|session| !session.is_over())
     }
 
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.has(scope)
     }
 
-    #[cfg(test)]
-    const fn scopes(&self) -> Scopes {
+    pub(super) const fn scopes(&self) -> Scopes {
         self.scopes
     }
 
@@ -159,7 +193,7 @@ impl Caller {
     pub(super) fn token(&self) -> Option<&str> {
         match &self.who {
             Who::Token(token) => Some(&token.name),
-            Who::Owner | Who::Nobody { .. } => None,
+            Who::Owner | Who::Person(_) | Who::Nobody { .. } => None,
         }
     }
 
@@ -167,6 +201,10 @@ impl Caller {
     pub(super) fn name(&self) -> &str {
         match &self.who {
             Who::Owner => "(owner)",
+            Who::Person(session) => match session.person {
+                Person::Owner => "(signed in as owner)",
+                Person::Reader => "(signed in as reader)",
+            },
             Who::Token(token) => &token.name,
             Who::Nobody { .. } => "",
         }
@@ -176,13 +214,12 @@ impl Caller {
     pub(super) fn allows_origin(&self, origin: &str) -> bool {
         match &self.who {
             Who::Token(token) => token.origins.iter().any(|known| known == origin),
-            Who::Owner | Who::Nobody { .. } => false,
+            Who::Owner | Who::Person(_) | Who::Nobody { .. } => false,
         }
     }
 }
 
 impl Access {
-    /// Without a token everybody who reaches the socket is the owner.
     pub fn new(tokens: Vec<Token>) -> Self {
         let digest = |token: &Token| Sha256::digest(token.secret.reveal().as_bytes()).into();
         Self {
@@ -194,12 +231,16 @@ impl Access {
         }
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        self.tokens.is_empty()
+    pub(super) fn has_tokens(&self) -> bool {
+        !self.tokens.is_empty()
     }
 
-    /// By the values of the header field Authorization.
-    pub(super) fn identify(&self, mut authorization: impl Iterator<Item = Vec<u8>>) -> Caller {
+    /// By the values of the header field Authorization. `is_open`: nobody needs a token or a password.
+    pub(super) fn identify(
+        &self,
+        is_open: bool,
+        mut authorization: impl Iterator<Item = Vec<u8>>,
+    ) -> Caller {
         let given = authorization.next();
         let is_one = authorization.next().is_none();
         match given {
@@ -208,18 +249,12 @@ impl Access {
                 match token {
                     Some(token) => Self::caller(token),
                     // Where nothing is secret a token too many opens nothing.
-                    None if self.is_open() => self.owner(),
+                    None if is_open => Caller::owner(),
                     None => Caller::nobody(true),
                 }
             }
-            None => self.owner(),
-        }
-    }
-
-    fn owner(&self) -> Caller {
-        match self.is_open() {
-            true => Caller { who: Who::Owner, scopes: Scopes::all() },
-            false => Caller::nobody(false),
+            None if is_open => Caller::owner(),
+            None => Caller::nobody(false),
         }
     }
 
@@ -265,7 +300,7 @@ mod tests {
     }
 
     fn by(access: &Access, values: &[&str]) -> Caller {
-        access.identify(values.iter().map(|value| value.as_bytes().to_vec()))
+        access.identify(!access.has_tokens(), values.iter().map(|value| value.as_bytes().to_vec()))
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
     pub burst: u32,
-    pub per_second: u32,
+    pub per_second: f64,
 }
 
 /// Buckets by whoever is counted. Full ones are forgotten, so that only who has asked lately takes room.
@@ -29,7 +29,7 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
     pub fn take(&mut self, now: Instant, who: &K) -> Result<(), Duration> {
         let level = self.level(now, who);
         if level < 1.0 {
-            let missing = (1.0 - level) / f64::from(self.rate.per_second);
+            let missing = (1.0 - level) / self.rate.per_second;
             return Err(Duration::from_secs_f64(missing));
         }
         if self.filled.len() >= self.most && !self.filled.contains_key(who) {
@@ -43,7 +43,7 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
         let burst = f64::from(self.rate.burst);
         self.filled.get(who).map_or(burst, |(level, at)| {
             let since = now.saturating_duration_since(*at).as_secs_f64();
-            (level + since * f64::from(self.rate.per_second)).min(burst)
+            (level + since * self.rate.per_second).min(burst)
         })
     }
 
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_fills_and_says_when() {
-        let mut buckets = Buckets::new(Rate { burst: 3, per_second: 2 }, 10);
+        let mut buckets = Buckets::new(Rate { burst: 3, per_second: 2.0 }, 10);
         let now = Instant::now();
         for _ in 0..3 {
             assert_eq!(buckets.take(now, &"a"), Ok(()));
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_addresses_takes_bounded_room_and_frees_nobody_who_is_out() {
-        let mut buckets = Buckets::new(Rate { burst: 2, per_second: 1 }, 4);
+        let mut buckets = Buckets::new(Rate { burst: 2, per_second: 1.0 }, 4);
         let now = Instant::now();
         for _ in 0..2 {
             buckets.take(now, &0).unwrap();

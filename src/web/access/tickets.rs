@@ -131,8 +131,9 @@ mod tests {
             origins: Vec::new(),
         };
         let access = Access::new(vec![token("shop"), token("desk")]);
-        let caller =
-            |name: &str| access.identify([format!("Bearer {name}").into_bytes()].into_iter());
+        let caller = |name: &str| {
+            access.identify(false, [format!("Bearer {name}").into_bytes()].into_iter())
+        };
         let mut tickets = Tickets::new(Entropy::new([7; 32]));
         let now = Instant::now();
         for _ in 0..limits::API_TICKETS_OF_ADDRESS {

@@ -29,7 +29,7 @@ struct Reader {
     events: Arc<Events>,
     missed: std::vec::IntoIter<Arc<Happened>>,
     coming: broadcast::Receiver<Arc<Happened>>,
-    shows_words: bool,
+    caller: Caller,
     /// The types that are wanted; empty: all.
     wanted: Vec<String>,
     /// Of the last event that was told.
@@ -69,14 +69,14 @@ impl Reader {
             events,
             missed: missed.into_iter(),
             coming,
-            shows_words: caller.may(Scope::Words),
+            caller: caller.clone(),
             wanted,
             last: 0,
             _place: place,
         })
     }
 
-    /// The next event that is wanted; `None` at the end of the program.
+    /// The next event that is wanted; `None` at the end of the program, or once who listens is signed out.
     async fn next(&mut self) -> Option<Written> {
         loop {
             let happened = match self.missed.next() {
@@ -87,13 +87,16 @@ impl Reader {
                     Err(RecvError::Closed) => return None,
                 },
             };
+            if !self.caller.is_still_here() {
+                return None;
+            }
             self.last = happened.number;
             let name = happened.event.name();
             let is_wanted = self.wanted.is_empty()
                 || name == "gap"
                 || self.wanted.iter().any(|wanted| covers(wanted, name));
             if is_wanted {
-                return Some(Written::of(&self.events, &happened, self.shows_words));
+                return Some(Written::of(&self.events, &happened, self.caller.may(Scope::Words)));
             }
         }
     }

@@ -61,6 +61,7 @@ pub struct Summary {
     /// `mute` is in force: the other end hears nothing of the box.
     is_muted: bool,
     turn_count: usize,
+    speaking: Speaking,
     ending: Option<Ending>,
     /// Null where no remote agent was to hold it.
     agent: Option<InCall>,
@@ -99,6 +100,14 @@ struct OneWay {
     side: &'static str,
     why: &'static str,
     text: &'static str,
+}
+
+/// Who is speaking at this moment; both is somebody who interrupts.
+#[derive(Debug, Serialize, ToSchema)]
+struct Speaking {
+    /// The other end.
+    caller: bool,
+    us: bool,
 }
 
 /// How a call ended.
@@ -251,6 +260,7 @@ impl Summary {
             is_joined: record.is_joined,
             is_muted: record.is_muted,
             turn_count: record.turns().len(),
+            speaking: Speaking { caller: record.speaking.caller, us: record.speaking.us },
             ending,
             agent: record.agent.as_ref().map(InCall::from),
             dialled: dialled.map(|dialled| Dialled::of(dialled, record.progress)),

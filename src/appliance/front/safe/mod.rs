@@ -10,6 +10,7 @@ mod sentence;
 
 pub use rescue::{Rescued, ended, rescue};
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,7 @@ const SHOW_EVERY: Duration = Duration::from_secs(1);
 /// Answers calls until `shutdown`, or for as long as `lasts`.
 pub fn run(
     rescued: Rescued,
+    config_path: Option<&Path>,
     paths: &Paths,
     lasts: Option<Duration>,
     mut shutdown: Shutdown,
@@ -55,7 +57,7 @@ pub fn run(
     let (sentence, fault) = sentence::read(folder.as_deref());
     reasons.extend(fault);
     let board = Arc::new(Board::default());
-    let _web = show(&config, &board, &mut reasons, entropy.fork());
+    let _web = show(&config, (config_path, paths), &board, &mut reasons, entropy.fork());
     let (line, arrivals) = runtime.block_on(open_line(&config, &mut reasons, &mut entropy))?;
     let _context = runtime.enter();
     let (accounts, resolved) = open_accounts(&config, paths, &mut reasons, &mut entropy);
@@ -130,14 +132,15 @@ async fn serve(
 /// The page; that it cannot be had is told and keeps nobody from being answered.
 fn show(
     config: &Config,
+    (config_path, paths): (Option<&Path>, &Paths),
     board: &Arc<Board>,
     reasons: &mut Vec<String>,
     mut entropy: Entropy,
 ) -> Option<WebThread> {
-    let bound = Bound::new(config).or_else(|error| {
+    let bound = Bound::new(config, config_path, paths).or_else(|error| {
         reasons.push(error.to_string());
         // Without its tokens it is for whoever is on the box.
-        Bound::new(&Config::default())
+        Bound::new(&Config::default(), config_path, paths)
     });
     // Of RingCentral's no event is wanted.
     let hooks = Hooks::new(&Config::default(), &mut entropy);

@@ -1,0 +1,185 @@
+//! Browsers that are signed in. A session is known by a secret in a cookie, of which only a hash is kept, and what it
+//! changes it must ask for with a second secret, which a page of another site cannot read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::passwords::Person;
+use crate::base::{Entropy, Private, limits};
+
+/// One browser.
+#[derive(Debug)]
+pub struct Session {
+    pub person: Person,
+    /// What a request that changes something has in `X-CSRF-Token`.
+    csrf: Private<String>,
+    is_over: AtomicBool,
+}
+
+impl Session {
+    pub fn csrf(&self) -> &Private<String> {
+        &self.csrf
+    }
+
+    /// Takes the same time whatever is shown.
+    pub fn is_shown(&self, csrf: &[u8]) -> bool {
+        Sha256::digest(self.csrf.reveal()).ct_eq(&Sha256::digest(csrf)).into()
+    }
+
+    /// It was signed out; a stream of its ends then.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+}
+
+/// At most `limits::WEB_SESSIONS`.
+#[derive(Debug)]
+pub struct Sessions {
+    entropy: Entropy,
+    known: HashMap<[u8; 32], Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    session: Arc<Session>,
+    begun: Instant,
+    used: Instant,
+}
+
+impl Kept {
+    fn is_good(&self, now: Instant) -> bool {
+        now.duration_since(self.used) < limits::WEB_SESSION_IDLE
+            && now.duration_since(self.begun) < limits::WEB_SESSION_LONGEST
+    }
+}
+
+impl Sessions {
+    pub fn new(entropy: Entropy) -> Self {
+        Self { entropy, known: HashMap::new() }
+    }
+
+    /// The secret for the cookie.
+    pub fn begin(&mut self, now: Instant, person: Person) -> (Private<String>, Arc<Session>) {
+        self.drop_old(now);
+        if self.known.len() >= limits::WEB_SESSIONS
+            && let Some(quietest) =
+                self.known.iter().min_by_key(|(_, kept)| kept.used).map(|(key, _)| *key)
+        {
+            self.remove(&quietest);
+        }
+        let (secret, csrf) = (self.secret(), self.secret());
+        let session =
+            Arc::new(Session { person, csrf: Private::new(csrf), is_over: AtomicBool::new(false) });
+        let kept = Kept { session: Arc::clone(&session), begun: now, used: now };
+        self.known.insert(key(secret.as_bytes()), kept);
+        (Private::new(secret), session)
+    }
+
+    pub fn find(&mut self, now: Instant, secret: &[u8]) -> Option<Arc<Session>> {
+        let key = key(secret);
+        let kept = self.known.get_mut(&key)?;
+        if !kept.is_good(now) {
+            self.remove(&key);
+            return None;
+        }
+        kept.used = now;
+        Some(Arc::clone(&kept.session))
+    }
+
+    pub fn end(&mut self, session: &Arc<Session>) {
+        self.end_where(|known| Arc::ptr_eq(known, session));
+    }
+
+    /// A password has changed: whoever is signed in with the old one is not any more.
+    pub fn end_of(&mut self, person: Person, but: Option<&Arc<Session>>) {
+        let is_kept = |known: &Arc<Session>| but.is_some_and(|but| Arc::ptr_eq(known, but));
+        self.end_where(|known| known.person == person && !is_kept(known));
+    }
+
+    fn end_where(&mut self, ends: impl Fn(&Arc<Session>) -> bool) {
+        let ending = self.known.iter().filter(|(_, kept)| ends(&kept.session));
+        let keys: Vec<_> = ending.map(|(key, _)| *key).collect();
+        keys.iter().for_each(|key| self.remove(key));
+    }
+
+    fn drop_old(&mut self, now: Instant) {
+        let old = self.known.iter().filter(|(_, kept)| !kept.is_good(now));
+        let keys: Vec<_> = old.map(|(key, _)| *key).collect();
+        keys.iter().for_each(|key| self.remove(key));
+    }
+
+    fn remove(&mut self, key: &[u8; 32]) {
+        if let Some(kept) = self.known.remove(key) {
+            kept.session.is_over.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// 256 random bits.
+    fn secret(&mut self) -> String {
+        (0..4).map(|_| self.entropy.token()).collect()
+    }
+}
+
+fn key(secret: &[u8]) -> [u8; 32] {
+    Sha256::digest(secret).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn sessions() -> Sessions {
+        Sessions::new(Entropy::new([7; 32]))
+    }
+
+    #[test]
+    fn a_session_is_known_by_its_secret_until_it_ends() {
+        let (mut sessions, now) = (sessions(), Instant::now());
+        let (secret, session) = sessions.begin(now, Person::Owner);
+        let secret = secret.reveal().as_bytes();
+        assert!(sessions.find(now, secret).is_some());
+        assert!(sessions.find(now, b"nonsense").is_none());
+        assert!(session.is_shown(session.csrf().reveal().as_bytes()));
+        assert!(!session.is_shown(secret) && !session.is_shown(b""));
+        sessions.end(&session);
+        assert!(sessions.find(now, secret).is_none() && session.is_over());
+    }
+
+    #[test]
+    fn a_quiet_session_ends_and_one_that_is_used_ends_later() {
+        let (mut sessions, begun) = (sessions(), Instant::now());
+        let (quiet, _) = sessions.begin(begun, Person::Owner);
+        let (used, _) = sessions.begin(begun, Person::Reader);
+        let hour = Duration::from_secs(60 * 60);
+        let mut now = begun;
+        while now + hour < begun + limits::WEB_SESSION_LONGEST {
+            now += hour;
+            assert!(sessions.find(now, used.reveal().as_bytes()).is_some());
+        }
+        assert!(sessions.find(now, quiet.reveal().as_bytes()).is_none());
+        assert!(sessions.find(now + hour, used.reveal().as_bytes()).is_none());
+    }
+
+    #[test]
+    fn there_is_a_bounded_number_and_a_new_password_ends_the_others() {
+        let (mut sessions, now) = (sessions(), Instant::now());
+        let begin = |sessions: &mut Sessions, n: u64, person| {
+            sessions.begin(now + Duration::from_secs(n), person)
+        };
+        let (first, session) = begin(&mut sessions, 0, Person::Owner);
+        (0..limits::WEB_SESSIONS as u64).for_each(|n| drop(begin(&mut sessions, n, Person::Owner)));
+        assert!(session.is_over() && sessions.known.len() == limits::WEB_SESSIONS);
+        assert!(sessions.find(now, first.reveal().as_bytes()).is_none());
+        let (_, reader) = begin(&mut sessions, 99, Person::Reader);
+        let (_, own) = begin(&mut sessions, 99, Person::Owner);
+        sessions.end_of(Person::Owner, Some(&own));
+        assert_eq!(sessions.known.len(), 2);
+        assert!(!reader.is_over() && !own.is_over());
+    }
+}

@@ -1,0 +1,87 @@
+//! The status page in Chromium, as an owner uses it: first run, a call that is seen moving, settings changed and rolled
+//! back, Russian, a telephone, and somebody who may only look.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
+#![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
+
+mod support;
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::appliance::Setup;
+use support::folder::Folder;
+use support::playwright::Playwright;
+use support::wait;
+
+const SCRIPT: Duration = Duration::from_secs(400);
+const FIRST: Duration = Duration::from_secs(120);
+
+#[test]
+fn an_owner_sets_up_the_box_sees_a_call_move_and_changes_settings() {
+    let Some(playwright) = Playwright::find() else { return };
+    let appliance =
+        Setup::default().with("calls", "# Ours, and to stay.\nretry_after_s = 20").start();
+    let folder = Folder::new("status");
+    let config = appliance.config();
+    let settings = json!({
+        "box": format!("http://{}", appliance.web),
+        "folder": folder.path(),
+        "config": config,
+    });
+    let script = playwright.start("status.mjs", settings);
+    wait::until("the page waits for a call", FIRST, || folder.at("call-me").exists().then_some(()));
+    let mut caller = Command::new(env!("CARGO_BIN_EXE_attendant"))
+        .args(["call", &appliance.uri(), "--say", "what are your opening hours"])
+        .args(["--say", "where are you located", "--say", "where is my order"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let told = script.result(SCRIPT);
+    keep_screenshots(&folder);
+    let _ = caller.kill();
+    let _ = caller.wait();
+
+    let none = json!([]);
+    assert_eq!(told["faults"], none, "errors of the page");
+    assert_eq!(told["foreign"], none, "requests that leave the box");
+    assert_eq!(told["axe"], none, "serious findings");
+    assert_eq!(told["wide"], none, "wider than the window");
+    let seen: Vec<&str> =
+        told["seen"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(seen.contains(&"us") && seen.contains(&"caller"), "{seen:?}");
+    assert_eq!(told["partial"], true, "words while they are said");
+    let talk = told["talk"].to_string();
+    assert!(talk.contains("opening hours"), "{talk}");
+    assert!(told["gaps"].as_u64().unwrap() > 0, "{told:#}");
+
+    assert!(told["refused"].as_str().unwrap().contains("1 to 100"), "{told:#}");
+    let text = |name: &str| told[name].as_str().unwrap().to_owned();
+    assert!(
+        text("written").contains("# Ours, and to stay.\nretry_after_s = 20"),
+        "{}",
+        text("written")
+    );
+    assert!(text("written").contains("max = 3") && !text("undone").contains("max = 3"));
+    assert!(text("undone").contains("name = \"Ann Weber\""), "{}", text("undone"));
+    assert_eq!(told["before"], told["after"]);
+    assert!(told["russian"].to_string().contains("Сейчас"), "{told:#}");
+    assert_eq!(told["readerControls"], 0, "who only looks has no button that changes something");
+    let desk = std::fs::read_to_string(config.with_file_name("desk.toml")).unwrap();
+    assert!(desk.contains("firm = \"Miller and Sons\""));
+    assert_eq!(appliance.get("/api/calls").unwrap().0, 401, "it is closed now");
+}
+
+/// Where somebody wants to look at them.
+fn keep_screenshots(folder: &Folder) {
+    let Some(kept) = std::env::var_os("SCREENSHOTS") else { return };
+    std::fs::create_dir_all(&kept).unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap().flatten() {
+        if file.path().extension().is_some_and(|kind| kind == "png") {
+            std::fs::copy(file.path(), std::path::Path::new(&kept).join(file.file_name())).unwrap();
+        }
+    }
+}
