@@ -120,6 +120,7 @@ impl Client {
             runtime().block_on(async {
                 let asked = Arc::new(Mutex::new(Asked::default()));
                 let told = Arc::clone(&asked);
+                #[allow(clippy::result_large_err, reason = "the library says what it returns")]
                 let look = move |request: &Request, response: Response| {
                     let field = |name: &str| {
                         let value = request.headers().get(name).and_then(|v| v.to_str().ok());
