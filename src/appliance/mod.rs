@@ -18,6 +18,7 @@ pub mod config;
 pub mod credentials;
 pub mod engine;
 pub mod front;
+pub mod gpu;
 pub mod lateness;
 pub mod llm;
 pub mod log;

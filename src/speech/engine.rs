@@ -81,6 +81,7 @@ impl Engine {
             model_sha256: model.sha256,
             window_ms: model.outline.window_ms(),
             lanes: settings.lanes.max(1),
+            decoders: settings.decode_workers.max(1),
             voices: voices.names(),
             languages: whisper.heard_of(&settings.languages),
             neural: voices.neural.reports(),

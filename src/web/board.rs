@@ -9,8 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
 use crate::appliance::agent::Figures;
+use crate::appliance::engine::LoadFigures;
+use crate::appliance::gpu::Sample;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
+use crate::call::admission::Limit;
 use crate::call::record::CallRecord;
 use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
@@ -86,6 +89,17 @@ pub struct SipFigures {
     pub held: sip::Occupancy,
 }
 
+/// How GPU, box and engine were at the last look.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    pub sample: Sample,
+    pub load: LoadFigures,
+    /// What one more call would be too many for.
+    pub limit: Option<Limit>,
+    /// The engine works with less than it was configured with.
+    pub is_lean: bool,
+}
+
 /// Where the engine that is ready hears, and with which model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hearing {
@@ -108,6 +122,8 @@ pub struct AccountReport {
     pub since_ms: Option<u64>,
     /// How long the registration is good without a renewal.
     pub until_ms: Option<u64>,
+    /// What the registrar has answered, where it has refused.
+    pub status: Option<u16>,
     /// Why that is, or which of its servers is used where not all answer, in words.
     pub reason: Option<String>,
 }
@@ -138,6 +154,28 @@ impl WebhookReport {
         let (name, fault) = (&self.name, self.fault.as_ref()?);
         // Without a count: each change of it would be one more event for it.
         Some(format!("webhook {name}: {fault}"))
+    }
+}
+
+/// How the line to a bridge is that the box connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeReport {
+    pub name: String,
+    /// A call can come.
+    pub is_open: bool,
+    /// Attempts in a row that came to nothing.
+    pub failures: u32,
+}
+
+impl BridgeReport {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), is_open: false, failures: 0 }
+    }
+
+    /// What is wrong, as a sentence. Without a count: each change of it would be an event.
+    fn sentence(&self) -> Option<String> {
+        let is_down = !self.is_open && self.failures > 0;
+        is_down.then(|| format!("bridge {}: it cannot be reached; it is tried again", self.name))
     }
 }
 
@@ -210,6 +248,7 @@ struct Shown {
     knowledge: Option<knowledge::Report>,
     accounts: Vec<AccountReport>,
     webhooks: Vec<WebhookReport>,
+    bridges: Vec<BridgeReport>,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -222,16 +261,20 @@ struct Shown {
     canary: Option<CanaryReport>,
     /// Times that a stage of a call stood still, in the order of `Stage::ALL`.
     stalls: [u64; Stage::ALL.len()],
+    /// `None` in the first second.
+    watch: Option<Watch>,
     /// `None`: there is no extension of RingCentral's.
     dropped_events: Option<Dropped>,
 }
 
 impl Shown {
-    /// With what is wrong with the webhooks.
+    /// With what is wrong with webhooks and bridges.
     fn health(&self) -> Health {
         let canary = self.canary.iter().filter(|canary| canary.fault.is_some());
         let canary = canary.map(CanaryReport::told);
-        let faults = self.webhooks.iter().filter_map(WebhookReport::sentence).chain(canary);
+        let bridges = self.bridges.iter().filter_map(BridgeReport::sentence);
+        let webhooks = self.webhooks.iter().filter_map(WebhookReport::sentence);
+        let faults = webhooks.chain(bridges).chain(canary);
         match &self.health {
             Health::Ready => {
                 let reasons: Vec<String> = faults.collect();
@@ -259,6 +302,7 @@ impl Default for Board {
                 knowledge: None,
                 accounts: Vec::new(),
                 webhooks: Vec::new(),
+                bridges: Vec::new(),
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
                 forgotten: Totals::default(),
@@ -266,6 +310,7 @@ impl Default for Board {
                 agent: None,
                 canary: None,
                 stalls: [0; Stage::ALL.len()],
+                watch: None,
                 dropped_events: None,
             }),
         }
@@ -311,6 +356,21 @@ impl Board {
             (before, shown.health())
         };
         self.tell_health(&before, now);
+    }
+
+    /// What is wrong with a bridge is a reason of the health, too.
+    pub fn set_bridges(&self, reports: Vec<BridgeReport>) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            shown.bridges = reports;
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
+    }
+
+    pub fn bridges(&self) -> Vec<BridgeReport> {
+        self.lock().bridges.clone()
     }
 
     pub fn webhooks(&self) -> Vec<WebhookReport> {
@@ -459,6 +519,14 @@ impl Board {
     /// As they were within the last second.
     pub fn sip(&self) -> SipFigures {
         self.lock().sip.clone()
+    }
+
+    pub fn set_watch(&self, watch: Watch) {
+        self.lock().watch = Some(watch);
+    }
+
+    pub fn watch(&self) -> Option<Watch> {
+        self.lock().watch.clone()
     }
 
     /// Events of RingCentral's that were not taken.

@@ -8,11 +8,13 @@
 
 mod accounts;
 mod agent;
+mod bridges;
 mod checked;
 mod cores;
 mod dial;
 mod fault;
 mod file;
+mod gpu;
 mod languages;
 mod listen;
 mod llm;
@@ -32,8 +34,10 @@ mod written;
 
 pub use accounts::{Account, Inbound, Place};
 pub use agent::{Agent, AgentCalls};
+pub use bridges::Bridge;
 pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
+pub use gpu::{Gpu, SmallerModel};
 pub use languages::Language;
 pub use llm::Llm;
 pub use lookups::Lookup;

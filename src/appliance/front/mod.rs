@@ -10,6 +10,7 @@
 //! | web | `web`: API and status page |
 //! | websocket | `appliance::audio_legs`: the sound of calls by WebSocket |
 //! | messages | `store::messages` |
+//! | gpu | `appliance::gpu`: looks at GPU and box once a second |
 //! | flights | `store::flights`, where calls are recorded |
 //! | ledger | `store::ledger`, where calls may be made |
 //!
@@ -18,6 +19,7 @@
 mod agents;
 mod dialler;
 mod errands;
+mod guard;
 mod interface;
 mod net;
 mod reload;
@@ -44,12 +46,12 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
-use super::audio_legs::{self, AudioLegs, Door, LegWish};
 use super::canary::{self, Canary};
 use super::chance;
 use super::config::{self, Config};
 use super::engine::link::Link;
 use super::engine::{Engine, EngineEvent};
+use super::gpu::{Gauge, Protection};
 use super::llm::{Llm, ModelEvent};
 use super::lookup::{LookUpAnswer, LookUps};
 use super::media_address::MediaAddress;
@@ -82,6 +84,7 @@ use crate::web::{Board, Health};
 use agents::AgentRule;
 use dialler::Dialler;
 use errands::Errands;
+use guard::Guard;
 use interface::Bound;
 use net::{Net, Sources};
 use reload::Reload;
@@ -118,7 +121,7 @@ pub fn run(
     let rings = open_rings(config)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork(), config)?;
     standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
-    let (legs, wished, door) = start_legs(&mut entropy)?;
+    let (legs, wished, door) = interface::audio_legs(config, entropy.fork(), &board)?;
     let hooks = ringcentral::Hooks::new(config, &mut entropy);
     let doors = interface::Doors { legs: door, hooks: hooks.clone() };
     let (web, commands) = interface.start(config, &board, doors, entropy.fork())?;
@@ -173,6 +176,7 @@ pub fn run(
         wants_gpu: settings::wants_gpu(config),
         languages,
         detects: config.detects_languages(),
+        guard: open_guard(config)?,
         shown: net::Shown::default(),
     };
     let sources = Sources {
@@ -269,6 +273,13 @@ fn start_canary(config: &Config, board: &Arc<Board>) -> Result<Option<Canary>, S
     started.map(Some).map_err(system("cannot start the canary's thread"))
 }
 
+/// The thread that looks at GPU and box, and what is made of it.
+fn open_guard(config: &Config) -> Result<Guard, StartError> {
+    let gauge = Gauge::start(settings::gpu(config))
+        .map_err(system("cannot start the thread that looks at the GPU"))?;
+    Ok(Guard::new(gauge, Protection::new(config.protection())))
+}
+
 /// The owner's systems and what they answer.
 fn start_look_ups(
     config: &Config,
@@ -358,14 +369,6 @@ fn rendered_phrases(tongues: &Tongues) -> Vec<(LanguageCode, String)> {
         phrases.into_iter().map(move |phrase| (code, phrase))
     };
     tongues.iter().flat_map(of).collect()
-}
-
-/// The thread that carries calls by WebSocket, what comes from it, and its door.
-type LegParts = (AudioLegs, mpsc_async::Receiver<LegWish>, Door);
-
-fn start_legs(entropy: &mut Entropy) -> Result<LegParts, StartError> {
-    let started = audio_legs::start(entropy.fork());
-    started.map_err(system("cannot start the thread for calls by WebSocket"))
 }
 
 fn sip_line(config: &Config, sockets: SipSockets, entropy: &mut Entropy) -> SipLine {

@@ -10,12 +10,13 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
 use super::agents;
+use super::guard::Guard;
 use super::reload::Reloaded;
 use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::accounts::{Resolved, Shown as AccountShown};
 use crate::appliance::agent::{AgentEvent, Figures};
-use crate::appliance::audio_legs::LegWish;
+use crate::appliance::audio_legs::Wanted;
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
@@ -65,8 +66,8 @@ pub struct Sources {
     pub resolved: mpsc::Receiver<Resolved>,
     /// Nothing comes where no extension of RingCentral's is configured.
     pub ringcentral: mpsc::Receiver<ringcentral::News>,
-    /// From sessions by WebSocket.
-    pub wished: mpsc::Receiver<LegWish>,
+    /// From sessions by WebSocket, and from bridges that we have called.
+    pub wished: mpsc::Receiver<Wanted>,
     /// What is wrong with the model's server.
     pub model: watch::Receiver<Option<Fault>>,
     /// What the interface asks for.
@@ -97,6 +98,7 @@ pub struct Net {
     /// The configured languages, the default first, and whether the model is to tell them apart.
     pub languages: Vec<LanguageCode>,
     pub detects: bool,
+    pub guard: Guard,
     pub shown: Shown,
 }
 
@@ -170,7 +172,7 @@ impl Net {
             Some(event) = sources.agent.recv() => self.switchboard.agent(now(), event),
             Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
             Some(news) = sources.ringcentral.recv() => self.switchboard.ringcentral(now(), news),
-            Some(wish) = sources.wished.recv() => self.switchboard.audio_wish(now(), wish),
+            Some(wanted) = sources.wished.recv() => self.switchboard.audio_wanted(now(), wanted),
             Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
             Ok(()) = sources.ledger.changed() => {
                 let written = *sources.ledger.borrow_and_update();
@@ -199,6 +201,7 @@ impl Net {
         self.look_at_parts(sources.engine.as_ref());
         self.look_at_accounts(sources.engine.as_ref());
         self.look_at_agents(sources.engine.as_ref());
+        self.look_at_box(sources.engine.as_ref());
         self.board.set_dropped_events(self.switchboard.dropped_events());
         Ok(())
     }
@@ -349,6 +352,12 @@ impl Net {
         }
     }
 
+    fn look_at_box(&mut self, engine: &dyn Engine) {
+        if self.guard.look(now(), engine, &mut self.switchboard, &self.board) {
+            self.show_health(engine);
+        }
+    }
+
     fn engine_lost(&mut self, reason: &str) {
         self.switchboard.engine_is(now(), false);
         if self.shown.is_stopping {
@@ -402,6 +411,7 @@ impl Net {
             .chain(self.switchboard.media_fault().map(str::to_owned))
             .chain(self.shown.agent.as_ref().and_then(agents::fault))
             .chain(self.switchboard.relay_fault().map(str::to_owned))
+            .chain(self.guard.faults().iter().cloned())
             .chain(self.shown.accounts.iter().flat_map(AccountShown::faults))
             .collect();
         let health = match reasons.is_empty() {

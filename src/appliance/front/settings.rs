@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::appliance::canary;
-use crate::appliance::config::{self, Config, Device, ListenAddress, Turn, TurnTransport, Voice};
+use crate::appliance::config::{
+    self, Config, Device, ListenAddress, ModelFile, SmallerModel, Turn, TurnTransport, Voice,
+};
 use crate::appliance::credentials;
-use crate::appliance::engine::link::EnginePlace;
+use crate::appliance::engine::{EnginePlace, Variants};
+use crate::appliance::gpu::{self, Wish};
 use crate::appliance::llm::{self, Address};
 use crate::appliance::lookup::{Question, search_knowledge};
 use crate::appliance::media_address::Source;
@@ -418,9 +421,37 @@ pub fn engine(
     if let Some(path) = config_path {
         arguments.extend(["--config".into(), path.into()]);
     }
-    // A graph of a voice or a turn model may be what they failed of, too.
-    let cautious = vec!["--cpu".into(), "--without-onnx".into()];
-    Ok(EnginePlace::Child { program, arguments, cautious, socket })
+    Ok(EnginePlace::Child { program, arguments, variants: variants(config), socket })
+}
+
+fn variants(config: &Config) -> Variants {
+    let smaller: Vec<OsString> = match config.smaller_model() {
+        Some(SmallerModel::Starter) => vec!["--model".into(), "starter".into()],
+        Some(SmallerModel::File(model)) => vec!["--model".into(), model.path.clone().into()],
+        None => Vec::new(),
+    };
+    let chosen = match &config.gpu.device {
+        Wish::Index(index) => Some(index.to_string()),
+        Wish::Uuid(uuid) => Some(uuid.clone()),
+        Wish::Auto | Wish::None => None,
+    };
+    // CUDA would count the fastest first, and NVML counts by the bus.
+    let chosen = chosen.map(|chosen| {
+        [("CUDA_DEVICE_ORDER", "PCI_BUS_ID".to_owned()), ("CUDA_VISIBLE_DEVICES", chosen)]
+    });
+    Variants {
+        // A graph of a voice or a turn model may be what they failed of, too.
+        cautious: vec!["--cpu".into(), "--without-onnx".into()],
+        without_gpu: [vec!["--cpu".into()], smaller.clone()].concat(),
+        lean: smaller,
+        variables: chosen.into_iter().flatten().collect(),
+    }
+}
+
+/// What is watched of the GPU and the box.
+pub(super) fn gpu(config: &Config) -> gpu::Settings {
+    let config::Gpu { device, library, .. } = config.gpu.clone();
+    gpu::Settings { device, library, root: PathBuf::from("/") }
 }
 
 /// What a subcommand wants of an engine that it starts for itself; what is `None` is as configured.
@@ -465,7 +496,15 @@ pub(super) fn wants_gpu(config: &Config) -> bool {
 
 /// A missing model file is told before anything starts; whether it is sound, the engine finds out.
 pub(super) fn check_model(config: &Config) -> Result<(), StartError> {
-    let Some(model) = &config.speech.whisper_model else { return Ok(()) };
+    let smaller = match &config.gpu.smaller_model {
+        Some(SmallerModel::File(model)) => Some(model),
+        Some(SmallerModel::Starter) | None => None,
+    };
+    let models = [config.speech.whisper_model.as_ref(), smaller];
+    models.into_iter().flatten().try_for_each(check_file)
+}
+
+fn check_file(model: &ModelFile) -> Result<(), StartError> {
     let path = || model.path.clone();
     trusted::open(&path()).map(drop).map_err(|error| match (error, &model.shelved) {
         (error, Some(shelved)) if error.is_missing() => {

@@ -16,6 +16,7 @@ mod dialling;
 mod joining;
 mod line;
 mod logging;
+mod measuring;
 mod parts;
 mod redirecting;
 mod ringcentral;
@@ -38,7 +39,7 @@ use crate::appliance::rings::{AudioEvent, AudioEventKind};
 use crate::appliance::sip_socket::Arrival;
 use crate::appliance::visits::VisitEvent;
 use crate::base::CallId;
-use crate::call::admission::Readiness;
+use crate::call::admission::{Headroom, Readiness};
 use crate::call::language::Abilities;
 use crate::call::{self, Cause, Shelf};
 use crate::converse::Message;
@@ -54,6 +55,7 @@ use ringcentral::Platform;
 pub struct Switchboard {
     parts: Parts,
     readiness: Readiness,
+    headroom: Headroom,
     shelf: Arc<Shelf>,
     abilities: Abilities,
     lines: HashMap<CallId, Line>,
@@ -81,6 +83,7 @@ impl Switchboard {
         let mut switchboard = Self {
             parts,
             readiness: Readiness::Starting,
+            headroom: Headroom::default(),
             shelf: Arc::default(),
             abilities: Abilities::default(),
             lines: HashMap::new(),
@@ -491,8 +494,7 @@ impl Switchboard {
 
     /// Tells the user agent what a new call would get, so that OPTIONS says the same.
     fn admit(&mut self) {
-        let taken = self.parts.places.taken();
-        let admission = match self.parts.admission.admit(self.readiness, taken) {
+        let admission = match self.admitted() {
             Ok(()) => sip::Admission::Open,
             Err(refusal) => sip::Admission::Closed {
                 status: refusal.cause.wording().sip_status,

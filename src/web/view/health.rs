@@ -4,20 +4,23 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::agent::Today;
+use super::machine::Machine;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::speech::protocol::VoiceReport;
 use crate::store::knowledge;
-use crate::web::board::{AccountReport, AudioFigures, Board, CanaryReport, Hearing, WebhookReport};
+use crate::web::board::{
+    AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Hearing, WebhookReport,
+};
 
 /// How the box is. Without a token that may read it, the state alone.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Health {
     State(State),
     Whole(Box<Whole>),
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
@@ -26,7 +29,7 @@ pub struct State {
     takes_calls: bool,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Whole {
     /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
     /// answers) or `stopping`.
@@ -38,19 +41,22 @@ pub struct Whole {
     /// Null while no speech engine is ready.
     engine: Option<Engine>,
     audio: Audio,
+    /// Null in the first second.
+    machine: Option<Machine>,
     /// Null without a folder of knowledge.
     knowledge: Option<Knowledge>,
     /// Null without a remote agent.
     agent: Option<Today>,
     accounts: Vec<Account>,
     webhooks: Vec<Webhook>,
+    bridges: Vec<Bridge>,
     /// Null until there was one.
     canary: Option<Canary>,
     version: &'static str,
 }
 
 /// Where the speech engine hears, and with what.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Engine {
     device: String,
     model: String,
@@ -59,21 +65,21 @@ struct Engine {
     turn_model: Option<TurnModel>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Voice {
     name: String,
     device: String,
     fault: Option<String>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct TurnModel {
     name: String,
     fault: Option<String>,
 }
 
 /// How the audio thread has kept time since the start.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Audio {
     ticks: u64,
     /// Null beyond the last bound.
@@ -86,21 +92,21 @@ struct Audio {
     dropped: u64,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Knowledge {
     files: usize,
     passages: usize,
     left_out: Vec<LeftOut>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct LeftOut {
     reason: String,
     files: usize,
 }
 
 /// Whether an account is registered.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Account {
     name: String,
     /// `registering`, `registered`, `failing`, `open` (it does not register), `unreachable` or `ended`.
@@ -111,7 +117,7 @@ pub struct Account {
 }
 
 /// A system that is told what happens.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Webhook {
     name: String,
     /// Events that wait to be delivered.
@@ -125,8 +131,30 @@ struct Webhook {
     fault: Option<String>,
 }
 
+/// A telephone bridge that the box connects to.
+#[derive(Serialize, ToSchema)]
+pub struct Bridge {
+    name: String,
+    /// `connecting`, `open` (a call can come) or `unreachable` (it is tried again).
+    state: &'static str,
+    /// Attempts in a row that came to nothing.
+    failures: u32,
+}
+
+impl From<BridgeReport> for Bridge {
+    fn from(report: BridgeReport) -> Self {
+        let BridgeReport { name, is_open, failures } = report;
+        let state = match (is_open, failures) {
+            (true, _) => "open",
+            (false, 0) => "connecting",
+            (false, _) => "unreachable",
+        };
+        Self { name, state, failures }
+    }
+}
+
 /// What the last call of the box to itself has found.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Canary {
     at_ms: u64,
     is_well: bool,
@@ -172,9 +200,11 @@ impl Health {
             live_calls: board.live_calls(),
             engine: board.hearing().map(Engine::from),
             audio: Audio::from(board.audio()),
+            machine: board.watch().map(Machine::from),
             knowledge: board.knowledge().map(Knowledge::from),
             agent: board.agent().map(Today::from),
             accounts: board.accounts().into_iter().map(Account::from).collect(),
+            bridges: board.bridges().into_iter().map(Bridge::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
             canary: board.canary().map(Canary::from),
             version: env!("CARGO_PKG_VERSION"),

@@ -40,6 +40,8 @@ pub(super) struct Line {
     /// What was told of it that its record does not show.
     pub(super) told: controlling::Told,
     pub(super) stages: Stages,
+    /// Its part of what the GPU has used; `None` where that is not told.
+    pub(super) gpu_energy_j: Option<f64>,
 }
 
 impl Line {
@@ -58,6 +60,7 @@ impl Line {
             referrals: 0,
             told: controlling::Told::default(),
             stages: Stages::default(),
+            gpu_energy_j: None,
         }
     }
 

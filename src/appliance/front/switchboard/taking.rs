@@ -11,7 +11,7 @@ use crate::appliance::visits::local_towards;
 use crate::appliance::ways::Wanted;
 use crate::base::handshake::IceSide;
 use crate::base::{CallId, Private, Way};
-use crate::call::admission::Refusal;
+use crate::call::admission::{Limit, Refusal};
 use crate::call::flight::Tracked;
 use crate::call::language::{Known, Manner};
 use crate::call::record::Direction;
@@ -182,8 +182,7 @@ impl Switchboard {
         arrived: Arrived,
     ) -> Result<(), NotTaken> {
         let Arrived { incoming, wish, agent, known, account, is_at_once, .. } = arrived;
-        let admission = &self.parts.admission;
-        admission.admit(self.readiness, self.parts.places.taken())?;
+        self.admitted()?;
         let is_ipv4 = wish.own.is_ipv4();
         let (sockets, media) = self.open_media(now, wish).map_err(|error| {
             tracing::warn!(%error, "call refused");
@@ -204,7 +203,8 @@ impl Switchboard {
         let call =
             Tracked::answer(&settings, opening, is_recorded).map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
-        let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
+        let place =
+            self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full(Limit::Lines))?;
         tracing::info!(call_id = %id, way = way.name(), "call taken");
         self.legs.insert(leg, id);
         self.parts.visits.took(leg, id);
