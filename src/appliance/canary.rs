@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::credentials;
@@ -59,8 +57,7 @@ fn sing(settings: &Settings, board: &Board, stopped: &mpsc::Receiver<()>) {
         if now < next || now.saturating_duration_since(busy_at) < IDLE {
             continue;
         }
-        // Given up for a caller: nothing is known, and it is tried again when the box is free.
-        if let Some(found) = call(settings, board, stopped) {
+        if let Some(found) = call(settings, stopped) {
             let told = found.told();
             match found.fault {
                 None => tracing::info!("{told}"),
@@ -72,8 +69,8 @@ fn sing(settings: &Settings, board: &Board, stopped: &mpsc::Receiver<()>) {
     }
 }
 
-/// `None` where somebody else called meanwhile, or the program ends.
-fn call(settings: &Settings, board: &Board, stopped: &mpsc::Receiver<()>) -> Option<CanaryReport> {
+/// `None` where the program ends. Whoever calls meanwhile has the other places.
+fn call(settings: &Settings, stopped: &mpsc::Receiver<()>) -> Option<CanaryReport> {
     let mut child = match caller(settings) {
         Ok(child) => child,
         Err(error) => return Some(report(Err(format!("it cannot be started: {error}")))),
@@ -82,12 +79,12 @@ fn call(settings: &Settings, board: &Board, stopped: &mpsc::Receiver<()>) -> Opt
     loop {
         let is_over = stopped.recv_timeout(LOOK / 5) != Err(RecvTimeoutError::Timeout);
         match child.try_wait() {
-            Ok(None) if is_over || board.live_calls() > 1 => {
-                hang_up(&mut child);
+            Ok(None) if is_over => {
+                give_up(&mut child);
                 return None;
             }
             Ok(None) if begun.elapsed() > PATIENCE => {
-                hang_up(&mut child);
+                give_up(&mut child);
                 return Some(report(Err("it came to no end".to_owned())));
             }
             Ok(None) => {}
@@ -117,13 +114,9 @@ fn caller(settings: &Settings) -> io::Result<Child> {
     command.spawn()
 }
 
-/// It says goodbye by itself; by its own handle where it does not.
-fn hang_up(child: &mut Child) {
-    if let Ok(pid) = i32::try_from(child.id()) {
-        // It may have ended meanwhile, and is not waited for yet: its number is still its own.
-        let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
-    }
-    std::thread::sleep(LOOK);
+/// What it leaves of its call ends with the program, or for want of sound.
+fn give_up(child: &mut Child) {
+    // It may have ended meanwhile.
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -55,14 +55,11 @@ pub(super) fn canary(keys: &CanaryKeys, check: &mut Check<'_>) -> Option<Option<
 pub(super) fn real_time(keys: &RealTimeKeys, check: &mut Check<'_>) -> Option<RealTime> {
     let priority = check.take("realtime.priority", keys.priority, within(keys.priority, 0, 99));
     let core = match keys.audio_core {
-        -1 => Some(None),
-        core => {
-            { check.take("realtime.audio_core", core, within(core, 0, CORES)).map(usize::try_from) }
-                .map(Result::ok)
-        }
+        -1 => None,
+        core => Some(check.take("realtime.audio_core", core, within(core, 0, CORES))?),
     };
     Some(RealTime {
         priority: i32::try_from(priority?).ok().filter(|priority| *priority > 0),
-        audio_core: core?,
+        audio_core: core.and_then(|core| usize::try_from(core).ok()),
     })
 }

@@ -38,9 +38,12 @@ pub fn ended(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
         _ => String::new(),
     };
     Some(match result.as_str() {
-        "start-limit-hit" => format!("the program has ended again and again{last}"),
         "exit-code" => format!("the program cannot start{last}"),
-        "watchdog" => format!("the program hung{last}"),
+        "watchdog" => format!("the program has hung again and again{last}"),
+        // Once is no reason: it is started again.
+        "signal" | "core-dump" | "start-limit-hit" => {
+            format!("the program has ended again and again{last}")
+        }
         other => format!("the program has ended ({other}){last}"),
     })
 }
@@ -68,7 +71,7 @@ mod tests {
         };
         assert_eq!(told(&[]), None);
         let hit = told(&[
-            ("MONITOR_SERVICE_RESULT", "start-limit-hit"),
+            ("MONITOR_SERVICE_RESULT", "core-dump"),
             ("MONITOR_EXIT_CODE", "killed"),
             ("MONITOR_EXIT_STATUS", "ABRT"),
         ]);
