@@ -189,7 +189,7 @@ impl Work {
     fn round(&mut self, orders: &Receiver<Order>) -> bool {
         let ending = std::mem::take(&mut self.ending);
         let taps = self.taps.iter_mut();
-        let frames = taps.flat_map(|tap| std::iter::from_fn(|| tap.pop().ok()));
+        let frames = taps.flat_map(|tap| std::iter::from_fn(move || tap.pop().ok()));
         let frames: Vec<TapFrame> = frames.collect();
         let mut is_over = false;
         while let Ok(order) = orders.try_recv() {
