@@ -206,6 +206,8 @@ pub struct CallRecord {
     pub progress: Progress,
     /// The caller was put through by us: the two talk, and what they say is not known here.
     pub is_joined: bool,
+    /// The caller hears nothing of us, by the wish of a program of the owner's.
+    pub is_muted: bool,
     /// `None` until offer and answer are both there.
     pub codec: Option<Codec>,
     /// Who has answered a call of ours, by sound.
@@ -266,6 +268,7 @@ impl CallRecord {
             sip_call_id: Private::default(),
             started_at_ms,
             is_joined: false,
+            is_muted: false,
             progress: match direction {
                 Direction::Inbound => Progress::Ringing,
                 Direction::Outbound => Progress::Dialling,

@@ -127,6 +127,8 @@ pub struct AccountReport {
     pub since_ms: Option<u64>,
     /// How long the registration is good without a renewal.
     pub until_ms: Option<u64>,
+    /// What the registrar has answered, where it has refused.
+    pub status: Option<u16>,
     /// Why that is, or which of its servers is used where not all answer, in words.
     pub reason: Option<String>,
 }
@@ -157,6 +159,28 @@ impl WebhookReport {
         let (name, fault) = (&self.name, self.fault.as_ref()?);
         // Without a count: each change of it would be one more event for it.
         Some(format!("webhook {name}: {fault}"))
+    }
+}
+
+/// How the line to a bridge is that the box connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeReport {
+    pub name: String,
+    /// A call can come.
+    pub is_open: bool,
+    /// Attempts in a row that came to nothing.
+    pub failures: u32,
+}
+
+impl BridgeReport {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), is_open: false, failures: 0 }
+    }
+
+    /// What is wrong, as a sentence. Without a count: each change of it would be an event.
+    fn sentence(&self) -> Option<String> {
+        let is_down = !self.is_open && self.failures > 0;
+        is_down.then(|| format!("bridge {}: it cannot be reached; it is tried again", self.name))
     }
 }
 
@@ -232,6 +256,7 @@ struct Shown {
     knowledge: Option<knowledge::Report>,
     accounts: Vec<AccountReport>,
     webhooks: Vec<WebhookReport>,
+    bridges: Vec<BridgeReport>,
     history: history::Report,
     /// `None`: no call is recorded.
     recordings: Option<recorder::Report>,
@@ -254,12 +279,14 @@ struct Shown {
 }
 
 impl Shown {
-    /// With what is wrong with the webhooks, the database and recording.
+    /// With what is wrong with webhooks, bridges, the database and recording.
     fn health(&self) -> Health {
         let canary = self.canary.iter().filter(|canary| canary.fault.is_some());
         let canary = canary.map(CanaryReport::told);
-        let faults = self.webhooks.iter().filter_map(WebhookReport::sentence).chain(canary);
+        let bridges = self.bridges.iter().filter_map(BridgeReport::sentence);
+        let webhooks = self.webhooks.iter().filter_map(WebhookReport::sentence);
         let recordings = self.recordings.as_ref().and_then(recorder::Report::sentence);
+        let faults = webhooks.chain(bridges).chain(canary);
         let faults = faults.chain(self.history.sentences()).chain(recordings);
         match &self.health {
             Health::Ready => {
@@ -290,6 +317,7 @@ impl Default for Board {
                 knowledge: None,
                 accounts: Vec::new(),
                 webhooks: Vec::new(),
+                bridges: Vec::new(),
                 history: history::Report::default(),
                 recordings: None,
                 live: BTreeMap::new(),
@@ -345,6 +373,21 @@ impl Board {
             (before, shown.health())
         };
         self.tell_health(&before, now);
+    }
+
+    /// What is wrong with a bridge is a reason of the health, too.
+    pub fn set_bridges(&self, reports: Vec<BridgeReport>) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            shown.bridges = reports;
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
+    }
+
+    pub fn bridges(&self) -> Vec<BridgeReport> {
+        self.lock().bridges.clone()
     }
 
     pub fn webhooks(&self) -> Vec<WebhookReport> {

@@ -38,8 +38,8 @@ pub mod board;
 
 pub use access::{Access, Scope, Scopes, Token};
 pub use board::{
-    AccountReport, AudioFigures, Board, CanaryReport, Health, Hearing, SipFigures, Stage, Watch,
-    WebhookReport,
+    AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Health, Hearing, SipFigures,
+    Stage, Watch, WebhookReport,
 };
 pub use command::{
     AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, PartyWish,

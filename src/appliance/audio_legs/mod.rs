@@ -11,12 +11,14 @@
 //! The sound has a thread of its own, of the normal class: the web thread is a background one, which would starve
 //! it beside a recogniser, and the net thread has no need to see each 20 ms.
 
+mod bridge;
 mod door;
 mod session;
 mod thread;
 
+pub use bridge::Settings as Bridge;
 pub use door::{Door, NoEntry, Visitor};
-pub use thread::{LegWish, start};
+pub use thread::{LegWish, Wanted, start};
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};

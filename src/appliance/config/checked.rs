@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::accounts::{Account, Inbound, accounts, inbound};
 use super::agent::{Agent, agent};
+use super::bridges::{Bridge, bridges};
 use super::dial::{dial, on_machine};
 use super::fault::Fault;
 use super::file::{self, File};
@@ -64,6 +65,7 @@ pub struct Config {
     /// `None`: the playbook answers alone.
     pub llm: Option<Llm>,
     pub webhooks: Vec<Webhook>,
+    pub bridges: Vec<Bridge>,
     /// `None`: programs for baresip are not served.
     pub baresip: Option<Baresip>,
     pub log: Log,
@@ -263,6 +265,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let web = web(file, &mut check);
     let baresip = baresip(&file.baresip, &mut check);
     let webhooks = webhooks(&file.webhook, &mut check);
+    let bridges = bridges(&file.bridge, &mut check);
     let calls = calls(&file.calls, &mut check);
     let media = media(&file.media, &mut check);
     let speech = speech(&file.speech, &mut check);
@@ -327,6 +330,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         agent: agent?,
         baresip: baresip?,
         webhooks: webhooks?,
+        bridges: bridges?,
         log: Log { level: level?, private: file.log.private },
         canary: canary?,
         real_time: real_time?,

@@ -68,6 +68,9 @@ pub struct File {
     /// Who is told what happens.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub webhook: Vec<Webhook>,
+    /// Telephone bridges that the box connects to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bridge: Vec<Bridge>,
 }
 
 /// How the telephone network reaches the box.
@@ -125,6 +128,16 @@ impl Default for Web {
     fn default() -> Self {
         Self { listen: "127.0.0.1:8080".to_owned(), hosts: Vec::new() }
     }
+}
+
+/// A telephone bridge that the box connects to, and that sends its calls over such a connection.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bridge {
+    /// As its credential calls it.
+    pub name: String,
+    /// `wss://HOST/PATH`; `ws://` on the box only.
+    pub url: String,
 }
 
 /// A system of the owner's that is told what happens.

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod agent;
+mod bridges;
 mod checked;
 mod cores;
 mod dial;
@@ -36,6 +37,7 @@ mod written;
 
 pub use accounts::{Account, Inbound, Place};
 pub use agent::{Agent, AgentCalls};
+pub use bridges::Bridge;
 pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
 pub use gpu::{Gpu, SmallerModel};

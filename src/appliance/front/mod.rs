@@ -48,7 +48,7 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
-use super::audio_legs::{self, AudioLegs, Door, LegWish};
+use super::audio_legs::AudioLegs;
 use super::canary::{self, Canary};
 use super::chance;
 use super::config::{self, Config};
@@ -123,7 +123,7 @@ pub fn run(
     let recorder = start_recorder(config, paths, &board, &mut rings)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork(), config)?;
     standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
-    let (legs, wished, door) = start_legs(&mut entropy)?;
+    let (legs, wished, door) = interface::audio_legs(config, entropy.fork(), &board)?;
     let hooks = ringcentral::Hooks::new(config, &mut entropy);
     let doors = interface::Doors { legs: door, hooks: hooks.clone() };
     let (web, commands) = interface.start(config, &board, doors, entropy.fork())?;
@@ -383,14 +383,6 @@ fn rendered_phrases(call: &call::Settings) -> Vec<(LanguageCode, String)> {
         render_list(&phrases, code).into_iter().map(move |phrase| (code, phrase))
     };
     call.tongues.iter().flat_map(of).collect()
-}
-
-/// The thread that carries calls by WebSocket, what comes from it, and its door.
-type LegParts = (AudioLegs, mpsc_async::Receiver<LegWish>, Door);
-
-fn start_legs(entropy: &mut Entropy) -> Result<LegParts, StartError> {
-    let started = audio_legs::start(entropy.fork());
-    started.map_err(system("cannot start the thread for calls by WebSocket"))
 }
 
 fn sip_line(config: &Config, sockets: SipSockets, entropy: &mut Entropy) -> SipLine {

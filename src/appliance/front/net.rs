@@ -16,7 +16,7 @@ use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::accounts::{Resolved, Shown as AccountShown};
 use crate::appliance::agent::{AgentEvent, Figures};
-use crate::appliance::audio_legs::LegWish;
+use crate::appliance::audio_legs::Wanted;
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
@@ -66,8 +66,8 @@ pub struct Sources {
     pub resolved: mpsc::Receiver<Resolved>,
     /// Nothing comes where no extension of RingCentral's is configured.
     pub ringcentral: mpsc::Receiver<ringcentral::News>,
-    /// From sessions by WebSocket.
-    pub wished: mpsc::Receiver<LegWish>,
+    /// From sessions by WebSocket, and from bridges that we have called.
+    pub wished: mpsc::Receiver<Wanted>,
     /// What is wrong with the model's server.
     pub model: watch::Receiver<Option<Fault>>,
     /// What the interface asks for.
@@ -172,7 +172,7 @@ impl Net {
             Some(event) = sources.agent.recv() => self.switchboard.agent(now(), event),
             Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
             Some(news) = sources.ringcentral.recv() => self.switchboard.ringcentral(now(), news),
-            Some(wish) = sources.wished.recv() => self.switchboard.audio_wish(now(), wish),
+            Some(wanted) = sources.wished.recv() => self.switchboard.audio_wanted(now(), wanted),
             Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
             Ok(()) = sources.ledger.changed() => {
                 let written = *sources.ledger.borrow_and_update();

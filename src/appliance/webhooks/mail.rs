@@ -93,7 +93,7 @@ impl Mailer {
     }
 
     fn message(&self, delivery: &Delivery) -> Option<Message> {
-        let (subject, text) = written(&delivery.body)?;
+        let (subject, text) = written(delivery.body.reveal())?;
         let mut builder = Message::builder()
             .from(self.from.clone())
             .subject(subject)

@@ -30,7 +30,7 @@ use tokio::sync::watch;
 use super::llm::Address;
 use super::llm::http::Server;
 use super::trust::Roots;
-use crate::base::limits;
+use crate::base::{Private, limits};
 use crate::web::{Board, Happened, WebhookReport, covers};
 use outbox::Outbox;
 use queue::{Attempted, Delivery, Fate, Queue};
@@ -64,8 +64,8 @@ pub enum Receiver {
 #[derive(Clone, Debug)]
 pub struct Hook {
     pub address: Address,
-    /// Path and query, as they are asked for.
-    pub target: String,
+    /// Path and query, as they are asked for; a secret may stand there.
+    pub target: Private<String>,
     pub secret: Secret,
 }
 
@@ -231,7 +231,7 @@ impl Sender {
         let events = self.board.events();
         let delivery = Delivery {
             id: events.id(happened.number),
-            body: events.json(happened, self.settings.words),
+            body: Private::new(events.json(happened, self.settings.words)),
             is_kept: KEPT.contains(&name),
             attempts: 0,
             due_ms: happened.at_ms,
@@ -335,15 +335,16 @@ fn request(hook: &Hook, delivery: &Delivery) -> Option<Request<Full<Bytes>>> {
     let Address { host, port, .. } = &hook.address;
     let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
     let unix_s = unix_ms() / 1_000;
-    let signature = hook.secret.sign(&delivery.id, unix_s, delivery.body.as_bytes());
-    let request = Request::post(&hook.target)
+    let body = delivery.body.reveal();
+    let signature = hook.secret.sign(&delivery.id, unix_s, body.as_bytes());
+    let request = Request::post(hook.target.reveal())
         .header(HOST, format!("{host}:{port}"))
         .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, "attendant")
         .header("webhook-id", &delivery.id)
         .header("webhook-timestamp", unix_s)
         .header("webhook-signature", signature);
-    request.body(Full::new(Bytes::from(delivery.body.clone()))).ok()
+    request.body(Full::new(Bytes::from(body.clone()))).ok()
 }
 
 const FAILED: Attempted = Attempted::Failed { retry_after_s: None };

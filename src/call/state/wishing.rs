@@ -72,6 +72,7 @@ impl Call {
             }
             Wish::Mute(is_mute) => {
                 self.audibility.mute(is_mute);
+                self.record.is_muted = is_mute;
                 self.tell_floor(now);
             }
             Wish::Leave if matches!(self.state, State::Active) && self.audibility.is_heard() => {

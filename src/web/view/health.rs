@@ -9,17 +9,19 @@ use crate::appliance::lateness::BOUNDS_US;
 use crate::appliance::recorder;
 use crate::speech::protocol::VoiceReport;
 use crate::store::{history, knowledge};
-use crate::web::board::{AccountReport, AudioFigures, Board, CanaryReport, Hearing, WebhookReport};
+use crate::web::board::{
+    AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Hearing, WebhookReport,
+};
 
 /// How the box is. Without a token that may read it, the state alone.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Health {
     State(State),
     Whole(Box<Whole>),
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
@@ -28,7 +30,7 @@ pub struct State {
     takes_calls: bool,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Whole {
     /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
     /// answers) or `stopping`.
@@ -48,6 +50,7 @@ pub struct Whole {
     agent: Option<Today>,
     accounts: Vec<Account>,
     webhooks: Vec<Webhook>,
+    bridges: Vec<Bridge>,
     /// The database of calls and messages.
     history: Database,
     /// Null where no call is recorded.
@@ -58,7 +61,7 @@ pub struct Whole {
 }
 
 /// Where the speech engine hears, and with what.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Engine {
     device: String,
     model: String,
@@ -67,21 +70,21 @@ struct Engine {
     turn_model: Option<TurnModel>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Voice {
     name: String,
     device: String,
     fault: Option<String>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct TurnModel {
     name: String,
     fault: Option<String>,
 }
 
 /// How the audio thread has kept time since the start.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Audio {
     ticks: u64,
     /// Null beyond the last bound.
@@ -94,21 +97,21 @@ struct Audio {
     dropped: u64,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Knowledge {
     files: usize,
     passages: usize,
     left_out: Vec<LeftOut>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct LeftOut {
     reason: String,
     files: usize,
 }
 
 /// Whether an account is registered.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Account {
     name: String,
     /// `registering`, `registered`, `failing`, `open` (it does not register), `unreachable` or `ended`.
@@ -119,7 +122,7 @@ pub struct Account {
 }
 
 /// A system that is told what happens.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Webhook {
     name: String,
     /// Events that wait to be delivered.
@@ -131,6 +134,28 @@ struct Webhook {
     is_gone: bool,
     /// Why the last attempt failed.
     fault: Option<String>,
+}
+
+/// A telephone bridge that the box connects to.
+#[derive(Serialize, ToSchema)]
+pub struct Bridge {
+    name: String,
+    /// `connecting`, `open` (a call can come) or `unreachable` (it is tried again).
+    state: &'static str,
+    /// Attempts in a row that came to nothing.
+    failures: u32,
+}
+
+impl From<BridgeReport> for Bridge {
+    fn from(report: BridgeReport) -> Self {
+        let BridgeReport { name, is_open, failures } = report;
+        let state = match (is_open, failures) {
+            (true, _) => "open",
+            (false, 0) => "connecting",
+            (false, _) => "unreachable",
+        };
+        Self { name, state, failures }
+    }
 }
 
 /// The database of calls and messages.
@@ -176,7 +201,7 @@ impl From<history::Report> for Database {
 }
 
 /// What the last call of the box to itself has found.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Canary {
     at_ms: u64,
     is_well: bool,
@@ -226,6 +251,7 @@ impl Health {
             knowledge: board.knowledge().map(Knowledge::from),
             agent: board.agent().map(Today::from),
             accounts: board.accounts().into_iter().map(Account::from).collect(),
+            bridges: board.bridges().into_iter().map(Bridge::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
             history: Database::from(board.history()),
             recordings: board.recordings().map(Recordings::from),

@@ -11,5 +11,5 @@ mod history;
 mod machine;
 
 pub(super) use call::{Call, Calls, Message, Summary};
-pub(super) use health::{Account, Health};
+pub(super) use health::{Account, Bridge, Health};
 pub(super) use history::{CSV_HEAD, Erased, History, Kept, Messages, Past, PastWhole, Totals};

@@ -61,7 +61,7 @@ impl Switchboard {
                 let _ = told.send(outcome);
             }
             Command::PlatformEvent { section, event, told } => {
-                let _ = told.send(self.parts.ringcentral.event(section, *event));
+                let _ = told.send(self.parts.ringcentral.event(section, *event.into_revealed()));
             }
             Command::PlatformControl { order, told } => self.control_party(now, order, told),
             Command::Control { call, wish, told } => {

@@ -133,7 +133,7 @@ fn settings(mailbox: &Mailbox, security: Security, roots: Option<Vec<u8>>) -> Se
 fn delivery() -> Delivery {
     Delivery {
         id: "7-1".into(),
-        body: r#"{"id":"7-1","type":"message.left","data":{"call_id":"c1","message":{"topic":"call back\r\nBcc: x@y","name":"Müller","number":"5550142","text":null,"fields":{"order":"4729"}}}}"#.into(),
+        body: r#"{"id":"7-1","type":"message.left","data":{"call_id":"c1","message":{"topic":"call back\r\nBcc: x@y","name":"Müller","number":"5550142","text":null,"fields":{"order":"4729"}}}}"#.to_owned().into(),
         is_kept: true,
         attempts: 0,
         due_ms: 0,
