@@ -124,6 +124,8 @@ struct Work {
     /// `None` until the folder is there.
     recordings: Option<Recordings>,
     open: HashMap<CallId, Open>,
+    /// Calls that are over, and have a last round.
+    ending: Vec<CallId>,
     calendar: Calendar,
     tend_at: Instant,
     report: Report,
@@ -142,6 +144,7 @@ impl Work {
             taps,
             recordings: None,
             open: HashMap::new(),
+            ending: Vec::new(),
             calendar: Calendar::default(),
             tend_at: Instant::now(),
             report: Report::default(),
@@ -151,25 +154,50 @@ impl Work {
     }
 
     fn run(&mut self, orders: &Receiver<Order>) {
-        loop {
-            self.take();
+        let mut is_over = false;
+        while !is_over {
+            is_over = self.round(orders);
             self.tend(Instant::now());
             self.show();
+            if is_over || !self.ending.is_empty() {
+                continue;
+            }
             let due = self.tend_at.saturating_duration_since(Instant::now());
             let wait = if self.open.is_empty() { due } else { LOOK };
-            match orders.recv_timeout(wait) {
-                Ok(Order::Begin(name)) => self.begin(name),
-                Ok(Order::End(call)) => {
-                    self.take();
-                    self.end(call);
-                }
-                Err(RecvTimeoutError::Timeout) => (),
-                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-            }
+            is_over = match orders.recv_timeout(wait) {
+                Ok(order) => self.order(order),
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
         }
-        self.take();
-        let open: Vec<CallId> = self.open.keys().copied().collect();
-        open.into_iter().for_each(|call| self.end(call));
+        self.ending.extend(self.open.keys());
+        self.round(orders);
+    }
+
+    /// True: nothing more is to be done.
+    fn order(&mut self, order: Order) -> bool {
+        match order {
+            Order::Begin(name) => self.begin(name),
+            Order::End(call) => self.ending.push(call),
+            Order::Stop => return true,
+        }
+        false
+    }
+
+    /// What the rings hold, and what was ordered by then: a call is begun before its first frame comes, and ended a round
+    /// after its last one did.
+    fn round(&mut self, orders: &Receiver<Order>) -> bool {
+        let ending = std::mem::take(&mut self.ending);
+        let taps = self.taps.iter_mut();
+        let frames = taps.flat_map(|tap| std::iter::from_fn(move || tap.pop().ok()));
+        let frames: Vec<TapFrame> = frames.collect();
+        let mut is_over = false;
+        while let Ok(order) = orders.try_recv() {
+            is_over |= self.order(order);
+        }
+        self.take(&frames);
+        ending.into_iter().for_each(|call| self.end(call));
+        is_over
     }
 
     fn folder(&mut self) -> io::Result<&mut Recordings> {
@@ -192,16 +220,13 @@ impl Work {
         }
     }
 
-    /// What the rings hold.
-    fn take(&mut self) {
+    fn take(&mut self, frames: &[TapFrame]) {
         let mut faults: Vec<(CallId, io::Error)> = Vec::new();
-        for tap in &mut self.taps {
-            while let Ok(frame) = tap.pop() {
-                // Of one that has ended, or could not begin, nothing more is wanted.
-                let Some(open) = self.open.get_mut(&frame.call) else { continue };
-                if let Err(error) = open.push(&frame) {
-                    faults.push((frame.call, error));
-                }
+        for frame in frames {
+            // Of one that has ended, or could not begin, nothing more is wanted.
+            let Some(open) = self.open.get_mut(&frame.call) else { continue };
+            if let Err(error) = open.push(frame) {
+                faults.push((frame.call, error));
             }
         }
         for (call, open) in &mut self.open {
