@@ -105,7 +105,7 @@ impl Way {
 
 /// What happens on a line.
 enum Happened {
-    Opened(Option<Socket>),
+    Opened(Option<Box<Socket>>),
     Message(Option<Message>),
     Nothing,
 }
@@ -151,7 +151,7 @@ impl Task {
                 }
             };
             let happened = match wants_connection {
-                true => Happened::Opened(self.way.open("").await),
+                true => Happened::Opened(self.way.open("").await.map(Box::new)),
                 false => happens(&mut socket, deadline).await,
             };
             let now = Instant::now();
@@ -167,7 +167,7 @@ impl Task {
             };
             bridge.handle(now, input);
             match happened {
-                Happened::Opened(opened) => socket = opened,
+                Happened::Opened(opened) => socket = opened.map(|opened| *opened),
                 Happened::Message(Some(Message::Text(text))) => last = Some(text.to_string()),
                 Happened::Message(_) | Happened::Nothing => (),
             }

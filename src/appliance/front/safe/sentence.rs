@@ -29,7 +29,7 @@ pub(super) fn read(folder: Option<&Path>) -> (Vec<Frame>, Option<String>) {
     };
     let frames = own.unwrap_or_else(|| frames(OWN).unwrap_or_default());
     let pause = vec![Frame::SILENCE; PAUSE_FRAMES];
-    (vec![frames.clone(), pause.clone(), frames, pause].concat(), fault)
+    ([frames.clone(), pause.clone(), frames, pause].concat(), fault)
 }
 
 fn recorded(path: &Path) -> Result<Vec<Frame>, String> {
