@@ -17,6 +17,8 @@ use support::phone::Phone;
 use support::{sound, wait};
 
 const SOON: Duration = Duration::from_secs(30);
+/// It waits until nobody has called for a while, and for a minute after one that found no answer.
+const CANARY: Duration = Duration::from_secs(180);
 /// What units a name may end with, besides those of plain counts.
 const UNITS: [&str; 7] = ["seconds", "bytes", "joules", "watts", "hertz", "celsius", "ratio"];
 /// Of Prometheus itself and of Grafana.
@@ -85,6 +87,7 @@ fn talked(fake: &FakeNvml) -> (Appliance, Phone) {
         .with("gpu", &format!("library = \"{}\"", fake.library().display()))
         .with("agent", "backend = \"elevenlabs\"\nagent_id = \"a\"\ncalls = \"none\"")
         .env("ATTENDANT_ELEVENLABS_KEY", "k")
+        .with("canary", "every_s = 60")
         // Nobody is there, and that is shown.
         .with(
             "[ringcentral]",
@@ -119,8 +122,12 @@ fn a_box_says_what_is_documented_and_nothing_else() {
     let fake = FakeNvml::new();
     let (appliance, mut phone) = talked(&fake);
     phone.hangs_up();
-    let text = wait::until("the call has ended", SOON, || {
-        Some(appliance.text("/metrics")).filter(|text| text.contains("cause=\"hung-up\""))
+    wait::until("the call has ended", SOON, || {
+        appliance.text("/metrics").contains("cause=\"hung-up\"").then_some(())
+    });
+    let text = wait::until("the box has called itself", CANARY, || {
+        let text = appliance.text("/metrics");
+        Some(text).filter(|text| text.contains("attendant_canary_answer_seconds "))
     });
     let (documented, scraped) = (documented(), scraped(&text));
     let names = |names: Vec<&String>| names.into_iter().cloned().collect::<BTreeSet<_>>();

@@ -201,8 +201,13 @@ fn it_starts_talks_reads_anew_and_says_goodbye() {
     assert!(report_["turns"][0]["gap_ms"].is_i64(), "{report_:#}");
     machine.systemctl(&["reload", "attendant.service"]);
     assert!(machine.is_active("attendant.service"));
-    let (_, log) = machine.run(&["journalctl", "-b", "-u", "attendant.service", "-o", "cat"]);
-    assert!(log.contains("read anew"), "{log}");
+    wait::until("it is read anew", READY, || {
+        let (_, log) = machine.run(&["journalctl", "-b", "-u", "attendant.service", "-o", "cat"]);
+        log.contains("read anew").then_some(())
+    });
+    // The journal has fields of ours.
+    let (_, log) = machine.run(&["journalctl", "-b", "CALL_ID=c1", "-o", "cat"]);
+    assert!(log.contains("call taken") && log.contains("call ended"), "{log}");
     let call = machine.call(&["--max-seconds", "60", "--pause", "50", "--say", "thank you"]);
     wait::until("the call is up", READY, || {
         let health = machine.get("/health")?;
@@ -221,11 +226,12 @@ fn it_starts_talks_reads_anew_and_says_goodbye() {
 }
 
 /// One thread that does not run.
-fn freeze(thread: u32) {
+fn freeze(thread: u32) -> Pid {
     let thread = Pid::from_raw(thread.try_into().unwrap());
     ptrace::seize(thread, ptrace::Options::empty()).unwrap();
     ptrace::interrupt(thread).unwrap();
     waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
+    thread
 }
 
 #[test]
@@ -247,9 +253,11 @@ fn what_hangs_or_is_killed_is_started_again_in_time() {
 
     let front = machine.main_pid("attendant.service");
     let audio = counters::thread(front, "audio").unwrap();
-    freeze(audio);
+    let audio = freeze(audio);
     let frozen = Instant::now();
     let again = wait::until("another front after the hang", READY, || {
+        // Whoever holds a thread is told of its end before its process can go.
+        let _ = waitpid(audio, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG));
         let pid = machine.property("attendant.service", "MainPID");
         (pid != "0" && machine.main_pid("attendant.service") != front).then(|| frozen.elapsed())
     });
@@ -314,7 +322,9 @@ fn answers_safely(machine: &Machine, reason: &str) {
     assert_eq!(health["state"], "safe", "{health:#}");
     assert!(health["reasons"].to_string().contains(reason), "{health:#}");
     println!("safe mode: {}", health["reasons"]);
-    let report = report(machine.call(&["--max-seconds", "60"]));
+    // Whoever has something to say later listens to all of it.
+    let later = ["--max-seconds", "90", "--pause", "40", "--say", "hello"];
+    let report = report(machine.call(&later));
     assert_eq!(report["ending"]["by"], "far-end", "{report:#}");
     let greeting = report["greeting"].to_string();
     println!("safe mode: called, {greeting}");

@@ -31,6 +31,7 @@ pub mod paths;
 pub mod places;
 pub mod pulse;
 pub mod realtime;
+pub mod recorder;
 pub mod relays;
 pub mod ringcentral;
 pub mod rings;

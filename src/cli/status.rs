@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::api::{Api, Method};
 use super::exit::Exit;
 use super::{ConfigArgument, printable, with_sources};
+use crate::appliance::config::sound_sections;
 use crate::appliance::paths::Paths;
-use crate::appliance::start_error::StartError;
 
 /// Calls that are shown, the newest first.
 const CALLS: usize = 8;
@@ -33,13 +33,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let api = match &arguments.api {
         Some(api) => api.clone(),
-        None => match address(&arguments.config) {
-            Ok(api) => api,
-            Err(error) => {
-                eprintln!("attendant: {}", with_sources(&error));
-                return Exit::from(&error);
-            }
-        },
+        None => address(&arguments.config),
     };
     let health = match api.ask(Method::Get, "/health", None) {
         Ok(Some((_, health))) if health["state"].is_string() => health,
@@ -64,15 +58,18 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-fn address(config: &ConfigArgument) -> Result<Api, StartError> {
-    let listen = config.load(&Paths::here())?.web.listen;
+/// A box in safe mode serves its page, too: of a configuration with faults what is sound counts.
+fn address(config: &ConfigArgument) -> Api {
+    let paths = Paths::here();
+    let sound = |_| config.path(&paths).map(sound_sections).unwrap_or_default();
+    let listen = config.load(&paths).unwrap_or_else(sound).web.listen;
     // A box that listens on all addresses is asked on its own.
     let ip = match listen.ip() {
         ip if !ip.is_unspecified() => ip,
         std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
         std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
     };
-    Ok(Api::at((ip, listen.port()).into()))
+    Api::at((ip, listen.port()).into())
 }
 
 /// What is printed.

@@ -5,7 +5,7 @@
 //! that do that, `webphone` announces calls by WebSocket and `audio` opens these, `routes` is the table of paths
 //! and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol,
 //! `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
-//! `ringcentral` that platform's events, `idempotency` what was asked before, `listener`
+//! `history` the calls of the past, `recording` their sound, `ringcentral` that platform's events, `idempotency` what was asked before, `listener`
 //! bounds what a peer may hold, `serve` is the thread.
 
 // A shell: it asks for the time.
@@ -18,12 +18,14 @@ mod controlling;
 mod ctrl_tcp;
 mod dialling;
 mod events;
+mod history;
 mod idempotency;
 mod listener;
 mod metrics;
 pub mod openapi;
 mod paths;
 mod problem;
+mod recording;
 mod ringcentral;
 mod routes;
 mod serve;

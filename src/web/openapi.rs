@@ -13,7 +13,10 @@ use super::access::Needs;
 use super::events::Written as Event;
 use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
-use super::{audio, controlling, dialling, events, ringcentral, routes, tickets, webphone, webrtc};
+use super::{
+    audio, controlling, dialling, events, history, recording, ringcentral, routes, tickets,
+    webphone, webrtc,
+};
 
 const SCHEME: &str = "token";
 
@@ -38,6 +41,14 @@ const SCHEME: &str = "token";
         dialling::dial,
         dialling::hang_up,
         controlling::control,
+        history::list,
+        history::erase,
+        history::one,
+        history::totals,
+        history::export,
+        recording::recording,
+        history::messages,
+        history::mark,
         events::stream::events,
         events::stream::socket,
         tickets::issue,

@@ -36,6 +36,8 @@ pub enum Kind {
     Description,
     /// It is for another state than the present one.
     Precondition,
+    /// The range of bytes begins behind the end.
+    Range,
     /// The key came before, with another request.
     KeyReused,
     /// The request with this key is not answered yet.
@@ -49,7 +51,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::NotFound,
         Self::Method,
         Self::Wrong,
@@ -63,6 +65,7 @@ impl Kind {
         Self::Conflict,
         Self::Description,
         Self::Precondition,
+        Self::Range,
         Self::KeyReused,
         Self::InProgress,
         Self::TooOften,
@@ -117,6 +120,9 @@ impl Kind {
                 "precondition-failed",
                 "This is for another state than the present one.",
             ),
+            Self::Range => {
+                (StatusCode::RANGE_NOT_SATISFIABLE, "range", "The range begins behind the end.")
+            }
             Self::KeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key-reused",

@@ -20,8 +20,8 @@ use super::idempotency::Keys;
 use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
 use super::{
-    audio, controlling, dialling, events, metrics, openapi, ringcentral, tickets, view, webphone,
-    webrtc,
+    audio, controlling, dialling, events, history, metrics, openapi, recording, ringcentral,
+    tickets, view, webphone, webrtc,
 };
 use crate::appliance::audio_legs::Door;
 use crate::appliance::ringcentral::Hooks;
@@ -55,6 +55,7 @@ impl Interface {
 pub(super) fn paths() -> Paths {
     use Needs::Nothing;
     const READ: Needs = Needs::Scope(Scope::Read);
+    const CHANGE: Needs = Needs::Scope(Scope::History);
     Paths::default()
         .get("/", Nothing, page)
         .get("/page.css", Nothing, style)
@@ -68,6 +69,14 @@ pub(super) fn paths() -> Paths {
         .post("/api/calls/dial", Needs::Scope(Scope::Dial), dialling::dial)
         .delete("/api/calls/{id}", Needs::Scope(Scope::Calls), dialling::hang_up)
         .post("/api/calls/{id}/control", Needs::Scope(Scope::Calls), controlling::control)
+        .get("/api/history", READ, history::list)
+        .delete("/api/history", CHANGE, history::erase)
+        .get("/api/history/totals", READ, history::totals)
+        .get("/api/history/export", READ, history::export)
+        .get("/api/history/{id}", READ, history::one)
+        .get("/api/history/{id}/recording", Needs::Scope(Scope::Words), recording::recording)
+        .get("/api/messages", Needs::Scope(Scope::Words), history::messages)
+        .patch("/api/messages/{id}", CHANGE, history::mark)
         .get("/api/events", READ, events::events)
         .get("/api/events/ws", READ, events::socket)
         .post("/api/tickets", Needs::Token, tickets::issue)

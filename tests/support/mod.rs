@@ -14,6 +14,7 @@ pub mod counters;
 pub mod ctrl_tcp;
 pub mod elevenlabs;
 pub mod fake_nvml;
+pub mod file_server;
 pub mod folder;
 pub mod http;
 pub mod kamailio;

@@ -38,10 +38,12 @@ pub enum Scope {
     Audio,
     /// The figures for Prometheus.
     Metrics,
+    /// To delete what is kept of calls, and to mark messages as read.
+    History,
 }
 
 impl Scope {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Read,
         Self::Words,
         Self::Dial,
@@ -49,6 +51,7 @@ impl Scope {
         Self::Webrtc,
         Self::Audio,
         Self::Metrics,
+        Self::History,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -60,6 +63,7 @@ impl Scope {
             Self::Webrtc => "webrtc",
             Self::Audio => "audio",
             Self::Metrics => "metrics",
+            Self::History => "history",
         }
     }
 

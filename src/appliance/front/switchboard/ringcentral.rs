@@ -349,6 +349,7 @@ impl Switchboard {
             },
             Verdict::Busy => call::Input::HangUp(Cause::CalleeBusy),
             Verdict::NoAnswer => call::Input::HangUp(Cause::NoAnswer),
+            Verdict::Declined => call::Input::HangUp(Cause::Refused(603)),
             Verdict::Failed => call::Input::HangUp(Cause::Refused(480)),
         };
         self.call(now, call, input);
@@ -360,16 +361,16 @@ impl Switchboard {
         let ids = ApiIds { session: news.session.clone(), party: news.party.clone() };
         let rings = news.rings();
         let within = if rings { CONTROL_WITHIN } else { PASSED_ON_WITHIN };
-        let its = self.platform.ringing.iter_mut().filter(|ringing| ringing.ids == ids);
-        let its = its.map(|ringing| {
+        let its = self.platform.ringing.iter_mut().find(|ringing| ringing.ids == ids);
+        let is_here = its.is_some();
+        if let Some(ringing) = its {
             (ringing.is_elsewhere, ringing.until) = (!rings, now + within);
-        });
-        let is_here = its.count() > 0;
+        }
         self.platform.heard.retain(|(whose, heard)| *whose != account || *heard != ids);
-        if !rings || is_here {
-            return if rings {
-                self.answer_party(account, ids)
-            };
+        match (rings, is_here) {
+            (false, _) => return,
+            (true, true) => return self.answer_party(account, ids),
+            (true, false) => {}
         }
         if self.platform.heard.len() == limits::RINGCENTRAL_ASKED {
             self.platform.heard.pop_front();
@@ -407,7 +408,8 @@ impl Switchboard {
         let Some(ids) = self.platform.asked.iter().find(is_it).map(|(_, ids)| ids.clone()) else {
             return;
         };
-        for ringing in self.platform.take_ringing(|ringing| ringing.ids == ids) {
+        let is_here = |ringing: &Ringing| ringing.ids == ids && !ringing.is_elsewhere;
+        for ringing in self.platform.take_ringing(is_here) {
             self.consider(now, ringing.leg, ringing.incoming);
         }
     }
