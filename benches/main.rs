@@ -15,6 +15,7 @@
 //! | `voices` | neural voices: first sound, real-time factor |
 //! | `model` | a language model at a small one's pace, and each fault of its server |
 //! | `crowd` | SIPp: calls set up in a second |
+//! | `history` | the database of calls: a part of the list, a search, one call |
 //!
 //! Every part bounds its own time. An argument that is a part's name leaves out the others:
 //! `talk-one` and `talk-five` are the halves of `talk`. `callers-one` and `callers-five` need 200 turns
@@ -26,6 +27,7 @@
 mod answered;
 mod barge;
 mod crowd;
+mod history;
 mod life;
 mod media;
 mod meter;
@@ -46,7 +48,7 @@ use table::Table;
 
 type Part = (&'static str, fn(&mut Table, &Asked));
 
-const PARTS: [Part; 15] = [
+const PARTS: [Part; 16] = [
     ("media", |table, _| media::measure(table)),
     ("signalling", |table, _| signalling::measure(table)),
     ("words", |table, _| words::measure(table)),
@@ -62,6 +64,7 @@ const PARTS: [Part; 15] = [
     ("voices", |table, _| voices::measure(table)),
     ("model", |table, _| model::measure(table)),
     ("crowd", |table, _| crowd::measure(table)),
+    ("history", |table, _| history::measure(table)),
 ];
 
 /// What the command line wants.

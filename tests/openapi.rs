@@ -12,11 +12,11 @@ use support::appliance::Setup;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const EXAMPLES: &str = "40";
-/// No schema says what an SDP offer is, an event of a platform's or the right password: what fits theirs may still make
-/// no sense.
+/// No schema says what an SDP offer is, an event of a platform's, the right password, or which of a body's parts an action wants: what fits theirs
+/// may still make no sense.
 const SETTINGS: &str = r#"
 [[operations]]
-include-path-regex = "^/(webrtc/|webhooks/ringcentral|api/session)"
+include-path-regex = "^/(webrtc/|webhooks/ringcentral|api/ringcentral/|api/session)"
 checks.positive_data_acceptance.enabled = false
 "#;
 
@@ -35,7 +35,7 @@ fn schemathesis() -> Option<PathBuf> {
 fn the_interface_keeps_to_its_description() {
     let Some(schemathesis) = schemathesis() else { return };
     let appliance = Setup::default()
-        .with("[token]", "name = \"test\"\nscopes = [\"read\", \"words\", \"dial\", \"calls\", \"metrics\", \"webrtc\", \"audio\"]\n")
+        .with("[token]", "name = \"test\"\nscopes = [\"read\", \"words\", \"dial\", \"calls\", \"metrics\", \"webrtc\", \"audio\", \"history\"]\n")
         .env("ATTENDANT_TOKEN_TEST", TOKEN)
         .start();
     std::fs::write(appliance.state().join("schemathesis.toml"), SETTINGS).unwrap();

@@ -23,10 +23,10 @@ use self::playing::{Source, Voice};
 use super::realtime::{self, Clocks, Moment, Refusal};
 use super::rings::{
     AudioCommand, AudioEvent, AudioEventKind, AudioPlace, AudioSide, HandshakeDatagram, Place,
-    Shared, Waker,
+    Shared, TapFrame, Waker,
 };
 use super::rtp_socket::{ReceiveBuffer, RtpSockets};
-use crate::base::pcm::FRAME_MS;
+use crate::base::pcm::{FRAME_MS, Frame};
 use crate::base::{CallId, Entropy, limits};
 use crate::call::media::{self, Datagram, HeardFrame, Media, MediaEvent, Path, Sink};
 
@@ -206,6 +206,8 @@ impl Seat {
                 sockets: &sockets,
                 heard: &mut self.rings.heard,
                 handshake: &mut self.rings.handshake,
+                tap: None,
+                tick: 0,
                 events,
                 shared,
                 told: Told::default(),
@@ -245,12 +247,15 @@ impl Seat {
             Occupant::Nobody => return false,
             Occupant::Leaving { .. } => self.leave(events),
             Occupant::Call { call, sockets, voice, ticks } => {
+                let is_recorded = self.rings.is_recorded.load(Ordering::Relaxed);
                 let mut out = Outlet {
                     place: self.place,
                     call: *call,
                     sockets,
                     heard: &mut self.rings.heard,
                     handshake: &mut self.rings.handshake,
+                    tap: self.rings.tap.as_mut().filter(|_| is_recorded),
+                    tick: *ticks,
                     events,
                     shared,
                     told: Told::default(),
@@ -304,6 +309,8 @@ struct Outlet<'a> {
     sockets: &'a RtpSockets,
     heard: &'a mut Producer<HeardFrame>,
     handshake: &'a mut Producer<HandshakeDatagram>,
+    tap: Option<&'a mut Producer<TapFrame>>,
+    tick: u32,
     events: &'a mut Producer<AudioEvent>,
     shared: &'a Shared,
     told: Told,
@@ -355,6 +362,14 @@ impl Sink for Outlet<'_> {
     fn heard(&mut self, frame: &HeardFrame) {
         if self.heard.push(*frame).is_err() {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn passed(&mut self, heard: &Frame, said: &Frame) {
+        let Some(tap) = &mut self.tap else { return };
+        let frame = TapFrame { call: self.call, tick: self.tick, heard: *heard, said: *said };
+        if tap.push(frame).is_err() {
+            self.shared.untapped.fetch_add(1, Ordering::Relaxed);
         }
     }
 

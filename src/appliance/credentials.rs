@@ -11,10 +11,15 @@ use crate::base::Private;
 use crate::store::whole;
 
 /// The variables of the environment that hold secrets and have fixed names.
-const VARIABLES: [&str; 4] = [LLM_KEY, TURN_PASSWORD, AGENT_KEY, OWN_TOKEN];
+const VARIABLES: [&str; 6] =
+    [LLM_KEY, TURN_PASSWORD, AGENT_KEY, OWN_TOKEN, RECORDINGS_KEY, MAIL_PASSWORD];
 pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
 pub const TURN_PASSWORD: &str = "ATTENDANT_TURN_PASSWORD";
 pub const AGENT_KEY: &str = "ATTENDANT_ELEVENLABS_KEY";
+/// The key that recordings are encrypted with.
+pub const RECORDINGS_KEY: &str = "ATTENDANT_RECORDINGS_KEY";
+/// The password of the owner's mailbox.
+pub const MAIL_PASSWORD: &str = "ATTENDANT_MAIL_PASSWORD";
 /// The token that the command line shows to a running box.
 const OWN_TOKEN: &str = "ATTENDANT_TOKEN";
 
@@ -74,6 +79,16 @@ pub fn of_token(name: &str) -> io::Result<Option<Private<String>>> {
 /// The token that the command line shows to a running box.
 pub fn own_token() -> io::Result<Option<Private<String>>> {
     secret("token", OWN_TOKEN)
+}
+
+/// The password of the owner's mailbox: the credential `mail_password`, else its variable.
+pub fn mail_password() -> io::Result<Option<Private<String>>> {
+    secret("mail_password", MAIL_PASSWORD)
+}
+
+/// The key that recordings are encrypted with: the credential `recordings_key`, else its variable.
+pub fn recordings_key() -> io::Result<Option<Private<String>>> {
+    secret("recordings_key", RECORDINGS_KEY)
 }
 
 /// The variable that holds the secret of the webhook of this name.

@@ -32,6 +32,7 @@ pub mod places;
 pub mod pulse;
 pub mod realtime;
 pub mod recent_log;
+pub mod recorder;
 pub mod relays;
 pub mod restart;
 pub mod ringcentral;

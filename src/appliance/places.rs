@@ -152,7 +152,15 @@ impl Places {
             while ends.heard.pop().is_ok() {}
             while ends.handshake.pop().is_ok() {}
             ends.silenced.store(0, Ordering::Release);
+            ends.is_recorded.store(false, Ordering::Relaxed);
             *used = Use::Free;
+        }
+    }
+
+    /// What passes in this place is recorded from here on, or not any more.
+    pub fn record(&self, place: Place, is_recorded: bool) {
+        if let Some(ends) = self.ends.places.get(usize::from(place.0)) {
+            ends.is_recorded.store(is_recorded, Ordering::Relaxed);
         }
     }
 

@@ -7,16 +7,18 @@
 //! | `events` | audio | net | [`EVENTS_PER_PLACE`] a place | counted and dropped; the end of an utterance and that of a call wait in the place instead |
 //! | `heard`, one a place | audio | net | [`HEARD_FRAMES`] | the frame is dropped and counted: the net loop has been stuck for a second |
 //! | `handshake`, one a place | audio | net | [`HANDSHAKE_DATAGRAMS`] | the datagram is dropped and counted, as a network would lose it: STUN and DTLS send again |
+//! | `tap`, one a place, where calls are recorded | audio | recorder | [`TAP_FRAMES`] | the frame is dropped and counted; the recording has silence in its place |
 //! | `playout`, one a place | net | audio | [`PLAYOUT_FRAMES`] | the rest of the utterance waits in `speak::Playout` |
 //!
 //! Beside the rings each place has one number, `silenced`: the audio thread throws away what it
-//! holds of utterances up to it. So barge-in empties a ring from its reading end only.
+//! holds of utterances up to it. So barge-in empties a ring from its reading end only. And whether its call is recorded: only
+//! then something goes to its tap.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -25,7 +27,8 @@ use super::lateness::Lateness;
 use super::pulse::Pulse;
 use super::rtp_socket::RtpSockets;
 use crate::base::handshake::Route;
-use crate::base::limits::{HANDSHAKE_DATAGRAMS, RTP_DATAGRAM_BYTES};
+use crate::base::limits::{HANDSHAKE_DATAGRAMS, RTP_DATAGRAM_BYTES, TAP_FRAMES};
+use crate::base::pcm::Frame;
 use crate::base::{CallId, Keying, UtteranceId};
 use crate::call::media::{Datagram, HeardFrame, MediaEvent, Path, Plan, Report};
 use crate::speak::PlayoutFrame;
@@ -143,11 +146,29 @@ impl HandshakeDatagram {
     }
 }
 
+/// Both sides of a call in one tick.
+#[derive(Clone, Copy)]
+pub struct TapFrame {
+    pub call: CallId,
+    /// Ticks of the call before it, so that what was dropped leaves a gap of its length.
+    pub tick: u32,
+    pub heard: Frame,
+    pub said: Frame,
+}
+
+impl std::fmt::Debug for TapFrame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TapFrame({}, {})", self.call, self.tick)
+    }
+}
+
 /// What both sides read and write without a ring.
 #[derive(Debug, Default)]
 pub struct Shared {
     /// Frames and events that found their ring full.
     pub dropped: AtomicU64,
+    /// Frames of recordings that did.
+    pub untapped: AtomicU64,
     /// Of every tick since the start.
     pub lateness: Lateness,
     /// Beats with every tick.
@@ -161,6 +182,8 @@ pub struct NetPlace {
     pub handshake: Consumer<HandshakeDatagram>,
     pub playout: Producer<PlayoutFrame>,
     pub silenced: Arc<AtomicU32>,
+    /// The call is recorded: what passes goes to the tap.
+    pub is_recorded: Arc<AtomicBool>,
 }
 
 /// The audio thread's ends of one place.
@@ -169,7 +192,10 @@ pub struct AudioPlace {
     pub heard: Producer<HeardFrame>,
     pub handshake: Producer<HandshakeDatagram>,
     pub playout: Consumer<PlayoutFrame>,
+    /// `None`: no call is recorded.
+    pub tap: Option<Producer<TapFrame>>,
     pub silenced: Arc<AtomicU32>,
+    pub is_recorded: Arc<AtomicBool>,
 }
 
 /// The net thread's ends.
@@ -228,13 +254,16 @@ pub fn allocate(places: u16) -> io::Result<Rings> {
         let (net_playout, playout) = RingBuffer::new(PLAYOUT_FRAMES);
         let silenced = Arc::new(AtomicU32::new(0));
         let net_silenced = Arc::clone(&silenced);
+        let is_recorded = Arc::new(AtomicBool::new(false));
         net_places.push(NetPlace {
             heard: net_heard,
             handshake: net_handshake,
             playout: net_playout,
             silenced: net_silenced,
+            is_recorded: Arc::clone(&is_recorded),
         });
-        audio_places.push(AudioPlace { heard, handshake, playout, silenced });
+        let tap = None;
+        audio_places.push(AudioPlace { heard, handshake, playout, tap, silenced, is_recorded });
     }
     let net = NetSide { commands, events, places: net_places };
     let audio = AudioSide {
@@ -245,6 +274,18 @@ pub fn allocate(places: u16) -> io::Result<Rings> {
         shared: Arc::clone(&shared),
     };
     Ok(Rings { net, audio, wake, shared })
+}
+
+impl Rings {
+    /// With rings to record from, 128 KiB a place; their reading ends.
+    pub fn tapped(&mut self) -> Vec<Consumer<TapFrame>> {
+        let tap = |place: &mut AudioPlace| {
+            let (tap, taken) = RingBuffer::new(TAP_FRAMES);
+            place.tap = Some(tap);
+            taken
+        };
+        self.audio.places.iter_mut().map(tap).collect()
+    }
 }
 
 /// The bytes only say that there is something.

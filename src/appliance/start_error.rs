@@ -55,8 +55,6 @@ pub enum StartError {
     /// In the front: no phrase could be rendered.
     #[error("speech.voice: nothing can be spoken in the language {language}: {failure}")]
     Mute { language: String, failure: Failure },
-    #[error("the state folder: cannot write {}; STATE_DIRECTORY names another", path.display())]
-    StateFolder { path: PathBuf, source: io::Error },
     /// The operating system refused something that nothing works without.
     #[error("{what}")]
     System { what: &'static str, source: io::Error },

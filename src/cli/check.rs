@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
         front::accounts(&config).map(drop),
         ringcentral::applications(&config).map(drop),
         front::relays(&config).map(drop),
+        front::recordings(&config, paths.state()).map(drop),
     ];
     for missing in missing.into_iter().filter_map(Result::err) {
         eprintln!("attendant: a start here would fail: {}", with_sources(&missing));

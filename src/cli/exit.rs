@@ -123,9 +123,7 @@ impl From<&StartError> for Exit {
             StartError::PortsExhausted { .. } => Self::PortsExhausted,
             StartError::Engine(_) | StartError::Mute { .. } => Self::EngineFailed,
             StartError::EngineGone { code } => Self::of_engine((*code).into()),
-            StartError::Address { .. }
-            | StartError::StateFolder { .. }
-            | StartError::System { .. } => Self::Failed,
+            StartError::Address { .. } | StartError::System { .. } => Self::Failed,
         }
     }
 }

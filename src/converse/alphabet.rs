@@ -1,5 +1,6 @@
 //! The words that the call and its conversation exchange.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -340,6 +341,9 @@ pub struct Settings {
     pub has_model: bool,
     /// When the call begins, for who is there to be put through to.
     pub began: WeekMinute,
+    /// What is said after the greeting of a call that is recorded, by the playbook's language.
+    #[serde(default)]
+    pub consent: BTreeMap<String, String>,
 }
 
 impl Default for Settings {
@@ -352,6 +356,7 @@ impl Default for Settings {
             key_pause: seconds(3),
             has_model: false,
             began: WeekMinute::default(),
+            consent: BTreeMap::new(),
         }
     }
 }

@@ -3,8 +3,10 @@
 //! One mutex, held for a copy of a few words or of one pointer; nobody waits for a socket under it.
 //! Invariant: at most `limits::ENDED_CALLS` ended and `limits::SIP_DIALOGS` live calls.
 
+mod keeping;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::broadcast;
 
@@ -12,12 +14,15 @@ use crate::appliance::agent::Figures;
 use crate::appliance::engine::LoadFigures;
 use crate::appliance::gpu::Sample;
 use crate::appliance::lateness::BOUNDS_US;
+use crate::appliance::recorder;
 use crate::base::{CallId, limits};
 use crate::call::admission::Limit;
 use crate::call::record::CallRecord;
 use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
+use crate::store::history::{self, History};
 use crate::store::knowledge;
+use crate::store::recordings::Shelf;
 use crate::trunk::ringcentral::Dropped;
 
 use super::events::{Event, Events, changes};
@@ -234,6 +239,9 @@ pub struct Board {
     shown: Mutex<Shown>,
     /// What happens is told from here, where it is shown.
     events: Arc<Events>,
+    /// And kept from here; without it nothing is.
+    history: OnceLock<History>,
+    recordings: OnceLock<Shelf>,
     /// Which call is shown otherwise than before, for those who follow one.
     changed: broadcast::Sender<CallId>,
 }
@@ -249,6 +257,9 @@ struct Shown {
     accounts: Vec<AccountReport>,
     webhooks: Vec<WebhookReport>,
     bridges: Vec<BridgeReport>,
+    history: history::Report,
+    /// `None`: no call is recorded.
+    recordings: Option<recorder::Report>,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -268,13 +279,15 @@ struct Shown {
 }
 
 impl Shown {
-    /// With what is wrong with webhooks and bridges.
+    /// With what is wrong with webhooks, bridges, the database and recording.
     fn health(&self) -> Health {
         let canary = self.canary.iter().filter(|canary| canary.fault.is_some());
         let canary = canary.map(CanaryReport::told);
         let bridges = self.bridges.iter().filter_map(BridgeReport::sentence);
         let webhooks = self.webhooks.iter().filter_map(WebhookReport::sentence);
+        let recordings = self.recordings.as_ref().and_then(recorder::Report::sentence);
         let faults = webhooks.chain(bridges).chain(canary);
+        let faults = faults.chain(self.history.sentences()).chain(recordings);
         match &self.health {
             Health::Ready => {
                 let reasons: Vec<String> = faults.collect();
@@ -294,6 +307,8 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             events: Arc::new(Events::new(super::unix_ms())),
+            history: OnceLock::new(),
+            recordings: OnceLock::new(),
             changed: broadcast::channel(limits::WEBRTC_CHANGES).0,
             shown: Mutex::new(Shown {
                 health: Health::Starting { waiting_for: vec!["the speech engine".to_owned()] },
@@ -303,6 +318,8 @@ impl Default for Board {
                 accounts: Vec::new(),
                 webhooks: Vec::new(),
                 bridges: Vec::new(),
+                history: history::Report::default(),
+                recordings: None,
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
                 forgotten: Totals::default(),
@@ -454,6 +471,9 @@ impl Board {
     pub fn update_call(&self, record: CallRecord) {
         let record = Arc::new(record);
         let before = self.show(Arc::clone(&record));
+        if let Some(history) = self.history.get() {
+            history.note(before.as_deref(), &record);
+        }
         // Nobody may follow one.
         let _ = self.changed.send(record.id);
         let changes = changes::of_call(before.as_deref(), &record);

@@ -5,8 +5,9 @@
 //! that do that, `webphone` announces calls by WebSocket and `audio` opens these, `routes` is the table of paths
 //! and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol,
 //! `sign_in` passwords and sessions, `page_files` and `live` the page and what it is sent, `settings` and `backup` what
-//! its owner changes, `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
-//! `ringcentral` that platform's events, `idempotency` what was asked before, `listener`
+//! its owner changes,
+//! `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
+//! `history` the calls of the past, `recording` their sound, `ringcentral` that platform's events, `idempotency` what was asked before, `listener`
 //! bounds what a peer may hold, `serve` is the thread.
 
 // A shell: it asks for the time.
@@ -21,6 +22,7 @@ mod controlling;
 mod ctrl_tcp;
 mod dialling;
 mod events;
+mod history;
 mod idempotency;
 mod listener;
 mod live;
@@ -29,6 +31,7 @@ pub mod openapi;
 mod page_files;
 mod paths;
 mod problem;
+mod recording;
 mod ringcentral;
 mod routes;
 mod serve;

@@ -38,6 +38,8 @@ pub enum Kind {
     Settings,
     /// It is for another state than the present one.
     Precondition,
+    /// The range of bytes begins behind the end.
+    Range,
     /// The key came before, with another request.
     KeyReused,
     /// The request with this key is not answered yet.
@@ -66,6 +68,7 @@ impl Kind {
         Self::Description,
         Self::Settings,
         Self::Precondition,
+        Self::Range,
         Self::KeyReused,
         Self::InProgress,
         Self::TooOften,
@@ -123,6 +126,9 @@ impl Kind {
                 "precondition-failed",
                 "This is for another state than the present one.",
             ),
+            Self::Range => {
+                (StatusCode::RANGE_NOT_SATISFIABLE, "range", "The range begins behind the end.")
+            }
             Self::KeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key-reused",

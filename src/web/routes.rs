@@ -22,8 +22,8 @@ use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
 use super::settings::Settings;
 use super::{
-    audio, backing_up, controlling, dialling, events, live, metrics, openapi, page_files,
-    ringcentral, settings, sign_in, tickets, view, webphone, webrtc,
+    audio, backing_up, controlling, dialling, events, history, live, metrics, openapi, page_files,
+    recording, ringcentral, settings, sign_in, tickets, view, webphone, webrtc,
 };
 use crate::appliance::audio_legs::Door;
 use crate::appliance::ringcentral::Hooks;
@@ -59,6 +59,7 @@ pub(super) fn paths() -> Paths {
     use Needs::Nothing;
     const READ: Needs = Needs::Scope(Scope::Read);
     const SETTINGS: Needs = Needs::Scope(Scope::Settings);
+    const CHANGE: Needs = Needs::Scope(Scope::History);
     Paths::default()
         .get("/", Nothing, page)
         .get("/page/{file}", Nothing, page_files::file)
@@ -72,6 +73,14 @@ pub(super) fn paths() -> Paths {
         .delete("/api/calls/{id}", Needs::Scope(Scope::Calls), dialling::hang_up)
         .post("/api/calls/{id}/control", Needs::Scope(Scope::Calls), controlling::control)
         .get("/api/live", READ, live::live)
+        .get("/api/history", READ, history::list)
+        .delete("/api/history", CHANGE, history::erase)
+        .get("/api/history/totals", READ, history::totals)
+        .get("/api/history/export", READ, history::export)
+        .get("/api/history/{id}", READ, history::one)
+        .get("/api/history/{id}/recording", Needs::Scope(Scope::Words), recording::recording)
+        .get("/api/messages", Needs::Scope(Scope::Words), history::messages)
+        .patch("/api/messages/{id}", CHANGE, history::mark)
         .get("/api/events", READ, events::events)
         .get("/api/events/ws", READ, events::socket)
         .post("/api/tickets", Needs::Token, tickets::issue)

@@ -33,6 +33,7 @@ pub struct Setup {
     variables: Vec<(String, String)>,
     is_secure: bool,
     web_port: Option<u16>,
+    disk: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -45,6 +46,7 @@ impl Default for Setup {
             variables: Vec::new(),
             is_secure: false,
             web_port: None,
+            disk: None,
         }
     }
 }
@@ -78,6 +80,22 @@ impl Setup {
     /// The port of its web interface, where somebody is to know it before.
     pub fn web_at(self, port: u16) -> Self {
         Self { web_port: Some(port), ..self }
+    }
+
+    /// Its state folder is made a disk of its own, which only it sees, by these commands of a shell.
+    pub fn on_disk(self, commands: &'static str) -> Self {
+        Self { disk: Some(commands), ..self }
+    }
+
+    /// Whether that is allowed here.
+    pub fn can_have_its_own_disk() -> bool {
+        let tried =
+            Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "tmpfs", "/tmp"]).output();
+        let can = tried.is_ok_and(|tried| tried.status.success());
+        if !can {
+            println!("LEFT OUT: only root may mount a disk for the program alone");
+        }
+        can
     }
 
     fn text(&self, sip: SocketAddr, web: SocketAddr, tls: Option<[SocketAddr; 2]>) -> String {
@@ -140,7 +158,13 @@ impl Setup {
         }
         let config = folder.write("attendant.toml", text);
         let log = folder.at("log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_attendant"));
+        let program = env!("CARGO_BIN_EXE_attendant");
+        let mut command = Command::new(if self.disk.is_some() { "unshare" } else { program });
+        if let Some(disk) = self.disk {
+            std::fs::create_dir_all(folder.at("state")).unwrap();
+            let script = format!("{disk} && exec \"$@\"");
+            command.args(["-m", "sh", "-c", &script, "sh", program]);
+        }
         command
             .arg("run")
             .arg("--config")

@@ -14,12 +14,15 @@ use super::dial::{dial, on_machine};
 use super::fault::Fault;
 use super::file::{self, File};
 use super::gpu::{Gpu, gpu};
+use super::history::{History, history};
 use super::languages::{Language, default_language, language_or_auto, languages};
 use super::listen::listen as listening;
 use super::llm::{Llm, llm};
 use super::lookups::{Lookup, lookups};
+use super::mail::{Mail, mail};
 use super::model_file::ModelFile;
 use super::people::{hold, people};
+use super::recordings::{Recordings, recordings};
 use super::ringcentral::{RingCentral, ringcentral};
 use super::tls::{Tls, tls};
 use super::tokens::{Token, tokens};
@@ -71,6 +74,10 @@ pub struct Config {
     pub lookups: Vec<Lookup>,
     /// The folder of knowledge; `None`: there is none.
     pub knowledge: Option<PathBuf>,
+    pub history: History,
+    pub recordings: Recordings,
+    /// `None`: no e-mail is sent.
+    pub mail: Option<Mail>,
     pub accounts: Vec<Account>,
     /// Their ids follow those of `accounts`.
     pub ringcentral: Vec<RingCentral>,
@@ -280,6 +287,9 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let on_machine = on_machine(&file.dial, &mut check);
     let dial = dial(&file.dial, has_accounts, longest, &mut check);
     let agent = agent(&file.agent, &mut check);
+    let history = history(&file.history, &mut check);
+    let recordings = recordings(&file.recordings, &mut check);
+    let mail = mail(&file.mail, &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
     }
@@ -308,6 +318,9 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         people: people?,
         lookups: lookups?,
         knowledge: path(&file.knowledge.folder),
+        history: history?,
+        recordings: recordings?,
+        mail: mail?,
         accounts: accounts?,
         ringcentral: ringcentral?,
         inbound: inbound?,

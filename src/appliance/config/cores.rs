@@ -56,6 +56,10 @@ impl Config {
             max_duration: self.calls.max_duration.as_duration(),
             silence: self.converse.silence.as_durations(),
             has_model: self.llm.is_some(),
+            consent: match self.recordings.enabled {
+                true => self.recordings.consent.clone(),
+                false => std::collections::BTreeMap::new(),
+            },
             ..converse::Settings::default()
         }
     }

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 pub use super::agent::AgentKeys;
 pub use super::dial::Dial;
+pub use super::history::File as History;
 pub use super::listen::Listen;
+pub use super::mail::File as Mail;
+pub use super::recordings::File as Recordings;
 pub use super::ringcentral::File as RingCentral;
 pub use super::upkeep::{CanaryKeys, RealTimeKeys};
 
@@ -28,6 +31,12 @@ pub struct File {
     pub converse: Converse,
     pub llm: Llm,
     pub knowledge: Knowledge,
+    /// What is kept of calls.
+    pub history: History,
+    /// Whether calls are recorded.
+    pub recordings: Recordings,
+    /// E-mail about what callers leave.
+    pub mail: Mail,
     pub inbound: Inbound,
     pub handover: Handover,
     pub dial: Dial,
@@ -168,7 +177,7 @@ pub struct Baresip {
 pub struct Token {
     /// As its credential calls it.
     pub name: String,
-    /// What it is good for: any of `read`, `words`, `dial`, `calls`, `webrtc`, `audio`, `metrics` and `settings`.
+    /// What it is good for: any of `read`, `words`, `dial`, `calls`, `webrtc`, `audio`, `metrics`, `history` and `settings`.
     pub scopes: Vec<String>,
     /// Web pages of other sites that may ask with it, as in `https://shop.example`.
     pub origins: Vec<String>,

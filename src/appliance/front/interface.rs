@@ -8,13 +8,15 @@ use tokio::sync::mpsc;
 
 use super::settings;
 use crate::appliance::audio_legs::{self, AudioLegs, Door, Wanted};
-use crate::appliance::config::Config;
+use crate::appliance::config::{self, Config};
 use crate::appliance::credentials;
 use crate::appliance::paths::Paths;
 use crate::appliance::ringcentral::Hooks;
 use crate::appliance::start_error::StartError;
-use crate::appliance::webhooks::{self, Secret, Webhooks};
+use crate::appliance::trust::CERTIFICATES;
+use crate::appliance::webhooks::{self, Hook, Receiver, Secret, Webhooks, mail};
 use crate::base::{Entropy, Private, limits};
+use crate::store::bounded;
 use crate::web::{self, Access, Board, Command, CtrlTcp, Passwords, Token, WebThread};
 
 /// Least characters of a token: 128 bits in base64. A short one can be guessed.
@@ -183,7 +185,7 @@ pub(super) fn webhooks(
     paths: &Paths,
     board: &Arc<Board>,
 ) -> Result<Option<Webhooks>, StartError> {
-    if config.webhooks.is_empty() {
+    if config.webhooks.is_empty() && config.mail.is_none() {
         return Ok(None);
     }
     let roots = settings::roots(config.webhooks.iter().any(|webhook| webhook.address.tls))?;
@@ -203,19 +205,65 @@ pub(super) fn webhooks(
                  webhook_{name} or in {variable}"
             ),
         })?;
+        let hook =
+            Hook { address: section.address.clone(), target: section.target.clone(), secret };
         Ok(webhooks::Settings {
             name,
-            address: section.address.clone(),
-            target: section.target.clone(),
+            receiver: Receiver::Http(hook),
             events: section.events.clone(),
             words: section.words,
-            secret,
         })
     };
-    let all = config.webhooks.iter().map(webhook).collect::<Result<Vec<_>, StartError>>()?;
+    let mut all = config.webhooks.iter().map(webhook).collect::<Result<Vec<_>, StartError>>()?;
+    all.extend(config.mail.as_ref().map(mailbox).transpose()?);
     let folder = webhooks::folder(paths.state());
     let started = webhooks::start(all, &roots, &folder, board);
     started
         .map(Some)
         .map_err(|source| StartError::System { what: "cannot start the webhooks", source })
+}
+
+/// The owner's mailbox, as one more that is told. Its name is none that a webhook can have.
+fn mailbox(section: &config::Mail) -> Result<webhooks::Settings, StartError> {
+    let bad = |reason: String| StartError::BadFile {
+        key: "mail",
+        path: "(the configuration)".into(),
+        reason,
+    };
+    let password = credentials::mail_password().map_err(|source| StartError::System {
+        what: "cannot read the credential of [mail]",
+        source,
+    })?;
+    let login = match (&section.user, password) {
+        (None, _) => None,
+        (Some(user), Some(password)) => Some((user.clone(), password)),
+        (Some(_), None) => {
+            let variable = credentials::MAIL_PASSWORD;
+            return Err(bad(format!(
+                "neither the credential mail_password nor {variable} is there"
+            )));
+        }
+    };
+    let roots = match std::env::var_os(CERTIFICATES) {
+        Some(path) => Some(
+            bounded::bytes(path.as_ref(), limits::CERTIFICATES_BYTES)
+                .map_err(|error| bad(error.to_string()))?,
+        ),
+        None => None,
+    };
+    let settings = mail::Settings {
+        host: section.host.clone(),
+        port: section.port,
+        security: section.security,
+        login,
+        from: section.from.clone(),
+        to: section.to.clone(),
+        roots,
+    };
+    Ok(webhooks::Settings {
+        name: "e-mail".to_owned(),
+        receiver: Receiver::Mail(Box::new(settings)),
+        events: vec!["message.left".to_owned()],
+        words: section.words,
+    })
 }

@@ -9,9 +9,10 @@
 //! | relays | `appliance::relays`, where TURN servers are configured |
 //! | web | `web`: API and status page |
 //! | websocket | `appliance::audio_legs`: the sound of calls by WebSocket |
-//! | messages | `store::messages` |
+//! | history, history-reader | `store::history` |
 //! | gpu | `appliance::gpu`: looks at GPU and box once a second |
 //! | flights | `store::flights`, where calls are recorded |
+//! | recorder | `appliance::recorder`, where calls are recorded |
 //! | ledger | `store::ledger`, where calls may be made |
 //!
 //! A start that cannot succeed fails before anything answers, with an error that names key or file.
@@ -31,7 +32,8 @@ mod watching;
 
 pub use super::accounts::plans as accounts;
 pub use settings::{
-    EngineWish, engine as engine_place, own_engine, questions, relays, srtp_warnings, tongues,
+    EngineWish, engine as engine_place, own_engine, questions, recordings, relays, srtp_warnings,
+    tongues,
 };
 pub use switchboard::unix_ms;
 
@@ -46,6 +48,7 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
+use super::audio_legs::AudioLegs;
 use super::canary::{self, Canary};
 use super::chance;
 use super::config::{self, Config};
@@ -59,6 +62,7 @@ use super::outside::Outside;
 use super::paths::Paths;
 use super::places::Places;
 use super::realtime;
+use super::recorder::Recorder;
 use super::relays::{News, Relays};
 use super::ringcentral::{self, RingCentral};
 use super::rings;
@@ -72,14 +76,15 @@ use super::ways::Ways;
 use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
-use crate::call::{media, render_list};
+use crate::call::{self, media, render_list};
 use crate::converse::llm::Fault;
 use crate::converse::{Conversation, fixed_phrases};
 use crate::sip::UserAgent;
 use crate::store::flights::{self, FlightLog};
+use crate::store::history::HistoryThreads;
 use crate::store::instance;
 use crate::store::ledger::LedgerFile;
-use crate::store::messages::MessageLog;
+use crate::store::recordings::Shelf;
 use crate::web::{Board, Health};
 use agents::AgentRule;
 use dialler::Dialler;
@@ -107,18 +112,15 @@ pub fn run(
     paths: &Paths,
     signals: Signals,
 ) -> Result<(), StartError> {
-    let call = settings::call(config)?;
-    let ports = checked_ports(config)?;
-    settings::check_model(config)?;
-    let plans = accounts(config)?;
-    let interface = Bound::new(config, config_path, paths)?;
+    let (call, ports, plans, interface) = checked(config, config_path, paths)?;
     let runtime = runtime()?;
     let (sockets, arrivals) = runtime.block_on(open_sip(config))?;
-    let (messages, flights) = (open_messages(paths)?, open_flights(config, paths)?);
     announce(config, config_path, paths);
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
     let board = starting();
-    let rings = open_rings(config)?;
+    let kept = start_history(config, paths, &board)?;
+    let mut rings = open_rings(config)?;
+    let recorder = start_recorder(config, paths, &board, &mut rings)?;
     let (audio, mut standing) = start_audio(rings.audio, entropy.fork(), config)?;
     standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
     let (legs, wished, door) = interface::audio_legs(config, entropy.fork(), &board)?;
@@ -133,7 +135,7 @@ pub fn run(
     let engine: Arc<dyn Engine> = Arc::new(link);
     let speakers = settings::speakers(config, &call.tongues);
     let errands = Errands::new(Arc::clone(&engine), speakers.clone());
-    let rendering = Rendering::new(speakers, rendered_phrases(&call.tongues));
+    let rendering = Rendering::new(speakers, rendered_phrases(&call));
     let languages: Vec<LanguageCode> = call.tongues.iter().map(|tongue| tongue.code).collect();
     let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
@@ -164,12 +166,13 @@ pub fn run(
         languages: config.language_rules(call.tongues.default_one().code),
         call,
         referrals: config.inbound.refer,
-        flights,
+        flights: open_flights(config, paths)?,
+        recorder,
     };
     let net = Net {
         switchboard: Switchboard::new(net::now(), parts),
         rendering,
-        messages,
+        history: kept.history(),
         board: Arc::clone(&board),
         pulse,
         standing,
@@ -199,7 +202,22 @@ pub fn run(
         shutdown: signals.shutdown,
     };
     let _canary = start_canary(config, &board)?;
-    run_net(runtime, (net, sources), audio, watch)
+    run_net(runtime, (net, sources), (audio, kept), watch)
+}
+
+/// What can be found wrong before anything is begun, and what comes of it.
+type Checked = (call::Settings, PortRange, Vec<Plan>, Bound);
+
+/// What a start needs of the configuration, and its sockets.
+fn checked(
+    config: &Config,
+    config_path: Option<&Path>,
+    paths: &Paths,
+) -> Result<Checked, StartError> {
+    let call = settings::call(config)?;
+    let ports = checked_ports(config)?;
+    settings::check_model(config)?;
+    Ok((call, ports, accounts(config)?, Bound::new(config, config_path, paths)?))
 }
 
 /// What the owner looks for first: where calls and the page are, and by which files.
@@ -333,7 +351,7 @@ fn start_model(
 fn run_net(
     runtime: Runtime,
     (net, sources): (Net, Sources),
-    audio: AudioThread,
+    (audio, kept): (AudioThread, HistoryThreads),
     watch: Watch,
 ) -> Result<(), StartError> {
     let (ended, end) = mpsc_async::channel(1);
@@ -349,6 +367,8 @@ fn run_net(
     // How it ended has been told by the channel.
     let _ = thread.join();
     drop(audio);
+    // The last calls have ended by now, and are written before the program ends.
+    drop(kept);
     tracing::info!("stopped");
     outcome
 }
@@ -362,13 +382,14 @@ fn to_the_end<T>(runtime: Runtime, run: impl Future<Output = T>) -> T {
 }
 
 /// What is rendered before the first call, language by language.
-fn rendered_phrases(tongues: &Tongues) -> Vec<(LanguageCode, String)> {
+fn rendered_phrases(call: &call::Settings) -> Vec<(LanguageCode, String)> {
     let of = |tongue: &Tongue| {
         let code = tongue.code;
-        let phrases = render_list(&fixed_phrases(&tongue.playbook), code);
-        phrases.into_iter().map(move |phrase| (code, phrase))
+        let mut phrases = fixed_phrases(&tongue.playbook);
+        phrases.extend(call.converse.consent.get(code.as_str()).cloned());
+        render_list(&phrases, code).into_iter().map(move |phrase| (code, phrase))
     };
-    tongues.iter().flat_map(of).collect()
+    call.tongues.iter().flat_map(of).collect()
 }
 
 fn sip_line(config: &Config, sockets: SipSockets, entropy: &mut Entropy) -> SipLine {
@@ -408,15 +429,38 @@ fn open_associations(entropy: &mut Entropy) -> Result<Associations, StartError> 
     Ok(Associations::new(identity, entropy.fork()))
 }
 
-fn open_messages(paths: &Paths) -> Result<MessageLog, StartError> {
-    let folder = paths.state();
-    let failed = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| StartError::StateFolder { path, source }
-    };
-    std::fs::create_dir_all(folder).map_err(failed(folder))?;
-    let file = folder.join("messages.jsonl");
-    MessageLog::open(&file).map_err(failed(&file))
+/// What calls leave behind. A disk that takes nothing prevents no calls: it is told where the owner looks.
+fn start_history(
+    config: &Config,
+    paths: &Paths,
+    board: &Arc<Board>,
+) -> Result<HistoryThreads, StartError> {
+    let settings = settings::history(config, paths.state());
+    let shown = Arc::clone(board);
+    let threads = HistoryThreads::start(settings, move |report| shown.set_history(report))
+        .map_err(system("cannot start the threads of the database"))?;
+    board.keep_in(threads.history());
+    Ok(threads)
+}
+
+/// Who records calls, where that is wanted; recordings of before can be heard in any case.
+fn start_recorder(
+    config: &Config,
+    paths: &Paths,
+    board: &Arc<Board>,
+    rings: &mut rings::Rings,
+) -> Result<Option<Recorder>, StartError> {
+    let settings = settings::recordings(config, paths.state())?;
+    let (folder, key) = (settings.folder.clone(), settings::recordings_key()?);
+    board.keep_recordings(Shelf { folder, key });
+    if !config.recordings.enabled {
+        return Ok(None);
+    }
+    tracing::warn!("recordings.enabled: calls are recorded, and told so");
+    let shown = Arc::clone(board);
+    let tell = move |report| shown.set_recordings(report);
+    let started = Recorder::start(settings, rings.tapped(), tell);
+    started.map(Some).map_err(system("cannot start the thread that records calls"))
 }
 
 fn open_flights(config: &Config, paths: &Paths) -> Result<Option<FlightLog>, StartError> {

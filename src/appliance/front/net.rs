@@ -35,8 +35,8 @@ use crate::call::language::Abilities;
 use crate::call::{self, Cause};
 use crate::converse::llm::Fault;
 use crate::speech::protocol::{Ready, TurnReport, VoiceReport};
+use crate::store::history::{History, Left};
 use crate::store::ledger::Written;
-use crate::store::messages::{Left, MessageLog};
 use crate::web::{Board, Command, Health, Hearing};
 
 const _: () = assert!(BEAT.as_millis() * 4 <= super::watching::NET_SILENCE.as_millis());
@@ -87,7 +87,7 @@ pub struct Sources {
 pub struct Net {
     pub switchboard: Switchboard,
     pub rendering: Rendering,
-    pub messages: MessageLog,
+    pub history: History,
     pub board: Arc<Board>,
     /// Beats with every turn of the loop.
     pub pulse: Pulse,
@@ -432,7 +432,7 @@ impl Net {
 
     fn keep_messages(&mut self) {
         for (call, message) in self.switchboard.take_messages() {
-            self.messages.leave(Left { call, unix_ms: unix_ms(), message });
+            self.history.leave(Left { call, unix_ms: unix_ms(), message });
         }
     }
 

@@ -58,7 +58,7 @@ impl Reload {
         let call = settings::call(config).map_err(|error| error.to_string())?;
         log::set(&config.log);
         let speakers = settings::speakers(config, &call.tongues);
-        let phrases = rendered_phrases(&call.tongues);
+        let phrases = rendered_phrases(&call);
         Ok(Reloaded { call, speakers, phrases })
     }
 }

@@ -33,7 +33,9 @@ use crate::sip::{self, AccountId};
 use crate::speech::ModelError;
 use crate::speech::voice::{ESPEAK, SLT};
 use crate::store::bounded;
+use crate::store::history;
 use crate::store::knowledge::Knowledge;
+use crate::store::recordings;
 use crate::store::shelf::{self, proxy};
 use crate::store::trusted::{self, Untrusted};
 use crate::trunk::Callers;
@@ -50,6 +52,42 @@ pub(super) fn call(config: &Config) -> Result<call::Settings, StartError> {
         tongues: tongues(config)?,
         hold: config.hold,
     })
+}
+
+/// What is kept of calls, and where.
+pub(super) fn history(config: &Config, state: &Path) -> history::Settings {
+    let config::History { transcripts, days, calls } = config.history;
+    history::Settings { folder: state.to_owned(), transcripts, days, most_calls: calls.into() }
+}
+
+/// Where calls are recorded, and how.
+pub fn recordings(config: &Config, state: &Path) -> Result<recordings::Settings, StartError> {
+    let config::Recordings { days, bytes, encrypted, .. } = config.recordings;
+    let key = if encrypted { recordings_key()? } else { None };
+    if encrypted && key.is_none() {
+        let variable = credentials::RECORDINGS_KEY;
+        return Err(bad_key(format!(
+            "neither the credential recordings_key nor {variable} is there"
+        )));
+    }
+    Ok(recordings::Settings { folder: state.join(recordings::FOLDER), days, bytes, key })
+}
+
+/// The key of recordings, if the owner has given one.
+pub(super) fn recordings_key() -> Result<Option<recordings::Key>, StartError> {
+    let what = "cannot read the credential of recordings";
+    let text = credentials::recordings_key();
+    let text = text.map_err(|source| StartError::System { what, source })?;
+    let read = |text: Private<String>| {
+        let wrong =
+            || bad_key("the key has not 64 hexadecimal digits: openssl rand -hex 32".into());
+        recordings::Key::read(text.reveal()).ok_or_else(wrong)
+    };
+    text.map(read).transpose()
+}
+
+fn bad_key(reason: String) -> StartError {
+    StartError::BadFile { key: "recordings.encrypted", path: "(the configuration)".into(), reason }
 }
 
 /// Who vouches for servers, where one with TLS is asked.

@@ -18,6 +18,7 @@ mod line;
 mod logging;
 mod measuring;
 mod parts;
+mod recording;
 mod redirecting;
 mod ringcentral;
 mod securing;
@@ -416,6 +417,7 @@ impl Switchboard {
         if is_over {
             self.part(now, id);
         }
+        self.look_at_sound(id);
         match is_ended {
             true if !has_place => self.forget(now, id),
             true => (),
@@ -432,19 +434,6 @@ impl Switchboard {
             self.parts.places.fill(*place, most, || call.next_frame(now));
         }
         self.keep(now, id);
-    }
-
-    /// Writes down what there is of a recorded call. A disk that does not take it ends the record.
-    fn keep(&mut self, now: Instant, id: CallId) {
-        let (Some(flights), Some(line)) = (&self.parts.flights, self.lines.get_mut(&id)) else {
-            return;
-        };
-        while let Some(piece) = line.call.poll_piece(now) {
-            if !flights.write(id, piece) {
-                line.call.stop_recording();
-                tracing::warn!(call_id = %id, "its flight record ends: the disk is too slow");
-            }
-        }
     }
 
     /// The leg is gone and the audio thread has let go.
@@ -468,7 +457,10 @@ impl Switchboard {
         self.press_for_partner(call, &kind);
         let input = match kind {
             AudioEventKind::Media(event) => call::Input::Media(event),
-            AudioEventKind::Finished { utterance } => call::Input::Finished(utterance),
+            AudioEventKind::Finished { utterance } => {
+                self.has_said(call);
+                call::Input::Finished(utterance)
+            }
             AudioEventKind::Silenced { through, utterance, frames } => {
                 call::Input::Silenced { through, utterance, frames }
             }

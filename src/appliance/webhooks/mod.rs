@@ -5,10 +5,11 @@
 //!                                                  (disk)     ▲             └ else ─▶ again, up to a day
 //! ```
 //!
-//! A thread of its own, so that a disk or a resolver that hangs holds up neither calls nor the page. `queue` and
+//! E-mail is one more receiver, with the same queue: `mail`. A thread of its own, so that a disk or a resolver that hangs holds up neither calls nor the page. `queue` and
 //! `signing` are pure. Redirects are not followed. What is in a message that a caller left, and that a call has ended, is
 //! kept on the disk until it is delivered; everything else is lost with the program.
 
+pub mod mail;
 mod outbox;
 mod queue;
 mod signing;
@@ -41,18 +42,49 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// The loop looks at its queue this often at least.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// One webhook.
+/// One webhook, or the owner's mailbox.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub name: String,
-    pub address: Address,
-    /// Path and query, as they are asked for; a secret may stand there.
-    pub target: Private<String>,
+    pub receiver: Receiver,
     /// Types of events, or what they begin with.
     pub events: Vec<String>,
     /// What was said and left is in them.
     pub words: bool,
+}
+
+/// Who is told.
+#[derive(Clone, Debug)]
+pub enum Receiver {
+    Http(Hook),
+    Mail(Box<mail::Settings>),
+}
+
+/// A system that events are posted to.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    pub address: Address,
+    /// Path and query, as they are asked for; a secret may stand there.
+    pub target: Private<String>,
     pub secret: Secret,
+}
+
+/// The way to it.
+enum Way {
+    Http { hook: Hook, server: Server },
+    Mail(Box<mail::Mailer>),
+}
+
+impl Way {
+    fn of(receiver: &Receiver, roots: &Roots) -> io::Result<Self> {
+        Ok(match receiver {
+            Receiver::Http(hook) => Self::Http {
+                hook: hook.clone(),
+                server: Server::new(hook.address.clone(), None, roots.clone()),
+            },
+            Receiver::Mail(settings) => Self::Mail(Box::new(mail::Mailer::new(settings)?)),
+        })
+    }
 }
 
 /// The running thread; it stops when this is dropped.
@@ -91,13 +123,13 @@ pub fn start(
         let (outbox, left) = Outbox::open(folder.join(&settings.name))?;
         let mut queue = Queue::default();
         left.into_iter().for_each(|delivery| drop(queue.push(delivery)));
-        let server = Server::new(settings.address.clone(), None, roots.clone());
+        let way = Way::of(&settings.receiver, roots)?;
         let coming = board.events().listen(None).coming;
         let (board, reports) = (Arc::clone(board), Arc::clone(&reports));
         senders.push(Sender {
             index,
             settings,
-            server,
+            way,
             outbox,
             queue,
             board,
@@ -140,7 +172,7 @@ impl Reports {
 struct Sender {
     index: usize,
     settings: Settings,
-    server: Server,
+    way: Way,
     outbox: Outbox,
     queue: Queue,
     board: Arc<Board>,
@@ -267,10 +299,19 @@ impl Sender {
     /// What came of it, and what is wrong in words.
     async fn attempt(&self, delivery: &Delivery) -> (Attempted, Option<String>) {
         let failed = |text: &str| (FAILED, Some(text.to_owned()));
-        let Some(request) = self.request(delivery) else {
+        let (hook, server) = match &self.way {
+            Way::Http { hook, server } => (hook, server),
+            Way::Mail(mailer) => {
+                return match mailer.send(delivery).await {
+                    Ok(()) => (Attempted::Delivered, None),
+                    Err(fault) => (FAILED, Some(fault)),
+                };
+            }
+        };
+        let Some(request) = request(hook, delivery) else {
             return failed("the request cannot be made");
         };
-        let Ok(connection) = self.server.connect(CONNECT).await else {
+        let Ok(connection) = server.connect(CONNECT).await else {
             return failed("it cannot be reached");
         };
         let Ok(answer) = connection.exchange(request).await else {
@@ -288,22 +329,22 @@ impl Sender {
             }
         }
     }
+}
 
-    fn request(&self, delivery: &Delivery) -> Option<Request<Full<Bytes>>> {
-        let Address { host, port, .. } = &self.settings.address;
-        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        let unix_s = unix_ms() / 1_000;
-        let signature =
-            self.settings.secret.sign(&delivery.id, unix_s, delivery.body.reveal().as_bytes());
-        let request = Request::post(self.settings.target.reveal())
-            .header(HOST, format!("{host}:{port}"))
-            .header(CONTENT_TYPE, "application/json")
-            .header(USER_AGENT, "attendant")
-            .header("webhook-id", &delivery.id)
-            .header("webhook-timestamp", unix_s)
-            .header("webhook-signature", signature);
-        request.body(Full::new(Bytes::from(delivery.body.reveal().clone()))).ok()
-    }
+fn request(hook: &Hook, delivery: &Delivery) -> Option<Request<Full<Bytes>>> {
+    let Address { host, port, .. } = &hook.address;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let unix_s = unix_ms() / 1_000;
+    let body = delivery.body.reveal();
+    let signature = hook.secret.sign(&delivery.id, unix_s, body.as_bytes());
+    let request = Request::post(hook.target.reveal())
+        .header(HOST, format!("{host}:{port}"))
+        .header(CONTENT_TYPE, "application/json")
+        .header(USER_AGENT, "attendant")
+        .header("webhook-id", &delivery.id)
+        .header("webhook-timestamp", unix_s)
+        .header("webhook-signature", signature);
+    request.body(Full::new(Bytes::from(body.clone()))).ok()
 }
 
 const FAILED: Attempted = Attempted::Failed { retry_after_s: None };

@@ -89,6 +89,8 @@ pub trait Sink {
     fn datagram(&mut self, path: Path, to: SocketAddr, bytes: &[u8]);
     fn heard(&mut self, frame: &HeardFrame);
     fn event(&mut self, event: MediaEvent);
+    /// What was heard and what was said in one tick, for whoever records it.
+    fn passed(&mut self, _heard: &Frame, _said: &Frame) {}
     /// A datagram of a handshake, or of the checks of its way; whether its source is known to be the peer's.
     fn handshake(&mut self, datagram: &Datagram<'_>, is_known: bool);
     /// Something authentic came from where ICE has found the peer: told once a second.
@@ -223,6 +225,7 @@ impl Media {
             sink.event(MediaEvent::UtteranceAudible { utterance, at: at.now, peer_spoke });
         }
         self.rx.played(self.tx.played());
+        sink.passed(&heard.frame, self.tx.played());
         let mut sealing = self.security.sealing(Protocol::Rtcp, sink);
         self.control.tick(plan, at, &mut self.rx, self.tx.sender(), &mut sealing);
         self.control.watch(self.settings, plan, at.now, sink);

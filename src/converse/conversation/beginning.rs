@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::Engine;
 use super::{Conversation, Timer};
-use crate::base::Private;
+use crate::base::{LanguageCode, Private};
 use crate::converse::alphabet::{EndCause, Purpose};
 use crate::converse::playbook::Variables;
 
@@ -30,9 +30,14 @@ impl Conversation {
             Beginning::Dialled(variables) => self.introduction(variables, true),
             Beginning::Message(variables) => self.introduction(variables, false),
         };
-        self.dialogue.said(&parts);
         let is_message = matches!(self.beginning, Beginning::Message(_));
-        let _ = self.say(now, parts, !is_message, Purpose::Greeting);
+        let consent = self.consent();
+        let has_consent = consent.is_some();
+        let mut parts = parts;
+        // After the greeting, before what may be long or wants an answer.
+        consent.into_iter().for_each(|sentence| parts.insert(1.min(parts.len()), sentence));
+        self.dialogue.said(&parts);
+        let _ = self.say(now, parts, !is_message && !has_consent, Purpose::Greeting);
         if is_message {
             self.leave(now, EndCause::Goodbye);
             return self.timers.set(Timer::HangUp, now + MESSAGE_GUARD);
@@ -44,6 +49,18 @@ impl Conversation {
         {
             self.dialogue.ask_first(follow_up);
             self.expect();
+        }
+    }
+
+    /// What the other end must have heard before it is recorded. A machine is told nothing, and a person of the firm
+    /// is not recorded.
+    fn consent(&self) -> Option<String> {
+        match self.beginning {
+            Beginning::Called | Beginning::Dialled(_) => {
+                let language = LanguageCode::of_tag(self.playbook.language())?;
+                self.settings.consent.get(language.as_str()).cloned()
+            }
+            Beginning::Message(_) | Beginning::Offered(_) => None,
         }
     }
 

@@ -47,10 +47,12 @@ pub enum Scope {
     Metrics,
     /// To see and change the configuration, passwords and backups.
     Settings,
+    /// To delete what is kept of calls, and to mark messages as read.
+    History,
 }
 
 impl Scope {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Read,
         Self::Words,
         Self::Dial,
@@ -59,6 +61,7 @@ impl Scope {
         Self::Audio,
         Self::Metrics,
         Self::Settings,
+        Self::History,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -71,6 +74,7 @@ impl Scope {
             Self::Audio => "audio",
             Self::Metrics => "metrics",
             Self::Settings => "settings",
+            Self::History => "history",
         }
     }
 

@@ -185,7 +185,7 @@ struct Latency {
     pacing_ms: u32,
 }
 
-/// What a caller left for the firm's people, as in `messages.jsonl`.
+/// What a caller left for the firm's people.
 #[derive(Serialize, ToSchema)]
 pub struct Message {
     topic: String,

@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 use super::agent::Today;
 use super::machine::Machine;
 use crate::appliance::lateness::BOUNDS_US;
+use crate::appliance::recorder;
 use crate::speech::protocol::VoiceReport;
-use crate::store::knowledge;
+use crate::store::{history, knowledge};
 use crate::web::board::{
     AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Hearing, WebhookReport,
 };
@@ -50,6 +51,10 @@ pub struct Whole {
     accounts: Vec<Account>,
     webhooks: Vec<Webhook>,
     bridges: Vec<Bridge>,
+    /// The database of calls and messages.
+    history: Database,
+    /// Null where no call is recorded.
+    recordings: Option<Recordings>,
     /// Null until there was one.
     canary: Option<Canary>,
     version: &'static str,
@@ -153,6 +158,48 @@ impl From<BridgeReport> for Bridge {
     }
 }
 
+/// The database of calls and messages.
+#[derive(Debug, Serialize, ToSchema)]
+struct Database {
+    /// It was looked through and takes calls.
+    is_open: bool,
+    /// Why nothing can be written at present.
+    fault: Option<String>,
+    /// A damaged database was set aside under this name in the state folder.
+    set_aside: Option<String>,
+    /// Calls and messages that wait to be written.
+    waiting: usize,
+    /// Calls and messages that are lost.
+    lost: u64,
+}
+
+/// The recording of calls.
+#[derive(Debug, Serialize, ToSchema)]
+struct Recordings {
+    /// Calls that are being recorded.
+    recording: usize,
+    /// Of all files.
+    bytes: u64,
+    /// Recordings that ended before their call, or could not begin.
+    failed: u64,
+    /// Why the last one did.
+    fault: Option<String>,
+}
+
+impl From<recorder::Report> for Recordings {
+    fn from(report: recorder::Report) -> Self {
+        let recorder::Report { recording, bytes, failed, fault } = report;
+        Self { recording, bytes, failed, fault }
+    }
+}
+
+impl From<history::Report> for Database {
+    fn from(report: history::Report) -> Self {
+        let history::Report { is_open, fault, set_aside, waiting, lost } = report;
+        Self { is_open, fault, set_aside, waiting, lost }
+    }
+}
+
 /// What the last call of the box to itself has found.
 #[derive(Serialize, ToSchema)]
 struct Canary {
@@ -206,6 +253,8 @@ impl Health {
             accounts: board.accounts().into_iter().map(Account::from).collect(),
             bridges: board.bridges().into_iter().map(Bridge::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
+            history: Database::from(board.history()),
+            recordings: board.recordings().map(Recordings::from),
             canary: board.canary().map(Canary::from),
             version: env!("CARGO_PKG_VERSION"),
         }))

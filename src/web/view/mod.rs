@@ -7,7 +7,9 @@
 mod agent;
 mod call;
 mod health;
+mod history;
 mod machine;
 
 pub(super) use call::{Call, Calls, Message, Summary};
 pub(super) use health::{Account, Bridge, Health};
+pub(super) use history::{CSV_HEAD, Erased, History, Kept, Messages, Past, PastWhole, Totals};

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::controlling;
 use super::joining::Partner;
+use super::recording;
 use super::redirecting::Redirection;
 use super::stages::Stages;
 use crate::appliance::rings::Place;
@@ -39,6 +40,7 @@ pub(super) struct Line {
     pub(super) referrals: u32,
     /// What was told of it that its record does not show.
     pub(super) told: controlling::Told,
+    pub(super) sound: recording::Sound,
     pub(super) stages: Stages,
     /// Its part of what the GPU has used; `None` where that is not told.
     pub(super) gpu_energy_j: Option<f64>,
@@ -59,6 +61,7 @@ impl Line {
             redirection: Redirection::default(),
             referrals: 0,
             told: controlling::Told::default(),
+            sound: recording::Sound::default(),
             stages: Stages::default(),
             gpu_energy_j: None,
         }

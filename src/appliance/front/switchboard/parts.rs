@@ -10,6 +10,7 @@ use crate::appliance::front::dialler::Dialler;
 use crate::appliance::front::errands::Errands;
 use crate::appliance::media_address::MediaAddress;
 use crate::appliance::places::Places;
+use crate::appliance::recorder::Recorder;
 use crate::appliance::ringcentral::RingCentral;
 use crate::appliance::rings::Place;
 use crate::appliance::rtp_socket::PortRange;
@@ -56,8 +57,10 @@ pub struct Parts {
     pub languages: Rules,
     /// Whom callers may have us call in their place.
     pub referrals: Referrals,
-    /// `None`: no call is recorded.
+    /// `None`: no call is recorded for replay.
     pub flights: Option<FlightLog>,
+    /// `None`: no call's sound is recorded.
+    pub recorder: Option<Recorder>,
 }
 
 impl Parts {

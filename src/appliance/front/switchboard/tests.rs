@@ -106,6 +106,7 @@ impl Desk {
             languages: call::language::Rules::only(call::language::Choice::Language(code)),
             referrals: crate::trunk::Referrals::default(),
             flights: None,
+            recorder: None,
         };
         let switchboard = Switchboard::new(now, parts);
         Self { switchboard, audio: rings.audio, phone, flow, now, playing: None }

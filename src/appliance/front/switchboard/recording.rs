@@ -1,0 +1,73 @@
+//! What is recorded of calls: flight records, and their sound.
+
+use std::time::Instant;
+
+use super::Switchboard;
+use crate::base::CallId;
+use crate::listen::answered::Verdict;
+use crate::store::recordings::Name;
+
+/// A call's sound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sound {
+    /// The first that is said, with the sentence that says so, was not heard to its end.
+    #[default]
+    NotYet,
+    Recorded,
+    /// It is not, or not any more.
+    Not,
+}
+
+impl Switchboard {
+    /// Writes down what there is of a recorded call. A disk that does not take it ends the record.
+    pub(super) fn keep(&mut self, now: Instant, id: CallId) {
+        let (Some(flights), Some(line)) = (&self.parts.flights, self.lines.get_mut(&id)) else {
+            return;
+        };
+        while let Some(piece) = line.call.poll_piece(now) {
+            if !flights.write(id, piece) {
+                line.call.stop_recording();
+                tracing::warn!(call_id = %id, "its flight record ends: the disk is too slow");
+            }
+        }
+    }
+
+    /// Something that we say was played to its end. The first is the greeting, which nothing interrupts where it has the sentence
+    /// that says that the call is recorded: so it is from here on.
+    pub(super) fn has_said(&mut self, id: CallId) {
+        let (Some(recorder), Some(line)) = (&self.parts.recorder, self.lines.get_mut(&id)) else {
+            return;
+        };
+        if line.sound != Sound::NotYet {
+            return;
+        }
+        line.sound = Sound::Not;
+        let record = line.call.record();
+        let sentences = &self.parts.call.converse.consent;
+        let is_told = record.language.is_some_and(|code| sentences.contains_key(code.as_str()));
+        let is_person = record.answered_by.is_none_or(|verdict| verdict == Verdict::Person);
+        let is_ours = record.agent.is_none() && line.partner.is_none() && !record.is_joined;
+        let Some(place) = line.place.filter(|_| is_told && is_person && is_ours) else { return };
+        let name = Name { started_at_ms: record.started_at_ms, call: id };
+        if recorder.begin(name) {
+            line.sound = Sound::Recorded;
+            self.parts.places.record(place, true);
+        }
+    }
+
+    /// What two people say to each other is not recorded, nor is anything after the end.
+    pub(super) fn look_at_sound(&mut self, id: CallId) {
+        let (Some(recorder), Some(line)) = (&self.parts.recorder, self.lines.get_mut(&id)) else {
+            return;
+        };
+        let record = line.call.record();
+        let is_over = record.progress.is_ended() || record.is_joined || line.partner.is_some();
+        if line.sound == Sound::Recorded && is_over {
+            line.sound = Sound::Not;
+            if let Some(place) = line.place {
+                self.parts.places.record(place, false);
+            }
+            recorder.end(id);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! E-mail for what callers leave: by SMTP (RFC 5321) with TLS from the beginning or by STARTTLS.
+//!
+//! Each attempt is a connection of its own. A message has the same Message-ID at each, so that a mailbox that got it twice shows
+//! it once.
+
+use std::io;
+use std::time::Duration;
+
+use lettre::message::header::ContentType;
+use lettre::message::{Mailbox, Message};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use serde_json::Value;
+
+use super::queue::Delivery;
+use crate::base::Private;
+
+/// Of each step of an exchange; `limits::WEBHOOK_TIME` bounds all of it.
+const STEP: Duration = Duration::from_secs(10);
+/// Characters of a subject.
+const SUBJECT_CHARS: usize = 120;
+
+/// How the way to the server is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// From the beginning (RFC 8314).
+    Tls,
+    /// RFC 3207; without it nothing is sent.
+    StartTls,
+    /// On the box only.
+    None,
+}
+
+/// Where e-mail goes, and from whom.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub host: String,
+    pub port: u16,
+    pub security: Security,
+    /// With the password; `None`: nothing is asked for.
+    pub login: Option<(String, Private<String>)>,
+    pub from: Private<String>,
+    pub to: Vec<Private<String>>,
+    /// Certificates in PEM to believe instead of those inside the program.
+    pub roots: Option<Vec<u8>>,
+}
+
+/// Sends.
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    to: Vec<Mailbox>,
+    domain: String,
+}
+
+impl Mailer {
+    /// # Errors
+    /// An address is none, or the certificates are none.
+    pub fn new(settings: &Settings) -> io::Result<Self> {
+        let mailbox = |text: &Private<String>| {
+            let parsed = text.reveal().parse::<Mailbox>();
+            parsed.map_err(|_| io::Error::other("an address of [mail] is none"))
+        };
+        let from = mailbox(&settings.from)?;
+        let domain = from.email.domain().to_owned();
+        let tls = match settings.security {
+            Security::Tls => Tls::Wrapper(parameters(settings)?),
+            Security::StartTls => Tls::Required(parameters(settings)?),
+            Security::None => Tls::None,
+        };
+        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&settings.host);
+        let mut builder = builder.port(settings.port).tls(tls).timeout(Some(STEP));
+        if let Some((user, password)) = &settings.login {
+            let credentials = Credentials::new(user.clone(), password.reveal().clone());
+            builder = builder.credentials(credentials);
+        }
+        let to = settings.to.iter().map(mailbox).collect::<io::Result<_>>()?;
+        Ok(Self { transport: builder.build(), from, to, domain })
+    }
+
+    /// What is wrong, in words without an address: a server's own text may have one.
+    pub async fn send(&self, delivery: &Delivery) -> Result<(), String> {
+        let message = self.message(delivery).ok_or("the message cannot be made")?;
+        let sent = self.transport.send(message).await;
+        sent.map(drop).map_err(|error| match error.status() {
+            Some(code) => format!("it answered with {code}"),
+            None if error.is_timeout() => "it gave no answer in time".to_owned(),
+            None if error.is_tls() => "its certificate is not believed, or TLS failed".to_owned(),
+            None if error.is_client() => "it does not do what is wanted of it".to_owned(),
+            None => "it cannot be reached".to_owned(),
+        })
+    }
+
+    fn message(&self, delivery: &Delivery) -> Option<Message> {
+        let (subject, text) = written(delivery.body.reveal())?;
+        let mut builder = Message::builder()
+            .from(self.from.clone())
+            .subject(subject)
+            .message_id(Some(format!("<{}@{}>", delivery.id, self.domain)))
+            .date_now()
+            .header(ContentType::TEXT_PLAIN);
+        for to in &self.to {
+            builder = builder.to(to.clone());
+        }
+        builder.body(text).ok()
+    }
+}
+
+fn parameters(settings: &Settings) -> io::Result<TlsParameters> {
+    let mut builder = TlsParameters::builder(settings.host.clone());
+    if let Some(pem) = &settings.roots {
+        let certificate = Certificate::from_pem(pem).map_err(io::Error::other)?;
+        builder =
+            builder.certificate_store(CertificateStore::None).add_root_certificate(certificate);
+    }
+    builder.build().map_err(io::Error::other)
+}
+
+/// Subject and text of an event.
+fn written(event: &str) -> Option<(String, String)> {
+    let event: Value = serde_json::from_str(event).ok()?;
+    let data = event.get("data")?;
+    let call = data.get("call_id").and_then(Value::as_str).unwrap_or("unknown");
+    let Some(message) = data.get("message").filter(|message| message.is_object()) else {
+        let kind = event.get("type").and_then(Value::as_str).unwrap_or("event");
+        return Some((format!("{kind}: call {call}"), format!("{kind}, call {call}.\n")));
+    };
+    let part = |name: &str| message.get(name).and_then(Value::as_str).map(str::to_owned);
+    let topic = part("topic").unwrap_or_default();
+    let name = part("name").map(|name| format!(" ({name})")).unwrap_or_default();
+    let subject: String = format!("Message: {topic}{name}")
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(SUBJECT_CHARS)
+        .collect();
+    let mut text = String::new();
+    for (title, name) in
+        [("About", "topic"), ("From", "name"), ("Call back", "number"), ("Message", "text")]
+    {
+        part(name).into_iter().for_each(|value| text += &format!("{title}: {value}\n"));
+    }
+    for (name, value) in message.get("fields").and_then(Value::as_object).into_iter().flatten() {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text += &format!("{name}: {value}\n");
+    }
+    text += &format!("\nCall {call}; GET /api/history has what was said.\n");
+    Some((subject, text))
+}
+
+#[cfg(test)]
+mod tests;

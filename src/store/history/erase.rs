@@ -1,0 +1,89 @@
+//! What is deleted: on request all of a number's, and by age or number what is too much.
+
+use rusqlite::{Transaction, params};
+
+use super::write::UP;
+use super::{number, signed, unsigned};
+use crate::base::{CallId, Private};
+use crate::store::recordings::Name;
+
+/// What was deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    pub calls: u64,
+    pub messages: u64,
+    /// Calls of that number which are up, and stay.
+    pub still_up: u64,
+}
+
+/// Everything of one number: its calls with all that is of them, and messages that want it called back. Also the names of the
+/// calls, by which other files know them.
+pub fn number_of(
+    transaction: &Transaction<'_>,
+    number: &Private<String>,
+) -> rusqlite::Result<(Erased, Vec<Name>)> {
+    let key = number::key(number.reveal());
+    if key.is_empty() {
+        return Ok((Erased::default(), Vec::new()));
+    }
+    let count = |sql: &str| -> rusqlite::Result<u64> {
+        let rows: i64 = transaction.query_row(sql, params![key, UP], |row| row.get(0))?;
+        Ok(unsigned(rows))
+    };
+    let still_up = count("SELECT count(*) FROM calls WHERE number = ?1 AND state = ?2")?;
+    let messages = count(
+        "SELECT count(*) FROM messages LEFT JOIN calls ON calls.id = of_call \
+         WHERE called_back_at = ?1 OR (calls.number = ?1 AND calls.state <> ?2)",
+    )?;
+    // The words of other calls have their messages, too.
+    let mut touched = transaction.prepare(
+        "SELECT DISTINCT of_call FROM messages WHERE called_back_at = ?1 AND of_call IS NOT NULL",
+    )?;
+    let touched: Vec<i64> =
+        touched.query_map([&key], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    transaction.execute("DELETE FROM messages WHERE called_back_at = ?1", [&key])?;
+    let names = calls(transaction, "number = ?1 AND state <> ?2", params![key, UP])?;
+    for id in &touched {
+        super::write::index(transaction, *id)?;
+    }
+    if !(names.is_empty() && touched.is_empty()) {
+        // What is only marked as deleted in the index of words goes when it is written anew.
+        transaction.execute("INSERT INTO words (words) VALUES ('optimize')", [])?;
+    }
+    Ok((Erased { calls: names.len() as u64, messages, still_up }, names))
+}
+
+/// Calls that began before `before_ms`, and the oldest beyond `most`: at most `at_once` of them.
+pub fn old(
+    transaction: &Transaction<'_>,
+    before_ms: Option<u64>,
+    most: u64,
+    at_once: u32,
+) -> rusqlite::Result<Vec<Name>> {
+    let before_ms = before_ms.map_or(i64::MIN, signed);
+    let condition = "id IN (SELECT id FROM calls WHERE state <> ?2 AND (started_at_ms < ?1 \
+                     OR id <= (SELECT id FROM calls ORDER BY id DESC LIMIT 1 OFFSET ?3)) \
+                     ORDER BY id LIMIT ?4)";
+    let gone = calls(transaction, condition, params![before_ms, UP, signed(most), at_once])?;
+    // Those that were taken over from a file have no call to go with.
+    let sql = "DELETE FROM messages WHERE of_call IS NULL AND left_at_ms < ?1";
+    transaction.execute(sql, [before_ms])?;
+    Ok(gone)
+}
+
+/// Turns and messages go with their call; its words by hand.
+fn calls(
+    transaction: &Transaction<'_>,
+    condition: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> rusqlite::Result<Vec<Name>> {
+    let sql = format!("DELETE FROM words WHERE rowid IN (SELECT id FROM calls WHERE {condition})");
+    transaction.execute(&sql, values)?;
+    let sql = format!("DELETE FROM calls WHERE {condition} RETURNING started_at_ms, call");
+    let mut deleted = transaction.prepare(&sql)?;
+    let name = |row: &rusqlite::Row<'_>| {
+        let [started_at_ms, call] = [unsigned(row.get(0)?), unsigned(row.get(1)?)];
+        Ok(Name { started_at_ms, call: CallId(call) })
+    };
+    deleted.query_map(values, name)?.collect()
+}
