@@ -310,10 +310,12 @@ fn secrets(config: &Config) -> Vec<String> {
     let lookups = config.lookups.iter().map(|lookup| format!("lookup_{}", lookup.asked.name));
     let tokens = config.web.tokens.iter().map(|token| format!("token_{}", token.name));
     let webhooks = config.webhooks.iter().map(|webhook| format!("webhook_{}", webhook.name));
+    let bridges = config.bridges.iter().map(|bridge| format!("bridge_{}", bridge.name));
     let llm = config.llm.iter().map(|_| "llm_key".to_owned());
     let turn = (!config.media.turn.servers.is_empty()).then(|| "turn".to_owned());
     let agent = config.agent.iter().map(|_| "elevenlabs_key".to_owned());
-    let all = accounts.chain(ringcentral).chain(lookups).chain(tokens).chain(webhooks);
+    let all =
+        accounts.chain(ringcentral).chain(lookups).chain(tokens).chain(webhooks).chain(bridges);
     all.chain(llm).chain(turn).chain(agent).collect()
 }
 

@@ -11,13 +11,14 @@ use super::fault::{ConfigError, Fault};
 use super::file::{Account, Bridge, File, Language, Lookup, Person, RingCentral, Token, Webhook};
 
 /// Sections of which there may be several.
-pub(super) const LISTS: [&str; 7] =
-    ["accounts", "language", "lookup", "person", "ringcentral", "token", "webhook"];
+pub(super) const LISTS: [&str; 8] =
+    ["accounts", "bridge", "language", "lookup", "person", "ringcentral", "token", "webhook"];
 
 /// One of them with nothing written in it.
 pub(super) fn blank(section: &str) -> Option<Table> {
     let blank = match section {
         "accounts" => Table::try_from(Account::default()),
+        "bridge" => Table::try_from(Bridge::default()),
         "language" => Table::try_from(Language::default()),
         "lookup" => Table::try_from(Lookup::default()),
         "person" => Table::try_from(Person::default()),

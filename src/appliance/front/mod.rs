@@ -205,12 +205,15 @@ pub fn run(
     run_net(runtime, (net, sources), (audio, kept), watch)
 }
 
-/// What can be found wrong before anything is begun, and what comes of it.
+/// What a start needs of the configuration, and its sockets.
+type Checked = (call::Settings, PortRange, Vec<Plan>, Bound);
+
+/// What can be found wrong before anything is begun.
 fn checked(
     config: &Config,
     config_path: Option<&Path>,
     paths: &Paths,
-) -> Result<(call::Settings, PortRange, Vec<Plan>, Bound), StartError> {
+) -> Result<Checked, StartError> {
     let call = settings::call(config)?;
     let ports = checked_ports(config)?;
     settings::check_model(config)?;
