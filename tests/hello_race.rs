@@ -117,7 +117,7 @@ fn calls_begin_as_ever_while_strangers_say_hello_to_every_port() {
 /// One page: connected, with sound, and told of the end. Gives how long that took, up to the keys and up to the sound.
 fn visit(appliance: &Appliance, number: u32) -> [Duration; 2] {
     let began = Instant::now();
-    let manner = Manner { is_client: number % 2 == 0, ..Manner::default() };
+    let manner = Manner { is_client: number.is_multiple_of(2), ..Manner::default() };
     let mut visitor = Visitor::call(appliance.web, number, manner).expect("the call is taken");
     assert!(visitor.until(VISIT, Visitor::is_secure), "{number}: no keys: {visitor:?}");
     let secured = began.elapsed();
