@@ -3,17 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
 #![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
 
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "support/file_server.rs"]
-mod file_server;
 mod support;
 
 use std::path::Path;
 use std::time::Duration;
 
-use file_server::{FileServer, Reply};
 use serde_json::{Value, json};
 use support::appliance::{Appliance, Setup};
+use support::file_server::{FileServer, Reply};
 use support::folder::Folder;
 use support::playwright::Playwright;
 use support::sound::{self, Sound};

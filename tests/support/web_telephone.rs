@@ -9,13 +9,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::chromium::Chromium;
+use super::file_server::{FileServer, Reply};
 use super::folder::Folder;
 use super::sound::{self, Sound};
 use super::{peers, wait};
-use file_server::{FileServer, Reply};
-
-#[path = "file_server.rs"]
-mod file_server;
 
 /// Of a browser that starts on a busy machine, and registers.
 pub const START: Duration = Duration::from_secs(60);
