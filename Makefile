@@ -6,12 +6,15 @@
 #                at a time; says how many it has and goes on from there when called again
 # make nightly  calls of twenty minutes and of two
 # make train-test   train the starter model at a twentieth of its size and see that it hears sentences
+# make install  the program, its units, users, folders and rules of devices (PREFIX, DESTDIR); a configuration
+#                that is there stays
 # make lint    format, clippy, documentation, licences and advisories
 # make deps    install the Debian packages that are missing
 
 export GGML_NATIVE ?= OFF
 
-.PHONY: run demo test bench bench-callers nightly train-test lint deps test-deps build fmt clippy doc deny
+.PHONY: run demo test bench bench-callers nightly train-test install uninstall lint deps test-deps build fmt clippy \
+	doc deny
 
 run: build
 	tools/demo --serve
@@ -33,13 +36,54 @@ bench-callers: test-deps
 		keep=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/callers.jsonl
 
 nightly: test-deps
-	cargo test --locked --test long_call --test baresip -- --ignored --nocapture
+	cargo test --locked --test long_call --test baresip --test systemd -- --ignored --nocapture
 
 # Not a part of `test`: it fetches PyTorch and trains for ten minutes. The voices besides espeak-ng and
 # flite may be missing; models/train/README.md names them.
 train-test: test-deps
 	@tools/deps train
 	cargo test --locked --test training -- --ignored --nocapture
+
+PREFIX ?= /usr
+UNITS = $(PREFIX)/lib/systemd/system
+PROGRAM = $(or $(CARGO_TARGET_DIR),target)/release/attendant
+
+# Builds nothing, so that it can be run as root after `make build`. The units name /usr/bin: another PREFIX is written
+# into them.
+install:
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/attendant
+	install -d $(DESTDIR)$(UNITS)
+	for unit in systemd/*.service systemd/*.socket systemd/*.target; do \
+		sed 's|/usr/bin/attendant|$(PREFIX)/bin/attendant|' $$unit >$(DESTDIR)$(UNITS)/$${unit##*/} && \
+		chmod 644 $(DESTDIR)$(UNITS)/$${unit##*/} || exit 1; \
+	done
+	install -D -m 644 systemd/sysusers.d/attendant.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/attendant.conf
+	install -D -m 644 systemd/tmpfiles.d/attendant.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/attendant.conf
+	install -D -m 644 systemd/system.conf.d/attendant-watchdog.conf \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system.conf.d/attendant-watchdog.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/udev/rules.d udev/*.rules
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/attendant README.md attendant.toml
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/attendant/attendant.service.d systemd/attendant.service.d/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/attendant/attendant-speech.service.d \
+		systemd/attendant-speech.service.d/*
+	test -e $(DESTDIR)/etc/attendant/attendant.toml || \
+		install -D -m 640 attendant.toml $(DESTDIR)/etc/attendant/attendant.toml
+# On the machine itself the users and folders are made at once, and systemd reads its units.
+ifeq ($(DESTDIR),)
+	systemd-sysusers $(PREFIX)/lib/sysusers.d/attendant.conf
+	systemd-tmpfiles --create $(PREFIX)/lib/tmpfiles.d/attendant.conf
+	chgrp -R attendant /etc/attendant/attendant.toml
+	if test -d /run/systemd/system; then systemctl daemon-reload; udevadm control --reload || true; fi
+endif
+
+# Leaves the configuration, the secrets, and what the box has kept.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/attendant $(DESTDIR)$(UNITS)/attendant*.service $(DESTDIR)$(UNITS)/attendant*.socket \
+		$(DESTDIR)$(UNITS)/attendant.target $(DESTDIR)$(PREFIX)/lib/sysusers.d/attendant.conf \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/attendant.conf \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system.conf.d/attendant-watchdog.conf \
+		$(DESTDIR)$(PREFIX)/lib/udev/rules.d/7[0-2]-attendant-*.rules
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/attendant
 
 lint: deps fmt clippy doc deny
 

@@ -100,7 +100,7 @@ fn the_providers_own_client_takes_the_stand_in_for_an_agent() {
 
 #[test]
 fn a_call_that_we_make_is_connected_after_its_answer_and_never_before() {
-    let Some(stand_in) = StandIn::start() else { return };
+    let Some(stand_in) = StandIn::secure() else { return };
     stand_in.is("plain");
     let mut busy = Phone::new("callee-busy");
     let mut callee = Phone::new("callee-talks");
@@ -114,6 +114,7 @@ fn a_call_that_we_make_is_connected_after_its_answer_and_never_before() {
     };
     let accounts = format!("{}[[accounts]]\n{}", account("busy", &busy), account("talks", &callee));
     let appliance = setup(&stand_in, "")
+        .env("SSL_CERT_FILE", stand_in.certificate().to_str().unwrap())
         .with("[accounts]", &accounts)
         .with("dial", "allow = [\"+49\"]\ncountry_code = \"49\"\n")
         .start();
@@ -142,7 +143,7 @@ fn a_call_that_we_make_is_connected_after_its_answer_and_never_before() {
     dial("talks");
     callee.rings();
     callee.early();
-    stand_in.sees("signed", 2, SOON);
+    assert_eq!(stand_in.seen("signed").len(), 1, "that of a call which nobody took is kept");
     assert!(stand_in.seen("handshake").is_empty(), "{}", stand_in.log());
     let answered = callee.answers();
     let open = at(&stand_in.sees("open", 1, SOON));
@@ -165,6 +166,41 @@ fn a_call_that_we_make_is_connected_after_its_answer_and_never_before() {
     assert!(says(&record, "this is the agent") && !says(&record, GREETING), "{record:#}");
     assert!(!appliance.log().contains("conversation_signature"), "no address stands in the log");
     assert!(!appliance.log().contains(KEY), "nor the key");
+}
+
+#[test]
+fn an_agent_for_whom_nobody_vouches_is_told_nothing() {
+    let Some(stand_in) = StandIn::secure() else { return };
+    let appliance = setup(&stand_in, "").start();
+    stand_in.is("plain");
+    let mut phone = calling(&appliance, "unvouched");
+    let record = becomes(&appliance, "unvouched", "greeted", |call| says(call, GREETING));
+    assert_eq!(record["agent"]["fault"], "unreachable", "{record:#}");
+    assert!(stand_in.seen("signed").is_empty() && stand_in.seen("handshake").is_empty());
+    phone.hangs_up();
+}
+
+#[test]
+fn callers_who_let_it_ring_cost_neither_seconds_nor_requests() {
+    let Some(stand_in) = StandIn::start() else { return };
+    stand_in.is("plain");
+    // Seconds for one call only.
+    let keys = "max_seconds_per_call = 60\nmax_seconds_per_day = 60\n";
+    let appliance = setup(&stand_in, keys).with("calls", "answer_after_ms = 3000").start();
+    for number in 0..6 {
+        let user = format!("ringing-{number}");
+        let mut phone = Phone::new(&user);
+        phone.lets_ring(&appliance.uri(), appliance.sip);
+        becomes(&appliance, &user, "ringing", |call| call["state"] == "ringing");
+        phone.cancels();
+        becomes(&appliance, &user, "over", |call| call["state"] == "ended");
+    }
+    assert!(stand_in.seen("signed").len() <= 2, "{}", stand_in.log());
+    assert!(stand_in.seen("handshake").is_empty());
+    assert_eq!(appliance.api("/health")["agent"]["seconds_today"], 0);
+    let mut phone = calling(&appliance, "answered");
+    stand_in.sees("open", 1, SOON);
+    phone.hangs_up();
 }
 
 #[test]

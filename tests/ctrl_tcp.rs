@@ -5,13 +5,14 @@
 
 mod support;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use serde_json::Value;
 use support::appliance::Setup;
 use support::baresip::Baresip;
 use support::ctrl_tcp::Client;
+use support::kamailio::{Kamailio, PASSWORD};
 use support::{peers, wait};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -186,4 +187,59 @@ fn it_tells_more(appliance: &support::appliance::Appliance, control: SocketAddr)
         assert!(!client.command("hold", None).0);
     }
     assert!(!appliance.log().contains("1234567"), "no number stands in the log");
+}
+
+/// What comes of a registration is told alike, whoever registers.
+fn tells_of_registering(client: &mut Client, aor: &str, is_right: bool) {
+    let (kind, param) = match is_right {
+        true => ("REGISTER_OK", "200 OK"),
+        false => ("REGISTER_FAIL", "401 Unauthorized"),
+    };
+    let event = client.event(kind, Duration::from_secs(40));
+    assert_eq!((&event["event"], &event["class"]), (&true.into(), &"register".into()), "{event}");
+    assert_eq!((&event["accountaor"], &event["param"]), (&aor.into(), &param.into()), "{event}");
+    let (_, told) = client.command("reginfo", None);
+    assert!(told.contains(aor) && told.contains(if is_right { "OK" } else { "ERR" }), "{told}");
+}
+
+/// A registrar that says nothing until its clients have somebody who listens to them.
+fn registers(is_right: bool, subject: impl Fn(SocketAddr, &str) -> (Client, Box<dyn Send>)) {
+    let mut kamailio = Kamailio::start("MD5");
+    kamailio.stop();
+    let silent = UdpSocket::bind(kamailio.address).unwrap();
+    let password = if is_right { PASSWORD } else { "another-one" };
+    let (mut client, _subject) = subject(kamailio.address, password);
+    drop(silent);
+    kamailio.start_again();
+    tells_of_registering(&mut client, &format!("sip:1001@{}", kamailio.address), is_right);
+}
+
+#[test]
+fn baresip_and_the_box_tell_alike_what_comes_of_a_registration() {
+    let are_there = peers::is_installed("baresip", "baresip-core")
+        && peers::is_installed("kamailio", "kamailio");
+    if !are_there {
+        return;
+    }
+    let baresip = |registrar: SocketAddr, password: &str| {
+        let subject = Baresip::registering("1001", registrar, password);
+        let client = Client::connect(subject.control_at());
+        (client, Box::new(subject) as Box<dyn Send>)
+    };
+    let attendant = |registrar: SocketAddr, password: &str| {
+        let control = SocketAddr::new(LOCAL, peers::free_port(LOCAL));
+        let account = format!("name = \"office\"\nuser = \"1001\"\nserver = \"{registrar}\"\n");
+        let appliance = Setup::default()
+            .with("[accounts]", &account)
+            .with("baresip", &format!("listen = \"{control}\"\nlegacy_classes = true"))
+            .env("ATTENDANT_ACCOUNT_OFFICE", password)
+            .start();
+        (Client::connect(control), Box::new(appliance) as Box<dyn Send>)
+    };
+    std::thread::scope(|scope| {
+        for is_right in [true, false] {
+            scope.spawn(move || registers(is_right, baresip));
+            scope.spawn(move || registers(is_right, attendant));
+        }
+    });
 }

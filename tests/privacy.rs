@@ -232,3 +232,124 @@ fn no_log_line_reveals_a_private_value() {
     assert_eq!(revealing("tracing::info!(\n  peer = f(x).reveal(),\n);"), [1]);
     assert!(revealing("info!(calls);\nlet x = peer.reveal();").is_empty());
 }
+
+/// Fields that hold what must not print, by their names; those of a type that prints are `Private`.
+const TELLING: [&str; 32] = [
+    "password",
+    "secret",
+    "token",
+    "jwt",
+    "phone_number",
+    "number",
+    "digits",
+    "text",
+    "words",
+    "body",
+    "offer",
+    "sdp",
+    "to",
+    "from",
+    "caller",
+    "phrase",
+    "recovery",
+    "extension",
+    "voicemail",
+    "peer",
+    "uri",
+    "url",
+    "caller_id",
+    "signature",
+    "authorization",
+    "prompt",
+    "message",
+    "said",
+    "heard",
+    "target",
+    "call_id",
+    "resume",
+];
+/// What is named like that and tells nobody anything, or lives no longer than a function.
+const HARMLESS: [(&str, &str); 23] = [
+    // The owner's own file, as it is written and checked.
+    ("appliance/config/", ""),
+    ("converse/playbook/", ""),
+    ("converse/agent/outgoing.rs", "Initiation.prompt"),
+    // The box's own words and names.
+    ("appliance/front/rendering.rs", "State.phrase"),
+    ("sip/user_agent/api.rs", "Warning.text"),
+    ("web/metrics/exposition.rs", ""),
+    ("store/shelf/", ""),
+    ("store/knowledge/passages.rs", "Passage.text"),
+    ("trunk/locating.rs", "Machine.target"),
+    ("web/access/", ""),
+    // One step of reading or speaking a sentence.
+    ("converse/matching/", ""),
+    ("listen/transcript.rs", "Chunk.text"),
+    ("speak/phrases.rs", "Phrase.text"),
+    // Stand-ins of tests.
+    ("appliance/llm/stand_in.rs", ""),
+    ("trunk/ringcentral/gateway.rs", "State.message"),
+    ("cli/", ""),
+    ("sip/", ""),
+    ("sdp/", ""),
+    ("speech/", ""),
+    ("speak/", ""),
+    ("converse/llm/", ""),
+    ("converse/lookup", ""),
+    ("store/", ""),
+];
+
+/// Types that print and have a telling field as plain text, as `Type.field`.
+fn printing(text: &str) -> Vec<String> {
+    let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let mut found = Vec::new();
+    let mut lines = product.lines().peekable();
+    while let Some(line) = lines.next() {
+        let derives = line.trim().strip_prefix("#[derive(");
+        if !derives.is_some_and(|names| names.split([',', ')']).any(|name| name.trim() == "Debug"))
+        {
+            continue;
+        }
+        // Attributes and words about it stand between.
+        let is_between = |line: &&str| line.trim_start().starts_with(['#', '/']);
+        while lines.next_if(is_between).is_some() {}
+        let Some(head) = lines.next() else { break };
+        let mut words =
+            head.split_whitespace().skip_while(|word| !["struct", "enum"].contains(word));
+        let (Some(_), Some(name)) = (words.next(), words.next()) else { continue };
+        if !head.ends_with('{') {
+            continue;
+        }
+        let name = name.split(['<', '(']).next().unwrap_or_default();
+        for line in lines.by_ref().take_while(|line| *line != "}") {
+            let Some((field, kind)) = line.trim().split_once(": ") else { continue };
+            let field = field.split_whitespace().last().unwrap_or_default();
+            let is_plain = ["String", "Vec<u8>", "Value"].iter().any(|plain| kind.contains(plain));
+            if TELLING.contains(&field) && is_plain && !kind.contains("Private") {
+                found.push(format!("{name}.{field}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_type_that_prints_has_a_telling_field_as_plain_text() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for path in sources::sources(&root) {
+        let file = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        if file.contains("tests") {
+            continue;
+        }
+        for field in printing(&fs::read_to_string(&path).unwrap()) {
+            let is_harmless = HARMLESS.iter().any(|(place, known)| {
+                file.starts_with(place) && (known.is_empty() || *known == field)
+            });
+            assert!(is_harmless, "{file}: {field} prints");
+        }
+    }
+    let leak = "/// A call.\n#[derive(Clone, Debug)]\n/// Words.\npub struct Call {\n    pub peer: String,\n}\n";
+    assert_eq!(printing(leak), ["Call.peer"]);
+    assert!(printing(&leak.replace("String", "Private<String>")).is_empty());
+    assert!(printing(&leak.replace("Debug", "Default")).is_empty());
+}

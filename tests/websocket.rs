@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,9 +14,11 @@ use std::time::{Duration, Instant};
 use attendant::codec::Resampler;
 use serde_json::{Value, json};
 use support::appliance::{Appliance, Setup};
+use support::baresip::Baresip;
+use support::folder::Folder;
 use support::sound::{self, Sound};
-use support::wait;
 use support::websocket::{Client, Format};
+use support::{keyed, peers, wait};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -230,4 +233,119 @@ fn programs_bring_calls_by_websocket() {
         (&json!(false), &json!(5)),
         "{status}"
     );
+}
+
+/// What a bridge says first over a connection that the box has made.
+fn start(call_id: &str) -> Value {
+    let mut start = Format::Pcm16k.start();
+    start["callId"] = call_id.into();
+    start["from"] = "+15550100".into();
+    start
+}
+
+fn line_is(appliance: &Appliance, state: &str) {
+    wait::until(state, Duration::from_secs(30), || {
+        let status = appliance.api("/api/webphone/status");
+        (status["bridges"][0]["state"] == state).then_some(())
+    });
+}
+
+#[test]
+fn the_box_calls_a_bridge_and_calls_it_again_whatever_becomes_of_it() {
+    const TOKEN: &str = "what-the-bridge-knows";
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let appliance = Setup::default()
+        .with("[bridge]", &format!("name = \"phone\"\nurl = \"ws://{address}/calls?box=7\""))
+        .env("ATTENDANT_BRIDGE_PHONE", TOKEN)
+        .start();
+    let (mut client, asked) = Client::accepted(&listener, Format::Pcm16k);
+    assert_eq!(asked.target, "/calls?box=7");
+    assert_eq!(asked.authorization, format!("Bearer {TOKEN}"));
+    assert_eq!(asked.subprotocol, "attendant.audio.v1");
+    line_is(&appliance, "open");
+
+    client.text(&start("s-first"));
+    let started = client.wait("started", |_| true);
+    // The next call can come meanwhile.
+    let (spare, _) = Client::accepted(&listener, Format::Pcm16k);
+    client.wait_for("attendant", "Northgate");
+    client.cut();
+    let (client, asked) = Client::accepted(&listener, Format::Pcm16k);
+    let resume = started["resume"].as_str().unwrap();
+    assert_eq!(asked.target, format!("/calls?box=7&callId=s-first&resume={resume}"));
+    let resumed = client.wait("started", |_| true);
+    assert_eq!((&resumed["call"], &resumed["resumed"]), (&started["call"], &json!(true)));
+    wait_for_silence(&client);
+    client.say(&recording("opening-hours.wav"));
+    client.wait_for("attendant", "We are open");
+
+    // A call of this name is up: the second one is refused, and another connection waits after that.
+    spare.text(&start("s-first"));
+    assert_eq!(spare.wait("ended", |_| true)["cause"], "busy");
+    client.text(&json!({ "type": "hangup" }));
+    assert_eq!(client.wait("ended", |_| true)["cause"], "hung-up");
+    let (spare, _) = Client::accepted(&listener, Format::Pcm16k);
+
+    // It dies and comes back.
+    drop((listener, spare));
+    line_is(&appliance, "unreachable");
+    let health = appliance.api("/health");
+    assert_eq!(health["state"], "degraded", "{health}");
+    assert!(
+        health["reasons"].to_string().contains("bridge phone: it cannot be reached"),
+        "{health}"
+    );
+    let listener = wait::until("its port is free", SOON, || TcpListener::bind(address).ok());
+    let (client, _) = Client::accepted(&listener, Format::Pcm16k);
+    line_is(&appliance, "open");
+    client.text(&start("s-second"));
+    client.wait_for("attendant", "Northgate");
+    let log = appliance.log();
+    assert!(!log.contains(TOKEN) && !log.contains("5550100") && !log.contains(resume), "{log}");
+}
+
+#[test]
+fn a_caller_by_websocket_is_put_through_by_a_call_of_the_box() {
+    if !peers::is_installed("baresip", "baresip-core") {
+        return;
+    }
+    const CALLER_SAYS: &str = "My order has been lying in your depot since Tuesday morning.";
+    const PERSON_SAYS: &str = "I will have it delivered to you this afternoon.";
+    let folder = Folder::new("playbook");
+    let mut anna = Baresip::start("anna", Ipv4Addr::LOCALHOST.into(), "udp", "PCMU/8000/1");
+    // Nobody at the other end of a WebSocket could be sent on.
+    let person = format!("name = \"Anna\"\naddress = \"{}\"\nby = \"refer\"", anna.uri());
+    let appliance = Setup::default()
+        .with("[person]", &person)
+        .with("converse", &keyed::playbook(&folder))
+        .start();
+    let client = Client::talk(&url(&appliance, "s-put-through"), Format::Pcm16k);
+    client.wait("transcript", |said| said["who"] == "attendant");
+    client.text(&json!({ "type": "dtmf", "digits": keyed::PERSON }));
+    anna.event("CALL_INCOMING", Duration::from_secs(60));
+    anna.command("accept", "");
+    anna.event("CALL_ESTABLISHED", SOON);
+    anna.command("sndcode", "1");
+    wait::until("the two are joined", Duration::from_secs(30), || {
+        (record(&appliance, &client)["is_joined"] == true).then_some(())
+    });
+    let before = client.sound().len();
+    client.say(&sound::speak(CALLER_SAYS));
+    anna.play(&sound::speak(PERSON_SAYS));
+    let spoken = Sound { rate_hz: 16_000, samples: sound::speak(PERSON_SAYS) };
+    let likeness = wait::until("the caller hears the person", Duration::from_secs(30), || {
+        let samples = client.sound().split_off(before);
+        let heard = Sound { rate_hz: 16_000, samples };
+        let likeness = sound::likeness_of_phrases(&heard, &[&spoken]);
+        (likeness > 0.7).then_some(likeness)
+    });
+    wait::until("the caller has spoken", SOON, || client.has_said().then_some(()));
+    client.text(&json!({ "type": "hangup" }));
+    anna.event("CALL_CLOSED", SOON);
+    let recorded = anna.recording().unwrap();
+    let words = Sound { rate_hz: 16_000, samples: sound::speak(CALLER_SAYS) };
+    let other = sound::likeness_of_phrases(&recorded, &[&words]);
+    println!("likeness: {likeness:.3} to the caller, {other:.3} to the person");
+    assert!(other > 0.7, "{other}");
 }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use attendant::appliance::audio;
+use attendant::appliance::realtime::Wish;
 use attendant::appliance::rings::{self, AudioCommand, AudioEventKind, NetSide, Place};
 use attendant::appliance::rtp_socket::PortRange;
 use attendant::base::{CallId, Entropy};
@@ -102,7 +103,8 @@ pub fn barge_in((playbook, shelf): (&Playbook, &Arc<Shelf>), sentences: &[Vec<i1
     let places = u16::try_from(sentences.len()).unwrap_or(1);
     let rings::Rings { mut net, audio: side, .. } = rings::allocate(places).expect("descriptors");
     let settings = Settings { timeout: None, timeout_on_hold: false };
-    let (thread, _) = audio::spawn(side, settings, Entropy::new([5; 32]), None).expect("a thread");
+    let (thread, _) =
+        audio::spawn(side, settings, Entropy::new([5; 32]), Wish::unbound()).expect("a thread");
     let mut range = PortRange::new(28_500..=28_699);
     let start = Instant::now();
     let (mut sides, mut peers) = (Vec::new(), Vec::new());

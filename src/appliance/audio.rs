@@ -52,7 +52,7 @@ pub fn spawn(
     side: AudioSide,
     settings: media::Settings,
     mut entropy: Entropy,
-    core: Option<usize>,
+    wish: realtime::Wish,
 ) -> io::Result<(AudioThread, Vec<Refusal>)> {
     let stop = Arc::new(AtomicBool::new(false));
     let stopping = Arc::clone(&stop);
@@ -60,7 +60,7 @@ pub fn spawn(
     let thread = std::thread::Builder::new().name("audio".to_owned()).spawn(move || {
         let mut audio = Audio::new(side, settings, &mut entropy);
         // The receiver waits for this message and outlives it.
-        let _ = refusals.send(realtime::become_real_time(core));
+        let _ = refusals.send(realtime::become_real_time(wish));
         audio.run(&stopping);
     })?;
     let refused = told.recv().unwrap_or_default();
@@ -147,7 +147,7 @@ impl Audio {
                 deadline = moment.now;
             }
             self.shared.lateness.record(lateness);
-            self.shared.beats.fetch_add(1, Ordering::Relaxed);
+            self.shared.pulse.beat();
             if self.tick(&moment) {
                 self.wake.wake();
             }

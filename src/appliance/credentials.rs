@@ -22,6 +22,8 @@ const ACCOUNT: &str = "ATTENDANT_ACCOUNT_";
 const RINGCENTRAL: &str = "ATTENDANT_RINGCENTRAL_";
 /// Those of the HTTP interface's tokens.
 const TOKEN: &str = "ATTENDANT_TOKEN_";
+/// Those of bridges.
+const BRIDGE: &str = "ATTENDANT_BRIDGE_";
 /// Those of webhooks.
 const WEBHOOK: &str = "ATTENDANT_WEBHOOK_";
 
@@ -80,11 +82,16 @@ pub fn of_webhook(name: &str) -> io::Result<Option<Private<String>>> {
     secret(&format!("webhook_{name}"), &webhook_variable(name))
 }
 
+/// What is shown to the bridge of this name: the credential `bridge_NAME`, else its variable.
+pub fn of_bridge(name: &str) -> io::Result<Option<Private<String>>> {
+    secret(&format!("bridge_{name}"), &format!("{BRIDGE}{}", name.to_ascii_uppercase()))
+}
+
 /// Every variable of the environment that holds a secret.
 pub fn variables() -> Vec<OsString> {
     let is_secret = |name: &OsString| {
         let name = name.to_string_lossy();
-        let all = [LOOKUP, ACCOUNT, RINGCENTRAL, TOKEN, WEBHOOK];
+        let all = [LOOKUP, ACCOUNT, RINGCENTRAL, TOKEN, WEBHOOK, BRIDGE];
         all.iter().any(|prefix| name.starts_with(prefix))
     };
     let named = std::env::vars_os().map(|(name, _)| name).filter(is_secret);

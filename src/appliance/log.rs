@@ -1,27 +1,66 @@
 //! Where the log goes: to journald under systemd, else to standard error.
 //!
-//! Invariant: no number, address, name or word of a caller stands in it; `base::Private` sees to
-//! that, and `tests/privacy.rs` watches.
+//! Invariant: no number, address, name or word of a caller stands in it, unless the owner wants that for a while
+//! (`log.private`); `base::Private` sees to that, and `tests/privacy.rs` watches.
+//!
+//! journald gets each field under its own name: `journalctl CALL_ID=c7`, `TURN=`, `TRUNK=`.
+
+mod repeats;
 
 use std::io;
 use std::os::linux::fs::MetadataExt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt, registry};
+use tracing_subscriber::{Layer, Registry, fmt, registry, reload};
 
-use super::config::Level;
+use self::repeats::Repeats;
+use super::config::{Level, Log};
+
+/// Of the log that was started, to change what it says.
+static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Starts the log of this process. The first log stays when there is one already, as in tests.
-pub fn start(level: Level) {
+pub fn start(log: &Log) {
+    SHOWS_PRIVATE.store(log.private, Ordering::Relaxed);
+    let (filter, handle) = reload::Layer::new(filter(log.level));
     // Without journald's socket the log still has a place.
-    let _ = match goes_to_journal().then(tracing_journald::layer) {
-        Some(Ok(journal)) => registry().with(journal.with_filter(filter(level))).try_init(),
-        Some(Err(_)) | None => on(level, io::stderr).try_init(),
+    let _ = match goes_to_journal().then(journal) {
+        Some(Ok(journal)) => {
+            registry().with(journal.with_filter(filter.and(Repeats::default()))).try_init()
+        }
+        Some(Err(_)) | None => {
+            let lines = lines(io::stderr).with_filter(filter.and(Repeats::default()));
+            registry().with(lines).try_init()
+        }
     };
+    let _ = LEVEL.set(handle);
+}
+
+/// What the log says from here on.
+pub fn set(log: &Log) {
+    SHOWS_PRIVATE.store(log.private, Ordering::Relaxed);
+    // Where another log was there first nothing is to be changed.
+    let _ = LEVEL.get().map(|handle| handle.reload(filter(log.level)));
+}
+
+static SHOWS_PRIVATE: AtomicBool = AtomicBool::new(false);
+
+/// The owner wants to see who called and what was said.
+pub fn shows_private() -> bool {
+    SHOWS_PRIVATE.load(Ordering::Relaxed)
+}
+
+fn journal() -> io::Result<tracing_journald::Layer> {
+    let journal = tracing_journald::layer()?;
+    Ok(journal.with_field_prefix(None).with_syslog_identifier("attendant".to_owned()))
 }
 
 /// The log as lines on `writer`; systemd and terminals stamp the time themselves where they want.
@@ -29,8 +68,15 @@ pub fn on<W>(level: Level, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = fmt::layer().with_writer(writer).with_target(false).with_ansi(false);
-    registry().with(lines.with_filter(filter(level)))
+    registry().with(lines(writer).with_filter(filter(level)))
+}
+
+fn lines<S, W>(writer: W) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
+    fmt::layer().with_writer(writer).with_target(false).with_ansi(false)
 }
 
 /// The handshakes' library warns of what any stranger may send, once for each of its words.

@@ -14,8 +14,17 @@ pub fn status(status: &str) {
     send(&[NotifyState::Status(status)]);
 }
 
-pub fn stopping() {
-    send(&[NotifyState::Stopping]);
+pub fn stopping(status: &str) {
+    send(&[NotifyState::Stopping, NotifyState::Status(status)]);
+}
+
+/// What can be read anew is; `ready` is to follow.
+pub fn reloading() {
+    let now = NotifyState::monotonic_usec_now();
+    match now {
+        Ok(now) => send(&[NotifyState::Reloading, now]),
+        Err(_) => send(&[NotifyState::Reloading]),
+    }
 }
 
 /// To be called only while every thread's heartbeat is young.

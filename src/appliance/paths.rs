@@ -14,6 +14,8 @@ pub struct Paths {
     config: Vec<PathBuf>,
     state: PathBuf,
     runtime: PathBuf,
+    /// Of a unit of its own; else what can be made anew is with the state.
+    cache: Option<PathBuf>,
 }
 
 impl Paths {
@@ -50,6 +52,7 @@ impl Paths {
             }),
             runtime: given("RUNTIME_DIRECTORY")
                 .unwrap_or_else(|| own("/run/attendant", "XDG_RUNTIME_DIR", temporary)),
+            cache: given("CACHE_DIRECTORY"),
         }
     }
 
@@ -61,6 +64,16 @@ impl Paths {
     /// What stays over a restart.
     pub fn state(&self) -> &Path {
         &self.state
+    }
+
+    /// What can be made anew, as rendered phrases.
+    pub fn cache(&self) -> &Path {
+        self.cache.as_deref().unwrap_or(&self.state)
+    }
+
+    /// The runtime folder that systemd has made.
+    pub fn given_runtime(&self) -> Option<&Path> {
+        std::env::var_os("RUNTIME_DIRECTORY").map(|_| self.runtime.as_path())
     }
 
     /// The shelf of models, which need not be there.
@@ -101,6 +114,7 @@ mod tests {
         let paths = paths(&[("HOME", "/root"), ("XDG_STATE_HOME", "/root/state")], 0);
         assert_eq!(paths.config, [Path::new("/etc/attendant/attendant.toml")]);
         assert_eq!(paths.state, Path::new("/var/lib/attendant"));
+        assert_eq!(paths.cache(), Path::new("/var/lib/attendant"));
         assert_eq!(paths.runtime, Path::new("/run/attendant"));
     }
 

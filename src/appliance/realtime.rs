@@ -34,21 +34,42 @@ impl Refusal {
     }
 }
 
-/// Priority within SCHED_FIFO: above ordinary threaded interrupts' default of 50 is not needed for
-/// a 20 ms tick; 40 leaves the kernel's own work first.
-const FIFO_PRIORITY: i32 = 40;
+/// What the audio thread is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Within SCHED_FIFO: above ordinary threaded interrupts' default of 50 is not needed for a 20 ms tick; 40 leaves
+    /// the kernel's own work first. `None`: a thread like any other.
+    pub priority: Option<i32>,
+    /// Bound to this core.
+    pub core: Option<usize>,
+}
+
+impl Wish {
+    /// On any core.
+    pub const fn unbound() -> Self {
+        Self { priority: Some(40), core: None }
+    }
+}
+
+/// Bytes of the thread's own stack that a tick may need: several times what was seen.
+const STACK_BYTES: usize = 128 * 1024;
+/// From so many cores on one is left to the audio thread by the speech engine too; with fewer it would be missed more
+/// than a real-time thread needs it.
+const LEFT_ALONE_FROM_CORES: usize = 8;
 /// A core that is given to the audio thread is missed by the rest where there are fewer.
 const PINNED_FROM_CORES: usize = 4;
 
-/// Makes the calling thread real-time, pinned to `core` where one is given, with all memory locked.
-pub fn become_real_time(core: Option<usize>) -> Vec<Refusal> {
+/// Makes the calling thread real-time and pins it as wished, with all memory locked and its stack touched.
+pub fn become_real_time(wish: Wish) -> Vec<Refusal> {
+    let Wish { priority, core } = wish;
     let mut refused = Vec::new();
-    if !set_fifo() {
+    if priority.is_some_and(|priority| !set_fifo(priority)) {
         refused.push(Refusal::RealTimeClass);
     }
     if !lock_memory() {
         refused.push(Refusal::MemoryLock);
     }
+    touch_stack();
     if core.is_some_and(|core| !pin(core)) {
         refused.push(Refusal::Pinning);
     }
@@ -64,6 +85,26 @@ pub fn audio_core() -> Option<usize> {
     last_of_many(&allowed.collect::<Vec<_>>())
 }
 
+/// Keeps the calling thread, and all that it starts, off the core that the audio thread of this machine has, where
+/// there are enough others. To be called before the process has other threads.
+pub fn keep_off_audio_core(wanted: Option<usize>) {
+    let Ok(mut set) = sched_getaffinity(Pid::from_raw(0)) else { return };
+    let allowed = (0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).count();
+    let Some(core) = wanted.or_else(audio_core).filter(|_| allowed >= LEFT_ALONE_FROM_CORES) else {
+        return;
+    };
+    // Refused, it competes with a thread that goes before it.
+    let _ = set.unset(core).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
+}
+
+/// The first tick would fault each page of it in otherwise.
+#[inline(never)]
+fn touch_stack() {
+    let mut stack = [0_u8; STACK_BYTES];
+    stack.iter_mut().step_by(1_024).for_each(|byte| *byte = 1);
+    std::hint::black_box(&mut stack);
+}
+
 fn last_of_many(allowed: &[usize]) -> Option<usize> {
     allowed.last().copied().filter(|_| allowed.len() >= PINNED_FROM_CORES)
 }
@@ -74,8 +115,8 @@ fn pin(core: usize) -> bool {
 }
 
 #[allow(unsafe_code)]
-fn set_fifo() -> bool {
-    let parameters = libc::sched_param { sched_priority: FIFO_PRIORITY };
+fn set_fifo(priority: i32) -> bool {
+    let parameters = libc::sched_param { sched_priority: priority };
     // SAFETY: `parameters` is a valid sched_param that the kernel only reads during the call; 0
     // names the calling thread.
     unsafe {

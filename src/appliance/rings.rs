@@ -22,6 +22,7 @@ use std::time::Duration;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::lateness::Lateness;
+use super::pulse::Pulse;
 use super::rtp_socket::RtpSockets;
 use crate::base::handshake::Route;
 use crate::base::limits::{HANDSHAKE_DATAGRAMS, RTP_DATAGRAM_BYTES};
@@ -149,8 +150,8 @@ pub struct Shared {
     pub dropped: AtomicU64,
     /// Of every tick since the start.
     pub lateness: Lateness,
-    /// Ticks since the last look at them: the audio thread's heartbeat.
-    pub beats: AtomicU64,
+    /// Beats with every tick.
+    pub pulse: Pulse,
 }
 
 /// The net thread's ends of one place.

@@ -1,9 +1,9 @@
-//! The wish to stop: from SIGTERM or SIGINT to everyone who waits for it.
+//! The wishes of whoever runs the program: to stop, by SIGTERM or SIGINT, and to read anew what can be, by SIGHUP.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
 
 /// Cloned to every part that has something to end. Also raised when its `Stop` is dropped.
 #[derive(Clone, Debug)]
@@ -28,6 +28,11 @@ impl Shutdown {
     /// Raised by the first SIGTERM or SIGINT; the second ends the process at once with the status
     /// that a shell gives to such an end.
     pub fn on_signals() -> io::Result<Self> {
+        Self::on_signals_and(None)
+    }
+
+    /// The same, and SIGHUP tells `on_reload`. A terminal's hang-up ends the program as usual.
+    pub fn on_signals_and(on_reload: Option<mpsc::Sender<()>>) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let (mut terminate, mut interrupt) = {
             let _context = runtime.enter();
@@ -35,11 +40,18 @@ impl Shutdown {
         };
         let (stop, shutdown) = Self::new();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let mut reload = on_reload.filter(|_| !io::stderr().is_terminal()).and_then(|tell| {
+                let _context = runtime.enter();
+                Some((signal(SignalKind::hangup()).ok()?, tell))
+            });
             let mut next = || {
                 runtime.block_on(async {
-                    tokio::select! {
-                        _ = terminate.recv() => SignalKind::terminate(),
-                        _ = interrupt.recv() => SignalKind::interrupt(),
+                    loop {
+                        tokio::select! {
+                            _ = terminate.recv() => break SignalKind::terminate(),
+                            _ = interrupt.recv() => break SignalKind::interrupt(),
+                            () = hung_up(&mut reload) => {}
+                        }
                     }
                 })
             };
@@ -58,6 +70,17 @@ impl Shutdown {
     pub async fn requested(&mut self) {
         // An error says that the `Stop` is gone: also an end.
         let _ = self.0.wait_for(|stop| *stop).await;
+    }
+}
+
+/// Tells of one hang-up; one that comes while another waits is the same. Never, where nobody wants it.
+async fn hung_up(reload: &mut Option<(Signal, mpsc::Sender<()>)>) {
+    match reload {
+        Some((signal, tell)) => {
+            signal.recv().await;
+            let _ = tell.try_send(());
+        }
+        None => std::future::pending().await,
     }
 }
 

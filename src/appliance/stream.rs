@@ -62,6 +62,16 @@ pub fn request(url: &Private<String>) -> Option<Request<()>> {
     Some(request)
 }
 
+/// A WebSocket's messages and frames have at most so many bytes, and what is written leaves at once.
+pub fn most(bytes: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .max_message_size(Some(bytes))
+        .max_frame_size(Some(bytes))
+        .read_buffer_size(16 * 1024)
+        .write_buffer_size(0)
+        .max_write_buffer_size(2 * bytes)
+}
+
 /// Opens a WebSocket over a stream, with messages and frames of at most so many bytes.
 ///
 /// # Errors
@@ -71,12 +81,6 @@ pub async fn open(
     stream: Box<dyn Stream>,
     most: usize,
 ) -> Result<Socket, Box<tungstenite::Error>> {
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(most))
-        .max_frame_size(Some(most))
-        .read_buffer_size(16 * 1024)
-        .write_buffer_size(0)
-        .max_write_buffer_size(2 * most);
-    let opened = client_async_with_config(request, stream, Some(config)).await;
+    let opened = client_async_with_config(request, stream, Some(self::most(most))).await;
     opened.map(|(socket, _)| socket).map_err(Box::new)
 }

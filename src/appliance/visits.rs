@@ -81,7 +81,9 @@ impl Visits {
 
     /// A session by WebSocket wants something; drain [`Self::event`] afterwards.
     pub fn wish(&mut self, wish: LegWish) {
-        self.audio.iter_mut().for_each(|audio| audio.wish(wish.clone()));
+        if let Some(audio) = &mut self.audio {
+            audio.wish(wish);
+        }
     }
 
     pub fn figures(&self) -> LegFigures {

@@ -73,6 +73,10 @@ pub const RINGCENTRAL_EVENT_BYTES: usize = 64 * 1024;
 pub const RINGCENTRAL_BODY_BYTES: usize = 256 * 1024;
 /// SIP servers of one provisioning: there are four.
 pub const RINGCENTRAL_PROXIES: usize = 8;
+/// Characters of a reply, which the platform speaks to a caller.
+pub const RINGCENTRAL_REPLY_CHARS: usize = 160;
+/// Minutes after which a caller is promised a call: nobody waits for one beyond a day.
+pub const RINGCENTRAL_CALL_BACK_MINUTES: u16 = 1_440;
 /// Telephony sessions whose sequence is remembered: of a whole account's calls those of some minutes.
 pub const RINGCENTRAL_SESSIONS: usize = 512;
 /// Parties of one event: a conference has a few dozens.
@@ -254,6 +258,9 @@ pub const WEB_CONNECTION_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of SIP messages kept for retransmission, all transactions together; beyond it no new call
 /// begins. 16,384 transactions of a usual 1 KiB fit four times.
 pub const SIP_TRANSACTION_BYTES: usize = 64 * 1024 * 1024;
+/// Longest that any work of the engine may take: a minute of sound by a large model on a slow processor takes half of
+/// it, and a longer one serves no call.
+pub const ENGINE_WORK: Duration = Duration::from_secs(60);
 /// Requests waiting in the engine or for it: `calls.max` utterances and phrases, and the phrases
 /// that are rendered at start.
 pub const ENGINE_REQUESTS: usize = 256;
@@ -443,6 +450,8 @@ pub const AGENT_ADDRESS_AGE: Duration = Duration::from_secs(10 * 60);
 pub const AGENT_LOOK_UPS: usize = 4;
 /// Characters of what an agent is told of a call that another connection has begun.
 pub const AGENT_CONTEXT_CHARS: usize = 2_000;
+/// Of what an agent says in one turn the record has so much of the end, besides its last message.
+pub const AGENT_TURN_CHARS: usize = 4_000;
 /// Accounts that the box registers with.
 pub const ACCOUNTS: usize = 16;
 /// Calls that were asked for and are under way or wait to be tried again; each is a few hundred bytes,
@@ -524,6 +533,14 @@ pub const WEBRTC_FRAGMENT_BYTES: usize = 16 * 1024;
 pub const WEBRTC_CANDIDATE_BYTES: usize = 512;
 /// Candidates of one ICE session: a machine with many addresses and two relays has some thirty.
 pub const WEBRTC_CANDIDATES: usize = 128;
+/// A GPU's driver that has not answered for so long is told to be silent: it may take seconds to wake one up.
+pub const GPU_SILENT: Duration = Duration::from_secs(10);
+/// Errors of a GPU that are taken in one look, of which a broken one may have thousands.
+pub const GPU_XIDS: usize = 32;
+/// Bytes of a file of sysfs or procfs, and entries of a folder there: meminfo has 2 KiB, and a large server some
+/// hundred processors.
+pub const SYSFS_BYTES: u64 = 64 * 1024;
+pub const SYSFS_ENTRIES: usize = 1_024;
 /// A call that is announced for a WebSocket and that nobody comes for is forgotten after this long.
 pub const AUDIO_START: Duration = Duration::from_secs(30);
 /// Who has come says `start` within this time.
@@ -560,6 +577,19 @@ pub const AUDIO_EVENTS: usize = 64;
 pub const AUDIO_NEWS: usize = 256;
 /// How long a WebSocket may take for its last message.
 pub const AUDIO_FAREWELL: Duration = Duration::from_secs(3);
+/// Bridges that the box connects to.
+pub const BRIDGES: usize = 8;
+/// A bridge that is not there is tried so often after so long, as one that is being restarted is back by then; and then
+/// for ever, seldom enough for a machine that was taken away.
+pub const BRIDGE_ATTEMPTS: u32 = 5;
+pub const BRIDGE_AGAIN: Duration = Duration::from_secs(5);
+pub const BRIDGE_SLOWLY: Duration = Duration::from_secs(60);
+/// A waiting connection is asked for a sign of life this often: routers forget silent ones after some minutes.
+pub const BRIDGE_HEALTH: Duration = Duration::from_secs(30);
+/// For a connection with its handshakes.
+pub const BRIDGE_CONNECT: Duration = Duration::from_secs(5);
+/// A call that has lost its connection tries again after this: its caller waits.
+pub const BRIDGE_RESUME: Duration = Duration::from_secs(1);
 /// Requests that whoever asks may make at once, and then in a second: several pages and programs of one machine. Of a
 /// token each source address has its own.
 pub const API_BURST: u32 = 200;

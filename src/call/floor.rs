@@ -341,6 +341,12 @@ impl Floor {
         }
     }
 
+    /// The line closes: goodbye is said, by the playbook also where an agent holds the call.
+    pub(super) fn say_goodbye(&mut self, now: Instant) {
+        self.close_agent(now);
+        self.converse(now, converse::Input::Close);
+    }
+
     /// The caller is still ours.
     pub(super) fn not_transferred(&mut self, now: Instant) {
         self.converse(now, converse::Input::NotTransferred);
@@ -526,6 +532,7 @@ fn ending(cause: EndCause) -> Cause {
         EndCause::Silence => Cause::Silence,
         EndCause::MaxDuration => Cause::MaxDuration,
         EndCause::NotUnderstood => Cause::NotUnderstood,
+        EndCause::Closing => Cause::ShuttingDown,
     }
 }
 

@@ -206,6 +206,8 @@ pub struct CallRecord {
     pub progress: Progress,
     /// The caller was put through by us: the two talk, and what they say is not known here.
     pub is_joined: bool,
+    /// The caller hears nothing of us, by the wish of a program of the owner's.
+    pub is_muted: bool,
     /// `None` until offer and answer are both there.
     pub codec: Option<Codec>,
     /// Who has answered a call of ours, by sound.
@@ -225,6 +227,8 @@ pub struct CallRecord {
     /// From the ACK to the first packet of the greeting.
     pub greeting_delay_ms: Option<u32>,
     pub rtp: RtpReport,
+    /// Its part of the energy that the GPU has used while it was up, in joules; `None` where that is not told.
+    pub gpu_energy_j: Option<f64>,
     /// One side heard nothing for a while; the last time that it was so.
     pub one_way: Option<OneWay>,
     /// What the caller seems to be saying at this moment.
@@ -264,6 +268,7 @@ impl CallRecord {
             sip_call_id: Private::default(),
             started_at_ms,
             is_joined: false,
+            is_muted: false,
             progress: match direction {
                 Direction::Inbound => Progress::Ringing,
                 Direction::Outbound => Progress::Dialling,
@@ -278,6 +283,7 @@ impl CallRecord {
             answer_delay_ms: None,
             greeting_delay_ms: None,
             rtp: RtpReport::default(),
+            gpu_energy_j: None,
             one_way: None,
             partial: None,
             guards: Guards::default(),

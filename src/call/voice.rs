@@ -81,7 +81,7 @@ const CHARACTER_SAMPLES: usize = 1_040;
 /// A phrase that may be said next.
 #[derive(Debug)]
 struct Prepared {
-    phrase: String,
+    phrase: Private<String>,
     work: WorkId,
     samples: Vec<i16>,
     complete: bool,
@@ -140,7 +140,7 @@ impl Voice {
                 sounds.push(Sound::Ready(samples));
                 continue;
             }
-            let at = self.prepared.iter().position(|p| p.phrase == phrase);
+            let at = self.prepared.iter().position(|p| *p.phrase.reveal() == phrase);
             let samples = phrase.chars().count() * CHARACTER_SAMPLES;
             let work = match at {
                 Some(index) => {
@@ -172,9 +172,10 @@ impl Voice {
         self.forget_all_but(&wanted);
         for phrase in wanted {
             let known = self.shelf.sound(self.language, &phrase).is_some()
-                || self.prepared.iter().any(|p| p.phrase == phrase);
+                || self.prepared.iter().any(|p| *p.phrase.reveal() == phrase);
             if !known {
                 let work = self.request(ids, phrase.clone());
+                let phrase = Private::new(phrase);
                 self.prepared.push(Prepared { phrase, work, samples: Vec::new(), complete: false });
             }
         }
@@ -188,7 +189,7 @@ impl Voice {
     fn forget_all_but(&mut self, wanted: &[String]) {
         let work = &mut self.work;
         self.prepared.retain(|prepared| {
-            let keep = wanted.contains(&prepared.phrase);
+            let keep = wanted.contains(prepared.phrase.reveal());
             if !keep && !prepared.complete {
                 work.push_back(Work::Cancel { id: prepared.work });
             }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{ConfigArgument, printable, with_sources};
-use crate::appliance::config::{Config, ModelFile};
+use crate::appliance::config::{Config, ModelFile, SmallerModel};
 use crate::appliance::front;
 use crate::appliance::paths::Paths;
 use crate::appliance::ringcentral;
@@ -47,6 +47,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
 fn files(config: &Config) -> Result<(), StartError> {
     if let Some(model) = &config.speech.whisper_model {
         let bad = bad_model("speech.whisper_model", model);
+        readable(&model.path).map_err(|error| bad(error.is_missing(), with_sources(&error)))?;
+    }
+    if let Some(SmallerModel::File(model)) = &config.gpu.smaller_model {
+        let bad = bad_model("gpu.smaller_model", model);
         readable(&model.path).map_err(|error| bad(error.is_missing(), with_sources(&error)))?;
     }
     if let (Some(model), Some(turn)) = (&config.speech.turn_model, config.turn_model()) {

@@ -22,6 +22,8 @@ pub enum Exit {
     Busy = 8,
     NoAnswer = 9,
     NoPerson = 10,
+    Down = 11,
+    TakesNone = 12,
     ModelCorrupt = 65,
     ModelMissing = 66,
     PullFailed = 68,
@@ -33,7 +35,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -45,6 +47,8 @@ impl Exit {
         Self::Busy,
         Self::NoAnswer,
         Self::NoPerson,
+        Self::Down,
+        Self::TakesNone,
         Self::ModelCorrupt,
         Self::ModelMissing,
         Self::PullFailed,
@@ -81,6 +85,8 @@ impl Exit {
             Self::Busy => "dial: the other end was busy",
             Self::NoAnswer => "dial: nobody answered",
             Self::NoPerson => "dial: a machine took the call, or a tone was heard",
+            Self::Down => "status: no program answers at the box's HTTP interface",
+            Self::TakesNone => "status: the box answers and takes no calls",
             Self::ModelCorrupt => {
                 "a model file is damaged or not the pinned one, no Whisper model, or hears less than 10 s at once"
             }

@@ -13,9 +13,10 @@ mod openapi;
 mod panic;
 mod replay;
 mod run;
+mod safe;
 mod speech;
+mod status;
 mod transcribe;
-mod wav;
 
 pub mod exit;
 
@@ -44,7 +45,9 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Arguments),
+    Safe(safe::Arguments),
     Speech(speech::Arguments),
+    Status(status::Arguments),
     Check(check::Arguments),
     Call(Box<call::Arguments>),
     Dial(dial::Arguments),
@@ -83,7 +86,9 @@ pub fn main() -> ExitCode {
     let exit = match CommandLine::try_parse() {
         Ok(CommandLine { command }) => match command {
             Command::Run(arguments) => ended(run::run(&arguments)),
+            Command::Safe(arguments) => ended(safe::run(&arguments)),
             Command::Speech(arguments) => ended(speech::run(&arguments)),
+            Command::Status(arguments) => status::run(&arguments),
             Command::Check(arguments) => ended(check::run(&arguments)),
             Command::Call(arguments) => call::run(&arguments),
             Command::Dial(arguments) => dial::run(&arguments),

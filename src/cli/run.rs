@@ -1,6 +1,11 @@
 //! `attendant run`: the appliance.
 
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
 use super::ConfigArgument;
+use crate::appliance::front::Signals;
 use crate::appliance::paths::Paths;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::start_error::StartError;
@@ -8,19 +13,28 @@ use crate::appliance::{front, log};
 
 /// Answer calls until SIGTERM or SIGINT.
 ///
-/// The calls that are up then are ended; a second signal ends the program at once. A
+/// In the calls that are up then goodbye is said; a second signal ends the program at once. SIGHUP reads playbooks and
+/// how calls are held anew. A
 /// fault that prevents the start is printed and has an exit code of its own (attendant --help).
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArgument,
+    /// Ask the speech engine at this socket, in place of that of speech.socket or of one that is started.
+    #[arg(long, value_name = "PATH")]
+    engine_socket: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let paths = Paths::here();
-    let config = arguments.config.load(&paths)?;
-    log::start(config.log.level);
-    let shutdown = Shutdown::on_signals()
+    let mut config = arguments.config.load(&paths)?;
+    if let Some(socket) = &arguments.engine_socket {
+        config.speech.socket = Some(socket.clone());
+    }
+    log::start(&config.log);
+    let (hang_up, hung_up) = mpsc::channel(1);
+    let shutdown = Shutdown::on_signals_and(Some(hang_up))
         .map_err(|source| StartError::System { what: "cannot wait for signals", source })?;
-    front::run(&config, arguments.config.path(&paths), &paths, shutdown)
+    let signals = Signals { shutdown, hung_up };
+    front::run(&config, arguments.config.path(&paths), &paths, signals)
 }

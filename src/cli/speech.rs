@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use super::ConfigArgument;
+use crate::appliance::caution::Starts;
 use crate::appliance::config::Device;
 use crate::appliance::log;
 use crate::appliance::paths::Paths;
+use crate::appliance::realtime;
 use crate::appliance::start_error::StartError;
-use crate::speech;
+use crate::speech::{self, DeviceWish};
 
 /// The model that needs no file.
 const STARTER: &str = "starter";
@@ -51,7 +53,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     if arguments.cpu {
         config.speech.device = Device::Cpu;
     }
-    log::start(config.log.level);
+    log::start(&config.log);
+    realtime::keep_off_audio_core(config.real_time.audio_core);
     let socket = arguments.socket.clone().or_else(|| config.speech.socket.clone());
     let socket = match socket {
         Some(socket) => socket,
@@ -71,10 +74,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     if arguments.lanes.is_some() && config.speech.whisper_model.is_some() {
         settings.decode_threads = config.threads() / settings.decode_workers;
     }
-    settings.phrases = config.kept_phrases(paths.state());
+    settings.phrases = config.kept_phrases(paths.cache());
+    settings.starts = starts(&paths, arguments.parent);
+    if settings.starts.as_ref().is_some_and(Starts::wants_caution) {
+        tracing::warn!(
+            "the two engines before this one came to nothing: no GPU and no ONNX Runtime"
+        );
+        settings.device = DeviceWish::Cpu;
+        settings.without_onnx = Some("two engines in a row came to nothing");
+    }
     if arguments.without_onnx {
         settings.without_onnx = Some("the engine was told to, as after two that failed in a row");
     }
     settings.decode_threads = arguments.threads.unwrap_or(settings.decode_threads);
     Ok(speech::run(&settings)?)
+}
+
+/// Counted for a unit of its own; a front that has started this one counts itself.
+fn starts(paths: &Paths, parent: Option<u32>) -> Option<Starts> {
+    let is_unit = parent.is_none() && std::env::var_os("NOTIFY_SOCKET").is_some();
+    paths.given_runtime().filter(|_| is_unit).map(Starts::begin)
 }

@@ -73,6 +73,8 @@ pub enum Input {
     NotTransferred,
     /// As `NotTransferred`, after the caller was with somebody who is there no more.
     LeftBehind,
+    /// The line closes: say goodbye and end the call.
+    Close,
     /// The deadline of the last `Output::Timeout` has come.
     Timeout,
 }
@@ -255,6 +257,8 @@ pub enum EndCause {
     MaxDuration,
     /// We did not understand the caller, again and again.
     NotUnderstood,
+    /// The line closes.
+    Closing,
 }
 
 /// What a caller leaves for the firm's people.

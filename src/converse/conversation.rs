@@ -198,6 +198,8 @@ impl Conversation {
             (_, Input::SynthesizerLost) => self.synthesizer = Engine::Lost,
             (_, Input::SynthesizerBack) => self.synthesizer = Engine::Up,
             (Phase::Waiting, _) | (_, Input::Connected | Input::TakeOver(_)) => {}
+            (Phase::Offering { .. }, Input::Close) => self.hang_up(EndCause::Closing),
+            (_, Input::Close) => self.close_down(now),
             (Phase::Transferring(..), Input::Heard(speech)) => self.heard_waiting(now, &speech),
             (Phase::Offering { .. }, Input::Heard(speech)) => self.offer_answered(now, &speech),
             (Phase::Offering { .. }, Input::HeardUnclear) => {

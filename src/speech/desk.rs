@@ -102,11 +102,13 @@ pub struct Desk {
     hearers: usize,
     waiting: VecDeque<Job>,
     working: Vec<(Ticket, Option<u16>)>,
+    /// Begun and ended work, counted.
+    moves: u64,
 }
 
 impl Desk {
     pub fn new(hearers: usize) -> Self {
-        Self { hearers, waiting: VecDeque::new(), working: Vec::new() }
+        Self { hearers, waiting: VecDeque::new(), working: Vec::new(), moves: 0 }
     }
 
     /// Takes a request in. A partial text is refused where a turn waits.
@@ -131,12 +133,14 @@ impl Desk {
         let index = turn.or_else(|| self.waiting.iter().position(other))?;
         let job = self.waiting.remove(index)?;
         self.working.push((job.ticket.clone(), job.work.lane()));
+        self.moves += 1;
         Some(job)
     }
 
     /// The work of `ticket` has ended; its lane is free.
     pub fn finish(&mut self, ticket: &Ticket) {
         self.working.retain(|(working, _)| !working.is(ticket));
+        self.moves += 1;
     }
 
     pub fn cancel(&mut self, connection: u64, request: RequestId) -> Cancelling {
@@ -162,6 +166,11 @@ impl Desk {
                 working.cancelled.store(true, Ordering::Relaxed);
             }
         }
+    }
+
+    /// How much work was begun and ended so far; `None` while nothing is at work or waits.
+    pub fn moves(&self) -> Option<u64> {
+        (!self.working.is_empty() || !self.waiting.is_empty()).then_some(self.moves)
     }
 
     /// Requests that have not been begun.

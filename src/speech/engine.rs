@@ -81,6 +81,7 @@ impl Engine {
             model_sha256: model.sha256,
             window_ms: model.outline.window_ms(),
             lanes: settings.lanes.max(1),
+            decoders: settings.decode_workers.max(1),
             voices: voices.names(),
             languages: whisper.heard_of(&settings.languages),
             neural: voices.neural.reports(),
@@ -111,6 +112,11 @@ impl Engine {
             turn: self.shared.turns.as_ref().map(TurnWatch::report),
             ..self.ready.clone()
         }
+    }
+
+    /// As [`Desk::moves`].
+    pub fn moves(&self) -> Option<u64> {
+        self.shared.desk().moves()
     }
 
     /// A request of `connection`. What cannot be done is answered at once.

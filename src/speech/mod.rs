@@ -11,6 +11,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::appliance::caution::Starts;
+use crate::appliance::notify;
 use crate::base::LanguageCode;
 
 pub mod desk;
@@ -68,6 +70,8 @@ pub struct EngineSettings {
     pub onnxruntime: Option<PathBuf>,
     /// Where rendered phrases are kept, and how many bytes of them at most.
     pub phrases: Option<(PathBuf, u64)>,
+    /// Of a unit of its own: forgotten once it is stable.
+    pub starts: Option<Starts>,
 }
 
 impl EngineSettings {
@@ -90,6 +94,7 @@ impl EngineSettings {
             without_onnx: None,
             onnxruntime: None,
             phrases: None,
+            starts: None,
         }
     }
 }
@@ -117,7 +122,10 @@ pub fn run(settings: &EngineSettings) -> Result<(), EngineError> {
     if let Some(parent) = settings.parent {
         end_with(parent)?;
     }
-    let bound = socket::bind(&settings.socket)?;
+    let bound = match socket::inherited() {
+        Some(bound) => bound,
+        None => socket::bind(&settings.socket)?,
+    };
     let (engine, answers) = engine::Engine::start(settings)?;
     let ready = engine.ready();
     tracing::info!(
@@ -129,7 +137,8 @@ pub fn run(settings: &EngineSettings) -> Result<(), EngineError> {
         warm_ms = ready.warm_ms,
         "the engine is ready"
     );
-    socket::serve(&bound, &engine, answers)
+    notify::ready(&format!("Hears with {} on {}", ready.model, ready.device));
+    socket::serve(&bound, &engine, answers, settings.starts.as_ref())
 }
 
 /// Asks the kernel to end this process when the thread that started it ends.

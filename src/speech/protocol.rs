@@ -16,7 +16,7 @@ pub use ready::{Ready, TurnReport, VoiceReport};
 
 /// Both sides must speak the same version; they come from one binary, but a unit may still be
 /// running the one from before an upgrade.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 /// Stands for a probability that the model does not tell.
 const UNTOLD: f32 = -1.0;
 

@@ -2,23 +2,28 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 
 use super::EngineError;
 use super::desk::Work;
 use super::engine::{Engine, Reply, employ};
 use super::protocol::{FromEngine, Inbox, Message, ProtocolError, ToEngine, VERSION};
+use crate::appliance::caution::{STABLE_AFTER, Starts};
+use crate::appliance::notify;
+use crate::base::limits;
 
 const READ_BYTES: usize = 64 * 1024;
+/// The engine looks at itself this often, in milliseconds.
+const LOOK_MS: u16 = 500;
 /// A front that takes nothing for so long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -28,7 +33,18 @@ pub struct Bound {
     path: PathBuf,
     listener: UnixListener,
     /// Held while the engine lives, however it ends.
-    _lock: Flock<File>,
+    _lock: Option<Flock<File>>,
+}
+
+/// The socket that systemd listens on for this unit, if it does.
+#[allow(unsafe_code)]
+pub fn inherited() -> Option<Bound> {
+    let descriptor = sd_notify::listen_fds().ok()?.next()?;
+    // SAFETY: systemd has opened this descriptor for this very process, as LISTEN_PID says, and nobody else here
+    // takes it: this is called once, at the start.
+    let listener = UnixListener::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    let path = listener.local_addr().ok()?.as_pathname().map(Path::to_owned).unwrap_or_default();
+    Some(Bound { path, listener, _lock: None })
 }
 
 /// Binds `path`, for its owner only. One that an engine left behind is replaced; asking a live one
@@ -45,14 +61,20 @@ pub fn bind(path: &Path) -> Result<Bound, EngineError> {
     let listener = UnixListener::bind(path).map_err(failed)?;
     let owner_only = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(path, owner_only).map_err(failed)?;
-    Ok(Bound { path: path.to_path_buf(), listener, _lock: lock })
+    Ok(Bound { path: path.to_path_buf(), listener, _lock: Some(lock) })
 }
 
 /// The connection to which answers go, shared by reader and writer.
 type Current = Arc<Mutex<Option<(u64, UnixStream)>>>;
 
-/// Serves fronts until the listener fails.
-pub fn serve(bound: &Bound, engine: &Engine, answers: Receiver<Reply>) -> Result<(), EngineError> {
+/// Serves fronts until the listener fails. Tells systemd that the engine lives while requests are taken and work gets
+/// somewhere, and forgets `starts` once it has for long enough.
+pub fn serve(
+    bound: &Bound,
+    engine: &Engine,
+    answers: Receiver<Reply>,
+    starts: Option<&Starts>,
+) -> Result<(), EngineError> {
     let current = Current::default();
     let for_writer = Arc::clone(&current);
     employ("writer", move || write_all(&answers, &for_writer))?;
@@ -60,8 +82,10 @@ pub fn serve(bound: &Bound, engine: &Engine, answers: Receiver<Reply>) -> Result
     let listener = &bound.listener;
     let mut connection: Option<Connection> = None;
     let mut number = 0;
+    let mut life = Life::new(Instant::now(), starts);
     loop {
         let (new_front, readable) = wait(listener, connection.as_ref()).map_err(failed)?;
+        life.look(Instant::now(), engine.moves());
         if new_front {
             let (stream, _) = listener.accept().map_err(failed)?;
             number += 1;
@@ -79,7 +103,42 @@ pub fn serve(bound: &Bound, engine: &Engine, answers: Receiver<Reply>) -> Result
     }
 }
 
-/// Waits for a new front or for bytes of the present one.
+/// What systemd is told, and until when the engine counts as unstable.
+struct Life<'a> {
+    starts: Option<&'a Starts>,
+    begun: Instant,
+    every: Option<Duration>,
+    told: Instant,
+    /// The desk's count when it last changed, or when nothing was at work.
+    moved: (u64, Instant),
+}
+
+impl<'a> Life<'a> {
+    fn new(now: Instant, starts: Option<&'a Starts>) -> Self {
+        let every = notify::alive_interval();
+        Self { starts, begun: now, every, told: now, moved: (0, now) }
+    }
+
+    /// `moves` is how much work was begun and ended; `None` where nothing is at work.
+    fn look(&mut self, now: Instant, moves: Option<u64>) {
+        let since = |at: Instant| now.saturating_duration_since(at);
+        if since(self.begun) >= STABLE_AFTER
+            && let Some(starts) = self.starts.take()
+        {
+            starts.forget();
+        }
+        if moves.is_none_or(|moves| moves != self.moved.0) {
+            self.moved = (moves.unwrap_or(self.moved.0), now);
+        }
+        let is_stuck = since(self.moved.1) > limits::ENGINE_WORK;
+        if !is_stuck && self.every.is_some_and(|every| since(self.told) >= every) {
+            self.told = now;
+            notify::alive();
+        }
+    }
+}
+
+/// Waits for a new front or for bytes of the present one, for a moment at most.
 fn wait(listener: &UnixListener, connection: Option<&Connection>) -> io::Result<(bool, bool)> {
     let listening = PollFd::new(listener.as_fd(), PollFlags::POLLIN);
     let has_come = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
@@ -95,7 +154,8 @@ fn wait(listener: &UnixListener, connection: Option<&Connection>) -> io::Result<
             &mut one
         }
     };
-    match poll(fds, PollTimeout::NONE) {
+    match poll(fds, LOOK_MS) {
+        Ok(0) => Ok((false, false)),
         Ok(_) => Ok((fds.first().is_some_and(has_come), fds.get(1).is_some_and(has_come))),
         Err(nix::errno::Errno::EINTR) => Ok((false, false)),
         Err(error) => Err(error.into()),

@@ -98,7 +98,7 @@ fn engine_with(name: &str, change: impl FnOnce(&mut EngineSettings)) -> PathBuf 
     let bound = socket::bind(&socket).unwrap();
     std::thread::spawn(move || {
         let (engine, answers) = engine::Engine::start(&settings).unwrap();
-        socket::serve(&bound, &engine, answers)
+        socket::serve(&bound, &engine, answers, None)
     });
     socket
 }

@@ -111,7 +111,7 @@ impl Writer {
     fn take(&mut self, call: CallId, piece: Piece) {
         if let Err(error) = self.write(call, piece) {
             self.close(call);
-            tracing::error!(call = %call, %error, "a flight record ends: it cannot be written");
+            tracing::error!(call_id = %call, %error, "a flight record ends: it cannot be written");
         }
         let is_forgotten = |open: &Open| open.written.elapsed() >= FORGOTTEN_AFTER;
         let forgotten = self.files.iter().filter(|(_, open)| is_forgotten(open));

@@ -67,7 +67,7 @@ impl MessageLog {
         let left = Box::new(left);
         let sent = self.sender.as_ref().map(|sender| sender.try_send(left));
         if let Some(Err(TrySendError::Full(left) | TrySendError::Disconnected(left))) = sent {
-            tracing::error!(call = %left.call, "a message is lost: the disk does not take it");
+            tracing::error!(call_id = %left.call, "a message is lost: the disk does not take it");
         }
     }
 }
@@ -85,7 +85,7 @@ impl Drop for MessageLog {
 fn write_all(path: &Path, receiver: &Receiver<Box<Left>>) {
     for left in receiver {
         if let Err(error) = write(path, &left) {
-            tracing::error!(call = %left.call, %error, "a message is lost: it cannot be written");
+            tracing::error!(call_id = %left.call, %error, "a message is lost: it cannot be written");
         }
     }
 }

@@ -10,4 +10,5 @@ pub mod messages;
 pub mod phrases;
 pub mod shelf;
 pub mod trusted;
+pub mod wav;
 pub mod whole;

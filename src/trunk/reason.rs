@@ -33,6 +33,25 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// What the registrar has answered, where it has refused.
+    pub const fn status(self) -> Option<u16> {
+        match self {
+            Self::TooManyTelephones => Some(603),
+            Self::Failed(RegistrationFailure::Refused(status)) => Some(status),
+            Self::Failed(RegistrationFailure::Disbelieved | RegistrationFailure::NotForUs) => {
+                Some(401)
+            }
+            Self::NoAddress
+            | Self::Failed(
+                RegistrationFailure::NotKept
+                | RegistrationFailure::Unanswered
+                | RegistrationFailure::Unreachable,
+            ) => None,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failure = match self {

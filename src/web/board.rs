@@ -9,8 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
 use crate::appliance::agent::Figures;
+use crate::appliance::engine::LoadFigures;
+use crate::appliance::gpu::Sample;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::base::{CallId, limits};
+use crate::call::admission::Limit;
 use crate::call::record::CallRecord;
 use crate::sip;
 use crate::speech::protocol::{TurnReport, VoiceReport};
@@ -32,6 +35,10 @@ pub enum Health {
     Degraded {
         reasons: Vec<String>,
     },
+    /// Calls are answered with a recorded sentence, and that is all.
+    Safe {
+        reasons: Vec<String>,
+    },
     /// Running calls end, new ones are refused.
     Stopping,
 }
@@ -42,6 +49,7 @@ impl Health {
             Self::Starting { .. } => "starting",
             Self::Ready => "ready",
             Self::Degraded { .. } => "degraded",
+            Self::Safe { .. } => "safe",
             Self::Stopping => "stopping",
         }
     }
@@ -50,7 +58,7 @@ impl Health {
     pub fn reasons(&self) -> &[String] {
         match self {
             Self::Starting { waiting_for } => waiting_for,
-            Self::Degraded { reasons } => reasons,
+            Self::Degraded { reasons } | Self::Safe { reasons } => reasons,
             Self::Ready | Self::Stopping => &[],
         }
     }
@@ -81,6 +89,17 @@ pub struct SipFigures {
     pub held: sip::Occupancy,
 }
 
+/// How GPU, box and engine were at the last look.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    pub sample: Sample,
+    pub load: LoadFigures,
+    /// What one more call would be too many for.
+    pub limit: Option<Limit>,
+    /// The engine works with less than it was configured with.
+    pub is_lean: bool,
+}
+
 /// Where the engine that is ready hears, and with which model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hearing {
@@ -103,6 +122,8 @@ pub struct AccountReport {
     pub since_ms: Option<u64>,
     /// How long the registration is good without a renewal.
     pub until_ms: Option<u64>,
+    /// What the registrar has answered, where it has refused.
+    pub status: Option<u16>,
     /// Why that is, or which of its servers is used where not all answer, in words.
     pub reason: Option<String>,
 }
@@ -136,6 +157,77 @@ impl WebhookReport {
     }
 }
 
+/// How the line to a bridge is that the box connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeReport {
+    pub name: String,
+    /// A call can come.
+    pub is_open: bool,
+    /// Attempts in a row that came to nothing.
+    pub failures: u32,
+}
+
+impl BridgeReport {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), is_open: false, failures: 0 }
+    }
+
+    /// What is wrong, as a sentence. Without a count: each change of it would be an event.
+    fn sentence(&self) -> Option<String> {
+        let is_down = !self.is_open && self.failures > 0;
+        is_down.then(|| format!("bridge {}: it cannot be reached; it is tried again", self.name))
+    }
+}
+
+/// A part of a call's way that may stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Packets come and no sound of them is heard.
+    Hearing,
+    /// Words were understood and nothing is said to them.
+    Reply,
+    /// Something is to be said and does not leave.
+    Sound,
+}
+
+impl Stage {
+    pub const ALL: [Self; 3] = [Self::Hearing, Self::Reply, Self::Sound];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hearing => "hearing",
+            Self::Reply => "reply",
+            Self::Sound => "sound",
+        }
+    }
+}
+
+/// What the last call of our own has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanaryReport {
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    pub greeted_ms: u64,
+    pub answered_ms: u64,
+    /// Why it was not well.
+    pub fault: Option<String>,
+    /// How many there were since the start, counted by the board.
+    pub well: u64,
+    pub failed: u64,
+}
+
+impl CanaryReport {
+    pub fn told(&self) -> String {
+        match &self.fault {
+            None => format!(
+                "a call of our own was greeted after {} ms and answered after {} ms",
+                self.greeted_ms, self.answered_ms
+            ),
+            Some(fault) => format!("a call of our own was not well: {fault}"),
+        }
+    }
+}
+
 /// Written by the call shells and the supervisor, read by the web thread.
 #[derive(Debug)]
 pub struct Board {
@@ -156,6 +248,7 @@ struct Shown {
     knowledge: Option<knowledge::Report>,
     accounts: Vec<AccountReport>,
     webhooks: Vec<WebhookReport>,
+    bridges: Vec<BridgeReport>,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -164,14 +257,24 @@ struct Shown {
     sip: SipFigures,
     /// `None`: there is no remote agent.
     agent: Option<Figures>,
+    /// `None` until there was one.
+    canary: Option<CanaryReport>,
+    /// Times that a stage of a call stood still, in the order of `Stage::ALL`.
+    stalls: [u64; Stage::ALL.len()],
+    /// `None` in the first second.
+    watch: Option<Watch>,
     /// `None`: there is no extension of RingCentral's.
     dropped_events: Option<Dropped>,
 }
 
 impl Shown {
-    /// With what is wrong with the webhooks.
+    /// With what is wrong with webhooks and bridges.
     fn health(&self) -> Health {
-        let faults = self.webhooks.iter().filter_map(WebhookReport::sentence);
+        let canary = self.canary.iter().filter(|canary| canary.fault.is_some());
+        let canary = canary.map(CanaryReport::told);
+        let bridges = self.bridges.iter().filter_map(BridgeReport::sentence);
+        let webhooks = self.webhooks.iter().filter_map(WebhookReport::sentence);
+        let faults = webhooks.chain(bridges).chain(canary);
         match &self.health {
             Health::Ready => {
                 let reasons: Vec<String> = faults.collect();
@@ -180,7 +283,9 @@ impl Shown {
             Health::Degraded { reasons } => {
                 Health::Degraded { reasons: reasons.iter().cloned().chain(faults).collect() }
             }
-            health @ (Health::Starting { .. } | Health::Stopping) => health.clone(),
+            health @ (Health::Starting { .. } | Health::Safe { .. } | Health::Stopping) => {
+                health.clone()
+            }
         }
     }
 }
@@ -197,11 +302,15 @@ impl Default for Board {
                 knowledge: None,
                 accounts: Vec::new(),
                 webhooks: Vec::new(),
+                bridges: Vec::new(),
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
                 forgotten: Totals::default(),
                 sip: SipFigures::default(),
                 agent: None,
+                canary: None,
+                stalls: [0; Stage::ALL.len()],
+                watch: None,
                 dropped_events: None,
             }),
         }
@@ -249,6 +358,21 @@ impl Board {
         self.tell_health(&before, now);
     }
 
+    /// What is wrong with a bridge is a reason of the health, too.
+    pub fn set_bridges(&self, reports: Vec<BridgeReport>) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            shown.bridges = reports;
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
+    }
+
+    pub fn bridges(&self) -> Vec<BridgeReport> {
+        self.lock().bridges.clone()
+    }
+
     pub fn webhooks(&self) -> Vec<WebhookReport> {
         self.lock().webhooks.clone()
     }
@@ -256,6 +380,40 @@ impl Board {
     fn tell_health(&self, before: &Health, now: Health) {
         if *before != now {
             self.tell(Event::Health(now));
+        }
+    }
+
+    /// How the box is, in one line for `systemctl status`: no private words.
+    pub fn status_line(&self) -> String {
+        let shown = self.lock();
+        let calls = match shown.live.len() {
+            0 => "no call is up".to_owned(),
+            1 => "1 call is up".to_owned(),
+            calls => format!("{calls} calls are up"),
+        };
+        let accounts = match shown.accounts.len() {
+            0 => String::new(),
+            all => {
+                let is_fine =
+                    |report: &&AccountReport| ["registered", "open"].contains(&report.state);
+                let fine = shown.accounts.iter().filter(is_fine).count();
+                format!(", {fine} of {all} accounts work")
+            }
+        };
+        let health = shown.health();
+        let state = match health {
+            Health::Starting { .. } => "Starting, waits for",
+            Health::Ready => "Answers calls",
+            Health::Degraded { .. } => "Answers calls, with less than the usual",
+            Health::Safe { .. } => "Safe mode, a recorded sentence answers",
+            Health::Stopping => "Stopping",
+        };
+        match health.reasons() {
+            [] => format!("{state}; {calls}{accounts}"),
+            [reason] => format!("{state}: {reason}; {calls}{accounts}"),
+            [reason, rest @ ..] => {
+                format!("{state}: {reason}, and {} more; {calls}{accounts}", rest.len())
+            }
         }
     }
 
@@ -363,6 +521,14 @@ impl Board {
         self.lock().sip.clone()
     }
 
+    pub fn set_watch(&self, watch: Watch) {
+        self.lock().watch = Some(watch);
+    }
+
+    pub fn watch(&self) -> Option<Watch> {
+        self.lock().watch.clone()
+    }
+
     /// Events of RingCentral's that were not taken.
     pub fn set_dropped_events(&self, dropped: Option<Dropped>) {
         self.lock().dropped_events = dropped;
@@ -380,6 +546,42 @@ impl Board {
     /// `None`: there is no remote agent.
     pub fn agent(&self) -> Option<Figures> {
         self.lock().agent
+    }
+
+    /// A stage of a call has stood still.
+    pub fn stands_still(&self, stage: Stage) {
+        let mut shown = self.lock();
+        for (known, count) in Stage::ALL.into_iter().zip(&mut shown.stalls) {
+            *count += u64::from(known == stage);
+        }
+    }
+
+    /// Each stage with the times that it stood still.
+    pub fn stalls(&self) -> impl Iterator<Item = (Stage, u64)> + use<> {
+        Stage::ALL.into_iter().zip(self.lock().stalls)
+    }
+
+    /// One more call of our own.
+    pub fn set_canary(&self, mut report: CanaryReport) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            if let Some(last) = &shown.canary {
+                (report.well, report.failed) = (last.well, last.failed);
+            }
+            match report.fault {
+                None => report.well += 1,
+                Some(_) => report.failed += 1,
+            }
+            shown.canary = Some(report);
+            (before, shown.health())
+        };
+        self.tell_health(&before, now);
+    }
+
+    /// `None` until there was one.
+    pub fn canary(&self) -> Option<CanaryReport> {
+        self.lock().canary.clone()
     }
 
     /// Calls that have not ended.

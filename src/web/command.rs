@@ -50,7 +50,7 @@ pub enum Command {
     /// An event of this section `[[ringcentral]]` has come by HTTP. False is told: there is no room for it.
     PlatformEvent {
         section: usize,
-        event: Box<Value>,
+        event: Private<Box<Value>>,
         told: oneshot::Sender<bool>,
     },
     /// Something is to be done to a call at RingCentral.

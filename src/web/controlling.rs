@@ -16,7 +16,7 @@ use crate::base::{CallId, Private, limits};
 use crate::call::Wish;
 
 /// What is wanted.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(tag = "action", rename_all = "kebab-case")]
 pub(super) enum Action {
     /// A call that rings is answered.

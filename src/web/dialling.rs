@@ -86,11 +86,17 @@ fn variables_shape() -> Object {
 }
 
 /// A call that is on its way.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub(super) struct PlacedCall {
     id: String,
     /// As it is called.
     phone_number: String,
+}
+
+impl std::fmt::Debug for PlacedCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PlacedCall({})", self.id)
+    }
 }
 
 /// The call that something was asked of.

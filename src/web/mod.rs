@@ -35,7 +35,10 @@ mod webrtc;
 pub mod board;
 
 pub use access::{Access, Scope, Scopes, Token};
-pub use board::{AccountReport, AudioFigures, Board, Health, Hearing, SipFigures, WebhookReport};
+pub use board::{
+    AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Health, Hearing, SipFigures,
+    Stage, Watch, WebhookReport,
+};
 pub use command::{
     AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, PartyWish,
     Placed,

@@ -36,10 +36,6 @@ const VALIDATION: HeaderName = HeaderName::from_static("validation-token");
 const WORDS: [&str; 3] = ["verification-token", "validationtoken", "validation-token"];
 /// Of a header that goes back.
 const WORD_BYTES: usize = 512;
-/// Characters of a reply, which is spoken to the caller.
-pub const REPLY_CHARS: usize = 160;
-/// Minutes after which nobody is promised a call any more.
-pub const CALL_BACK_MOST: u16 = 1_440;
 /// The path of [`control`].
 pub(super) const CONTROL: &str =
     "/api/ringcentral/{account}/sessions/{session}/parties/{party}/{action}";
@@ -87,7 +83,7 @@ pub(super) async fn event(
         return validation.map(|token| answered(Some(&token))).ok_or_else(neither);
     };
     let (told, answer) = oneshot::channel();
-    let command = Command::PlatformEvent { section, event: Box::new(event), told };
+    let command = Command::PlatformEvent { section, event: Private::new(Box::new(event)), told };
     let busy = || Problem::new(Kind::Unavailable, "too many events at once");
     interface.commands.try_send(command).map_err(|_| busy())?;
     match tokio::time::timeout(EVENT_WITHIN, answer).await {
@@ -106,7 +102,7 @@ fn answered(validation: Option<&HeaderValue>) -> Response {
 }
 
 /// Where a call is to go, for `forward` and `transfer`, or what its caller is told, for `reply`: one of them.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TargetBody {
     #[schema(max_length = 64)]
@@ -185,10 +181,12 @@ fn wish(name: &str, body: &[u8]) -> Result<PartyWish, (Kind, &'static str)> {
         _ => Err(wrong),
     };
     let reply = || match (body.text.as_deref().map(str::trim), body.call_back_minutes) {
-        (Some(text), None) if (1..=REPLY_CHARS).contains(&text.chars().count()) => {
+        (Some(text), None)
+            if (1..=limits::RINGCENTRAL_REPLY_CHARS).contains(&text.chars().count()) =>
+        {
             Ok(AgentWish::Reply(Private::new(text.to_owned())))
         }
-        (None, Some(minutes)) if (1..=CALL_BACK_MOST).contains(&minutes) => {
+        (None, Some(minutes)) if (1..=limits::RINGCENTRAL_CALL_BACK_MINUTES).contains(&minutes) => {
             Ok(AgentWish::CallBackIn { minutes })
         }
         _ => Err((Kind::Wrong, TOLD)),

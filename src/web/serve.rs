@@ -13,6 +13,7 @@ use super::command::Command;
 use super::listener::Bounded;
 use super::{ctrl_tcp, routes};
 use crate::appliance::audio_legs::Door;
+use crate::appliance::pulse::{BEAT, Pulse};
 use crate::appliance::realtime;
 use crate::appliance::ringcentral::Hooks;
 use crate::base::{Entropy, limits};
@@ -28,6 +29,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 #[derive(Debug)]
 pub struct WebThread {
     address: SocketAddr,
+    pulse: Pulse,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -36,6 +38,11 @@ impl WebThread {
     /// The address in use, with the port that the system chose for port 0.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Beats while the thread turns: it has nothing but this and its requests.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 }
 
@@ -105,6 +112,8 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
     });
     let service = router.into_make_service_with_connect_info::<Peer>();
     let (stop, stopped) = oneshot::channel::<()>();
+    let pulse = Pulse::default();
+    let beating = pulse.clone();
     let thread = std::thread::Builder::new().name("web".to_owned()).spawn(move || {
         realtime::become_background();
         runtime.block_on(async {
@@ -112,6 +121,12 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
                 let (board, commands) = for_ctrl_tcp;
                 tokio::spawn(ctrl_tcp::serve(listener, board, commands, settings));
             }
+            tokio::spawn(async move {
+                loop {
+                    beating.beat();
+                    tokio::time::sleep(BEAT).await;
+                }
+            });
             // A page that is being loaded when the program stops is cut off; it asks again.
             tokio::select! {
                 served = axum::serve(listener, service) => served.unwrap_or_else(|error| {
@@ -121,7 +136,7 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
             }
         });
     })?;
-    Ok(WebThread { address, stop: Some(stop), thread: Some(thread) })
+    Ok(WebThread { address, pulse, stop: Some(stop), thread: Some(thread) })
 }
 
 fn own_name() -> Option<String> {

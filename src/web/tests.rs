@@ -165,6 +165,7 @@ fn health_shows_how_each_account_is() {
         state: "failing",
         since_ms: Some(7),
         until_ms: None,
+        status: None,
         reason: Some("its server does not answer".to_owned()),
     }]);
     let shown = serde_json::json!([{

@@ -9,11 +9,12 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::access::{Caller, Scope};
 use super::command::{AudioStatus, Command};
 use super::dialling::{ask, json_body};
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, json_with};
-use super::view::Account;
+use super::view::{Account, Bridge};
 use crate::appliance::audio_legs::{Announced, NotAnnounced};
 use crate::base::limits;
 use crate::websocket::Order;
@@ -74,8 +75,15 @@ pub(super) struct WebphoneStatus {
     status: &'static str,
     /// One more call would be taken.
     ready: bool,
-    /// What is waited for, or what is wrong, as sentences.
-    reasons: Vec<String>,
+    /// What is waited for, or what is wrong, as sentences. This and what follows it here only for a token that may
+    /// `read`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounts: Option<Vec<Account>>,
+    /// Bridges that the box connects to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bridges: Option<Vec<Bridge>>,
     active_calls: usize,
     /// Announced, and nobody has come.
     expected_calls: usize,
@@ -84,7 +92,6 @@ pub(super) struct WebphoneStatus {
     max_calls: usize,
     max_call_s: u64,
     resume_within_s: u64,
-    accounts: Vec<Account>,
 }
 
 /// 200 with the address of the call's WebSocket, which is good for `limits::AUDIO_START`.
@@ -134,22 +141,27 @@ pub(super) async fn announce(
     summary = "Whether calls can be brought by WebSocket",
     responses((status = 200, description = "How things stand", body = WebphoneStatus))
 )]
-pub(super) async fn status(State(interface): State<Interface>) -> Result<Response, Problem> {
+pub(super) async fn status(
+    caller: Caller,
+    State(interface): State<Interface>,
+) -> Result<Response, Problem> {
     let AudioStatus { figures, most, free, longest } =
         ask(&interface, |told| Command::AudioStatus { told }).await?;
     let board = &interface.board;
     let health = board.health();
+    let may_read = caller.may(Scope::Read);
     let status = WebphoneStatus {
         status: health.name(),
         ready: health.takes_calls() && free > figures.expected,
-        reasons: health.reasons().to_vec(),
+        reasons: may_read.then(|| health.reasons().to_vec()),
+        accounts: may_read.then(|| board.accounts().into_iter().map(Account::from).collect()),
+        bridges: may_read.then(|| board.bridges().into_iter().map(Bridge::from).collect()),
         active_calls: figures.active,
         expected_calls: figures.expected,
         live_calls: board.live_calls(),
         max_calls: most,
         max_call_s: longest.as_secs(),
         resume_within_s: limits::AUDIO_RESUME.as_secs(),
-        accounts: board.accounts().into_iter().map(Account::from).collect(),
     };
     Ok(json_with(StatusCode::OK, &status))
 }

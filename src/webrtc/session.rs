@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::sessions::{AskId, Visitor};
-use crate::base::{CallId, Entropy};
+use crate::base::{CallId, Entropy, Private};
 use crate::sip::LegId;
 
 /// The secret name of a session, of 128 random bits. `Debug` does not show it.
@@ -40,7 +40,7 @@ pub(super) struct Session {
     pub call: Option<CallId>,
     pub stage: Stage,
     /// The offer that was answered last.
-    pub offer: Vec<u8>,
+    pub offer: Private<Vec<u8>>,
     /// Of the ICE session: a restart begins the next.
     pub generation: u32,
     /// Offers since the first one.
@@ -62,13 +62,13 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Reoffer {
     pub ask: AskId,
-    pub offer: Vec<u8>,
+    pub offer: Private<Vec<u8>>,
     /// Only ICE begins anew, and whoever asked wants to know of nothing else.
     pub is_restart: bool,
 }
 
 impl Session {
-    pub fn new(visitor: Visitor, leg: LegId, stage: Stage, offer: Vec<u8>) -> Self {
+    pub fn new(visitor: Visitor, leg: LegId, stage: Stage, offer: Private<Vec<u8>>) -> Self {
         let (generation, reoffers, candidates) = (1, 0, 0);
         Self { visitor, leg, call: None, stage, offer, generation, reoffers, candidates }
     }

@@ -246,7 +246,6 @@ impl Sessions {
         let outcome = match request {
             Request::Open(opening) => self.open(ask, opening),
             Request::Reoffer { session, offer } => {
-                let offer = offer.into_revealed();
                 self.offer_again(&session, Reoffer { ask, offer, is_restart: false })
             }
             Request::Fragment { session, if_match, body } => {
@@ -270,7 +269,7 @@ impl Sessions {
         let id = SessionId::random(&mut self.entropy);
         let leg = LegId::of(Way::WebRtc, self.next_leg);
         self.next_leg += 1;
-        let offer = opening.offer.reveal().clone();
+        let offer = opening.offer.clone();
         let stage = Stage::Offered(ask);
         let visitor = opening.visitor.clone();
         let session = Session::new(visitor, leg, stage, offer);
@@ -310,7 +309,7 @@ impl Sessions {
             return Err(Refusal::TooManyOffers);
         }
         session.reoffers += 1;
-        let (leg, offer) = (session.leg, reoffer.offer.clone());
+        let (leg, offer) = (session.leg, reoffer.offer.reveal().clone());
         session.stage = Stage::Reoffered(Box::new(reoffer));
         let event = sip::Event::OfferReceived { leg, offer: Some(offer), by: OfferBy::Update };
         self.out.push_back(Output::Event(event));
@@ -327,7 +326,8 @@ impl Sessions {
         let session = self.live.get_mut(id).ok_or(Refusal::NoSuchSession)?;
         let fragment =
             Fragment::parse(body).map_err(|reason| Refusal::Malformed(reason.to_owned()))?;
-        let is_other = |name: &String| offer::ice_name(&session.offer).as_ref() != Some(name);
+        let is_other =
+            |name: &String| offer::ice_name(session.offer.reveal()).as_ref() != Some(name);
         let is_new = fragment.name.as_ref().is_some_and(is_other);
         let is_restart = match if_match {
             IfMatch::Any => true,
@@ -345,7 +345,7 @@ impl Sessions {
             let reason = "a restart needs a=ice-ufrag and a=ice-pwd";
             return Err(Refusal::Malformed(reason.to_owned()));
         };
-        let offer = offer::restarted(&session.offer, name, password);
+        let offer = Private::new(offer::restarted(session.offer.reveal(), name, password));
         self.offer_again(id, Reoffer { ask, offer, is_restart: true })
     }
 
@@ -443,7 +443,7 @@ impl Sessions {
             return;
         };
         let Reoffer { ask, offer, is_restart } = *reoffer;
-        if offer::ice_name(&offer) != offer::ice_name(&session.offer) {
+        if offer::ice_name(offer.reveal()) != offer::ice_name(session.offer.reveal()) {
             session.generation += 1;
             session.candidates = 0;
         }

@@ -15,6 +15,7 @@
 //! Everything here is pure; `appliance::audio_legs` owns the sockets and the clock. The protocol is
 //! written down for its users in `docs/websocket.md`.
 
+pub mod bridge;
 mod control;
 mod describe;
 mod format;
@@ -37,3 +38,6 @@ pub use session::{
     CloseCode, Figures, Input, News, NotAttached, Opening, Outgoing, Output, Session, Wish,
 };
 pub use transcript::{Said, Told};
+
+/// What the two ends speak (RFC 6455 section 1.9).
+pub const SUBPROTOCOL: &str = "attendant.audio.v1";

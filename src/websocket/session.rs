@@ -264,6 +264,14 @@ impl Session {
         }
     }
 
+    /// By which a call that has lost its socket is taken up again; `None` where none was begun.
+    pub fn resume_token(&self) -> Option<&Secret> {
+        match &self.state {
+            State::Open(talk) | State::Away(talk) => Some(&talk.resume),
+            State::Expected | State::Greeted | State::Over => None,
+        }
+    }
+
     /// A socket that may be: it takes the place of the one before, which the caller of this closes.
     pub fn attach(&mut self, now: Instant) {
         self.texts.clear();

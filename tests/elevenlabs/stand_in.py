@@ -1,9 +1,9 @@
 """A server that does as ElevenLabs Agents do: the signed address over HTTP, then the WebSocket.
 
-    stand_in.py FOLDER
+    stand_in.py FOLDER [tls]
 
 FOLDER has voice.wav, what its agents say, and answer.wav, what they say to a caller: 16 kHz, 16 bit, mono.
-The port stands in the first line that is printed. What happens goes to FOLDER/log.jsonl, one object a line
+With `tls` it shows FOLDER/cert.pem, of the key FOLDER/key.pem. The port stands in the first line that is printed. What happens goes to FOLDER/log.jsonl, one object a line
 with `at` in milliseconds of the Unix epoch; what an agent has heard to FOLDER/heard-N.wav. The agent's id
 says how it behaves: see AGENTS; that of `scripted` stands in FOLDER/agent.
 """
@@ -14,6 +14,7 @@ import json
 import pathlib
 import secrets
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -106,8 +107,8 @@ def decoded(data, name):
 
 
 class StandIn:
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, tls):
+        self.folder, self.tls = folder, tls
         self.log_file = open(folder / "log.jsonl", "a", buffering=1)
         self.voice = read_wav(folder / "voice.wav")
         self.answer = read_wav(folder / "answer.wav")
@@ -152,8 +153,9 @@ class StandIn:
             return connection.respond(status, json.dumps(detail))
         signature = secrets.token_hex(16)
         self.signatures[signature] = time.time() + VALID_S
+        scheme = "wss" if self.tls else "ws"
         url = (
-            f"ws://127.0.0.1:{self.port}/v1/convai/conversation"
+            f"{scheme}://127.0.0.1:{self.port}/v1/convai/conversation"
             f"?agent_id={agent}&conversation_signature={signature}"
         )
         response = connection.respond(200, json.dumps({"signed_url": url}))
@@ -395,7 +397,11 @@ class Talk:
 
 
 async def main():
-    stand_in = StandIn(pathlib.Path(sys.argv[1]))
+    folder, tls = pathlib.Path(sys.argv[1]), None
+    if sys.argv[2:] == ["tls"]:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    stand_in = StandIn(folder, tls)
     listening = serve(
         stand_in.conversation,
         "127.0.0.1",
@@ -404,6 +410,7 @@ async def main():
         max_size=16 * 1024 * 1024,
         ping_interval=None,
         compression=None,
+        ssl=tls,
     )
     async with listening as server:
         stand_in.port = server.sockets[0].getsockname()[1]

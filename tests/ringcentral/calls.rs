@@ -526,7 +526,7 @@ fn hang_up(state: &mut State, line: u64, message: &Message) {
 fn cancel(state: &mut State, line: u64, message: &Message) {
     state.send(line, &message.response("200 OK", "c"));
     let Some((at, None)) = find(state, message) else { return };
-    if state.calls[at].caller.is_answered {
+    if state.calls[at].caller.is_answered || state.calls[at].is_over {
         return;
     }
     let call = state.calls[at].clone();

@@ -55,6 +55,15 @@ impl Baresip {
         Self::start_as(user, address, way, "", lines)
     }
 
+    /// One that registers there, with this password, and is called by nobody else.
+    pub fn registering(user: &str, registrar: SocketAddr, password: &str) -> Self {
+        // It reads a password up to a space.
+        let parameters = format!(";answermode=manual;auth_user={user};auth_pass={password}");
+        let account = format!("<sip:{user}@{registrar};transport=udp>;regint=60");
+        let way = ("udp", "PCMU/8000/1");
+        Self::run(user, registrar.ip(), way, (Some(&account), &parameters), "")
+    }
+
     /// The same with more parameters of its account, such as `;mediaenc=srtp`.
     pub fn start_as(
         user: &str,
@@ -63,9 +72,19 @@ impl Baresip {
         parameters: &str,
         lines: &str,
     ) -> Self {
+        Self::run(user, address, (transport, codec), (None, parameters), lines)
+    }
+
+    fn run(
+        user: &str,
+        address: IpAddr,
+        way: (&str, &str),
+        account: (Option<&str>, &str),
+        lines: &str,
+    ) -> Self {
         // Between the choice of its ports and their use others may have taken one.
         (0..STARTS)
-            .find_map(|_| Self::try_start(user, address, (transport, codec), parameters, lines))
+            .find_map(|_| Self::try_start(user, address, way, account, lines))
             .expect("baresip starts at one of several choices of ports")
     }
 
@@ -74,7 +93,7 @@ impl Baresip {
         user: &str,
         address: IpAddr,
         (transport, codec): (&str, &str),
-        parameters: &str,
+        (account, parameters): (Option<&str>, &str),
         lines: &str,
     ) -> Option<Self> {
         let folder = Folder::new(user);
@@ -88,11 +107,9 @@ impl Baresip {
         let quiet = folder.at("silence.wav");
         let rate_hz = if codec.starts_with("PCM") { 8_000 } else { sound::SAMPLE_RATE_HZ };
         sound::write_wav(&quiet, rate_hz, &[], SILENCE_MS);
-        let account = format!(
-            "<sip:{user}@{host}:{port};transport={transport}>;regint=0;audio_codecs={codec}\
-             {parameters}\n"
-        );
-        folder.write("accounts", account);
+        let own = format!("<sip:{user}@{host}:{port};transport={transport}>;regint=0");
+        let account = account.unwrap_or(&own);
+        folder.write("accounts", format!("{account};audio_codecs={codec}{parameters}\n"));
         folder.write("contacts", "");
         let mut config = format!(
             "poll_method epoll\nsip_listen {host}:{port}\nnet_interface {address}\n\

@@ -102,3 +102,13 @@ fn udp_ports(pid: u32, files: &[String]) -> BTreeSet<u16> {
     };
     files.iter().filter_map(inode).filter_map(|inode| by_inode.get(&inode).copied()).collect()
 }
+
+/// The number of the thread of this name of a process.
+pub fn thread(pid: u32, name: &str) -> Option<u32> {
+    let folder = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let numbers = folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    numbers.into_iter().find(|number: &u32| {
+        let comm = std::fs::read_to_string(format!("/proc/{pid}/task/{number}/comm"));
+        comm.is_ok_and(|comm| comm.trim_end() == name)
+    })
+}

@@ -34,21 +34,37 @@ pub struct StandIn {
     child: Child,
     folder: Folder,
     pub port: u16,
+    tls: bool,
 }
 
 impl StandIn {
     /// `None` where there is no Python for it.
     pub fn start() -> Option<Self> {
+        Self::open(false)
+    }
+
+    /// By TLS, with a certificate that [`Self::certificate`] is.
+    pub fn secure() -> Option<Self> {
+        Self::open(true)
+    }
+
+    fn open(tls: bool) -> Option<Self> {
         let python = python()?;
         let folder = Folder::new("elevenlabs");
         for (name, words) in [("voice.wav", VOICE), ("answer.wav", ANSWER)] {
             let samples = sound::trimmed(&sound::speak(words)).to_vec();
             sound::write_wav(&folder.at(name), sound::SAMPLE_RATE_HZ, &samples, 0);
         }
+        if tls {
+            let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+            folder.write("cert.pem", made.cert.pem());
+            folder.write("key.pem", made.signing_key.serialize_pem());
+        }
         let log = std::fs::File::create(folder.at("errors")).unwrap();
         let mut child = Command::new(python)
             .arg(script("stand_in.py"))
             .arg(folder.path())
+            .args(tls.then_some("tls"))
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -58,11 +74,16 @@ impl StandIn {
         let port = line.trim().parse().unwrap_or_else(|_| {
             panic!("{}", std::fs::read_to_string(folder.at("errors")).unwrap_or_default())
         });
-        Some(Self { child, folder, port })
+        Some(Self { child, folder, port, tls })
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http{}://127.0.0.1:{}", if self.tls { "s" } else { "" }, self.port)
+    }
+
+    /// The file of what vouches for it.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.at("cert.pem")
     }
 
     /// From here on the agent `scripted` behaves like this one.

@@ -19,7 +19,7 @@ const STOP: Duration = Duration::from_secs(10);
 
 /// The one realm and password that it lets register.
 pub const REALM: &str = "telephones.example";
-pub const PASSWORD: &str = "right and proper";
+pub const PASSWORD: &str = "right-and-proper";
 
 /// Stopped with its owner. It forgets all registrations with its end.
 #[derive(Debug)]

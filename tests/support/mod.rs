@@ -13,6 +13,7 @@ pub mod coturn;
 pub mod counters;
 pub mod ctrl_tcp;
 pub mod elevenlabs;
+pub mod fake_nvml;
 pub mod file_server;
 pub mod folder;
 pub mod http;

@@ -175,6 +175,39 @@ impl Phone {
         answered
     }
 
+    /// Calls the box, which rings and does not answer yet.
+    pub fn lets_ring(&mut self, uri: &str, at: SocketAddr) {
+        self.peer = Some(at);
+        uri.clone_into(&mut self.target);
+        self.other = format!("<{uri}>");
+        self.send(&self.request("INVITE", 1, &self.sdp()));
+        self.receive("SIP/2.0 180");
+    }
+
+    /// Gives such a call up.
+    pub fn cancels(&mut self) {
+        let cancel = self.request("CANCEL", 1, "").replace("z9hG4bKCANCEL", "z9hG4bKINVITE");
+        self.send(&cancel);
+        let refused = self.receive("SIP/2.0 487");
+        field(&refused, "To").clone_into(&mut self.other);
+        let ack = self.request("ACK", 1, "").replace("z9hG4bKACK", "z9hG4bKINVITE");
+        self.send(&ack);
+    }
+
+    /// Calls the box and is refused; gives the first line of its answer.
+    pub fn is_refused(&mut self, uri: &str, at: SocketAddr) -> String {
+        self.peer = Some(at);
+        uri.clone_into(&mut self.target);
+        self.other = format!("<{uri}>");
+        self.send(&self.request("INVITE", 1, &self.sdp()));
+        let refused = self.receive("SIP/2.0 4");
+        self.other = field(&refused, "To").to_owned();
+        // The ACK of a refusal is a part of its transaction (RFC 3261 section 17.1.1.3).
+        let ack = self.request("ACK", 1, "").replace("z9hG4bKACK1", "z9hG4bKINVITE1");
+        self.send(&ack);
+        refused.lines().next().unwrap().to_owned()
+    }
+
     /// Waits to be called.
     pub fn rings(&mut self) {
         self.invite = self.receive("INVITE ");

@@ -1,7 +1,7 @@
 //! A client of `WS /audio`, in real time: sends sound every 20 ms, keeps what it gets.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -13,8 +13,9 @@ use attendant::codec::g711::Law;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 
 use super::wait;
 
@@ -57,6 +58,14 @@ impl Format {
     }
 }
 
+/// What a connection to us was opened with.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    pub target: String,
+    pub authorization: String,
+    pub subprotocol: String,
+}
+
 enum Order {
     Text(Value),
     Say(Vec<i16>),
@@ -93,12 +102,44 @@ impl Client {
         let (opened, outcome) = mpsc::channel();
         let (url, kept) = (url.to_owned(), Arc::clone(&heard));
         let thread = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(run(&url, format, &wanted, &kept, &opened));
+            runtime().block_on(run(&url, format, &wanted, &kept, &opened));
         });
         outcome.recv().unwrap()?;
         Ok(Self { format, orders, heard, thread: Some(thread) })
+    }
+
+    /// The next connection that somebody makes to us, with the request that opened it.
+    pub fn accepted(listener: &TcpListener, format: Format) -> (Self, Asked) {
+        let (orders, wanted) = mpsc::channel();
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let kept = Arc::clone(&heard);
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let (opened, outcome) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            runtime().block_on(async {
+                let asked = Arc::new(Mutex::new(Asked::default()));
+                let told = Arc::clone(&asked);
+                let look = move |request: &Request, response: Response| {
+                    let field = |name: &str| {
+                        let value = request.headers().get(name).and_then(|v| v.to_str().ok());
+                        value.unwrap_or_default().to_owned()
+                    };
+                    *told.lock().unwrap() = Asked {
+                        target: request.uri().to_string(),
+                        authorization: field("authorization"),
+                        subprotocol: field("sec-websocket-protocol"),
+                    };
+                    Ok(response)
+                };
+                let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+                let socket = accept_hdr_async(stream, look).await.unwrap();
+                opened.send(asked.lock().unwrap().clone()).unwrap();
+                converse(socket, format, &wanted, &kept).await;
+            });
+        });
+        let asked = outcome.recv().unwrap();
+        (Self { format, orders, heard, thread: Some(thread) }, asked)
     }
 
     /// The same, with its `start`, until the call is up.
@@ -167,6 +208,12 @@ impl Client {
         self.heard.lock().unwrap().sound.clone()
     }
 
+    /// All that was to be said has been, a second ago.
+    pub fn has_said(&self) -> bool {
+        let said = self.heard.lock().unwrap().said;
+        said.is_some_and(|said| said.elapsed() > Duration::from_secs(1))
+    }
+
     /// From the last of our sound that can be heard to the first of the box's after it.
     pub fn gap(&self) -> Option<Duration> {
         let heard = self.heard.lock().unwrap();
@@ -189,6 +236,10 @@ impl Drop for Client {
     }
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
 async fn run(
     url: &str,
     format: Format,
@@ -199,7 +250,7 @@ async fn run(
     let address: SocketAddr = url.split('/').nth(2).unwrap().parse().unwrap();
     let tcp = TcpStream::connect(address).await.unwrap();
     tcp.set_nodelay(true).unwrap();
-    let mut socket = match client_async(url, tcp).await {
+    let socket = match client_async(url, tcp).await {
         Ok((socket, _)) => socket,
         Err(tokio_tungstenite::tungstenite::Error::Http(response)) => {
             return opened.send(Err(response.status().as_u16())).unwrap();
@@ -207,6 +258,15 @@ async fn run(
         Err(error) => panic!("{error}"),
     };
     opened.send(Ok(())).unwrap();
+    converse(socket, format, orders, heard).await;
+}
+
+async fn converse(
+    mut socket: WebSocketStream<TcpStream>,
+    format: Format,
+    orders: &mpsc::Receiver<Order>,
+    heard: &Mutex<Heard>,
+) {
     let step = format.rate_hz() as usize / 50;
     let mut waiting = VecDeque::new();
     let mut tick = tokio::time::interval(Duration::from_millis(20));

@@ -315,15 +315,17 @@ impl Held {
             Status::Registered { until } if !was_logged => {
                 let seconds = until.saturating_duration_since(now).as_secs();
                 let keeps_stream = self.machine.has_kept_stream();
-                tracing::info!(account, seconds, keeps_stream, "registered");
+                tracing::info!(trunk = account, seconds, keeps_stream, "registered");
             }
-            Status::Failing { reason, .. } => tracing::warn!(account, %reason, "not registered"),
+            Status::Failing { reason, .. } => {
+                tracing::warn!(trunk = account, %reason, "not registered")
+            }
             Status::Open(Standing { used, of, gone: 0 }) => {
-                tracing::info!(account, server = used, of, "open");
+                tracing::info!(trunk = account, server = used, of, "open");
             }
             Status::Open(Standing { used, of, gone }) => {
                 tracing::warn!(
-                    account,
+                    trunk = account,
                     server = used,
                     of,
                     gone,
@@ -331,9 +333,9 @@ impl Held {
                 );
             }
             Status::Unreachable { reason, of, .. } => {
-                tracing::warn!(account, %reason, of, "no server answers");
+                tracing::warn!(trunk = account, %reason, of, "no server answers");
             }
-            Status::Left => tracing::info!(account, "registration ended"),
+            Status::Left => tracing::info!(trunk = account, "registration ended"),
             Status::Registered { .. } | Status::Registering => {}
         }
     }

@@ -75,7 +75,11 @@ impl Shown {
         };
         let reasons = reason.into_iter().chain(self.platform.iter().cloned());
         let reason = Some(reasons.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty());
-        AccountReport { name: self.name.clone(), state, since_ms, until_ms, reason }
+        let status = match self.status {
+            Status::Failing { reason, .. } => reason.status(),
+            _ => None,
+        };
+        AccountReport { name: self.name.clone(), state, since_ms, until_ms, status, reason }
     }
 }
 

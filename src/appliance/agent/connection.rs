@@ -107,7 +107,7 @@ async fn converse(shared: &Shared, wanted: &Wanted, opened: &mut Option<Instant>
         Err(fault) => return End::Failed(fault),
     };
     let begun = *opened.insert(Instant::now());
-    tracing::info!(call = %wanted.call, "the agent's connection is open");
+    tracing::info!(call_id = %wanted.call, "the agent's connection is open");
     shared.give(wanted.connection, What::Event(Event::Connected)).await;
     let until = begun + Duration::from_secs(grant.seconds.into());
     let (mut sink, mut stream) = socket.split();

@@ -7,6 +7,8 @@ use std::net::TcpStream;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::bridge::Way;
+use crate::appliance::stream::Socket;
 use crate::base::Private;
 use crate::websocket::NotAttached;
 
@@ -29,22 +31,27 @@ pub enum NoEntry {
 }
 
 /// A WebSocket after its handshake.
-#[derive(Debug)]
-pub struct Handed {
-    pub tcp: TcpStream,
-    /// What came behind the handshake.
-    pub read: Vec<u8>,
+pub(super) enum Handed {
+    /// That of a client, with what came behind the handshake.
+    Came { tcp: TcpStream, read: Vec<u8> },
+    /// That to a bridge which we have called, with the `start` that has come, and the way to it.
+    Called { socket: Box<Socket>, start: Option<Private<String>>, way: Way },
 }
 
-#[derive(Debug)]
-pub enum Guest {
+pub(super) enum Guest {
     Knocks { visitor: Visitor, told: oneshot::Sender<Result<(), NoEntry>> },
     Enters { visitor: Visitor, handed: Handed },
 }
 
 /// The web thread's side.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Door(mpsc::Sender<Guest>);
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Door")
+    }
+}
 
 impl Door {
     pub(super) const fn new(guests: mpsc::Sender<Guest>) -> Self {
@@ -69,7 +76,7 @@ impl Door {
     /// The same client with its socket. It is asked again: the call may have ended in between, and then the
     /// socket is closed.
     pub async fn enter(&self, visitor: Visitor, tcp: TcpStream, read: Vec<u8>) {
-        let handed = Handed { tcp, read };
+        let handed = Handed::Came { tcp, read };
         // A thread that is gone has no calls.
         let _ = self.0.send(Guest::Enters { visitor, handed }).await;
     }

@@ -11,18 +11,21 @@
 //! The sound has a thread of its own, of the normal class: the web thread is a background one, which would starve
 //! it beside a recogniser, and the net thread has no need to see each 20 ms.
 
+mod bridge;
 mod door;
 mod session;
 mod thread;
 
+pub use bridge::Settings as Bridge;
 pub use door::{Door, NoEntry, Visitor};
-pub use thread::{LegWish, start};
+pub use thread::{LegWish, Wanted, start};
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 use tokio::sync::mpsc;
 
+use super::pulse::Pulse;
 use super::visits::VisitEvent;
 use crate::base::{CallId, Entropy, Private, Way, limits};
 use crate::call::{self, CallRecord, Cause, Towards, Visit};
@@ -88,11 +91,17 @@ pub struct AudioLegs {
     next: u64,
     legs: HashMap<LegId, Leg>,
     events: VecDeque<VisitEvent>,
+    pulse: Pulse,
 }
 
 impl AudioLegs {
-    fn new(thread: mpsc::Sender<NewSession>, entropy: Entropy) -> Self {
-        Self { thread, entropy, next: 1, legs: HashMap::new(), events: VecDeque::new() }
+    fn new(thread: mpsc::Sender<NewSession>, entropy: Entropy, pulse: Pulse) -> Self {
+        Self { thread, entropy, next: 1, legs: HashMap::new(), events: VecDeque::new(), pulse }
+    }
+
+    /// Of the thread.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     pub fn figures(&self) -> LegFigures {

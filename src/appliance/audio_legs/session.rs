@@ -11,24 +11,23 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as Number;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{self, Message};
 
+use super::bridge::Way;
 use super::door::{Handed, NoEntry, Visitor};
-use super::thread::{LegWish, answer};
-use crate::base::limits;
+use super::thread::{LegWish, Wanted, answer};
+use crate::appliance::stream::{self, Socket, Stream};
+use crate::base::{Private, limits};
 use crate::sip::LegId;
 use crate::websocket::{CloseCode, Input, News, Opening, Outgoing, Output, Session};
 
 /// What comes for a session.
-#[derive(Debug)]
 pub(super) enum Mail {
     News(News),
     Knocks { visitor: Visitor, told: oneshot::Sender<Result<(), NoEntry>> },
     Enters { visitor: Visitor, handed: Handed },
 }
-
-type Socket = WebSocketStream<TcpStream>;
 
 /// The client's end.
 struct Client {
@@ -38,16 +37,26 @@ struct Client {
     is_blocked: bool,
 }
 
+/// The way to a bridge, by which a lost connection is made again.
+struct Called {
+    way: Way,
+    call_id: Private<String>,
+    /// The next one, while it is being made.
+    next: Option<Pin<Box<dyn Future<Output = Socket> + Send>>>,
+}
+
 /// See the module.
 pub(super) struct Task {
     leg: LegId,
     session: Session,
     inbox: mpsc::Receiver<Mail>,
-    wishes: mpsc::Sender<LegWish>,
+    wishes: mpsc::Sender<Wanted>,
     media: UdpSocket,
     /// To which `media` is connected.
     media_port: Option<u16>,
     client: Option<Client>,
+    /// Of a call by a bridge that we have called.
+    called: Option<Called>,
     deadline: Option<Instant>,
     /// The last words are waited for until then.
     leaves: Option<Instant>,
@@ -58,6 +67,7 @@ enum Happened {
     Mail(Option<Mail>),
     Message(Option<Result<Message, tungstenite::Error>>),
     HasRoom(Result<(), tungstenite::Error>),
+    Again(Socket),
     Datagram(usize),
     Nothing,
 }
@@ -68,7 +78,7 @@ impl Task {
         opening: Opening,
         media: UdpSocket,
         inbox: mpsc::Receiver<Mail>,
-        wishes: mpsc::Sender<LegWish>,
+        wishes: mpsc::Sender<Wanted>,
     ) -> Self {
         Self {
             leg,
@@ -78,6 +88,7 @@ impl Task {
             media,
             media_port: None,
             client: None,
+            called: None,
             deadline: None,
             leaves: None,
         }
@@ -94,6 +105,7 @@ impl Task {
                 Happened::Mail(None) => break,
                 Happened::Message(message) => self.message(now, message),
                 Happened::HasRoom(outcome) => self.fill(now, outcome),
+                Happened::Again(socket) => self.resume(now, socket),
                 Happened::Datagram(length) => {
                     let bytes = datagram.get(..length).unwrap_or_default();
                     self.session.handle(now, Input::Datagram(bytes));
@@ -112,7 +124,7 @@ impl Task {
     }
 
     async fn happens(&mut self, datagram: &mut [u8]) -> Happened {
-        let Self { session, inbox, media, media_port, client, deadline, leaves, .. } = self;
+        let Self { session, inbox, media, media_port, client, called, deadline, leaves, .. } = self;
         let wants_room = session.has_message();
         let (mut sink, mut stream) = (None, None);
         if let Some(client) = client {
@@ -125,6 +137,7 @@ impl Task {
             mail = inbox.recv(), if leaves.is_none() => Happened::Mail(mail),
             message = next(stream) => Happened::Message(message),
             outcome = room(sink) => Happened::HasRoom(outcome),
+            socket = again(called.as_mut()) => Happened::Again(socket),
             received = media.recv(datagram), if media_port.is_some() => match received {
                 Ok(length) => Happened::Datagram(length),
                 // What could not be delivered before: the call is gone, and will say so.
@@ -141,7 +154,7 @@ impl Task {
                 Output::Datagram(port, bytes) => self.send(port, &bytes).await,
                 Output::Wish(wish) => {
                     let wish = LegWish { leg: self.leg, wish };
-                    if self.wishes.send(wish).await.is_err() {
+                    if self.wishes.send(Wanted::Leg(wish)).await.is_err() {
                         return false;
                     }
                 }
@@ -173,15 +186,37 @@ impl Task {
             Mail::News(news) => self.session.handle(now, Input::News(news)),
             Mail::Knocks { visitor, told } => answer(told, self.admits(&visitor)),
             Mail::Enters { visitor, handed } => {
-                if self.admits(&visitor).is_ok()
-                    && let Some(client) = client(handed)
-                {
-                    self.close(CloseCode::Replaced);
-                    self.client = Some(client);
-                    self.session.attach(now);
+                if self.admits(&visitor).is_ok() {
+                    self.enters(now, visitor, handed);
                 }
             }
         }
+    }
+
+    fn enters(&mut self, now: Instant, visitor: Visitor, handed: Handed) {
+        let (socket, start) = match handed {
+            Handed::Came { tcp, read } => (came(tcp, read), None),
+            Handed::Called { socket, start, way } => {
+                self.called = Some(Called { way, call_id: visitor.call_id, next: None });
+                (Some(*socket), start)
+            }
+        };
+        let Some(socket) = socket else { return };
+        self.close(CloseCode::Replaced);
+        self.client = Some(Client::of(socket));
+        self.session.attach(now);
+        if let Some(start) = start {
+            self.session.handle(now, Input::Text(start.reveal()));
+        }
+    }
+
+    /// The bridge has the call again.
+    fn resume(&mut self, now: Instant, socket: Socket) {
+        if let Some(called) = &mut self.called {
+            called.next = None;
+        }
+        self.client = Some(Client::of(socket));
+        self.session.attach(now);
     }
 
     fn admits(&self, visitor: &Visitor) -> Result<(), NoEntry> {
@@ -235,6 +270,17 @@ impl Task {
     fn lose(&mut self, now: Instant) {
         self.client = None;
         self.session.handle(now, Input::Detached);
+        self.call_again();
+    }
+
+    /// A bridge that we have called is called again: it could not find us.
+    fn call_again(&mut self) {
+        let (Some(called), Some(resume)) = (&mut self.called, self.session.resume_token()) else {
+            return;
+        };
+        let resume = Private::new(resume.reveal().to_owned());
+        let next = called.way.clone().again(called.call_id.clone(), resume);
+        called.next = Some(Box::pin(next));
     }
 
     /// The client's socket is closed in its own time.
@@ -253,27 +299,35 @@ impl Task {
         });
         if code != CloseCode::Replaced {
             self.session.handle(Instant::now(), Input::Detached);
+            self.call_again();
         }
     }
 }
 
-fn client(handed: Handed) -> Option<Client> {
-    let Handed { tcp, read } = handed;
+impl Client {
+    fn of(socket: Socket) -> Self {
+        let (sink, stream) = socket.split();
+        Self { sink, stream, is_blocked: false }
+    }
+}
+
+/// The socket of a client that has come.
+fn came(tcp: std::net::TcpStream, read: Vec<u8>) -> Option<Socket> {
     let tcp = TcpStream::from_std(tcp).ok()?;
     // Sound is small and in a hurry.
     tcp.set_nodelay(true).ok()?;
-    let most = Some(limits::AUDIO_MESSAGE_BYTES);
-    let config = WebSocketConfig::default()
-        .max_message_size(most)
-        .max_frame_size(most)
-        .read_buffer_size(16 * 1024)
-        .write_buffer_size(0)
-        .max_write_buffer_size(2 * limits::AUDIO_MESSAGE_BYTES);
-    let opened = WebSocketStream::from_partially_read(tcp, read, Role::Server, Some(config));
+    let tcp: Box<dyn Stream> = Box::new(tcp);
+    let config = Some(stream::most(limits::AUDIO_MESSAGE_BYTES));
+    let opened = WebSocketStream::from_partially_read(tcp, read, Role::Server, config);
     // It waits for nothing: the handshake is over.
-    let socket = futures_util::FutureExt::now_or_never(opened)?;
-    let (sink, stream) = socket.split();
-    Some(Client { sink, stream, is_blocked: false })
+    futures_util::FutureExt::now_or_never(opened)
+}
+
+async fn again(called: Option<&mut Called>) -> Socket {
+    match called.and_then(|called| called.next.as_mut()) {
+        Some(next) => next.await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn next(
@@ -293,7 +347,7 @@ async fn room(sink: Option<&mut SplitSink<Socket, Message>>) -> Result<(), tungs
     }
 }
 
-async fn sleep_until(at: Option<Instant>) {
+pub(super) async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

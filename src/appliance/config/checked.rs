@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use super::accounts::{Account, Inbound, accounts, inbound};
 use super::agent::{Agent, agent};
+use super::bridges::{Bridge, bridges};
 use super::dial::{dial, on_machine};
 use super::fault::Fault;
 use super::file::{self, File};
+use super::gpu::{Gpu, gpu};
 use super::languages::{Language, default_language, language_or_auto, languages};
 use super::listen::listen as listening;
 use super::llm::{Llm, llm};
@@ -22,6 +24,7 @@ use super::ringcentral::{RingCentral, ringcentral};
 use super::tls::{Tls, tls};
 use super::tokens::{Token, tokens};
 use super::turn::{Turn, turn};
+use super::upkeep::{RealTime, canary, real_time};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
@@ -52,12 +55,14 @@ pub struct Config {
     pub calls: Calls,
     pub media: Media,
     pub speech: Speech,
+    pub gpu: Gpu,
     /// Without what `speech.partials` says.
     pub listen: listen::Settings,
     pub converse: Converse,
     /// `None`: the playbook answers alone.
     pub llm: Option<Llm>,
     pub webhooks: Vec<Webhook>,
+    pub bridges: Vec<Bridge>,
     /// `None`: programs for baresip are not served.
     pub baresip: Option<Baresip>,
     pub log: Log,
@@ -78,6 +83,9 @@ pub struct Config {
     pub on_machine: OnMachine,
     /// `None`: there is no remote agent.
     pub agent: Option<Agent>,
+    /// Between two calls of the box to itself; `None`: there are none.
+    pub canary: Option<Duration>,
+    pub real_time: RealTime,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -114,6 +122,8 @@ pub struct Calls {
     pub when_full: WhenFull,
     /// With a 503, 1 to 3600.
     pub retry_after_s: u32,
+    /// 0.1 to 1.
+    pub max_load: f32,
     pub answer_after: Duration,
     /// `None`: no call is recorded.
     pub flights: Option<Flights>,
@@ -170,6 +180,7 @@ pub struct Converse {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
     pub level: Level,
+    pub private: bool,
 }
 
 impl Default for Config {
@@ -186,10 +197,12 @@ impl Config {
         self.accounts.iter_mut().for_each(|account| account.tls.resolve(folder));
         self.neural_voices_mut().for_each(|voice| voice.graph.resolve(folder));
         let Speech { whisper_model, turn_model, socket, onnxruntime, .. } = &mut self.speech;
-        [whisper_model, turn_model].into_iter().flatten().for_each(|model| model.resolve(folder));
+        let models = [whisper_model.as_mut(), turn_model.as_mut(), self.gpu.smaller_file()];
+        models.into_iter().flatten().for_each(|model| model.resolve(folder));
         let playbook = self.converse.playbook.as_mut();
         let knowledge = self.knowledge.as_mut();
-        let paths = [socket.as_mut(), onnxruntime.as_mut(), playbook, knowledge];
+        let library = self.gpu.library.as_mut();
+        let paths = [socket.as_mut(), onnxruntime.as_mut(), library, playbook, knowledge];
         let playbooks = self.languages.iter_mut().map(|language| language.playbook.as_mut());
         for path in paths.into_iter().chain(playbooks).flatten() {
             *path = folder.join(&*path);
@@ -200,7 +213,8 @@ impl Config {
     pub fn take_from(&mut self, shelf: &Path) {
         self.neural_voices_mut().for_each(|voice| voice.graph.take_from(shelf));
         let Speech { whisper_model, turn_model, .. } = &mut self.speech;
-        [whisper_model, turn_model].into_iter().flatten().for_each(|model| model.take_from(shelf));
+        let models = [whisper_model.as_mut(), turn_model.as_mut(), self.gpu.smaller_file()];
+        models.into_iter().flatten().for_each(|model| model.take_from(shelf));
     }
 
     /// Instead of the model that the file names: this one, or the one inside the program.
@@ -244,9 +258,11 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let web = web(file, &mut check);
     let baresip = baresip(&file.baresip, &mut check);
     let webhooks = webhooks(&file.webhook, &mut check);
+    let bridges = bridges(&file.bridge, &mut check);
     let calls = calls(&file.calls, &mut check);
     let media = media(&file.media, &mut check);
     let speech = speech(&file.speech, &mut check);
+    let gpu = gpu(&file.gpu, &mut check);
     let listen = listening(&file.listen, &mut check);
     let converse = converse(&file.converse, &mut check);
     let llm = llm(&file.llm, &mut check);
@@ -267,6 +283,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
     }
+    let canary = canary(&file.canary, &mut check);
+    let real_time = real_time(&file.realtime, &mut check);
     let (calls, media) = (calls?, media?);
     let pairs = media.ports.rtp_ports().count();
     if pairs < calls.max.count() {
@@ -282,6 +300,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         calls,
         media,
         speech: speech?,
+        gpu: gpu?,
         listen: listen?,
         converse: converse?,
         llm: llm?,
@@ -298,7 +317,10 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         agent: agent?,
         baresip: baresip?,
         webhooks: webhooks?,
-        log: Log { level: level? },
+        bridges: bridges?,
+        log: Log { level: level?, private: file.log.private },
+        canary: canary?,
+        real_time: real_time?,
     })
 }
 
@@ -380,6 +402,11 @@ fn calls(file: &file::Calls, check: &mut Check<'_>) -> Option<Calls> {
     let retry_after_s = check.take("calls.retry_after_s", file.retry_after_s, retry_after_s);
     let when_full =
         check.take("calls.when_full", &file.when_full, file.when_full.as_str().try_into());
+    let max_load = match file.max_load {
+        load @ 0.1..=1.0 => Ok(load as f32),
+        _ => allowed("0.1 to 1"),
+    };
+    let max_load = check.take("calls.max_load", file.max_load, max_load);
     let answer_after =
         within(file.answer_after_ms, 0, 60_000).map(|ms| Duration::from_millis(ms.into()));
     let answer_after = check.take("calls.answer_after_ms", file.answer_after_ms, answer_after);
@@ -394,6 +421,7 @@ fn calls(file: &file::Calls, check: &mut Check<'_>) -> Option<Calls> {
         max_duration: max_duration?,
         when_full: when_full?,
         retry_after_s: retry_after_s?,
+        max_load: max_load?,
         answer_after: answer_after?,
     })
 }

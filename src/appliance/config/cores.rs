@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::checked::Config;
+use super::gpu::{Gpu, SmallerModel};
 use super::values::{Device, Voice};
+use crate::appliance::gpu::Limits;
 use crate::call::admission;
 use crate::converse;
 use crate::listen;
@@ -17,7 +19,26 @@ impl Config {
             max: self.calls.max.count(),
             when_full: self.calls.when_full,
             retry_after_s: self.calls.retry_after_s,
+            max_load: self.calls.max_load,
         }
+    }
+
+    /// The model that an engine of ours can be given in place of another one.
+    pub fn smaller_model(&self) -> Option<&SmallerModel> {
+        let smaller = self.gpu.smaller_model.as_ref()?;
+        let is_the_same = match (smaller, &self.speech.whisper_model) {
+            (SmallerModel::Starter, None) => true,
+            (SmallerModel::File(smaller), Some(usual)) => smaller.path == usual.path,
+            (SmallerModel::Starter, Some(_)) | (SmallerModel::File(_), None) => false,
+        };
+        (!is_the_same && self.speech.socket.is_none()).then_some(smaller)
+    }
+
+    /// What is too much for GPU and box.
+    pub fn protection(&self) -> Limits {
+        let Gpu { max_c, cpu_max_c, memory_reserve_bytes, .. } = self.gpu;
+        let has_smaller_model = self.smaller_model().is_some();
+        Limits { gpu_c: max_c, cpu_c: cpu_max_c, memory_reserve_bytes, has_smaller_model }
     }
 
     pub fn offering(&self) -> Offering {

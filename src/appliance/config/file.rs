@@ -11,6 +11,7 @@ pub use super::agent::AgentKeys;
 pub use super::dial::Dial;
 pub use super::listen::Listen;
 pub use super::ringcentral::File as RingCentral;
+pub use super::upkeep::{CanaryKeys, RealTimeKeys};
 
 /// `attendant.toml`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -21,6 +22,7 @@ pub struct File {
     pub calls: Calls,
     pub media: Media,
     pub speech: Speech,
+    pub gpu: Gpu,
     /// When a caller's turn begins and ends.
     pub listen: Listen,
     pub converse: Converse,
@@ -33,6 +35,9 @@ pub struct File {
     pub agent: AgentKeys,
     pub baresip: Baresip,
     pub log: Log,
+    /// Calls of the box to itself.
+    pub canary: CanaryKeys,
+    pub realtime: RealTimeKeys,
     /// The languages besides `speech.language`, and which calls are held in which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub language: Vec<Language>,
@@ -54,6 +59,9 @@ pub struct File {
     /// Who is told what happens.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub webhook: Vec<Webhook>,
+    /// Telephone bridges that the box connects to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bridge: Vec<Bridge>,
 }
 
 /// How the telephone network reaches the box.
@@ -113,6 +121,16 @@ impl Default for Web {
     }
 }
 
+/// A telephone bridge that the box connects to, and that sends its calls over such a connection.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bridge {
+    /// As its credential calls it.
+    pub name: String,
+    /// `wss://HOST/PATH`; `ws://` on the box only.
+    pub url: String,
+}
+
 /// A system of the owner's that is told what happens.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -169,6 +187,8 @@ pub struct Calls {
     pub when_full: String,
     /// With a 503: when the other side may try again, in seconds, 1 to 3600.
     pub retry_after_s: i64,
+    /// The engine's measured real-time factor above which no call is taken besides those that are up, 0.1 to 1.
+    pub max_load: f64,
     /// How long it rings before the answer, in milliseconds, 0 to 60000.
     pub answer_after_ms: i64,
     /// Each call is recorded for `attendant replay`, with its sound and its words.
@@ -187,6 +207,7 @@ impl Default for Calls {
             max_duration_s: 300,
             when_full: "busy".to_owned(),
             retry_after_s: 10,
+            max_load: 0.7,
             answer_after_ms: 0,
             flight_record: false,
             flight_files: 100,
@@ -359,6 +380,38 @@ impl Default for Llm {
             keep_alive_s: -1,
             context: 4096,
             thinking: "off".to_owned(),
+        }
+    }
+}
+
+/// The GPU, and what is too much for it and the box.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gpu {
+    /// Which is watched and used: `auto`, `none`, a number as `nvidia-smi` counts, or a UUID.
+    pub device: String,
+    /// The file of NVML. Empty: the system's `libnvidia-ml.so.1`.
+    pub library: String,
+    /// From this temperature of the GPU on, in °C, fewer calls are taken, 40 to 120.
+    pub max_c: i64,
+    /// The same of the processor.
+    pub cpu_max_c: i64,
+    /// MB that stay free where the models are, 0 to 1000000: in the GPU, else in the box.
+    pub memory_reserve_mb: i64,
+    /// What hears instead of `speech.whisper_model` while the box is too hot or has too much to do, and without
+    /// its GPU: as that, or `starter`. Empty: nothing else.
+    pub smaller_model: String,
+}
+
+impl Default for Gpu {
+    fn default() -> Self {
+        Self {
+            device: "auto".to_owned(),
+            library: String::new(),
+            max_c: 88,
+            cpu_max_c: 98,
+            memory_reserve_mb: 64,
+            smaller_model: String::new(),
         }
     }
 }
@@ -567,16 +620,18 @@ impl Default for Account {
     }
 }
 
-/// The log. Numbers, addresses and words never stand in it.
+/// The log. Numbers, addresses and words stand in it only where `private` says so.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// `error`, `warn`, `info`, `debug` or `trace`; of other people's parts only warnings.
     pub level: String,
+    /// Who called and what was said stands in it, too: to look for a fault, and not longer.
+    pub private: bool,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned() }
+        Self { level: "info".to_owned(), private: false }
     }
 }

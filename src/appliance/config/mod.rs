@@ -8,11 +8,13 @@
 
 mod accounts;
 mod agent;
+mod bridges;
 mod checked;
 mod cores;
 mod dial;
 mod fault;
 mod file;
+mod gpu;
 mod languages;
 mod listen;
 mod llm;
@@ -24,14 +26,18 @@ mod ringcentral;
 mod tls;
 mod tokens;
 mod turn;
+mod upkeep;
 mod values;
 mod voices;
 mod webhooks;
+mod written;
 
 pub use accounts::{Account, Inbound, Place};
 pub use agent::{Agent, AgentCalls};
+pub use bridges::Bridge;
 pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use fault::{ConfigError, Fault};
+pub use gpu::{Gpu, SmallerModel};
 pub use languages::Language;
 pub use llm::Llm;
 pub use lookups::Lookup;
@@ -40,11 +46,13 @@ pub use ringcentral::{Events as RingCentralEvents, RingCentral};
 pub use tls::{AccountTls, CertificateFiles};
 pub use tokens::Token;
 pub use turn::{Turn, TurnServer, TurnTransport};
+pub use upkeep::RealTime;
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,
 };
 pub use voices::NeuralVoice;
 pub use webhooks::Webhook;
+pub use written::{Written, written};
 
 use std::path::Path;
 
@@ -62,6 +70,14 @@ pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
     let mut config = from_text(&text).map_err(|error| error.in_file(path))?;
     config.resolve(path.parent().unwrap_or(Path::new("")));
     Ok(config)
+}
+
+/// What of a file with faults is sound, entry by entry; what is not has its default.
+pub fn sound_sections(path: &Path) -> Config {
+    let text = bounded::text(path, limits::CONFIG_BYTES).unwrap_or_default();
+    let mut config = written::sound(&text);
+    config.resolve(path.parent().unwrap_or(Path::new("")));
+    config
 }
 
 /// Checks `text` as a configuration file.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::fault::{ConfigError, Fault};
-use super::file::{Account, File, Language, Lookup, Person, RingCentral, Token, Webhook};
+use super::file::{Account, Bridge, File, Language, Lookup, Person, RingCentral, Token, Webhook};
 
 /// The file as far as it could be understood, and what could not be.
 pub(super) fn parse(text: &str) -> Result<(File, Vec<Fault>), ConfigError> {
@@ -27,6 +27,7 @@ pub(super) fn parse(text: &str) -> Result<(File, Vec<Fault>), ConfigError> {
                 sections::<RingCentral>(&section, "name", &value, &mut accepted, &mut faults);
             }
             "token" => sections::<Token>(&section, "name", &value, &mut accepted, &mut faults),
+            "bridge" => sections::<Bridge>(&section, "name", &value, &mut accepted, &mut faults),
             "webhook" => sections::<Webhook>(&section, "name", &value, &mut accepted, &mut faults),
             _ => single(section, value, &mut accepted, &mut faults),
         }

@@ -19,11 +19,10 @@ const PRODUCTION: &str = "https://platform.ringcentral.com";
 /// Numbers and secrets do not go to the log.
 const HIDDEN: &str = "(not shown)";
 const CLIENT_ID_CHARS: usize = 100;
-const REPLY_CHARS: usize = 160;
 const ADDRESS_CHARS: usize = 500;
-/// The interface takes some dozens of requests a minute; beyond a day nobody would be called back.
+/// The interface takes some dozens of requests a minute, and a day without calls is long enough.
 const CHECKS_S: std::ops::RangeInclusive<u32> = 5..=86_400;
-const CALL_BACK_MINUTES: std::ops::RangeInclusive<u16> = 1..=1_440;
+const CALL_BACK_MINUTES: std::ops::RangeInclusive<u16> = 1..=limits::RINGCENTRAL_CALL_BACK_MINUTES;
 
 /// One section as it is written.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -238,10 +237,13 @@ fn when_full(section: &File) -> Result<WhenFull, Allowed> {
             Err(_) => allowed("with forward also forward_to, a number with + and country code"),
         },
         "reply" => match section.reply_text.trim() {
-            text if (1..=REPLY_CHARS).contains(&text.chars().count()) => {
+            text if (1..=limits::RINGCENTRAL_REPLY_CHARS).contains(&text.chars().count()) => {
                 Ok(WhenFull::Reply(Private::new(text.to_owned())))
             }
-            _ => allowed(format!("with reply also reply_text, at most {REPLY_CHARS} characters")),
+            _ => allowed(format!(
+                "with reply also reply_text, at most {} characters",
+                limits::RINGCENTRAL_REPLY_CHARS
+            )),
         },
         "call-back" => match section.call_back_minutes {
             minutes if CALL_BACK_MINUTES.contains(&minutes) => Ok(WhenFull::CallBack { minutes }),

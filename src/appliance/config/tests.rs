@@ -51,6 +51,11 @@ fn one_wrong_value_in_each_key_is_found() {
         ("[sip]\nsession_expires_s = 89", "sip.session_expires_s"),
         ("[sip]\nhosts = [\"desk:80\"]", "sip.hosts"),
         ("[calls]\nretry_after_s = 0", "calls.retry_after_s"),
+        ("[calls]\nmax_load = 0.0", "calls.max_load"),
+        ("[gpu]\ndevice = \"nvidia\"", "gpu.device"),
+        ("[gpu]\nmax_c = 39", "gpu.max_c"),
+        ("[gpu]\ncpu_max_c = 121", "gpu.cpu_max_c"),
+        ("[gpu]\nmemory_reserve_mb = -1", "gpu.memory_reserve_mb"),
         ("[calls]\nanswer_after_ms = -1", "calls.answer_after_ms"),
         ("[media]\nports = \"16384\"", "media.ports"),
         ("[media]\nports = \"20000-10000\"", "media.ports"),
@@ -85,6 +90,23 @@ fn one_wrong_value_in_each_key_is_found() {
         let found = faults(text);
         assert_eq!(found.len(), 1, "{text}: {found:?}");
         assert!(found[0].starts_with(&format!("{key} = ")), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn a_smaller_model_is_another_one_for_an_engine_of_ours() {
+    for (text, is_there) in [
+        ("", false),
+        ("[gpu]\nsmaller_model = \"starter\"", false),
+        ("[gpu]\nsmaller_model = \"starter\"\n[speech]\nwhisper_model = \"/m.bin\"", true),
+        ("[gpu]\nsmaller_model = \"/s.bin\"\n[speech]\nwhisper_model = \"/m.bin\"", true),
+        ("[gpu]\nsmaller_model = \"/m.bin\"\n[speech]\nwhisper_model = \"/m.bin\"", false),
+        (
+            "[gpu]\nsmaller_model = \"starter\"\n[speech]\nwhisper_model = \"/m.bin\"\nsocket = \"/s\"",
+            false,
+        ),
+    ] {
+        assert_eq!(from_text(text).unwrap().protection().has_smaller_model, is_there, "{text}");
     }
 }
 
@@ -277,6 +299,7 @@ fn the_examples_sections_have_every_key_and_are_sound() {
         ("lookup", toml::Table::try_from(file::Lookup::default()).unwrap()),
         ("accounts", toml::Table::try_from(file::Account::default()).unwrap()),
         ("token", toml::Table::try_from(file::Token::default()).unwrap()),
+        ("bridge", toml::Table::try_from(file::Bridge::default()).unwrap()),
         ("webhook", toml::Table::try_from(file::Webhook::default()).unwrap()),
     ];
     for (name, known) in known {

@@ -6,7 +6,7 @@ use super::tokens::name;
 use super::values::{Allowed, allowed};
 use crate::appliance::llm::Address;
 use crate::appliance::url::Url;
-use crate::base::limits;
+use crate::base::{Private, limits};
 use crate::web::is_event_type;
 
 /// Types of one webhook.
@@ -17,8 +17,8 @@ const TYPES: usize = 32;
 pub struct Webhook {
     pub name: String,
     pub address: Address,
-    /// Path and query.
-    pub target: String,
+    /// Path and query, in which a secret may stand.
+    pub target: Private<String>,
     pub events: Vec<String>,
     pub words: bool,
 }
@@ -53,6 +53,7 @@ fn one(section: &file::Webhook, check: &mut Check<'_>) -> Option<Webhook> {
     };
     let events = check.take(&key("events"), &section.events, events);
     let (address, target) = url?;
+    let target = Private::new(target);
     Some(Webhook { name: name?, address, target, events: events?, words: section.words })
 }
 

@@ -56,6 +56,7 @@ impl Scripted {
             model_sha256: [0; 32],
             window_ms: 10_240,
             lanes: 16,
+            decoders: 2,
             voices: vec!["tone".to_owned()],
             turn: None,
             languages: vec![LanguageCode::ENGLISH],

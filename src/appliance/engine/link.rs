@@ -24,10 +24,12 @@ use tokio::process::{Child, Command as Program};
 use tokio::sync::{mpsc, watch};
 
 use super::health::{BackOff, Health};
+use super::load::{Figures, Load};
 use super::requests::{Requests, Work};
 use super::wire::{End, Wire};
-use super::{Answer, Asker, Engine, EngineEvent, EngineState, Failure, Phrase, RequestId};
+use super::{Answer, Asker, Engine, EngineEvent, EngineState, Failure, Mode, Phrase, RequestId};
 use crate::appliance::credentials;
+use crate::appliance::pulse::{BEAT, Pulse};
 use crate::base::{Private, limits};
 use crate::listen::DecodeWish;
 use crate::speech::protocol::{FromEngine, Ready, ToEngine, VERSION};
@@ -43,16 +45,41 @@ const RECONNECT_MOST: Duration = Duration::from_secs(1);
 const CAUTIOUS_AFTER: u32 = 2;
 /// For an engine whose socket has ended to end itself, so that its exit status can be told.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// An engine that is to be another one is let do first what it has been asked for.
+const EXCHANGED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where the engine is.
 #[derive(Clone, Debug)]
 pub enum EnginePlace {
     /// A child of ours: `program` with all its `arguments`, which name `socket` and, by
-    /// `--parent`, this process. `cautious` is added when two engines in a row have failed: the CPU
-    /// instead of a GPU that may be what they failed of.
-    Child { program: PathBuf, arguments: Vec<OsString>, cautious: Vec<OsString>, socket: PathBuf },
+    /// `--parent`, this process.
+    Child { program: PathBuf, arguments: Vec<OsString>, variants: Variants, socket: PathBuf },
     /// A unit of its own that listens on this socket.
     Socket(PathBuf),
+}
+
+/// What differs from one start of an engine to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variants {
+    /// Arguments that are added when two engines in a row have failed: the CPU instead of a GPU that may be what
+    /// they failed of.
+    pub cautious: Vec<OsString>,
+    /// Those of [`Mode::Lean`]; none: it is as the usual one.
+    pub lean: Vec<OsString>,
+    /// Those of [`Mode::WithoutGpu`].
+    pub without_gpu: Vec<OsString>,
+    /// Its environment, besides ours.
+    pub variables: Vec<(&'static str, String)>,
+}
+
+impl Variants {
+    fn of(&self, mode: Mode) -> &[OsString] {
+        match mode {
+            Mode::Usual => &[],
+            Mode::Lean => &self.lean,
+            Mode::WithoutGpu => &self.without_gpu,
+        }
+    }
 }
 
 /// Asks the engine. Dropping the last one ends the engine.
@@ -62,6 +89,9 @@ pub struct Link {
     commands: mpsc::Sender<Command>,
     events: mpsc::Sender<EngineEvent>,
     state: watch::Receiver<EngineState>,
+    pulse: Pulse,
+    mode: watch::Sender<Mode>,
+    load: watch::Receiver<Figures>,
     /// Of a child of ours: nobody else will ever use its name.
     socket: Option<PathBuf>,
 }
@@ -88,11 +118,14 @@ impl Link {
         let (commands, orders) = mpsc::channel(limits::ENGINE_REQUESTS);
         let (events, answers) = mpsc::channel(EVENTS);
         let (publish, state) = watch::channel(EngineState::Starting);
+        let (mode, wished) = watch::channel(Mode::Usual);
+        let (show_load, load) = watch::channel(Figures::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let socket = match &place {
             EnginePlace::Child { socket, .. } => Some(socket.clone()),
             EnginePlace::Socket(_) => None,
         };
+        let pulse = Pulse::default();
         let thread = LinkThread {
             place,
             commands: orders,
@@ -101,11 +134,20 @@ impl Link {
             requests: Requests::default(),
             back_off: BackOff::default(),
             restarts: 0,
+            pulse: pulse.clone(),
+            mode: Exchange { wished, running: Mode::Usual, until: None },
+            load: Load::new(Instant::now()),
+            show_load,
         };
         let name = "speech link".to_owned();
         std::thread::Builder::new().name(name).spawn(move || runtime.block_on(thread.run()))?;
         let next = AtomicU64::new(1);
-        Ok((Self { next, commands, events, state, socket }, answers))
+        Ok((Self { next, commands, events, state, pulse, mode, load, socket }, answers))
+    }
+
+    /// Of the link's thread, however the engine is.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     fn ask(&self, asker: Asker, work: Work) -> RequestId {
@@ -145,6 +187,14 @@ impl Engine for Link {
     fn state(&self) -> watch::Receiver<EngineState> {
         self.state.clone()
     }
+
+    fn steer(&self, mode: Mode) {
+        self.mode.send_if_modified(|wished| std::mem::replace(wished, mode) != mode);
+    }
+
+    fn load(&self) -> Figures {
+        *self.load.borrow()
+    }
 }
 
 struct LinkThread {
@@ -155,6 +205,18 @@ struct LinkThread {
     requests: Requests,
     back_off: BackOff,
     restarts: u32,
+    pulse: Pulse,
+    mode: Exchange,
+    load: Load,
+    show_load: watch::Sender<Figures>,
+}
+
+/// How the engine is to work, and how this one does.
+struct Exchange {
+    wished: watch::Receiver<Mode>,
+    running: Mode,
+    /// When it is exchanged, whatever it is doing.
+    until: Option<Instant>,
 }
 
 impl LinkThread {
@@ -172,13 +234,23 @@ impl LinkThread {
             }
             let now = Instant::now();
             let reason = end.to_string();
-            tracing::error!(reason, restarts = self.restarts, "the speech engine is down");
+            let is_exchanged = matches!(end, End::Exchanged);
+            match is_exchanged {
+                true => tracing::info!(mode = ?self.wished(), "the speech engine is exchanged"),
+                false => {
+                    tracing::error!(reason, restarts = self.restarts, "the speech engine is down");
+                }
+            }
             let restarts = self.restarts;
             let exit_code = end.exit_code();
             let down = EngineState::Down { since: now, reason, restarts, exit_code };
             self.state.send_replace(down);
             let ends = self.requests.lose_engine(now);
             self.deliver(ends).await;
+            self.note_load();
+            if is_exchanged {
+                continue;
+            }
             let wait = self.back_off.after(ready_since.map(|since: Instant| now - since));
             let wait = match self.place {
                 EnginePlace::Child { .. } => wait,
@@ -199,7 +271,9 @@ impl LinkThread {
     ) -> Result<std::convert::Infallible, End> {
         let deadline = Instant::now() + START_TIMEOUT;
         let caution = self.back_off.failures() >= CAUTIOUS_AFTER;
-        if let Some(mut program) = program(&self.place, caution) {
+        self.mode.running = self.wished();
+        self.mode.until = None;
+        if let Some(mut program) = program(&self.place, self.mode.running, caution) {
             *child = Some(program.spawn().map_err(End::Start)?);
         }
         let mut wire = Wire::new(self.connect(child, deadline).await?);
@@ -222,12 +296,14 @@ impl LinkThread {
                         health = Some(Health::new(now));
                         ready_since.get_or_insert(now);
                         tracing::info!(device = ready.device, model = ready.model, "engine ready");
+                        self.load.set_decoders(ready.decoders);
                         self.state.send_replace(EngineState::Ready(ready));
                     }
                     FromEngine::Mismatch { version } => return Err(End::Mismatch(version)),
                     FromEngine::Voices(reports) => self.amend(|ready| ready.neural = reports),
                     FromEngine::Turn(report) => self.amend(|ready| ready.turn = Some(report)),
                     message => {
+                        self.note_decoded(&message);
                         let event = self.requests.answer(Instant::now(), message);
                         self.deliver(event).await;
                     }
@@ -236,10 +312,44 @@ impl LinkThread {
             if self.requests.is_stuck() {
                 return Err(End::Stuck);
             }
+            if self.is_to_be_exchanged(Instant::now()) {
+                return Err(End::Exchanged);
+            }
             if health.is_some() {
                 self.requests.given_up().for_each(|message| wire.send(&message));
                 self.requests.send(Instant::now()).for_each(|message| wire.send(&message));
             }
+            self.note_load();
+        }
+    }
+
+    fn wished(&self) -> Mode {
+        *self.mode.wished.borrow()
+    }
+
+    /// Another mode is wished than that of the engine that runs, and means other arguments; and the engine has
+    /// nothing more to do, or has had time for it. A lost GPU is not waited for.
+    fn is_to_be_exchanged(&mut self, now: Instant) -> bool {
+        let EnginePlace::Child { variants, .. } = &self.place else { return false };
+        let wished = self.wished();
+        if variants.of(wished) == variants.of(self.mode.running) {
+            self.mode.until = None;
+            return false;
+        }
+        let until = *self.mode.until.get_or_insert(now + EXCHANGED_WITHIN);
+        wished == Mode::WithoutGpu || !self.requests.is_busy() || until <= now
+    }
+
+    fn note_load(&mut self) {
+        self.load.note_turns(Instant::now(), self.requests.turns());
+        self.show_load.send_replace(self.load.figures());
+    }
+
+    fn note_decoded(&mut self, message: &FromEngine) {
+        if let FromEngine::Text { request, transcript } = message
+            && let Some(heard_ms) = self.requests.sound_ms(*request)
+        {
+            self.load.note_decoded(heard_ms, transcript.decode_ms.into());
         }
     }
 
@@ -281,7 +391,9 @@ impl LinkThread {
         if let Some(message) = wire.inbox.take()? {
             return Ok(Some(message));
         }
+        self.pulse.beat();
         let until = self.requests.next_expiry().map_or(until, |expiry| expiry.min(until));
+        let until = until.min(Instant::now() + BEAT);
         tokio::select! {
             // What the engine has said counts before the time that it had for it.
             biased;
@@ -299,6 +411,7 @@ impl LinkThread {
                 }
             }
             status = exit_of(child) => return Err(status.map_or_else(End::Start, End::Exited)),
+            Ok(()) = self.mode.wished.changed() => {}
             () = tokio::time::sleep_until(until.into()) => {}
         }
         self.expire().await;
@@ -332,7 +445,9 @@ impl LinkThread {
     /// Obeys and expires while there is no engine.
     async fn pass_time(&mut self, until: Instant) -> Result<(), End> {
         loop {
+            self.pulse.beat();
             let next = self.requests.next_expiry().map_or(until, |expiry| expiry.min(until));
+            let next = next.min(Instant::now() + BEAT);
             tokio::select! {
                 command = self.commands.recv() => {
                     self.obey(command.ok_or(End::FrontGone)?).await;
@@ -376,12 +491,16 @@ impl LinkThread {
 
 /// The engine as a child, if it is one. What systemd gave to this process alone is not
 /// handed on, and no secret: the engine parses files of others and asks nobody.
-fn program(place: &EnginePlace, caution: bool) -> Option<Program> {
-    let EnginePlace::Child { program, arguments, cautious, .. } = place else { return None };
+fn program(place: &EnginePlace, mode: Mode, caution: bool) -> Option<Program> {
+    let EnginePlace::Child { program, arguments, variants, .. } = place else { return None };
     let mut program = Program::new(program);
+    let of_mode = variants.of(mode);
     program
         .args(arguments)
-        .args(cautious.iter().filter(|_| caution))
+        .args(of_mode)
+        // An argument may stand there once.
+        .args(variants.cautious.iter().filter(|argument| caution && !of_mode.contains(argument)))
+        .envs(variants.variables.iter().map(|(name, value)| (name, value)))
         .env_remove("NOTIFY_SOCKET")
         .env_remove("CREDENTIALS_DIRECTORY")
         .stdin(Stdio::null())

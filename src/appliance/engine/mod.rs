@@ -20,10 +20,12 @@ pub use crate::speech::protocol::{Detected, Failure, Phrase, RequestId, Transcri
 pub mod double;
 pub mod health;
 pub mod link;
+pub mod load;
 pub mod requests;
 mod wire;
 
-pub use link::{EnginePlace, Link};
+pub use link::{EnginePlace, Link, Variants};
+pub use load::Figures as LoadFigures;
 
 /// On whose behalf a request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,6 +86,18 @@ impl EngineState {
     }
 }
 
+/// With what an engine of ours is to work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// As it is configured.
+    #[default]
+    Usual,
+    /// With the smaller model, where one is configured.
+    Lean,
+    /// On the CPU, and with the smaller model: the GPU is lost.
+    WithoutGpu,
+}
+
 /// What hears and speaks for the calls. The product's is [`Link`]; tests use [`double::Scripted`].
 pub trait Engine: Send + Sync {
     /// Recognises one utterance: 16 kHz mono, at most `limits::UTTERANCE_MS`. `lane` is the call's
@@ -109,4 +123,12 @@ pub trait Engine: Send + Sync {
 
     /// The state, now and at each change.
     fn state(&self) -> watch::Receiver<EngineState>;
+
+    /// Has the engine work so. One that runs as a unit of its own, and a double, stay as they are.
+    fn steer(&self, _mode: Mode) {}
+
+    /// How much it has to do.
+    fn load(&self) -> LoadFigures {
+        LoadFigures::default()
+    }
 }

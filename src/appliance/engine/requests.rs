@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{Answer, Asker, EngineEvent, Failure, Phrase, RequestId};
-use crate::base::{Private, limits};
+use crate::base::{Private, limits, pcm};
 use crate::listen::{DecodeWish, Urgency};
 use crate::speech::protocol::{FromEngine, ToEngine};
 
@@ -234,6 +234,22 @@ impl Requests {
             | FromEngine::Pong { .. }
             | FromEngine::Voices(_)
             | FromEngine::Turn(_) => None,
+        }
+    }
+
+    /// Turns of calls that an engine has to decode.
+    pub fn turns(&self) -> usize {
+        let is_turn = |pending: &&Pending| {
+            pending.place.sent().is_some() && pending.is_decode() && !pending.work.is_partial()
+        };
+        self.pending.values().filter(is_turn).count()
+    }
+
+    /// Length of the sound that is to be recognised; `None` if this is no such request.
+    pub fn sound_ms(&self, request: RequestId) -> Option<u64> {
+        match &self.pending.get(&request)?.work {
+            Work::Transcribe { audio, .. } => Some(pcm::samples_to_ms(audio.reveal().len())),
+            Work::Speak(_) => None,
         }
     }
 

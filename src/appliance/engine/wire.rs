@@ -44,6 +44,9 @@ pub enum End {
     NotReady,
     #[error("it {}", ending(*.0))]
     Exited(ExitStatus),
+    /// By us, for one that works otherwise.
+    #[error("it is exchanged for one that suits the box better now")]
+    Exchanged,
     #[error("its socket has ended")]
     Closed,
     #[error("it does not answer")]

@@ -370,7 +370,7 @@ impl Dialler {
             && file.write(&self.ledger).is_none()
         {
             // What was set aside stays counted until the next ledger is written.
-            tracing::warn!(call = %id, "what it cost is not written down: the disk is too slow");
+            tracing::warn!(call_id = %id, "what it cost is not written down: the disk is too slow");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::settings;
-use crate::appliance::audio_legs::Door;
+use crate::appliance::audio_legs::{self, AudioLegs, Door, Wanted};
 use crate::appliance::config::Config;
 use crate::appliance::credentials;
 use crate::appliance::paths::Paths;
@@ -125,6 +125,27 @@ fn ctrl_tcp(config: &Config) -> Result<Option<(TcpListener, CtrlTcp)>, StartErro
         accounts: accounts.collect(),
     };
     Ok(Some((listener, settings)))
+}
+
+/// Calls by WebSocket: their legs, what their thread wants, and its door.
+pub(super) fn audio_legs(
+    config: &Config,
+    entropy: Entropy,
+    board: &Arc<Board>,
+) -> Result<(AudioLegs, mpsc::Receiver<Wanted>, Door), StartError> {
+    let bridge = |section: &crate::appliance::config::Bridge| {
+        let token = credentials::of_bridge(&section.name).map_err(|source| StartError::System {
+            what: "cannot read the credential of a bridge",
+            source,
+        })?;
+        let (name, url, at) = (section.name.clone(), section.url.clone(), section.at.clone());
+        Ok(audio_legs::Bridge { name, url, at, token })
+    };
+    let bridges = config.bridges.iter().map(bridge).collect::<Result<Vec<_>, StartError>>()?;
+    let roots = settings::roots(bridges.iter().any(|bridge| bridge.at.tls))?;
+    audio_legs::start(entropy, bridges, &roots, Arc::clone(board)).map_err(|source| {
+        StartError::System { what: "cannot start the thread for calls by WebSocket", source }
+    })
 }
 
 /// Whoever is told what happens; `None`: nobody.

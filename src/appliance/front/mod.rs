@@ -10,6 +10,7 @@
 //! | web | `web`: API and status page |
 //! | websocket | `appliance::audio_legs`: the sound of calls by WebSocket |
 //! | messages | `store::messages` |
+//! | gpu | `appliance::gpu`: looks at GPU and box once a second |
 //! | flights | `store::flights`, where calls are recorded |
 //! | ledger | `store::ledger`, where calls may be made |
 //!
@@ -18,23 +19,25 @@
 mod agents;
 mod dialler;
 mod errands;
+mod guard;
 mod interface;
 mod net;
+mod reload;
 mod rendering;
+pub mod safe;
 mod settings;
 mod switchboard;
+mod watching;
 
 pub use super::accounts::plans as accounts;
 pub use settings::{
     EngineWish, engine as engine_place, own_engine, questions, relays, srtp_warnings, tongues,
 };
+pub use switchboard::unix_ms;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
@@ -43,22 +46,22 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
-use super::audio_legs::{self, AudioLegs};
+use super::canary::{self, Canary};
 use super::chance;
-use super::config::Config;
+use super::config::{self, Config};
 use super::engine::link::Link;
 use super::engine::{Engine, EngineEvent};
+use super::gpu::{Gauge, Protection};
 use super::llm::{Llm, ModelEvent};
 use super::lookup::{LookUpAnswer, LookUps};
 use super::media_address::MediaAddress;
-use super::notify;
 use super::outside::Outside;
 use super::paths::Paths;
 use super::places::Places;
 use super::realtime;
 use super::relays::{News, Relays};
 use super::ringcentral::{self, RingCentral};
-use super::rings::{self, Shared};
+use super::rings;
 use super::rtp_socket::{PortRange, RtpSockets};
 use super::shutdown::Shutdown;
 use super::sip_line::SipLine;
@@ -77,28 +80,35 @@ use crate::store::flights::{self, FlightLog};
 use crate::store::instance;
 use crate::store::ledger::LedgerFile;
 use crate::store::messages::MessageLog;
-use crate::web::{AudioFigures, Board, Health};
+use crate::web::{Board, Health};
 use agents::AgentRule;
 use dialler::Dialler;
 use errands::Errands;
+use guard::Guard;
 use interface::Bound;
 use net::{Net, Sources};
+use reload::Reload;
 use rendering::Rendering;
 use switchboard::{Parts, Switchboard};
+use watching::Watch;
 
-/// The watchdog looks at the hearts this often when systemd does not ask for more.
-const LOOK: Duration = Duration::from_secs(1);
+/// What whoever runs the program asks of it.
+#[derive(Debug)]
+pub struct Signals {
+    pub shutdown: Shutdown,
+    /// What can be is to be read anew.
+    pub hung_up: mpsc_async::Receiver<()>,
+}
 
 /// Runs the appliance until `shutdown`, or until it has shown that it cannot work.
 pub fn run(
     config: &Config,
     config_path: Option<&Path>,
     paths: &Paths,
-    shutdown: Shutdown,
+    signals: Signals,
 ) -> Result<(), StartError> {
     let call = settings::call(config)?;
-    let mut ports = settings::ports(config);
-    check_ports(config, &mut ports)?;
+    let ports = checked_ports(config)?;
     settings::check_model(config)?;
     let plans = accounts(config)?;
     let interface = Bound::new(config)?;
@@ -109,16 +119,18 @@ pub fn run(
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
     let board = starting();
     let rings = open_rings(config)?;
-    let (audio, mut standing) = start_audio(rings.audio, entropy.fork())?;
+    let (audio, mut standing) = start_audio(rings.audio, entropy.fork(), config)?;
     standing.extend(unsafe_keys(config).into_iter().chain(interface::warnings(config)));
-    let (legs, wished, door) = audio_legs::start(entropy.fork())
-        .map_err(system("cannot start the thread for calls by WebSocket"))?;
+    let (legs, wished, door) = interface::audio_legs(config, entropy.fork(), &board)?;
     let hooks = ringcentral::Hooks::new(config, &mut entropy);
     let doors = interface::Doors { legs: door, hooks: hooks.clone() };
-    let (_web, commands) = interface.start(config, &board, doors, entropy.fork())?;
+    let (web, commands) = interface.start(config, &board, doors, entropy.fork())?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
-    let (engine, answers) = start_engine(config, config_path, paths)?;
-
+    let (link, answers) = start_engine(config, config_path, paths)?;
+    let others = [("speech link", link.pulse()), ("web", web.pulse()), ("websocket", legs.pulse())];
+    let reload = (signals.hung_up, Reload::new(config_path, paths));
+    let (watch, pulse, reloaded) = Watch::new(rings.shared, &board, others, reload);
+    let engine: Arc<dyn Engine> = Arc::new(link);
     let speakers = settings::speakers(config, &call.tongues);
     let errands = Errands::new(Arc::clone(&engine), speakers.clone());
     let rendering = Rendering::new(speakers, rendered_phrases(&call.tongues));
@@ -126,23 +138,20 @@ pub fn run(
     let (llm, thoughts, model) = start_model(&runtime, config, &call.tongues, &mut standing)?;
     let (look_ups, looked_up) = start_look_ups(config, &board)?;
     let (agents, of_agents) = agents::start(config, paths, &mut standing)?;
-    let agent_rule = AgentRule::of(config, agents.is_some());
     let dialler = open_dialler(config, paths, &mut standing);
     let ledger = dialler.written();
     let (accounts, resolved) = open_accounts(config, plans, paths, &mut entropy, &mut standing);
-    let (ringcentral, platform_news) =
-        start_ringcentral(&runtime, config, (paths, &hooks), &mut entropy)?;
-    let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
+    let (ringcentral, news) = start_ringcentral(&runtime, config, (paths, &hooks), &mut entropy)?;
     let (media_address, ways, lent) = open_ways(&runtime, config)?;
     let public = media_address.told();
     let parts = Parts {
-        sip: SipLine::new(agent, sockets),
+        sip: sip_line(config, sockets, &mut entropy),
         visits: open_visits(config, &media_address, &mut entropy, legs),
         places: Places::new(rings.net),
         associations: open_associations(&mut entropy)?,
         ports,
+        agent_rule: AgentRule::of(config, agents.is_some()),
         errands: errands.with_model(llm).with_look_ups(look_ups).with_agents(agents),
-        agent_rule,
         accounts,
         ringcentral,
         dialler,
@@ -157,17 +166,17 @@ pub fn run(
         referrals: config.inbound.refer,
         flights,
     };
-    let beats = Arc::new(AtomicU64::new(0));
     let net = Net {
         switchboard: Switchboard::new(net::now(), parts),
         rendering,
         messages,
         board: Arc::clone(&board),
-        beats: Arc::clone(&beats),
+        pulse,
         standing,
         wants_gpu: settings::wants_gpu(config),
         languages,
         detects: config.detects_languages(),
+        guard: open_guard(config)?,
         shown: net::Shown::default(),
     };
     let sources = Sources {
@@ -179,19 +188,18 @@ pub fn run(
         looked_up,
         agent: of_agents,
         resolved,
-        ringcentral: platform_news,
+        ringcentral: news,
         wished,
         model,
         commands,
         ledger,
         public,
         relays: lent,
-        shutdown,
+        reloaded,
+        shutdown: signals.shutdown,
     };
-    let outcome = run_net(runtime, net, sources, Hearts { beats, shared: rings.shared, board });
-    drop::<AudioThread>(audio);
-    tracing::info!("stopped");
-    outcome
+    let _canary = start_canary(config, &board)?;
+    run_net(runtime, (net, sources), audio, watch)
 }
 
 /// What the owner looks for first: where calls and the page are, and by which files.
@@ -233,9 +241,13 @@ fn listening(
 fn start_audio(
     side: rings::AudioSide,
     entropy: Entropy,
+    config: &Config,
 ) -> Result<(AudioThread, Vec<String>), StartError> {
     let media = media::Settings { timeout: Some(limits::MEDIA_TIMEOUT), timeout_on_hold: false };
-    let (audio, refused) = audio::spawn(side, media, entropy, realtime::audio_core())
+    let config::RealTime { priority, audio_core } = config.real_time;
+    let core = audio_core.or_else(realtime::audio_core);
+    let wish = realtime::Wish { priority, core };
+    let (audio, refused) = audio::spawn(side, media, entropy, wish)
         .map_err(system("cannot start the audio thread"))?;
     let standing: Vec<String> = refused.iter().map(|r| r.text().to_owned()).collect();
     standing.iter().for_each(|text| tracing::warn!("{text}"));
@@ -243,7 +255,7 @@ fn start_audio(
 }
 
 /// The engine and what comes from it.
-type EngineParts = (Arc<dyn Engine>, mpsc_async::Receiver<EngineEvent>);
+type EngineParts = (Link, mpsc_async::Receiver<EngineEvent>);
 
 fn start_engine(
     config: &Config,
@@ -251,8 +263,21 @@ fn start_engine(
     paths: &Paths,
 ) -> Result<EngineParts, StartError> {
     let place = settings::engine(config, config_path, paths)?;
-    let (link, answers) = Link::start(place).map_err(system("cannot start the speech link"))?;
-    Ok((Arc::new(link), answers))
+    Link::start(place).map_err(system("cannot start the speech link"))
+}
+
+/// Calls of our own to the first address that takes datagrams, or to the first that takes any.
+fn start_canary(config: &Config, board: &Arc<Board>) -> Result<Option<Canary>, StartError> {
+    let Some(settings) = settings::canary(config) else { return Ok(None) };
+    let started = canary::start(settings, Arc::clone(board));
+    started.map(Some).map_err(system("cannot start the canary's thread"))
+}
+
+/// The thread that looks at GPU and box, and what is made of it.
+fn open_guard(config: &Config) -> Result<Guard, StartError> {
+    let gauge = Gauge::start(settings::gpu(config))
+        .map_err(system("cannot start the thread that looks at the GPU"))?;
+    Ok(Guard::new(gauge, Protection::new(config.protection())))
 }
 
 /// The owner's systems and what they answer.
@@ -307,35 +332,24 @@ fn start_model(
 /// Runs the net thread and watches over it from this one.
 fn run_net(
     runtime: Runtime,
-    net: Net,
-    sources: Sources,
-    mut hearts: Hearts,
+    (net, sources): (Net, Sources),
+    audio: AudioThread,
+    watch: Watch,
 ) -> Result<(), StartError> {
-    let (ended, end) = mpsc::channel();
+    let (ended, end) = mpsc_async::channel(1);
     let thread = std::thread::Builder::new()
         .name("net".to_owned())
         .spawn(move || {
+            let outcome = to_the_end(runtime, net.run(sources));
             // The receiver waits for this message and outlives it.
-            let _ = ended.send(to_the_end(runtime, net.run(sources)));
+            let _ = ended.try_send(outcome);
         })
         .map_err(system("cannot start the net thread"))?;
-    let look = notify::alive_interval().map_or(LOOK, |interval| interval.min(LOOK));
-    let outcome = loop {
-        match end.recv_timeout(look) {
-            Ok(outcome) => break outcome,
-            Err(RecvTimeoutError::Timeout) => match hearts.silent() {
-                None => notify::alive(),
-                Some(thread) => tracing::error!(thread, "it has done nothing for a while"),
-            },
-            // A panic in there ends the program; where panics unwind, as in tests, it ends here.
-            Err(RecvTimeoutError::Disconnected) => {
-                let source = std::io::Error::other("panicked");
-                break Err(StartError::System { what: "the net thread has ended", source });
-            }
-        }
-    };
+    let outcome = watch.run(end);
     // How it ended has been told by the channel.
     let _ = thread.join();
+    drop(audio);
+    tracing::info!("stopped");
     outcome
 }
 
@@ -345,30 +359,6 @@ fn to_the_end<T>(runtime: Runtime, run: impl Future<Output = T>) -> T {
     let outcome = runtime.block_on(run);
     runtime.shutdown_background();
     outcome
-}
-
-/// The heartbeats that systemd's watchdog stands for.
-struct Hearts {
-    beats: Arc<AtomicU64>,
-    shared: Arc<Shared>,
-    board: Arc<Board>,
-}
-
-impl Hearts {
-    /// The thread that has done nothing since the last look, if any; shows how punctual audio is.
-    fn silent(&mut self) -> Option<&'static str> {
-        let lateness = &self.shared.lateness;
-        self.board.set_audio(AudioFigures {
-            late_counts: lateness.counts(),
-            late_sum_us: lateness.sum_us(),
-            late_p50_us: lateness.quantile_us(0.5),
-            late_p999_us: lateness.quantile_us(0.999),
-            dropped: self.shared.dropped.load(Ordering::Relaxed),
-        });
-        let beats = [("net", &*self.beats), ("audio", &self.shared.beats)];
-        let silent = beats.map(|(name, beats)| (beats.swap(0, Ordering::Relaxed) == 0, name));
-        silent.into_iter().find_map(|(is_silent, name)| is_silent.then_some(name))
-    }
 }
 
 /// What is rendered before the first call, language by language.
@@ -381,8 +371,14 @@ fn rendered_phrases(tongues: &Tongues) -> Vec<(LanguageCode, String)> {
     tongues.iter().flat_map(of).collect()
 }
 
+fn sip_line(config: &Config, sockets: SipSockets, entropy: &mut Entropy) -> SipLine {
+    let agent = UserAgent::new(settings::agent(config, sockets.listening()), entropy.fork());
+    SipLine::new(agent, sockets)
+}
+
 /// Shows at start that every call will find its ports, instead of at the call that does not.
-fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError> {
+fn checked_ports(config: &Config) -> Result<PortRange, StartError> {
+    let mut ports = settings::ports(config);
     let needed = config.calls.max.count();
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let bound: Vec<RtpSockets> = (0..needed).map_while(|_| ports.bind(any).ok()).collect();
@@ -390,7 +386,7 @@ fn check_ports(config: &Config, ports: &mut PortRange) -> Result<(), StartError>
         free if free < needed => {
             Err(StartError::PortsExhausted { range: config.media.ports, free, needed })
         }
-        _ => Ok(()),
+        _ => Ok(ports),
     }
 }
 
@@ -530,6 +526,9 @@ fn start_error(error: ListenError) -> StartError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

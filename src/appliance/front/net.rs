@@ -4,22 +4,24 @@
 //! second, which is its heartbeat.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
 use super::agents;
+use super::guard::Guard;
+use super::reload::Reloaded;
 use super::rendering::{Rendered, Rendering};
 use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::accounts::{Resolved, Shown as AccountShown};
 use crate::appliance::agent::{AgentEvent, Figures};
-use crate::appliance::audio_legs::LegWish;
+use crate::appliance::audio_legs::Wanted;
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::notify;
+use crate::appliance::pulse::{BEAT, Pulse};
 use crate::appliance::relays;
 use crate::appliance::ringcentral;
 use crate::appliance::rings;
@@ -28,18 +30,19 @@ use crate::appliance::sip_socket::Arrival;
 use crate::appliance::start_error::StartError;
 use crate::appliance::stun::Public;
 use crate::base::LanguageCode;
-use crate::call::Cause;
 use crate::call::admission::Readiness;
 use crate::call::language::Abilities;
+use crate::call::{self, Cause};
 use crate::converse::llm::Fault;
 use crate::speech::protocol::{Ready, TurnReport, VoiceReport};
 use crate::store::ledger::Written;
 use crate::store::messages::{Left, MessageLog};
 use crate::web::{Board, Command, Health, Hearing};
 
-/// The loop turns at least this often: several times between two looks of the watchdog.
-const HEARTBEAT: Duration = Duration::from_millis(250);
-const _: () = assert!(HEARTBEAT.as_millis() * 3 < super::LOOK.as_millis());
+const _: () = assert!(BEAT.as_millis() * 4 <= super::watching::NET_SILENCE.as_millis());
+/// Time in which calls are told goodbye at shutdown, and in which who talks to somebody else by us may go on. With
+/// what comes after it the end takes less than 30 s.
+const GOODBYE: Duration = Duration::from_secs(25);
 /// Time that the ends of calls may take at shutdown: a lost BYE is sent twice more by then.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// The watchdog sees that the end goes on.
@@ -63,8 +66,8 @@ pub struct Sources {
     pub resolved: mpsc::Receiver<Resolved>,
     /// Nothing comes where no extension of RingCentral's is configured.
     pub ringcentral: mpsc::Receiver<ringcentral::News>,
-    /// From sessions by WebSocket.
-    pub wished: mpsc::Receiver<LegWish>,
+    /// From sessions by WebSocket, and from bridges that we have called.
+    pub wished: mpsc::Receiver<Wanted>,
     /// What is wrong with the model's server.
     pub model: watch::Receiver<Option<Fault>>,
     /// What the interface asks for.
@@ -75,6 +78,8 @@ pub struct Sources {
     pub public: watch::Receiver<Public>,
     /// What relays tell; nothing comes where there is none.
     pub relays: mpsc::Receiver<relays::News>,
+    /// What calls from then on are held by.
+    pub reloaded: mpsc::Receiver<Reloaded>,
     pub shutdown: Shutdown,
 }
 
@@ -84,8 +89,8 @@ pub struct Net {
     pub rendering: Rendering,
     pub messages: MessageLog,
     pub board: Arc<Board>,
-    /// Turns of the loop.
-    pub beats: Arc<AtomicU64>,
+    /// Beats with every turn of the loop.
+    pub pulse: Pulse,
     /// Sentences for the owner that stay true while the program runs.
     pub standing: Vec<String>,
     /// The owner counts on a GPU.
@@ -93,6 +98,7 @@ pub struct Net {
     /// The configured languages, the default first, and whether the model is to tell them apart.
     pub languages: Vec<LanguageCode>,
     pub detects: bool,
+    pub guard: Guard,
     pub shown: Shown,
 }
 
@@ -111,6 +117,16 @@ pub struct Shown {
     /// When the user agent's counters were.
     counted: Option<Instant>,
     agent: Option<Figures>,
+    /// The program ends: nothing else is to be shown any more.
+    is_stopping: bool,
+    /// What is being rendered, to hold calls by it.
+    renewal: Option<Renewal>,
+}
+
+#[derive(Debug)]
+struct Renewal {
+    rendering: Rendering,
+    call: call::Settings,
 }
 
 pub fn now() -> Instant {
@@ -122,54 +138,118 @@ impl Net {
     pub async fn run(mut self, mut sources: Sources) -> Result<(), StartError> {
         let mut state = sources.engine.state();
         state.mark_changed();
-        loop {
-            self.beats.fetch_add(1, Ordering::Relaxed);
+        let mut shutdown = sources.shutdown.clone();
+        while !shutdown.is_requested() {
             tokio::select! {
-                () = sources.shutdown.requested() => break,
-                Ok(()) = sources.wake.readable() => {
-                    rings::empty(&sources.wake);
-                    self.switchboard.audio(now());
-                }
-                Some(arrival) = sources.arrivals.recv() => self.switchboard.arrival(now(), arrival),
-                Some(event) = sources.answers.recv() => {
-                    self.answer(event, sources.engine.as_ref())?;
-                }
-                Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
-                Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
-                Some(event) = sources.agent.recv() => self.switchboard.agent(now(), event),
-                Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
-                Some(news) = sources.ringcentral.recv() => self.switchboard.ringcentral(now(), news),
-                Some(wish) = sources.wished.recv() => self.switchboard.audio_wish(now(), wish),
-                Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
-                Ok(()) = sources.ledger.changed() => {
-                    let written = *sources.ledger.borrow_and_update();
-                    self.switchboard.ledger_written(now(), written);
-                }
-                Ok(()) = sources.model.changed() => {
-                    self.shown.model_fault = *sources.model.borrow_and_update();
-                    self.show_health(sources.engine.as_ref());
-                }
-                Ok(()) = sources.public.changed() => {
-                    self.switchboard.media_fault().iter().for_each(|text| tracing::warn!("{text}"));
-                    self.show_health(sources.engine.as_ref());
-                }
-                Some(news) = sources.relays.recv() => {
-                    if self.switchboard.relay(now(), &news) {
-                        self.switchboard.relay_fault().iter().for_each(|text| tracing::warn!("{text}"));
-                        self.show_health(sources.engine.as_ref());
-                    }
-                }
-                Ok(()) = state.changed() => self.engine_changed(&mut state, sources.engine.as_ref())?,
-                () = sleep_until(self.switchboard.deadline()) => self.switchboard.timeout(now()),
+                () = shutdown.requested() => {}
+                turned = self.turn(&mut sources, &mut state) => turned?,
             }
-            self.keep_messages();
-            self.show_counters();
-            self.look_at_parts(sources.engine.as_ref());
-            self.look_at_accounts(sources.engine.as_ref());
-            self.look_at_agents(sources.engine.as_ref());
-            self.board.set_dropped_events(self.switchboard.dropped_events());
         }
+        self.say_goodbye(&mut sources, &mut state).await?;
         self.farewell(&mut sources).await;
+        Ok(())
+    }
+
+    /// Waits for one thing that happens, or for a beat, and does what follows from it. May be dropped while it
+    /// waits.
+    async fn turn(
+        &mut self,
+        sources: &mut Sources,
+        state: &mut watch::Receiver<EngineState>,
+    ) -> Result<(), StartError> {
+        self.pulse.beat();
+        tokio::select! {
+            Ok(()) = sources.wake.readable() => {
+                rings::empty(&sources.wake);
+                self.switchboard.audio(now());
+            }
+            Some(arrival) = sources.arrivals.recv() => self.switchboard.arrival(now(), arrival),
+            Some(event) = sources.answers.recv() => {
+                self.answer(event, sources.engine.as_ref())?;
+            }
+            Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
+            Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
+            Some(event) = sources.agent.recv() => self.switchboard.agent(now(), event),
+            Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
+            Some(news) = sources.ringcentral.recv() => self.switchboard.ringcentral(now(), news),
+            Some(wanted) = sources.wished.recv() => self.switchboard.audio_wanted(now(), wanted),
+            Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
+            Ok(()) = sources.ledger.changed() => {
+                let written = *sources.ledger.borrow_and_update();
+                self.switchboard.ledger_written(now(), written);
+            }
+            Ok(()) = sources.model.changed() => {
+                self.shown.model_fault = *sources.model.borrow_and_update();
+                self.show_health(sources.engine.as_ref());
+            }
+            Ok(()) = sources.public.changed() => {
+                self.switchboard.media_fault().iter().for_each(|text| tracing::warn!("{text}"));
+                self.show_health(sources.engine.as_ref());
+            }
+            Some(news) = sources.relays.recv() => {
+                if self.switchboard.relay(now(), &news) {
+                    self.switchboard.relay_fault().iter().for_each(|text| tracing::warn!("{text}"));
+                    self.show_health(sources.engine.as_ref());
+                }
+            }
+            Ok(()) = state.changed() => self.engine_changed(state, sources.engine.as_ref())?,
+            Some(reloaded) = sources.reloaded.recv() => self.renew(reloaded, sources.engine.as_ref()),
+            () = sleep_until(self.switchboard.deadline()) => self.switchboard.timeout(now()),
+        }
+        self.keep_messages();
+        self.show_counters();
+        self.look_at_parts(sources.engine.as_ref());
+        self.look_at_accounts(sources.engine.as_ref());
+        self.look_at_agents(sources.engine.as_ref());
+        self.look_at_box(sources.engine.as_ref());
+        self.board.set_dropped_events(self.switchboard.dropped_events());
+        Ok(())
+    }
+
+    /// What calls from here on are held by: taken once its phrases are rendered.
+    fn renew(&mut self, reloaded: Reloaded, engine: &dyn Engine) {
+        let Reloaded { call, speakers, phrases } = reloaded;
+        let mut rendering = Rendering::new(speakers, phrases);
+        rendering.begin(engine);
+        self.shown.renewal = Some(Renewal { rendering, call });
+        self.renewed();
+    }
+
+    fn renewed(&mut self) {
+        let Some(mut renewal) = self.shown.renewal.take() else { return };
+        let told = match renewal.rendering.finished() {
+            Ok(None) => return self.shown.renewal = Some(renewal),
+            Ok(Some(Rendered { shelf, faults, .. })) => {
+                faults.iter().for_each(|text| tracing::warn!("{text}"));
+                self.switchboard.renew(renewal.call, shelf);
+                tracing::info!("read anew: calls from here on are held by it");
+                "Read anew".to_owned()
+            }
+            Err(error) => {
+                tracing::error!(%error, "not read anew");
+                format!("Not read anew: {error}")
+            }
+        };
+        notify::ready(&told);
+    }
+
+    /// Takes no more calls, says goodbye in those that are up, and waits until they are over.
+    async fn say_goodbye(
+        &mut self,
+        sources: &mut Sources,
+        state: &mut watch::Receiver<EngineState>,
+    ) -> Result<(), StartError> {
+        self.shown.is_stopping = true;
+        let calls = self.switchboard.calls();
+        notify::stopping(&format!("Stopping: goodbye is said in {calls} calls"));
+        self.board.set_health(Health::Stopping);
+        self.switchboard.set_readiness(now(), Readiness::Draining);
+        self.switchboard.stop_accounts(now());
+        self.switchboard.leave_all(now());
+        let end = now() + GOODBYE;
+        while self.switchboard.calls() > 0 && now() < end {
+            self.turn(sources, state).await?;
+        }
         Ok(())
     }
 
@@ -180,6 +260,10 @@ impl Net {
                 Ok(())
             }
             Asker::Appliance => {
+                if let Some(renewal) = &mut self.shown.renewal {
+                    renewal.rendering.answer(event.clone(), engine);
+                    self.renewed();
+                }
                 self.rendering.answer(event, engine);
                 self.stock(engine)
             }
@@ -268,8 +352,17 @@ impl Net {
         }
     }
 
+    fn look_at_box(&mut self, engine: &dyn Engine) {
+        if self.guard.look(now(), engine, &mut self.switchboard, &self.board) {
+            self.show_health(engine);
+        }
+    }
+
     fn engine_lost(&mut self, reason: &str) {
         self.switchboard.engine_is(now(), false);
+        if self.shown.is_stopping {
+            return;
+        }
         self.switchboard.set_readiness(now(), Readiness::Starting);
         let waiting_for = vec![format!("the speech engine: {reason}")];
         self.board.set_hearing(None);
@@ -277,6 +370,9 @@ impl Net {
     }
 
     fn open(&mut self, ready: &Ready) {
+        if self.shown.is_stopping {
+            return;
+        }
         let abilities = Abilities { heard: ready.languages.clone(), mute: self.shown.mute.clone() };
         self.switchboard.set_abilities(abilities);
         self.switchboard.set_readiness(now(), Readiness::Ready);
@@ -286,7 +382,7 @@ impl Net {
         let without_gpu = self.wants_gpu.then(|| without_gpu(&ready.device)).flatten();
         without_gpu.iter().for_each(|text| tracing::warn!("{text}"));
         self.show(ready);
-        notify::ready("answering calls");
+        notify::ready(&self.board.status_line());
     }
 
     /// Shows what the owner should know, while calls are taken.
@@ -299,6 +395,9 @@ impl Net {
     }
 
     fn show(&self, ready: &Ready) {
+        if self.shown.is_stopping {
+            return;
+        }
         let without_gpu = self.wants_gpu.then(|| without_gpu(&ready.device)).flatten();
         let unheard = unheard(ready, &self.languages, self.detects);
         let model = self.shown.model_fault.map(without_model);
@@ -312,6 +411,7 @@ impl Net {
             .chain(self.switchboard.media_fault().map(str::to_owned))
             .chain(self.shown.agent.as_ref().and_then(agents::fault))
             .chain(self.switchboard.relay_fault().map(str::to_owned))
+            .chain(self.guard.faults().iter().cloned())
             .chain(self.shown.accounts.iter().flat_map(AccountShown::faults))
             .collect();
         let health = match reasons.is_empty() {
@@ -338,17 +438,13 @@ impl Net {
 
     /// Ends all calls and registrations and waits for that to be acknowledged.
     async fn farewell(&mut self, sources: &mut Sources) {
-        notify::stopping();
-        self.board.set_health(Health::Stopping);
-        self.switchboard.set_readiness(now(), Readiness::Draining);
-        self.switchboard.stop_accounts(now());
         self.switchboard.hang_up_all(now(), Cause::ShuttingDown);
         let end = now() + FAREWELL;
         let is_busy = |switchboard: &Switchboard| {
             switchboard.calls() > 0 || switchboard.are_accounts_leaving()
         };
         while is_busy(&self.switchboard) && now() < end {
-            self.beats.fetch_add(1, Ordering::Relaxed);
+            self.pulse.beat();
             let beat = (now() + FAREWELL_BEAT).min(end);
             let deadline = self.switchboard.deadline().map_or(beat, |at| at.min(beat));
             tokio::select! {
@@ -432,7 +528,7 @@ fn unheard(ready: &Ready, languages: &[LanguageCode], detects: bool) -> Vec<Stri
 }
 
 async fn sleep_until(deadline: Option<Instant>) {
-    let beat = now() + HEARTBEAT;
+    let beat = now() + BEAT;
     let at = deadline.map_or(beat, |at| at.min(beat));
     tokio::time::sleep_until(at.into()).await;
 }

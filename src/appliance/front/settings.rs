@@ -1,12 +1,17 @@
 //! Settings that need more than the configuration: the playbook's file, folders, sockets.
 
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::appliance::config::{self, Config, Device, ListenAddress, Turn, TurnTransport, Voice};
+use crate::appliance::canary;
+use crate::appliance::config::{
+    self, Config, Device, ListenAddress, ModelFile, SmallerModel, Turn, TurnTransport, Voice,
+};
 use crate::appliance::credentials;
-use crate::appliance::engine::link::EnginePlace;
+use crate::appliance::engine::{EnginePlace, Variants};
+use crate::appliance::gpu::{self, Wish};
 use crate::appliance::llm::{self, Address};
 use crate::appliance::lookup::{Question, search_knowledge};
 use crate::appliance::media_address::Source;
@@ -355,10 +360,37 @@ pub(super) fn listen(address: &ListenAddress) -> Listen {
     Listen { transport, address }
 }
 
-/// Who may call.
+/// Calls of the box to itself. With one place they would keep callers out.
+pub(super) fn canary(config: &Config) -> Option<canary::Settings> {
+    let every = config.canary.filter(|_| config.calls.max.count() >= 2)?;
+    let ListenAddress { transport, address } = canary_door(config)?;
+    let target = format!("sip:canary@{};transport={}", own(address), transport.uri_token());
+    Some(canary::Settings { every, target })
+}
+
+/// Where it calls: what needs no certificate, datagrams first.
+fn canary_door(config: &Config) -> Option<ListenAddress> {
+    let plain = |transport| config.sip.listen.iter().find(|listen| listen.transport == transport);
+    plain(sip::Transport::Udp).or_else(|| plain(sip::Transport::Tcp)).copied()
+}
+
+/// An address of this machine by which what listens there is reached.
+fn own(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// Who may call; the box itself may, where it does.
 pub(super) fn callers(config: &Config) -> Callers {
     let config::Inbound { anyone, accounts, networks, .. } = &config.inbound;
-    Callers::new(*anyone, *accounts, networks.clone())
+    let door = canary(config).and_then(|_| canary_door(config)).map(|door| own(door.address).ip());
+    let bits = |ip: &IpAddr| if ip.is_ipv4() { 32 } else { 128 };
+    let itself = door.and_then(|ip| sip::Network::new(ip, bits(&ip)));
+    Callers::new(*anyone, *accounts, networks.iter().copied().chain(itself).collect())
 }
 
 pub(super) fn agent(config: &Config, listening: &[Listen]) -> sip::Settings {
@@ -389,9 +421,37 @@ pub fn engine(
     if let Some(path) = config_path {
         arguments.extend(["--config".into(), path.into()]);
     }
-    // A graph of a voice or a turn model may be what they failed of, too.
-    let cautious = vec!["--cpu".into(), "--without-onnx".into()];
-    Ok(EnginePlace::Child { program, arguments, cautious, socket })
+    Ok(EnginePlace::Child { program, arguments, variants: variants(config), socket })
+}
+
+fn variants(config: &Config) -> Variants {
+    let smaller: Vec<OsString> = match config.smaller_model() {
+        Some(SmallerModel::Starter) => vec!["--model".into(), "starter".into()],
+        Some(SmallerModel::File(model)) => vec!["--model".into(), model.path.clone().into()],
+        None => Vec::new(),
+    };
+    let chosen = match &config.gpu.device {
+        Wish::Index(index) => Some(index.to_string()),
+        Wish::Uuid(uuid) => Some(uuid.clone()),
+        Wish::Auto | Wish::None => None,
+    };
+    // CUDA would count the fastest first, and NVML counts by the bus.
+    let chosen = chosen.map(|chosen| {
+        [("CUDA_DEVICE_ORDER", "PCI_BUS_ID".to_owned()), ("CUDA_VISIBLE_DEVICES", chosen)]
+    });
+    Variants {
+        // A graph of a voice or a turn model may be what they failed of, too.
+        cautious: vec!["--cpu".into(), "--without-onnx".into()],
+        without_gpu: [vec!["--cpu".into()], smaller.clone()].concat(),
+        lean: smaller,
+        variables: chosen.into_iter().flatten().collect(),
+    }
+}
+
+/// What is watched of the GPU and the box.
+pub(super) fn gpu(config: &Config) -> gpu::Settings {
+    let config::Gpu { device, library, .. } = config.gpu.clone();
+    gpu::Settings { device, library, root: PathBuf::from("/") }
 }
 
 /// What a subcommand wants of an engine that it starts for itself; what is `None` is as configured.
@@ -436,7 +496,15 @@ pub(super) fn wants_gpu(config: &Config) -> bool {
 
 /// A missing model file is told before anything starts; whether it is sound, the engine finds out.
 pub(super) fn check_model(config: &Config) -> Result<(), StartError> {
-    let Some(model) = &config.speech.whisper_model else { return Ok(()) };
+    let smaller = match &config.gpu.smaller_model {
+        Some(SmallerModel::File(model)) => Some(model),
+        Some(SmallerModel::Starter) | None => None,
+    };
+    let models = [config.speech.whisper_model.as_ref(), smaller];
+    models.into_iter().flatten().try_for_each(check_file)
+}
+
+fn check_file(model: &ModelFile) -> Result<(), StartError> {
     let path = || model.path.clone();
     trusted::open(&path()).map(drop).map_err(|error| match (error, &model.shelved) {
         (error, Some(shelved)) if error.is_missing() => {

@@ -15,10 +15,13 @@ mod counting;
 mod dialling;
 mod joining;
 mod line;
+mod logging;
+mod measuring;
 mod parts;
 mod redirecting;
 mod ringcentral;
 mod securing;
+mod stages;
 mod succeeding;
 mod taking;
 mod visiting;
@@ -36,9 +39,9 @@ use crate::appliance::rings::{AudioEvent, AudioEventKind};
 use crate::appliance::sip_socket::Arrival;
 use crate::appliance::visits::VisitEvent;
 use crate::base::CallId;
-use crate::call::admission::Readiness;
+use crate::call::admission::{Headroom, Readiness};
 use crate::call::language::Abilities;
-use crate::call::{self, CallRecord, Cause, Shelf};
+use crate::call::{self, Cause, Shelf};
 use crate::converse::Message;
 use crate::sip::{self, LegId};
 use crate::web::{Event, SipFigures};
@@ -52,6 +55,7 @@ use ringcentral::Platform;
 pub struct Switchboard {
     parts: Parts,
     readiness: Readiness,
+    headroom: Headroom,
     shelf: Arc<Shelf>,
     abilities: Abilities,
     lines: HashMap<CallId, Line>,
@@ -79,6 +83,7 @@ impl Switchboard {
         let mut switchboard = Self {
             parts,
             readiness: Readiness::Starting,
+            headroom: Headroom::default(),
             shelf: Arc::default(),
             abilities: Abilities::default(),
             lines: HashMap::new(),
@@ -180,7 +185,12 @@ impl Switchboard {
             while let Some((id, frame)) = self.parts.places.heard(place) {
                 match self.joined_with(id) {
                     Some(other) => self.call(now, other, call::Input::Relayed(&frame.frame)),
-                    None => self.call(now, id, call::Input::Heard(&frame)),
+                    None => {
+                        if let Some(line) = self.lines.get_mut(&id) {
+                            line.stages.heard();
+                        }
+                        self.call(now, id, call::Input::Heard(&frame));
+                    }
                 }
             }
         }
@@ -364,7 +374,7 @@ impl Switchboard {
                     | call::Output::PartnerWaits(_)),
                     _,
                 ) => pairing.push(output),
-                (call::Output::Replied(turn), _) => log_gap(id, line.call.record(), turn),
+                (call::Output::Replied(turn), _) => logging::replied(id, line.call.record(), turn),
                 (call::Output::Pressed(key), _) => {
                     self.parts.board.tell(Event::Key { call: id, key })
                 }
@@ -432,7 +442,7 @@ impl Switchboard {
         while let Some(piece) = line.call.poll_piece(now) {
             if !flights.write(id, piece) {
                 line.call.stop_recording();
-                tracing::warn!(call = %id, "its flight record ends: the disk is too slow");
+                tracing::warn!(call_id = %id, "its flight record ends: the disk is too slow");
             }
         }
     }
@@ -449,9 +459,7 @@ impl Switchboard {
         self.legs.retain(|_, call| *call != id);
         self.parts.errands.cancel_all(id);
         self.parts.dialler.forget(id);
-        let ending = line.call.record().progress.ending();
-        let cause = ending.map_or("unknown", |ending| ending.cause.wording().name);
-        tracing::info!(call = %id, cause, "call ended");
+        logging::ended(id, line.call.record());
         self.admit();
     }
 
@@ -464,7 +472,10 @@ impl Switchboard {
             AudioEventKind::Silenced { through, utterance, frames } => {
                 call::Input::Silenced { through, utterance, frames }
             }
-            AudioEventKind::Report(report) => call::Input::Report(report),
+            AudioEventKind::Report(report) => {
+                self.look_at_stages(now, call, report.received);
+                call::Input::Report(report)
+            }
             AudioEventKind::Alive { from } => {
                 return self.parts.associations.hear(now, place, from, &mut self.parts.places);
             }
@@ -483,8 +494,7 @@ impl Switchboard {
 
     /// Tells the user agent what a new call would get, so that OPTIONS says the same.
     fn admit(&mut self) {
-        let taken = self.parts.places.taken();
-        let admission = match self.parts.admission.admit(self.readiness, taken) {
+        let admission = match self.admitted() {
             Ok(()) => sip::Admission::Open,
             Err(refusal) => sip::Admission::Closed {
                 status: refusal.cause.wording().sip_status,
@@ -493,24 +503,6 @@ impl Switchboard {
         };
         self.commands.push_back(sip::Command::Admit(admission));
     }
-}
-
-/// A gap and its parts; words stay where they are.
-fn log_gap(id: CallId, record: &CallRecord, number: usize) {
-    let Some(turn) = record.turns().get(number) else { return };
-    let (Some(gap_ms), Some(parts)) = (turn.gap_ms, turn.latency) else { return };
-    tracing::info!(
-        call = %id,
-        turn = number + 1,
-        gap_ms,
-        jitter_ms = parts.jitter_ms,
-        endpoint_ms = parts.endpoint_ms,
-        decode_ms = parts.decode_ms,
-        think_ms = parts.think_ms,
-        voice_ms = parts.voice_ms,
-        pacing_ms = parts.pacing_ms,
-        "replied"
-    );
 }
 
 /// Wall-clock time for records.

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 use super::llm::Address;
 use super::llm::http::Server;
 use super::trust::Roots;
-use crate::base::limits;
+use crate::base::{Private, limits};
 use crate::web::{Board, Happened, WebhookReport, covers};
 use outbox::Outbox;
 use queue::{Attempted, Delivery, Fate, Queue};
@@ -46,8 +46,8 @@ const LOOK: Duration = Duration::from_secs(60);
 pub struct Settings {
     pub name: String,
     pub address: Address,
-    /// Path and query, as they are asked for.
-    pub target: String,
+    /// Path and query, as they are asked for; a secret may stand there.
+    pub target: Private<String>,
     /// Types of events, or what they begin with.
     pub events: Vec<String>,
     /// What was said and left is in them.
@@ -199,7 +199,7 @@ impl Sender {
         let events = self.board.events();
         let delivery = Delivery {
             id: events.id(happened.number),
-            body: events.json(happened, self.settings.words),
+            body: Private::new(events.json(happened, self.settings.words)),
             is_kept: KEPT.contains(&name),
             attempts: 0,
             due_ms: happened.at_ms,
@@ -293,15 +293,16 @@ impl Sender {
         let Address { host, port, .. } = &self.settings.address;
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let unix_s = unix_ms() / 1_000;
-        let signature = self.settings.secret.sign(&delivery.id, unix_s, delivery.body.as_bytes());
-        let request = Request::post(&self.settings.target)
+        let signature =
+            self.settings.secret.sign(&delivery.id, unix_s, delivery.body.reveal().as_bytes());
+        let request = Request::post(self.settings.target.reveal())
             .header(HOST, format!("{host}:{port}"))
             .header(CONTENT_TYPE, "application/json")
             .header(USER_AGENT, "attendant")
             .header("webhook-id", &delivery.id)
             .header("webhook-timestamp", unix_s)
             .header("webhook-signature", signature);
-        request.body(Full::new(Bytes::from(delivery.body.clone()))).ok()
+        request.body(Full::new(Bytes::from(delivery.body.reveal().clone()))).ok()
     }
 }
 

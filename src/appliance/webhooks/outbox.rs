@@ -78,7 +78,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("outbox-{}", std::process::id()));
         let delivery = |id: &str, is_kept| Delivery {
             id: id.into(),
-            body: "{\"a\":1}".into(),
+            body: crate::base::Private::new("{\"a\":1}".to_owned()),
             is_kept,
             attempts: 2,
             due_ms: 7,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::limits;
+use crate::base::{Private, limits, serial};
 
 /// Waits after the attempts, in seconds; after the last there is none. As Standard Webhooks proposes them: a little
 /// more than a day together.
@@ -20,8 +20,9 @@ const REST_S: u64 = 60;
 pub struct Delivery {
     /// The same at each attempt: by it the receiver knows what it has had.
     pub id: String,
-    /// JSON.
-    pub body: String,
+    /// JSON, with what was said and left.
+    #[serde(with = "serial::revealed")]
+    pub body: Private<String>,
     /// It is kept on the disk until it is delivered.
     pub is_kept: bool,
     pub attempts: u32,
@@ -141,7 +142,13 @@ mod tests {
     use super::*;
 
     fn delivery(id: &str, is_kept: bool) -> Delivery {
-        Delivery { id: id.into(), body: "{}".into(), is_kept, attempts: 0, due_ms: 0 }
+        Delivery {
+            id: id.into(),
+            body: Private::new("{}".to_owned()),
+            is_kept,
+            attempts: 0,
+            due_ms: 0,
+        }
     }
 
     const FAILED: Attempted = Attempted::Failed { retry_after_s: None };

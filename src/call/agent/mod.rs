@@ -121,10 +121,12 @@ impl Words {
 
     /// More of the same turn.
     pub(super) fn add(&mut self, text: &str) {
-        let before = std::mem::take(&mut self.before);
-        let gap = if before.is_empty() || self.last.is_empty() { "" } else { " " };
-        self.before = format!("{before}{gap}{}", self.last);
-        text.trim().clone_into(&mut self.last);
+        let gap = if self.before.is_empty() || self.last.is_empty() { "" } else { " " };
+        self.before.push_str(gap);
+        self.before.push_str(&self.last);
+        // An agent that goes on without a word of the caller's is still within one turn.
+        self.before = last_of(&self.before).to_owned();
+        self.last = first_of(text.trim()).to_owned();
         self.is_told = false;
     }
 
@@ -132,7 +134,7 @@ impl Words {
     /// only without the other.
     pub(super) fn correct(&mut self, text: &str, is_told: bool) {
         if is_told || !self.is_told {
-            text.trim().clone_into(&mut self.last);
+            self.last = first_of(text.trim()).to_owned();
             self.is_told = is_told;
         }
     }
@@ -145,6 +147,19 @@ impl Words {
         let gap = if self.before.is_empty() || self.last.is_empty() { "" } else { " " };
         Private::new(format!("{}{gap}{}", self.before, self.last))
     }
+}
+
+/// As much of the beginning as is kept.
+fn first_of(text: &str) -> &str {
+    let end = text.char_indices().nth(limits::AGENT_TURN_CHARS).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or_default()
+}
+
+/// As much of the end.
+fn last_of(text: &str) -> &str {
+    let mut from_end = text.char_indices().rev();
+    let start = from_end.nth(limits::AGENT_TURN_CHARS - 1).map_or(0, |(at, _)| at);
+    text.get(start..).unwrap_or_default()
 }
 
 impl Talk {
@@ -303,5 +318,26 @@ impl Remote {
             );
             Private::new(text)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_talks_all_day_fills_no_memory() {
+        let mut words = Words::of_turn(0);
+        words.add(&"ä".repeat(1_000_000));
+        for number in 0..1_000 {
+            words.add(&format!("And so on, for the {number}th time."));
+        }
+        let all = words.all().into_revealed();
+        assert!(all.chars().count() <= 2 * limits::AGENT_TURN_CHARS + 1);
+        assert!(all.ends_with("the 998th time. And so on, for the 999th time."), "{all}");
+        let mut words = Words::of_turn(0);
+        words.add("One.");
+        words.add("Two.");
+        assert_eq!(words.all().into_revealed(), "One. Two.");
     }
 }

@@ -343,6 +343,13 @@ impl Floor {
         }
     }
 
+    /// What is said last is the playbook's.
+    pub(super) fn close_agent(&mut self, now: Instant) {
+        if self.is_with_agent() {
+            self.take_over(now, Why::TimeIsOver, None);
+        }
+    }
+
     /// It tells the caller in its own words.
     fn warn_agent(&mut self) {
         let Some(remote) = &self.agent else { return };

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::{Call, Output, State, Timer};
 use crate::base::{Private, serial};
+use crate::call::ending::Cause;
 use crate::call::handover::Handover;
 use crate::sip;
 
@@ -26,6 +27,8 @@ pub enum Wish {
     Press(#[serde(with = "serial::revealed")] Private<String>),
     /// To have the other end call somebody else, by a REFER.
     Transfer(TransferTo),
+    /// To say goodbye and hang up: the line closes. Who talks to somebody else by us is left alone.
+    Leave,
 }
 
 /// Whom the other end is to call.
@@ -47,6 +50,7 @@ impl Call {
             Wish::Hold(_) | Wish::Mute(_) => is_free,
             // A visit has nobody of its own who could call somebody else.
             Wish::Transfer(_) => is_free && !self.leg.is_visit(),
+            Wish::Leave => self.handover == Handover::None,
         }
     }
 
@@ -68,8 +72,13 @@ impl Call {
             }
             Wish::Mute(is_mute) => {
                 self.audibility.mute(is_mute);
+                self.record.is_muted = is_mute;
                 self.tell_floor(now);
             }
+            Wish::Leave if matches!(self.state, State::Active) && self.audibility.is_heard() => {
+                self.floor.say_goodbye(now);
+            }
+            Wish::Leave => self.end(now, Cause::ShuttingDown.into()),
             Wish::Press(keys) => self.out.push_back(Output::SendDigits(keys)),
             Wish::Transfer(to) => {
                 self.handover = Handover::Asked;

@@ -8,11 +8,11 @@ use super::scenario::{self, Act, Background, Manner, Piece, Scenario, Speech};
 use crate::base::pcm::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ, level_dbfs, ms_to_samples};
 use crate::base::{Entropy, limits};
 use crate::call::media::SOUND_DBFS;
-use crate::cli::wav::{self, Channel, WavError};
 use crate::codec::Resampler;
 use crate::speech::espeak::{Espeak, EspeakError};
 use crate::speech::flite::{Flite, FliteError, Flow};
 use crate::store::bounded::{self, ReadError};
+use crate::store::wav::{self, Channel, WavError};
 
 /// Frames that are kept around the sound, so that no attack and no end is cut.
 const MARGIN: usize = 2;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::appliance::front::EngineWish;
 use crate::base::limits;
 use crate::cli::ConfigArgument;
-use crate::cli::wav::Channel;
 use crate::codec::Codec;
 use crate::listen::{DecodeWish, Expectation, Hint};
 use crate::store::bounded::{self, ReadError};
+use crate::store::wav::Channel;
 
 /// Print what recordings say, heard as a caller would be.
 ///

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::base::limits;
 use crate::base::pcm::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
-use crate::cli::wav::{self, Channel, WavError};
 use crate::codec::Resampler;
 use crate::store::bounded::{self, ReadError};
+use crate::store::wav::{self, Channel, WavError};
 
 /// Samples of the file that are resampled at a time.
 const CHUNK_SAMPLES: usize = 4_800;

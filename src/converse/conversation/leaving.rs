@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::beginning::Beginning;
 use super::{Caller, Conversation, Phase, Timer};
-use crate::converse::alphabet::{EndCause, Output, Speech};
+use crate::converse::alphabet::{EndCause, Output, Purpose, Speech};
 use crate::converse::dialogue::{Reaction, Understanding};
 
 /// A part of a farewell whose end is not reported within this time is taken as played: no call hangs
@@ -32,7 +32,7 @@ impl Conversation {
         let resumes = match cause {
             EndCause::Goodbye => wish,
             EndCause::Silence => true,
-            EndCause::MaxDuration | EndCause::NotUnderstood => false,
+            EndCause::MaxDuration | EndCause::NotUnderstood | EndCause::Closing => false,
         };
         (resumes && reaction.hang_up.is_none()).then_some(reaction)
     }
@@ -42,6 +42,17 @@ impl Conversation {
         self.phase = Phase::Leaving(cause);
         self.forget_keys();
         self.timers.set(Timer::HangUp, now + FAREWELL_GUARD);
+    }
+
+    /// The line closes: who is told so is not waited for. A farewell that is being said is enough.
+    pub(super) fn close_down(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Leaving(_)) {
+            return;
+        }
+        self.stop(self.voice.all());
+        let closing = vec![self.playbook.prompts().closing.clone()];
+        let _ = self.say(now, closing, false, Purpose::Farewell);
+        self.leave(now, EndCause::Closing);
     }
 
     /// The caller has something more to say.
@@ -54,7 +65,8 @@ impl Conversation {
     /// The farewell is over. A caller who speaks at this moment is waited for, unless time is over.
     pub(super) fn part(&mut self, now: Instant, cause: EndCause) {
         let until = *self.last_words_until.get_or_insert(now + LAST_WORDS);
-        if self.caller == Caller::Quiet || cause == EndCause::MaxDuration || now >= until {
+        let is_late = matches!(cause, EndCause::MaxDuration | EndCause::Closing) || now >= until;
+        if self.caller == Caller::Quiet || is_late {
             return self.hang_up(cause);
         }
         self.timers.set(Timer::HangUp, now + LAST_WORDS_DELAY);

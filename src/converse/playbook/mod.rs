@@ -87,6 +87,8 @@ pub struct Prompts {
     pub length: Length,
     pub engine: EnginePhrases,
     pub keypad: String,
+    /// Said to whoever is in a call when the program is stopped.
+    pub closing: String,
     /// Before the keys, to a caller who cannot be heard among others; empty says nothing.
     pub too_loud: String,
     /// Once that is over; empty says nothing.
@@ -430,6 +432,7 @@ fn collect_fixed(
         &prompts.silence.end,
         &prompts.length.warning,
         &prompts.length.end,
+        &prompts.closing,
         &prompts.engine.recognizer_lost,
         &prompts.engine.recognizer_back,
         &prompts.engine.synthesizer_lost,

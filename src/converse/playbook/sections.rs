@@ -198,6 +198,11 @@ fn prompts(root: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -
         Some(_) => context.fixed(s, faults, "keys_greeting"),
         None => greeting.clone(),
     };
+    let length_end = context.fixed(s, faults, "length_end");
+    let closing = match s.value("closing") {
+        Some(_) => context.fixed(s, faults, "closing"),
+        None => length_end.clone(),
+    };
     let prompts = Prompts {
         greeting,
         keys_greeting,
@@ -212,16 +217,14 @@ fn prompts(root: &mut Section<'_>, faults: &mut Faults, context: &Context<'_>) -
             second: context.fixed(s, faults, "silence_second"),
             end: context.fixed(s, faults, "silence_end"),
         },
-        length: Length {
-            warning: context.fixed(s, faults, "length_warning"),
-            end: context.fixed(s, faults, "length_end"),
-        },
+        length: Length { warning: context.fixed(s, faults, "length_warning"), end: length_end },
         engine: EnginePhrases {
             recognizer_lost: context.fixed(s, faults, "recognizer_lost"),
             recognizer_back: context.fixed(s, faults, "recognizer_back"),
             synthesizer_lost: context.fixed(s, faults, "synthesizer_lost"),
         },
         keypad: context.fixed(s, faults, "keypad"),
+        closing,
         too_loud: context.fixed_or_none(s, faults, "too_loud"),
         quiet_again: context.fixed_or_none(s, faults, "quiet_again"),
         keypad_yes_no: context.fixed_or_none(s, faults, "keypad_yes_no"),

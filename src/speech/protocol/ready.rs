@@ -18,6 +18,8 @@ pub struct Ready {
     pub window_ms: u32,
     /// Lanes with a recogniser state of their own.
     pub lanes: u16,
+    /// Decodes at a time.
+    pub decoders: u16,
     pub voices: Vec<String>,
     /// The configured languages that the model hears.
     pub languages: Vec<LanguageCode>,
@@ -56,6 +58,7 @@ impl Ready {
         out.0.extend_from_slice(&self.model_sha256);
         out.u32(self.window_ms);
         out.u16(self.lanes);
+        out.u16(self.decoders);
         let voices = self.voices.get(..VOICES).unwrap_or(&self.voices);
         out.count(voices.len());
         for voice in voices {
@@ -76,7 +79,7 @@ impl Ready {
         let model = fields.text(NAME_BYTES)?;
         let model_sha256 = fields.array()?;
         let window_ms = fields.u32()?;
-        let lanes = fields.u16()?;
+        let (lanes, decoders) = (fields.u16()?, fields.u16()?);
         let count = fields.u32()? as usize;
         if count > VOICES {
             return Err(ProtocolError::BadValue);
@@ -92,6 +95,7 @@ impl Ready {
             model_sha256,
             window_ms,
             lanes,
+            decoders,
             voices,
             languages,
             neural,

@@ -64,6 +64,7 @@ fn from_engine() -> Vec<FromEngine> {
         model_sha256: [9; 32],
         window_ms: 10_240,
         lanes: 5,
+        decoders: 2,
         voices: vec!["slt".to_owned(), "espeak".to_owned()],
         languages: vec![LanguageCode::ENGLISH],
         neural: reports(),

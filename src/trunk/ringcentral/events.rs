@@ -78,6 +78,8 @@ pub enum Verdict {
     Answered,
     Busy,
     NoAnswer,
+    /// Somebody does not want it, and would not want it again.
+    Declined,
     /// A mailbox has it.
     Machine,
     /// Nobody can be reached there.
@@ -99,7 +101,8 @@ impl PartyNews {
             Standing::Setup | Standing::Proceeding | Standing::Other => None,
             Standing::Over => Some(match reason.as_str() {
                 "TargetBusy" => Verdict::Busy,
-                "NoAnswer" | "Timeout" | "Cancelled" | "Rejected" => Verdict::NoAnswer,
+                "NoAnswer" | "Timeout" | "Cancelled" => Verdict::NoAnswer,
+                "Rejected" => Verdict::Declined,
                 "Voicemail" => Verdict::Machine,
                 _ => Verdict::Failed,
             }),
@@ -309,6 +312,7 @@ mod tests {
             ("VoiceMail", "", Some(Verdict::Machine)),
             ("Disconnected", "TargetBusy", Some(Verdict::Busy)),
             ("Disconnected", "NoAnswer", Some(Verdict::NoAnswer)),
+            ("Disconnected", "Rejected", Some(Verdict::Declined)),
             ("Disconnected", "InvalidNumber", Some(Verdict::Failed)),
             ("Gone", "Voicemail", Some(Verdict::Machine)),
         ] {

@@ -77,7 +77,6 @@ pub enum Output {
 }
 
 /// See the module.
-#[derive(Debug)]
 pub struct Gateway {
     filters: Vec<String>,
     entropy: Entropy,
@@ -88,6 +87,13 @@ pub struct Gateway {
     /// Connections in a row that did not stay.
     failures: u32,
     outputs: VecDeque<Output>,
+}
+
+impl std::fmt::Debug for Gateway {
+    /// Whoever has its words can take up the connection.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gateway")
+    }
 }
 
 impl Gateway {

@@ -53,8 +53,6 @@ pub struct Commands {
     settings: Arc<Settings>,
     /// The call that is meant where none is named.
     current: Option<CallId>,
-    /// Calls that were muted by `mute`, which is a switch.
-    muted: Vec<CallId>,
 }
 
 impl Commands {
@@ -63,7 +61,7 @@ impl Commands {
         commands: mpsc::Sender<Command>,
         settings: Arc<Settings>,
     ) -> Self {
-        Self { board, commands, settings, current: None, muted: Vec::new() }
+        Self { board, commands, settings, current: None }
     }
 
     pub async fn run(&mut self, request: &Request) -> Outcome {
@@ -244,29 +242,21 @@ impl Commands {
     }
 
     /// A switch.
-    async fn mute(&mut self, named: &str) -> Outcome {
+    async fn mute(&self, named: &str) -> Outcome {
         let Some(record) = self.named(named) else { return Outcome::failed("no active call\n") };
-        let is_mute = !self.muted.contains(&record.id);
-        self.set_mute(record.id, is_mute).await
+        self.set_mute(record.id, !record.is_muted).await
     }
 
-    async fn unmute(&mut self, named: &str) -> Outcome {
+    async fn unmute(&self, named: &str) -> Outcome {
         match self.named(named) {
             Some(record) => self.set_mute(record.id, false).await,
             None => Outcome::failed("no active call\n"),
         }
     }
 
-    async fn set_mute(&mut self, call: CallId, is_mute: bool) -> Outcome {
+    async fn set_mute(&self, call: CallId, is_mute: bool) -> Outcome {
         let done = if is_mute { "\ncall muted\n" } else { "\ncall un-muted\n" };
-        let outcome = self.control(call, Control::Wish(Wish::Mute(is_mute)), done).await;
-        if outcome.ok {
-            let lines = self.lines();
-            self.muted
-                .retain(|known| *known != call && lines.iter().any(|record| record.id == *known));
-            self.muted.extend(is_mute.then_some(call));
-        }
-        outcome
+        self.control(call, Control::Wish(Wish::Mute(is_mute)), done).await
     }
 
     async fn transfer(&self, to: &str) -> Outcome {

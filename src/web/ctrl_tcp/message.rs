@@ -11,7 +11,7 @@ use crate::web::board::AccountReport;
 use crate::web::events::CallNews;
 
 /// A command as it comes. What has none is not answered, as by baresip.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct Request {
     pub command: String,
     #[serde(default)]
@@ -82,10 +82,11 @@ fn event(kind: &str, aor: &str, param: &str, settings: &Settings) -> Map<String,
 
 /// `None`: nothing that baresip knows.
 pub fn of_account(report: &AccountReport, settings: &Settings) -> Option<Value> {
+    let failure = report.status.map(|status| format!("{status} {}", reason_phrase(status)));
     let (kind, param) = match report.state {
         "registering" => ("REGISTERING", ""),
         "registered" => ("REGISTER_OK", "200 OK"),
-        "failing" => ("REGISTER_FAIL", report.reason.as_deref().unwrap_or("Connection timed out")),
+        "failing" => ("REGISTER_FAIL", failure.as_deref().unwrap_or("Connection timed out")),
         "ended" => ("UNREGISTERING", ""),
         _ => return None,
     };
@@ -221,7 +222,8 @@ mod tests {
             state,
             since_ms: None,
             until_ms: None,
-            reason: Some("403 Forbidden".into()),
+            status: Some(403),
+            reason: Some("its server has closed the account to us (403)".into()),
         };
         let event = of_account(&report("failing"), &settings(false)).unwrap();
         assert_eq!((&event["type"], &event["class"]), (&json!("REGISTER_FAIL"), &json!("ua")));

@@ -8,7 +8,7 @@ use crate::base::{CallId, Private};
 use crate::web::view;
 
 /// Something that has happened.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
 pub struct Written {
     /// Names the event; to be given as `Last-Event-ID` to have what came after it.
@@ -21,7 +21,7 @@ pub struct Written {
 }
 
 /// What it is about; which of these, says the type.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum Data {
     /// `call.*`: the call as it is then.

@@ -4,15 +4,17 @@
 //! a label, so each family has a bounded number of samples.
 
 mod exposition;
+mod machine;
 mod totals;
 
 pub use totals::Totals;
 
 use exposition::{Exposition, Kind};
-use totals::{GAP_BOUNDS_MS, MOS_BOUNDS};
+use totals::{GAP_BOUNDS_MS, MOS_BOUNDS, PART_BOUNDS_MS};
 
 use super::board::{Board, SipFigures};
 use crate::appliance::lateness::BOUNDS_US;
+use crate::call::latency::Latency;
 
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -25,9 +27,12 @@ pub(super) fn text(board: &Board) -> String {
     let mut out = Exposition::default();
     let totals = board.totals();
     health(&mut out, board);
+    canary(&mut out, board);
     calls(&mut out, &totals);
+    latency(&mut out, &totals);
     sound(&mut out, &totals);
     audio(&mut out, board);
+    machine::machine(&mut out, board, &totals);
     sip(&mut out, board);
     agent(&mut out, board, &totals);
     ringcentral(&mut out, board);
@@ -50,6 +55,27 @@ fn health(out: &mut Exposition, board: &Board) {
     }
 }
 
+fn canary(out: &mut Exposition, board: &Board) {
+    let mut family = out.family(
+        "attendant_stage_stalls_total",
+        Kind::Counter,
+        "Times that a stage of a call stood still.",
+    );
+    for (stage, count) in board.stalls() {
+        family.sample(&[("stage", stage.name())], count);
+    }
+    let Some(canary) = board.canary() else { return };
+    out.family("attendant_canary_calls_total", Kind::Counter, "Calls of the box to itself.")
+        .sample(&[("result", "well")], canary.well)
+        .sample(&[("result", "failed")], canary.failed);
+    out.family("attendant_canary_well", Kind::Gauge, "1 if the last of them was well.")
+        .sample(&[], u64::from(canary.fault.is_none()));
+    if canary.fault.is_none() {
+        out.family("attendant_canary_answer_seconds", Kind::Gauge, "Its gap before the answer.")
+            .fraction(&[], canary.answered_ms as f64 / 1_000.0);
+    }
+}
+
 fn calls(out: &mut Exposition, totals: &Totals) {
     let mut family = out.family("attendant_calls", Kind::Gauge, "Calls now.");
     for direction in ["inbound", "outbound"] {
@@ -67,13 +93,49 @@ fn calls(out: &mut Exposition, totals: &Totals) {
         .sample(&[], totals.turns);
     out.family("attendant_turns_interrupted_total", Kind::Counter, "Replies spoken over.")
         .sample(&[], totals.interrupted);
-    let bounds = GAP_BOUNDS_MS.map(|ms| f64::from(ms) / 1_000.0);
+    let bounds = GAP_BOUNDS_MS.map(seconds);
     out.family(
         "attendant_gap_seconds",
         Kind::Histogram,
         "From the caller's last packet with speech to the first of the reply.",
     )
     .histogram(&[], &bounds, &totals.gaps.counts, totals.gaps.sum / 1_000.0);
+}
+
+/// What the gaps are made of.
+fn latency(out: &mut Exposition, totals: &Totals) {
+    let bounds = PART_BOUNDS_MS.map(seconds);
+    let mut family = out.family(
+        "attendant_gap_part_seconds",
+        Kind::Histogram,
+        "What the gaps are made of, one part after the other: their sum is the gap.",
+    );
+    let names = Latency::default().parts().map(|(name, _)| name);
+    for (name, part) in names.into_iter().zip(&totals.parts) {
+        family.histogram(&[("part", name)], &bounds, &part.counts, part.sum / 1_000.0);
+    }
+    let mut family = out.family(
+        "attendant_stage_seconds",
+        Kind::Histogram,
+        "How long recogniser, language model and voice worked until the first of a reply, also while the end of \
+         the turn was waited for.",
+    );
+    for (name, stage) in
+        [("decode", &totals.decodes), ("model", &totals.models), ("voice", &totals.voices)]
+    {
+        family.histogram(&[("stage", name)], &bounds, &stage.counts, stage.sum / 1_000.0);
+    }
+    out.family(
+        "attendant_greeting_delay_seconds",
+        Kind::Histogram,
+        "From the ACK to the first packet of the greeting.",
+    )
+    .histogram(&[], &bounds, &totals.greetings.counts, totals.greetings.sum / 1_000.0);
+}
+
+/// Milliseconds as they are written in seconds.
+fn seconds(ms: u32) -> f64 {
+    f64::from(ms) / 1_000.0
 }
 
 fn sound(out: &mut Exposition, totals: &Totals) {

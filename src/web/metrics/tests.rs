@@ -182,6 +182,7 @@ fn the_board_is_read_by_a_strict_reader() {
         state: "registered",
         since_ms: None,
         until_ms: Some(5),
+        status: None,
         reason: None,
     }]);
     let text = text(&board);

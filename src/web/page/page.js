@@ -30,6 +30,25 @@ function seconds(call) {
   return `${Math.max(0, Math.round((end - call.answered_at_ms) / 1000))} s`;
 }
 
+// What the GPU and the box tell of themselves; what they do not tell is left out.
+function figures(machine) {
+  const told = (value, text) => (value === null ? [] : [text(value)]);
+  const celsius = (value) => `${Math.round(value)} °C`;
+  const gpu = machine.gpu;
+  const parts = gpu === null ? [] : [
+    `GPU ${gpu.name ?? ""} (${gpu.state})`,
+    ...told(gpu.temperature_c, celsius),
+    ...told(gpu.load, (load) => `${Math.round(100 * load)} % busy`),
+    ...told(gpu.power_w, (watts) => `${Math.round(watts)} W`),
+    ...told(gpu.memory, (memory) => `${(memory.free_bytes / 1e9).toFixed(1)} GB free`),
+  ];
+  return [
+    ...parts,
+    ...told(machine.temperature_c, (value) => `processor ${celsius(value)}`),
+    `speech engine ${Math.round(100 * machine.engine_load)} % busy`,
+  ].join(", ");
+}
+
 function showHealth(health) {
   const state = byId("state");
   state.textContent = health.takes_calls
@@ -38,6 +57,7 @@ function showHealth(health) {
   state.className = health.state;
   byId("engine").textContent =
     health.engine === null ? "" : `hears with ${health.engine.model} on ${health.engine.device}`;
+  byId("machine").textContent = health.machine === null ? "" : figures(health.machine);
   byId("reasons").replaceChildren(...health.reasons.map((reason) => {
     const item = document.createElement("li");
     item.textContent = reason;

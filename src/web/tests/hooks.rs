@@ -62,7 +62,7 @@ fn an_event_with_the_word_reaches_its_section_and_no_body_is_too_long() {
                 else {
                     panic!("another command")
                 };
-                assert!(event["body"].is_object());
+                assert!(event.reveal()["body"].is_object());
                 told.send(is_taken).unwrap();
             });
             let host = page.web.address();

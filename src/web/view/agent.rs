@@ -8,7 +8,7 @@ use crate::call::record::AgentRecord;
 use crate::converse::agent::Fault;
 
 /// A remote agent's part in a call.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = CallAgent)]
 pub(super) struct InCall {
     /// `waiting`, `talking` or `over`.
@@ -43,7 +43,7 @@ impl From<&AgentRecord> for InCall {
 }
 
 /// Remote agents, all calls together.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = Agents)]
 pub(super) struct Today {
     /// Seconds of this day in calls that are over.

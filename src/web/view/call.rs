@@ -14,7 +14,7 @@ use crate::listen::PartialText;
 use crate::web::board::Board;
 
 /// The calls that are up, newest first, then those that have ended, newest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Calls {
     calls: Vec<Summary>,
 }
@@ -26,7 +26,7 @@ impl Calls {
 }
 
 /// What the list shows of one call.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = CallSummary)]
 pub struct Summary {
     /// As in `c7`.
@@ -51,11 +51,15 @@ pub struct Summary {
     answer_delay_ms: Option<u32>,
     greeting_delay_ms: Option<u32>,
     mos: Quality,
+    /// Its part of the energy that the GPU has used while it was up; null where that is not told.
+    gpu_energy_j: Option<f64>,
     one_way: Option<OneWay>,
     /// Who has answered a call of ours, by sound.
     answered_by: Option<&'static str>,
     /// The caller was put through by us, and the two talk.
     is_joined: bool,
+    /// `mute` is in force: the other end hears nothing of the box.
+    is_muted: bool,
     turn_count: usize,
     ending: Option<Ending>,
     /// Null where no remote agent was to hold it.
@@ -67,7 +71,7 @@ pub struct Summary {
 }
 
 /// A telephony session, and the box's party in it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = RingCentralIds)]
 struct Platform {
     session: String,
@@ -75,7 +79,7 @@ struct Platform {
 }
 
 /// Mean opinion scores (ITU-T G.107).
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Quality {
     /// How the peer sounds to us.
     incoming: Option<Mos>,
@@ -83,14 +87,14 @@ struct Quality {
     outgoing: Option<Mos>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Mos {
     last: f64,
     worst: f64,
 }
 
 /// One side has heard nothing for a while.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct OneWay {
     side: &'static str,
     why: &'static str,
@@ -98,7 +102,7 @@ struct OneWay {
 }
 
 /// How a call ended.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Ending {
     /// `caller` (the other end), `us`, `network` or `fault`.
     by: &'static str,
@@ -109,7 +113,7 @@ struct Ending {
 }
 
 /// A call that we make: the account, and what became of the attempts before.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Dialled {
     trunk: String,
     again_at_ms: Option<u64>,
@@ -117,7 +121,7 @@ struct Dialled {
 }
 
 /// An attempt that reached nobody.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Attempt {
     began_at_ms: u64,
     ended_at_ms: u64,
@@ -125,7 +129,7 @@ struct Attempt {
 }
 
 /// One call. Words are null for whoever may not read them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Call {
     #[serde(flatten)]
     summary: Summary,
@@ -142,7 +146,7 @@ pub struct Call {
 }
 
 /// What the other end said and what came back.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Turn {
     /// Empty for our opening and for a prompt after silence.
     caller: Option<String>,
@@ -162,7 +166,7 @@ struct Turn {
 }
 
 /// The parts of a gap: each begins where the one before it ended.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Latency {
     jitter_ms: u32,
     endpoint_ms: u32,
@@ -173,7 +177,7 @@ struct Latency {
 }
 
 /// What a caller left for the firm's people, as in `messages.jsonl`.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Message {
     topic: String,
     name: Option<String>,
@@ -183,14 +187,14 @@ pub struct Message {
 }
 
 /// Words that have settled, and those that may still change.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Partial {
     settled: String,
     rest: String,
 }
 
 /// Packets of sound, both ways.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Rtp {
     packets_sent: u64,
     packets_received: u64,
@@ -241,9 +245,11 @@ impl Summary {
                 incoming: record.rtp.mos_incoming.map(Mos::from),
                 outgoing: record.rtp.mos_outgoing.map(Mos::from),
             },
+            gpu_energy_j: record.gpu_energy_j,
             one_way,
             answered_by: record.answered_by.map(|verdict| verdict.name()),
             is_joined: record.is_joined,
+            is_muted: record.is_muted,
             turn_count: record.turns().len(),
             ending,
             agent: record.agent.as_ref().map(InCall::from),

@@ -4,30 +4,35 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::agent::Today;
+use super::machine::Machine;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::speech::protocol::VoiceReport;
 use crate::store::knowledge;
-use crate::web::board::{AccountReport, AudioFigures, Board, Hearing, WebhookReport};
+use crate::web::board::{
+    AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Hearing, WebhookReport,
+};
 
 /// How the box is. Without a token that may read it, the state alone.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Health {
     State(State),
     Whole(Box<Whole>),
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
+    /// answers) or `stopping`.
     state: &'static str,
     takes_calls: bool,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Whole {
-    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual) or `stopping`.
+    /// `starting`, `ready`, `degraded` (calls are taken, with less than the usual), `safe` (a recorded sentence
+    /// answers) or `stopping`.
     state: &'static str,
     takes_calls: bool,
     /// What is waited for, or what is wrong, as sentences.
@@ -36,17 +41,22 @@ pub struct Whole {
     /// Null while no speech engine is ready.
     engine: Option<Engine>,
     audio: Audio,
+    /// Null in the first second.
+    machine: Option<Machine>,
     /// Null without a folder of knowledge.
     knowledge: Option<Knowledge>,
     /// Null without a remote agent.
     agent: Option<Today>,
     accounts: Vec<Account>,
     webhooks: Vec<Webhook>,
+    bridges: Vec<Bridge>,
+    /// Null until there was one.
+    canary: Option<Canary>,
     version: &'static str,
 }
 
 /// Where the speech engine hears, and with what.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Engine {
     device: String,
     model: String,
@@ -55,21 +65,21 @@ struct Engine {
     turn_model: Option<TurnModel>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Voice {
     name: String,
     device: String,
     fault: Option<String>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct TurnModel {
     name: String,
     fault: Option<String>,
 }
 
 /// How the audio thread has kept time since the start.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Audio {
     ticks: u64,
     /// Null beyond the last bound.
@@ -82,21 +92,21 @@ struct Audio {
     dropped: u64,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Knowledge {
     files: usize,
     passages: usize,
     left_out: Vec<LeftOut>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct LeftOut {
     reason: String,
     files: usize,
 }
 
 /// Whether an account is registered.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Account {
     name: String,
     /// `registering`, `registered`, `failing`, `open` (it does not register), `unreachable` or `ended`.
@@ -107,7 +117,7 @@ pub struct Account {
 }
 
 /// A system that is told what happens.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Webhook {
     name: String,
     /// Events that wait to be delivered.
@@ -119,6 +129,53 @@ struct Webhook {
     is_gone: bool,
     /// Why the last attempt failed.
     fault: Option<String>,
+}
+
+/// A telephone bridge that the box connects to.
+#[derive(Serialize, ToSchema)]
+pub struct Bridge {
+    name: String,
+    /// `connecting`, `open` (a call can come) or `unreachable` (it is tried again).
+    state: &'static str,
+    /// Attempts in a row that came to nothing.
+    failures: u32,
+}
+
+impl From<BridgeReport> for Bridge {
+    fn from(report: BridgeReport) -> Self {
+        let BridgeReport { name, is_open, failures } = report;
+        let state = match (is_open, failures) {
+            (true, _) => "open",
+            (false, 0) => "connecting",
+            (false, _) => "unreachable",
+        };
+        Self { name, state, failures }
+    }
+}
+
+/// What the last call of the box to itself has found.
+#[derive(Serialize, ToSchema)]
+struct Canary {
+    at_ms: u64,
+    is_well: bool,
+    /// In words.
+    told: String,
+    /// Null where it was not well.
+    greeted_ms: Option<u64>,
+    answered_ms: Option<u64>,
+}
+
+impl From<CanaryReport> for Canary {
+    fn from(report: CanaryReport) -> Self {
+        let is_well = report.fault.is_none();
+        Self {
+            at_ms: report.at_ms,
+            is_well,
+            told: report.told(),
+            greeted_ms: is_well.then_some(report.greeted_ms),
+            answered_ms: is_well.then_some(report.answered_ms),
+        }
+    }
 }
 
 impl From<WebhookReport> for Webhook {
@@ -143,10 +200,13 @@ impl Health {
             live_calls: board.live_calls(),
             engine: board.hearing().map(Engine::from),
             audio: Audio::from(board.audio()),
+            machine: board.watch().map(Machine::from),
             knowledge: board.knowledge().map(Knowledge::from),
             agent: board.agent().map(Today::from),
             accounts: board.accounts().into_iter().map(Account::from).collect(),
+            bridges: board.bridges().into_iter().map(Bridge::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
+            canary: board.canary().map(Canary::from),
             version: env!("CARGO_PKG_VERSION"),
         }))
     }

@@ -7,6 +7,7 @@
 mod agent;
 mod call;
 mod health;
+mod machine;
 
 pub(super) use call::{Call, Calls, Message, Summary};
-pub(super) use health::{Account, Health};
+pub(super) use health::{Account, Bridge, Health};

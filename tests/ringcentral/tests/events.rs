@@ -68,7 +68,7 @@ fn a_webhooks_event_has_the_call_answered_by_call_control_and_a_lost_hook_is_mad
     });
     assert!(appliance.log().contains("webhook_address"), "{}", appliance.log());
     // Events come by the new one.
-    answered_by_control(&stand_in, &mut phone, 2);
+    answered_by_control(&stand_in, &mut phone, 3);
     // One that is given up as soon as it is made is not made again and again.
     {
         let mut state = stand_in.lock();

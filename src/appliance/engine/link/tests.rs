@@ -34,8 +34,8 @@ impl Room {
         let test = std::env::current_exe().unwrap().into_os_string();
         let rest = ["--exact", "--ignored", "appliance::engine::link::tests::be_the_engine"];
         let arguments = [set, test].into_iter().chain(rest.map(OsString::from)).collect();
-        let (cautious, socket) = (Vec::new(), self.socket.clone());
-        EnginePlace::Child { program: "env".into(), arguments, cautious, socket }
+        let (variants, socket) = (Variants::default(), self.socket.clone());
+        EnginePlace::Child { program: "env".into(), arguments, variants, socket }
     }
 }
 
@@ -160,8 +160,8 @@ async fn an_engine_that_hangs_is_replaced_and_one_without_a_link_ends() {
 async fn an_engine_that_cannot_start_is_down_with_its_reason_and_requests_can_be_cancelled() {
     let socket = std::env::temp_dir().join("attendant-link-none.sock");
     let arguments = ["-c", "exit ${1:-3}", "sh"].map(OsString::from).to_vec();
-    let cautious = vec!["4".into()];
-    let place = EnginePlace::Child { program: "sh".into(), arguments, cautious, socket };
+    let variants = Variants { cautious: vec!["4".into()], ..Variants::default() };
+    let place = EnginePlace::Child { program: "sh".into(), arguments, variants, socket };
     let (link, mut events) = Link::start(place).unwrap();
     let mut state = link.state();
     let asked = link.speak(Asker::Appliance, phrase("hello"));
@@ -185,9 +185,59 @@ async fn an_engine_that_cannot_start_is_down_with_its_reason_and_requests_can_be
 #[test]
 fn the_engine_gets_neither_the_line_to_systemd_nor_secrets() {
     let place = Room::new("environment").child();
-    let program = program(&place, false).unwrap();
+    let program = program(&place, Mode::Usual, false).unwrap();
     for name in ["NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "ATTENDANT_LLM_KEY"] {
         let set = program.as_std().get_envs().find(|(key, _)| *key == name);
         assert_eq!(set, Some((name.as_ref(), None)));
     }
+}
+
+#[test]
+fn an_argument_of_the_mode_is_not_said_twice_where_caution_wants_it_too() {
+    let (place, socket) = (Room::new("modes").child(), PathBuf::new());
+    let EnginePlace::Child { program: name, .. } = place else { panic!() };
+    let variants = Variants {
+        cautious: vec!["--cpu".into(), "--without-onnx".into()],
+        lean: vec!["--model".into(), "small".into()],
+        without_gpu: vec!["--cpu".into()],
+        variables: vec![("CUDA_VISIBLE_DEVICES", "1".to_owned())],
+    };
+    let place = EnginePlace::Child { program: name, arguments: Vec::new(), variants, socket };
+    for (mode, caution, expected) in [
+        (Mode::Usual, false, &[][..]),
+        (Mode::Usual, true, &["--cpu", "--without-onnx"]),
+        (Mode::Lean, false, &["--model", "small"]),
+        (Mode::WithoutGpu, false, &["--cpu"]),
+        (Mode::WithoutGpu, true, &["--cpu", "--without-onnx"]),
+    ] {
+        let program = program(&place, mode, caution).unwrap();
+        let arguments: Vec<_> = program.as_std().get_args().collect();
+        assert_eq!(arguments, expected, "{mode:?}");
+        let set = program.as_std().get_envs().find(|(key, _)| *key == "CUDA_VISIBLE_DEVICES");
+        assert_eq!(set.and_then(|(_, value)| value), Some("1".as_ref()));
+    }
+}
+
+#[tokio::test]
+async fn a_lost_gpu_has_the_engine_exchanged_and_what_was_asked_is_answered() {
+    let room = Room::new("exchanged");
+    let EnginePlace::Child { program, mut arguments, socket, .. } = room.child() else { panic!() };
+    // The tests' own harness takes filters, as many as one likes.
+    let variants = Variants { without_gpu: vec!["exchanged".into()], ..Variants::default() };
+    arguments.retain(|argument| argument != "--exact");
+    let place = EnginePlace::Child { program, arguments, variants, socket };
+    let (link, mut events) = Link::start(place).unwrap();
+    let mut state = link.state();
+    until_ready(&mut state).await;
+    let old = engine_pid(&room.socket);
+    // Nothing is different in this one, so that it stays.
+    link.steer(Mode::Lean);
+    link.speak(Asker::Appliance, phrase("good morning"));
+    assert!(!sound(&mut events).await.is_empty());
+    assert_eq!(engine_pid(&room.socket), old);
+    link.steer(Mode::WithoutGpu);
+    link.speak(Asker::Appliance, phrase("good morning"));
+    assert!(!sound(&mut events).await.is_empty());
+    let reason = until_replaced(&mut state, &room, old).await;
+    assert!(reason.is_none_or(|reason| reason.contains("exchanged")));
 }

@@ -11,6 +11,7 @@ use crate::appliance::accounts::{NoTrunk, Trunk};
 use crate::appliance::front::dialler::{LATER, Order, Told, not_counted, not_placed};
 use crate::appliance::rtp_socket::PortsExhausted;
 use crate::base::{CallId, LanguageCode, Private};
+use crate::call::admission::Limit;
 use crate::call::flight::Tracked;
 use crate::call::language::{Choice, Known, Manner};
 use crate::call::record::{Dialled, Direction};
@@ -60,7 +61,7 @@ impl Switchboard {
                 let _ = told.send(outcome);
             }
             Command::PlatformEvent { section, event, told } => {
-                let _ = told.send(self.parts.ringcentral.event(section, *event));
+                let _ = told.send(self.parts.ringcentral.event(section, *event.into_revealed()));
             }
             Command::PlatformControl { order, told } => self.control_party(now, order, told),
             Command::Control { call, wish, told } => {
@@ -178,13 +179,16 @@ impl Switchboard {
     }
 
     pub(super) fn has_room(&self) -> Result<(), NotPlaced> {
-        let admitted = self.parts.admission.admit(self.readiness, self.parts.places.taken());
-        admitted.map_err(|refusal| {
-            NotPlaced::Unavailable(match refusal.cause {
-                Cause::Busy | Cause::Overloaded => "every line is in use".to_owned(),
-                Cause::ShuttingDown => "the program is being stopped".to_owned(),
-                _ => "the speech engine is not ready".to_owned(),
-            })
+        self.admitted().map_err(|refusal| {
+            let why = match (refusal.limit, refusal.cause) {
+                (Some(Limit::Lines), _) => "every line is in use",
+                (Some(Limit::Load), _) => "the speech engine has too much to do",
+                (Some(Limit::Heat), _) => "the box is too hot for another call",
+                (Some(Limit::Memory), _) => "the box has too little memory for another call",
+                (None, Cause::ShuttingDown) => "the program is being stopped",
+                (None, _) => "the speech engine is not ready",
+            };
+            NotPlaced::Unavailable(why.to_owned())
         })
     }
 
@@ -218,7 +222,7 @@ impl Switchboard {
         };
         self.open_line(now, id, wanted)
             .map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
-        tracing::info!(call = %id, "dialling");
+        tracing::info!(call_id = %id, "dialling");
         self.parts.dialler.begun(id);
         self.drain(now, id);
         self.admit();
@@ -317,7 +321,7 @@ impl Switchboard {
                 }
                 // The limits of the day: it is over with what it had come to.
                 Err((order, _)) => {
-                    tracing::info!(call = %id, "not called again: a limit is reached");
+                    tracing::info!(call_id = %id, "not called again: a limit is reached");
                     let record = order.ended(order.last_ending());
                     record.into_iter().for_each(|record| self.parts.board.update_call(record));
                 }

@@ -91,7 +91,7 @@ impl Switchboard {
         wanted: PutThrough,
     ) {
         if let Err(status) = self.try_person(now, caller, id, wanted) {
-            tracing::info!(call = %caller, status, "nobody could be called");
+            tracing::info!(call_id = %caller, status, "nobody could be called");
             self.parts.dialler.settle_person(id, None);
             self.not_put_through(now, caller, status);
         }
@@ -127,7 +127,7 @@ impl Switchboard {
             NoLine::Ports(_) => 503_u16,
             NoLine::Full => 486,
         })?;
-        tracing::info!(call = %id, caller = %caller, "calling a person");
+        tracing::info!(call_id = %id, caller = %caller, "calling a person");
         for (one, other, is_person) in [(id, caller, false), (caller, id, true)] {
             if let Some(line) = self.lines.get_mut(&one) {
                 let stage = Stage::Offered;
@@ -193,7 +193,7 @@ impl Switchboard {
         let leg = self.lines.get(&person).map(|line| line.call.leg());
         let leg = leg.filter(|_| partner.is_some_and(|partner| partner.is_attended));
         let Some(leg) = leg else { return self.join(now, caller, person) };
-        tracing::info!(call = %caller, person = %person, "handing over");
+        tracing::info!(call_id = %caller, person = %person, "handing over");
         self.set_stage([caller, person], Stage::Handed);
         self.call(now, person, call::Input::Handed);
         self.call(now, caller, call::Input::HandOver(leg));
@@ -208,7 +208,7 @@ impl Switchboard {
     }
 
     fn join(&mut self, now: Instant, caller: CallId, person: CallId) {
-        tracing::info!(call = %caller, person = %person, "put through");
+        tracing::info!(call_id = %caller, person = %person, "put through");
         self.set_stage([caller, person], Stage::Joined);
         for id in [caller, person] {
             self.call(now, id, call::Input::Joined);
@@ -236,7 +236,7 @@ impl Switchboard {
         let hang_up = match (partner.stage, partner.is_person) {
             // The person has passed the caller on to somebody who was not reached.
             (Stage::Joined, false) if cause == Some(Cause::LeftInTransfer) => {
-                tracing::info!(call = %partner.call, "taken back: whom it was passed on to is not there");
+                tracing::info!(call_id = %partner.call, "taken back: whom it was passed on to is not there");
                 return self.call(now, partner.call, call::Input::LeftBehind);
             }
             (Stage::Joined, true) if cause == Some(Cause::LeftInTransfer) => Cause::LeftInTransfer,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::controlling;
 use super::joining::Partner;
 use super::redirecting::Redirection;
+use super::stages::Stages;
 use crate::appliance::rings::Place;
 use crate::base::CallId;
 use crate::call::flight::Tracked;
@@ -38,6 +39,9 @@ pub(super) struct Line {
     pub(super) referrals: u32,
     /// What was told of it that its record does not show.
     pub(super) told: controlling::Told,
+    pub(super) stages: Stages,
+    /// Its part of what the GPU has used; `None` where that is not told.
+    pub(super) gpu_energy_j: Option<f64>,
 }
 
 impl Line {
@@ -55,6 +59,8 @@ impl Line {
             redirection: Redirection::default(),
             referrals: 0,
             told: controlling::Told::default(),
+            stages: Stages::default(),
+            gpu_energy_j: None,
         }
     }
 
@@ -72,10 +78,10 @@ impl Line {
         match found {
             None => (),
             Some(OneWay { why: Why::Muted, .. }) => {
-                tracing::info!(call = %id, "the other end sends silence only");
+                tracing::info!(call_id = %id, "the other end sends silence only");
             }
             Some(OneWay { side, why }) => {
-                tracing::warn!(call = %id, side = side.name(), why = why.name(), "one-way audio");
+                tracing::warn!(call_id = %id, side = side.name(), why = why.name(), "one-way audio");
             }
         }
     }

@@ -74,7 +74,7 @@ impl Switchboard {
             if !line.redirection.take(&invite) {
                 continue;
             }
-            tracing::info!(call = %id, "sent on to another address");
+            tracing::info!(call_id = %id, "sent on to another address");
             line.invite = Some(Box::new(invite));
             let leg = self.parts.sip.reserve_leg();
             self.legs.insert(leg, id);

@@ -133,10 +133,11 @@ impl Platform {
 }
 
 impl Line {
-    /// The call's record with its names at the platform.
+    /// The call's record with its names at the platform, and what it has cost.
     pub(super) fn record(&self) -> CallRecord {
         let mut record = self.call.record().clone();
         record.platform.clone_from(&self.named);
+        record.gpu_energy_j = self.gpu_energy_j;
         record
     }
 }
@@ -188,7 +189,7 @@ impl Switchboard {
             let is_its = |account: Option<AccountId>| account == Some(id);
             let calls = self.lines.iter().filter(|(_, line)| is_its(line.account));
             for call in calls.map(|(call, _)| *call).collect::<Vec<_>>() {
-                tracing::info!(call = %call, "the way to its server is there again");
+                tracing::info!(call_id = %call, "the way to its server is there again");
                 self.call(now, call, call::Input::WayBack);
             }
         }
@@ -339,7 +340,7 @@ impl Switchboard {
         if policy != Some(AnswerPolicy::TelephonySession) {
             return;
         }
-        tracing::info!(call = %call, ?verdict, "by its telephony session");
+        tracing::info!(call_id = %call, ?verdict, "by its telephony session");
         let input = match verdict {
             // Who has picked up is listened for as in any call.
             Verdict::Answered | Verdict::Machine => match policy {
@@ -348,6 +349,7 @@ impl Switchboard {
             },
             Verdict::Busy => call::Input::HangUp(Cause::CalleeBusy),
             Verdict::NoAnswer => call::Input::HangUp(Cause::NoAnswer),
+            Verdict::Declined => call::Input::HangUp(Cause::Refused(603)),
             Verdict::Failed => call::Input::HangUp(Cause::Refused(480)),
         };
         self.call(now, call, input);
@@ -359,16 +361,16 @@ impl Switchboard {
         let ids = ApiIds { session: news.session.clone(), party: news.party.clone() };
         let rings = news.rings();
         let within = if rings { CONTROL_WITHIN } else { PASSED_ON_WITHIN };
-        let its = self.platform.ringing.iter_mut().filter(|ringing| ringing.ids == ids);
-        let its = its.map(|ringing| {
+        let its = self.platform.ringing.iter_mut().find(|ringing| ringing.ids == ids);
+        let is_here = its.is_some();
+        if let Some(ringing) = its {
             (ringing.is_elsewhere, ringing.until) = (!rings, now + within);
-        });
-        let is_here = its.count() > 0;
+        }
         self.platform.heard.retain(|(whose, heard)| *whose != account || *heard != ids);
-        if !rings || is_here {
-            return if rings {
-                self.answer_party(account, ids)
-            };
+        match (rings, is_here) {
+            (false, _) => return,
+            (true, true) => return self.answer_party(account, ids),
+            (true, false) => {}
         }
         if self.platform.heard.len() == limits::RINGCENTRAL_ASKED {
             self.platform.heard.pop_front();
@@ -406,7 +408,8 @@ impl Switchboard {
         let Some(ids) = self.platform.asked.iter().find(is_it).map(|(_, ids)| ids.clone()) else {
             return;
         };
-        for ringing in self.platform.take_ringing(|ringing| ringing.ids == ids) {
+        let is_here = |ringing: &Ringing| ringing.ids == ids && !ringing.is_elsewhere;
+        for ringing in self.platform.take_ringing(is_here) {
             self.consider(now, ringing.leg, ringing.incoming);
         }
     }

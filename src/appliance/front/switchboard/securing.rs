@@ -14,11 +14,11 @@ impl Switchboard {
         while let Some((id, news)) = self.parts.associations.news() {
             let input = match news {
                 News::Secured(suite) => {
-                    tracing::debug!(call = %id, suite = suite.name(), "keys by DTLS");
+                    tracing::debug!(call_id = %id, suite = suite.name(), "keys by DTLS");
                     call::Input::Secured(suite)
                 }
                 News::Failed(fault) => {
-                    tracing::warn!(call = %id, reason = fault.name(), "no keys by DTLS");
+                    tracing::warn!(call_id = %id, reason = fault.name(), "no keys by DTLS");
                     call::Input::NotSecured
                 }
                 News::Closed => {

@@ -47,7 +47,7 @@ impl Switchboard {
             Ok((id, towards)) => {
                 self.call(now, id, call::Input::Replaced { leg, incoming, towards });
                 if self.lines.get(&id).is_some_and(|line| line.call.leg() == leg) {
-                    tracing::info!(call = %id, "another leg takes the place of its own");
+                    tracing::info!(call_id = %id, "another leg takes the place of its own");
                     self.legs.insert(leg, id);
                 }
             }
@@ -107,7 +107,7 @@ impl Switchboard {
         // It is still there where the call has put it off.
         let unsent = self.lines.get_mut(&id).and_then(|line| line.invite.take());
         if unsent.is_none() {
-            tracing::info!(call = %id, "passed on by the other end");
+            tracing::info!(call_id = %id, "passed on by the other end");
             self.legs.insert(leg, id);
         }
     }

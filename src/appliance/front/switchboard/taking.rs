@@ -11,7 +11,7 @@ use crate::appliance::visits::local_towards;
 use crate::appliance::ways::Wanted;
 use crate::base::handshake::IceSide;
 use crate::base::{CallId, Private, Way};
-use crate::call::admission::Refusal;
+use crate::call::admission::{Limit, Refusal};
 use crate::call::flight::Tracked;
 use crate::call::language::{Known, Manner};
 use crate::call::record::Direction;
@@ -22,6 +22,22 @@ use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, AccountId, Flow, LegId};
 
 impl Switchboard {
+    /// What calls from here on are held by, and the phrases of it.
+    pub fn renew(&mut self, settings: call::Settings, shelf: call::Shelf) {
+        self.parts.call = settings;
+        self.stock(shelf);
+    }
+
+    /// Says goodbye in every call, and hangs up; what only rings is refused.
+    pub fn leave_all(&mut self, now: Instant) {
+        self.give_up_waiting(call::Cause::ShuttingDown);
+        let ids: Vec<CallId> = self.lines.keys().copied().collect();
+        for id in ids {
+            self.call(now, id, call::Input::Wish(call::Wish::Leave));
+        }
+        self.settle(now);
+    }
+
     /// Ports for the sound of a call, and what is said of them to the peer.
     pub(super) fn open_media(
         &mut self,
@@ -146,7 +162,7 @@ impl Switchboard {
         self.next_call += 1;
         self.platform.became(leg, id);
         if let Err(refusal) = self.take(now, id, leg, arrived) {
-            tracing::info!(call = %id, status = refusal.status(), "call refused");
+            tracing::info!(call_id = %id, status = refusal.status(), "call refused");
             let is_full = refusal.is_for_want_of_room();
             let goes_on =
                 is_full && announced.as_ref().is_some_and(|call| self.pass_on(now, leg, call));
@@ -166,8 +182,7 @@ impl Switchboard {
         arrived: Arrived,
     ) -> Result<(), NotTaken> {
         let Arrived { incoming, wish, agent, known, account, is_at_once, .. } = arrived;
-        let admission = &self.parts.admission;
-        admission.admit(self.readiness, self.parts.places.taken())?;
+        self.admitted()?;
         let is_ipv4 = wish.own.is_ipv4();
         let (sockets, media) = self.open_media(now, wish).map_err(|error| {
             tracing::warn!(%error, "call refused");
@@ -188,8 +203,9 @@ impl Switchboard {
         let call =
             Tracked::answer(&settings, opening, is_recorded).map_err(NotTaken::Description)?;
         let admission = &self.parts.admission;
-        let place = self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full())?;
-        tracing::info!(call = %id, way = way.name(), "call taken");
+        let place =
+            self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full(Limit::Lines))?;
+        tracing::info!(call_id = %id, way = way.name(), "call taken");
         self.legs.insert(leg, id);
         self.parts.visits.took(leg, id);
         self.lines.insert(id, Line { account, ..Line::new(call, place, is_ipv4) });

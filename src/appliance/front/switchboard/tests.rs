@@ -96,7 +96,12 @@ impl Desk {
                 tongues: call::language::Tongues::only(crate::converse::Playbook::logistics()),
                 hold: call::HoldSound::default(),
             },
-            admission: admission::Settings { max: 1, when_full: WhenFull::Busy, retry_after_s: 5 },
+            admission: admission::Settings {
+                max: 1,
+                when_full: WhenFull::Busy,
+                retry_after_s: 5,
+                max_load: 0.7,
+            },
             media_address: MediaAddress::Own,
             languages: call::language::Rules::only(call::language::Choice::Language(code)),
             referrals: crate::trunk::Referrals::default(),

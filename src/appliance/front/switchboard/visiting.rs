@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use super::Switchboard;
-use crate::appliance::audio_legs::{Announced, LegWish, NotAnnounced};
+use crate::appliance::audio_legs::{Announced, NotAnnounced, Wanted};
 use crate::base::{Way, limits};
 use crate::call;
 use crate::call::admission::Readiness;
@@ -13,9 +13,16 @@ use crate::web::AudioStatus;
 use crate::websocket::{CODEC, Order};
 
 impl Switchboard {
-    /// A session wants something.
-    pub fn audio_wish(&mut self, now: Instant, wish: LegWish) {
-        self.parts.visits.wish(wish);
+    /// A session, or a bridge that we have called, wants something.
+    pub fn audio_wanted(&mut self, now: Instant, wanted: Wanted) {
+        match wanted {
+            Wanted::Leg(wish) => self.parts.visits.wish(wish),
+            Wanted::Announce { order, told } => {
+                let outcome = self.announce(order);
+                // Its thread may be ending.
+                let _ = told.send(outcome);
+            }
+        }
         self.signals(now);
         self.settle(now);
     }
@@ -39,7 +46,10 @@ impl Switchboard {
     }
 
     fn free_lines(&self) -> usize {
-        self.parts.admission.max.saturating_sub(self.parts.places.taken())
+        match self.limit() {
+            Some(_) => 0,
+            None => self.parts.admission.max.saturating_sub(self.parts.places.taken()),
+        }
     }
 
     /// What goes for calls that come by this way.

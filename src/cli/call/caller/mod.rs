@@ -33,7 +33,7 @@ use crate::appliance::rtp_socket::{PortRange, PortsExhausted};
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::{Arrival, Listen, ListenError, SipSockets, Tls};
 use crate::appliance::trust::{CERTIFICATES, Roots};
-use crate::appliance::{audio, chance};
+use crate::appliance::{audio, chance, realtime};
 use crate::association::Identity;
 use crate::base::SrtpSuite;
 use crate::base::pcm::Frame;
@@ -142,8 +142,9 @@ pub(super) fn make(dial: Dial<'_>) -> Result<CallLog, CallError> {
         let settings =
             media::Settings { timeout: Some(limits::MEDIA_TIMEOUT), timeout_on_hold: false };
         // A caller that the kernel gives no real-time class measures all the same.
-        let (_audio, _refused) = audio::spawn(rings.audio, settings, entropy.fork(), None)
-            .map_err(system("cannot start the audio thread"))?;
+        let (_audio, _refused) =
+            audio::spawn(rings.audio, settings, entropy.fork(), realtime::Wish::unbound())
+                .map_err(system("cannot start the audio thread"))?;
         let any = match dial.peer {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),

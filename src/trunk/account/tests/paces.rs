@@ -90,6 +90,7 @@ fn the_first_server_is_gone_back_to_when_its_time_has_come_and_no_call_is_up() {
     let pace = Pace { back_to_first: seconds(60), ..Pace::WEB_PHONE };
     let mut desk = at(pace);
     desk.fail(RegistrationFailure::Unreachable);
+    desk.pass(seconds(1));
     let asked = |desk: &Desk| desk.asked.last().unwrap().1;
     desk.accept(50);
     assert_eq!(asked(&desk), server(2));

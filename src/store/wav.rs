@@ -12,7 +12,7 @@ const RATES_HZ: RangeInclusive<u32> = 8_000..=48_000;
 
 /// Sound as a file has it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wav {
+pub struct Wav {
     pub rate_hz: u32,
     /// 1 or 2.
     pub channels: u16,
@@ -24,7 +24,7 @@ pub(super) struct Wav {
 
 /// Which channel of a file with two is heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Channel {
+pub enum Channel {
     /// The mean of both.
     #[default]
     Both,
@@ -34,7 +34,7 @@ pub(super) enum Channel {
 
 /// Why a file cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum WavError {
+pub enum WavError {
     #[error("not a WAV file")]
     NotWav,
     #[error("the WAV file ends before its sound begins")]
@@ -68,7 +68,7 @@ struct Format {
 }
 
 /// Reads a file's bytes. A length of 0xffffffff, as in a stream, counts as all there is.
-pub(super) fn read(bytes: &[u8]) -> Result<Wav, WavError> {
+pub fn read(bytes: &[u8]) -> Result<Wav, WavError> {
     let (head, mut rest) = bytes.split_at_checked(12).ok_or(WavError::NotWav)?;
     if !head.starts_with(b"RIFF") || !head.ends_with(b"WAVE") {
         return Err(WavError::NotWav);
@@ -136,7 +136,7 @@ fn word(bytes: &[u8]) -> Option<u32> {
 
 impl Wav {
     /// One channel of it.
-    pub(super) fn into_mono(self, channel: Channel) -> Vec<i16> {
+    pub fn into_mono(self, channel: Channel) -> Vec<i16> {
         if self.channels == 1 {
             return self.samples;
         }
@@ -152,7 +152,7 @@ impl Wav {
 }
 
 /// A stereo file of two tracks; the shorter one is filled with silence.
-pub(super) fn stereo(rate_hz: u32, left: &[i16], right: &[i16]) -> Vec<u8> {
+pub fn stereo(rate_hz: u32, left: &[i16], right: &[i16]) -> Vec<u8> {
     let length = left.len().max(right.len());
     let bytes = u32::try_from(length * 4).unwrap_or(u32::MAX);
     let mut file = Vec::with_capacity(44 + length * 4);

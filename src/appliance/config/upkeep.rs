@@ -1,0 +1,68 @@
+//! How the box looks after itself: `[canary]` and `[realtime]`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::checked::Check;
+use super::values::within;
+
+/// Calls of the box to itself.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CanaryKeys {
+    /// Seconds between two, 60 to 86400, while nobody else calls. 0: none.
+    pub every_s: i64,
+}
+
+/// The audio thread's place on the machine.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RealTimeKeys {
+    /// Its SCHED_FIFO priority, 1 to 99. 0: it is a thread like any other.
+    pub priority: i64,
+    /// The core that it is bound to, from 0 on. -1: the last, where there are four or more.
+    pub audio_core: i64,
+}
+
+impl Default for RealTimeKeys {
+    fn default() -> Self {
+        Self { priority: 40, audio_core: -1 }
+    }
+}
+
+/// The same, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RealTime {
+    pub priority: Option<i32>,
+    /// `None`: by the machine.
+    pub audio_core: Option<usize>,
+}
+
+const DAY_S: i64 = 86_400;
+/// As many as the kernel's sets of cores hold.
+const CORES: i64 = 1_023;
+
+pub(super) fn canary(keys: &CanaryKeys, check: &mut Check<'_>) -> Option<Option<Duration>> {
+    if keys.every_s == 0 {
+        return Some(None);
+    }
+    let every = within(keys.every_s, 60, DAY_S);
+    let every = check.take("canary.every_s", keys.every_s, every)?;
+    Some(Some(Duration::from_secs(every.into())))
+}
+
+pub(super) fn real_time(keys: &RealTimeKeys, check: &mut Check<'_>) -> Option<RealTime> {
+    let priority = check.take("realtime.priority", keys.priority, within(keys.priority, 0, 99));
+    let core = match keys.audio_core {
+        -1 => Some(None),
+        core => {
+            { check.take("realtime.audio_core", core, within(core, 0, CORES)).map(usize::try_from) }
+                .map(Result::ok)
+        }
+    };
+    Some(RealTime {
+        priority: i32::try_from(priority?).ok().filter(|priority| *priority > 0),
+        audio_core: core?,
+    })
+}

@@ -1,0 +1,144 @@
+//! Safe mode: with a configuration that is broken a recorded sentence answers, and page, `/health` and
+//! `attendant status` say why.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
+#![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
+
+mod support;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::folder::Folder;
+use support::{peers, wait};
+
+/// On a machine that is busy with much else.
+const SOON: Duration = Duration::from_secs(60);
+
+struct Safe {
+    child: Child,
+    /// Removed with it.
+    _folder: Folder,
+    sip: SocketAddr,
+    web: SocketAddr,
+}
+
+impl Safe {
+    /// With `faults` in its configuration and the owner's `recording` beside it; `ended` is how systemd says that the
+    /// front has ended.
+    fn start(faults: &str, recording: Option<&str>, ended: &[(&str, &str)]) -> Self {
+        let loopback: IpAddr = Ipv4Addr::LOCALHOST.into();
+        let folder = Folder::new("safe");
+        let [sip, web] = [0, 1].map(|_| SocketAddr::new(loopback, peers::free_port(loopback)));
+        let text = format!(
+            "[sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"]\n[web]\nlisten = \"{web}\"\n\
+             [media]\nports = \"31000-31999\"\n{faults}"
+        );
+        let config = folder.write("attendant.toml", text);
+        if let Some(recording) = recording {
+            std::fs::copy(recording, folder.at("safe.wav")).unwrap();
+        }
+        let child = Command::new(env!("CARGO_BIN_EXE_attendant"))
+            .args(["safe", "--config", config.to_str().unwrap()])
+            .env("STATE_DIRECTORY", folder.at("state"))
+            .envs(ended.iter().copied())
+            .spawn()
+            .unwrap();
+        Self { child, _folder: folder, sip, web }
+    }
+
+    fn status(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_attendant"))
+            .args(["status", "--api", &format!("http://{}", self.web)])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = String::from_utf8([stdout, stderr].concat()).unwrap();
+        (status.code(), text)
+    }
+
+    fn health(&self) -> Value {
+        wait::until("the page is up", SOON, || {
+            let (code, text) = self.status(&["--json"]);
+            (code == Some(12)).then(|| serde_json::from_str(&text).unwrap())
+        })
+    }
+
+    fn call(&self, arguments: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_attendant"))
+            .args(["call", &format!("sip:desk@{}", self.sip), "--json", "--max-seconds", "60"])
+            // Whoever has something to say later listens to all of it.
+            .args(["--pause", "40", "--say", "hello"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    fn stop(&mut self) -> ExitStatus {
+        let _ = kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGTERM);
+        wait::until("it ends", SOON, || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Safe {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn report(call: Child) -> Value {
+    let output = call.wait_with_output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_recorded_sentence_answers_and_what_is_wrong_is_told_everywhere() {
+    let mut safe = Safe::start("[calls]\nmaximum = 3\n", None, &[]);
+    let health = safe.health();
+    assert_eq!(health["state"], "safe");
+    assert_eq!(health["takes_calls"], false);
+    let reasons = health["reasons"].to_string();
+    assert!(reasons.contains("calls.maximum"), "{reasons}");
+    let by_udp = safe.call(&[]);
+    let by_tcp = safe.call(&["--srtp", "required"]);
+    wait::until("both calls are up", SOON, || (safe.health()["live_calls"] == 2).then_some(()));
+    for call in [report(by_udp), report(by_tcp)] {
+        assert_eq!(call["ending"]["by"], "far-end", "{call:#}");
+        // The sentence, twice.
+        let lasted = call["lasted_ms"].as_u64().unwrap();
+        assert!((15_000..30_000).contains(&lasted), "{call:#}");
+        assert!(call["greeting_ms"].as_u64().unwrap() > 4_000, "{call:#}");
+    }
+    let (code, page) = safe.status(&[]);
+    assert_eq!(code, Some(12));
+    assert!(page.starts_with("state    safe mode") && page.contains("calls.maximum"), "{page}");
+    assert!(page.contains("c1    inbound ended, goodbye"), "{page}");
+    assert_eq!(safe.stop().code(), Some(0));
+    let (code, text) = safe.status(&[]);
+    assert_eq!(code, Some(11), "{text}");
+    assert!(text.contains("the box is down"), "{text}");
+}
+
+#[test]
+fn the_owners_own_recording_is_heard_and_how_the_front_ended_is_told() {
+    let ended = [
+        ("MONITOR_SERVICE_RESULT", "start-limit-hit"),
+        ("MONITOR_EXIT_CODE", "killed"),
+        ("MONITOR_EXIT_STATUS", "ABRT"),
+    ];
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/audio/no.wav");
+    let mut safe = Safe::start("", Some(recording), &ended);
+    let reasons = safe.health()["reasons"].to_string();
+    assert!(reasons.contains("again and again; last by the signal ABRT"), "{reasons}");
+    // One word, twice, with its pauses: the sentence inside the program is much longer.
+    let call = report(safe.call(&[]));
+    assert!(call["lasted_ms"].as_u64().unwrap() < 10_000, "{call:#}");
+    assert_eq!(call["ending"]["by"], "far-end", "{call:#}");
+    assert_eq!(safe.stop().code(), Some(0));
+}

@@ -1,0 +1,332 @@
+//! The appliance under systemd itself, in a container of its own: `make nightly`. Needs root.
+//!
+//! `tests/systemd/boot` boots this machine's system with `make install`'s files in it; what is asked of systemd is asked
+//! inside.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
+#![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::{Pid, geteuid};
+use serde_json::Value;
+use support::folder::Folder;
+use support::{counters, peers, wait};
+
+const BOOT: Duration = Duration::from_secs(60);
+/// Models are loaded and phrases rendered, by a program that was built for tests.
+const READY: Duration = Duration::from_secs(120);
+/// What is promised.
+const LISTENING_AGAIN: Duration = Duration::from_secs(3);
+const WATCHDOG_RESTART: Duration = Duration::from_secs(15);
+const GOODBYE: Duration = Duration::from_secs(30);
+/// One machine boots at a time: two would want the same cores.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// A booted container.
+struct Machine {
+    nspawn: Child,
+    leader: u32,
+    _folder: Folder,
+    _one: MutexGuard<'static, ()>,
+}
+
+impl Machine {
+    /// `None`: this cannot be done here, which is told.
+    fn boot(config: &str) -> Option<Self> {
+        if !peers::is_installed("systemd-nspawn", "systemd-container") {
+            return None;
+        }
+        if !geteuid().is_root() {
+            assert!(std::env::var_os("CI").is_none(), "only root can boot a container");
+            eprintln!("left out: only root can boot a container");
+            return None;
+        }
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = Folder::new("machine");
+        let config = folder.write("attendant.toml", config);
+        let (root, told) = (folder.at("box"), folder.at("leader"));
+        fs::create_dir(&root).unwrap();
+        let boot = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systemd/boot");
+        let nspawn = Command::new("unshare")
+            .arg("--mount")
+            .arg(boot)
+            .args([&root, Path::new(env!("CARGO_BIN_EXE_attendant")), &config, &told])
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let leader = wait::until("the container boots", BOOT, || {
+            fs::read_to_string(&told).ok()?.trim().parse().ok()
+        });
+        let machine = Self { nspawn, leader, _folder: folder, _one: one };
+        wait::until("systemd answers", BOOT, || {
+            machine.run(&["systemctl", "is-active", "basic.target"]).0.then_some(())
+        });
+        Some(machine)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.leader.to_string(), "--all", "--"]).args(words);
+        command
+    }
+
+    /// Whether it went well, and what was said.
+    fn run(&self, words: &[&str]) -> (bool, String) {
+        let output = self.command(words).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn systemctl(&self, words: &[&str]) -> String {
+        let (is_well, text) = self.run(&[&["systemctl", "--no-pager"], words].concat());
+        assert!(is_well, "systemctl {words:?}: {text}\n{}", self.journal());
+        text
+    }
+
+    fn property(&self, unit: &str, name: &str) -> String {
+        self.systemctl(&["show", "--value", "--property", name, unit]).trim().to_owned()
+    }
+
+    fn journal(&self) -> String {
+        self.run(&["journalctl", "--no-pager", "-b", "-n", "80"]).1
+    }
+
+    fn is_active(&self, unit: &str) -> bool {
+        self.run(&["systemctl", "is-active", unit]).0
+    }
+
+    fn becomes_active(&self, unit: &str, within: Duration) {
+        let active = wait::within(within, || self.is_active(unit).then_some(()));
+        assert!(active.is_some(), "{unit} is not active: {}", self.journal());
+    }
+
+    /// The number of a unit's main process, outside.
+    fn main_pid(&self, unit: &str) -> u32 {
+        let inside = self.property(unit, "MainPID");
+        let found = wait::within(Duration::from_secs(5), || {
+            let folder = fs::read_dir("/proc").unwrap().flatten();
+            let numbers = folder.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
+            numbers.into_iter().find(|number| {
+                let status = fs::read_to_string(format!("/proc/{number}/status"));
+                let is_it = |line: &str| {
+                    let mut numbers = line.strip_prefix("NSpid:")?.split_whitespace();
+                    (numbers.clone().count() == 2 && numbers.nth(1)? == inside).then_some(())
+                };
+                let own = fs::read_link(format!("/proc/{number}/ns/pid")).ok();
+                let theirs = fs::read_link(format!("/proc/{}/ns/pid", self.leader)).ok();
+                own == theirs
+                    && status.is_ok_and(|status| status.lines().any(|l| is_it(l).is_some()))
+            })
+        });
+        found.unwrap_or_else(|| panic!("{unit} has no process {inside}"))
+    }
+
+    fn call(&self, arguments: &[&str]) -> Child {
+        let call = ["/usr/bin/attendant", "call", "sip:desk@127.0.0.1:5060", "--json"];
+        let mut command = self.command(&[&call[..], arguments].concat());
+        command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
+    }
+
+    /// Status and JSON of a path of the page.
+    fn get(&self, path: &str) -> Option<Value> {
+        let (_, text) = self.run(&["/usr/bin/attendant", "status", "--json"]);
+        assert_eq!(path, "/health");
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Something answers OPTIONS or a call at the SIP port, as the kernel lists sockets.
+    fn listens(&self) -> bool {
+        let sockets = fs::read_to_string(format!("/proc/{}/net/udp", self.leader)).unwrap();
+        // 5060 in hexadecimal.
+        sockets.lines().any(|line| line.contains(":13C4 "))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.journal());
+        }
+        // Its first process is what holds all others.
+        let _ = kill(Pid::from_raw(self.leader.try_into().unwrap()), Signal::SIGKILL);
+        let _ = self.nspawn.wait();
+    }
+}
+
+/// The line of a process's users.
+fn user(pid: u32) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    status.lines().find(|line| line.starts_with("Uid:")).unwrap().to_owned()
+}
+
+fn report(call: Child) -> Value {
+    let output = call.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"))
+}
+
+const CONFIG: &str =
+    "[calls]\nmax = 3\n[speech]\ndevice = \"cpu\"\n[media]\nports = \"20000-20099\"\n";
+
+#[test]
+#[ignore = "boots a container: make nightly"]
+fn it_starts_talks_reads_anew_and_says_goodbye() {
+    let Some(machine) = Machine::boot(CONFIG) else { return };
+    machine.becomes_active("attendant.service", READY);
+    machine.becomes_active("attendant-speech.service", READY);
+    let status = machine.property("attendant.service", "StatusText");
+    assert!(status.starts_with("Answers calls"), "{status}");
+    println!("systemctl status: {status}");
+    // The engine has neither a network nor the front's user.
+    let engine = machine.main_pid("attendant-speech.service");
+    let front = machine.main_pid("attendant.service");
+    assert_ne!(user(engine), user(front));
+    let devices = fs::read_to_string(format!("/proc/{engine}/net/dev")).unwrap();
+    assert_eq!(devices.lines().skip(2).count(), 1, "{devices}");
+    // Hears and speaks through both units.
+    let report_ = report(machine.call(&["--say", "what are your opening hours"]));
+    println!("{}", report_["turns"]);
+    assert!(report_["turns"][0]["gap_ms"].is_i64(), "{report_:#}");
+    machine.systemctl(&["reload", "attendant.service"]);
+    assert!(machine.is_active("attendant.service"));
+    wait::until("it is read anew", READY, || {
+        let (_, log) = machine.run(&["journalctl", "-b", "-u", "attendant.service", "-o", "cat"]);
+        log.contains("read anew").then_some(())
+    });
+    // The journal has fields of ours.
+    let (_, log) = machine.run(&["journalctl", "-b", "CALL_ID=c1", "-o", "cat"]);
+    assert!(log.contains("call taken") && log.contains("call ended"), "{log}");
+    let call = machine.call(&["--max-seconds", "60", "--pause", "50", "--say", "thank you"]);
+    wait::until("the call is up", READY, || {
+        let health = machine.get("/health")?;
+        (health["live_calls"] == 1).then_some(())
+    });
+    let stopping = Instant::now();
+    machine.systemctl(&["stop", "attendant.service"]);
+    let took = stopping.elapsed();
+    let report = report(call);
+    assert_eq!(report["ending"]["by"], "far-end", "{report:#}");
+    assert!(took < GOODBYE, "{took:?}");
+    println!("stopped with a call up after {} ms", took.as_millis());
+    assert_eq!(machine.property("attendant.service", "Result"), "success");
+    assert_eq!(machine.property("attendant.service", "ExecMainStatus"), "0");
+    assert!(!machine.is_active("attendant-safe.service"));
+}
+
+/// One thread that does not run.
+fn freeze(thread: u32) -> Pid {
+    let thread = Pid::from_raw(thread.try_into().unwrap());
+    ptrace::seize(thread, ptrace::Options::empty()).unwrap();
+    ptrace::interrupt(thread).unwrap();
+    waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
+    thread
+}
+
+#[test]
+#[ignore = "boots a container: make nightly"]
+fn what_hangs_or_is_killed_is_started_again_in_time() {
+    let Some(machine) = Machine::boot(CONFIG) else { return };
+    machine.becomes_active("attendant.service", READY);
+    let front = machine.main_pid("attendant.service");
+    kill(Pid::from_raw(front.try_into().unwrap()), Signal::SIGKILL).unwrap();
+    let killed = Instant::now();
+    let again = wait::until("another front", READY, || {
+        let pid = machine.property("attendant.service", "MainPID");
+        (pid != "0" && machine.main_pid("attendant.service") != front && machine.listens())
+            .then(|| killed.elapsed())
+    });
+    println!("killed: listens again after {} ms", again.as_millis());
+    assert!(again <= LISTENING_AGAIN, "{again:?}");
+    machine.becomes_active("attendant.service", READY);
+
+    let front = machine.main_pid("attendant.service");
+    let audio = counters::thread(front, "audio").unwrap();
+    let audio = freeze(audio);
+    let frozen = Instant::now();
+    let again = wait::until("another front after the hang", READY, || {
+        // Whoever holds a thread is told of its end before its process can go.
+        let _ = waitpid(audio, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG));
+        let pid = machine.property("attendant.service", "MainPID");
+        (pid != "0" && machine.main_pid("attendant.service") != front).then(|| frozen.elapsed())
+    });
+    println!("one thread frozen: started again after {} ms", again.as_millis());
+    assert!(again <= WATCHDOG_RESTART, "{again:?}");
+    machine.becomes_active("attendant.service", READY);
+
+    let front = machine.main_pid("attendant.service");
+    kill(Pid::from_raw(front.try_into().unwrap()), Signal::SIGSTOP).unwrap();
+    let stopped = Instant::now();
+    let again = wait::until("another front after the stop", READY, || {
+        let pid = machine.property("attendant.service", "MainPID");
+        (pid != "0" && machine.main_pid("attendant.service") != front).then(|| stopped.elapsed())
+    });
+    println!("all of it stopped: started again after {} ms", again.as_millis());
+    assert!(again <= WATCHDOG_RESTART, "{again:?}");
+}
+
+#[test]
+#[ignore = "boots a container: make nightly"]
+fn eight_crashes_lead_to_safe_mode_which_answers() {
+    let Some(machine) = Machine::boot(CONFIG) else { return };
+    machine.becomes_active("attendant.service", READY);
+    let mut crashes = 0;
+    while !machine.is_active("attendant-safe.service") {
+        assert!(crashes < 10, "{}", machine.journal());
+        let pid = wait::within(Duration::from_secs(10), || {
+            let pid = machine.property("attendant.service", "MainPID");
+            (pid != "0").then_some(pid)
+        });
+        if pid.is_some() {
+            let pid = machine.main_pid("attendant.service");
+            let _ = kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL);
+            crashes += 1;
+            let gone = || (!Path::new(&format!("/proc/{pid}")).exists()).then_some(());
+            wait::until("it is gone", READY, gone);
+        }
+        wait::within(Duration::from_secs(3), || {
+            let is_back = machine.property("attendant.service", "MainPID") != "0";
+            (is_back || machine.is_active("attendant-safe.service")).then_some(())
+        });
+    }
+    assert_eq!(crashes, 8, "{}", machine.journal());
+    answers_safely(&machine, "again and again");
+    // The owner has mended it.
+    machine.systemctl(&["reset-failed", "attendant.service"]);
+    machine.systemctl(&["start", "attendant.service"]);
+    assert!(!machine.is_active("attendant-safe.service"));
+}
+
+#[test]
+#[ignore = "boots a container: make nightly"]
+fn a_configuration_with_faults_leads_to_safe_mode_at_once_with_what_can_be_read() {
+    let config = CONFIG.replace("max = 3", "maximum = 3");
+    let Some(machine) = Machine::boot(&config) else { return };
+    machine.becomes_active("attendant-safe.service", READY);
+    answers_safely(&machine, "calls.maximum");
+}
+
+fn answers_safely(machine: &Machine, reason: &str) {
+    let health = wait::until("the page is up", READY, || machine.get("/health"));
+    assert_eq!(health["state"], "safe", "{health:#}");
+    assert!(health["reasons"].to_string().contains(reason), "{health:#}");
+    println!("safe mode: {}", health["reasons"]);
+    // Whoever has something to say later listens to all of it.
+    let later = ["--max-seconds", "90", "--pause", "40", "--say", "hello"];
+    let report = report(machine.call(&later));
+    assert_eq!(report["ending"]["by"], "far-end", "{report:#}");
+    let greeting = report["greeting"].to_string();
+    println!("safe mode: called, {greeting}");
+    assert!(report["lasted_ms"].as_u64().unwrap() > 10_000, "{report:#}");
+}

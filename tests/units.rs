@@ -1,0 +1,183 @@
+//! The units, rules and folders that `make install` brings: systemd's own tools find nothing wrong with them, the
+//! sandbox is as tight as is promised, and what is installed is complete.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use support::folder::Folder;
+use support::peers;
+
+/// Units and the most of `systemd-analyze security`, in tenths.
+const EXPOSED: [(&str, u32); 3] =
+    [("attendant.service", 15), ("attendant-speech.service", 10), ("attendant-safe.service", 15)];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn said(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// All that `make install` brings, below a folder of its own, with the program of these tests.
+fn installed() -> Folder {
+    let folder = Folder::new("installed");
+    let output = Command::new("make")
+        .arg("install")
+        .arg(format!("DESTDIR={}", folder.at("").display()))
+        .arg(format!("PROGRAM={}", env!("CARGO_BIN_EXE_attendant")))
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    folder
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    if !peers::is_installed("systemd-analyze", "systemd") {
+        return;
+    }
+    let folder = installed();
+    let units = folder.at("usr/lib/systemd/system");
+    let mut names: Vec<PathBuf> =
+        std::fs::read_dir(&units).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    assert_eq!(names.len(), 5, "{names:?}");
+    // The program stands where the unit is told that it is.
+    for path in &names {
+        let text = std::fs::read_to_string(path).unwrap();
+        let here =
+            text.replace("=/usr/bin/attendant", &format!("={}", env!("CARGO_BIN_EXE_attendant")));
+        std::fs::write(path, here).unwrap();
+    }
+    let output =
+        Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&names).output().unwrap();
+    assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+    for dropped in ["attendant.service.d", "attendant-speech.service.d"] {
+        let with = folder.at("usr/share/doc/attendant").join(dropped);
+        assert!(Command::new("cp").arg("-r").arg(with).arg(&units).status().unwrap().success());
+    }
+    let output =
+        Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&names).output().unwrap();
+    assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+}
+
+#[test]
+fn the_sandbox_is_as_tight_as_is_promised() {
+    if !peers::is_installed("systemd-analyze", "systemd") {
+        return;
+    }
+    for (unit, most) in EXPOSED {
+        let output = Command::new("systemd-analyze")
+            .args(["security", "--no-pager", "--offline=yes"])
+            .arg(format!("--threshold={most}"))
+            .arg(root().join("systemd").join(unit))
+            .output()
+            .unwrap();
+        let text = said(&output);
+        println!("{}", text.lines().rev().find(|line| line.contains("exposure")).unwrap_or(&text));
+        assert!(output.status.success(), "{unit}: more than {most} tenths: {text}");
+    }
+}
+
+/// Each line of a sandbox says why it is there: the comment stands above it, or above those before it.
+#[test]
+fn every_permission_of_a_unit_has_its_reason() {
+    for (unit, _) in EXPOSED {
+        let text = std::fs::read_to_string(root().join("systemd").join(unit)).unwrap();
+        let mut has_reason = false;
+        for line in text.lines() {
+            has_reason |= line.starts_with('#');
+            let needs = ["DeviceAllow=", "RestrictAddressFamilies=", "Limit", "LoadCredential"];
+            if needs.iter().any(|needs| line.starts_with(needs)) {
+                assert!(has_reason, "{unit}: {line}");
+            }
+            has_reason &= !line.is_empty();
+        }
+    }
+}
+
+/// `udevadm verify` came with systemd 254; an older system has one in `target/udev` (`tools/deps test`).
+fn udevadm() -> Option<Command> {
+    let own = Command::new("udevadm").args(["verify", "--help"]).output();
+    if own.is_ok_and(|output| output.status.success()) {
+        return Some(Command::new("udevadm"));
+    }
+    let unpacked = root().join("target/udev");
+    let program = unpacked.join("bin/udevadm");
+    if !program.exists() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "no udevadm that verifies; `make test-deps` fetches it"
+        );
+        eprintln!("left out: no udevadm that verifies; `make test-deps` fetches it");
+        return None;
+    }
+    let mut command = Command::new(program);
+    let libraries = glob(&unpacked.join("usr/lib"), "libsystemd-shared");
+    command.env("LD_LIBRARY_PATH", libraries.unwrap_or_default());
+    Some(command)
+}
+
+/// The folder below that has a file which begins like this.
+fn glob(folder: &Path, begins: &str) -> Option<PathBuf> {
+    let entries: Vec<PathBuf> =
+        std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    let is_it = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(begins))
+    };
+    if entries.iter().any(is_it) {
+        return Some(folder.to_owned());
+    }
+    entries.iter().filter(|path| path.is_dir()).find_map(|path| glob(path, begins))
+}
+
+#[test]
+fn udev_finds_nothing_wrong_with_the_rules() {
+    let Some(mut udevadm) = udevadm() else { return };
+    let output = udevadm.arg("verify").arg(root().join("udev")).output().unwrap();
+    let text = said(&output);
+    assert!(output.status.success() && text.contains("Fail:    0"), "{text}");
+    let bad = Folder::new("rules");
+    bad.write("70-bad.rules", "KERNEL==\"a\" FOO=\"b\"\n");
+    let refused = udevadm_on(&bad.at(""));
+    assert!(!refused.status.success(), "the verifier finds nothing: {}", said(&refused));
+}
+
+fn udevadm_on(folder: &Path) -> Output {
+    udevadm().unwrap().arg("verify").arg(folder).output().unwrap()
+}
+
+#[test]
+fn a_configuration_that_is_there_stays_and_all_goes_again() {
+    let folder = installed();
+    let config = folder.at("etc/attendant/attendant.toml");
+    assert_eq!(
+        std::fs::read(&config).unwrap(),
+        std::fs::read(root().join("attendant.toml")).unwrap()
+    );
+    std::fs::write(&config, "[calls]\nmax = 2\n").unwrap();
+    let make = |target: &str| {
+        let output = Command::new("make")
+            .arg(target)
+            .arg(format!("DESTDIR={}", folder.at("").display()))
+            .arg(format!("PROGRAM={}", env!("CARGO_BIN_EXE_attendant")))
+            .current_dir(root())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    };
+    make("install");
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "[calls]\nmax = 2\n");
+    make("uninstall");
+    assert!(config.exists() && !folder.at("usr/bin/attendant").exists());
+    let left: Vec<_> =
+        std::fs::read_dir(folder.at("usr/lib/systemd/system")).unwrap().flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
