@@ -46,6 +46,7 @@ use tokio::sync::{mpsc as mpsc_async, watch};
 use super::accounts::{Accounts, Plan, Resolved, Resolver};
 use super::associations::Associations;
 use super::audio::{self, AudioThread};
+use super::audio_legs::AudioLegs;
 use super::canary::{self, Canary};
 use super::chance;
 use super::config::{self, Config};
