@@ -12,18 +12,16 @@ use tokio::time::sleep;
 use super::realtime::Moment;
 use super::rtp_socket::{Channel, PortRange, PortsExhausted, ReceiveBuffer, RtpSockets};
 use super::stun;
+use crate::base::limits;
 
 /// Between two questions, for as long as no call has the sockets: routers forget a port after half a minute.
 const EVERY: Duration = Duration::from_secs(15);
 /// Between two looks for the answer.
 const LOOK: Duration = Duration::from_millis(20);
-/// After so long the question is asked again, and so often.
+/// After so long the question is asked again.
 const AGAIN: Duration = Duration::from_millis(250);
-const COPIES: u32 = 4;
 /// Between two questions for the server's own address.
 const RESOLVE: Duration = Duration::from_secs(300);
-/// Datagrams that are looked at at once.
-const DATAGRAMS: usize = 16;
 
 /// See the module.
 #[derive(Debug)]
@@ -146,7 +144,7 @@ impl Ahead {
                 self.next = now + LOOK;
                 return;
             }
-            (Some(question), None) if question.copies >= COPIES => {
+            (Some(question), None) if question.copies >= limits::STUN_COPIES => {
                 // What a router has kept may be another call's by now.
                 (self.seen, self.question) = (None, None);
                 self.next = now + EVERY;
@@ -171,7 +169,7 @@ impl Ahead {
     fn read(&self, server: SocketAddr, buffer: &mut ReceiveBuffer) -> Option<Option<SocketAddr>> {
         let moment = Moment::read();
         let mut answered = None;
-        for _ in 0..DATAGRAMS {
+        for _ in 0..limits::STUN_DATAGRAMS {
             let Some(received) = self.sockets.receive(Channel::Rtp, &moment, buffer) else { break };
             let asked = self.question.as_ref().filter(|_| received.from == server);
             answered = asked.and_then(|asked| stun::read(received.bytes, asked.id)).or(answered);

@@ -150,10 +150,18 @@ pub const ICE_PACE: Duration = Duration::from_millis(50);
 pub const ICE_FIRST_WAIT: Duration = Duration::from_millis(500);
 /// Times that one check is sent: with the waits between them longer than `HANDSHAKE_TIME`.
 pub const ICE_COPIES: u32 = 5;
+/// Checks of one pair whose answers still count: one may have been sent again meanwhile.
+pub const ICE_REMEMBERED: usize = 4;
 /// How often a way that works is checked again (RFC 7675 section 5.1), a fifth more or less.
 pub const ICE_CONSENT_EVERY: Duration = Duration::from_secs(5);
 /// Candidates of ours that are of this box: a laptop with containers has some five addresses.
 pub const ICE_HOSTS: usize = 8;
+/// Times that a STUN server is asked where it sees a socket, and datagrams that are looked at at once for its answer:
+/// whatever else comes to a socket that no call has is a stranger's.
+pub const STUN_COPIES: u32 = 4;
+pub const STUN_DATAGRAMS: usize = 16;
+/// Permissions that one lease asks a TURN server for: each door once, and a second time.
+pub const TURN_PERMISSIONS: usize = 2 * ICE_DOORS;
 /// Bytes of one message of a TURN server: a datagram of a call and the head around it.
 pub const TURN_MESSAGE_BYTES: usize = 2_048;
 /// Datagrams of one call that wait for the way to a TURN server: half a second of sound, more is too late.

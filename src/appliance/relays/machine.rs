@@ -20,9 +20,6 @@ const REFRESH: Duration = Duration::from_secs(60);
 /// The type of a refusal to lend any longer (RFC 8656 section 17).
 const REFRESH_REFUSED: [u8; 2] = [0x01, 0x14];
 
-/// Of one lease: each door once, and a second time.
-const PERMISSIONS: usize = 2 * limits::ICE_DOORS;
-
 /// What has become of it.
 #[derive(Debug)]
 pub(super) enum Told {
@@ -94,7 +91,7 @@ impl Machine {
     /// Wants the server to pass on what this peer sends.
     pub fn permit(&mut self, now: Instant, peer: SocketAddr) {
         let is_asked = self.asked.values().any(|(asked, _)| *asked == peer);
-        if !is_asked && self.wanted < PERMISSIONS {
+        if !is_asked && self.wanted < limits::TURN_PERMISSIONS {
             self.wanted += 1;
             self.ask(now, peer, 0);
         }

@@ -11,8 +11,6 @@ use rtc_stun::message::TransactionId;
 
 use crate::base::limits;
 
-/// Answers to checks of before that still count: one may have been sent again meanwhile.
-const REMEMBERED: usize = 4;
 /// Checks in a row without an answer, after which another way is better.
 const MISSED: u32 = 3;
 
@@ -123,7 +121,7 @@ impl Pair {
     }
 
     pub fn note_sent(&mut self, sent: Sent, bytes: Vec<u8>) {
-        if self.sent.len() >= REMEMBERED {
+        if self.sent.len() >= limits::ICE_REMEMBERED {
             self.sent.pop_front();
         }
         self.sent.push_back(sent);
