@@ -109,7 +109,7 @@ impl Client {
     }
 
     /// The next connection that somebody makes to us, with the request that opened it.
-    #[expect(clippy::result_large_err, reason = "the library's own type")]
+    #[allow(clippy::result_large_err, reason = "the library's own type")]
     pub fn accepted(listener: &TcpListener, format: Format) -> (Self, Asked) {
         let (orders, wanted) = mpsc::channel();
         let heard = Arc::new(Mutex::new(Heard::default()));
