@@ -85,7 +85,7 @@ impl Scope {
 
 /// A set of scopes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scopes(u8);
+pub struct Scopes(u16);
 
 impl Scopes {
     pub fn all() -> Self {
@@ -93,7 +93,7 @@ impl Scopes {
     }
 
     pub const fn has(self, scope: Scope) -> bool {
-        self.0 & (1 << scope as u8) != 0
+        self.0 & (1 << scope as u16) != 0
     }
 
     /// The names, one after the other, as RFC 6750 writes them.
@@ -105,7 +105,7 @@ impl Scopes {
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().fold(0, |set, scope| set | 1 << scope as u8))
+        Self(scopes.into_iter().fold(0, |set, scope| set | 1 << scope as u16))
     }
 }
 

@@ -173,7 +173,8 @@ mod tests {
             sessions.begin(now + Duration::from_secs(n), person)
         };
         let (first, session) = begin(&mut sessions, 0, Person::Owner);
-        (0..limits::WEB_SESSIONS as u64).for_each(|n| drop(begin(&mut sessions, n, Person::Owner)));
+        (1..=limits::WEB_SESSIONS as u64)
+            .for_each(|n| drop(begin(&mut sessions, n, Person::Owner)));
         assert!(session.is_over() && sessions.known.len() == limits::WEB_SESSIONS);
         assert!(sessions.find(now, first.reveal().as_bytes()).is_none());
         let (_, reader) = begin(&mut sessions, 99, Person::Reader);

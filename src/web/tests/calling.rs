@@ -266,7 +266,7 @@ fn only_a_page_whose_site_a_token_names_may_offer_and_read_the_answer() {
     assert_eq!(told.status, 204);
     assert!(told.head.contains(allowed), "{}", told.head);
     let methods = told.head.lines().find(|line| line.starts_with("access-control-allow-methods"));
-    assert_eq!(methods, Some("access-control-allow-methods: get, post, patch, delete"));
+    assert_eq!(methods, Some("access-control-allow-methods: get, post, put, patch, delete"));
     let head = offer("https://shop.example");
     let told = asks(&mut page, &head, OFFER.as_bytes(), Some(opened()));
     assert_eq!(told.status, 201);
