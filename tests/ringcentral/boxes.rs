@@ -54,6 +54,24 @@ pub fn told(appliance: &Appliance, words: &str) -> String {
     })
 }
 
+/// The messages that the box keeps, as text, once so many have these words.
+pub fn left(appliance: &Appliance, words: &str, count: usize) -> String {
+    wait::until("messages are left", CALL, || {
+        let messages = appliance.get("/api/messages")?.1["messages"].as_array()?.clone();
+        let texts: Vec<String> = messages.iter().map(Value::to_string).collect();
+        let fitting = texts.iter().filter(|text| text.contains(words)).count();
+        (fitting == count).then(|| texts.join("\n"))
+    })
+}
+
+/// Every account is registered, as the box knows it.
+pub fn open(appliance: &Appliance) {
+    wait::until("the accounts are open", START, || {
+        let health = appliance.get("/health")?.1;
+        health["accounts"].as_array()?.iter().all(|a| a["state"] == "open").then_some(())
+    });
+}
+
 /// The box calls; what it answers to who asks.
 pub fn dial(appliance: &Appliance, number: &str, trunk: Option<&str>) -> (u16, Value) {
     let mut order = json!({ "phone_number": number });

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 
 use super::wait;
@@ -122,7 +123,7 @@ impl Client {
                 let asked = Arc::new(Mutex::new(Asked::default()));
                 let told = Arc::clone(&asked);
                 #[allow(clippy::result_large_err, reason = "the library says what it returns")]
-                let look = move |request: &Request, response: Response| {
+                let look = move |request: &Request, mut response: Response| {
                     let field = |name: &str| {
                         let value = request.headers().get(name).and_then(|v| v.to_str().ok());
                         value.unwrap_or_default().to_owned()
@@ -132,6 +133,11 @@ impl Client {
                         authorization: field("authorization"),
                         subprotocol: field("sec-websocket-protocol"),
                     };
+                    // Who has wanted one may leave where it is not confirmed (RFC 6455, section 4.1).
+                    let wanted = request.headers().get(SEC_WEBSOCKET_PROTOCOL);
+                    wanted.map(|name| {
+                        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, name.clone())
+                    });
                     Ok(response)
                 };
                 let stream = tokio::net::TcpStream::from_std(stream).unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::boxes::{CALL, act, box_of, in_state, noted, registered, told};
+use crate::boxes::{CALL, act, box_of, in_state, left, noted, registered, told};
 use crate::phone::Phone;
 use crate::stand_in::StandIn;
 use crate::support::appliance::Appliance;
@@ -125,11 +125,7 @@ fn a_call_that_rings_is_rejected_forwarded_replied_to_or_sent_to_the_mailbox() {
     );
     newest(&appliance, "ended");
     // What its caller has said to that is a message.
-    let messages = appliance.state().join("messages.jsonl");
-    let left = wait::until("it is left", CALL, || {
-        let text = std::fs::read_to_string(&messages).ok()?;
-        text.contains("urgent").then_some(text)
-    });
+    let left = left(&appliance, "urgent", 1);
     assert!(left.contains("16505550177"), "{left}");
     let (status, problem) = act(&appliance, &stand_in, "reply", json!({ "text": "Too late" }));
     assert_eq!(status, 404, "{problem}");

@@ -1,6 +1,6 @@
 //! The box as a telephone by TLS, with keys in the description (SDES).
 
-use crate::boxes::{CALL, box_of_many, dial, registered};
+use crate::boxes::{CALL, box_of_many, dial, open, registered};
 use crate::stand_in::StandIn;
 use crate::support::folder::Folder;
 use crate::support::wait;
@@ -20,6 +20,7 @@ fn a_device_registers_by_tls_and_makes_and_takes_a_call_with_keys_in_the_descrip
     registered(&stand_in, "103");
     assert!(stand_in.count("DEVICE true") >= 2);
     assert_eq!(stand_in.count("DEVICE false"), 0);
+    open(&appliance);
     let (status, told) = dial(&appliance, "+17205550103", Some("desk"));
     assert_eq!(status, 202, "{told}");
     for direction in ["outbound", "inbound"] {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::boxes::{CALL, box_of_many, dial, in_state, noted, registered};
+use crate::boxes::{CALL, box_of_many, dial, in_state, left, noted, registered};
 use crate::phone::Phone;
 use crate::stand_in::{CALLS, StandIn};
 use crate::support::wait;
@@ -84,11 +84,7 @@ fn where_every_line_is_in_use_each_caller_gets_what_the_extension_says() {
     assert!(replies[0].contains("RepTp=\"1\" Dir=\"0\" Vl=\"20\" Units=\"0\""), "{}", replies[0]);
     assert!(replies[1].contains("RepTp=\"0\" Bdy=\"Please write to us\""), "{}", replies[1]);
     // What the callers have said to these is left as messages.
-    let messages = appliance.state().join("messages.jsonl");
-    wait::until("both are left", CALL, || {
-        let text = std::fs::read_to_string(&messages).ok()?;
-        (text.lines().filter(|line| line.contains("urgent")).count() == 2).then_some(())
-    });
+    left(&appliance, "urgent", 2);
     caller.begin_call(&stand_in, "103", 2);
     let invite = elsewhere.ringing();
     elsewhere.answer(&invite);
