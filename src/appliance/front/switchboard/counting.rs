@@ -10,7 +10,7 @@
 use std::time::Instant;
 
 use super::Switchboard;
-use super::controlling::is_number;
+use super::controlling::number_in;
 use super::succeeding::Granted;
 use crate::base::CallId;
 use crate::call::{self, PutThrough};
@@ -50,10 +50,8 @@ impl Switchboard {
         settings.permission.is_on().ok()?;
         let written = match to {
             Address::Number(_) => text.reveal().clone(),
-            Address::Uri(uri) => {
-                let uri = Uri::parse(uri.reveal())?;
-                uri.user().filter(|user| is_number(user))?.to_owned()
-            }
+            // The configuration and `control` take no address that cannot be read.
+            Address::Uri(uri) => number_in(&Uri::parse(uri.reveal())?).ok()??,
         };
         settings.plan.normalise(&written).ok()
     }
