@@ -265,7 +265,7 @@ fn the_box_calls_a_bridge_and_calls_it_again_whatever_becomes_of_it() {
     assert_eq!(asked.subprotocol, "attendant.audio.v1");
     line_is(&appliance, "open");
 
-    client.text(&start("s-first"));
+    client.text(&start("s+first"));
     let started = client.wait("started", |_| true);
     // The next call can come meanwhile.
     let (spare, _) = Client::accepted(&listener, Format::Pcm16k);
@@ -273,7 +273,7 @@ fn the_box_calls_a_bridge_and_calls_it_again_whatever_becomes_of_it() {
     client.cut();
     let (client, asked) = Client::accepted(&listener, Format::Pcm16k);
     let resume = started["resume"].as_str().unwrap();
-    assert_eq!(asked.target, format!("/calls?box=7&callId=s-first&resume={resume}"));
+    assert_eq!(asked.target, format!("/calls?box=7&callId=s%2Bfirst&resume={resume}"));
     let resumed = client.wait("started", |_| true);
     assert_eq!((&resumed["call"], &resumed["resumed"]), (&started["call"], &json!(true)));
     wait_for_silence(&client);
@@ -281,7 +281,7 @@ fn the_box_calls_a_bridge_and_calls_it_again_whatever_becomes_of_it() {
     client.wait_for("attendant", "We are open");
 
     // A call of this name is up: the second one is refused, and another connection waits after that.
-    spare.text(&start("s-first"));
+    spare.text(&start("s+first"));
     assert_eq!(spare.wait("ended", |_| true)["cause"], "busy");
     client.text(&json!({ "type": "hangup" }));
     assert_eq!(client.wait("ended", |_| true)["cause"], "hung-up");

@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use tokio::sync::oneshot;
 
-use super::audio_legs::{Announced, AudioLegs, LegFigures, LegWish, NotAnnounced};
+use super::audio_legs::{Announced, Announcer, AudioLegs, LegFigures, LegWish, NotAnnounced};
 use super::media_address::MediaAddress;
 use crate::base::handshake::Candidate;
 use crate::base::{CallId, Entropy, Private, Way};
@@ -74,9 +74,14 @@ impl Visits {
     ///
     /// # Errors
     /// Why none is.
-    pub fn announce(&mut self, order: Order, most: usize) -> Result<Announced, NotAnnounced> {
+    pub fn announce(
+        &mut self,
+        by: Announcer,
+        order: Order,
+        most: usize,
+    ) -> Result<Announced, NotAnnounced> {
         let audio = self.audio.as_mut().ok_or(NotAnnounced::Unavailable)?;
-        audio.announce(order, most)
+        audio.announce(by, order, most)
     }
 
     /// A session by WebSocket wants something; drain [`Self::event`] afterwards.

@@ -21,10 +21,7 @@ use super::problem::{self, Kind, Problem};
 use super::routes::Interface;
 use crate::appliance::audio_legs::{Door, NoEntry, Visitor};
 use crate::base::{Private, limits};
-use crate::websocket::NotAttached;
-
-/// The version of the protocol, for clients that want to name it.
-const SUBPROTOCOL: &str = "attendant.audio.v1";
+use crate::websocket::{NotAttached, SUBPROTOCOL};
 
 /// 101 for whoever shows the call's token.
 #[utoipa::path(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::appliance::audio_legs::{Announced, LegFigures, NotAnnounced};
+use crate::appliance::audio_legs::{Announced, Announcer, LegFigures, NotAnnounced};
 use crate::base::{CallId, Private};
 use crate::call::Wish;
 use crate::converse::Variables;
@@ -36,6 +36,7 @@ pub enum Command {
     AnswerByHand(bool),
     /// A call by WebSocket is to be expected.
     Announce {
+        by: Announcer,
         order: Order,
         told: oneshot::Sender<Result<Announced, NotAnnounced>>,
     },

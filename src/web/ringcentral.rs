@@ -36,6 +36,10 @@ const VALIDATION: HeaderName = HeaderName::from_static("validation-token");
 const WORDS: [&str; 3] = ["verification-token", "validationtoken", "validation-token"];
 /// Of a header that goes back.
 const WORD_BYTES: usize = 512;
+/// Of a number, and of an extension's id.
+const TARGET_CHARS: usize = 64;
+/// The platform gives extensions no more.
+const EXTENSION_DIGITS: usize = 8;
 /// The path of [`control`].
 pub(super) const CONTROL: &str =
     "/api/ringcentral/{account}/sessions/{session}/parties/{party}/{action}";
@@ -105,12 +109,13 @@ fn answered(validation: Option<&HeaderValue>) -> Response {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TargetBody {
-    #[schema(max_length = 64)]
+    #[schema(min_length = 1, max_length = 64)]
     phone_number: Option<String>,
-    #[schema(max_length = 64)]
+    /// Of the same account: nothing that would be a telephone number.
+    #[schema(pattern = "^[0-9]{1,8}$")]
     extension: Option<String>,
     /// The id of the extension whose mailbox gets it.
-    #[schema(max_length = 64)]
+    #[schema(min_length = 1, max_length = 64)]
     voicemail: Option<String>,
     #[schema(max_length = 160)]
     text: Option<String>,
@@ -145,6 +150,7 @@ pub(super) struct Done {
         (status = 409, description = "The call is not in a state for that", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
         (status = 415, description = "The body is no JSON by its type", body = problem::Written, content_type = "application/problem+json"),
+        (status = 429, description = "A limit of [dial] is reached, or too many requests", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn control(
@@ -171,13 +177,20 @@ pub(super) async fn control(
 
 fn wish(name: &str, body: &[u8]) -> Result<PartyWish, (Kind, &'static str)> {
     const WANTED: &str = "one of phone_number, extension and voicemail is wanted";
+    const LENGTH: &str = "phone_number and voicemail have 1 to 64 characters";
+    const EXTENSION: &str = "an extension has 1 to 8 digits";
     const TOLD: &str = "text of 160 characters or call_back_minutes of 1 to 1440 is wanted";
     let wrong = (Kind::Wrong, WANTED);
     let body: TargetBody = serde_json::from_slice(body).map_err(|_| wrong)?;
+    let named = |to: &str| match to.chars().count() {
+        1..=TARGET_CHARS => Ok(Private::new(to.to_owned())),
+        _ => Err((Kind::Wrong, LENGTH)),
+    };
     let target = || match (&body.phone_number, &body.extension, &body.voicemail) {
-        (Some(to), None, None) => Ok(Target::PhoneNumber(Private::new(to.clone()))),
-        (None, Some(to), None) => Ok(Target::Extension(Private::new(to.clone()))),
-        (None, None, Some(to)) => Ok(Target::Voicemail(Private::new(to.clone()))),
+        (Some(to), None, None) => named(to).map(Target::PhoneNumber),
+        (None, Some(to), None) if is_extension(to) => named(to).map(Target::Extension),
+        (None, Some(_), None) => Err((Kind::Wrong, EXTENSION)),
+        (None, None, Some(to)) => named(to).map(Target::Voicemail),
         _ => Err(wrong),
     };
     let reply = || match (body.text.as_deref().map(str::trim), body.call_back_minutes) {
@@ -207,11 +220,17 @@ fn wish(name: &str, body: &[u8]) -> Result<PartyWish, (Kind, &'static str)> {
     Ok(PartyWish::Control(by_control))
 }
 
+/// A telephone number, which costs something, is none.
+fn is_extension(text: &str) -> bool {
+    (1..=EXTENSION_DIGITS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 const fn kind_of(refusal: &Refusal) -> Kind {
     match refusal {
         Refusal::Unknown => Kind::NotFound,
         Refusal::Conflict => Kind::Conflict,
         Refusal::Application(_) | Refusal::User(_) | Refusal::SignIn(_) => Kind::Forbidden,
+        Refusal::Limit(_) => Kind::Limit,
         _ => Kind::Unavailable,
     }
 }
@@ -233,11 +252,22 @@ mod tests {
         assert_eq!(told.reveal(), "In a meeting.");
         let back = br#"{"call_back_minutes":5}"#;
         assert!(matches!(wish("reply", back), Ok(Tell(AgentWish::CallBackIn { minutes: 5 }))));
+        let extension = br#"{"extension":"12345678"}"#;
+        assert!(matches!(wish("forward", extension), Ok(Control(Action::Forward(_)))));
+        let long = "1".repeat(65);
+        let long_number = format!(r#"{{"phone_number":"{long}"}}"#);
+        let long_mailbox = format!(r#"{{"voicemail":"{long}"}}"#);
         for (name, body, kind) in [
             ("play", "{}", Kind::NotFound),
             ("forward", "{}", Kind::Wrong),
             ("forward", "", Kind::Wrong),
             ("transfer", r#"{"phone_number":"1","extension":"2"}"#, Kind::Wrong),
+            ("forward", r#"{"extension":"19005550100"}"#, Kind::Wrong),
+            ("forward", r#"{"extension":"+1900555"}"#, Kind::Wrong),
+            ("transfer", r#"{"extension":""}"#, Kind::Wrong),
+            ("transfer", r#"{"phone_number":""}"#, Kind::Wrong),
+            ("transfer", long_number.as_str(), Kind::Wrong),
+            ("forward", long_mailbox.as_str(), Kind::Wrong),
             ("reply", "{}", Kind::Wrong),
             ("reply", r#"{"text":" "}"#, Kind::Wrong),
             ("reply", r#"{"text":"a","call_back_minutes":5}"#, Kind::Wrong),

@@ -15,7 +15,7 @@ use super::dialling::{ask, json_body};
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, json_with};
 use super::view::{Account, Bridge};
-use crate::appliance::audio_legs::{Announced, NotAnnounced};
+use crate::appliance::audio_legs::{Announced, Announcer, NotAnnounced};
 use crate::base::limits;
 use crate::websocket::Order;
 
@@ -99,26 +99,28 @@ pub(super) struct WebphoneStatus {
     post,
     path = "/api/handle-webphone-call",
     summary = "Announce a call whose sound comes by WebSocket",
-    description = "The answer has the address of its WebSocket, which begins the call. Announced again before that, it has \
-        the same one.",
+    description = "The answer has the address of its WebSocket, which begins the call. Announced again before that, \
+        by the same one and in the same words, it has the same address.",
     request_body = CallBody,
     responses(
         (status = 200, description = "It is expected", body = Expected),
         (status = 400, description = "It makes no sense here", body = problem::Written, content_type = "application/problem+json"),
-        (status = 409, description = "A call of this name is up", body = problem::Written, content_type = "application/problem+json"),
+        (status = 409, description = "A call of this name is up, or expected of somebody else or with other parties", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
         (status = 415, description = "The body is no JSON by its type", body = problem::Written, content_type = "application/problem+json"),
         (status = 429, description = "Every line is in use or expected, or too many requests", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn announce(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let order = order(&json_body(&headers, body)?)?;
     let call_id = order.call_id().to_owned();
-    let announced = ask(&interface, |told| Command::Announce { order, told }).await?;
+    let by = Announcer::Caller(caller.name().to_owned());
+    let announced = ask(&interface, |told| Command::Announce { by, order, told }).await?;
     let Announced { secret } = announced.map_err(refused)?;
     let address = address(&headers, &call_id, secret.reveal());
     let format = |format, rate| SoundFormat { format, rate };
@@ -188,7 +190,9 @@ fn address(headers: &HeaderMap, call_id: &str, token: &str) -> String {
 
 fn refused(why: NotAnnounced) -> Problem {
     match why {
-        NotAnnounced::InUse => Problem::new(Kind::Conflict, "a call of this callId is up"),
+        NotAnnounced::InUse => {
+            Problem::new(Kind::Conflict, "a call of this callId is up or expected")
+        }
         NotAnnounced::Full => {
             Problem::new(Kind::Limit, "every line is in use or expected").retry_after(RETRY_AFTER_S)
         }

@@ -3,7 +3,7 @@
 //! ```text
 //!              opened                 start
 //!  Connecting ─▶ Waiting ─────────────▶ Announced ─ taken ─▶ a Session has it; Connecting for the next
-//!     ▲ │ failed  │ lost, silent, refused   │ refused
+//!     ▲ │ failed  │ lost, silent            │ refused: after 5 s, and the bridge works
 //!     └─┴─ Resting ◀────────────────────────┘   5 times after 5 s, then each minute for ever
 //! ```
 //!
@@ -11,7 +11,7 @@
 //! a bridge has announced by HTTP. `handle` takes one input; then [`Bridge::poll_output`] until `Timeout`.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -132,7 +132,9 @@ impl Bridge {
             (Input::Refused(cause), State::Announced) => {
                 let ended = Reply::Ended { by: "us", cause: cause.wording().name };
                 self.out.push_back(Output::Say(ended.to_json()));
-                self.close(now);
+                self.out.push_back(Output::Close);
+                // That no line is free is not the bridge's fault: it has brought a call.
+                self.rest_for(now, limits::BRIDGE_AGAIN, 0);
             }
             (Input::Timeout, _) => self.timeout(now),
             _ => (),
@@ -188,6 +190,10 @@ impl Bridge {
             ..=limits::BRIDGE_ATTEMPTS => limits::BRIDGE_AGAIN,
             _ => limits::BRIDGE_SLOWLY,
         };
+        self.rest_for(now, wait, failures);
+    }
+
+    fn rest_for(&mut self, now: Instant, wait: Duration, failures: u32) {
         self.timers.clear();
         self.timers.set(Timer::Again, now + wait);
         self.state = State::Resting;
@@ -224,8 +230,6 @@ impl Default for Bridge {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const START: &str =
@@ -334,6 +338,22 @@ mod tests {
             (r#"{"type":"ended","by":"us","cause":"busy"}"#, Some(5))
         );
         assert_eq!(said[1], "close");
+    }
+
+    #[test]
+    fn a_call_that_is_refused_is_no_failure_of_the_bridge_however_often() {
+        let mut desk = Desk::new();
+        desk.drains();
+        desk.gives(Input::Lost);
+        desk.waits(5);
+        for time in 1..=6 {
+            desk.gives(Input::Opened);
+            desk.gives(Input::Text(START));
+            let (said, wait) = desk.gives(Input::Refused(Cause::Busy));
+            assert_eq!((said[1].as_str(), wait), ("close", Some(5)), "{time}");
+            assert_eq!(desk.bridge.shown(), Shown::default(), "{time}: nothing is wrong");
+            assert_eq!(desk.waits(5), (one("connect"), None), "{time}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 use crate::base::{Entropy, Private, limits};
 
 /// A call that another program wants to bring.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Order {
     /// That program's own name of the call, the last part of the WebSocket's path.
     call_id: Private<String>,

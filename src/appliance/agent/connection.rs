@@ -250,7 +250,13 @@ async fn speak(
     let mut text = initiation.to_text();
     loop {
         let sending = pin!(sink.send(Message::Text(Utf8Bytes::from(text))));
-        match tokio::time::timeout(shared.patience.stall, sending).await {
+        let sent = tokio::select! {
+            biased;
+            sent = tokio::time::timeout(shared.patience.stall, sending) => sent,
+            // Who takes nothing keeps nobody here: each second costs.
+            () = control.closing() => return End::Finished,
+        };
+        match sent {
             Ok(Ok(())) => (),
             // The reader may know more of it, such as a close frame.
             Ok(Err(_)) => {

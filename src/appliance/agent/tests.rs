@@ -210,3 +210,32 @@ async fn a_server_that_takes_nothing_is_given_up_and_costs_no_memory() {
     assert_eq!(ended, Some(Event::Ended(End::Failed(Fault::Stalled))));
     assert!(control.dropped_ms() > 10_000, "{}", control.dropped_ms());
 }
+
+#[tokio::test]
+async fn a_connection_is_closed_with_its_call_although_the_server_takes_nothing() {
+    let script = |mut socket: WebSocketStream<TcpStream>| async move {
+        let _ = socket.send(Message::Text(METADATA.into())).await;
+        std::future::pending::<()>().await;
+    };
+    let (address, _) = server(script).await;
+    let file = File::new("deaf");
+    // Longer than anything is waited for here.
+    let never = 10 * LONG;
+    let patience = Patience { stall: never, silence: never, ..Patience::default() };
+    let (mut agents, mut events) = agents(&file, address, LIMITS, patience);
+    begin(&mut agents, 1);
+    let mut event = None;
+    while !matches!(event, Some(Event::Opened(_))) {
+        event = next(&mut agents, &mut events).await;
+    }
+    let control = Arc::clone(&agents.wanted(CALL, WorkId(1)).unwrap().control);
+    let second = ClientMessage::Audio(Private::new(vec![0; 32_000]));
+    // More than the sockets hold: the writer is in the middle of a message.
+    while control.dropped_ms() < 10_000 {
+        (0..20).for_each(|_| agents.ask(CALL, WorkId(1), Command::Send(second.clone())));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    agents.cancel_all(CALL);
+    assert_eq!(next(&mut agents, &mut events).await, None, "it is over");
+    assert!(agents.open.is_empty());
+}

@@ -11,12 +11,13 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 
 use super::door::{Guest, Handed, Visitor};
-use super::{Announced, NotAnnounced, Wanted};
+use super::{Announced, Announcer, NotAnnounced, Wanted};
 use crate::appliance::stream::{self, Socket};
 use crate::appliance::trust::Roots;
 use crate::appliance::url::Url;
 use crate::base::{Private, limits};
 use crate::call::Cause;
+use crate::sip::message::escape;
 use crate::web::{Board, BridgeReport};
 use crate::websocket::bridge::{Bridge, Input, Output, Shown};
 use crate::websocket::{Order, SUBPROTOCOL};
@@ -93,7 +94,9 @@ impl Way {
 
     /// The call that has lost its connection has another one, sooner or later.
     pub(super) async fn again(self, call_id: Private<String>, resume: Private<String>) -> Socket {
-        let more = format!("callId={}&resume={}", call_id.reveal(), resume.reveal());
+        // What may stand in a query as it is (RFC 3986 section 2.3): a form's plus would be a space.
+        let escaped = |text: &Private<String>| escape(text.reveal(), b"-._~");
+        let more = format!("callId={}&resume={}", escaped(&call_id), escaped(&resume));
         loop {
             if let Some(socket) = self.open(&more).await {
                 return socket;
@@ -194,7 +197,8 @@ impl Task {
         let Some(socket) = socket else { return Err((None, Cause::SignallingLost)) };
         let call_id = Private::new(order.call_id().to_owned());
         let (told, answer) = oneshot::channel();
-        if self.wanted.send(Wanted::Announce { order, told }).await.is_err() {
+        let by = Announcer::Bridge(self.index);
+        if self.wanted.send(Wanted::Announce { by, order, told }).await.is_err() {
             return Err((Some(socket), Cause::ShuttingDown));
         }
         let announced = answer.await.unwrap_or(Err(NotAnnounced::Unavailable));

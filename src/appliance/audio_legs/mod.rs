@@ -47,10 +47,19 @@ pub struct Announced {
     pub secret: Secret,
 }
 
+/// Who announces a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Announcer {
+    /// Who asks at the interface, as limits and keys tell callers apart.
+    Caller(String),
+    /// One of the bridges that we connect to, by its place among them.
+    Bridge(usize),
+}
+
 /// Why none was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAnnounced {
-    /// A call of this name is up.
+    /// A call of this name is up, or expected of somebody else or of another order.
     InUse,
     /// As many as may be are up or expected.
     Full,
@@ -68,6 +77,7 @@ pub struct LegFigures {
 
 #[derive(Debug)]
 struct Leg {
+    by: Announcer,
     order: Order,
     secret: Secret,
     mail: mpsc::Sender<Mail>,
@@ -110,18 +120,22 @@ impl AudioLegs {
         LegFigures { expected, active: self.legs.len() - expected }
     }
 
-    /// A call is to be expected, one of at most `most`. Who announces one again while nobody has come for it
-    /// gets the same answer.
+    /// A call is to be expected, one of at most `most`. Who announces the same again while nobody has come for it
+    /// gets the same answer, and nobody else does: it has the secret of the call.
     ///
     /// # Errors
     /// Why none is expected.
-    pub fn announce(&mut self, order: Order, most: usize) -> Result<Announced, NotAnnounced> {
+    pub fn announce(
+        &mut self,
+        by: Announcer,
+        order: Order,
+        most: usize,
+    ) -> Result<Announced, NotAnnounced> {
         let same = self.legs.values().find(|leg| leg.order.call_id() == order.call_id());
         if let Some(leg) = same {
-            return match leg.stage {
-                Stage::Expected => Ok(Announced { secret: leg.secret.clone() }),
-                Stage::Asked | Stage::Taken(_) => Err(NotAnnounced::InUse),
-            };
+            let is_same = leg.stage == Stage::Expected && leg.by == by && leg.order == order;
+            let again = is_same.then(|| Announced { secret: leg.secret.clone() });
+            return again.ok_or(NotAnnounced::InUse);
         }
         if self.figures().expected >= most {
             return Err(NotAnnounced::Full);
@@ -132,7 +146,7 @@ impl AudioLegs {
         let opened = self.open(leg, &order, &secret);
         let mail = opened.ok_or(NotAnnounced::Unavailable)?;
         let (told, stage) = (Told::default(), Stage::Expected);
-        self.legs.insert(leg, Leg { order, secret: secret.clone(), mail, told, stage });
+        self.legs.insert(leg, Leg { by, order, secret: secret.clone(), mail, told, stage });
         tracing::info!("a call by WebSocket is expected");
         Ok(Announced { secret })
     }
@@ -297,5 +311,39 @@ const fn refusal(status: u16) -> Cause {
         503 => Cause::Overloaded,
         488 => Cause::NoCommonCodec,
         _ => Cause::Refused(status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_of_a_call_is_for_who_has_announced_it() {
+        let (thread, _sessions) = mpsc::channel(8);
+        let mut legs = AudioLegs::new(thread, Entropy::new([1; 32]), Pulse::default());
+        let order = |name: &str, from: &str| {
+            Order::new(name.to_owned(), from.to_owned(), String::new()).unwrap()
+        };
+        let one = || Announcer::Caller("one".to_owned());
+        let mut secret = |by, order| {
+            let announced = legs.announce(by, order, 5);
+            announced.map(|announced| announced.secret.reveal().to_owned())
+        };
+        let first = secret(one(), order("s-1", "+15550100")).unwrap();
+        assert_eq!(secret(one(), order("s-1", "+15550100")), Ok(first));
+        for (by, from) in [
+            (Announcer::Caller("two".to_owned()), "+15550100"),
+            (Announcer::Bridge(0), "+15550100"),
+            (one(), "+15550101"),
+        ] {
+            let refused = secret(by.clone(), order("s-1", from));
+            assert_eq!(refused, Err(NotAnnounced::InUse), "{by:?} {from}");
+        }
+        let of_bridge = secret(Announcer::Bridge(0), order("s-2", "")).unwrap();
+        assert_eq!(secret(Announcer::Bridge(0), order("s-2", "")), Ok(of_bridge));
+        for by in [Announcer::Bridge(1), one()] {
+            assert_eq!(secret(by, order("s-2", "")), Err(NotAnnounced::InUse));
+        }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::bridge;
 use super::door::{Door, Guest, NoEntry, Visitor};
 use super::session::{Mail, Task};
-use super::{Announced, AudioLegs, NotAnnounced};
+use super::{Announced, Announcer, AudioLegs, NotAnnounced};
 use crate::appliance::pulse::{BEAT, Pulse};
 use crate::appliance::trust::Roots;
 use crate::base::{Entropy, limits};
@@ -31,6 +31,7 @@ pub enum Wanted {
     Leg(LegWish),
     /// A bridge that we have called has a call.
     Announce {
+        by: Announcer,
         order: Order,
         told: oneshot::Sender<Result<Announced, NotAnnounced>>,
     },

@@ -136,6 +136,7 @@ fn address(text: &str) -> Result<Address, Allowed> {
         Some(uri)
             if text.len() <= URI_BYTES
                 && text.chars().all(is_plain)
+                && uri.user_as_read().is_ok()
                 && (uri.is_sip() && uri.host().is_some() || uri.scheme() == "tel") =>
         {
             Ok(Address::Uri(Private::new(text.to_owned())))
@@ -161,6 +162,8 @@ mod tests {
             ("+", None),
             ("sip:", None),
             ("http://example.com", None),
+            ("sip:%2B4930123456@192.0.2.5", Some("sip:%2B4930123456@192.0.2.5")),
+            ("sip:%2B49301234%5@192.0.2.5", None),
             ("sip:anna@192.0.2.5?Replaces=x", None),
             ("sip:anna@192.0.2.5>\r\nX: y", None),
             ("123456789012345678901", None),

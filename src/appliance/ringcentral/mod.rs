@@ -212,6 +212,13 @@ impl RingCentral {
         (Self { all, next_ticket: 1 }, receiver)
     }
 
+    /// One account whose inputs nobody but the test takes.
+    #[cfg(test)]
+    pub fn double() -> (Self, mpsc::Receiver<Input>) {
+        let (inputs, taken) = mpsc::channel(INPUTS);
+        (Self { all: vec![Held { inputs, device: Private::default() }], next_ticket: 1 }, taken)
+    }
+
     /// The device of an account, by which Call Control has a call answered.
     pub fn set_device(&mut self, section: usize, device: Private<Option<String>>) {
         if let Some(held) = self.all.get_mut(section) {

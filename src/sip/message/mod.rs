@@ -34,8 +34,8 @@ pub use method::{Method, Token};
 pub use parse::{Carriage, Echo, ParseFault, parse};
 pub use replaces::Replaces;
 pub use status::reason_phrase;
-pub use text::{Params, quote, split_outside, unquote};
-pub use uri::{Host, Uri, host_and_port};
+pub use text::{Params, escape, quote, split_outside, unquote};
+pub use uri::{BadEscape, Host, Uri, host_and_port};
 
 /// What a peer sent, or what we send.
 #[derive(Clone, Debug, PartialEq, Eq)]

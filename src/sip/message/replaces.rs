@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::text::escape;
+use super::text::{escape, unescape};
 
 /// A dialog as its other end knows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,25 +83,6 @@ fn is_call_id(text: &str) -> bool {
 
 /// What a header of a URI may hold as it is: `unreserved` and `hnv-unreserved`.
 const KEPT: &[u8] = b"-_.!~*'()[]/?:+$";
-
-/// `None` where an escape is none, or what it hides is no text.
-fn unescape(value: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [rest.next()?, rest.next()?];
-        let digits = std::str::from_utf8(&digits).ok()?;
-        if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return None;
-        }
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-    }
-    String::from_utf8(bytes).ok()
-}
 
 #[cfg(test)]
 mod tests {

@@ -47,6 +47,25 @@ pub fn escape(text: &str, kept: &[u8]) -> String {
     escaped
 }
 
+/// `text` with its escapes resolved; `None` where an escape is none, or what it hides is no text.
+pub fn unescape(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next()?, rest.next()?];
+        let digits = std::str::from_utf8(&digits).ok()?;
+        if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// Splits `text` at each `separator` that stands outside quotes and angle brackets and trims the
 /// parts. `None` if a quote or bracket stays open.
 pub fn split_outside(text: &str, separator: char) -> Option<Vec<&str>> {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::text::{Params, escape};
+use super::text::{Params, escape, has_control, unescape};
 
 /// What a user part may hold as it is, escapes included.
 const OF_USER: &[u8] = b"-_.!~*'()&=+$,;?/%";
@@ -91,6 +91,10 @@ pub fn host_and_port(text: &str) -> Option<(Host, Option<u16>)> {
     Some((host, Some(digits.then(|| port.parse().ok()).flatten()?)))
 }
 
+/// A user part with an escape that is none, or that hides what is no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadEscape;
+
 /// A `sip:`, `sips:`, `tel:` or foreign URI.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Uri(Form);
@@ -159,6 +163,16 @@ impl Uri {
             Form::Other { scheme, rest } if scheme == "tel" => rest.split(';').next(),
             Form::Other { .. } => None,
         }
+    }
+
+    /// The user part as whoever gets it reads it, its escapes resolved (section 19.1.4): what is decided about a
+    /// user is decided by this.
+    ///
+    /// # Errors
+    /// Nobody can say how it is read.
+    pub fn user_as_read(&self) -> Result<Option<String>, BadEscape> {
+        let read = |user| unescape(user).filter(|user| !has_control(user)).ok_or(BadEscape);
+        self.user().map(read).transpose()
     }
 
     pub fn host(&self) -> Option<&Host> {

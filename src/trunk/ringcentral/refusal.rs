@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::request::Answer;
+use crate::trunk::dialling::LimitReached;
 
 /// Characters of a code or of a permission's name that are shown.
 const SHOWN_CHARS: usize = 48;
@@ -33,6 +34,10 @@ pub enum Refusal {
     NoDevice,
     /// The platform sends no events to our address any more (it is blacklisted).
     GivenUp,
+    /// One of the owner's limits for calls that cost something.
+    Limit(LimitReached),
+    /// The call cannot be counted.
+    NotCounted,
 }
 
 impl Refusal {
@@ -110,6 +115,10 @@ impl fmt::Display for Refusal {
                 "the user has no device of the kind Existing Phone: add one in the RingCentral admin \
                  portal (phones & devices)",
             ),
+            Self::Limit(limit) => limit.fmt(f),
+            Self::NotCounted => {
+                f.write_str("the call cannot be counted: the disk does not take it")
+            }
             Self::GivenUp => f.write_str(
                 "RingCentral has given webhook_address up (blacklisted): it must be reached from the \
                  internet with a certificate that is believed, and answer within three seconds",

@@ -51,6 +51,9 @@ pub enum Scope {
     Settings,
 }
 
+/// A set of them is a word of 16 bits.
+const _: () = assert!(Scope::ALL.len() <= u16::BITS as usize);
+
 impl Scope {
     pub const ALL: [Self; 9] = [
         Self::Read,

@@ -372,7 +372,7 @@ fn number(target: &str) -> String {
     if let Some(number) = bare.strip_prefix("tel:") {
         return number.split(';').next().unwrap_or_default().to_owned();
     }
-    let user = Uri::parse(bare).and_then(|uri| uri.user().map(str::to_owned));
+    let user = Uri::parse(bare).and_then(|uri| uri.user_as_read().ok()?);
     user.unwrap_or_else(|| bare.to_owned())
 }
 

@@ -102,7 +102,10 @@ impl Client {
                         }
                     }
                     Err(RecvError::Lagged(missed)) => {
+                        // It would wait for ever for the end of a call that it missed: who connects again asks
+                        // for the calls that there are.
                         tracing::warn!(missed, "a client of baresip.listen is too slow for events");
+                        return None;
                     }
                     Err(RecvError::Closed) => return None,
                 }
@@ -169,5 +172,32 @@ impl Client {
         }
         self.closed.push_back(id.to_owned());
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Private;
+    use crate::web::board::Health;
+
+    #[tokio::test]
+    async fn who_has_missed_events_is_let_go_and_asks_for_the_calls_that_there_are() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let board = Arc::new(Board::default());
+        let own = Private::new("sip:box@127.0.0.1".to_owned());
+        let settings = Settings { legacy_classes: false, own, accounts: Vec::new() };
+        let (commands, _taken) = mpsc::channel(1);
+        tokio::spawn(serve(listener, Arc::clone(&board), commands, settings));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&netstring::written(r#"{"command":"listcalls"}"#)).await.unwrap();
+        let mut bytes = [0; 4_096];
+        assert!(stream.read(&mut bytes).await.unwrap() > 0, "it is served, so it listens");
+        // No other task runs meanwhile: these are more than may wait.
+        for _ in 0..=limits::EVENTS_COMING {
+            board.tell(Event::Health(Health::Ready));
+        }
+        assert_eq!(stream.read(&mut bytes).await.unwrap(), 0, "the connection is closed");
     }
 }

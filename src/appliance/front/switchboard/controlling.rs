@@ -6,7 +6,7 @@ use super::Switchboard;
 use crate::base::{CallId, Private};
 use crate::call::record::{Direction, Progress};
 use crate::call::{self, TransferTo, Wish};
-use crate::sip::message::Uri;
+use crate::sip::message::{BadEscape, Uri};
 use crate::sip::{self, ReferNews, ReferTo};
 use crate::web::{CallNews, Control, Controlled, Event, NotPlaced, TransferStep};
 
@@ -94,8 +94,11 @@ impl Switchboard {
                 .filter(|_| !text.chars().any(|c| c.is_control() || "<>\"".contains(c)))
                 .ok_or_else(|| NotPlaced::Wrong("to: this is no SIP URI".to_owned()))?;
             // Who has our call may call it at the owner's cost, too.
-            if let Some(user) = uri.user().filter(|user| is_number(user)) {
-                self.parts.dialler.number(user)?;
+            let number = number_in(&uri).map_err(|BadEscape| {
+                NotPlaced::Wrong("to: the user part of this SIP URI has a bad escape".to_owned())
+            })?;
+            if let Some(number) = number {
+                self.parts.dialler.number(&number)?;
             }
             return Ok(TransferTo::Uri(Private::new(text.to_owned())));
         }
@@ -104,12 +107,15 @@ impl Switchboard {
     }
 }
 
-/// Whether a user part is a number that may cost something: more than an extension has.
-pub(super) fn is_number(user: &str) -> bool {
-    let user = user.split(';').next().unwrap_or_default();
+/// The number that the user part of an address is, if it may cost something: with more digits than an extension
+/// has, without parameters of its own (RFC 3261 section 19.1.6).
+pub(super) fn number_in(uri: &Uri) -> Result<Option<String>, BadEscape> {
+    let Some(user) = uri.user_as_read()? else { return Ok(None) };
+    let user = user.split(';').next().unwrap_or_default().trim();
     let digits = user.chars().filter(char::is_ascii_digit).count();
-    let is_plain = user.chars().all(|c| c.is_ascii_digit() || "+-.()*#%".contains(c));
-    is_plain && (digits > EXTENSION_DIGITS || user.starts_with('+'))
+    let is_plain = user.chars().all(|c| c.is_ascii_digit() || "+-.()*#%/ \u{a0}".contains(c));
+    let is_number = is_plain && (digits > EXTENSION_DIGITS || user.starts_with('+'));
+    Ok(is_number.then(|| user.to_owned()))
 }
 
 #[cfg(test)]
@@ -118,13 +124,34 @@ mod tests {
 
     #[test]
     fn a_number_is_known_in_an_address_and_an_extension_is_none() {
-        for user in
-            ["+1900", "19005550100", "+1-900-555-0100", "118118", "19005550100;phone-context=x"]
-        {
-            assert!(is_number(user), "{user}");
+        let number = |user: &str| {
+            let uri = Uri::parse(&format!("sip:{user}@trunk.example")).unwrap();
+            number_in(&uri)
+        };
+        for (user, expected) in [
+            ("+1900", "+1900"),
+            ("19005550100", "19005550100"),
+            ("+1-900-555-0100", "+1-900-555-0100"),
+            ("118118", "118118"),
+            ("19005550100;phone-context=x", "19005550100"),
+            ("+19005550100:secret", "+19005550100"),
+            ("%2B19005550100", "+19005550100"),
+            ("%2b1%39005550100", "+19005550100"),
+            ("%31%39005550100", "19005550100"),
+            ("%2B1%20900%205550100", "+1 900 5550100"),
+            ("%20%2B19005550100", "+19005550100"),
+            ("+19005550100%3Bisub=1", "+19005550100"),
+        ] {
+            assert_eq!(number(user).unwrap().as_deref(), Some(expected), "{user}");
         }
-        for user in ["101", "anna", "4711", "anna19005550100", ""] {
-            assert!(!is_number(user), "{user}");
+        for user in ["101", "anna", "4711", "anna19005550100", "%61nna", "%34711"] {
+            assert_eq!(number(user), Ok(None), "{user}");
         }
+        for user in ["%2", "%zz19005550100", "%+119005550100", "19005550100%00", "%ff19005550100"] {
+            assert_eq!(number(user), Err(BadEscape), "{user}");
+        }
+        assert_eq!(number_in(&Uri::parse("sip:trunk.example").unwrap()), Ok(None));
+        let tel = Uri::parse("tel:%2B19005550100").unwrap();
+        assert_eq!(number_in(&tel).unwrap().as_deref(), Some("+19005550100"));
     }
 }

@@ -1,8 +1,8 @@
 //! Numbers that somebody is put through to: they cost as a call of ours does, and are counted with those.
 //!
 //! ```text
-//!  put through, REFER, succession ─ a number? ─▶ Dialler ─ within the limits ─▶ held ─ on the disk ─▶ carried out
-//!                                    └ none ─▶ carried out      └ not ─▶ it has failed
+//!  put through, REFER, succession, Call Control ─ a number? ─▶ Dialler ─ within the limits ─▶ held ─ on the disk ─▶ carried out
+//!                                                  └ none ─▶ carried out      └ not ─▶ it has failed
 //! ```
 //!
 //! Invariant: nothing that is held leaves before its count is on the disk.
@@ -10,7 +10,8 @@
 use std::time::Instant;
 
 use super::Switchboard;
-use super::controlling::is_number;
+use super::controlling::number_in;
+use super::ringcentral::Ordered;
 use super::succeeding::Granted;
 use crate::base::CallId;
 use crate::call::{self, PutThrough};
@@ -19,6 +20,7 @@ use crate::sip::message::Uri;
 use crate::sip::{self, LegId, ReferNews, ReferTo};
 use crate::store::ledger::Written;
 use crate::trunk::dialling::{LimitReached, Number};
+use crate::trunk::ringcentral::Refusal;
 
 /// The owner's limits do not allow it.
 const FORBIDDEN: u16 = 403;
@@ -29,8 +31,14 @@ const UNAVAILABLE: u16 = 503;
 pub(super) struct Held {
     /// The count's number.
     number: u64,
-    call: CallId,
-    what: What,
+    what: Waiting,
+}
+
+enum Waiting {
+    /// Something that a call wants.
+    Call(CallId, What),
+    /// A server is asked to send one of its calls on to a number.
+    Platform(Ordered),
 }
 
 enum What {
@@ -50,10 +58,8 @@ impl Switchboard {
         settings.permission.is_on().ok()?;
         let written = match to {
             Address::Number(_) => text.reveal().clone(),
-            Address::Uri(uri) => {
-                let uri = Uri::parse(uri.reveal())?;
-                uri.user().filter(|user| is_number(user))?.to_owned()
-            }
+            // The configuration and `control` take no address that cannot be read.
+            Address::Uri(uri) => number_in(&Uri::parse(uri.reveal())?).ok()??,
         };
         settings.plan.normalise(&written).ok()
     }
@@ -69,7 +75,7 @@ impl Switchboard {
             return self.call_person(now, caller, id, wanted);
         };
         match self.parts.dialler.reserve_person(id, number) {
-            Ok(number) => self.hold(now, number, caller, What::Person(id, wanted)),
+            Ok(number) => self.hold(now, number, Waiting::Call(caller, What::Person(id, wanted))),
             Err(limit) => {
                 tell(caller, limit);
                 self.not_put_through(now, caller, FORBIDDEN);
@@ -90,7 +96,7 @@ impl Switchboard {
             return self.commands.push_back(command);
         };
         match self.parts.dialler.count(&number) {
-            Ok(number) => self.hold(now, number, id, What::Refer(command)),
+            Ok(number) => self.hold(now, number, Waiting::Call(id, What::Refer(command))),
             Err(limit) => {
                 tell(id, limit);
                 self.not_put_through(now, id, FORBIDDEN);
@@ -112,7 +118,7 @@ impl Switchboard {
         let id = granted.id;
         match self.parts.dialler.count(&number) {
             Ok(number) => {
-                self.hold(now, number, id, What::Succession(leg, granted));
+                self.hold(now, number, Waiting::Call(id, What::Succession(leg, granted)));
                 Ok(())
             }
             Err(limit) => {
@@ -127,11 +133,22 @@ impl Switchboard {
         self.counted(to).is_none_or(|number| self.parts.dialler.covers(id, &number))
     }
 
-    fn hold(&mut self, now: Instant, number: Option<u64>, call: CallId, what: What) {
+    /// A server is to send one of its calls on to a number, at the cost of the owner.
+    pub(super) fn order_counted(&mut self, now: Instant, number: &Number, ordered: Ordered) {
+        match self.parts.dialler.count(number) {
+            Ok(number) => self.hold(now, number, Waiting::Platform(ordered)),
+            Err(limit) => {
+                tracing::warn!(%limit, "no call is sent on");
+                ordered.refuse(Refusal::Limit(limit));
+            }
+        }
+    }
+
+    fn hold(&mut self, now: Instant, number: Option<u64>, what: Waiting) {
         match number {
-            Some(number) => self.held.push(Held { number, call, what }),
+            Some(number) => self.held.push(Held { number, what }),
             // The disk takes nothing.
-            None => self.carry_on(now, call, what, false),
+            None => self.set_free(now, what, false),
         }
     }
 
@@ -141,8 +158,16 @@ impl Switchboard {
         let (told, rest) =
             std::mem::take(&mut self.held).into_iter().partition::<Vec<_>, _>(is_told);
         self.held = rest;
-        for Held { call, what, .. } in told {
-            self.carry_on(now, call, what, written.is_kept);
+        for Held { what, .. } in told {
+            self.set_free(now, what, written.is_kept);
+        }
+    }
+
+    fn set_free(&mut self, now: Instant, what: Waiting, is_kept: bool) {
+        match what {
+            Waiting::Call(call, what) => self.carry_on(now, call, what, is_kept),
+            Waiting::Platform(ordered) if is_kept => self.ask_platform(ordered),
+            Waiting::Platform(ordered) => ordered.refuse(Refusal::NotCounted),
         }
     }
 
@@ -173,9 +198,9 @@ impl Switchboard {
 
     /// The caller waits for nobody any more.
     pub(super) fn forget_held_person(&mut self, caller: CallId) {
-        let is_it = |held: &mut Held| held.call == caller && matches!(held.what, What::Person(..));
+        let is_it = |held: &mut Held| matches!(held.what, Waiting::Call(call, What::Person(..)) if call == caller);
         for held in self.held.extract_if(.., is_it) {
-            if let What::Person(person, _) = held.what {
+            if let Waiting::Call(_, What::Person(person, _)) = held.what {
                 self.parts.dialler.settle_person(person, None);
             }
         }

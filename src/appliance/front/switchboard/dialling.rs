@@ -69,8 +69,8 @@ impl Switchboard {
                 let _ = told.send(outcome);
             }
             Command::AnswerByHand(by_hand) => self.answers_by_hand = by_hand,
-            Command::Announce { order, told } => {
-                let outcome = self.announce(order);
+            Command::Announce { by, order, told } => {
+                let outcome = self.announce(by, order);
                 let _ = told.send(outcome);
             }
             Command::AudioStatus { told } => {

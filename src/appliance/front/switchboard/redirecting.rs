@@ -97,7 +97,7 @@ impl Switchboard {
         let to = Uri::parse(address.reveal()).filter(|to| to.param("maddr").is_none())?;
         if let Some(order) = self.parts.dialler.order(id) {
             let settings = self.parts.dialler.settings();
-            let number = settings.number(to.user()?).ok()?;
+            let number = settings.number(&to.user_as_read().ok()??).ok()?;
             if settings.most(&number) > settings.most(&order.number) {
                 return None;
             }

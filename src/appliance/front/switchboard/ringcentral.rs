@@ -25,11 +25,12 @@ use crate::base::{CallId, Private, limits};
 use crate::call::record::{CallRecord, PlatformIds, Progress};
 use crate::call::{self, Cause};
 use crate::sip::{self, AccountId, Incoming, LegId};
+use crate::trunk::AnswerPolicy;
+use crate::trunk::dialling::Number;
 use crate::trunk::ringcentral::{
-    Action, AgentMessage, AgentWish, ApiIds, Direction, Dropped, PartyNews, Refusal, Target,
-    Verdict,
+    Action, AgentMessage, AgentWish, ApiIds, Direction, Dropped, PartyNews, Refusal, Request,
+    Target, Verdict,
 };
-use crate::trunk::{AnswerPolicy, Sign};
 use crate::web::{PartyOrder, PartyWish};
 use telling::Offered;
 
@@ -90,6 +91,20 @@ struct Ringing {
 
 /// Whoever has asked for an action on a call.
 type Told = oneshot::Sender<Result<(), Refusal>>;
+
+/// A request to the platform, for somebody who waits for what comes of it.
+pub(super) struct Ordered {
+    section: usize,
+    request: Request,
+    told: Told,
+}
+
+impl Ordered {
+    pub(super) fn refuse(self, why: Refusal) {
+        // Whoever asked may have gone.
+        let _ = self.told.send(Err(why));
+    }
+}
 
 /// See the module.
 #[derive(Default)]
@@ -334,19 +349,15 @@ impl Switchboard {
 
     /// A call of ours has come so far, by the word of its session.
     fn decided(&mut self, now: Instant, call: CallId, news: &PartyNews) {
-        let policy = self.answer_policy(call);
         let waits = self.lines.get(&call).is_some_and(|l| is_waiting(&l.call.record().progress));
         let Some(verdict) = news.verdict().filter(|_| waits) else { return };
-        if policy != Some(AnswerPolicy::TelephonySession) {
+        if self.answer_policy(call) != Some(AnswerPolicy::TelephonySession) {
             return;
         }
         tracing::info!(call_id = %call, ?verdict, "by its telephony session");
         let input = match verdict {
             // Who has picked up is listened for as in any call.
-            Verdict::Answered | Verdict::Machine => match policy {
-                Some(policy) if policy.is_answered_by(Sign::PartyAnswered) => call::Input::PickedUp,
-                _ => return,
-            },
+            Verdict::Answered | Verdict::Machine => call::Input::PickedUp,
             Verdict::Busy => call::Input::HangUp(Cause::CalleeBusy),
             Verdict::NoAnswer => call::Input::HangUp(Cause::NoAnswer),
             Verdict::Declined => call::Input::HangUp(Cause::Refused(603)),
@@ -418,7 +429,7 @@ impl Switchboard {
     pub(super) fn control_party(&mut self, now: Instant, order: PartyOrder, told: Told) {
         let PartyOrder { account, session, party, wish } = order;
         let section = self.parts.accounts.section_of(&account);
-        let action = match wish {
+        let mut action = match wish {
             PartyWish::Tell(wish) => {
                 let outcome =
                     match section.and_then(|section| self.parts.accounts.of_section(section)) {
@@ -437,24 +448,49 @@ impl Switchboard {
                 Some(Action::Answer { device })
             }),
         };
-        // A number is one that the owner lets the box call: the extension pays for it.
-        let target = match &action {
-            Some(
-                Action::Forward(Target::PhoneNumber(number))
-                | Action::Transfer(Target::PhoneNumber(number)),
-            ) => Some(number),
-            _ => None,
+        let number = match self.number_of(action.as_mut()) {
+            Ok(number) => number,
+            Err(why) => {
+                let _ = told.send(Err(why));
+                return;
+            }
         };
-        if target.is_some_and(|number| self.parts.dialler.number(number.reveal()).is_err()) {
-            let _ = told.send(Err(Refusal::User("dial.allow".to_owned())));
-            return;
-        }
         let request = action.and_then(|action| action.request(&session, &party));
         let Some((section, request)) = section.zip(request) else {
             let _ = told.send(Err(Refusal::Unknown));
             return;
         };
+        let ordered = Ordered { section, request, told };
+        match number {
+            Some(number) => self.order_counted(now, &number, ordered),
+            None => self.ask_platform(ordered),
+        }
+    }
+
+    /// The number that a call is to go to, as it is from here on written: one that the owner lets the box call, for
+    /// the extension pays for it.
+    fn number_of(&self, action: Option<&mut Action>) -> Result<Option<Number>, Refusal> {
+        let Some(
+            Action::Forward(Target::PhoneNumber(text))
+            | Action::Transfer(Target::PhoneNumber(text)),
+        ) = action
+        else {
+            return Ok(None);
+        };
+        let number = self.parts.dialler.number(text.reveal());
+        let number = number.map_err(|_| Refusal::User("dial.allow".to_owned()))?;
+        // What is counted is what is called, whatever the platform would make of another way to write it.
+        *text = Private::new(number.reveal().to_owned());
+        Ok(Some(number))
+    }
+
+    /// Whoever has gone meanwhile wants nothing any more.
+    pub(super) fn ask_platform(&mut self, ordered: Ordered) {
+        let Ordered { section, request, told } = ordered;
         self.platform.waiting.retain(|_, told| !told.is_closed());
+        if told.is_closed() {
+            return;
+        }
         match self.parts.ringcentral.control(section, request) {
             Some(ticket) => drop(self.platform.waiting.insert(ticket, told)),
             None => drop(told.send(Err(Refusal::Busy))),

@@ -147,14 +147,17 @@ fn is_same(address: &Address, uri: &Uri) -> bool {
     match address {
         Address::Uri(known) => Uri::parse(known.reveal()).is_some_and(|known| {
             let hosts = known.host().zip(uri.host());
-            known.user() == uri.user() && hosts.is_none_or(|(one, other)| one.same(other))
+            let users = known.user_as_read().ok().zip(uri.user_as_read().ok());
+            users.is_some_and(|(one, other)| one == other)
+                && hosts.is_none_or(|(one, other)| one.same(other))
         }),
         Address::Number(known) => {
             let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-            let is_number = |user: &&str| {
+            let is_number = |user: &String| {
                 user.strip_prefix('+').unwrap_or(user).chars().all(|c| c.is_ascii_digit())
             };
-            uri.user().filter(is_number).is_some_and(|user| digits(user) == digits(known.reveal()))
+            let user = uri.user_as_read().ok().flatten().filter(is_number);
+            user.is_some_and(|user| digits(&user) == digits(known.reveal()))
         }
     }
 }
@@ -172,9 +175,12 @@ mod tests {
             (uri("sip:anna@Example.com"), "sip:anna@example.com", true),
             (uri("sip:anna@192.0.2.5"), "sip:anna@192.0.2.6", false),
             (uri("sip:anna@192.0.2.5"), "sip:Anna@192.0.2.5", false),
+            (uri("sip:anna@192.0.2.5"), "sip:%61nna@192.0.2.5", true),
+            (uri("sip:anna@192.0.2.5"), "sip:anna%2@192.0.2.5", false),
             (uri("tel:+4930123456"), "tel:+4930123456", true),
             (number("+4930123456"), "sip:+4930123456@192.0.2.6", true),
             (number("+4930123456"), "sip:4930123456@192.0.2.6;user=phone", true),
+            (number("+4930123456"), "sip:%2B4930123456@192.0.2.6", true),
             (number("+4930123456"), "tel:+4930123456", true),
             (number("+4930123456"), "sip:0900123456@192.0.2.6", false),
             (number("202"), "sip:x2x0x2@192.0.2.6", false),

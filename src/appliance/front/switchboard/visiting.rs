@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use super::Switchboard;
-use crate::appliance::audio_legs::{Announced, NotAnnounced, Wanted};
+use crate::appliance::audio_legs::{Announced, Announcer, NotAnnounced, Wanted};
 use crate::base::{Way, limits};
 use crate::call;
 use crate::call::admission::Readiness;
@@ -17,8 +17,8 @@ impl Switchboard {
     pub fn audio_wanted(&mut self, now: Instant, wanted: Wanted) {
         match wanted {
             Wanted::Leg(wish) => self.parts.visits.wish(wish),
-            Wanted::Announce { order, told } => {
-                let outcome = self.announce(order);
+            Wanted::Announce { by, order, told } => {
+                let outcome = self.announce(by, order);
                 // Its thread may be ending.
                 let _ = told.send(outcome);
             }
@@ -28,12 +28,16 @@ impl Switchboard {
     }
 
     /// A call is to be expected, if there is a line for it besides those that are expected already.
-    pub(super) fn announce(&mut self, order: Order) -> Result<Announced, NotAnnounced> {
+    pub(super) fn announce(
+        &mut self,
+        by: Announcer,
+        order: Order,
+    ) -> Result<Announced, NotAnnounced> {
         if self.readiness != Readiness::Ready {
             return Err(NotAnnounced::Unavailable);
         }
         let free = self.free_lines();
-        self.parts.visits.announce(order, free)
+        self.parts.visits.announce(by, order, free)
     }
 
     pub(super) fn audio_status(&self) -> AudioStatus {

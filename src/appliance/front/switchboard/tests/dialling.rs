@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::appliance::accounts::{Plan, Resolver};
+use crate::appliance::accounts::{Plan, Platform, Resolver};
 use crate::appliance::config::from_text;
 use crate::base::Private;
 use crate::store::ledger::{LedgerFile, Written};
+use crate::trunk::ringcentral::{Action, Body, Input, Refusal, Target};
 use crate::trunk::{AnswerPolicy, Callers};
-use crate::web::{Command, Control, Controlled, DialOrder, HungUp, NotPlaced, Placed};
+use crate::web::{
+    Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, PartyWish, Placed,
+};
 
 const RULES: &str = "[[accounts]]\nname = \"office\"\nserver = \"192.0.2.1\"\nuser = \"1001\"\n\
     [dial]\nallow = [\"+49\"]\ncalls_per_minute = 2\nbusy_retry_s = [1]\n";
@@ -31,13 +34,17 @@ impl Drop for Office {
 impl Office {
     /// Its account's server is the telephone.
     async fn open(name: &str, ports: u16) -> Self {
+        Self::with(name, ports, plan()).await
+    }
+
+    async fn with(name: &str, ports: u16, plan: Plan) -> Self {
         let folder = std::env::temp_dir().join(format!("attendant-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let kept = LedgerFile::open(&folder.join("dialled.json")).unwrap();
         let dialler = Dialler::new(from_text(RULES).unwrap().dial, Some(kept));
         let (resolver, _) = Resolver::new(entropy(4));
         let callers = Callers::new(true, false, Vec::new());
-        let accounts = Accounts::new(vec![plan()], callers, resolver, &mut entropy(5));
+        let accounts = Accounts::new(vec![plan], callers, resolver, &mut entropy(5));
         let mut desk = Desk::with(ports, accounts, dialler).await;
         desk.switchboard.set_readiness(desk.now, Readiness::Ready);
         desk.switchboard.start_accounts(desk.now);
@@ -310,7 +317,62 @@ async fn a_number_that_a_caller_is_put_through_to_is_counted_and_leaves_after_th
         asked.try_recv(),
         Ok(Err(NotPlaced::Limited(_, Some(_)) | NotPlaced::Unavailable(_)))
     ));
+    // Neither does one hide behind an escape, nor is one counted less for it.
+    for hidden in ["sip:%2B19005550100@127.0.0.1", "sip:%31%39005550100@127.0.0.1"] {
+        let outcome = office.transfers(hidden);
+        assert!(matches!(outcome, Controlled::NotThere(_)), "{hidden}: {outcome:?}");
+    }
+    assert!(matches!(office.transfers("sip:%2@127.0.0.1"), Controlled::NotThere(_)));
+    assert_eq!(office.transfers("sip:%2B4930123456@127.0.0.1"), Controlled::Done);
+    assert!(office.desk.switchboard.held.is_empty() && office.got().is_none(), "2 a minute");
     // An extension costs nothing.
     assert_eq!(office.transfers("sip:101@127.0.0.1"), Controlled::Done);
     assert!(office.desk.gets().await.starts_with("REFER"));
+}
+
+#[tokio::test]
+async fn a_call_that_the_platform_sends_on_to_a_number_is_counted_before_it_is_asked() {
+    let platform = Platform {
+        is_provisioned: true,
+        section: 0,
+        answers_by_control: false,
+        is_account_wide: false,
+        when_full: crate::appliance::accounts::WhenFull::Refuse,
+    };
+    let plan = Plan { platform: Some(platform), ..plan() };
+    let mut office = Office::with("platform", 29_180, plan).await;
+    let (double, mut inputs) = RingCentral::double();
+    office.desk.switchboard.parts.ringcentral = double;
+    let number = |text: &str| Target::PhoneNumber(Private::new(text.to_owned()));
+    let order = |action| PartyOrder {
+        account: "office".to_owned(),
+        session: "s-1".to_owned(),
+        party: "p-1-2".to_owned(),
+        wish: PartyWish::Control(action),
+    };
+    let ask = |office: &mut Office, action| {
+        let (told, asked) = oneshot::channel();
+        let command = Command::PlatformControl { order: order(action), told };
+        office.desk.switchboard.command(office.desk.now, command);
+        asked
+    };
+    let mut wanting = Vec::new();
+    for action in [Action::Forward(number("030 123456")), Action::Transfer(number("+49 30 123456"))]
+    {
+        wanting.push(ask(&mut office, action));
+        assert!(inputs.try_recv().is_err(), "it is not on the disk");
+        office.releases().await;
+        let Ok(Input::Control { request, .. }) = inputs.try_recv() else { panic!("asked") };
+        let Body::Json(body) = &request.body else { panic!("a target") };
+        assert!(body.reveal().to_string().contains("+4930123456"), "as it was counted");
+    }
+    let mut third = ask(&mut office, Action::Transfer(number("+49 30 123456")));
+    assert!(matches!(third.try_recv(), Ok(Err(Refusal::Limit(_)))), "2 a minute");
+    let mut abroad = ask(&mut office, Action::Forward(number("+1 900 5550100")));
+    assert!(matches!(abroad.try_recv(), Ok(Err(Refusal::User(_)))));
+    assert!(inputs.try_recv().is_err());
+    let extension = Target::Extension(Private::new("101".to_owned()));
+    wanting.push(ask(&mut office, Action::Transfer(extension)));
+    assert!(matches!(inputs.try_recv(), Ok(Input::Control { .. })), "it costs nothing");
+    assert!(wanting.iter_mut().all(|asked| asked.try_recv().is_err()), "the platform is to answer");
 }
