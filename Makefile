@@ -68,7 +68,7 @@ install:
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/attendant/attendant-speech.service.d \
 		systemd/attendant-speech.service.d/*
 	test -e $(DESTDIR)/etc/attendant/attendant.toml || \
-		install -D -m 640 attendant.toml $(DESTDIR)/etc/attendant/attendant.toml
+		install -D -m 660 attendant.toml $(DESTDIR)/etc/attendant/attendant.toml
 # On the machine itself the users and folders are made at once, and systemd reads its units.
 ifeq ($(DESTDIR),)
 	systemd-sysusers $(PREFIX)/lib/sysusers.d/attendant.conf
@@ -77,7 +77,7 @@ ifeq ($(DESTDIR),)
 	if test -d /run/systemd/system; then systemctl daemon-reload; udevadm control --reload || true; fi
 endif
 
-# Leaves the configuration, the secrets, and what the box has kept.
+# Leaves the configuration, the secrets, and what the box has kept. Rules of earlier versions go, too.
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/attendant $(DESTDIR)$(UNITS)/attendant*.service $(DESTDIR)$(UNITS)/attendant*.socket \
 		$(DESTDIR)$(UNITS)/attendant.target $(DESTDIR)$(PREFIX)/lib/sysusers.d/attendant.conf \

@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -141,4 +142,38 @@ fn the_owners_own_recording_is_heard_and_how_the_front_ended_is_told() {
     assert!(call["lasted_ms"].as_u64().unwrap() < 10_000, "{call:#}");
     assert_eq!(call["ending"]["by"], "far-end", "{call:#}");
     assert_eq!(safe.stop().code(), Some(0));
+}
+
+#[test]
+fn what_is_to_be_started_again_ends_with_a_code_of_its_own() {
+    let mut safe = Safe::start("", None, &[]);
+    safe.health();
+    let mut page = std::net::TcpStream::connect(safe.web).unwrap();
+    let asked =
+        format!("POST /api/restart HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", safe.web);
+    page.write_all(asked.as_bytes()).unwrap();
+    let ended = wait::until("it ends", SOON, || safe.child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(13));
+    let mut stopped = Safe::start("", None, &[]);
+    stopped.health();
+    assert_eq!(stopped.stop().code(), Some(0));
+}
+
+/// Voices differ a little between their versions, so that no byte is compared.
+#[test]
+fn the_sentences_are_what_their_tool_makes_of_their_texts() {
+    if !peers::is_installed("flite", "flite") || !peers::is_installed("espeak-ng", "espeak-ng") {
+        return;
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = Folder::new("sentences");
+    let made = Command::new(root.join("tools/safe-sentence")).arg(folder.at("")).status().unwrap();
+    assert!(made.success());
+    for language in ["en", "ru"] {
+        let name = format!("sentence.{language}.wav");
+        let length = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().len();
+        let kept = length(root.join("src/appliance/front/safe").join(&name));
+        let made = length(folder.at(&name));
+        assert!(made.abs_diff(kept) < kept / 10, "{language}: {made} bytes, not {kept}");
+    }
 }

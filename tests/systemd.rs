@@ -150,6 +150,11 @@ impl Machine {
         serde_json::from_str(&text).ok()
     }
 
+    fn restarts_by_the_page(&self) {
+        let asked = ["curl", "-sf", "-X", "POST", "http://127.0.0.1:8080/api/restart"];
+        wait::until("the page is up", READY, || self.run(&asked).0.then_some(()));
+    }
+
     /// Something answers OPTIONS or a call at the SIP port, as the kernel lists sockets.
     fn listens(&self) -> bool {
         let sockets = fs::read_to_string(format!("/proc/{}/net/udp", self.leader)).unwrap();
@@ -299,10 +304,50 @@ fn eight_crashes_lead_to_safe_mode_which_answers() {
     }
     assert_eq!(crashes, 8, "{}", machine.journal());
     answers_safely(&machine, "again and again");
-    // The owner has mended it.
-    machine.systemctl(&["reset-failed", "attendant.service"]);
-    machine.systemctl(&["start", "attendant.service"]);
+    // The owner has mended it, and says so at the page.
+    machine.restarts_by_the_page();
+    machine.becomes_active("attendant.service", READY);
     assert!(!machine.is_active("attendant-safe.service"));
+}
+
+#[test]
+#[ignore = "boots a container: make nightly"]
+fn the_page_starts_it_again_as_often_as_is_wanted() {
+    let Some(machine) = Machine::boot(CONFIG) else { return };
+    for _ in 0..10 {
+        machine.becomes_active("attendant.service", READY);
+        let front = machine.main_pid("attendant.service");
+        machine.restarts_by_the_page();
+        wait::until("another front", READY, || machine.has_other(front).then_some(()));
+    }
+    machine.becomes_active("attendant.service", READY);
+    assert!(!machine.is_active("attendant-safe.service"));
+    // The page writes the configuration, which stays the group's.
+    let about = ["/usr/bin/stat", "-c", "%a %G", "/etc/attendant/attendant.toml"];
+    assert_eq!(machine.run(&about).1.trim(), "660 attendant");
+    let (_, settings) = machine.run(&["curl", "-s", "http://127.0.0.1:8080/api/settings"]);
+    let settings: Value = serde_json::from_str(&settings).unwrap();
+    let change = serde_json::json!({"version": settings["version"], "changes": {"calls.max": 2}});
+    let (_, changed) = machine.run(&[
+        "curl",
+        "-s",
+        "-X",
+        "PATCH",
+        "-H",
+        "Content-Type: application/json",
+        "-d",
+        &change.to_string(),
+        "http://127.0.0.1:8080/api/settings",
+    ]);
+    assert!(changed.contains("\"needs_restart\":true"), "{changed}");
+    assert_eq!(machine.run(&about).1.trim(), "660 attendant");
+    // Set by root, it is read by the front.
+    let set = "echo 'correct horse' | attendant password";
+    assert!(machine.run(&["sh", "-c", set]).0);
+    machine.systemctl(&["restart", "attendant.service"]);
+    machine.becomes_active("attendant.service", READY);
+    let health = wait::until("the page is up", READY, || machine.health());
+    assert!(!health["reasons"].to_string().contains("password"), "{health:#}");
 }
 
 #[test]
@@ -312,6 +357,11 @@ fn a_configuration_with_faults_leads_to_safe_mode_at_once_with_what_can_be_read(
     let Some(machine) = Machine::boot(&config) else { return };
     machine.becomes_active("attendant-safe.service", READY);
     answers_safely(&machine, "calls.maximum");
+    // Who stops it wants nothing else.
+    let starts = machine.property("attendant.service", "InvocationID");
+    machine.systemctl(&["stop", "attendant-safe.service"]);
+    assert_eq!(machine.property("attendant.service", "InvocationID"), starts);
+    assert!(machine.pid("attendant.service").is_none());
 }
 
 fn answers_safely(machine: &Machine, reason: &str) {

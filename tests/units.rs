@@ -94,7 +94,13 @@ fn every_permission_of_a_unit_has_its_reason() {
         let mut has_reason = false;
         for line in text.lines() {
             has_reason |= line.starts_with('#');
-            let needs = ["DeviceAllow=", "RestrictAddressFamilies=", "Limit", "LoadCredential"];
+            let needs = [
+                "DeviceAllow=",
+                "RestrictAddressFamilies=",
+                "Limit",
+                "LoadCredential",
+                "ReadWritePaths=",
+            ];
             if needs.iter().any(|needs| line.starts_with(needs)) {
                 assert!(has_reason, "{unit}: {line}");
             }
@@ -180,4 +186,46 @@ fn a_configuration_that_is_there_stays_and_all_goes_again() {
     let left: Vec<_> =
         std::fs::read_dir(folder.at("usr/lib/systemd/system")).unwrap().flatten().collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// Each kind of secret has its folder or file in the unit, in the drop-in of encrypted ones, and on the disk.
+#[test]
+fn every_kind_of_credential_is_given_to_the_unit() {
+    let read = |name: &str| std::fs::read_to_string(root().join("systemd").join(name)).unwrap();
+    let unit = read("attendant.service");
+    let encrypted = read("attendant.service.d/encrypted-credentials.conf");
+    let folders = read("tmpfiles.d/attendant.conf");
+    let has = |text: &str, line: &str| text.lines().any(|found| found.starts_with(line));
+    for folder in ["account", "ringcentral", "token", "webhook", "lookup", "bridge"] {
+        let at = format!("/etc/attendant/credentials/{folder}");
+        assert!(has(&unit, &format!("LoadCredential={folder}:{at}")), "{folder}");
+        assert!(has(&encrypted, &format!("LoadCredentialEncrypted={folder}:{at}")), "{folder}");
+        assert!(has(&folders, &format!("d {at} ")), "{folder}");
+    }
+    for file in ["llm_key", "elevenlabs_key", "turn", "mail_password", "recordings_key"] {
+        let at = format!("/etc/attendant/credentials/{file}");
+        assert!(has(&unit, &format!("LoadCredential={file}:{at}")), "{file}");
+        assert!(has(&encrypted, &format!("LoadCredentialEncrypted={file}:{at}")), "{file}");
+        for text in [&unit, &encrypted] {
+            assert!(has(text, &format!("SetCredential={file}:")), "{file}");
+        }
+    }
+}
+
+/// What the page changes it may write: the folder of the configuration, by the group of both users, and no secret.
+#[test]
+fn the_page_may_write_the_configuration_and_no_credential() {
+    let read = |name: &str| std::fs::read_to_string(root().join("systemd").join(name)).unwrap();
+    for unit in ["attendant.service", "attendant-safe.service"] {
+        let unit = read(unit);
+        assert!(unit.contains("\nReadWritePaths=-/etc/attendant\n"));
+        assert!(unit.contains("\nInaccessiblePaths=-/etc/attendant/credentials\n"));
+    }
+    let folders = read("tmpfiles.d/attendant.conf");
+    let words = |path: &str| {
+        let line = folders.lines().find(|line| line.split_whitespace().nth(1) == Some(path));
+        line.unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(words("/etc/attendant")[2..5], ["2770", "root", "attendant"]);
+    assert_eq!(words("/etc/attendant/attendant.toml")[2..5], ["0660", "root", "attendant"]);
 }

@@ -144,14 +144,15 @@ impl Origin {
         }
     }
 
-    /// Of the secret of this name; one that cannot be read is none.
+    /// Of the secret of this name; one that cannot be read, or is empty, is none.
     pub fn of(paths: &Paths, name: &str) -> Self {
-        let given =
-            |variable: &str| std::env::var_os(variable).is_some_and(|text| !text.is_empty());
-        let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        Self::among(paths, name, |variable| std::env::var_os(variable))
+    }
+
+    fn among(paths: &Paths, name: &str, environment: impl Fn(&str) -> Option<OsString>) -> Self {
         match () {
-            () if folder.is_some_and(|folder| folder.join(name).exists()) => Self::Credential,
-            () if given(&variable(name)) => Self::Environment,
+            () if matches!(of_systemd(name, &environment), Ok(Some(_))) => Self::Credential,
+            () if of_variable(&variable(name), &environment).is_some() => Self::Environment,
             () if matches!(of_page(paths, name), Ok(Some(_))) => Self::Page,
             () => Self::None,
         }
@@ -174,12 +175,11 @@ pub fn folder_of_page(paths: &Paths) -> PathBuf {
 }
 
 fn of_page(paths: &Paths, name: &str) -> io::Result<Option<Private<String>>> {
-    let text = match std::fs::read_to_string(folder_of_page(paths).join(name)) {
-        Ok(text) => text.trim().to_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    Ok(Some(text).filter(|text| !text.is_empty()).map(Private::new))
+    match std::fs::read_to_string(folder_of_page(paths).join(name)) {
+        Ok(text) => Ok(trimmed(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Keeps it; an empty one is taken away.
@@ -201,13 +201,31 @@ fn find(
     variable: &str,
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> io::Result<Option<Private<String>>> {
-    let given = environment("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(name));
-    let text = match given.filter(|path| path.exists()) {
-        Some(path) => Some(std::fs::read_to_string(path)?),
-        None => environment(variable).and_then(|text| text.into_string().ok()),
-    };
-    let text = text.map(|text| text.trim().to_owned());
-    Ok(text.filter(|text| !text.is_empty()).map(Private::new))
+    Ok(of_systemd(name, &environment)?.or_else(|| of_variable(variable, &environment)))
+}
+
+/// An empty one is none: the units have such for those that the owner has not given.
+fn of_systemd(
+    name: &str,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> io::Result<Option<Private<String>>> {
+    let folder = environment("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    match folder.map(|folder| folder.join(name)).filter(|path| path.exists()) {
+        Some(path) => Ok(trimmed(&std::fs::read_to_string(path)?)),
+        None => Ok(None),
+    }
+}
+
+fn of_variable(
+    variable: &str,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> Option<Private<String>> {
+    environment(variable).and_then(|text| text.into_string().ok()).and_then(|text| trimmed(&text))
+}
+
+fn trimmed(text: &str) -> Option<Private<String>> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| Private::new(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -231,6 +249,29 @@ mod tests {
         assert_eq!(with("llm_key").as_deref(), Some("from a file"));
         assert_eq!(with("other").as_deref(), Some("from the environment"));
         assert_eq!(with("nothing"), None);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn an_empty_credential_of_the_unit_is_none_and_hides_nothing() {
+        let folder = std::env::temp_dir().join(format!("origins-{}", std::process::id()));
+        let paths = Paths::in_folder(&folder);
+        std::fs::write(folder.join("llm_key"), "\n").unwrap();
+        std::fs::write(folder.join("turn"), "secret\n").unwrap();
+        let environment = |with: bool| {
+            let folder = folder.clone();
+            move |variable: &str| match variable {
+                "CREDENTIALS_DIRECTORY" => Some(folder.clone().into_os_string()),
+                LLM_KEY if with => Some("from the environment".into()),
+                _ => None,
+            }
+        };
+        assert_eq!(Origin::among(&paths, "turn", environment(false)), Origin::Credential);
+        assert_eq!(Origin::among(&paths, "llm_key", environment(false)), Origin::None);
+        assert_eq!(Origin::among(&paths, "llm_key", environment(true)), Origin::Environment);
+        assert!(find("llm_key", LLM_KEY, environment(true)).unwrap().is_some());
+        set_of_page(&paths, "llm_key", &Private::new("from the page".to_owned())).unwrap();
+        assert_eq!(Origin::among(&paths, "llm_key", environment(false)), Origin::Page);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -31,18 +31,13 @@ static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 /// Starts the log of this process. The first log stays when there is one already, as in tests.
 pub fn start(log: &Log) {
     SHOWS_PRIVATE.store(log.private, Ordering::Relaxed);
-    let (filter, handle) = reload::Layer::new(filter(log.level));
     // Without journald's socket the log still has a place.
-    let _ = match goes_to_journal().then(journal) {
-        Some(Ok(journal)) => {
-            let journal = journal.with_filter(filter.and(Repeats::default()));
-            registry().with(journal).with(for_page(log.level)).try_init()
-        }
-        Some(Err(_)) | None => {
-            let lines = lines(io::stderr).with_filter(filter.and(Repeats::default()));
-            registry().with(lines).with(for_page(log.level)).try_init()
-        }
+    let place = match goes_to_journal().then(journal) {
+        Some(Ok(journal)) => journal.boxed(),
+        Some(Err(_)) | None => lines(io::stderr).boxed(),
     };
+    let (subscriber, handle) = to_page_and(place, log.level);
+    let _ = subscriber.try_init();
     let _ = LEVEL.set(handle);
 }
 
@@ -65,12 +60,14 @@ fn journal() -> io::Result<tracing_journald::Layer> {
     Ok(journal.with_field_prefix(None).with_syslog_identifier("attendant".to_owned()))
 }
 
-/// The same for the page.
-fn for_page<S>(level: Level) -> impl Layer<S>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    lines(recent_log::Writer).with_filter(filter(level))
+/// The page gets the lines that the log gets: one filter stands before both.
+fn to_page_and(
+    place: Box<dyn Layer<Registry> + Send + Sync>,
+    level: Level,
+) -> (impl Subscriber + Send + Sync, reload::Handle<Targets, Registry>) {
+    let (filter, handle) = reload::Layer::new(filter(level));
+    let both = place.and_then(lines(recent_log::Writer));
+    (registry().with(both.with_filter(filter.and(Repeats::default()))), handle)
 }
 
 /// The log as lines on `writer`; systemd and terminals stamp the time themselves where they want.
@@ -167,5 +164,27 @@ mod tests {
             tracing::info!(?peer, "a call came in");
         });
         assert!(text.contains("a call came in") && !text.contains("5550100"), "{text}");
+    }
+
+    #[test]
+    fn the_page_gets_what_the_log_gets() {
+        let log = Lines::default();
+        let writer = log.clone();
+        let place = lines(move || writer.clone()).boxed();
+        let (subscriber, handle) = to_page_and(place, Level::Info);
+        tracing::subscriber::with_default(subscriber, || {
+            for n in 0..300 {
+                tracing::info!(n, "a flood of the page's test");
+            }
+            tracing::debug!("too fine for the page's test");
+            handle.reload(filter(Level::Debug)).unwrap();
+            tracing::debug!("fine enough for the page's test");
+        });
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let page = recent_log::since(0).0;
+        let page = || page.iter().map(String::as_str).filter(|line| line.contains("page's test"));
+        assert_eq!(page().filter(|line| line.contains("flood")).count(), 200);
+        assert!(page().any(|line| line.contains("fine enough")));
+        assert!(page().eq(log.lines()), "{log}");
     }
 }

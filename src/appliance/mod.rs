@@ -20,6 +20,7 @@ pub mod engine;
 pub mod front;
 pub mod gpu;
 pub mod lateness;
+pub mod listener;
 pub mod llm;
 pub mod log;
 pub mod lookup;

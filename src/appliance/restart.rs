@@ -18,10 +18,15 @@ pub fn want() -> io::Result<()> {
     Ok(())
 }
 
-/// At the end of the program: where it was wanted it begins anew. systemd does that itself, by `Restart=`; a
-/// process that it has told goodbye is none that it would wait for.
+/// The program ends because it is to begin anew.
+pub fn is_wanted() -> bool {
+    IS_WANTED.load(Ordering::Relaxed)
+}
+
+/// At the end of the program: where it was wanted it begins anew. systemd does that itself, which is told so by an exit
+/// code of its own; a process that it has told goodbye is none that it would wait for.
 pub fn again() -> io::Result<()> {
-    if !IS_WANTED.load(Ordering::Relaxed) || std::env::var_os("NOTIFY_SOCKET").is_some() {
+    if !is_wanted() || std::env::var_os("NOTIFY_SOCKET").is_some() {
         return Ok(());
     }
     let mut arguments = std::env::args_os();

@@ -24,6 +24,7 @@ pub enum Exit {
     NoPerson = 10,
     Down = 11,
     TakesNone = 12,
+    Again = 13,
     ModelCorrupt = 65,
     ModelMissing = 66,
     PullFailed = 68,
@@ -35,7 +36,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -49,6 +50,7 @@ impl Exit {
         Self::NoPerson,
         Self::Down,
         Self::TakesNone,
+        Self::Again,
         Self::ModelCorrupt,
         Self::ModelMissing,
         Self::PullFailed,
@@ -87,6 +89,9 @@ impl Exit {
             Self::NoPerson => "dial: a machine took the call, or a tone was heard",
             Self::Down => "status: no program answers at the box's HTTP interface",
             Self::TakesNone => "status: the box answers and takes no calls",
+            Self::Again => {
+                "run, safe: it is to be started again, as was asked at the page or after --for"
+            }
             Self::ModelCorrupt => {
                 "a model file is damaged or not the pinned one, no Whisper model, or hears less than 10 s at once"
             }

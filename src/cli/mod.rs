@@ -87,8 +87,8 @@ pub fn main() -> ExitCode {
     panic::ends_the_program();
     let exit = match CommandLine::try_parse() {
         Ok(CommandLine { command }) => match command {
-            Command::Run(arguments) => ended(run::run(&arguments)),
-            Command::Safe(arguments) => ended(safe::run(&arguments)),
+            Command::Run(arguments) => ended_with(run::run(&arguments)),
+            Command::Safe(arguments) => ended_with(safe::run(&arguments)),
             Command::Speech(arguments) => ended(speech::run(&arguments)),
             Command::Status(arguments) => status::run(&arguments),
             Command::Check(arguments) => ended(check::run(&arguments)),
@@ -110,8 +110,12 @@ pub fn main() -> ExitCode {
 }
 
 fn ended(outcome: Result<(), StartError>) -> Exit {
+    ended_with(outcome.map(|()| Exit::Done))
+}
+
+fn ended_with(outcome: Result<Exit, StartError>) -> Exit {
     match outcome {
-        Ok(()) => Exit::Done,
+        Ok(exit) => exit,
         Err(error) => {
             eprintln!("attendant: {}", with_sources(&error));
             Exit::from(&error)

@@ -1,6 +1,8 @@
 //! `attendant password`: a password for the status page, set on the box itself.
 
 use std::io::{self, IsTerminal, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 
@@ -9,6 +11,9 @@ use crate::appliance::paths::Paths;
 use crate::appliance::start_error::StartError;
 use crate::base::{Private, limits};
 use crate::web::{Passwords, Person};
+
+/// The state folder of an installed box.
+const INSTALLED: &str = "/var/lib/attendant";
 
 /// Set a password for the status page, also a new one for one that is forgotten.
 ///
@@ -26,7 +31,13 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let refused = |what| move |source| StartError::System { what, source };
-    let state = Paths::here().state().to_owned();
+    let is_told = std::env::var_os("STATE_DIRECTORY").is_some();
+    let user = nix::unistd::geteuid().as_raw();
+    let state = match is_told || user == 0 {
+        true => Paths::here().state().to_owned(),
+        false => folder_of(user, Path::new(INSTALLED), Paths::here().state())
+            .map_err(refused("whose password?"))?,
+    };
     std::fs::create_dir_all(&state)
         .map_err(|source| StartError::StateFolder { path: state.clone(), source })?;
     if arguments.anew {
@@ -42,6 +53,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
         .map_err(|error| refused("the password is not set")(io::Error::other(error)))?;
     println!("the password of the {} is set", person.name());
     Ok(())
+}
+
+/// Where the passwords of the box are that this user can mean: an installed one would never read those elsewhere.
+fn folder_of(user: u32, installed: &Path, own: &Path) -> io::Result<PathBuf> {
+    match std::fs::metadata(installed) {
+        Ok(found) if found.uid() == user => Ok(installed.to_owned()),
+        Ok(_) => Err(io::Error::other(format!(
+            "the box that is installed here keeps its passwords in {}: use sudo; STATE_DIRECTORY names the folder of \
+             another one",
+            installed.display()
+        ))),
+        Err(_) => Ok(own.to_owned()),
+    }
 }
 
 /// One line, without its end; a terminal does not show it.
@@ -67,4 +91,22 @@ fn read(person: Person) -> io::Result<Private<String>> {
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_goes_to_the_installed_box_or_is_refused() {
+        let installed = std::env::temp_dir().join(format!("installed-{}", std::process::id()));
+        let own = Path::new("/home/ann/state");
+        assert_eq!(folder_of(7, &installed, own).unwrap(), own);
+        std::fs::create_dir_all(&installed).unwrap();
+        let owner = std::fs::metadata(&installed).unwrap().uid();
+        assert_eq!(folder_of(owner, &installed, own).unwrap(), installed);
+        let refused = folder_of(owner + 1, &installed, own).unwrap_err().to_string();
+        assert!(refused.contains("use sudo"), "{refused}");
+        std::fs::remove_dir_all(&installed).unwrap();
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 use super::ConfigArgument;
+use super::exit::Exit;
 use crate::appliance::front::Signals;
 use crate::appliance::paths::Paths;
 use crate::appliance::shutdown::Shutdown;
@@ -25,7 +26,7 @@ pub(super) struct Arguments {
     engine_socket: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, StartError> {
     let paths = Paths::here();
     let mut config = arguments.config.load(&paths)?;
     if let Some(socket) = &arguments.engine_socket {
@@ -38,5 +39,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let signals = Signals { shutdown, hung_up };
     front::run(&config, arguments.config.path(&paths), &paths, signals)?;
     restart::again()
-        .map_err(|source| StartError::System { what: "cannot start the program again", source })
+        .map_err(|source| StartError::System { what: "cannot start the program again", source })?;
+    Ok(if restart::is_wanted() { Exit::Again } else { Exit::Done })
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::ConfigArgument;
+use super::exit::Exit;
 use crate::appliance::front::safe;
-use crate::appliance::log;
 use crate::appliance::paths::Paths;
 use crate::appliance::shutdown::Shutdown;
 use crate::appliance::start_error::StartError;
+use crate::appliance::{log, restart};
 
 /// Answer each call with a recorded sentence, while `attendant run` cannot work.
 ///
@@ -23,7 +24,7 @@ pub(super) struct Arguments {
     seconds: Option<u64>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, StartError> {
     let paths = Paths::here();
     let ended = safe::ended(|name| std::env::var(name).ok());
     let rescued = safe::rescue(arguments.config.path(&paths), ended);
@@ -31,5 +32,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let shutdown = Shutdown::on_signals()
         .map_err(|source| StartError::System { what: "cannot wait for signals", source })?;
     let lasts = arguments.seconds.map(Duration::from_secs);
-    safe::run(rescued, arguments.config.path(&paths), &paths, lasts, shutdown)
+    let is_stopped = safe::run(rescued, arguments.config.path(&paths), &paths, lasts, shutdown)?;
+    Ok(if is_stopped && !restart::is_wanted() { Exit::Done } else { Exit::Again })
 }

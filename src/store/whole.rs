@@ -1,19 +1,101 @@
 //! Files that are written whole or not at all.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-/// A name is moved to bytes that are on the disk; for the owner only.
+const SETGID: u32 = 0o2000;
+
+/// Who a new file belongs to, and what may be done with it.
+struct Rights {
+    mode: u32,
+    user: u32,
+    group: u32,
+}
+
+/// A name is moved to bytes that are on the disk; for the owner only, who is that of the folder where root writes: what
+/// root sets for a program of another user is for that one to read.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = fs::metadata(folder(path))?;
+    put(path, bytes, &Rights { mode: 0o600, user: folder.uid(), group: folder.gid() })
+}
+
+/// The same for a file that others read, too: what is there keeps its group and its mode. One that is new is for the
+/// folder's group where the folder says so by its set-group-ID bit.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = fs::metadata(folder(path))?;
+    let rights = match fs::metadata(path) {
+        Ok(old) => Rights { mode: old.mode() & 0o777, user: old.uid(), group: old.gid() },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mode = if folder.mode() & SETGID != 0 { 0o660 } else { 0o600 };
+            Rights { mode, user: folder.uid(), group: folder.gid() }
+        }
+        Err(error) => return Err(error),
+    };
+    put(path, bytes, &rights)
+}
+
+fn put(path: &Path, bytes: &[u8], rights: &Rights) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
     let mut file =
         OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+    let own = file.metadata()?;
+    if nix::unistd::geteuid().is_root() {
+        fchown(&file, Some(rights.user), Some(rights.group))?;
+    } else if own.gid() != rights.group && rights.mode & 0o070 != 0 {
+        // Whoever is not of the group may not give it; its rights would be another group's then.
+        fchown(&file, None, Some(rights.group))?;
+    }
+    file.set_permissions(Permissions::from_mode(rights.mode))?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    fs::rename(&new, path)?;
+    File::open(folder(path))?.sync_all()
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::chown;
+
+    fn rights(path: &Path) -> (u32, u32, u32) {
+        let known = fs::metadata(path).unwrap();
+        (known.uid(), known.gid(), known.mode() & 0o777)
+    }
+
+    #[test]
+    fn what_root_writes_is_for_the_folders_owner_and_a_file_for_a_group_stays_one() {
+        let folder = std::env::temp_dir().join(format!("whole-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (own, others) = (folder.join("own"), folder.join("others"));
+        let is_root = nix::unistd::geteuid().is_root();
+        if is_root {
+            chown(&folder, Some(4_321), Some(4_322)).unwrap();
+        }
+        let known = fs::metadata(&folder).unwrap();
+        let (user, group) = (known.uid(), known.gid());
+        write(&own, b"secret").unwrap();
+        assert_eq!(rights(&own), (user, group, 0o600));
+        replace(&others, b"a").unwrap();
+        assert_eq!(rights(&others), (user, group, 0o600));
+        fs::set_permissions(&others, Permissions::from_mode(0o640)).unwrap();
+        if is_root {
+            chown(&others, Some(0), Some(4_323)).unwrap();
+        }
+        let before = rights(&others);
+        replace(&others, b"b").unwrap();
+        assert_eq!(rights(&others), before);
+        assert_eq!(fs::read(&others).unwrap(), b"b");
+        fs::set_permissions(&folder, Permissions::from_mode(0o2770)).unwrap();
+        replace(&folder.join("new"), b"c").unwrap();
+        assert_eq!(rights(&folder.join("new")), (user, group, 0o660));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -125,13 +125,16 @@ pub fn put_back(places: Places<'_>, passphrase: &str, backup: &[u8]) -> Result<(
         let bytes = STANDARD.decode(file).map_err(|_| BackupError::NotOurs)?;
         let path = place(places, &name).ok_or(BackupError::NotOurs)?;
         check(&name, &bytes)?;
-        wanted.push((path, bytes));
+        // What stands beside the configuration the engine reads, too.
+        let is_shared = path.parent() == places.config.parent();
+        wanted.push((path, bytes, is_shared));
     }
-    for (path, bytes) in wanted {
+    for (path, bytes, is_shared) in wanted {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        whole::write(&path, &bytes)?;
+        let write = if is_shared { whole::replace } else { whole::write };
+        write(&path, &bytes)?;
     }
     Ok(())
 }
@@ -206,6 +209,7 @@ fn cipher(passphrase: &str, salt: &[u8]) -> Result<Aes256Gcm, BackupError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     const WORDS: &str = "four quiet harbours";
 
@@ -247,9 +251,13 @@ mod tests {
             assert!(matches!(put_back(to, WORDS, &backup[..length]), Err(BackupError::NotOurs)));
         }
         assert!(!new_config.exists());
+        // As an installed box has it: the engine reads it by its group.
+        fs::write(&new_config, "").unwrap();
+        fs::set_permissions(&new_config, fs::Permissions::from_mode(0o660)).unwrap();
         put_back(to, WORDS, &backup).unwrap();
         assert_eq!(fs::read_to_string(new.join("desk.toml")).unwrap(), playbook);
         assert_eq!(fs::read_to_string(new_state.join("secrets/account_office")).unwrap(), "tiger");
+        assert_eq!(fs::metadata(&new_config).unwrap().permissions().mode() & 0o777, 0o660);
         assert!(new_state.join("messages.jsonl").exists());
         assert!(!new_state.join("engine.bin").exists() && !new.join("other.toml").exists());
         assert!(matches!(make(from, "short", [7; 28]), Err(BackupError::Passphrase)));

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,19 +14,22 @@ use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+
+use crate::appliance::pulse::{BEAT, Pulse};
 
 /// A listener with a fixed number of places.
 pub(super) struct Bounded {
     tcp: TcpListener,
     free: Arc<Semaphore>,
     idle_limit: Duration,
+    pulse: Pulse,
 }
 
 impl Bounded {
-    /// `idle_limit` is the longest time without a byte either way.
-    pub(super) fn new(tcp: TcpListener, places: usize, idle_limit: Duration) -> Self {
-        Self { tcp, free: Arc::new(Semaphore::new(places)), idle_limit }
+    /// `idle_limit` is the longest time without a byte either way; `pulse` is the thread's.
+    pub(super) fn new(tcp: TcpListener, places: usize, idle_limit: Duration, pulse: Pulse) -> Self {
+        Self { tcp, free: Arc::new(Semaphore::new(places)), idle_limit, pulse }
     }
 }
 
@@ -36,15 +39,27 @@ impl Listener for Bounded {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let free = Arc::clone(&self.free);
-        let place = free.acquire_owned().await.expect("the semaphore is never closed");
+        let place = beating(&self.pulse, free.acquire_owned()).await;
+        let place = place.expect("the semaphore is never closed");
         // The qualified call is axum's, which waits and goes on when the system has no descriptor.
-        let (tcp, peer) = Listener::accept(&mut self.tcp).await;
+        let (tcp, peer) = beating(&self.pulse, Listener::accept(&mut self.tcp)).await;
         let idle = Box::pin(sleep(self.idle_limit));
         (Connection { tcp, idle, idle_limit: self.idle_limit, _place: place }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
+    }
+}
+
+/// Waits for `work`; whoever waits turns often enough to show that this loop does.
+async fn beating<T>(pulse: &Pulse, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        pulse.beat();
+        if let Ok(done) = timeout(BEAT, work.as_mut()).await {
+            return done;
+        }
     }
 }
 
@@ -111,11 +126,12 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::appliance::pulse::Pulses;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     async fn listener(places: usize, idle_limit: Duration) -> Bounded {
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Bounded::new(tcp, places, idle_limit)
+        Bounded::new(tcp, places, idle_limit, Pulse::default())
     }
 
     #[tokio::test]
@@ -145,5 +161,29 @@ mod tests {
         let (mut accepted, _) = listener.accept().await;
         let error = accepted.read(&mut [0]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn the_loop_that_accepts_beats_while_it_waits_and_not_when_it_hangs() {
+        let mut listener = listener(0, Duration::from_secs(600)).await;
+        let pulse = listener.pulse.clone();
+        let mut pulses = Pulses::default();
+        let mut now = std::time::Instant::now();
+        pulses = pulses.with(now, "web", pulse, Duration::from_secs(1));
+        let mut later = |pulses: &mut Pulses| {
+            now += Duration::from_secs(2);
+            pulses.silent(now)
+        };
+        assert_eq!(later(&mut pulses), Some("web"), "nobody accepts");
+        for places in 0..2 {
+            // Without a place, then without anybody who comes.
+            listener.free.add_permits(places);
+            let mut waits = pin!(listener.accept());
+            for turns in [BEAT / 10, BEAT * 4] {
+                assert!(timeout(turns, waits.as_mut()).await.is_err());
+                assert_eq!(later(&mut pulses), None, "{places}");
+                assert_eq!(later(&mut pulses), Some("web"), "it is held up");
+            }
+        }
     }
 }

@@ -14,16 +14,15 @@ use super::listener::Bounded;
 use super::settings::Settings;
 use super::{ctrl_tcp, routes};
 use crate::appliance::audio_legs::Door;
-use crate::appliance::pulse::{BEAT, Pulse};
+use crate::appliance::listener;
+use crate::appliance::pulse::Pulse;
 use crate::appliance::realtime;
 use crate::appliance::ringcentral::Hooks;
 use crate::base::{Entropy, limits};
 
 /// Takes the address, so that a busy port is known before anything else starts.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    listener::tcp(address)
 }
 
 /// The running web thread; it stops when this is dropped.
@@ -41,7 +40,7 @@ impl WebThread {
         self.address
     }
 
-    /// Beats while the thread turns: it has nothing but this and its requests.
+    /// Beats in the loop that accepts connections, which turns also while nobody comes.
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
@@ -96,12 +95,14 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
     } = parts;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let pulse = Pulse::default();
     let listener = {
         let _context = runtime.enter();
         Bounded::new(
             tokio::net::TcpListener::from_std(listener)?,
             limits::WEB_CONNECTIONS,
             limits::WEB_CONNECTION_IDLE,
+            pulse.clone(),
         )
     };
     let for_ctrl_tcp = (Arc::clone(&board), commands.clone());
@@ -127,8 +128,6 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
     });
     let service = router.into_make_service_with_connect_info::<Peer>();
     let (stop, stopped) = oneshot::channel::<()>();
-    let pulse = Pulse::default();
-    let beating = pulse.clone();
     let thread = std::thread::Builder::new().name("web".to_owned()).spawn(move || {
         realtime::become_background();
         runtime.block_on(async {
@@ -136,12 +135,6 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
                 let (board, commands) = for_ctrl_tcp;
                 tokio::spawn(ctrl_tcp::serve(listener, board, commands, settings));
             }
-            tokio::spawn(async move {
-                loop {
-                    beating.beat();
-                    tokio::time::sleep(BEAT).await;
-                }
-            });
             // A page that is being loaded when the program stops is cut off; it asks again.
             tokio::select! {
                 served = axum::serve(listener, service) => served.unwrap_or_else(|error| {

@@ -213,13 +213,9 @@ impl Settings {
         if let Some(folder) = self.file.parent() {
             fs::create_dir_all(folder)?;
         }
-        let rights = fs::metadata(&self.file).ok().map(|known| known.permissions());
-        whole::write(&self.before(), now.as_bytes())?;
-        whole::write(&self.file, new.as_bytes())?;
-        match rights {
-            Some(rights) => fs::set_permissions(&self.file, rights),
-            None => Ok(()),
-        }
+        whole::replace(&self.file, new.as_bytes())?;
+        // Only now: where the file cannot be written the step back stays what it was.
+        whole::write(&self.before(), now.as_bytes())
     }
 
     fn undo(&self, wanted: &str) -> Result<Shown, NotChanged> {
@@ -255,7 +251,7 @@ impl Settings {
         let playbook = document.to_string();
         Playbook::parse(&playbook).map_err(|error| wrong(&error))?;
         fs::create_dir_all(folder).map_err(NotChanged::Unwritten)?;
-        whole::write(&path, playbook.as_bytes()).map_err(NotChanged::Unwritten)?;
+        whole::replace(&path, playbook.as_bytes()).map_err(NotChanged::Unwritten)?;
         if config.converse.playbook.is_some() {
             return self.shown();
         }
@@ -535,6 +531,23 @@ mod tests {
         let playbook = fs::read_to_string(folder.join(DESK)).unwrap();
         assert!(playbook.contains("firm = \"Miller & Sons\"\nhours = \"Monday"), "{playbook:.900}");
         assert!(fs::read_to_string(&file).unwrap().contains("playbook = \"desk.toml\""));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_written_leaves_the_step_back() {
+        let folder = std::env::temp_dir().join(format!("unwritten-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("attendant.toml");
+        fs::write(&file, "[calls]\nmax = 5\n").unwrap();
+        let settings = Settings::new(Some(&file), &Paths::in_folder(&folder));
+        settings.change(None, |_| Ok("[calls]\nmax = 6\n".to_owned())).unwrap();
+        // What is written first is in the way.
+        fs::create_dir(folder.join("attendant.toml.new")).unwrap();
+        let change = settings.change(None, |_| Ok("[calls]\nmax = 7\n".to_owned()));
+        assert!(matches!(change, Err(NotChanged::Unwritten(_))));
+        assert_eq!(fs::read_to_string(settings.before()).unwrap(), "[calls]\nmax = 5\n");
+        assert!(settings.shown().unwrap().can_undo);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -26,6 +26,8 @@ const LEAST_CHARS: usize = 22;
 pub(super) struct Bound {
     access: Access,
     passwords: Passwords,
+    /// Why nobody can sign in.
+    fault: Option<String>,
     settings: web::Settings,
     listener: TcpListener,
     ctrl_tcp: Option<(TcpListener, CtrlTcp)>,
@@ -46,10 +48,15 @@ impl Bound {
         paths: &Paths,
     ) -> Result<Self, StartError> {
         let access = access(config)?;
-        let passwords = Passwords::open(paths.state()).map_err(|source| StartError::System {
-            what: "cannot read the passwords in the state folder; `attendant password --anew` makes new ones",
-            source,
-        })?;
+        let (passwords, fault) = Passwords::open_or_closed(paths.state());
+        let fault = fault.map(|error| {
+            let text = format!(
+                "the passwords in the state folder cannot be read ({error}), and nobody can sign in; \
+                 `attendant password --anew` makes new ones"
+            );
+            tracing::error!("{text}");
+            text
+        });
         if !config.web.listen.ip().is_loopback()
             && config.web.tokens.is_empty()
             && !passwords.is_set()
@@ -59,7 +66,12 @@ impl Bound {
         let listener = web::bind(config.web.listen)
             .map_err(|source| StartError::from_bind("web.listen", config.web.listen, source))?;
         let settings = web::Settings::new(config_path, paths);
-        Ok(Self { access, passwords, settings, listener, ctrl_tcp: ctrl_tcp(config)? })
+        Ok(Self { access, passwords, fault, settings, listener, ctrl_tcp: ctrl_tcp(config)? })
+    }
+
+    /// What is wrong with it, for the owner.
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
     }
 
     /// Serves until the thread is dropped; what is asked of the net thread comes from the channel.
@@ -71,7 +83,7 @@ impl Bound {
         entropy: Entropy,
     ) -> Result<(WebThread, mpsc::Receiver<Command>), StartError> {
         let (commands, asked) = mpsc::channel(limits::API_COMMANDS);
-        let Self { access, passwords, settings, listener, ctrl_tcp } = self;
+        let Self { access, passwords, settings, listener, ctrl_tcp, fault: _ } = self;
         let board = Arc::clone(board);
         let hosts = config.web.hosts.clone();
         let Doors { legs: door, hooks } = doors;
@@ -266,4 +278,22 @@ fn mailbox(section: &config::Mail) -> Result<webhooks::Settings, StartError> {
         events: vec!["message.left".to_owned()],
         words: section.words,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_that_cannot_be_read_are_told_and_end_no_start() {
+        let folder = std::env::temp_dir().join(format!("interface-{}", std::process::id()));
+        let paths = Paths::in_folder(&folder);
+        let config = config::from_text("[web]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+        assert_eq!(Bound::new(&config, None, &paths).unwrap().fault(), None);
+        std::fs::write(paths.state().join("passwords.json"), "{").unwrap();
+        let bound = Bound::new(&config, None, &paths).unwrap();
+        assert!(bound.fault().unwrap().contains("attendant password --anew"));
+        assert!(bound.passwords.is_set(), "nobody comes in without one");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

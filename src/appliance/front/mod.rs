@@ -126,6 +126,7 @@ pub fn run(
     let (legs, wished, door) = interface::audio_legs(config, entropy.fork(), &board)?;
     let hooks = ringcentral::Hooks::new(config, &mut entropy);
     let doors = interface::Doors { legs: door, hooks: hooks.clone() };
+    standing.extend(interface.fault().map(str::to_owned));
     let (web, commands) = interface.start(config, &board, doors, entropy.fork())?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
     let (link, answers) = start_engine(config, config_path, paths)?;

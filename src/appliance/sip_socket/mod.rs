@@ -25,6 +25,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::appliance::listener;
 use crate::base::limits::{SIP_CONNECTIONS, SIP_CONNECTIONS_HEADROOM, SIP_MESSAGE_BYTES};
 use crate::sip::{AccountId, ConnectionId, Flow, Server, Transport};
 use routes::Routes;
@@ -137,7 +138,7 @@ impl SipSockets {
     async fn listen(&mut self, listen: Listen, names: &Arc<[String]>) -> io::Result<SocketAddr> {
         match listen.transport {
             Transport::Udp => {
-                let socket = Arc::new(UdpSocket::bind(listen.address).await?);
+                let socket = Arc::new(UdpSocket::from_std(listener::udp(listen.address)?)?);
                 // A socket that tokio has not yet seen ready refuses its first message.
                 socket.writable().await?;
                 let address = socket.local_addr()?;
@@ -163,7 +164,7 @@ impl SipSockets {
     }
 
     async fn listen_for_streams(&self, listen: Listen, door: Door) -> io::Result<SocketAddr> {
-        let listener = TcpListener::bind(listen.address).await?;
+        let listener = TcpListener::from_std(listener::tcp(listen.address)?)?;
         let address = listener.local_addr()?;
         tokio::spawn(streams::accept(listener, door, self.hall.clone(), self.arrivals.clone()));
         Ok(address)

@@ -111,6 +111,8 @@ struct Known {
     looked: Instant,
     /// Grows when somebody else has written the file.
     version: u64,
+    /// There is a file that nobody could read yet: there may be passwords, and nobody may sign in.
+    is_closed: bool,
 }
 
 impl Passwords {
@@ -118,8 +120,22 @@ impl Passwords {
     pub fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join(FILE);
         let of = stamp(&path)?;
-        let known = Known { hashes: read(&path)?, of, looked: now(), version: 0 };
+        let known = Known { hashes: read(&path)?, of, looked: now(), version: 0, is_closed: false };
         Ok(Self { path, known: Mutex::new(known) })
+    }
+
+    /// The same; where they cannot be read nobody may sign in until they can, and why is told.
+    pub fn open_or_closed(folder: &Path) -> (Self, Option<io::Error>) {
+        match Self::open(folder) {
+            Ok(passwords) => (passwords, None),
+            Err(error) => {
+                let path = folder.join(FILE);
+                let of = stamp(&path).ok().flatten();
+                let hashes = Hashes::default();
+                let known = Known { hashes, of, looked: now(), version: 0, is_closed: true };
+                (Self { path, known: Mutex::new(known) }, Some(error))
+            }
+        }
     }
 
     /// Drops those in this folder, which may be unreadable.
@@ -132,7 +148,7 @@ impl Passwords {
 
     /// Whether whoever comes must sign in.
     pub fn is_set(&self) -> bool {
-        self.known().hashes.owner.is_some()
+        self.has(Person::Owner)
     }
 
     /// Another one: passwords were changed by another program, so that nobody is to stay signed in.
@@ -141,7 +157,8 @@ impl Passwords {
     }
 
     pub fn has(&self, person: Person) -> bool {
-        self.known().hashes.of(person).is_some()
+        let known = self.known();
+        known.is_closed || known.hashes.of(person).is_some()
     }
 
     /// Takes some 50 ms and 19 MiB on purpose.
@@ -184,6 +201,9 @@ impl Passwords {
 
     fn change(&self, change: impl FnOnce(&mut Hashes)) -> io::Result<()> {
         let mut known = self.known();
+        if known.is_closed {
+            return Err(io::Error::other("the present passwords cannot be read"));
+        }
         let mut hashes = known.hashes.clone();
         change(&mut hashes);
         whole::write(&self.path, &serde_json::to_vec(&hashes)?)?;
@@ -199,14 +219,18 @@ impl Passwords {
         if now.duration_since(known.looked) >= LOOK {
             known.looked = now;
             match stamp(&self.path) {
-                Ok(of) if of.is_some() && of != known.of => match read(&self.path) {
-                    Ok(hashes) => {
-                        known.hashes = hashes;
-                        known.of = of;
-                        known.version += 1;
+                Ok(of) if of.is_some() && of != known.of => {
+                    // One that cannot be read is told once.
+                    known.of = of;
+                    match read(&self.path) {
+                        Ok(hashes) => {
+                            known.hashes = hashes;
+                            known.version += 1;
+                            known.is_closed = false;
+                        }
+                        Err(error) => tracing::error!(%error, "the file of passwords"),
                     }
-                    Err(error) => tracing::error!(%error, "the file of passwords"),
-                },
+                }
                 Ok(_) => (),
                 Err(error) => tracing::error!(%error, "the file of passwords"),
             }
@@ -217,7 +241,8 @@ impl Passwords {
 
 fn stamp(path: &Path) -> io::Result<Option<(u64, i64, i64)>> {
     match fs::metadata(path) {
-        Ok(found) => Ok(Some((found.ino(), found.mtime(), found.mtime_nsec()))),
+        // The time of its change: also when only its owner or its mode has changed.
+        Ok(found) => Ok(Some((found.ino(), found.ctime(), found.ctime_nsec()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -273,6 +298,14 @@ mod tests {
         assert!(!again.has(Person::Reader) && again.has(Person::Owner));
         fs::write(folder.join(FILE), "{").unwrap();
         assert!(Passwords::open(&folder).is_err(), "what cannot be read opens nothing");
+        let (closed, fault) = Passwords::open_or_closed(&folder);
+        assert!(fault.is_some() && closed.is_set() && closed.has(Person::Owner));
+        assert!(!closed.is_right(Person::Owner, &right));
+        assert!(closed.set(Person::Owner, &right, [1; 16]).is_err());
+        // Somebody mends it, and the next look finds it.
+        again.set(Person::Owner, &right, [1; 16]).unwrap();
+        closed.known.lock().unwrap().looked -= LOOK;
+        assert!(closed.is_right(Person::Owner, &right) && !closed.has(Person::Reader));
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -43,18 +43,18 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Accounts are shown this often.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 
-/// Answers calls until `shutdown`, or for as long as `lasts`.
+/// Answers calls until `shutdown`, or for as long as `lasts`. Whether it was the former.
 pub fn run(
     rescued: Rescued,
     config_path: Option<&Path>,
     paths: &Paths,
     lasts: Option<Duration>,
     mut shutdown: Shutdown,
-) -> Result<(), StartError> {
+) -> Result<bool, StartError> {
     let Rescued { config, mut reasons, folder } = rescued;
     let runtime = runtime()?;
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
-    let (sentence, fault) = sentence::read(folder.as_deref());
+    let (sentence, fault) = sentence::read(folder.as_deref(), config.speech.language);
     reasons.extend(fault);
     let board = Arc::new(Board::default());
     let _web = show(&config, (config_path, paths), &board, &mut reasons, entropy.fork());
@@ -77,7 +77,7 @@ pub fn run(
     notify::ready(&board.status_line());
     runtime.block_on(serve(desk, Sources { arrivals, resolved }, &board, lasts, &mut shutdown));
     tracing::info!("stopped");
-    Ok(())
+    Ok(shutdown.is_requested())
 }
 
 /// What comes from outside.
@@ -145,6 +145,9 @@ fn show(
     // Of RingCentral's no event is wanted.
     let hooks = Hooks::new(&Config::default(), &mut entropy);
     let doors = Doors { legs: Door::closed(), hooks };
+    if let Ok(bound) = &bound {
+        reasons.extend(bound.fault().map(str::to_owned));
+    }
     let started = bound.and_then(|bound| bound.start(config, board, doors, entropy));
     // Nobody carries out what is asked there.
     started.map(|(web, _)| web).map_err(|error| reasons.push(error.to_string())).ok()

@@ -2,23 +2,27 @@
 
 use std::path::Path;
 
-use crate::base::limits;
 use crate::base::pcm::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
+use crate::base::{LanguageCode, limits};
 use crate::codec::resample::Resampler;
 use crate::store::bounded;
 use crate::store::wav::{self, Channel};
 
 /// Beside the configuration file.
 const NAME: &str = "safe.wav";
-/// In English, by the voice `slt`; mu-law at 8 kHz, as most callers hear it anyway.
-const OWN: &[u8] = include_bytes!("sentence.wav");
+/// `tools/safe-sentence` renders them from the texts beside them: English, and by their language others.
+const OWN: &[u8] = include_bytes!("sentence.en.wav");
+const OTHERS: [(&str, &[u8]); 1] = [("ru", include_bytes!("sentence.ru.wav"))];
 /// Longer than anybody listens.
 const SECONDS: usize = 60;
 /// Between the sentence and its repetition, and before the end.
 const PAUSE_FRAMES: usize = 50;
 
-/// Frames of the sentence, said twice, and what is wrong with the owner's recording.
-pub(super) fn read(folder: Option<&Path>) -> (Vec<Frame>, Option<String>) {
+/// Frames of the sentence, said twice, and what is wrong with the owner's recording. `language` is the configured one.
+pub(super) fn read(
+    folder: Option<&Path>,
+    language: Option<LanguageCode>,
+) -> (Vec<Frame>, Option<String>) {
     let path = folder.map(|folder| folder.join(NAME)).filter(|path| path.exists());
     let (own, fault) = match path {
         None => (None, None),
@@ -27,7 +31,10 @@ pub(super) fn read(folder: Option<&Path>) -> (Vec<Frame>, Option<String>) {
             Err(fault) => (None, Some(format!("{}: {fault}", path.display()))),
         },
     };
-    let frames = own.unwrap_or_else(|| frames(OWN).unwrap_or_default());
+    let is_it = |other: &str| language.is_some_and(|language| language.as_str() == other);
+    let inside = OTHERS.into_iter().find(|(other, _)| is_it(other));
+    let inside = inside.map_or(OWN, |(_, bytes)| bytes);
+    let frames = own.unwrap_or_else(|| frames(inside).unwrap_or_default());
     let pause = vec![Frame::SILENCE; PAUSE_FRAMES];
     ([frames.clone(), pause.clone(), frames, pause].concat(), fault)
 }
@@ -58,12 +65,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_own_sentence_is_some_seconds_of_speech_said_twice() {
-        let (frames, fault) = read(None);
-        assert_eq!(fault, None);
-        let seconds = frames.len() / 50;
-        assert!((15..25).contains(&seconds), "{seconds} s");
-        assert!(frames.iter().filter(|frame| frame.level_dbfs() > -40.0).count() > 300);
+    fn the_own_sentence_is_some_seconds_of_speech_said_twice_in_the_configured_language() {
+        let russian = LanguageCode::new("ru").unwrap();
+        for language in [None, Some(russian)] {
+            let (frames, fault) = read(None, language);
+            assert_eq!(fault, None);
+            let seconds = frames.len() / 50;
+            assert!((15..30).contains(&seconds), "{seconds} s");
+            assert!(frames.iter().filter(|frame| frame.level_dbfs() > -40.0).count() > 300);
+        }
+        assert!(read(None, None).0 != read(None, Some(russian)).0);
+        let german = LanguageCode::new("de");
+        assert!(read(None, None).0 == read(None, german).0, "of others there is none");
     }
 
     #[test]
@@ -71,9 +84,9 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("sentence-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(NAME), b"no sound").unwrap();
-        let (frames, fault) = read(Some(&folder));
+        let (frames, fault) = read(Some(&folder), None);
         assert!(fault.is_some_and(|fault| fault.contains("safe.wav: not a WAV file")));
-        assert_eq!(frames.len(), read(None).0.len());
+        assert_eq!(frames.len(), read(None, None).0.len());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }
