@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, ErrorCode, Transaction, params};
 use tokio::sync::oneshot;
 
+use super::import::ImportError;
 use super::schema::{self, Look, SchemaError};
 use super::write::{self, Change, Manner};
 use super::{Calendar, Erased, FILE, Report, Settings, Unavailable, erase, import, signed};
@@ -246,11 +247,21 @@ impl Writer {
     }
 
     /// Messages of versions before.
-    fn take_over(&self, open: &mut Connection) -> Result<(), SchemaError> {
+    fn take_over(&mut self, open: &mut Connection) -> Result<(), SchemaError> {
+        self.report.not_taken_over = None;
         for name in import::FILES {
             let path = self.settings.folder.join(name);
             let transaction = open.transaction()?;
-            let imported = import::file(&transaction, &path)?;
+            let imported = match import::file(&transaction, &path) {
+                Ok(imported) => imported,
+                Err(ImportError::Database(error)) => return Err(error.into()),
+                // Of what comes now nothing waits for it.
+                Err(ImportError::Unreadable(error)) => {
+                    tracing::error!(file = name, %error, "history: messages of an older version cannot be read");
+                    self.report.not_taken_over = Some(name);
+                    continue;
+                }
+            };
             transaction.commit()?;
             if let Some(imported) = imported {
                 tracing::info!(
@@ -259,7 +270,7 @@ impl Writer {
                     unreadable = imported.unreadable,
                     "history: messages of an older version are taken over"
                 );
-                if let Err(error) = import::is_over(&path, imported) {
+                if let Err(error) = import::is_over(open, &path, imported) {
                     tracing::warn!(file = name, %error, "history: it cannot be deleted");
                 }
             }
