@@ -231,14 +231,25 @@ impl Gate {
 
     /// Who is signed in by the request's cookie.
     fn signed_in(&self, now: Instant, headers: &HeaderMap) -> Option<Arc<Session>> {
-        let version = self.passwords.version();
         let secret = cookie(headers)?;
+        self.with_sessions(|sessions| sessions.find(now, secret.as_bytes()))
+    }
+
+    /// Whether what it is told is still its own to see: it is not once it is signed out, by whatever.
+    pub fn is_still_here(&self, now: Instant, caller: &Caller) -> bool {
+        let Some(session) = caller.session() else { return true };
+        self.with_sessions(|sessions| sessions.has(now, session))
+    }
+
+    /// The sessions of the passwords as they are now.
+    fn with_sessions<T>(&self, work: impl FnOnce(&mut Sessions) -> T) -> T {
+        let version = self.passwords.version();
         self.with_counts(|counts| {
             if counts.version != version {
                 counts.version = version;
                 Person::ALL.iter().for_each(|person| counts.sessions.end_of(*person, None));
             }
-            counts.sessions.find(now, secret.as_bytes())
+            work(&mut counts.sessions)
         })
     }
 
@@ -278,6 +289,8 @@ impl Gate {
             // Where nobody needs a token a wrong ticket is none: any page could show one.
             Some(ticket) if !headers.contains_key(AUTHORIZATION) && !is_open => {
                 let caller = self.with_counts(|counts| counts.tickets.redeem(now, ticket));
+                // What a browser that is signed out has been given is good for nothing any more.
+                let caller = caller.filter(|caller| self.is_still_here(now, caller));
                 caller.unwrap_or_else(|| Caller::nobody(true))
             }
             _ if headers.contains_key(AUTHORIZATION) => self.access.identify(is_open, shown),
@@ -303,7 +316,7 @@ fn buckets<K: Eq + Hash + Clone>(burst: u32, per_second: impl Into<f64>) -> Buck
     Buckets::new(Rate { burst, per_second: per_second.into() }, limits::API_SOURCES)
 }
 
-fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 
