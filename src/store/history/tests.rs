@@ -185,6 +185,10 @@ async fn of_a_number_everything_is_deleted_and_of_others_nothing() {
     history.leave(Left { call: CallId(1), unix_ms: 1, message: message("7") });
     history.leave(Left { call: CallId(2), unix_ms: 2, message: message("+49 30 1234") });
     history.leave(Left { call: CallId(2), unix_ms: 3, message: message("8") });
+    // Of what cannot be looked through nobody can say whose it is.
+    for name in ["history.damaged-1", "history.damaged-1-wal", "messages.unreadable"] {
+        fs::write(folder.0.join(name), "secretword").unwrap();
+    }
     let number = Private::new("0049 (30) 1234".to_owned());
     let erased = history.erase(number.clone()).await.unwrap();
     assert_eq!(erased, Erased { calls: 1, messages: 2, still_up: 1 });

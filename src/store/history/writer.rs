@@ -164,6 +164,9 @@ impl Writer {
                 if done.is_ok() {
                     self.take_in();
                 }
+                if done.is_ok() && !super::number_key(number.reveal()).is_empty() {
+                    self.forget_set_aside();
+                }
                 let _ = told.send(done);
             }
             Order::Mark { id, read_at_ms, told } => {
@@ -321,6 +324,18 @@ impl Writer {
         }
     }
 
+    /// Nobody can say whose calls are in there: they go whole.
+    fn forget_set_aside(&mut self) {
+        forget_aside(&self.path, 0);
+        self.report.set_aside = None;
+        for name in import::FILES {
+            // Lines that made no sense.
+            let path = self.settings.folder.join(name).with_extension("unreadable");
+            let _ = std::fs::remove_file(path);
+        }
+        self.show();
+    }
+
     /// What is there can still be read.
     fn close(&mut self) {
         self.open = None;
@@ -366,7 +381,7 @@ impl Writer {
         self.report.set_aside = Some(name);
         self.run = None;
         self.look = Look::Whole;
-        forget_oldest(&self.path);
+        forget_aside(&self.path, KEPT_ASIDE);
         true
     }
 
@@ -426,8 +441,8 @@ fn rename_all(path: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The newest of them are kept.
-fn forget_oldest(path: &Path) {
+/// The newest `kept` of them stay.
+fn forget_aside(path: &Path, kept: usize) {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let prefix = format!("{stem}.damaged-");
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -438,7 +453,7 @@ fn forget_oldest(path: &Path) {
     names.sort();
     let is_database = |name: &&String| !name.ends_with("-wal") && !name.ends_with("-shm");
     let databases: Vec<&String> = names.iter().filter(is_database).collect();
-    let gone = databases.len().saturating_sub(KEPT_ASIDE);
+    let gone = databases.len().saturating_sub(kept);
     for database in databases.into_iter().take(gone) {
         for name in names.iter().filter(|name| name.starts_with(database.as_str())) {
             // It takes room until the next time.
