@@ -169,6 +169,19 @@ fn variable(name: &str) -> String {
     }
 }
 
+/// Whether a secret may have this name, whatever the configuration wants.
+pub fn is_name(name: &str) -> bool {
+    const WHOLE: [&str; 5] =
+        ["llm_key", "turn", "elevenlabs_key", "mail_password", "recordings_key"];
+    const BEGINS: [&str; 6] =
+        ["lookup_", "account_", "ringcentral_", "token_", "webhook_", "bridge_"];
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let named = |begin: &&str| name.strip_prefix(*begin).is_some_and(|rest| !rest.is_empty());
+    name.len() <= 64
+        && name.chars().all(fits)
+        && (WHOLE.contains(&name) || BEGINS.iter().any(named))
+}
+
 /// The folder of what the owner has set at the page, for this user only.
 pub fn folder_of_page(paths: &Paths) -> PathBuf {
     paths.state().join("secrets")

@@ -35,6 +35,11 @@ pub fn files(config: &Config) -> Result<(), StartError> {
     front::tongues(config).map(drop)
 }
 
+/// Whether the secrets that the configuration wants are there and fit, as the start has it.
+pub fn secrets(config: &Config, state: &Path) -> Result<(), StartError> {
+    front::secrets(config, state)
+}
+
 /// The fault of a model's file, with the command that fetches one of the shelf.
 fn bad_model(key: &'static str, model: &ModelFile) -> impl Fn(bool, String) -> StartError {
     move |is_missing, reason| StartError::BadFile {

@@ -617,6 +617,8 @@ pub const WEB_SESSION_LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Lines of the log that the page shows, and characters of one: some minutes of a busy box.
 pub const LOG_LINES: usize = 500;
 pub const LOG_LINE_CHARS: usize = 500;
+/// Numbers to be forgotten that wait for one attempt of a webhook.
+pub const ERASURES: usize = 64;
 /// Bytes of what is in a backup, which is made in memory, and files of one folder in it.
 pub const BACKUP_BYTES: usize = 32 * 1024 * 1024;
 pub const BACKUP_FILES: usize = 256;

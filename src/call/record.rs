@@ -314,6 +314,11 @@ impl CallRecord {
         }
     }
 
+    /// Shows those that `forget` names no more.
+    pub fn forget_messages(&mut self, forget: impl Fn(&Message) -> bool) {
+        self.messages.retain(|message| !forget(message));
+    }
+
     /// Shows a message with the call; beyond the limit it stands in the file of messages only.
     pub fn push_message(&mut self, message: Message) {
         if self.messages.len() < limits::MESSAGES_PER_CALL {

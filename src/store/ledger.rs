@@ -129,6 +129,17 @@ fn write_all<L: Kept>(path: &Path, receiver: &Receiver<(u64, L)>, told: &watch::
     }
 }
 
+/// Whether these bytes are a ledger of calls.
+///
+/// # Errors
+/// They are none, or too many.
+pub fn check(bytes: &[u8]) -> Result<(), LedgerError> {
+    if bytes.len() as u64 > limits::LEDGER_BYTES {
+        return Err(ReadError::TooLong(limits::LEDGER_BYTES).into());
+    }
+    serde_json::from_slice::<Ledger>(bytes).map(drop).map_err(LedgerError::Damaged)
+}
+
 fn read<L: Kept>(path: &Path) -> Result<L, LedgerError> {
     let bytes = match bounded::bytes(path, limits::LEDGER_BYTES) {
         Err(ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {

@@ -1,9 +1,11 @@
 //! Files that are written whole or not at all.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+use super::bounded::{self, ReadError};
 
 const SETGID: u32 = 0o2000;
 
@@ -12,6 +14,21 @@ struct Rights {
     mode: u32,
     user: u32,
     group: u32,
+}
+
+impl Rights {
+    /// Of what takes the place of this file.
+    fn of_successor(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path) {
+            Ok(old) => Ok(Self { mode: old.mode() & 0o777, user: old.uid(), group: old.gid() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = fs::metadata(folder(path))?;
+                let mode = if folder.mode() & SETGID != 0 { 0o660 } else { 0o600 };
+                Ok(Self { mode, user: folder.uid(), group: folder.gid() })
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// A name is moved to bytes that are on the disk; for the owner only, who is that of the folder where root writes: what
@@ -24,24 +41,78 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The same for a file that others read, too: what is there keeps its group and its mode. One that is new is for the
 /// folder's group where the folder says so by its set-group-ID bit.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = fs::metadata(folder(path))?;
-    let rights = match fs::metadata(path) {
-        Ok(old) => Rights { mode: old.mode() & 0o777, user: old.uid(), group: old.gid() },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mode = if folder.mode() & SETGID != 0 { 0o660 } else { 0o600 };
-            Rights { mode, user: folder.uid(), group: folder.gid() }
+    put(path, bytes, &Rights::of_successor(path)?)
+}
+
+/// A file that is to be.
+#[derive(Debug)]
+pub struct Wanted {
+    pub path: PathBuf,
+    /// Where what it takes the place of is kept.
+    pub before: PathBuf,
+    pub bytes: Vec<u8>,
+}
+
+/// All of them or none, each with the rights that `replace` gives: each lies on the disk before the first name is moved, and
+/// where one cannot be moved those before it are what they were. One longer than `most` is not replaced.
+pub fn write_all(wanted: &[Wanted], most: u64) -> io::Result<()> {
+    let mut olds = Vec::new();
+    for file in wanted {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder(&file.path))?;
+        let old = match bounded::bytes(&file.path, most) {
+            Ok(old) => Some(old),
+            Err(ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(io::Error::other(error)),
+        };
+        olds.push(old);
+    }
+    let staged: Vec<PathBuf> = wanted.iter().map(|file| beside(&file.path, ".staged")).collect();
+    let moved = move_all(wanted, &staged, &olds);
+    if moved.is_err() {
+        // Those that were moved are not there any more.
+        staged.iter().for_each(|path| drop(fs::remove_file(path)));
+    }
+    moved
+}
+
+fn move_all(wanted: &[Wanted], staged: &[PathBuf], olds: &[Option<Vec<u8>>]) -> io::Result<()> {
+    for (file, staged) in wanted.iter().zip(staged) {
+        lay_down(staged, &file.bytes, &Rights::of_successor(&file.path)?)?;
+    }
+    for (file, old) in wanted.iter().zip(olds) {
+        if let Some(old) = old {
+            write(&file.before, old)?;
         }
-        Err(error) => return Err(error),
-    };
-    put(path, bytes, &rights)
+    }
+    for (index, (file, staged)) in wanted.iter().zip(staged).enumerate() {
+        if let Err(error) = rename(staged, &file.path) {
+            take_back(&wanted[..=index], olds);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// As well as it goes; what does not is beside it as it was before.
+fn take_back(moved: &[Wanted], olds: &[Option<Vec<u8>>]) {
+    for (file, old) in moved.iter().zip(olds) {
+        let _ = match old {
+            Some(old) => replace(&file.path, old),
+            None => fs::remove_file(&file.path),
+        };
+    }
 }
 
 fn put(path: &Path, bytes: &[u8], rights: &Rights) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
+    let new = beside(path, ".new");
+    lay_down(&new, bytes, rights)?;
+    rename(&new, path)
+}
+
+/// The file is on the disk, under a name that nobody reads yet.
+fn lay_down(path: &Path, bytes: &[u8], rights: &Rights) -> io::Result<()> {
     let mut file =
-        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
     let own = file.metadata()?;
     if nix::unistd::geteuid().is_root() {
         fchown(&file, Some(rights.user), Some(rights.group))?;
@@ -51,9 +122,18 @@ fn put(path: &Path, bytes: &[u8], rights: &Rights) -> io::Result<()> {
     }
     file.set_permissions(Permissions::from_mode(rights.mode))?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    File::open(folder(path))?.sync_all()
+    file.sync_all()
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    File::open(folder(to))?.sync_all()
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 fn folder(path: &Path) -> &Path {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::backup::{self, BackupError, Places};
+use super::backup::{self, BackupError};
 use super::dialling::{busy, json_body, media_type};
 use super::problem::{self, Kind, Problem};
 use super::routes::Interface;
@@ -34,11 +34,12 @@ pub(super) fn body_limit() -> DefaultBodyLimit {
     DefaultBodyLimit::max(2 * limits::BACKUP_BYTES)
 }
 
-/// One file with everything.
+/// One file with what the owner has set.
 #[utoipa::path(
     post,
     path = "/api/backup",
-    summary = "A backup of the whole box, encrypted with a passphrase",
+    summary = "A backup of settings, playbooks, passwords and secrets, encrypted with a passphrase",
+    description = "Calls and messages are not in it.",
     request_body = Wanted,
     responses(
         (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
@@ -56,7 +57,9 @@ pub(super) async fn make(
         .map_err(|_| Problem::new(Kind::Wrong, "an object with passphrase"))?;
     let passphrase = Private::new(wanted.passphrase);
     let random = interface.gate.random();
-    let file = apart(&interface, move |places| backup::make(places, passphrase.reveal(), random));
+    let file = apart(&interface, move |settings| {
+        backup::make(settings.places(), passphrase.reveal(), random)
+    });
     let fields =
         [(CONTENT_TYPE, BYTES), (CONTENT_DISPOSITION, "attachment; filename=\"attendant.backup\"")];
     Ok((fields, file.await?).into_response())
@@ -89,7 +92,7 @@ pub(super) async fn put_back(
     let passphrase = passphrase.and_then(decoded).map(Private::new);
     let passphrase =
         passphrase.ok_or_else(|| Problem::new(Kind::Wrong, "X-Passphrase: its passphrase"))?;
-    apart(&interface, move |places| backup::put_back(places, passphrase.reveal(), &file)).await?;
+    apart(&interface, move |settings| settings.put_back(passphrase.reveal(), &file)).await?;
     tracing::info!("a backup was put back at the page; the program starts again");
     restart::want().map_err(|_| busy())?;
     Ok(StatusCode::ACCEPTED.into_response())
@@ -97,10 +100,10 @@ pub(super) async fn put_back(
 
 async fn apart<T: Send + 'static>(
     interface: &Interface,
-    work: impl FnOnce(Places<'_>) -> Result<T, BackupError> + Send + 'static,
+    work: impl FnOnce(&Settings) -> Result<T, BackupError> + Send + 'static,
 ) -> Result<T, Problem> {
     let settings: Arc<Settings> = Arc::clone(&interface.settings);
-    let done = tokio::task::spawn_blocking(move || work(settings.places())).await;
+    let done = tokio::task::spawn_blocking(move || work(&settings)).await;
     done.map_err(|_| busy())?.map_err(|error| {
         let kind = match &error {
             BackupError::Passphrase | BackupError::NotOurs => Kind::Wrong,

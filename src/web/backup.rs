@@ -1,4 +1,5 @@
-//! The whole box in one file, and back: settings, playbooks, passwords, secrets, and what was kept of calls.
+//! What the owner has set in one file, and back: settings, playbooks, passwords, secrets, and how much was dialled. Calls
+//! and messages are not in it: they stay in `history.db` of the state folder.
 //!
 //! Everything in it is encrypted (AES-256-GCM) with a key that argon2id makes of a passphrase: what is lost with a
 //! stick opens nothing. The file is `attendant-backup-1` and a line break, 16 bytes of salt, 12 of nonce, then the
@@ -16,10 +17,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::access::Passwords;
+use super::settings::is_secret_text;
 use crate::appliance::config;
 use crate::base::limits;
 use crate::converse::Playbook;
-use crate::store::{bounded, whole};
+use crate::store::{bounded, ledger, whole};
 
 const MAGIC: &[u8] = b"attendant-backup-1\n";
 const SALT: usize = 16;
@@ -28,7 +31,9 @@ const TAG: usize = 16;
 /// The configuration's own name in the file, whatever it is called on the box.
 const CONFIG: &str = "attendant.toml";
 /// Files of the state folder that are the box's and not this machine's.
-const STATE: [&str; 3] = ["passwords.json", "messages.jsonl", "dialled.json"];
+const STATE: [&str; 2] = ["passwords.json", "dialled.json"];
+/// Of older versions' backups; the database takes it over at the next start.
+const OLD_MESSAGES: &str = "messages.jsonl";
 const SECRETS: &str = "secrets";
 
 /// Why there is no backup, or none is put back.
@@ -108,8 +113,15 @@ pub fn make(
     Ok([MAGIC, &random, &text, &tag].concat())
 }
 
-/// Puts everything back, or nothing: all of it is looked at first. What the backup has not stays.
-pub fn put_back(places: Places<'_>, passphrase: &str, backup: &[u8]) -> Result<(), BackupError> {
+/// Puts everything back, or nothing: all of it is looked at first, and lies on the disk before the first name is moved.
+/// What the backup has not stays; what it takes the place of is kept for one step back.
+/// `of_this_box` makes the configuration one that may count here.
+pub fn put_back(
+    places: Places<'_>,
+    passphrase: &str,
+    backup: &[u8],
+    of_this_box: impl FnOnce(&str) -> Result<String, String>,
+) -> Result<(), BackupError> {
     let rest = backup.strip_prefix(MAGIC).ok_or(BackupError::NotOurs)?;
     let (head, text) = rest.split_at_checked(SALT + NONCE).ok_or(BackupError::NotOurs)?;
     let length = text.len().checked_sub(TAG).ok_or(BackupError::NotOurs)?;
@@ -121,22 +133,30 @@ pub fn put_back(places: Places<'_>, passphrase: &str, backup: &[u8]) -> Result<(
         .map_err(|_| BackupError::NotOurs)?;
     let contents: Contents = serde_json::from_slice(&text).map_err(|_| BackupError::NotOurs)?;
     let mut wanted = Vec::new();
+    let mut of_this_box = Some(of_this_box);
     for (name, file) in contents.files {
-        let bytes = STANDARD.decode(file).map_err(|_| BackupError::NotOurs)?;
+        let mut bytes = STANDARD.decode(file).map_err(|_| BackupError::NotOurs)?;
         let path = place(places, &name).ok_or(BackupError::NotOurs)?;
         check(&name, &bytes)?;
-        // What stands beside the configuration the engine reads, too.
-        let is_shared = path.parent() == places.config.parent();
-        wanted.push((path, bytes, is_shared));
-    }
-    for (path, bytes, is_shared) in wanted {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+        if name == CONFIG
+            && let Some(of_this_box) = of_this_box.take()
+        {
+            let text = String::from_utf8(bytes).map_err(|_| BackupError::NotOurs)?;
+            bytes = of_this_box(&text).map_err(BackupError::Unsound)?.into_bytes();
         }
-        let write = if is_shared { whole::replace } else { whole::write };
-        write(&path, &bytes)?;
+        wanted.push(whole::Wanted { before: before(places, &name, &path), path, bytes });
     }
-    Ok(())
+    Ok(whole::write_all(&wanted, limits::BACKUP_BYTES as u64)?)
+}
+
+/// Where what was there before is kept.
+fn before(places: Places<'_>, name: &str, path: &Path) -> PathBuf {
+    if name == CONFIG {
+        return places.state.join("attendant.toml.before");
+    }
+    let mut before = path.as_os_str().to_owned();
+    before.push(".before");
+    before.into()
 }
 
 /// Only names of ours become names of files.
@@ -144,7 +164,9 @@ fn place(places: Places<'_>, name: &str) -> Option<PathBuf> {
     match name.split_once('/') {
         None => (name == CONFIG).then(|| places.config.to_owned()),
         Some(("playbooks", name)) => is_playbook(name).then(|| places.config.with_file_name(name)),
-        Some(("state", name)) => STATE.contains(&name).then(|| places.state.join(name)),
+        Some(("state", name)) => {
+            (STATE.contains(&name) || name == OLD_MESSAGES).then(|| places.state.join(name))
+        }
         Some((SECRETS, name)) => is_secret(name).then(|| places.state.join(SECRETS).join(name)),
         Some(_) => None,
     }
@@ -153,6 +175,15 @@ fn place(places: Places<'_>, name: &str) -> Option<PathBuf> {
 fn check(name: &str, bytes: &[u8]) -> Result<(), BackupError> {
     let text = || std::str::from_utf8(bytes).map_err(|_| BackupError::NotOurs);
     let unsound = |error: &dyn std::error::Error| BackupError::Unsound(error.to_string());
+    if name.starts_with("secrets/") {
+        return if is_secret_text(text()?) { Ok(()) } else { Err(BackupError::NotOurs) };
+    }
+    match name {
+        "state/passwords.json" => Passwords::check(bytes).map_err(|error| unsound(&error))?,
+        "state/dialled.json" => ledger::check(bytes).map_err(|error| unsound(&error))?,
+        "state/messages.jsonl" => text().map(drop)?,
+        _ => (),
+    }
     if name == CONFIG {
         config::from_text(text()?).map_err(|error| unsound(&error))?;
     } else if name.starts_with("playbooks/") {
@@ -243,25 +274,80 @@ mod tests {
         let has = |text: &[u8]| backup.windows(text.len()).any(|part| part == text);
         assert!(!has(b"tiger") && !has(b"Miller") && !has(b"account_office"));
         assert!(!has(STANDARD.encode("tiger").as_bytes()));
-        assert!(matches!(put_back(to, "another one", &backup), Err(BackupError::NotOurs)));
+        assert!(matches!(
+            put_back(to, "another one", &backup, as_it_is),
+            Err(BackupError::NotOurs)
+        ));
         let mut spoiled = backup.clone();
         spoiled[60] ^= 1;
-        assert!(matches!(put_back(to, WORDS, &spoiled), Err(BackupError::NotOurs)));
+        assert!(matches!(put_back(to, WORDS, &spoiled, as_it_is), Err(BackupError::NotOurs)));
         for length in [0, 10, MAGIC.len(), MAGIC.len() + 30] {
-            assert!(matches!(put_back(to, WORDS, &backup[..length]), Err(BackupError::NotOurs)));
+            assert!(matches!(
+                put_back(to, WORDS, &backup[..length], as_it_is),
+                Err(BackupError::NotOurs)
+            ));
         }
         assert!(!new_config.exists());
         // As an installed box has it: the engine reads it by its group.
         fs::write(&new_config, "").unwrap();
         fs::set_permissions(&new_config, fs::Permissions::from_mode(0o660)).unwrap();
-        put_back(to, WORDS, &backup).unwrap();
+        put_back(to, WORDS, &backup, as_it_is).unwrap();
         assert_eq!(fs::read_to_string(new.join("desk.toml")).unwrap(), playbook);
         assert_eq!(fs::read_to_string(new_state.join("secrets/account_office")).unwrap(), "tiger");
         assert_eq!(fs::metadata(&new_config).unwrap().permissions().mode() & 0o777, 0o660);
-        assert!(new_state.join("messages.jsonl").exists());
+        assert!(!new_state.join("messages.jsonl").exists());
         assert!(!new_state.join("engine.bin").exists() && !new.join("other.toml").exists());
         assert!(matches!(make(from, "short", [7; 28]), Err(BackupError::Passphrase)));
         [old, new].iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
+    }
+
+    fn as_it_is(text: &str) -> Result<String, String> {
+        Ok(text.to_owned())
+    }
+
+    /// A backup of these files, by whoever has the passphrase.
+    fn of_files(files: &[(&str, &str)]) -> Vec<u8> {
+        let files = files.iter().map(|(name, text)| ((*name).to_owned(), STANDARD.encode(text)));
+        let contents = Contents { version: "1".to_owned(), files: files.collect() };
+        let mut text = serde_json::to_vec(&contents).unwrap();
+        let random = [7; SALT + NONCE];
+        let (salt, nonce) = random.split_at(SALT);
+        let cipher = cipher(WORDS, salt).unwrap();
+        let tag =
+            cipher.encrypt_in_place_detached(Nonce::from_slice(nonce), MAGIC, &mut text).unwrap();
+        [MAGIC, &random, &text, &tag].concat()
+    }
+
+    #[test]
+    fn what_is_not_sound_is_not_put_back_and_nothing_else_with_it() {
+        let folder = a_box("unsound");
+        let (config, state) = (folder.join("attendant.toml"), folder.join("state"));
+        let places = Places { config: &config, state: &state };
+        fs::write(&config, "# ours\n").unwrap();
+        let long = "x".repeat(9_000);
+        for (name, text) in [
+            ("secrets/llm_key", "two\nlines"),
+            ("secrets/llm_key", &*long),
+            ("state/passwords.json", "{\"owner\":\"none\",\"reader\":null}"),
+            ("state/passwords.json", "{"),
+            ("state/dialled.json", "[]"),
+            ("playbooks/desk.toml", "[no]\n"),
+        ] {
+            let backup = of_files(&[("attendant.toml", "# other\n"), (name, text)]);
+            let put = put_back(places, WORDS, &backup, as_it_is);
+            assert!(put.is_err(), "{name}");
+            assert_eq!(fs::read_to_string(&config).unwrap(), "# ours\n", "{name}");
+        }
+        let backup = of_files(&[("attendant.toml", "# other\n"), ("secrets/llm_key", "tiger\n")]);
+        // A folder stands where the last file is to go: those before it are as they were.
+        fs::create_dir(state.join("secrets/llm_key")).unwrap();
+        assert!(matches!(put_back(places, WORDS, &backup, as_it_is), Err(BackupError::Files(_))));
+        assert_eq!(fs::read_to_string(&config).unwrap(), "# ours\n");
+        fs::remove_dir(state.join("secrets/llm_key")).unwrap();
+        put_back(places, WORDS, &backup, as_it_is).unwrap();
+        assert_eq!(fs::read_to_string(&config).unwrap(), "# other\n");
+        assert_eq!(fs::read_to_string(state.join("attendant.toml.before")).unwrap(), "# ours\n");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

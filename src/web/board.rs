@@ -5,6 +5,8 @@
 
 mod keeping;
 
+pub use keeping::Erasure;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -244,6 +246,7 @@ pub struct Board {
     recordings: OnceLock<Shelf>,
     /// Which call is shown otherwise than before, for those who follow one.
     changed: broadcast::Sender<CallId>,
+    erased: broadcast::Sender<Arc<Erasure>>,
 }
 
 #[derive(Debug)]
@@ -310,6 +313,7 @@ impl Default for Board {
             history: OnceLock::new(),
             recordings: OnceLock::new(),
             changed: broadcast::channel(limits::WEBRTC_CHANGES).0,
+            erased: broadcast::channel(limits::ERASURES).0,
             shown: Mutex::new(Shown {
                 health: Health::Starting { waiting_for: vec!["the speech engine".to_owned()] },
                 audio: AudioFigures::default(),

@@ -16,7 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-use super::access::{Caller, Scope};
+use super::access::{Caller, Gate, Scope, now};
 use super::board::Board;
 use super::events::Happened;
 use super::problem::{Kind, Problem};
@@ -35,6 +35,7 @@ const ALIVE: Duration = Duration::from_secs(10);
 /// What one page is sent.
 struct Shown {
     board: Arc<Board>,
+    gate: Arc<Gate>,
     caller: Caller,
     /// The call that it shows in full.
     call: Option<CallId>,
@@ -79,6 +80,7 @@ pub(super) async fn live(
     let happens = interface.board.events().listen(None).coming;
     let shown = Shown {
         board: interface.board,
+        gate: interface.gate,
         caller,
         call,
         log: log.then_some(0),
@@ -103,7 +105,7 @@ impl Shown {
     /// `None` at the end of the program, or once the page is signed out.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            if !self.caller.is_still_here() {
+            if !self.gate.is_still_here(now(), &self.caller) {
                 return None;
             }
             if let Some(event) = self.waiting.pop_front() {

@@ -46,8 +46,8 @@ pub mod board;
 
 pub use access::{Access, NotSet, Passwords, Person, Scope, Scopes, Token};
 pub use board::{
-    AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Health, Hearing, SipFigures,
-    Stage, Watch, WebhookReport,
+    AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Erasure, Health, Hearing,
+    SipFigures, Stage, Watch, WebhookReport,
 };
 pub use command::{
     AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, PartyWish,

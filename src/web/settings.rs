@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use toml_edit::DocumentMut;
 use utoipa::ToSchema;
 
-use super::backup::Places;
+use super::backup::{self, BackupError, Places};
 use super::dialling::{busy, json_body};
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, json_with};
@@ -145,6 +145,15 @@ impl Settings {
         Places { config: &self.file, state: self.paths.state() }
     }
 
+    /// Puts a backup back, with what of the configuration is this box's own.
+    pub(super) fn put_back(&self, passphrase: &str, backup: &[u8]) -> Result<(), BackupError> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.text()?.unwrap_or_default();
+        backup::put_back(self.places(), passphrase, backup, |text| {
+            config::kept_of_the_box(&now, text).map_err(|error| error.to_string())
+        })
+    }
+
     fn text(&self) -> io::Result<Option<String>> {
         match bounded::text(&self.file, limits::CONFIG_BYTES) {
             Ok(text) => Ok(Some(text)),
@@ -195,6 +204,10 @@ impl Settings {
         }
         // A file that is made is one that says what each key does.
         let new = new(now.as_deref().unwrap_or(DOCUMENTED))?;
+        if let Some(key) = config::changed_of_the_box(&now_text, &new) {
+            let text = format!("{key} names code that is loaded: it is set in the file on the box");
+            return Err(NotChanged::Wrong(text));
+        }
         self.check(&new)?;
         if new != now_text {
             self.write(&now_text, &new).map_err(NotChanged::Unwritten)?;
@@ -206,7 +219,9 @@ impl Settings {
     fn check(&self, text: &str) -> Result<(), NotChanged> {
         let mut config = config::at(&self.file, text).map_err(NotChanged::of)?;
         config.take_from(&self.paths.models());
-        soundness::files(&config).map_err(|error| NotChanged::Wrong(with_sources(&error)))
+        let sound = soundness::files(&config)
+            .and_then(|()| soundness::secrets(&config, self.paths.state()));
+        sound.map_err(|error| NotChanged::Wrong(with_sources(&error)))
     }
 
     fn write(&self, now: &str, new: &str) -> io::Result<()> {
@@ -308,11 +323,20 @@ fn secrets(config: &Config) -> Vec<String> {
     let webhooks = config.webhooks.iter().map(|webhook| format!("webhook_{}", webhook.name));
     let bridges = config.bridges.iter().map(|bridge| format!("bridge_{}", bridge.name));
     let llm = config.llm.iter().map(|_| "llm_key".to_owned());
+    let mail = config.mail.iter().filter(|mail| mail.user.is_some());
+    let mail = mail.map(|_| "mail_password".to_owned());
+    let recordings = config.recordings.encrypted.then(|| "recordings_key".to_owned());
     let turn = (!config.media.turn.servers.is_empty()).then(|| "turn".to_owned());
     let agent = config.agent.iter().map(|_| "elevenlabs_key".to_owned());
     let all =
         accounts.chain(ringcentral).chain(lookups).chain(tokens).chain(webhooks).chain(bridges);
-    all.chain(llm).chain(turn).chain(agent).collect()
+    all.chain(llm).chain(turn).chain(agent).chain(mail).chain(recordings).collect()
+}
+
+/// One line, and not too long.
+pub(super) fn is_secret_text(text: &str) -> bool {
+    let text = text.trim();
+    text.chars().count() <= SECRET_CHARS && !text.chars().any(char::is_control)
 }
 
 async fn apart<T: Send + 'static>(
@@ -462,18 +486,17 @@ pub(super) async fn set_secret(
     let text = "an object with value, a text of one line";
     let secret: NewSecret = serde_json::from_slice(&body).map_err(|_| wrong(text))?;
     let secret = Private::new(secret.value.trim().to_owned());
-    let fits = secret.reveal().chars().count() <= SECRET_CHARS
-        && !secret.reveal().chars().any(char::is_control);
-    if !fits {
+    if !is_secret_text(secret.reveal()) {
         return Err(wrong(text).into());
     }
     let none = || Problem::new(Kind::NotFound, "the configuration wants no such secret");
     let InPath(name) = name.map_err(|_| none())?;
     let set = move |settings: &Settings| {
         let text = settings.text().map_err(NotChanged::Unwritten)?.unwrap_or_default();
+        // One may come before what wants it, or that could not be written.
         let config = config::from_text(&text).map_err(NotChanged::of)?;
         // Only names of ours become names of files.
-        if !secrets(&config).contains(&name) {
+        if !secrets(&config).contains(&name) && !credentials::is_name(&name) {
             return Ok(false);
         }
         credentials::set_of_page(&settings.paths, &name, &secret).map_err(NotChanged::Unwritten)?;
@@ -501,6 +524,71 @@ pub(super) async fn start_again() -> Result<Response, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_not_start_for_want_of_a_secret_is_not_written() {
+        let folder = std::env::temp_dir().join(format!("settings-secret-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("attendant.toml");
+        fs::write(&file, "").unwrap();
+        let settings = Settings::new(Some(&file), &Paths::in_folder(&folder));
+        for (text, secret) in [
+            ("[[token]]\nname = \"shop\"\nscopes = [\"read\"]\n", "token_shop"),
+            ("[[webhook]]\nname = \"crm\"\nurl = \"http://127.0.0.1/\"\n", "webhook_crm"),
+            ("[recordings]\nencrypted = true\n", "recordings_key"),
+        ] {
+            let changed = settings.change(None, |_| Ok(text.to_owned()));
+            let Err(NotChanged::Wrong(reason)) = changed else { panic!("{text}") };
+            assert!(reason.contains(secret), "{reason}");
+            let wanted = secrets(&config::from_text(text).unwrap());
+            assert_eq!(wanted, [secret]);
+            assert!(credentials::is_name(secret));
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), "");
+        for name in ["token_", "other", "token_../x", "Token_x", "mail_password.before"] {
+            assert!(!credentials::is_name(name), "{name}");
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn code_that_is_loaded_is_named_on_the_box_alone() {
+        let folder = std::env::temp_dir().join(format!("settings-code-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("attendant.toml");
+        let text = "[gpu]\nlibrary = \"/usr/lib/own.so\"\n";
+        fs::write(&file, text).unwrap();
+        let settings = Settings::new(Some(&file), &Paths::in_folder(&folder));
+        for (key, value) in [
+            ("gpu.library", "/tmp/evil.so"),
+            ("speech.onnxruntime", "evil.so"),
+            ("gpu.library", ""),
+        ] {
+            let changes = Map::from_iter([(key.to_owned(), Value::from(value))]);
+            let changed = settings.change(None, |text| Ok(config::edited(text, &changes).unwrap()));
+            assert!(matches!(changed, Err(NotChanged::Wrong(text)) if text.starts_with(key)));
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        let other = folder.join("other");
+        fs::create_dir_all(&other).unwrap();
+        let evil = other.join("attendant.toml");
+        fs::write(
+            &evil,
+            "[gpu]\nlibrary = \"evil.so\"\nmax_c = 70\n[speech]\nonnxruntime = \"x\"\n",
+        )
+        .unwrap();
+        let places = Places { config: &evil, state: &other };
+        let made = backup::make(places, "four quiet harbours", [7; 28]).unwrap();
+        settings.put_back("four quiet harbours", &made).unwrap();
+        let put_back = config::from_text(&fs::read_to_string(&file).unwrap()).unwrap();
+        assert_eq!(put_back.gpu.library.as_deref(), Some(Path::new("/usr/lib/own.so")));
+        assert_eq!((put_back.speech.onnxruntime, put_back.gpu.max_c), (None, 70.0));
+        // And one step back.
+        let shown = settings.shown().unwrap();
+        settings.undo(&shown.version).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn a_change_is_checked_written_with_its_comments_and_taken_back() {

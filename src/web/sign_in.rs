@@ -192,7 +192,7 @@ pub(super) async fn set_password(
     let (at, by) = (Arc::clone(&gate), caller.session().map(Arc::clone));
     slowly(move || {
         if at.passwords().has(Person::Owner) {
-            at.try_password(source)?;
+            at.try_password(source, by.is_some())?;
             let is_right =
                 current.is_some_and(|current| at.passwords().is_right(Person::Owner, &current));
             if !is_right {

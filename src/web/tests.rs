@@ -551,7 +551,14 @@ fn what_comes_through_a_proxy_is_refused_where_there_are_no_tokens() {
     let get = |fields: &str| {
         format!("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n")
     };
-    for field in ["X-Forwarded-For: 192.0.2.7\r\n", "Forwarded: for=192.0.2.7\r\n"] {
+    for field in [
+        "X-Forwarded-For: 192.0.2.7\r\n",
+        "Forwarded: for=192.0.2.7\r\n",
+        "Via: 1.1 proxy\r\n",
+        "X-Real-IP: 192.0.2.7\r\n",
+        "X-Forwarded-Proto: https\r\n",
+        "X-Forwarded-Host: desk.example\r\n",
+    ] {
         assert_eq!(page.send(&get(field)).0, 403, "{field}");
     }
     assert_eq!(page.send(&get("")).0, 503);

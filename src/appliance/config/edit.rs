@@ -14,6 +14,34 @@ pub enum NotEdited {
     Value(String),
 }
 
+/// Keys that name code of the machine, which is loaded: they are the box's own, for whoever may write files on it.
+pub const OF_THE_BOX: [&str; 2] = ["gpu.library", "speech.onnxruntime"];
+
+/// What a text says for such a key; empty: nothing.
+fn of_the_box(document: &DocumentMut, key: &str) -> String {
+    let (section, key) = key.split_once('.').unwrap_or((key, ""));
+    let value = document.get(section).and_then(|section| section.get(key));
+    value.and_then(Item::as_str).unwrap_or_default().to_owned()
+}
+
+/// The first of the box's own keys that has another value in `new`. A text that is no TOML says nothing.
+pub fn changed_of_the_box(old: &str, new: &str) -> Option<&'static str> {
+    let parsed = |text: &str| text.parse::<DocumentMut>().unwrap_or_default();
+    let (old, new) = (parsed(old), parsed(new));
+    OF_THE_BOX.into_iter().find(|key| of_the_box(&old, key) != of_the_box(&new, key))
+}
+
+/// `new` with the box's own keys as `old` has them.
+pub fn kept_of_the_box(old: &str, new: &str) -> Result<String, NotEdited> {
+    let document = old.parse::<DocumentMut>().unwrap_or_default();
+    let Some(_) = changed_of_the_box(old, new) else { return Ok(new.to_owned()) };
+    let value = |key: &str| match of_the_box(&document, key) {
+        text if text.is_empty() => Value::Null,
+        text => Value::String(text),
+    };
+    edited(new, &OF_THE_BOX.map(|key| (key.to_owned(), value(key))).into_iter().collect())
+}
+
 /// `changes`: by dotted key, as in `calls.max`, the new value, or null for the default; by the name of a section that
 /// there may be several of, as in `person`, all of them.
 pub fn edited(text: &str, changes: &Map<String, Value>) -> Result<String, NotEdited> {

@@ -42,7 +42,7 @@ pub use agent::{Agent, AgentCalls};
 pub use bridges::Bridge;
 pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use described::{DOCUMENTED, Key, Section, described};
-pub use edit::{NotEdited, edited};
+pub use edit::{NotEdited, changed_of_the_box, edited, kept_of_the_box};
 pub use fault::{ConfigError, Fault};
 pub use gpu::{Gpu, SmallerModel};
 pub use history::History;

@@ -107,32 +107,48 @@ impl Bound {
 }
 
 /// Who may use it. A token that is configured and not there would be a surprise in the middle of the night.
-fn access(config: &Config) -> Result<Access, StartError> {
-    let tokens = config.web.tokens.iter().map(|section| {
-        let name = section.name.clone();
-        let secret = credentials::of_token(&name).map_err(|source| StartError::System {
-            what: "cannot read the credential of a token",
-            source,
-        })?;
-        let bad = |reason: String| StartError::BadFile {
-            key: "token",
-            path: "(the configuration)".into(),
-            reason,
-        };
-        let variable = credentials::token_variable(&name);
-        let secret = secret.ok_or_else(|| {
-            bad(format!("{name} is neither the credential token_{name} nor in {variable}"))
-        })?;
-        if secret.reveal().len() < LEAST_CHARS {
-            let text = format!(
-                "{name} has less than {LEAST_CHARS} characters; make one by openssl rand -hex 32"
-            );
-            return Err(bad(text));
-        }
-        let (scopes, origins) = (section.scopes, section.origins.clone());
-        Ok(Token { name, secret, scopes, origins })
-    });
+pub(super) fn access(config: &Config) -> Result<Access, StartError> {
+    let tokens = config.web.tokens.iter().map(token);
     tokens.collect::<Result<Vec<_>, _>>().map(Access::new)
+}
+
+/// Of the tokens those that can be used, and why the others cannot.
+pub(super) fn sound_tokens(config: &Config) -> (Config, Vec<String>) {
+    let mut config = config.clone();
+    let mut faults = Vec::new();
+    config.web.tokens.retain(|section| match token(section) {
+        Ok(_) => true,
+        Err(error) => {
+            faults.push(error.to_string());
+            false
+        }
+    });
+    (config, faults)
+}
+
+fn token(section: &config::Token) -> Result<Token, StartError> {
+    let name = section.name.clone();
+    let secret = credentials::of_token(&name).map_err(|source| StartError::System {
+        what: "cannot read the credential of a token",
+        source,
+    })?;
+    let bad = |reason: String| StartError::BadFile {
+        key: "token",
+        path: "(the configuration)".into(),
+        reason,
+    };
+    let variable = credentials::token_variable(&name);
+    let secret = secret.ok_or_else(|| {
+        bad(format!("{name} is neither the credential token_{name} nor in {variable}"))
+    })?;
+    if secret.reveal().len() < LEAST_CHARS {
+        let text = format!(
+            "{name} has less than {LEAST_CHARS} characters; make one by openssl rand -hex 32"
+        );
+        return Err(bad(text));
+    }
+    let (scopes, origins) = (section.scopes, section.origins.clone());
+    Ok(Token { name, secret, scopes, origins })
 }
 
 /// Tokens that travel for everybody to read: told in the log and on the page.
@@ -176,7 +192,16 @@ pub(super) fn audio_legs(
     entropy: Entropy,
     board: &Arc<Board>,
 ) -> Result<(AudioLegs, mpsc::Receiver<Wanted>, Door), StartError> {
-    let bridge = |section: &crate::appliance::config::Bridge| {
+    let bridges = bridges(config)?;
+    let roots = settings::roots(bridges.iter().any(|bridge| bridge.at.tls))?;
+    audio_legs::start(entropy, bridges, &roots, Arc::clone(board)).map_err(|source| {
+        StartError::System { what: "cannot start the thread for calls by WebSocket", source }
+    })
+}
+
+/// Whoever is called by a WebSocket of ours.
+pub(super) fn bridges(config: &Config) -> Result<Vec<audio_legs::Bridge>, StartError> {
+    let bridge = |section: &config::Bridge| {
         let token = credentials::of_bridge(&section.name).map_err(|source| StartError::System {
             what: "cannot read the credential of a bridge",
             source,
@@ -184,11 +209,7 @@ pub(super) fn audio_legs(
         let (name, url, at) = (section.name.clone(), section.url.clone(), section.at.clone());
         Ok(audio_legs::Bridge { name, url, at, token })
     };
-    let bridges = config.bridges.iter().map(bridge).collect::<Result<Vec<_>, StartError>>()?;
-    let roots = settings::roots(bridges.iter().any(|bridge| bridge.at.tls))?;
-    audio_legs::start(entropy, bridges, &roots, Arc::clone(board)).map_err(|source| {
-        StartError::System { what: "cannot start the thread for calls by WebSocket", source }
-    })
+    config.bridges.iter().map(bridge).collect()
 }
 
 /// Whoever is told what happens; `None`: nobody.
@@ -201,7 +222,16 @@ pub(super) fn webhooks(
         return Ok(None);
     }
     let roots = settings::roots(config.webhooks.iter().any(|webhook| webhook.address.tls))?;
-    let webhook = |section: &crate::appliance::config::Webhook| {
+    let folder = webhooks::folder(paths.state());
+    let started = webhooks::start(receivers(config)?, &roots, &folder, board);
+    started
+        .map(Some)
+        .map_err(|source| StartError::System { what: "cannot start the webhooks", source })
+}
+
+/// Webhooks and the owner's mailbox.
+pub(super) fn receivers(config: &Config) -> Result<Vec<webhooks::Settings>, StartError> {
+    let webhook = |section: &config::Webhook| {
         let name = section.name.clone();
         let secret = credentials::of_webhook(&name).map_err(|source| StartError::System {
             what: "cannot read the credential of a webhook",
@@ -228,11 +258,7 @@ pub(super) fn webhooks(
     };
     let mut all = config.webhooks.iter().map(webhook).collect::<Result<Vec<_>, StartError>>()?;
     all.extend(config.mail.as_ref().map(mailbox).transpose()?);
-    let folder = webhooks::folder(paths.state());
-    let started = webhooks::start(all, &roots, &folder, board);
-    started
-        .map(Some)
-        .map_err(|source| StartError::System { what: "cannot start the webhooks", source })
+    Ok(all)
 }
 
 /// The owner's mailbox, as one more that is told. Its name is none that a webhook can have.
@@ -295,5 +321,16 @@ mod tests {
         assert!(bound.fault().unwrap().contains("attendant password --anew"));
         assert!(bound.passwords.is_set(), "nobody comes in without one");
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_token_without_its_secret_is_dropped_and_moves_nothing_else() {
+        let text =
+            "[web]\nlisten = \"192.0.2.1:9\"\n[[token]]\nname = \"lost\"\nscopes = [\"read\"]\n";
+        let config = config::from_text(text).unwrap();
+        assert!(access(&config).is_err());
+        let (sound, faults) = sound_tokens(&config);
+        assert!(sound.web.tokens.is_empty() && sound.web.listen == config.web.listen);
+        assert!(faults.len() == 1 && faults[0].contains("token_lost"), "{faults:?}");
     }
 }

@@ -215,10 +215,24 @@ fn checked(
     config_path: Option<&Path>,
     paths: &Paths,
 ) -> Result<Checked, StartError> {
+    secrets(config, paths.state())?;
     let call = settings::call(config)?;
     let ports = checked_ports(config)?;
     settings::check_model(config)?;
     Ok((call, ports, accounts(config)?, Bound::new(config, config_path, paths)?))
+}
+
+/// Whether every secret that the configuration wants is there and fits.
+pub fn secrets(config: &Config, state: &Path) -> Result<(), StartError> {
+    interface::access(config)?;
+    interface::receivers(config)?;
+    interface::bridges(config)?;
+    settings::recordings(config, state)?;
+    settings::recordings_key()?;
+    settings::questions(config)?;
+    settings::relays(config)?;
+    ringcentral::applications(config)?;
+    accounts(config).map(drop)
 }
 
 /// What the owner looks for first: where calls and the page are, and by which files.

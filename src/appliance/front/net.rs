@@ -17,8 +17,10 @@ use super::switchboard::{Switchboard, unix_ms};
 use crate::appliance::accounts::{Resolved, Shown as AccountShown};
 use crate::appliance::agent::{AgentEvent, Figures};
 use crate::appliance::audio_legs::Wanted;
+use crate::appliance::config::Log;
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
+use crate::appliance::log;
 use crate::appliance::lookup::LookUpAnswer;
 use crate::appliance::notify;
 use crate::appliance::pulse::{BEAT, Pulse};
@@ -127,6 +129,7 @@ pub struct Shown {
 struct Renewal {
     rendering: Rendering,
     call: call::Settings,
+    log: Log,
 }
 
 pub fn now() -> Instant {
@@ -208,10 +211,10 @@ impl Net {
 
     /// What calls from here on are held by: taken once its phrases are rendered.
     fn renew(&mut self, reloaded: Reloaded, engine: &dyn Engine) {
-        let Reloaded { call, speakers, phrases } = reloaded;
+        let Reloaded { call, log, speakers, phrases } = reloaded;
         let mut rendering = Rendering::new(speakers, phrases);
         rendering.begin(engine);
-        self.shown.renewal = Some(Renewal { rendering, call });
+        self.shown.renewal = Some(Renewal { rendering, call, log });
         self.renewed();
     }
 
@@ -221,6 +224,7 @@ impl Net {
             Ok(None) => return self.shown.renewal = Some(renewal),
             Ok(Some(Rendered { shelf, faults, .. })) => {
                 faults.iter().for_each(|text| tracing::warn!("{text}"));
+                log::set(&renewal.log);
                 self.switchboard.renew(renewal.call, shelf);
                 tracing::info!("read anew: calls from here on are held by it");
                 "Read anew".to_owned()

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::errands::Speakers;
 use super::{rendered_phrases, settings};
-use crate::appliance::config::{self, Config, Written};
-use crate::appliance::log;
+use crate::appliance::config::{self, Config, Log, Written};
 use crate::appliance::paths::Paths;
 use crate::base::LanguageCode;
 use crate::call;
@@ -30,6 +29,7 @@ pub(super) struct Reload {
 #[derive(Debug)]
 pub struct Reloaded {
     pub call: call::Settings,
+    pub log: Log,
     pub(super) speakers: Speakers,
     pub phrases: Vec<(LanguageCode, String)>,
 }
@@ -56,10 +56,9 @@ impl Reload {
 
     fn reloaded(&self, config: &Config) -> Result<Reloaded, String> {
         let call = settings::call(config).map_err(|error| error.to_string())?;
-        log::set(&config.log);
         let speakers = settings::speakers(config, &call.tongues);
         let phrases = rendered_phrases(&call);
-        Ok(Reloaded { call, speakers, phrases })
+        Ok(Reloaded { call, log: config.log.clone(), speakers, phrases })
     }
 }
 
@@ -72,6 +71,20 @@ fn is_taken(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::appliance::log;
+
+    #[test]
+    fn what_is_only_read_changes_nothing_yet() {
+        let folder = std::env::temp_dir().join(format!("reload-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("attendant.toml");
+        std::fs::write(&file, "").unwrap();
+        let reload = Reload::new(Some(&file), &Paths::in_folder(&folder));
+        std::fs::write(&file, "[log]\nprivate = true\n").unwrap();
+        let reloaded = reload.read().unwrap();
+        assert!(reloaded.log.private && !log::shows_private());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn keys_of_ports_and_engines_want_a_restart() {

@@ -31,7 +31,7 @@ use super::llm::Address;
 use super::llm::http::Server;
 use super::trust::Roots;
 use crate::base::{Private, limits};
-use crate::web::{Board, Happened, WebhookReport, covers};
+use crate::web::{Board, Erasure, Happened, WebhookReport, covers};
 use outbox::Outbox;
 use queue::{Attempted, Delivery, Fate, Queue};
 pub use signing::Secret;
@@ -125,6 +125,7 @@ pub fn start(
         left.into_iter().for_each(|delivery| drop(queue.push(delivery)));
         let way = Way::of(&settings.receiver, roots)?;
         let coming = board.events().listen(None).coming;
+        let erased = board.erasures();
         let (board, reports) = (Arc::clone(board), Arc::clone(&reports));
         senders.push(Sender {
             index,
@@ -135,6 +136,7 @@ pub fn start(
             board,
             reports,
             coming,
+            erased,
             stopped: stopped.clone(),
             last: 0,
         });
@@ -178,6 +180,7 @@ struct Sender {
     board: Arc<Board>,
     reports: Arc<Reports>,
     coming: tokio::sync::broadcast::Receiver<Arc<Happened>>,
+    erased: tokio::sync::broadcast::Receiver<Arc<Erasure>>,
     stopped: watch::Receiver<bool>,
     /// The last event that was looked at.
     last: u64,
@@ -194,6 +197,7 @@ impl Sender {
             tokio::select! {
                 biased;
                 _ = self.stopped.changed() => return self.keep_the_rest(),
+                Ok(erasure) = self.erased.recv() => self.forget(&erasure),
                 came = self.coming.recv() => match came {
                     Ok(happened) => self.take(&happened),
                     Err(RecvError::Lagged(_)) => self.catch_up(),
@@ -213,6 +217,18 @@ impl Sender {
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }
         }
+    }
+
+    /// Of a number nothing waits any more, whether its receiver can be reached or not.
+    fn forget(&mut self, erasure: &Erasure) {
+        // What was told before it is of it, too.
+        self.keep_the_rest();
+        let gone = self.queue.take_where(|one| erasure.covers(&one.id, &one.body));
+        gone.iter().for_each(|delivery| self.outbox.forget(delivery));
+        let waiting = self.queue.len();
+        self.reports.show(|all| {
+            all.iter_mut().skip(self.index).take(1).for_each(|report| report.waiting = waiting);
+        });
     }
 
     /// While something was delivered more has happened than is remembered for who listens.
@@ -357,4 +373,73 @@ fn unix_ms() -> u64 {
 /// Where the webhooks of this state folder keep what is not delivered.
 pub fn folder(state: &std::path::Path) -> PathBuf {
     state.join("webhooks")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::CallId;
+    use crate::call::record::{CallRecord, Direction};
+    use crate::converse::Message;
+
+    fn with_message(id: u64, number: &str) -> CallRecord {
+        let mut record = CallRecord::new(CallId(id), Direction::Inbound, "sip:8@gw".into(), id);
+        record.push_message(Message {
+            topic: "order".to_owned(),
+            name: None,
+            number: Some(Private::new(number.to_owned())),
+            text: None,
+            fields: Default::default(),
+        });
+        record
+    }
+
+    #[tokio::test]
+    async fn nothing_of_a_number_waits_for_a_webhook_that_is_down() {
+        let folder = std::env::temp_dir().join(format!("webhook-down-{}", std::process::id()));
+        // Nobody listens there any more.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let host = "127.0.0.1".to_owned();
+        let hook = Hook {
+            address: Address { tls: false, host, port, prefix: String::new() },
+            target: Private::new("/".to_owned()),
+            secret: Secret::read("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3").unwrap(),
+        };
+        let settings = Settings {
+            name: "crm".to_owned(),
+            receiver: Receiver::Http(hook),
+            events: vec!["message.left".to_owned()],
+            words: true,
+        };
+        let board = Arc::new(Board::default());
+        let (_stop, stopped) = watch::channel(false);
+        let reports =
+            Reports { all: Mutex::new(vec![WebhookReport::new("crm")]), board: Arc::clone(&board) };
+        let mut sender = Sender {
+            index: 0,
+            way: Way::of(&settings.receiver, &Roots::default()).unwrap(),
+            settings,
+            outbox: Outbox::open(folder.clone()).unwrap().0,
+            queue: Queue::default(),
+            coming: board.events().listen(None).coming,
+            erased: board.erasures(),
+            board: Arc::clone(&board),
+            reports: Arc::new(reports),
+            stopped,
+            last: 0,
+        };
+        let files = || std::fs::read_dir(&folder).unwrap().count();
+        board.update_call(with_message(1, "0049 301"));
+        board.update_call(with_message(2, "7"));
+        sender.keep_the_rest();
+        sender.deliver().await;
+        assert_eq!((sender.queue.len(), files()), (2, 2));
+        // What was told and not looked at yet is of it, too.
+        board.update_call(with_message(3, "+49301"));
+        board.forget_number(&Private::new("+49 301".to_owned()));
+        let erasure = sender.erased.try_recv().unwrap();
+        sender.forget(&erasure);
+        assert_eq!((sender.queue.len(), files()), (1, 1));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -123,6 +123,13 @@ impl Queue {
         self.waiting.drain(..).collect()
     }
 
+    /// Takes out what `is_it` names.
+    pub fn take_where(&mut self, is_it: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+        let (taken, left): (VecDeque<_>, VecDeque<_>) = self.waiting.drain(..).partition(is_it);
+        self.waiting = left;
+        taken.into()
+    }
+
     pub const fn is_gone(&self) -> bool {
         self.is_gone
     }

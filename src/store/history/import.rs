@@ -3,16 +3,18 @@
 //! Its messages are in the database or in the file, never in both: they are written in one transaction that
 //! remembers the file's name, and what is remembered is only deleted at the next start.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use serde::Deserialize;
 
+use super::schema::SchemaError;
 use super::{Left, write};
 use crate::base::{CallId, Private};
 use crate::converse::Message;
-use crate::store::bounded;
+use crate::store::bounded::{self, ReadError};
 
 /// The files, the older one first.
 pub const FILES: [&str; 2] = ["messages.jsonl.1", "messages.jsonl"];
@@ -31,6 +33,15 @@ struct Line {
     fields: serde_json::Map<String, serde_json::Value>,
 }
 
+/// Why the messages of a file are not written.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error(transparent)]
+    Unreadable(ReadError),
+    #[error(transparent)]
+    Database(#[from] rusqlite::Error),
+}
+
 /// What has come of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Imported {
@@ -40,12 +51,19 @@ pub struct Imported {
 }
 
 /// Writes the messages of one file, unless that was done before; `None`: there is no such file.
-pub fn file(transaction: &Transaction<'_>, path: &Path) -> rusqlite::Result<Option<Imported>> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+///
+/// # Errors
+/// It is there and cannot be read; or the database cannot be written.
+pub fn file(transaction: &Transaction<'_>, path: &Path) -> Result<Option<Imported>, ImportError> {
+    let name = name(path);
     let mut imported = Imported { messages: 0, unreadable: 0 };
-    let Ok(text) = bounded::text(path, MOST_BYTES) else {
-        transaction.execute("DELETE FROM imported WHERE file = ?1", [&name])?;
-        return Ok(None);
+    let text = match bounded::text(path, MOST_BYTES) {
+        Ok(text) => text,
+        Err(ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {
+            forget(transaction, path)?;
+            return Ok(None);
+        }
+        Err(error) => return Err(ImportError::Unreadable(error)),
     };
     let sql = "INSERT INTO imported VALUES (?1) ON CONFLICT DO NOTHING";
     if transaction.execute(sql, [&name])? == 0 {
@@ -63,12 +81,28 @@ pub fn file(transaction: &Transaction<'_>, path: &Path) -> rusqlite::Result<Opti
     Ok(Some(imported))
 }
 
-/// After the commit: the file is not needed any more. One with lines that make no sense stays under another name.
-pub fn is_over(path: &Path, imported: Imported) -> io::Result<()> {
+/// After the commit: the file is not needed any more, and another one of its name is read again. One with lines that make
+/// no sense stays under another name.
+pub fn is_over(
+    connection: &Connection,
+    path: &Path,
+    imported: Imported,
+) -> Result<(), SchemaError> {
     match imported.unreadable {
-        0 => std::fs::remove_file(path),
-        _ => std::fs::rename(path, path.with_extension("unreadable")),
+        0 => std::fs::remove_file(path)?,
+        _ => std::fs::rename(path, path.with_extension("unreadable"))?,
     }
+    // Until it is gone for good what is remembered keeps it from being read twice.
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+    Ok(forget(connection, path)?)
+}
+
+fn forget(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM imported WHERE file = ?1", [name(path)]).map(drop)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 impl Line {

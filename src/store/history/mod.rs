@@ -92,6 +92,8 @@ pub struct Report {
     pub is_open: bool,
     /// Why nothing can be written at present.
     pub fault: Option<String>,
+    /// A file of messages of an older version that is there and cannot be read.
+    pub not_taken_over: Option<&'static str>,
     /// A damaged database was set aside under this name.
     pub set_aside: Option<String>,
     /// Calls and messages that wait to be written.
@@ -111,8 +113,11 @@ impl Report {
                 "history: the database was damaged; it is kept as {name}, and a new one was begun"
             )
         });
+        let not_taken_over = self
+            .not_taken_over
+            .map(|name| format!("history: the messages in {name} cannot be read; the file stays"));
         let lost = (self.lost > 0).then(|| "history: calls or messages are lost".to_owned());
-        [fault, set_aside, lost].into_iter().flatten().collect()
+        [fault, set_aside, not_taken_over, lost].into_iter().flatten().collect()
     }
 }
 

@@ -147,12 +147,20 @@ pub fn calls(connection: &Connection, page: &Page) -> rusqlite::Result<Vec<Call>
 /// Words are never query syntax: each is cut out as letters and digits and quoted. All must be there; the last may be only a
 /// beginning, as of a number.
 fn search(text: &str, in_words: bool) -> Option<String> {
+    let number = is_number(text).then(|| super::number::key(text));
+    let text = number.as_deref().unwrap_or(text);
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let words: Vec<String> =
         words.take(limits::HISTORY_WORDS).map(|word| format!("\"{word}\"")).collect();
     let all = words.join(" AND ");
     let scope = if in_words { "" } else { "peer : " };
     (!all.is_empty()).then(|| format!("{scope}({all}*)"))
+}
+
+/// With signs between its digits, as people write it: it is looked for as one word.
+fn is_number(text: &str) -> bool {
+    text.trim_start().starts_with(['+', '(', '0'])
+        && text.chars().all(|c| c.is_ascii_digit() || " +-./()".contains(c))
 }
 
 pub fn whole(connection: &Connection, id: i64) -> rusqlite::Result<Option<Whole>> {

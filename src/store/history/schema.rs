@@ -93,9 +93,13 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
 fn check(connection: &Connection, look: Look) -> Result<(), SchemaError> {
     let version = version(connection)?;
     let owner: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema)";
+    let is_empty = !connection.query_row(sql, [], |row| row.get::<_, bool>(0))?;
     match (owner, usize::try_from(version)) {
         (APPLICATION_ID, Ok(version)) if version > STEPS.len() => return Err(SchemaError::Newer),
-        (APPLICATION_ID, Ok(_)) | (0, Ok(0)) => (),
+        (APPLICATION_ID, Ok(_)) => (),
+        // One that is just made has nothing in it.
+        (0, Ok(0)) if is_empty => (),
         _ => return Err(SchemaError::Foreign),
     }
     if look == Look::Head {
@@ -151,7 +155,11 @@ mod tests {
         let folder = Folder::new("foreign");
         let path = folder.database();
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE other (x)").unwrap();
-        // No version, but another program's number.
+        // Of many programs: neither a version nor a number.
+        assert!(matches!(open(&path, Look::Head), Err(SchemaError::Foreign)));
+        let tables = "SELECT count(*) FROM sqlite_schema";
+        let count = Connection::open(&path).unwrap().query_row(tables, [], |row| row.get(0));
+        assert_eq!(count, Ok(1), "it is as it was");
         Connection::open(&path).unwrap().pragma_update(None, "application_id", 7).unwrap();
         assert!(matches!(open(&path, Look::Whole), Err(SchemaError::Foreign)));
         std::fs::remove_file(&path).unwrap();

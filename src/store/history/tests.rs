@@ -110,6 +110,9 @@ async fn a_call_is_there_with_its_words_and_messages_and_is_found_by_them() {
         ("order open", true, &[1]),
         ("order batteries", true, &[]),
         ("4930", false, &[1]),
+        ("+49 30 12", false, &[1]),
+        ("0049 (30) 12-3", true, &[1]),
+        ("+49 31", true, &[]),
         ("maria", false, &[2]),
         ("maria", true, &[2, 1]),
         ("4729", true, &[1]),
@@ -182,6 +185,10 @@ async fn of_a_number_everything_is_deleted_and_of_others_nothing() {
     history.leave(Left { call: CallId(1), unix_ms: 1, message: message("7") });
     history.leave(Left { call: CallId(2), unix_ms: 2, message: message("+49 30 1234") });
     history.leave(Left { call: CallId(2), unix_ms: 3, message: message("8") });
+    // Of what cannot be looked through nobody can say whose it is.
+    for name in ["history.damaged-1", "history.damaged-1-wal", "messages.unreadable"] {
+        fs::write(folder.0.join(name), "secretword").unwrap();
+    }
     let number = Private::new("0049 (30) 1234".to_owned());
     let erased = history.erase(number.clone()).await.unwrap();
     assert_eq!(erased, Erased { calls: 1, messages: 2, still_up: 1 });
@@ -244,6 +251,27 @@ async fn the_file_of_messages_of_before_is_taken_over_once() {
         !folder.0.join("messages.jsonl").exists() && !folder.0.join("messages.jsonl.1").exists()
     );
     assert!(folder.0.join("messages.unreadable").exists());
+    // One that comes later is another one, as of a backup of an older version.
+    write("messages.jsonl", line(4));
+    let (threads, _told) = folder.start();
+    let history = threads.history();
+    assert!(history.flushed().await);
+    let all = MessagePage { limit: 9, ..MessagePage::default() };
+    let found = history.ask(move |open| messages(open, all)).await.unwrap();
+    assert_eq!((found.len(), found[0].left_at_ms), (4, 4));
+    assert!(!folder.0.join("messages.jsonl").exists());
+}
+
+#[tokio::test]
+async fn a_file_of_messages_that_cannot_be_read_is_told_and_stays() {
+    let folder = Folder::new("import-unreadable");
+    fs::create_dir(folder.0.join("messages.jsonl")).unwrap();
+    let (threads, told) = folder.start();
+    assert!(threads.history().flushed().await, "what comes now is written");
+    let report = told.try_iter().last().unwrap();
+    assert_eq!(report.not_taken_over, Some("messages.jsonl"));
+    assert!(report.sentences()[0].contains("the messages in messages.jsonl"), "{report:?}");
+    assert!(folder.0.join("messages.jsonl").exists());
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, ErrorCode, Transaction, params};
 use tokio::sync::oneshot;
 
+use super::import::ImportError;
 use super::schema::{self, Look, SchemaError};
 use super::write::{self, Change, Manner};
 use super::{Calendar, Erased, FILE, Report, Settings, Unavailable, erase, import, signed};
@@ -163,6 +164,9 @@ impl Writer {
                 if done.is_ok() {
                     self.take_in();
                 }
+                if done.is_ok() && !super::number_key(number.reveal()).is_empty() {
+                    self.forget_set_aside();
+                }
                 let _ = told.send(done);
             }
             Order::Mark { id, read_at_ms, told } => {
@@ -246,11 +250,21 @@ impl Writer {
     }
 
     /// Messages of versions before.
-    fn take_over(&self, open: &mut Connection) -> Result<(), SchemaError> {
+    fn take_over(&mut self, open: &mut Connection) -> Result<(), SchemaError> {
+        self.report.not_taken_over = None;
         for name in import::FILES {
             let path = self.settings.folder.join(name);
             let transaction = open.transaction()?;
-            let imported = import::file(&transaction, &path)?;
+            let imported = match import::file(&transaction, &path) {
+                Ok(imported) => imported,
+                Err(ImportError::Database(error)) => return Err(error.into()),
+                // Of what comes now nothing waits for it.
+                Err(ImportError::Unreadable(error)) => {
+                    tracing::error!(file = name, %error, "history: messages of an older version cannot be read");
+                    self.report.not_taken_over = Some(name);
+                    continue;
+                }
+            };
             transaction.commit()?;
             if let Some(imported) = imported {
                 tracing::info!(
@@ -259,7 +273,7 @@ impl Writer {
                     unreadable = imported.unreadable,
                     "history: messages of an older version are taken over"
                 );
-                if let Err(error) = import::is_over(&path, imported) {
+                if let Err(error) = import::is_over(open, &path, imported) {
                     tracing::warn!(file = name, %error, "history: it cannot be deleted");
                 }
             }
@@ -310,6 +324,18 @@ impl Writer {
         }
     }
 
+    /// Nobody can say whose calls are in there: they go whole.
+    fn forget_set_aside(&mut self) {
+        forget_aside(&self.path, 0);
+        self.report.set_aside = None;
+        for name in import::FILES {
+            // Lines that made no sense.
+            let path = self.settings.folder.join(name).with_extension("unreadable");
+            let _ = std::fs::remove_file(path);
+        }
+        self.show();
+    }
+
     /// What is there can still be read.
     fn close(&mut self) {
         self.open = None;
@@ -355,7 +381,7 @@ impl Writer {
         self.report.set_aside = Some(name);
         self.run = None;
         self.look = Look::Whole;
-        forget_oldest(&self.path);
+        forget_aside(&self.path, KEPT_ASIDE);
         true
     }
 
@@ -415,8 +441,8 @@ fn rename_all(path: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The newest of them are kept.
-fn forget_oldest(path: &Path) {
+/// The newest `kept` of them stay.
+fn forget_aside(path: &Path, kept: usize) {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let prefix = format!("{stem}.damaged-");
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -427,7 +453,7 @@ fn forget_oldest(path: &Path) {
     names.sort();
     let is_database = |name: &&String| !name.ends_with("-wal") && !name.ends_with("-shm");
     let databases: Vec<&String> = names.iter().filter(is_database).collect();
-    let gone = databases.len().saturating_sub(KEPT_ASIDE);
+    let gone = databases.len().saturating_sub(kept);
     for database in databases.into_iter().take(gone) {
         for name in names.iter().filter(|name| name.starts_with(database.as_str())) {
             // It takes room until the next time.

@@ -14,7 +14,7 @@ use axum::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
     ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH,
     CONTENT_SECURITY_POLICY, COOKIE, FORWARDED, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
-    TRANSFER_ENCODING, UPGRADE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    TRANSFER_ENCODING, UPGRADE, VARY, VIA, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
@@ -40,6 +40,16 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 
 /// What proxies say of whom they ask for; none has a name of its own in the crate but `Forwarded`.
 pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// By each of them it is known that a proxy asks, and not somebody on the box.
+static OF_PROXIES: [HeaderName; 6] = [
+    FORWARDED,
+    FORWARDED_FOR,
+    VIA,
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-real-ip"),
+];
 
 /// What a page of another site may send, and read of an answer.
 const SENT: &str = "authorization, content-type, idempotency-key, if-match, last-event-id";
@@ -174,7 +184,7 @@ impl Gate {
         person: Person,
         password: &Private<String>,
     ) -> Result<SignIn, Problem> {
-        self.try_password(source)?;
+        self.try_password(source, false)?;
         if !self.passwords.is_right(person, password) {
             tracing::warn!(person = person.name(), "a wrong password at the page");
             return Ok(SignIn::Wrong);
@@ -190,11 +200,12 @@ impl Gate {
     }
 
     /// Counts an attempt to show a password.
-    pub fn try_password(&self, source: Source) -> Result<(), Problem> {
+    pub fn try_password(&self, source: Source, is_signed_in: bool) -> Result<(), Problem> {
         let now = now();
         let tried = self.with_counts(|counts| {
             counts.signing_in.take(now, &source)?;
-            counts.all_signing_in.take(now, &())
+            // Whoever is signed in is not held up by those who guess elsewhere.
+            if is_signed_in { Ok(()) } else { counts.all_signing_in.take(now, &()) }
         });
         tried.map_err(|again_in| too_often(again_in, "too many attempts to sign in"))
     }
@@ -231,14 +242,25 @@ impl Gate {
 
     /// Who is signed in by the request's cookie.
     fn signed_in(&self, now: Instant, headers: &HeaderMap) -> Option<Arc<Session>> {
-        let version = self.passwords.version();
         let secret = cookie(headers)?;
+        self.with_sessions(|sessions| sessions.find(now, secret.as_bytes()))
+    }
+
+    /// Whether what it is told is still its own to see: it is not once it is signed out, by whatever.
+    pub fn is_still_here(&self, now: Instant, caller: &Caller) -> bool {
+        let Some(session) = caller.session() else { return true };
+        self.with_sessions(|sessions| sessions.has(now, session))
+    }
+
+    /// The sessions of the passwords as they are now.
+    fn with_sessions<T>(&self, work: impl FnOnce(&mut Sessions) -> T) -> T {
+        let version = self.passwords.version();
         self.with_counts(|counts| {
             if counts.version != version {
                 counts.version = version;
                 Person::ALL.iter().for_each(|person| counts.sessions.end_of(*person, None));
             }
-            counts.sessions.find(now, secret.as_bytes())
+            work(&mut counts.sessions)
         })
     }
 
@@ -278,6 +300,8 @@ impl Gate {
             // Where nobody needs a token a wrong ticket is none: any page could show one.
             Some(ticket) if !headers.contains_key(AUTHORIZATION) && !is_open => {
                 let caller = self.with_counts(|counts| counts.tickets.redeem(now, ticket));
+                // What a browser that is signed out has been given is good for nothing any more.
+                let caller = caller.filter(|caller| self.is_still_here(now, caller));
                 caller.unwrap_or_else(|| Caller::nobody(true))
             }
             _ if headers.contains_key(AUTHORIZATION) => self.access.identify(is_open, shown),
@@ -303,7 +327,7 @@ fn buckets<K: Eq + Hash + Clone>(burst: u32, per_second: impl Into<f64>) -> Buck
     Buckets::new(Rate { burst, per_second: per_second.into() }, limits::API_SOURCES)
 }
 
-fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 
@@ -392,7 +416,7 @@ fn admitted(
         return Err(Problem::new(Kind::WrongHost, "this host name is not served here"));
     }
     let is_open = gate.is_open();
-    let is_forwarded = headers.contains_key(FORWARDED) || headers.contains_key(FORWARDED_FOR);
+    let is_forwarded = OF_PROXIES.iter().any(|name| headers.contains_key(name));
     if is_open && is_forwarded {
         let text =
             "this comes through a proxy, and there is no password, and no token: see [[token]]";

@@ -24,7 +24,7 @@ use sessions::Session;
 
 pub use passwords::{NotSet, Passwords, Person};
 
-pub(super) use guard::{Gate, Needs, Peer, SESSION_COOKIE, SignIn, admit, guard};
+pub(super) use guard::{Gate, Needs, Peer, SESSION_COOKIE, SignIn, admit, guard, now};
 pub(super) use source::Source;
 pub(super) use tickets::{TICKET_S, TooMany};
 
@@ -169,11 +169,6 @@ impl Caller {
             Who::Person(session) => Some(session),
             Who::Owner | Who::Token(_) | Who::Nobody { .. } => None,
         }
-    }
-
-    /// Whether what it was told to is still its own to see: it is not once it is signed out.
-    pub(super) fn is_still_here(&self) -> bool {
-        self.session().is_none_or(|session| !session.is_over())
     }
 
     pub fn may(&self, scope: Scope) -> bool {

@@ -138,6 +138,20 @@ impl Passwords {
         }
     }
 
+    /// Whether these bytes are what such a file has.
+    pub fn check(bytes: &[u8]) -> io::Result<()> {
+        let wrong = || io::Error::other("it is no file of passwords");
+        if bytes.len() as u64 > limits::PASSWORDS_BYTES {
+            return Err(wrong());
+        }
+        let hashes: Hashes = serde_json::from_slice(bytes).map_err(|_| wrong())?;
+        let all = [&hashes.owner, &hashes.reader].into_iter().flatten();
+        match all.into_iter().all(|Phc(hash)| PasswordHash::new(hash).is_ok()) {
+            true => Ok(()),
+            false => Err(wrong()),
+        }
+    }
+
     /// Drops those in this folder, which may be unreadable.
     pub fn forget(folder: &Path) -> io::Result<()> {
         match fs::remove_file(folder.join(FILE)) {

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
@@ -18,7 +17,6 @@ pub struct Session {
     pub person: Person,
     /// What a request that changes something has in `X-CSRF-Token`.
     csrf: Private<String>,
-    is_over: AtomicBool,
 }
 
 impl Session {
@@ -29,11 +27,6 @@ impl Session {
     /// Takes the same time whatever is shown.
     pub fn is_shown(&self, csrf: &[u8]) -> bool {
         Sha256::digest(self.csrf.reveal()).ct_eq(&Sha256::digest(csrf)).into()
-    }
-
-    /// It was signed out; a stream of its ends then.
-    pub fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
     }
 }
 
@@ -73,8 +66,7 @@ impl Sessions {
             self.remove(&quietest);
         }
         let (secret, csrf) = (self.secret(), self.secret());
-        let session =
-            Arc::new(Session { person, csrf: Private::new(csrf), is_over: AtomicBool::new(false) });
+        let session = Arc::new(Session { person, csrf: Private::new(csrf) });
         let kept = Kept { session: Arc::clone(&session), begun: now, used: now };
         self.known.insert(key(secret.as_bytes()), kept);
         (Private::new(secret), session)
@@ -89,6 +81,12 @@ impl Sessions {
         }
         kept.used = now;
         Some(Arc::clone(&kept.session))
+    }
+
+    /// Whether this one has neither ended nor grown too old; a stream of its ends then.
+    pub fn has(&self, now: Instant, session: &Arc<Session>) -> bool {
+        let mut all = self.known.values();
+        all.any(|kept| Arc::ptr_eq(&kept.session, session) && kept.is_good(now))
     }
 
     pub fn end(&mut self, session: &Arc<Session>) {
@@ -114,9 +112,7 @@ impl Sessions {
     }
 
     fn remove(&mut self, key: &[u8; 32]) {
-        if let Some(kept) = self.known.remove(key) {
-            kept.session.is_over.store(true, Ordering::Relaxed);
-        }
+        self.known.remove(key);
     }
 
     /// 256 random bits.
@@ -148,13 +144,13 @@ mod tests {
         assert!(session.is_shown(session.csrf().reveal().as_bytes()));
         assert!(!session.is_shown(secret) && !session.is_shown(b""));
         sessions.end(&session);
-        assert!(sessions.find(now, secret).is_none() && session.is_over());
+        assert!(sessions.find(now, secret).is_none() && !sessions.has(now, &session));
     }
 
     #[test]
     fn a_quiet_session_ends_and_one_that_is_used_ends_later() {
         let (mut sessions, begun) = (sessions(), Instant::now());
-        let (quiet, _) = sessions.begin(begun, Person::Owner);
+        let (quiet, session) = sessions.begin(begun, Person::Owner);
         let (used, _) = sessions.begin(begun, Person::Reader);
         let hour = Duration::from_secs(60 * 60);
         let mut now = begun;
@@ -162,6 +158,7 @@ mod tests {
             now += hour;
             assert!(sessions.find(now, used.reveal().as_bytes()).is_some());
         }
+        assert!(sessions.has(begun, &session) && !sessions.has(now, &session));
         assert!(sessions.find(now, quiet.reveal().as_bytes()).is_none());
         assert!(sessions.find(now + hour, used.reveal().as_bytes()).is_none());
     }
@@ -175,12 +172,12 @@ mod tests {
         let (first, session) = begin(&mut sessions, 0, Person::Owner);
         (1..=limits::WEB_SESSIONS as u64)
             .for_each(|n| drop(begin(&mut sessions, n, Person::Owner)));
-        assert!(session.is_over() && sessions.known.len() == limits::WEB_SESSIONS);
+        assert!(!sessions.has(now, &session) && sessions.known.len() == limits::WEB_SESSIONS);
         assert!(sessions.find(now, first.reveal().as_bytes()).is_none());
         let (_, reader) = begin(&mut sessions, 99, Person::Reader);
         let (_, own) = begin(&mut sessions, 99, Person::Owner);
         sessions.end_of(Person::Owner, Some(&own));
         assert_eq!(sessions.known.len(), 2);
-        assert!(!reader.is_over() && !own.is_over());
+        assert!(sessions.has(now, &reader) && sessions.has(now, &own));
     }
 }

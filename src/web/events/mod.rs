@@ -240,6 +240,19 @@ impl Events {
         let _ = self.coming.send(happened);
     }
 
+    /// Takes what is kept through `forget`, which says what goes; a number without an event is one that tells nothing.
+    pub fn forget(&self, forget: impl Fn(&mut Event) -> bool) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.kept.retain_mut(|happened| {
+            let mut event = happened.event.clone();
+            if forget(&mut event) {
+                return false;
+            }
+            *happened = Arc::new(Happened { event, ..Happened::clone(happened) });
+            true
+        });
+    }
+
     /// Everything from now on; with the name of an event everything after that one.
     pub fn listen(&self, after: Option<&str>) -> Listening {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,15 +12,18 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio::time::timeout;
 
 use super::{Event, Events, Happened, Listening, Written};
 use crate::base::limits;
-use crate::web::access::{Caller, Scope};
+use crate::web::access::{Caller, Gate, Scope, now};
 use crate::web::problem::{Kind, Problem};
 use crate::web::routes::Interface;
 
 /// A stream on which nothing happens says so, so that neither end takes it for dead.
 pub(in crate::web) const ALIVE_EVERY: Duration = Duration::from_secs(10);
+/// Whether who listens is still signed in is looked at this often where nothing happens.
+const LOOK: Duration = Duration::from_secs(1);
 /// A WebSocket that takes nothing for so long is let go.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -29,6 +32,7 @@ struct Reader {
     events: Arc<Events>,
     missed: std::vec::IntoIter<Arc<Happened>>,
     coming: broadcast::Receiver<Arc<Happened>>,
+    gate: Arc<Gate>,
     caller: Caller,
     /// The types that are wanted; empty: all.
     wanted: Vec<String>,
@@ -69,6 +73,7 @@ impl Reader {
             events,
             missed: missed.into_iter(),
             coming,
+            gate: Arc::clone(&interface.gate),
             caller: caller.clone(),
             wanted,
             last: 0,
@@ -80,16 +85,18 @@ impl Reader {
     async fn next(&mut self) -> Option<Written> {
         loop {
             let happened = match self.missed.next() {
-                Some(happened) => happened,
-                None => match self.coming.recv().await {
-                    Ok(happened) => happened,
-                    Err(RecvError::Lagged(missed)) => self.gap(missed),
-                    Err(RecvError::Closed) => return None,
+                Some(happened) => Some(happened),
+                None => match timeout(LOOK, self.coming.recv()).await {
+                    Ok(Ok(happened)) => Some(happened),
+                    Ok(Err(RecvError::Lagged(missed))) => Some(self.gap(missed)),
+                    Ok(Err(RecvError::Closed)) => return None,
+                    Err(_) => None,
                 },
             };
-            if !self.caller.is_still_here() {
+            if !self.gate.is_still_here(now(), &self.caller) {
                 return None;
             }
+            let Some(happened) = happened else { continue };
             self.last = happened.number;
             let name = happened.event.name();
             let is_wanted = self.wanted.is_empty()

@@ -1,7 +1,8 @@
 //! Passwords, cookies, and what every path refuses.
 
 use super::*;
-use crate::web::access::{Needs, Person, Scope};
+use crate::base::limits;
+use crate::web::access::{self, Gate, Needs, Person, Scope};
 use crate::web::routes;
 
 const PASSWORD: &str = "correct horse battery";
@@ -145,6 +146,45 @@ fn a_stream_of_events_ends_with_its_session() {
     let mut rest = String::new();
     stream.read_to_string(&mut rest).unwrap();
     assert!(!rest.contains("health"), "{rest}");
+}
+
+#[test]
+fn a_quiet_stream_ends_with_a_password_that_another_program_writes() {
+    let (page, look, _) = page_with_password();
+    let host = page.web.address();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let request =
+        format!("GET /api/events HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{look}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut got = [0; 4096];
+    let count = stream.read(&mut got).unwrap();
+    assert!(String::from_utf8_lossy(&got[..count]).starts_with("HTTP/1.1 200"));
+    let other = Passwords::open(&page.folder).unwrap();
+    other.set(Person::Owner, &Private::new("another password".to_owned()), [9; 16]).unwrap();
+    let mut rest = String::new();
+    while !rest.contains(":\n") {
+        match stream.read(&mut got).unwrap() {
+            0 => return,
+            count => rest.push_str(&String::from_utf8_lossy(&got[..count])),
+        }
+    }
+    panic!("it goes on: {rest}");
+}
+
+#[test]
+fn what_is_told_ends_by_age_and_by_another_password() {
+    let folder = folder();
+    let passwords = Passwords::open(&folder).unwrap();
+    let gate = Gate::new(Access::default(), passwords, Vec::new(), Entropy::new([3; 32]));
+    let password = Private::new(PASSWORD.to_owned());
+    gate.set_password(Person::Owner, &password, None).unwrap();
+    let (_, caller) = gate.begin_session(Person::Owner);
+    let begun = access::now();
+    assert!(gate.is_still_here(begun, &caller));
+    assert!(!gate.is_still_here(begun + limits::WEB_SESSION_LONGEST, &caller));
+    gate.set_password(Person::Owner, &password, None).unwrap();
+    assert!(!gate.is_still_here(begun, &caller));
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 fn line(method: &str, path: &str) -> String {

@@ -195,7 +195,9 @@ impl From<recorder::Report> for Recordings {
 
 impl From<history::Report> for Database {
     fn from(report: history::Report) -> Self {
-        let history::Report { is_open, fault, set_aside, waiting, lost } = report;
+        // A file that is not taken over is told in the reasons.
+        let history::Report { is_open, fault, not_taken_over: _, set_aside, waiting, lost } =
+            report;
         Self { is_open, fault, set_aside, waiting, lost }
     }
 }

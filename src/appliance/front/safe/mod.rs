@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use self::desk::{Desk, Parts};
-use super::interface::{Bound, Doors};
+use super::interface::{Bound, Doors, sound_tokens};
 use super::{open_sip, runtime, settings, system};
 use crate::appliance::accounts::{Accounts, Resolved, Resolver, plans};
 use crate::appliance::audio_legs::Door;
@@ -137,9 +137,10 @@ fn show(
     reasons: &mut Vec<String>,
     mut entropy: Entropy,
 ) -> Option<WebThread> {
+    let (config, faults) = &sound_tokens(config);
+    reasons.extend(faults.iter().cloned());
     let bound = Bound::new(config, config_path, paths).or_else(|error| {
         reasons.push(error.to_string());
-        // Without its tokens it is for whoever is on the box.
         Bound::new(&Config::default(), config_path, paths)
     });
     // Of RingCentral's no event is wanted.

@@ -23,8 +23,9 @@ async function settings() {
 async function save(now, changes, secrets = {}) {
   try {
     const { version } = await settings();
-    if (Object.keys(changes).length > 0) kept.told = await ask("PATCH", "/api/settings", { version, changes });
+    // First what the change needs to be sound.
     for (const [name, value] of Object.entries(secrets)) await ask("PUT", `/api/secrets/${name}`, { value });
+    if (Object.keys(changes).length > 0) kept.told = await ask("PATCH", "/api/settings", { version, changes });
     to(now, kept.step + 1)();
   } catch (error) {
     const faults = error.faults?.map((one) => `${one.key}: ${one.allowed}`) ?? [];

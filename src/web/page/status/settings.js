@@ -96,7 +96,8 @@ function secrets(now) {
     event.preventDefault();
     const input = event.target.elements.value;
     try {
-      await ask("PUT", `/api/secrets/${one.name}`, { value: input.value });
+      const name = one?.name ?? event.target.elements.name.value.trim();
+      await ask("PUT", `/api/secrets/${encodeURIComponent(name)}`, { value: input.value });
       input.value = "";
       await load(now);
       now.say(t("settings.secret_saved"));
@@ -109,7 +110,13 @@ function secrets(now) {
     h("p", { class: "quiet" }, t("settings.secrets_text")),
     kept.told.secrets.map((one) => h("form", { "data-key": one.name, class: "inline", onsubmit: put(one) },
       h("label", null, `${one.name} (${t(`secret.${one.from}`)})`, h("input", { name: "value", type: "password", autocomplete: "new-password", required: true })),
-      h("button", null, t("settings.save")))));
+      h("button", null, t("settings.save")))),
+    // What a new section wants must be there before it.
+    h("form", { "data-key": "another", class: "inline", onsubmit: put(null) },
+      h("label", null, t("settings.secret_other"),
+        h("input", { name: "name", required: true, autocomplete: "off" }),
+        h("input", { name: "value", type: "password", autocomplete: "new-password", required: true })),
+      h("button", null, t("settings.save"))));
 }
 
 function tests(now) {
