@@ -36,7 +36,7 @@ pub fn start(log: &Log) {
         Some(Ok(journal)) => journal.boxed(),
         Some(Err(_)) | None => lines(io::stderr).boxed(),
     };
-    let (subscriber, handle) = to_page_and(place, log.level);
+    let (subscriber, handle) = both(place, lines(recent_log::Writer).boxed(), log.level);
     let _ = subscriber.try_init();
     let _ = LEVEL.set(handle);
 }
@@ -61,12 +61,13 @@ fn journal() -> io::Result<tracing_journald::Layer> {
 }
 
 /// The page gets the lines that the log gets: one filter stands before both.
-fn to_page_and(
+fn both(
     place: Box<dyn Layer<Registry> + Send + Sync>,
+    page: Box<dyn Layer<Registry> + Send + Sync>,
     level: Level,
 ) -> (impl Subscriber + Send + Sync, reload::Handle<Targets, Registry>) {
     let (filter, handle) = reload::Layer::new(filter(level));
-    let both = place.and_then(lines(recent_log::Writer));
+    let both = place.and_then(page);
     (registry().with(both.with_filter(filter.and(Repeats::default()))), handle)
 }
 
@@ -168,23 +169,28 @@ mod tests {
 
     #[test]
     fn the_page_gets_what_the_log_gets() {
-        let log = Lines::default();
-        let writer = log.clone();
-        let place = lines(move || writer.clone()).boxed();
-        let (subscriber, handle) = to_page_and(place, Level::Info);
+        let (log, page) = (Lines::default(), Lines::default());
+        let [to_log, to_page] = [&log, &page].map(|to| {
+            let to = to.clone();
+            lines(move || to.clone()).boxed()
+        });
+        let (subscriber, handle) = both(to_log, to_page, Level::Info);
         tracing::subscriber::with_default(subscriber, || {
             for n in 0..300 {
-                tracing::info!(n, "a flood of the page's test");
+                tracing::info!(n, "a flood");
             }
-            tracing::debug!("too fine for the page's test");
+            tracing::debug!("too fine");
             handle.reload(filter(Level::Debug)).unwrap();
-            tracing::debug!("fine enough for the page's test");
+            tracing::debug!("fine enough");
         });
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        let page = recent_log::since(0).0;
-        let page = || page.iter().map(String::as_str).filter(|line| line.contains("page's test"));
-        assert_eq!(page().filter(|line| line.contains("flood")).count(), 200);
-        assert!(page().any(|line| line.contains("fine enough")));
-        assert!(page().eq(log.lines()), "{log}");
+        // Each has stamped its own time.
+        let [log, page] = [log, page].map(|lines| {
+            let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            let untimed = |line: &str| line.split_once(' ').unwrap().1.to_owned();
+            text.lines().map(untimed).collect::<Vec<_>>()
+        });
+        assert_eq!(log, page);
+        assert_eq!(page.iter().filter(|line| line.contains("a flood")).count(), 200);
+        assert!(page.last().unwrap().contains("fine enough") && page.len() == 201, "{page:?}");
     }
 }
