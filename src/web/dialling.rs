@@ -59,7 +59,7 @@ pub(super) struct DialBody {
 
 /// What becomes of a call that a machine takes.
 #[derive(ToSchema)]
-#[schema(rename_all = "kebab-case")]
+#[schema(as = OnMachine, rename_all = "kebab-case")]
 #[expect(dead_code, reason = "the shape of OnMachine for the document")]
 enum Machine {
     Talk,

@@ -21,6 +21,7 @@ use crate::base::{Private, limits};
 
 /// Who comes.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = SignIn)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Attempt {
     person: Who,
