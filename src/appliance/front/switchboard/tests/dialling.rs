@@ -357,7 +357,8 @@ async fn a_call_that_the_platform_sends_on_to_a_number_is_counted_before_it_is_a
         asked
     };
     let mut wanting = Vec::new();
-    for action in [Action::Forward(number("030 123456")), Action::Transfer(number("+49 30 123456"))]
+    for action in
+        [Action::Forward(number("+49 (30) 123-456")), Action::Transfer(number("+49 30 123456"))]
     {
         wanting.push(ask(&mut office, action));
         assert!(inputs.try_recv().is_err(), "it is not on the disk");
