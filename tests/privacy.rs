@@ -312,7 +312,7 @@ const HARMLESS: [(&str, &[&str]); 44] = [
         "trunk/ringcentral/refusal.rs",
         &["Refusal.Application", "Refusal.Refused", "Refusal.SignIn", "Refusal.User"],
     ),
-    ("trunk/ringcentral/service.rs", &["Purpose.Device"]),
+    ("trunk/ringcentral/service.rs", &["Output.Faults", "Purpose.Device"]),
     ("web/access/guard.rs", &["Whose.token"]),
     (
         "web/command.rs",
