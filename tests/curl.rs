@@ -59,7 +59,7 @@ fn each_request_of_the_manual_has_an_answer_that_tells_what_it_did() {
     );
     let appliance = Setup::default()
         .with("[accounts]", &account)
-        .with("dial", "allow = [\"+49\"]\ncountry_code = \"49\"\n")
+        .with("dial", "allow = [\"+49\", \"+1650\"]\ncountry_code = \"49\"\n")
         .start();
     wait::until("the account is open", Duration::from_secs(20), || {
         (appliance.api("/health")["accounts"][0]["state"] == "open").then_some(())

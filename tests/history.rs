@@ -101,7 +101,10 @@ fn a_call_is_kept_with_its_words_and_found_shown_exported_and_deleted() {
     let hidden = get(&format!("/api/history/{id}"), READER).json();
     assert!(hidden["turns"][0]["reply"].is_null() && hidden["messages"].is_null(), "{hidden}");
     let csv = get("/api/history/export?format=csv", READER).body;
-    assert!(csv.contains(&format!("\n{id},")) || csv.contains("5550142"), "{csv}");
+    let rows: Vec<&str> = csv.lines().collect();
+    assert_eq!(rows.len(), 2, "a head and the call: {csv}");
+    assert!(rows[0].starts_with("id,started_at_ms,"), "{csv}");
+    assert!(rows[1].starts_with(&format!("{id},")) && rows[1].contains("5550142"), "{csv}");
     let all = get("/api/history/export?format=json", KEEPER);
     assert!(all.body.contains("opening hours"), "{all:?}");
     assert_eq!(get("/api/history/totals", READER).json()["totals"]["calls.answered"], 1);

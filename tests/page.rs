@@ -194,7 +194,19 @@ fn a_page_that_goes_and_a_box_that_goes_are_noticed() {
     appliance.stop();
     let told = script.result(SCRIPT);
     println!("{told:#}");
-    assert!(told["closed"]["ms"].as_u64() < Some(5_000), "{told:#}");
+    let begun = [&[][..], &["POST /webrtc/offer", "DELETE /webrtc/SESSION"]];
+    for (broken, requests) in told["broken"].as_array().unwrap().iter().zip(begun) {
+        assert_eq!(broken["connection"], "closed", "{broken:#}");
+        assert_eq!(lines(&broken["microphone"]), ["ended"], "{broken:#}");
+        assert_eq!(broken["canCall"], true, "{broken:#}");
+        let mut made = lines(&broken["requests"]);
+        made.retain(|line| !line.starts_with("PATCH"));
+        assert_eq!(made, requests, "{broken:#}");
+    }
+    assert_eq!(told["broken"].as_array().unwrap().len(), 2);
+    // No reason but that the connection had ended: nobody had hung up, and sound was not waited for.
+    let closed = told["closed"]["text"].as_str().unwrap();
+    assert!(closed.starts_with("Ended.") && !closed.contains("does not answer"), "{told:#}");
 }
 
 /// Serves an empty page: another site.

@@ -218,6 +218,18 @@ fn revealing(text: &str) -> Vec<usize> {
     found
 }
 
+/// Without what the owner has asked for by `log.private`.
+fn unasked(text: &str) -> String {
+    let mut parts = text.split("if log::shows_private() {");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find("\n    }").unwrap_or(part.len());
+        kept.push_str(&"\n".repeat(part[..end].matches('\n').count()));
+        kept.push_str(&part[end..]);
+    }
+    kept
+}
+
 #[test]
 fn no_log_line_reveals_a_private_value() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -226,11 +238,13 @@ fn no_log_line_reveals_a_private_value() {
         if path.starts_with(root.join("cli")) {
             continue;
         }
-        let lines = revealing(&fs::read_to_string(&path).unwrap());
+        let lines = revealing(&unasked(&fs::read_to_string(&path).unwrap()));
         assert!(lines.is_empty(), "{}: lines {lines:?}", path.display());
     }
     assert_eq!(revealing("tracing::info!(\n  peer = f(x).reveal(),\n);"), [1]);
     assert!(revealing("info!(calls);\nlet x = peer.reveal();").is_empty());
+    let asked = "fn f() {\n    if log::shows_private() {\n        info!(p.reveal());\n    }\n    info!(p.reveal());\n}\n";
+    assert_eq!(revealing(&unasked(asked)), [5]);
 }
 
 /// Fields that hold what must not print, by their names; those of a type that prints are `Private`.
@@ -268,48 +282,88 @@ const TELLING: [&str; 32] = [
     "call_id",
     "resume",
 ];
-/// What is named like that and tells nobody anything, or lives no longer than a function.
-const HARMLESS: [(&str, &str); 23] = [
-    // The owner's own file, as it is written and checked.
-    ("appliance/config/", ""),
-    ("converse/playbook/", ""),
-    ("converse/agent/outgoing.rs", "Initiation.prompt"),
-    // The box's own words and names.
-    ("appliance/front/rendering.rs", "State.phrase"),
-    ("sip/user_agent/api.rs", "Warning.text"),
-    ("web/metrics/exposition.rs", ""),
-    ("store/shelf/", ""),
-    ("store/knowledge/passages.rs", "Passage.text"),
-    ("trunk/locating.rs", "Machine.target"),
-    ("web/access/", ""),
-    // One step of reading or speaking a sentence.
-    ("converse/matching/", ""),
-    ("listen/transcript.rs", "Chunk.text"),
-    ("speak/phrases.rs", "Phrase.text"),
+/// What is named like that, or is a text without a name, and tells nobody anything of a caller; or is one step of reading,
+/// thinking or speaking, lives no longer than that, and stands in no log line.
+const HARMLESS: [(&str, &[&str]); 44] = [
+    // The owner's own files, as they are written and checked, and the terminal of whoever calls.
+    ("appliance/config/", &[]),
+    ("cli/", &[]),
+    ("converse/agent/outgoing.rs", &["Initiation.prompt"]),
+    ("converse/playbook/agent.rs", &["Agent.prompt"]),
+    ("converse/playbook/llm.rs", &["Llm.offer"]),
+    ("converse/playbook/phrase.rs", &["Piece.Slot", "Piece.Text"]),
+    ("converse/playbook/transfer.rs", &["Names.words"]),
+    ("converse/reply.rs", &["Piece.Text"]),
+    ("appliance/lookup/request.rs", &["Piece.Text", "Piece.Value"]),
+    ("listen/recognizer.rs", &["Hint"]),
+    ("store/knowledge/passages.rs", &["Passage.text"]),
+    // The box's own words, names and faults.
+    ("appliance/front/rendering.rs", &["State.phrase"]),
+    ("appliance/gpu/mod.rs", &["Wish.Uuid"]),
+    ("appliance/gpu/watch.rs", &["Watched.Fault"]),
+    ("appliance/ringcentral/mod.rs", &["What.Faults"]),
+    ("converse/agent/tools.rs", &["Effect.Refused"]),
+    ("sip/message/method.rs", &["Token"]),
+    ("sip/user_agent/api.rs", &["Warning.text"]),
+    ("store/shelf/address.rs", &["Address.text"]),
+    ("store/shelf/resume.rs", &["Verdict.Follow"]),
+    ("trunk/locating.rs", &["Lead.Machine", "Lead.Service", "Machine.target"]),
+    (
+        "trunk/ringcentral/refusal.rs",
+        &["Refusal.Application", "Refusal.Refused", "Refusal.SignIn", "Refusal.User"],
+    ),
+    ("trunk/ringcentral/service.rs", &["Output.Faults", "Purpose.Device"]),
+    ("web/access/guard.rs", &["Whose.token"]),
+    (
+        "web/command.rs",
+        &["NotPlaced.Forbidden", "NotPlaced.Limited", "NotPlaced.Unavailable", "NotPlaced.Wrong"],
+    ),
+    ("web/metrics/exposition.rs", &["Exposition.text", "Family.text"]),
+    ("web/settings.rs", &["NotChanged.Wrong"]),
+    ("webrtc/sessions.rs", &["IfMatch.Tag", "Refusal.Malformed", "Refusal.Unacceptable"]),
+    ("websocket/sound_in.rs", &["Step.Mark"]),
+    // One step.
+    ("call/flight/bytes.rs", &["Reader", "Writer"]),
+    ("call/flight/tracked.rs", &["Piece.Block"]),
+    ("converse/matching/numbers.rs", &["Part.Written", "Run.digits"]),
+    ("converse/matching/score.rs", &["Element.Word"]),
+    ("converse/matching/slots.rs", &["Found.Partial", "Found.Value", "Value.text"]),
+    ("listen/transcript.rs", &["Chunk.text"]),
+    ("sip/transaction/invite_server.rs", &["Input.Respond"]),
+    ("sip/transaction/mod.rs", &["Effect.Transmit"]),
+    ("sip/transaction/server.rs", &["Input.Respond"]),
+    ("sip/user_agent/compose.rs", &["Body.Sdp"]),
+    ("speak/phrases.rs", &["Phrase.text"]),
+    ("speech/protocol.rs", &["Reader", "Writer"]),
+    ("speech/vits/clauses.rs", &["Words.Phonemes", "Words.Text"]),
     // Stand-ins of tests.
-    ("appliance/llm/stand_in.rs", ""),
-    ("trunk/ringcentral/gateway.rs", "State.message"),
-    ("cli/", ""),
-    ("sip/", ""),
-    ("sdp/", ""),
-    ("speech/", ""),
-    ("speak/", ""),
-    ("converse/llm/", ""),
-    ("converse/lookup", ""),
-    ("store/", ""),
+    ("appliance/llm/stand_in.rs", &[]),
+    ("trunk/ringcentral/gateway.rs", &["State.message"]),
 ];
 
-/// Types that print and have a telling field as plain text, as `Type.field`.
+/// A text or bytes, which would print.
+fn is_plain(kind: &str) -> bool {
+    let plain =
+        ["String", "Vec<u8>", "Value", "&str", "&[u8]", "'a str", "'a [u8]", "<str>", "<[u8]>"];
+    let is_text = plain.iter().any(|plain| kind.contains(plain));
+    is_text && !kind.contains("Private")
+}
+
+/// What a type that prints shows of texts, as `Type.field`, `Type.Variant` or `Type`: a telling field, or anything without
+/// a name. An error that is one of `thiserror` is a text anyway.
 fn printing(text: &str) -> Vec<String> {
     let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let mut found = Vec::new();
     let mut lines = product.lines().peekable();
     while let Some(line) = lines.next() {
-        let derives = line.trim().strip_prefix("#[derive(");
-        if !derives.is_some_and(|names| names.split([',', ')']).any(|name| name.trim() == "Debug"))
-        {
+        let derived = line.trim().strip_prefix("#[derive(").unwrap_or_default();
+        let derives = |what: &str| {
+            derived.split([',', ')']).any(|name| name.trim().rsplit("::").next() == Some(what))
+        };
+        if !derives("Debug") {
             continue;
         }
+        let is_error = derives("Error");
         // Attributes and words about it stand between.
         let is_between = |line: &&str| line.trim_start().starts_with(['#', '/']);
         while lines.next_if(is_between).is_some() {}
@@ -317,15 +371,25 @@ fn printing(text: &str) -> Vec<String> {
         let mut words =
             head.split_whitespace().skip_while(|word| !["struct", "enum"].contains(word));
         let (Some(_), Some(name)) = (words.next(), words.next()) else { continue };
+        let name = name.split(['<', '(']).next().unwrap_or_default();
+        if let Some((_, kind)) = head.split_once('(').filter(|_| head.ends_with(");")) {
+            found.extend((!is_error && is_plain(kind)).then(|| name.to_owned()));
+        }
         if !head.ends_with('{') {
             continue;
         }
-        let name = name.split(['<', '(']).next().unwrap_or_default();
-        for line in lines.by_ref().take_while(|line| *line != "}") {
-            let Some((field, kind)) = line.trim().split_once(": ") else { continue };
+        for line in lines.by_ref().take_while(|line| *line != "}").map(str::trim) {
+            let variant = line.split_once('(').filter(|(variant, _)| {
+                variant.starts_with(char::is_uppercase)
+                    && variant.chars().all(char::is_alphanumeric)
+            });
+            if let Some((variant, kind)) = variant {
+                found.extend((!is_error && is_plain(kind)).then(|| format!("{name}.{variant}")));
+                continue;
+            }
+            let Some((field, kind)) = line.split_once(": ") else { continue };
             let field = field.split_whitespace().last().unwrap_or_default();
-            let is_plain = ["String", "Vec<u8>", "Value"].iter().any(|plain| kind.contains(plain));
-            if TELLING.contains(&field) && is_plain && !kind.contains("Private") {
+            if TELLING.contains(&field) && is_plain(kind) {
                 found.push(format!("{name}.{field}"));
             }
         }
@@ -336,6 +400,7 @@ fn printing(text: &str) -> Vec<String> {
 #[test]
 fn no_type_that_prints_has_a_telling_field_as_plain_text() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut prints = Vec::new();
     for path in sources::sources(&root) {
         let file = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
         if file.contains("tests") {
@@ -343,13 +408,20 @@ fn no_type_that_prints_has_a_telling_field_as_plain_text() {
         }
         for field in printing(&fs::read_to_string(&path).unwrap()) {
             let is_harmless = HARMLESS.iter().any(|(place, known)| {
-                file.starts_with(place) && (known.is_empty() || *known == field)
+                file.starts_with(place) && (known.is_empty() || known.contains(&&*field))
             });
-            assert!(is_harmless, "{file}: {field} prints");
+            if !is_harmless {
+                prints.push(format!("{file}: {field}"));
+            }
         }
     }
+    assert!(prints.is_empty(), "{prints:#?}");
     let leak = "/// A call.\n#[derive(Clone, Debug)]\n/// Words.\npub struct Call {\n    pub peer: String,\n}\n";
     assert_eq!(printing(leak), ["Call.peer"]);
     assert!(printing(&leak.replace("String", "Private<String>")).is_empty());
     assert!(printing(&leak.replace("Debug", "Default")).is_empty());
+    let leak = "#[derive(Debug)]\nenum News {\n    /// Words.\n    Said(String),\n    Sound(u16, Vec<u8>),\n    Known(CallId),\n}\n";
+    assert_eq!(printing(leak), ["News.Said", "News.Sound"]);
+    assert_eq!(printing("#[derive(Clone, Debug)]\npub struct Words(Vec<String>);\n"), ["Words"]);
+    assert!(printing(&leak.replace("Debug", "Debug, thiserror::Error")).is_empty());
 }

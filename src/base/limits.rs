@@ -240,6 +240,8 @@ pub const FLIGHT_SOUND_SAMPLES: usize = ENGINE_MESSAGE_BYTES / 2;
 pub const TURNS_PER_CALL: usize = 500;
 /// Messages shown with a call: a caller leaves one or two, and a model may do so 20 times.
 pub const MESSAGES_PER_CALL: usize = 20;
+/// The largest `calls.max`.
+pub const CALLS: u32 = 100;
 /// Ended calls kept in memory for the API.
 pub const ENDED_CALLS: usize = 200;
 /// Characters in one reply that is spoken.
@@ -252,7 +254,7 @@ pub const RETRY_AFTER_MAX_S: u32 = 3_600;
 pub const RTP_PAYLOAD_TYPES: usize = 8;
 /// Connections to the interface at once: some browsers with six each, who listens to events, and who follows a call
 /// from a page.
-pub const WEB_CONNECTIONS: usize = 128;
+pub const WEB_CONNECTIONS: usize = 192;
 /// A connection to the status page without a byte either way is closed after this long.
 pub const WEB_CONNECTION_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of SIP messages kept for retransmission, all transactions together; beyond it no new call
@@ -514,8 +516,10 @@ pub const WEBRTC_OFFERS_OF_TOKEN_PER_SECOND: u32 = 5;
 /// Offers and restarts of ICE within one session: a page on the move asks for one with each change of networks, and each
 /// has the box look at addresses that the page names.
 pub const WEBRTC_REOFFERS: u32 = 60;
-/// Pages that follow their calls at once; each has one of `WEB_CONNECTIONS`. A call has one follower.
-pub const WEBRTC_FOLLOWERS: usize = 64;
+/// Pages that follow their calls at once: all that may call, `WEBRTC_SHARE` of `CALLS`; each has one of `WEB_CONNECTIONS`.
+pub const WEBRTC_FOLLOWERS: usize = 80;
+const _: () = assert!(WEBRTC_FOLLOWERS * 100 >= WEBRTC_SHARE * CALLS as usize);
+const _: () = assert!(WEBRTC_FOLLOWERS + EVENTS_LISTENERS < WEB_CONNECTIONS);
 /// Changes of calls that a follower may be behind before it looks at its call anew.
 pub const WEBRTC_CHANGES: usize = 256;
 /// Characters of whom a page wants.

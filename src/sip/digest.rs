@@ -196,7 +196,7 @@ pub fn next_nonce(response: &Response, asker: Asker) -> Option<String> {
 }
 
 /// What of a request goes into the hash.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Attempt<'a> {
     pub method: &'a Method,
     /// The Request-URI as it is written on the wire.

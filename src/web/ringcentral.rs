@@ -229,7 +229,9 @@ const fn kind_of(refusal: &Refusal) -> Kind {
     match refusal {
         Refusal::Unknown => Kind::NotFound,
         Refusal::Conflict => Kind::Conflict,
-        Refusal::Application(_) | Refusal::User(_) | Refusal::SignIn(_) => Kind::Forbidden,
+        Refusal::Number | Refusal::Application(_) | Refusal::User(_) | Refusal::SignIn(_) => {
+            Kind::Forbidden
+        }
         Refusal::Limit(_) => Kind::Limit,
         _ => Kind::Unavailable,
     }

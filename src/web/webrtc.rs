@@ -89,8 +89,8 @@ pub(super) struct OwnCall {
     ending: Option<OwnEnding>,
 }
 
-/// What was said and what came back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+/// What was said and what came back. It is told, and does not print.
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 struct OwnTurn {
     caller: String,
     reply: String,
@@ -98,7 +98,7 @@ struct OwnTurn {
 }
 
 /// Words that have settled, and those that may still change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct OwnPartial {
     settled: String,
     rest: String,
@@ -201,7 +201,7 @@ pub(super) async fn offer(
 ) -> Result<Response, Problem> {
     let (form, offer, called) = described(&headers, body).await?;
     interface.gate.may_call(&caller, source)?;
-    let token = caller.token().map(str::to_owned);
+    let token = caller.token().map(|token| Private::new(token.to_owned()));
     let visitor = Visitor { token, source: Private::new(Some(source.network())) };
     let opening = Opening { visitor, offer, called: Private::new(called) };
     match request(&interface, Request::Open(opening)).await? {

@@ -35,7 +35,7 @@ pub enum IfMatch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visitor {
     /// The name of the token that it shows; `None`: there are no tokens, and it is the owner on the box itself.
-    pub token: Option<String>,
+    pub token: Option<Private<String>>,
     /// The network that it asks from.
     pub source: Private<Option<IpAddr>>,
 }

@@ -160,7 +160,8 @@ fn pages_leave_lines_to_telephones_tokens_to_tokens_and_visitors_to_visitors() {
         desk.sessions = Sessions::new(Entropy::new([5; 32]), lines);
         let mut opens = |token: Option<&str>, last: u8| {
             let source = Private::new(Some(IpAddr::from([203, 0, 113, last])));
-            let visitor = Visitor { token: token.map(str::to_owned), source };
+            let visitor =
+                Visitor { token: token.map(|token| Private::new(token.to_owned())), source };
             let offer = Private::new(OFFER.as_bytes().to_vec());
             desk.ask(Request::Open(Opening { visitor, offer, called: Private::default() }))
         };

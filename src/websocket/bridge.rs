@@ -17,11 +17,10 @@ use serde::Deserialize;
 
 use super::control::{ErrorCode, Reply};
 use super::prepared::Order;
-use crate::base::{TimerTable, limits};
+use crate::base::{Private, TimerTable, limits};
 use crate::call::Cause;
 
 /// What happens on the line.
-#[derive(Debug)]
 pub enum Input<'a> {
     Opened,
     /// It could not be opened, or is gone.
@@ -40,7 +39,7 @@ pub enum Input<'a> {
 pub enum Output {
     Connect,
     Ping,
-    Say(String),
+    Say(Private<String>),
     Close,
     /// A call has come.
     Announce(Order),
@@ -131,7 +130,7 @@ impl Bridge {
             }
             (Input::Refused(cause), State::Announced) => {
                 let ended = Reply::Ended { by: "us", cause: cause.wording().name };
-                self.out.push_back(Output::Say(ended.to_json()));
+                self.out.push_back(Output::Say(ended.to_json().into()));
                 self.out.push_back(Output::Close);
                 // That no line is free is not the bridge's fault: it has brought a call.
                 self.rest_for(now, limits::BRIDGE_AGAIN, 0);
@@ -173,7 +172,8 @@ impl Bridge {
                 self.out.push_back(Output::Announce(order));
             }
             None => {
-                self.out.push_back(Output::Say(Reply::error(ErrorCode::NotStarted).to_json()));
+                self.out
+                    .push_back(Output::Say(Reply::error(ErrorCode::NotStarted).to_json().into()));
                 self.close(now);
             }
         }
@@ -262,7 +262,7 @@ mod tests {
                     Output::Ping => all.push("ping".to_owned()),
                     Output::Close => all.push("close".to_owned()),
                     Output::Announce(order) => all.push(format!("announce {}", order.call_id())),
-                    Output::Say(text) => all.push(text),
+                    Output::Say(text) => all.push(text.into_revealed()),
                     Output::Shows(_) => (),
                 }
             }

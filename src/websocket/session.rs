@@ -11,6 +11,7 @@
 //! by [`Session::next_message`] when its socket can take it: so nothing piles up anywhere else.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Instant;
 
 use super::control::{self, Direction, ErrorCode, Reply, Request};
@@ -39,7 +40,6 @@ pub struct Opening {
 }
 
 /// What happens to a session.
-#[derive(Debug)]
 pub enum Input<'a> {
     Text(&'a str),
     Binary(&'a [u8]),
@@ -71,7 +71,7 @@ pub enum News {
 }
 
 /// What a session wants of its call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Wish {
     /// It begins, by this offer.
     Begin(Vec<u8>),
@@ -118,7 +118,7 @@ impl CloseCode {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Output {
     /// To the call's media socket, whose port is given.
     Datagram(u16, Vec<u8>),
@@ -129,11 +129,45 @@ pub enum Output {
 }
 
 /// To the client.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Outgoing {
     Text(String),
     Binary(Vec<u8>),
     Ping(Vec<u8>),
+}
+
+/// By its name alone: the rest is what the call's ends say.
+impl fmt::Debug for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Begin(_) => "Begin",
+            Self::Describe(_) => "Describe",
+            Self::HangUp => "HangUp",
+            Self::Lost => "Lost",
+            Self::Expired => "Expired",
+        })
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Datagram(..) => f.write_str("Datagram"),
+            Self::Wish(wish) => write!(f, "Wish({wish:?})"),
+            Self::Close(code) => write!(f, "Close({code:?})"),
+            Self::Timeout(at) => write!(f, "Timeout({at:?})"),
+        }
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text",
+            Self::Binary(_) => "Binary",
+            Self::Ping(_) => "Ping",
+        })
+    }
 }
 
 /// Why a socket may not be this call's.

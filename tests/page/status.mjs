@@ -12,6 +12,13 @@ const modules = dirname(dirname(process.env.PLAYWRIGHT));
 const axe = await readFile(join(modules, "axe-core/axe.min.js"), "utf8");
 const result = { faults: [], foreign: [], axe: [], wide: [] };
 
+// What changes something: all that can be pressed or filled in, but the search, places in a recording and the way out.
+async function controls(page) {
+  return page.evaluate(() => [...document.querySelectorAll("main :is(button, input, select, textarea)")]
+    .filter((one) => !one.matches("#sign-out, .time") && !one.closest("[role=search]"))
+    .map((one) => one.outerHTML.slice(0, 200)));
+}
+
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM,
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"],
@@ -79,6 +86,8 @@ async function liveCall(page) {
   await card.waitFor();
   await look(page, "overview");
   await card.click();
+  await page.locator("main button.danger").waitFor();
+  result.ownerControls = { call: (await controls(page)).length };
   const seen = new Set();
   const until = Date.now() + 90_000;
   let partial = false;
@@ -130,6 +139,7 @@ async function others(page) {
     await page.goto(`${settings.box}/#${name}`);
     await page.locator("main h2").first().waitFor();
     await look(page, name);
+    result.ownerControls[name] = (await controls(page)).length;
   }
   await page.goto(`${settings.box}/#access`);
   const reader = page.locator("form", { has: page.locator("#reader-password") });
@@ -158,7 +168,19 @@ async function onTelephone() {
   await page.locator(".scrolls a").first().click();
   await page.locator(".talk").waitFor();
   await look(page, "telephone-call");
-  result.readerControls = await page.locator("main button.danger").count();
+  result.readerControls = {};
+  for (const name of ["overview", "history", "messages", "lines", "machine", "settings", "log", "box", "access"]) {
+    await page.goto(`${settings.box}/#${name}`);
+    await page.reload();
+    await page.locator("main > *").first().waitFor();
+    await page.waitForTimeout(300);
+    result.readerControls[name] = await controls(page);
+  }
+  await page.goto(`${settings.box}/#overview`);
+  await writeFile(join(settings.folder, "call-me-again"), "");
+  await page.locator(".cards a").first().click();
+  await page.locator("main .speaker").first().waitFor();
+  result.readerControls.call = await controls(page);
   await page.context().close();
 }
 

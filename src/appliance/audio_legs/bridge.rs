@@ -136,7 +136,9 @@ impl Task {
                         wants_connection = true;
                     }
                     Output::Ping => say(&mut socket, Message::Ping(Vec::new().into())).await,
-                    Output::Say(text) => say(&mut socket, Message::text(text)).await,
+                    Output::Say(text) => {
+                        say(&mut socket, Message::text(text.into_revealed())).await
+                    }
                     Output::Close => say(&mut socket, Message::Close(None)).await,
                     Output::Shows(shown) => self.shows(shown),
                     Output::Announce(order) => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::voices::NeuralVoice;
 use crate::base::handshake::IceSide;
+use crate::base::limits;
 use crate::call::admission::WhenFull;
 use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::Transport;
@@ -103,7 +104,7 @@ impl TryFrom<i64> for MaxCalls {
     type Error = Allowed;
 
     fn try_from(value: i64) -> Result<Self, Allowed> {
-        within(value, 1, 100).map(|count| Self(count as usize))
+        within(value, 1, limits::CALLS.into()).map(|count| Self(count as usize))
     }
 }
 

@@ -403,7 +403,7 @@ pub(super) fn canary(config: &Config) -> Option<canary::Settings> {
     let every = config.canary.filter(|_| config.calls.max.count() >= 2)?;
     let ListenAddress { transport, address } = canary_door(config)?;
     let target = format!("sip:canary@{};transport={}", own(address), transport.uri_token());
-    Some(canary::Settings { every, target })
+    Some(canary::Settings { every, target: Private::new(target) })
 }
 
 /// Where it calls: what needs no certificate, datagrams first.

@@ -21,7 +21,6 @@ const REFRESH: Duration = Duration::from_secs(60);
 const REFRESH_REFUSED: [u8; 2] = [0x01, 0x14];
 
 /// What has become of it.
-#[derive(Debug)]
 pub(super) enum Told {
     Lent(SocketAddr),
     /// The server passes on what comes from this peer's address.

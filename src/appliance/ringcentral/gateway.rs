@@ -19,7 +19,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) enum Happening {
     Opened,
-    Frame(String),
+    Frame(Private<String>),
     /// Or it could not be made. `retry_after_s`: the server wants to be left alone for so long.
     Closed {
         retry_after_s: Option<u32>,
@@ -78,7 +78,7 @@ async fn run(
             },
             message = socket.next() => match message.and_then(Result::ok).ok_or(Gone(None))? {
                 Message::Text(text) => {
-                    let frame = Happening::Frame(text.as_str().to_owned());
+                    let frame = Happening::Frame(Private::new(text.as_str().to_owned()));
                     happen.send(frame).await.map_err(|_| Gone(None))?;
                 }
                 // Pings are answered by the library as it goes on.

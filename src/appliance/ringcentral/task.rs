@@ -49,7 +49,7 @@ pub(super) async fn run(
             answer = answered(&mut task.out) => Input::Answered(answer),
             happening = happens(&mut task.line) => match happening {
                 Happening::Opened => Input::GatewayOpened,
-                Happening::Frame(text) => Input::Frame(text),
+                Happening::Frame(text) => Input::Frame(text.into_revealed()),
                 Happening::Closed { retry_after_s } => {
                     task.line = None;
                     Input::GatewayClosed { retry_after_s }
@@ -93,7 +93,7 @@ impl Task {
                     continue;
                 }
                 Output::Frame(frame) => {
-                    self.line.iter().for_each(|line| line.send(frame.clone()));
+                    self.line.iter().for_each(|line| line.send(frame.reveal().clone()));
                     continue;
                 }
                 Output::CloseGateway => {

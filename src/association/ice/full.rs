@@ -11,8 +11,8 @@
 //! All pairs of a component are checked, none waits for another's foundation: there is one stream.
 //! Where no way is left those that worked are tried again for a while: the peer may be back, and need not ask.
 //!
-//! Invariants: nothing is sent to but what has answered a check; who knows neither password gets nothing
-//! from us, and nothing kept; the number of pairs and of copies of a check has a bound, whatever the peer tells, and
+//! Invariants: nothing is sent to but what has answered a check; whose request is not under our password gets no
+//! answer, not even an error, and nothing is kept of it; the number of pairs and of copies of a check has a bound, whatever the peer tells, and
 //! it is a small one until the peer has shown a password. Consent is an answer under it (RFC 7675 section 5.1), or
 //! sound under the keys of the handshake, which nobody else could send either: what only says that it is there, as an
 //! indication does, is anybody's, and changes nothing.
@@ -485,7 +485,7 @@ impl Full {
         mut request: Message,
     ) -> Option<Vec<u8>> {
         let seen = self.list.get(from).map_or(from, |pair| pair.peer);
-        let answer = match message::judge(&mut request, &self.terms, self.crypto.as_ref()) {
+        let answer = match message::judge(&mut request, &self.terms, self.crypto.as_ref())? {
             Ok(asked) if self.is_my_role(asked.role) => Answer::CONFLICT,
             Ok(asked) => {
                 self.validate(now, from, asked);

@@ -115,7 +115,7 @@ impl Lite {
             Heard::Response(_) => return None,
         };
         let crypto = self.crypto.as_ref();
-        let answer = match message::judge(&mut request, &self.terms, crypto) {
+        let answer = match message::judge(&mut request, &self.terms, crypto)? {
             Ok(Asked { role: Role::Controlling(_), is_nominating, .. }) => {
                 self.validate(now, from, is_nominating);
                 Answer::Success

@@ -8,8 +8,7 @@ use rtc_stun::attributes::{
 };
 use rtc_stun::crypto::RTCCryptoProvider;
 use rtc_stun::error_code::{
-    CODE_BAD_REQUEST, CODE_ROLE_CONFLICT, CODE_UNAUTHORIZED, CODE_UNKNOWN_ATTRIBUTE, ErrorCode,
-    ErrorCodeAttribute,
+    CODE_BAD_REQUEST, CODE_ROLE_CONFLICT, CODE_UNKNOWN_ATTRIBUTE, ErrorCode, ErrorCodeAttribute,
 };
 use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
@@ -83,25 +82,26 @@ pub(super) struct Asked {
     pub priority: Option<u32>,
 }
 
-/// Whether a check is the peer's, and what it asks for.
+/// Whether a check is the peer's, and what it asks for, or the error that it is answered with. `None`: it is nobody's.
+///
+/// RFC 8489 section 9.1.3 has that answered with 400 or 401. It is not: the source may be forged, and whoever is named
+/// there would get our answers, longer than what they answer. A peer loses nothing by it: one that has our name and
+/// password sends its check again (RFC 8445 section 14.3), as it does where our agreement is later than its check, and
+/// one that has not could do nothing with the code.
 pub(super) fn judge(
     request: &mut Message,
     terms: &IceTerms,
     crypto: &dyn RTCCryptoProvider,
-) -> Result<Asked, Answer> {
-    let Ok(username) = request.get(ATTR_USERNAME) else {
-        return Err(Answer::Error(CODE_BAD_REQUEST));
-    };
-    let Some(integrity) = request.attributes.0.iter().position(|a| a.typ == ATTR_MESSAGE_INTEGRITY)
-    else {
-        return Err(Answer::Error(CODE_BAD_REQUEST));
-    };
+) -> Option<Result<Asked, Answer>> {
+    let username = request.get(ATTR_USERNAME).ok()?;
+    let is_integrity = |typ| typ == ATTR_MESSAGE_INTEGRITY;
+    let integrity = request.attributes.0.iter().position(|a| is_integrity(a.typ))?;
     let IceTerms { ours, theirs, .. } = terms;
     let expected = format!("{}:{}", ours.fragment, theirs.fragment);
     let key = ours.password.reveal().as_bytes();
     let checked = MessageIntegrity::check(request, key, crypto.crypto());
     if username != expected.as_bytes() || checked.is_err() {
-        return Err(Answer::Error(CODE_UNAUTHORIZED));
+        return None;
     }
     // What stands after it is nobody's word.
     request.attributes.0.truncate(integrity + 1);
@@ -109,7 +109,7 @@ pub(super) fn judge(
     let unknown: Vec<AttrType> =
         unknown.filter(|typ| typ.required() && !KNOWN.contains(typ)).take(16).collect();
     if !unknown.is_empty() {
-        return Err(Answer::Unknown(unknown));
+        return Some(Err(Answer::Unknown(unknown)));
     }
     let number = |typ| {
         let value = request.get(typ).ok()?;
@@ -120,8 +120,8 @@ pub(super) fn judge(
     let priority = request.get(ATTR_PRIORITY).ok();
     let priority = priority.and_then(|value| value.try_into().ok()).map(u32::from_be_bytes);
     let is_nominating = request.contains(ATTR_USE_CANDIDATE);
-    let role = role.ok_or(Answer::Error(CODE_BAD_REQUEST))?;
-    Ok(Asked { role, is_nominating, priority })
+    let asked = |role| Asked { role, is_nominating, priority };
+    Some(role.map(asked).ok_or(Answer::Error(CODE_BAD_REQUEST)))
 }
 
 /// The answer to a check; `to` is where the peer is seen.
@@ -150,11 +150,7 @@ pub(super) fn respond(
             UnknownAttributes(types.clone()).add_to(&mut response).ok()?;
         }
     }
-    // Who is not known has no key that could vouch for the answer (RFC 8489 section 9.1.3).
-    let is_known = !matches!(answer, Answer::Error(CODE_BAD_REQUEST | CODE_UNAUTHORIZED));
-    if is_known {
-        seal(&mut response, terms.ours.password.reveal(), crypto)?;
-    }
+    seal(&mut response, terms.ours.password.reveal(), crypto)?;
     FINGERPRINT.add_to(&mut response).ok()?;
     Some(response.raw)
 }

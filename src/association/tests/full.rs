@@ -202,19 +202,16 @@ fn full_end(remote: &[&str]) -> End {
 }
 
 #[test]
-fn forged_checks_and_answers_are_told_nothing_new_and_kept_nowhere() {
+fn forged_checks_are_told_nothing_at_all_and_kept_nowhere() {
     let mut end = full_end(&["203.0.113.5:9"]);
     let now = Instant::now();
     let first = end.drain();
     assert_eq!(first.len(), 1, "one check");
-    let size = first[0].1.len();
     for n in 0..10_000_u32 {
         let from = SocketAddr::from(([203, 0, 113, (n % 200) as u8], 1_000 + (n % 50_000) as u16));
         let password = if n % 2 == 0 { "guessed" } else { "right-password-of-22-characters" };
         end.association.receive(now, from, &flood_check(password, n));
-        for (to, bytes) in end.drain() {
-            assert!(to == from && bytes.len() < size, "an error, no check");
-        }
+        assert!(end.drain().is_empty(), "no answer, no check");
     }
     assert_eq!(end.route, Route::default());
     // The peer itself, from everywhere.

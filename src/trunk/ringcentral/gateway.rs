@@ -64,7 +64,6 @@ enum State {
 }
 
 /// What the gateway wants.
-#[derive(Debug)]
 pub enum Output {
     /// Ask the REST interface for a token; [`Gateway::token`] tells.
     AskToken(Request),

@@ -34,6 +34,8 @@ pub enum Refusal {
     NoDevice,
     /// The platform sends no events to our address any more (it is blacklisted).
     GivenUp,
+    /// The owner does not let the box call this number.
+    Number,
     /// One of the owner's limits for calls that cost something.
     Limit(LimitReached),
     /// The call cannot be counted.
@@ -115,6 +117,7 @@ impl fmt::Display for Refusal {
                 "the user has no device of the kind Existing Phone: add one in the RingCentral admin \
                  portal (phones & devices)",
             ),
+            Self::Number => f.write_str("[dial] does not allow this number"),
             Self::Limit(limit) => limit.fmt(f),
             Self::NotCounted => {
                 f.write_str("the call cannot be counted: the disk does not take it")

@@ -82,7 +82,7 @@ pub enum Output {
     Send(Request),
     /// Connect to the gateway; the address has a token in it.
     Connect(Private<String>),
-    Frame(String),
+    Frame(Private<String>),
     CloseGateway,
     /// To be kept and registered with.
     Provisioned {
@@ -297,7 +297,7 @@ impl Service {
                     self.client.ask(now, Purpose::Token, request, None);
                 }
                 gateway::Output::Connect(url) => self.outputs.push_back(Output::Connect(url)),
-                gateway::Output::Send(frame) => self.outputs.push_back(Output::Frame(frame)),
+                gateway::Output::Send(frame) => self.outputs.push_back(Output::Frame(frame.into())),
                 gateway::Output::Close => self.outputs.push_back(Output::CloseGateway),
                 gateway::Output::Event(event) => self.event(now, &event),
                 gateway::Output::Refused(refusal) => self.fails(Part::Events, refusal),

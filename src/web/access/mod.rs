@@ -150,7 +150,7 @@ enum Who {
 }
 
 impl Caller {
-    fn owner() -> Self {
+    pub(super) fn owner() -> Self {
         Self { who: Who::Owner, scopes: Scopes::all() }
     }
 

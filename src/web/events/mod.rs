@@ -204,6 +204,8 @@ pub struct Listening {
     /// Events since the last one that was known, the oldest first.
     pub missed: Vec<Arc<Happened>>,
     pub coming: broadcast::Receiver<Arc<Happened>>,
+    /// The number of the event before the first of these.
+    pub known: u64,
 }
 
 /// Everything that happens.
@@ -257,7 +259,9 @@ impl Events {
     pub fn listen(&self, after: Option<&str>) -> Listening {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let coming = self.coming.subscribe();
-        let Some(after) = after else { return Listening { missed: Vec::new(), coming } };
+        let Some(after) = after else {
+            return Listening { missed: Vec::new(), coming, known: told.last };
+        };
         let first = told.kept.front().map_or(told.last + 1, |happened| happened.number);
         let gap = |missed| {
             let event = Event::Gap { missed };
@@ -271,7 +275,9 @@ impl Events {
             None => (0, Some(gap(None))),
         };
         let kept = told.kept.iter().filter(|happened| happened.number > after).cloned();
-        Listening { missed: gap.into_iter().chain(kept).collect(), coming }
+        let missed: Vec<_> = gap.into_iter().chain(kept).collect();
+        let known = missed.first().map_or(told.last, |happened| happened.number.saturating_sub(1));
+        Listening { missed, coming, known }
     }
 
     /// The event's name: this run and its number.

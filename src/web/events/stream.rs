@@ -36,7 +36,7 @@ struct Reader {
     caller: Caller,
     /// The types that are wanted; empty: all.
     wanted: Vec<String>,
-    /// Of the last event that was told.
+    /// The number of the last event that was told, or passed over; at first of the one before all that comes.
     last: u64,
     _place: OwnedSemaphorePermit,
 }
@@ -68,7 +68,7 @@ impl Reader {
             return Err(Problem::new(Kind::Wrong, text));
         }
         let events = Arc::clone(interface.board.events());
-        let Listening { missed, coming } = events.listen(after.as_deref());
+        let Listening { missed, coming, known } = events.listen(after.as_deref());
         Ok(Self {
             events,
             missed: missed.into_iter(),
@@ -76,7 +76,7 @@ impl Reader {
             gate: Arc::clone(&interface.gate),
             caller: caller.clone(),
             wanted,
-            last: 0,
+            last: known,
             _place: place,
         })
     }
@@ -218,6 +218,44 @@ async fn send(mut reader: Reader, mut socket: WebSocket) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{CallId, Entropy, Private};
+    use crate::web::{Access, Passwords};
+
+    fn gate() -> Gate {
+        let nowhere = std::path::Path::new("/nonexistent");
+        let passwords = Passwords::open(nowhere).unwrap();
+        Gate::new(Access::default(), passwords, Vec::new(), Entropy::new([7; 32]))
+    }
+
+    fn reader(events: &Arc<Events>) -> Reader {
+        let Listening { missed, coming, known } = events.listen(None);
+        let place = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().unwrap();
+        Reader {
+            events: Arc::clone(events),
+            missed: missed.into_iter(),
+            coming,
+            gate: Arc::new(gate()),
+            caller: Caller::owner(),
+            wanted: Vec::new(),
+            last: known,
+            _place: place,
+        }
+    }
+
+    /// Who reads nothing at first is told a gap first, and comes back behind it.
+    #[tokio::test]
+    async fn a_gap_before_the_first_event_is_numbered_as_those_around_it() {
+        let events = Arc::new(Events::new(7));
+        let tell = |count: usize| {
+            let key = || Event::Key { call: CallId(1), key: Private::new('1') };
+            (0..count).for_each(|_| events.tell(1, key()));
+        };
+        tell(50);
+        let mut reader = reader(&events);
+        tell(limits::EVENTS_COMING + 10);
+        let (gap, first) = (reader.next().await.unwrap(), reader.next().await.unwrap());
+        assert_eq!((gap.r#type, &*gap.id, &*first.id), ("gap", "7-60", "7-61"));
+    }
 
     #[test]
     fn a_word_stands_for_all_types_that_begin_with_it() {

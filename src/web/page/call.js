@@ -65,8 +65,9 @@ async function call() {
   showing = 0;
   state("Asking for the microphone …", "waiting");
   byId("call").disabled = true;
+  let stream = null;
   try {
-    const stream = await microphone();
+    stream = await microphone();
     sounds ??= new AudioContext();
     sounds.resume();
     line = new Line(stream, { token: sessionStorage.getItem("token") });
@@ -76,6 +77,9 @@ async function call() {
     state("Calling …", "waiting");
     await line.call();
   } catch (error) {
+    // Whatever failed: the microphone is let go, and the box told.
+    line?.hangUp(null);
+    for (const track of stream?.getTracks() ?? []) track.stop();
     if (line) over(null);
     state("Ready");
     byId("access").hidden = ![401, 403].includes(error.status);

@@ -56,18 +56,23 @@ export class Line extends EventTarget {
   }
 
   async call() {
-    const offer = await this.#offer();
-    let answer;
     try {
-      answer = await this.#describe("webrtc/offer", "POST", this.#to === null ? offer : { ...offer, to: this.#to });
+      const offer = await this.#offer();
+      // Somebody may have hung up before there was anything to hang up.
+      if (this.#isOver) return;
+      const answer = await this.#describe("webrtc/offer", "POST", this.#to === null ? offer : { ...offer, to: this.#to });
+      this.#session = `webrtc/${answer.session}`;
+      if (this.#isOver) return this.#close();
+      await this.#connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
     } catch (error) {
+      // Who has hung up meanwhile knows, and has closed it all.
+      if (this.#isOver) return;
+      // Nothing stays open: not the microphone, not the connection, not the call at the box.
+      this.#close();
       this.#end(null);
       throw error;
     }
-    this.#session = `webrtc/${answer.session}`;
-    // Somebody may have hung up before there was anything to hang up.
-    if (this.#isOver) return this.#close();
-    await this.#connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+    if (this.#isOver) return;
     this.#trickle();
     this.#follow();
   }
@@ -155,6 +160,7 @@ export class Line extends EventTarget {
   // The box tells what changes; this asks again only where the stream of that was lost.
   async #follow() {
     for (let lost = 0; !this.#isOver; lost += 1) {
+      let again = 0;
       try {
         const fields = { Accept: "text/event-stream" };
         const signal = this.#following.signal;
@@ -166,12 +172,13 @@ export class Line extends EventTarget {
         }
       } catch (error) {
         if (error.status === 404) return this.#end("The call has ended.");
+        again = error.again ?? 0;
         // While there is sound it may be the way of the words alone that is lost.
         if (lost >= MOST_LOST && this.#connection.connectionState !== "connected") {
           return this.#end("The box does not answer any more.");
         }
       }
-      const wait = AGAIN_MS[Math.min(lost, AGAIN_MS.length - 1)];
+      const wait = Math.max(again * 1000, AGAIN_MS[Math.min(lost, AGAIN_MS.length - 1)]);
       if (!this.#isOver) await new Promise((done) => { setTimeout(done, wait); });
     }
   }
@@ -205,9 +212,11 @@ export class Line extends EventTarget {
     }
     if (answer.ok) return answer;
     const told = (await answer.json().catch(() => ({}))).detail ?? `the box answers ${answer.status}`;
-    const again = answer.headers.get("Retry-After");
+    // In seconds, as the box says it; a proxy may say a date, which is not waited for.
+    const again = Number(answer.headers.get("Retry-After")) || 0;
     const error = new CallError(`The box does not take the call: ${told}.${again ? ` Try again in ${again} s.` : ""}`);
     error.status = answer.status;
+    error.again = again;
     throw error;
   }
 

@@ -1,4 +1,4 @@
-//! Calls of the past and the messages of callers, as they are sent.
+//! Calls of the past and the messages of callers, as they are sent. What holds words or numbers does not print.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::base::Private;
 use crate::store::history::{self, Figures, Times};
 
 /// A part of the calls, newest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct History {
     calls: Vec<Past>,
     /// What to ask for as `before` for the next part; null at the end.
@@ -17,7 +17,7 @@ pub struct History {
 }
 
 /// What the list shows of one call.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = HistoryCall)]
 pub struct Past {
     id: i64,
@@ -51,7 +51,7 @@ pub struct Past {
 }
 
 /// One call with all that is kept of it. Words are null for whoever may not read them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = HistoryWhole)]
 pub struct PastWhole {
     #[serde(flatten)]
@@ -64,7 +64,7 @@ pub struct PastWhole {
 }
 
 /// What the other end said and what came back.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = HistoryTurn)]
 pub struct PastTurn {
     caller: Option<String>,
@@ -79,7 +79,7 @@ pub struct PastTurn {
 }
 
 /// A part of the messages, newest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct Messages {
     messages: Vec<Kept>,
     /// What to ask for as `before` for the next part; null at the end.
@@ -87,7 +87,7 @@ pub struct Messages {
 }
 
 /// What a caller left.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = KeptMessage)]
 pub struct Kept {
     id: i64,

@@ -52,7 +52,7 @@ pub(in crate::web) struct OwnState {
 }
 
 /// A turn of a call, numbered from 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct NumberedTurn {
     number: u32,
     #[serde(flatten)]
@@ -63,7 +63,16 @@ pub(in crate::web) struct NumberedTurn {
 #[derive(Debug)]
 pub(in crate::web) struct Followers {
     places: Arc<Semaphore>,
-    all: Mutex<HashMap<CallId, (u64, oneshot::Sender<()>)>>,
+    all: Mutex<All>,
+}
+
+/// The newest of each call.
+#[derive(Debug, Default)]
+struct All {
+    /// Of whoever comes next. It only grows, also where nobody follows: a number that came again would have one that is
+    /// dead for long end the place of another.
+    next: u64,
+    newest: HashMap<CallId, (u64, oneshot::Sender<()>)>,
 }
 
 impl Default for Followers {
@@ -87,11 +96,12 @@ impl Followers {
     /// `None`: too many follow their calls.
     fn follow(self: &Arc<Self>, call: CallId) -> Option<Follower> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = all.get(&call).map_or(0, |(number, _)| number + 1);
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let number = all.next;
+        all.next += 1;
         let (newest, replaced) = oneshot::channel();
         // The one before sees its sender go.
-        all.insert(call, (number, newest));
+        all.newest.insert(call, (number, newest));
         Some(Follower { followers: Arc::clone(self), call, number, replaced, _place: place })
     }
 }
@@ -99,14 +109,14 @@ impl Followers {
 impl Drop for Follower {
     fn drop(&mut self) {
         let mut all = self.followers.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.get(&self.call).is_some_and(|(number, _)| *number == self.number) {
-            all.remove(&self.call);
+        if all.newest.get(&self.call).is_some_and(|(number, _)| *number == self.number) {
+            all.newest.remove(&self.call);
         }
     }
 }
 
 /// What one follower has been told.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Known {
     state: Option<OwnState>,
     turns: Vec<OwnTurn>,
@@ -114,7 +124,7 @@ struct Known {
 }
 
 /// Something that has changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Change {
     State(OwnState),
     Turn(NumberedTurn),
@@ -326,12 +336,24 @@ mod tests {
         let changes = known.changes(&record);
         assert!(
             matches!(&changes[..], [Change::Turn(NumberedTurn { number: 1, .. })]),
-            "{changes:?}"
+            "{:?}",
+            names(&changes)
         );
         (0..limits::TURNS_PER_CALL).for_each(|_| record.push_turn(turn("c", "d")));
         assert_eq!(known.changes(&record).len(), limits::TURNS_PER_CALL - 3 + 1);
         record.push_turn(turn("e", "f"));
         assert_eq!(names(&known.changes(&record)), [now], "one more is left out");
+    }
+
+    #[test]
+    fn one_that_is_dead_for_long_ends_no_newer_one() {
+        let followers = Arc::new(Followers::default());
+        let hangs = followers.follow(CallId(1)).unwrap();
+        drop(followers.follow(CallId(1)).unwrap());
+        let mut third = followers.follow(CallId(1)).unwrap();
+        drop(hangs);
+        assert_eq!(third.replaced.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        assert_eq!(followers.all.lock().unwrap().newest.len(), 1);
     }
 
     #[test]
@@ -342,9 +364,9 @@ mod tests {
         let second = followers.follow(CallId(1)).unwrap();
         assert_eq!(first.replaced.try_recv(), Err(oneshot::error::TryRecvError::Closed));
         drop(first);
-        assert_eq!(followers.all.lock().unwrap().len(), 1, "the newer one stays");
+        assert_eq!(followers.all.lock().unwrap().newest.len(), 1, "the newer one stays");
         drop(second);
-        assert!(followers.all.lock().unwrap().is_empty());
+        assert!(followers.all.lock().unwrap().newest.is_empty());
         let most = limits::WEBRTC_FOLLOWERS as u64;
         let all: Vec<_> = (0..most).map(|call| followers.follow(CallId(call)).unwrap()).collect();
         assert!(followers.follow(CallId(most)).is_none());

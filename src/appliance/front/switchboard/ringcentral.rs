@@ -478,7 +478,7 @@ impl Switchboard {
             return Ok(None);
         };
         let number = self.parts.dialler.number(text.reveal());
-        let number = number.map_err(|_| Refusal::User("dial.allow".to_owned()))?;
+        let number = number.map_err(|_| Refusal::Number)?;
         // What is counted is what is called, whatever the platform would make of another way to write it.
         *text = Private::new(number.reveal().to_owned());
         Ok(Some(number))

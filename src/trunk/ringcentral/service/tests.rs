@@ -157,7 +157,7 @@ fn events_come_in_order_from_the_gateway_and_tell_when_they_do() {
     desk.give(Input::GatewayOpened);
     desk.give(Input::Frame("[{\"type\":\"ConnectionDetails\"},{}]".to_owned()));
     let frame = desk.take().into_iter().find_map(|output| match output {
-        Output::Frame(text) => serde_json::from_str::<Value>(&text).ok(),
+        Output::Frame(text) => serde_json::from_str::<Value>(text.reveal()).ok(),
         _ => None,
     });
     let id = frame.unwrap()[0]["messageId"].clone();
