@@ -37,7 +37,7 @@ pub fn files(config: &Config) -> Result<(), StartError> {
 
 /// Whether the secrets that the configuration wants are there and fit, as the start has it.
 pub fn secrets(config: &Config, state: &Path) -> Result<(), StartError> {
-    front::secrets(config, state)
+    front::missing_secrets(config, state).into_iter().next().map_or(Ok(()), Err)
 }
 
 /// The fault of a model's file, with the command that fetches one of the shelf.

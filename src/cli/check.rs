@@ -3,7 +3,6 @@
 use super::{ConfigArgument, printable, with_sources};
 use crate::appliance::front;
 use crate::appliance::paths::Paths;
-use crate::appliance::ringcentral;
 use crate::appliance::soundness;
 use crate::appliance::start_error::StartError;
 
@@ -21,14 +20,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let config = arguments.config.load(&paths)?;
     soundness::files(&config)?;
     // An image is built where the secrets of its box are not: told, and no fault.
-    let missing = [
-        front::questions(&config).map(drop),
-        front::accounts(&config).map(drop),
-        ringcentral::applications(&config).map(drop),
-        front::relays(&config).map(drop),
-        front::recordings(&config, paths.state()).map(drop),
-    ];
-    for missing in missing.into_iter().filter_map(Result::err) {
+    for missing in front::missing_secrets(&config, paths.state()) {
         eprintln!("attendant: a start here would fail: {}", with_sources(&missing));
     }
     front::srtp_warnings(&config).iter().for_each(|text| eprintln!("attendant: {text}"));

@@ -31,10 +31,7 @@ mod switchboard;
 mod watching;
 
 pub use super::accounts::plans as accounts;
-pub use settings::{
-    EngineWish, engine as engine_place, own_engine, questions, recordings, relays, srtp_warnings,
-    tongues,
-};
+pub use settings::{EngineWish, engine as engine_place, own_engine, srtp_warnings, tongues};
 pub use switchboard::unix_ms;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -215,24 +212,27 @@ fn checked(
     config_path: Option<&Path>,
     paths: &Paths,
 ) -> Result<Checked, StartError> {
-    secrets(config, paths.state())?;
+    super::soundness::secrets(config, paths.state())?;
     let call = settings::call(config)?;
     let ports = checked_ports(config)?;
     settings::check_model(config)?;
     Ok((call, ports, accounts(config)?, Bound::new(config, config_path, paths)?))
 }
 
-/// Whether every secret that the configuration wants is there and fits.
-pub fn secrets(config: &Config, state: &Path) -> Result<(), StartError> {
-    interface::access(config)?;
-    interface::receivers(config)?;
-    interface::bridges(config)?;
-    settings::recordings(config, state)?;
-    settings::recordings_key()?;
-    settings::questions(config)?;
-    settings::relays(config)?;
-    ringcentral::applications(config)?;
-    accounts(config).map(drop)
+/// What of the secrets that the configuration wants is not there, or does not fit.
+pub fn missing_secrets(config: &Config, state: &Path) -> Vec<StartError> {
+    let all = [
+        interface::access(config).map(drop),
+        interface::receivers(config).map(drop),
+        interface::bridges(config).map(drop),
+        settings::recordings(config, state).map(drop),
+        settings::recordings_key().map(drop),
+        settings::questions(config).map(drop),
+        settings::relays(config).map(drop),
+        ringcentral::applications(config).map(drop),
+        accounts(config).map(drop),
+    ];
+    all.into_iter().filter_map(Result::err).collect()
 }
 
 /// What the owner looks for first: where calls and the page are, and by which files.

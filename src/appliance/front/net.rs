@@ -246,6 +246,12 @@ impl Net {
         self.shown.is_stopping = true;
         let calls = self.switchboard.calls();
         notify::stopping(&format!("Stopping: goodbye is said in {calls} calls"));
+        if calls > 0 {
+            tracing::info!(
+                calls,
+                "stopping: goodbye is said in the calls; another signal ends at once"
+            );
+        }
         self.board.set_health(Health::Stopping);
         self.switchboard.set_readiness(now(), Readiness::Draining);
         self.switchboard.stop_accounts(now());

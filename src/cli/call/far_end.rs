@@ -17,6 +17,8 @@ pub(super) enum ApiError {
     Unreachable(#[from] Unreachable),
     #[error("--api: {path} gave no answer that can be read")]
     Answer { path: String },
+    #[error("--api: {path} wants a token that may read what is said: ATTENDANT_TOKEN")]
+    Token { path: String },
     #[error("--api: that end has no record of our call")]
     NoRecord,
 }
@@ -96,6 +98,7 @@ fn record(api: &Api, sip_call_id: &str) -> Result<Value, ApiError> {
 fn get(api: &Api, path: &str) -> Result<Value, ApiError> {
     match api.ask(Method::Get, path, None)? {
         Some((200, value)) => Ok(value),
+        Some((401 | 403, _)) => Err(ApiError::Token { path: path.to_owned() }),
         _ => Err(ApiError::Answer { path: path.to_owned() }),
     }
 }

@@ -25,7 +25,8 @@ async function answer(method, path, body, kind, more = {}) {
 export async function ask(method, path, value) {
   const body = value === undefined ? undefined : JSON.stringify(value);
   const response = await answer(method, path, body, body && "application/json");
-  return response.status === 204 ? null : response.json();
+  const text = await response.text();
+  return text === "" ? null : JSON.parse(text);
 }
 
 export async function bytes(method, path, body, kind, more) {

@@ -370,7 +370,7 @@ async fn a_call_that_the_platform_sends_on_to_a_number_is_counted_before_it_is_a
     let mut third = ask(&mut office, Action::Transfer(number("+49 30 123456")));
     assert!(matches!(third.try_recv(), Ok(Err(Refusal::Limit(_)))), "2 a minute");
     let mut abroad = ask(&mut office, Action::Forward(number("+1 900 5550100")));
-    assert!(matches!(abroad.try_recv(), Ok(Err(Refusal::User(_)))));
+    assert!(matches!(abroad.try_recv(), Ok(Err(Refusal::Number))));
     assert!(inputs.try_recv().is_err());
     let extension = Target::Extension(Private::new("101".to_owned()));
     wanting.push(ask(&mut office, Action::Transfer(extension)));
