@@ -119,7 +119,7 @@ pub(super) async fn announce(
 ) -> Result<Response, Problem> {
     let order = order(&json_body(&headers, body)?)?;
     let call_id = order.call_id().to_owned();
-    let by = Announcer::Caller(caller.name().to_owned());
+    let by = Announcer::Caller(caller.name().to_owned().into());
     let announced = ask(&interface, |told| Command::Announce { by, order, told }).await?;
     let Announced { secret } = announced.map_err(refused)?;
     let address = address(&headers, &call_id, secret.reveal());

@@ -51,7 +51,7 @@ pub struct Announced {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Announcer {
     /// Who asks at the interface, as limits and keys tell callers apart.
-    Caller(String),
+    Caller(Private<String>),
     /// One of the bridges that we connect to, by its place among them.
     Bridge(usize),
 }
@@ -325,7 +325,7 @@ mod tests {
         let order = |name: &str, from: &str| {
             Order::new(name.to_owned(), from.to_owned(), String::new()).unwrap()
         };
-        let one = || Announcer::Caller("one".to_owned());
+        let one = || Announcer::Caller("one".to_owned().into());
         let mut secret = |by, order| {
             let announced = legs.announce(by, order, 5);
             announced.map(|announced| announced.secret.reveal().to_owned())
@@ -333,7 +333,7 @@ mod tests {
         let first = secret(one(), order("s-1", "+15550100")).unwrap();
         assert_eq!(secret(one(), order("s-1", "+15550100")), Ok(first));
         for (by, from) in [
-            (Announcer::Caller("two".to_owned()), "+15550100"),
+            (Announcer::Caller("two".to_owned().into()), "+15550100"),
             (Announcer::Bridge(0), "+15550100"),
             (one(), "+15550101"),
         ] {
