@@ -172,7 +172,7 @@ async function onTelephone() {
   for (const name of ["overview", "history", "messages", "lines", "machine", "settings", "log", "box", "access"]) {
     await page.goto(`${settings.box}/#${name}`);
     await page.reload();
-    await page.locator("main > *").first().waitFor();
+    await page.locator("main > :not(#note)").first().waitFor();
     await page.waitForTimeout(300);
     result.readerControls[name] = await controls(page);
   }
