@@ -66,9 +66,10 @@ pub fn left(appliance: &Appliance, words: &str, count: usize) -> String {
 
 /// Every account is registered, as the box knows it.
 pub fn open(appliance: &Appliance) {
-    wait::until("the accounts are open", START, || {
+    wait::until("the accounts are registered", START, || {
         let health = appliance.get("/health")?.1;
-        health["accounts"].as_array()?.iter().all(|a| a["state"] == "open").then_some(())
+        let mut states = health["accounts"].as_array()?.iter().map(|account| &account["state"]);
+        states.all(|state| state == "registered").then_some(())
     });
 }
 
