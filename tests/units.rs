@@ -27,15 +27,19 @@ fn said(output: &Output) -> String {
 /// All that `make install` brings, below a folder of its own, with the program of these tests.
 fn installed() -> Folder {
     let folder = Folder::new("installed");
+    make("install", &folder);
+    folder
+}
+
+fn make(target: &str, folder: &Folder) {
     let output = Command::new("make")
-        .arg("install")
+        .arg(target)
         .arg(format!("DESTDIR={}", folder.at("").display()))
         .arg(format!("PROGRAM={}", env!("CARGO_BIN_EXE_attendant")))
         .current_dir(root())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", said(&output));
-    folder
 }
 
 #[test]
@@ -195,19 +199,9 @@ fn a_configuration_that_is_there_stays_and_all_goes_again() {
         std::fs::read(root().join("attendant.toml")).unwrap()
     );
     std::fs::write(&config, "[calls]\nmax = 2\n").unwrap();
-    let make = |target: &str| {
-        let output = Command::new("make")
-            .arg(target)
-            .arg(format!("DESTDIR={}", folder.at("").display()))
-            .arg(format!("PROGRAM={}", env!("CARGO_BIN_EXE_attendant")))
-            .current_dir(root())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", said(&output));
-    };
-    make("install");
+    make("install", &folder);
     assert_eq!(std::fs::read_to_string(&config).unwrap(), "[calls]\nmax = 2\n");
-    make("uninstall");
+    make("uninstall", &folder);
     assert!(config.exists() && !folder.at("usr/bin/attendant").exists());
     let left: Vec<_> =
         std::fs::read_dir(folder.at("usr/lib/systemd/system")).unwrap().flatten().collect();

@@ -13,6 +13,7 @@ pub mod language;
 pub mod limits;
 pub mod patience;
 pub mod pcm;
+pub mod percent;
 pub mod private;
 pub mod serial;
 pub mod timers;

@@ -17,6 +17,7 @@ use super::problem::{self, Kind, Problem};
 use super::routes::Interface;
 use super::settings::Settings;
 use crate::appliance::restart;
+use crate::base::percent::unescape;
 use crate::base::{Private, limits};
 
 const BYTES: &str = "application/octet-stream";
@@ -89,7 +90,7 @@ pub(super) async fn put_back(
     }
     let file = body.map_err(|_| Problem::new(Kind::TooLong, "it is too long, or was cut off"))?;
     let passphrase = headers.get(PASSPHRASE).and_then(|value| value.to_str().ok());
-    let passphrase = passphrase.and_then(decoded).map(Private::new);
+    let passphrase = passphrase.and_then(unescape).map(Private::new);
     let passphrase =
         passphrase.ok_or_else(|| Problem::new(Kind::Wrong, "X-Passphrase: its passphrase"))?;
     apart(&interface, move |settings| settings.put_back(passphrase.reveal(), &file)).await?;
@@ -116,33 +117,4 @@ async fn apart<T: Send + 'static>(
         };
         Problem::new(kind, error.to_string())
     })
-}
-
-/// RFC 3986 section 2.1.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-        let value = 16 * digit(rest.next())? + digit(rest.next())?;
-        bytes.push(u8::try_from(value).ok()?);
-    }
-    String::from_utf8(bytes).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_passphrase_comes_with_percent_encoding() {
-        assert_eq!(decoded("a%20%D0%B1").as_deref(), Some("a б"));
-        for wrong in ["%", "%2", "%zz", "%ff"] {
-            assert_eq!(decoded(wrong), None, "{wrong}");
-        }
-    }
 }

@@ -15,9 +15,9 @@ use super::{Announced, Announcer, NotAnnounced, Wanted};
 use crate::appliance::stream::{self, Socket};
 use crate::appliance::trust::Roots;
 use crate::appliance::url::Url;
+use crate::base::percent::escape_all;
 use crate::base::{Private, limits};
 use crate::call::Cause;
-use crate::sip::message::escape;
 use crate::web::{Board, BridgeReport};
 use crate::websocket::bridge::{Bridge, Input, Output, Shown};
 use crate::websocket::{Order, SUBPROTOCOL};
@@ -95,8 +95,8 @@ impl Way {
     /// The call that has lost its connection has another one, sooner or later.
     pub(super) async fn again(self, call_id: Private<String>, resume: Private<String>) -> Socket {
         // What may stand in a query as it is (RFC 3986 section 2.3): a form's plus would be a space.
-        let escaped = |text: &Private<String>| escape(text.reveal(), b"-._~");
-        let more = format!("callId={}&resume={}", escaped(&call_id), escaped(&resume));
+        let [call_id, resume] = [call_id, resume].map(|text| escape_all(text.reveal()));
+        let more = format!("callId={call_id}&resume={resume}");
         loop {
             if let Some(socket) = self.open(&more).await {
                 return socket;

@@ -72,6 +72,14 @@ pub struct Sample {
     pub last_xid: Option<u64>,
 }
 
+impl Sample {
+    /// Nothing was looked at yet.
+    fn before_all(at: Instant) -> Self {
+        let (gpu, machine) = (Watched::Absent, Machine::default());
+        Self { at, gpu, machine, energy_j: None, xids: 0, last_xid: None }
+    }
+}
+
 /// What the thread has seen last. Dropping it ends the thread, unless a driver holds it.
 #[derive(Debug)]
 pub struct Gauge {
@@ -82,14 +90,7 @@ pub struct Gauge {
 impl Gauge {
     /// Starts the thread.
     pub fn start(settings: Settings) -> std::io::Result<Self> {
-        let start = Sample {
-            at: Instant::now(),
-            gpu: Watched::Absent,
-            machine: Machine::default(),
-            energy_j: None,
-            xids: 0,
-            last_xid: None,
-        };
+        let start = Sample::before_all(Instant::now());
         let (publish, latest) = watch::channel(start);
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::Builder::new().name("gpu".to_owned());

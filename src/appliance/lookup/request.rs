@@ -7,6 +7,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AG
 use serde_json::{Map, Value};
 
 use super::Question;
+use crate::base::percent::escape_all;
 use crate::converse::lookup::LookUp;
 
 /// How it is asked.
@@ -69,23 +70,11 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => target.push_str(text),
-                Piece::Value(name) => encode(asked.value(name)?, &mut target),
+                // A segment of dots alone was refused as a value.
+                Piece::Value(name) => target += &escape_all(asked.value(name)?),
             }
         }
         Some(target)
-    }
-}
-
-/// Percent-encodes everything but RFC 3986's unreserved characters, so that a value stays within its
-/// segment or parameter. A segment of dots alone cannot be: it was refused as a value.
-fn encode(value: &str, target: &mut String) {
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                target.push(char::from(byte));
-            }
-            byte => target.push_str(&format!("%{byte:02X}")),
-        }
     }
 }
 

@@ -34,7 +34,7 @@ pub use method::{Method, Token};
 pub use parse::{Carriage, Echo, ParseFault, parse};
 pub use replaces::Replaces;
 pub use status::reason_phrase;
-pub use text::{Params, escape, quote, split_outside, unquote};
+pub use text::{Params, quote, split_outside, unquote};
 pub use uri::{BadEscape, Host, Uri, host_and_port};
 
 /// What a peer sent, or what we send.

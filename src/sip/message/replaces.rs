@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::text::{escape, unescape};
+use crate::base::percent::{escape, unescape};
 
 /// A dialog as its other end knows it.
 #[derive(Clone, PartialEq, Eq)]

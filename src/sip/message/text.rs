@@ -3,7 +3,7 @@
 //! Everything here is linear in its input, and nothing that it stores holds a control character.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// True for a character of `token`.
 pub fn is_token_char(c: char) -> bool {
@@ -32,38 +32,6 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     }
     let parts = text.split(char::is_control).filter(|part| !part.is_empty());
     Cow::Owned(parts.collect::<Vec<_>>().join(" ").trim().to_owned())
-}
-
-/// `text` with an escape (RFC 3986 section 2.1) for each byte that is no letter, no digit, and none of `kept`.
-pub fn escape(text: &str, kept: &[u8]) -> String {
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            write!(escaped, "%{byte:02X}").expect("a String takes every write");
-        }
-    }
-    escaped
-}
-
-/// `text` with its escapes resolved; `None` where an escape is none, or what it hides is no text.
-pub fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [rest.next()?, rest.next()?];
-        let digits = std::str::from_utf8(&digits).ok()?;
-        if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return None;
-        }
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// Splits `text` at each `separator` that stands outside quotes and angle brackets and trims the

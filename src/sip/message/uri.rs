@@ -6,7 +6,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::text::{Params, escape, has_control, unescape};
+use super::text::{Params, has_control};
+use crate::base::percent::{escape, unescape};
 
 /// What a user part may hold as it is, escapes included.
 const OF_USER: &[u8] = b"-_.!~*'()&=+$,;?/%";

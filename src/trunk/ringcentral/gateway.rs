@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
-use super::request::{Answer, Body, Request, escaped};
+use super::request::{Answer, Body, Request};
+use crate::base::percent::escape_all;
 use crate::base::{Entropy, Private, limits};
 
 const TOKEN: &str = "/restapi/oauth/wstoken";
@@ -169,9 +170,11 @@ impl Gateway {
         };
         let is_fresh = |at: Instant| now.saturating_duration_since(at) < RECOVERY;
         let is_recoverable = self.lost_at.is_some_and(is_fresh);
-        let mut url = format!("{uri}?access_token={}", escaped(token));
+        let mut url = format!("{uri}?access_token={}", escape_all(token));
         match &self.recovery {
-            Some((recovery, _)) if is_recoverable => url += &format!("&wsc={}", escaped(recovery)),
+            Some((recovery, _)) if is_recoverable => {
+                url += &format!("&wsc={}", escape_all(recovery))
+            }
             _ => self.recovery = None,
         }
         self.state = State::Connecting { until: now + OPEN_WITHIN };

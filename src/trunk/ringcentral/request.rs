@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::base::Private;
+use crate::base::percent::escape_all;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
@@ -89,22 +90,8 @@ pub struct Lacking(pub &'static str);
 
 /// One value of a form.
 pub(super) fn form(fields: &[(&str, &str)]) -> Body {
-    let pairs = fields.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
+    let pairs = fields.iter().map(|(name, value)| format!("{name}={}", escape_all(value)));
     Body::Form(Private::new(pairs.collect::<Vec<_>>().join("&")))
-}
-
-/// Percent-encoded, all but what RFC 3986 section 2.3 leaves as it is.
-pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(byte.into());
-            }
-            _ => escaped += &format!("%{byte:02X}"),
-        }
-    }
-    escaped
 }
 
 /// The text of a field that may not be absent.

@@ -9,8 +9,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
-use super::request::{Lacking, Request, escaped, form, text};
+use super::request::{Lacking, Request, form, text};
 use crate::base::Private;
+use crate::base::percent::escape_all;
 
 const PATH: &str = "/restapi/oauth/token";
 const REVOKE: &str = "/restapi/oauth/revoke";
@@ -91,7 +92,7 @@ impl Tokens {
     fn request<'a>(&'a self, path: &str, mut fields: Vec<(&str, &'a str)>) -> Request {
         let Application { client_id, secret, .. } = &self.application;
         let basic = secret.as_ref().map(|secret| {
-            let pair = format!("{}:{}", escaped(client_id), escaped(secret.reveal()));
+            let pair = format!("{}:{}", escape_all(client_id), escape_all(secret.reveal()));
             Private::new(format!("Basic {}", BASE64_STANDARD.encode(pair)))
         });
         if basic.is_none() {

@@ -130,9 +130,8 @@ fn a_password_that_another_program_writes_closes_the_interface_and_ends_sessions
     assert_eq!(sign_in(&page, "owner", "another password").0, 200);
 }
 
-#[test]
-fn a_stream_of_events_ends_with_its_session() {
-    let (page, look, change) = page_with_password();
+/// The stream of events as it goes to who has these fields, from its head on.
+fn events(page: &Page, look: &str) -> TcpStream {
     let host = page.web.address();
     let mut stream = TcpStream::connect(host).unwrap();
     let request =
@@ -141,6 +140,13 @@ fn a_stream_of_events_ends_with_its_session() {
     let mut got = [0; 4096];
     let count = stream.read(&mut got).unwrap();
     assert!(String::from_utf8_lossy(&got[..count]).starts_with("HTTP/1.1 200"));
+    stream
+}
+
+#[test]
+fn a_stream_of_events_ends_with_its_session() {
+    let (page, look, change) = page_with_password();
+    let mut stream = events(&page, &look);
     assert_eq!(told(&page, "DELETE /api/session", &change, "").0, 204);
     page.board.set_health(Health::Ready);
     let mut rest = String::new();
@@ -151,14 +157,7 @@ fn a_stream_of_events_ends_with_its_session() {
 #[test]
 fn a_quiet_stream_ends_with_a_password_that_another_program_writes() {
     let (page, look, _) = page_with_password();
-    let host = page.web.address();
-    let mut stream = TcpStream::connect(host).unwrap();
-    let request =
-        format!("GET /api/events HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{look}\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut got = [0; 4096];
-    let count = stream.read(&mut got).unwrap();
-    assert!(String::from_utf8_lossy(&got[..count]).starts_with("HTTP/1.1 200"));
+    let (mut stream, mut got) = (events(&page, &look), [0; 4096]);
     let other = Passwords::open(&page.folder).unwrap();
     other.set(Person::Owner, &Private::new("another password".to_owned()), [9; 16]).unwrap();
     let mut rest = String::new();

@@ -20,14 +20,20 @@ fn newest(appliance: &Appliance, state: &str) -> Value {
     })
 }
 
-#[test]
-fn calls_are_answered_held_passed_on_and_ended_by_the_interface() {
-    let stand_in = StandIn::start();
-    let appliance = box_of(&stand_in, "")
+/// A box that leaves calls ringing, so that something else can be done with them.
+fn slow_box(stand_in: &StandIn) -> Appliance {
+    let appliance = box_of(stand_in, "")
         .with("calls", "answer_after_ms = 60000")
         .with("dial", "allow = [\"+1720\"]")
         .start();
-    registered(&stand_in, "101");
+    registered(stand_in, "101");
+    appliance
+}
+
+#[test]
+fn calls_are_answered_held_passed_on_and_ended_by_the_interface() {
+    let stand_in = StandIn::start();
+    let appliance = slow_box(&stand_in);
     noted(&stand_in, "SUBSCRIBED by gateway", 1);
     let mut caller = Phone::register(&stand_in, "102", "caller");
     let mut third = Phone::register(&stand_in, "103", "third");
@@ -81,11 +87,7 @@ fn calls_are_answered_held_passed_on_and_ended_by_the_interface() {
 #[test]
 fn a_call_that_rings_is_rejected_forwarded_replied_to_or_sent_to_the_mailbox() {
     let stand_in = StandIn::start();
-    let appliance = box_of(&stand_in, "")
-        .with("calls", "answer_after_ms = 60000")
-        .with("dial", "allow = [\"+1720\"]")
-        .start();
-    registered(&stand_in, "101");
+    let appliance = slow_box(&stand_in);
     let mut caller = Phone::register(&stand_in, "102", "caller");
     let mut third = Phone::register(&stand_in, "103", "third");
     caller.begin_call(&stand_in, "101", 1);

@@ -39,14 +39,7 @@ impl Reader for Script {
 
 #[test]
 fn a_gpu_that_is_lost_is_told_by_its_name_and_the_error_is_counted() {
-    let start = Sample {
-        at: Instant::now(),
-        gpu: Watched::Absent,
-        machine: Machine::default(),
-        energy_j: None,
-        xids: 0,
-        last_xid: None,
-    };
+    let start = Sample::before_all(Instant::now());
     let (publish, latest) = watch::channel(start);
     let (stop, stopped) = mpsc::channel();
     let mut looker = Looker::new(Path::new("/nonexistent"), publish, stopped);

@@ -33,6 +33,18 @@ impl<'a> Call<'a> {
         Self::begin(scenario, false)
     }
 
+    /// Without words: greeted until 2 s, our first turn said until 4 s, the reply to it from 4.24 s to 5.3 s.
+    fn replied(scenario: &'a Scenario) -> Self {
+        let mut call = Self::new(scenario);
+        call.at(10, Input::Connected);
+        call.began(50);
+        call.ended(2_700);
+        call.at(4_000, Input::Spoken);
+        call.began(4_240);
+        call.ended(6_000);
+        call
+    }
+
     /// With words.
     fn judged(scenario: &'a Scenario) -> Self {
         Self::begin(scenario, true)
@@ -104,13 +116,7 @@ impl<'a> Call<'a> {
 #[test]
 fn each_turn_waits_for_the_reply_to_the_one_before() {
     let scenario = turns(&[0, 300]);
-    let mut call = Call::new(&scenario);
-    call.at(10, Input::Connected);
-    call.began(50);
-    call.ended(2_700);
-    call.at(4_000, Input::Spoken);
-    call.began(4_240);
-    call.ended(6_000);
+    let mut call = Call::replied(&scenario);
     call.at(7_000, Input::Spoken);
     call.began(7_100);
     call.at(9_000, Input::Closed);
@@ -123,13 +129,7 @@ fn each_turn_waits_for_the_reply_to_the_one_before() {
 #[test]
 fn who_pauses_hears_out_what_is_added_and_pauses_anew() {
     let scenario = turns(&[0, 5_000]);
-    let mut call = Call::new(&scenario);
-    call.at(10, Input::Connected);
-    call.began(50);
-    call.ended(2_700);
-    call.at(4_000, Input::Spoken);
-    call.began(4_240);
-    call.ended(6_000);
+    let mut call = Call::replied(&scenario);
     call.began(9_000);
     call.ended(12_000);
     call.at(18_000, Input::Spoken);
