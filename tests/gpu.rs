@@ -158,9 +158,8 @@ fn a_driver_that_hangs_holds_nobody_and_is_followed_again_when_it_answers() {
     wait::until("it is found", SOON, || is_found(&gauge).then_some(()));
     fake.set("hang", "1");
     let silent = wait::until("it is silent", SOON, || {
-        let asked = Instant::now();
-        let sample = gauge.sample(asked);
-        assert!(asked.elapsed() < Duration::from_millis(100));
+        // The driver answers nobody until it is let go: one that waited for it would not come back.
+        let sample = gauge.sample(Instant::now());
         matches!(sample.gpu, Watched::Silent { .. }).then_some(sample)
     });
     assert_eq!(silent.gpu, Watched::Silent { name: Some("NVIDIA Test L4".to_owned()) });

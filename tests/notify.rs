@@ -10,13 +10,12 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use serde_json::Value;
 use support::appliance::{Appliance, Setup};
 use support::folder::Folder;
+use support::frozen::Frozen;
 use support::{counters, wait};
 
 /// `WatchdogSec=` of these tests.
@@ -97,25 +96,6 @@ fn ready_with_a_status_and_alive_only_while_every_thread_is() {
         assert!(manager.told(SOON, "WATCHDOG=1").is_some(), "{thread} is back");
     }
     assert!(appliance.log().contains("it has done nothing for too long"));
-}
-
-/// One thread that does not run.
-struct Frozen(Pid);
-
-impl Frozen {
-    fn new(thread: u32) -> Self {
-        let thread = Pid::from_raw(thread.try_into().unwrap());
-        ptrace::seize(thread, ptrace::Options::empty()).unwrap();
-        ptrace::interrupt(thread).unwrap();
-        waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
-        Self(thread)
-    }
-}
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        let _ = ptrace::detach(self.0, None);
-    }
 }
 
 #[test]

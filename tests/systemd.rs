@@ -15,12 +15,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, geteuid};
 use serde_json::Value;
 use support::folder::Folder;
+use support::frozen::Frozen;
 use support::{counters, peers, wait};
 
 const BOOT: Duration = Duration::from_secs(60);
@@ -234,15 +234,6 @@ fn it_starts_talks_reads_anew_and_says_goodbye() {
     assert!(!machine.is_active("attendant-safe.service"));
 }
 
-/// One thread that does not run.
-fn freeze(thread: u32) -> Pid {
-    let thread = Pid::from_raw(thread.try_into().unwrap());
-    ptrace::seize(thread, ptrace::Options::empty()).unwrap();
-    ptrace::interrupt(thread).unwrap();
-    waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
-    thread
-}
-
 #[test]
 #[ignore = "boots a container: make nightly"]
 fn what_hangs_or_is_killed_is_started_again_in_time() {
@@ -260,11 +251,11 @@ fn what_hangs_or_is_killed_is_started_again_in_time() {
 
     let front = machine.main_pid("attendant.service");
     let audio = counters::thread(front, "audio").unwrap();
-    let audio = freeze(audio);
+    let audio = Frozen::new(audio);
     let frozen = Instant::now();
     let again = wait::until("another front after the hang", READY, || {
         // Whoever holds a thread is told of its end before its process can go.
-        let _ = waitpid(audio, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG));
+        let _ = waitpid(audio.0, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG));
         machine.has_other(front).then(|| frozen.elapsed())
     });
     println!("one thread frozen: started again after {} ms", again.as_millis());

@@ -296,7 +296,8 @@ fn receive(
     }
 }
 
-fn at(moment: &Moment) -> media::Moment {
+/// The moment of a tick, as media counts it.
+pub(super) fn at(moment: &Moment) -> media::Moment {
     let seconds = moment.wall.as_secs().wrapping_add(NTP_EPOCH_S) << 32;
     let fraction = (u64::from(moment.wall.subsec_nanos()) << 32) / 1_000_000_000;
     media::Moment { now: moment.now, ntp: seconds | fraction }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::credentials;
+use super::{clock, credentials};
 use crate::base::Private;
 use crate::web::{Board, CanaryReport};
 
@@ -112,14 +112,10 @@ fn caller(settings: &Settings) -> io::Result<Child> {
             CALL_S,
         ])
         .args(["--say", QUESTION])
-        .env_remove("NOTIFY_SOCKET")
-        .env_remove("CREDENTIALS_DIRECTORY")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    for secret in credentials::variables() {
-        command.env_remove(secret);
-    }
+    credentials::withhold(&mut command);
     command.spawn()
 }
 
@@ -145,7 +141,7 @@ fn judged(text: &str) -> Result<(u64, u64), String> {
 }
 
 fn report(found: Result<(u64, u64), String>) -> CanaryReport {
-    let at_ms = super::front::unix_ms();
+    let at_ms = clock::unix_ms();
     match found {
         Ok((greeted_ms, answered_ms)) => {
             CanaryReport { at_ms, greeted_ms, answered_ms, fault: None, well: 0, failed: 0 }

@@ -5,12 +5,9 @@
 //! cannot be read or written there is no caution.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// An engine that lives so long is stable.
-pub const STABLE_AFTER: Duration = Duration::from_secs(60);
-/// Starts that came to nothing before the careful one.
-const CAUTIOUS_AFTER: u32 = 2;
+use super::engine::health::CAUTIOUS_AFTER;
+pub use super::engine::health::STABLE_AFTER;
 
 /// The starts since one was stable.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
-//! The clocks of what is counted by the day: the wall's, and the time since the box has started.
+//! The wall's clock, and for what is counted by the day the time since the box has started.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 
@@ -21,6 +21,12 @@ pub fn now() -> Clock {
         up,
         start: start(),
     }
+}
+
+/// Of the wall, in milliseconds since 1970.
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn start() -> u64 {

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use super::paths::Paths;
 use crate::base::Private;
@@ -104,6 +105,14 @@ pub fn of_webhook(name: &str) -> io::Result<Option<Private<String>>> {
 /// What is shown to the bridge of this name: the credential `bridge_NAME`, else its variable.
 pub fn of_bridge(name: &str) -> io::Result<Option<Private<String>>> {
     secret(&format!("bridge_{name}"), &format!("{BRIDGE}{}", name.to_ascii_uppercase()))
+}
+
+/// What systemd gave to this process alone, and every secret, is kept from a program that it starts.
+pub fn withhold(program: &mut Command) {
+    let own = ["NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY"].map(OsString::from);
+    for name in variables().into_iter().chain(own) {
+        program.env_remove(name);
+    }
 }
 
 /// Every variable of the environment that holds a secret.

@@ -15,10 +15,11 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rtrb::Consumer;
 
+use super::clock::unix_ms;
 use super::realtime;
 use super::rings::TapFrame;
 use crate::base::CallId;
@@ -272,9 +273,7 @@ impl Work {
             return;
         }
         self.tend_at = now + TEND;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        let believed = self.calendar.look(now, wall_ms);
+        let believed = self.calendar.look(now, unix_ms());
         match self.folder().and_then(|recordings| recordings.tend(believed)) {
             Ok(0) => (),
             Ok(gone) => tracing::info!(gone, "recordings are deleted by their age"),

@@ -1,6 +1,6 @@
 //! What an IP address tells by itself.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// An address that means something only in its own network (RFC 1918, 3927, 4193), or on its own machine.
 pub fn is_private(address: IpAddr) -> bool {
@@ -13,6 +13,16 @@ pub fn is_private(address: IpAddr) -> bool {
 /// A dual-stack socket writes IPv4 addresses as IPv6.
 pub fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// An address of this machine by which what listens there is reached.
+pub fn on_this_machine(at: SocketAddr) -> SocketAddr {
+    let ip = match at.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, at.port())
 }
 
 /// Nothing can be sent there: no address, or no port.

@@ -15,10 +15,3 @@ pub struct Patience {
     /// More must come.
     pub incomplete_ms: Option<u64>,
 }
-
-impl Patience {
-    /// The usual times but for an answer of which nothing is known.
-    pub fn with_unknown(unknown_ms: Option<u64>) -> Self {
-        Self { unknown_ms, ..Self::default() }
-    }
-}

@@ -9,6 +9,7 @@ use super::exit::Exit;
 use super::{ConfigArgument, printable, with_sources};
 use crate::appliance::config::sound_sections;
 use crate::appliance::paths::Paths;
+use crate::base::address::on_this_machine;
 
 /// Calls that are shown, the newest first.
 const CALLS: usize = 8;
@@ -63,13 +64,7 @@ fn address(config: &ConfigArgument) -> Api {
     let paths = Paths::here();
     let sound = |_| config.path(&paths).map(sound_sections).unwrap_or_default();
     let listen = config.load(&paths).unwrap_or_else(sound).web.listen;
-    // A box that listens on all addresses is asked on its own.
-    let ip = match listen.ip() {
-        ip if !ip.is_unspecified() => ip,
-        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-    };
-    Api::at((ip, listen.port()).into())
+    Api::at(on_this_machine(listen))
 }
 
 /// What is printed.

@@ -24,6 +24,13 @@ pub enum ReadError {
     NotText,
 }
 
+impl ReadError {
+    /// There is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Unreadable(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 /// The whole file, at most `most` bytes.
 pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, ReadError> {
     // A pipe would hold whoever opens it until its other end is opened.

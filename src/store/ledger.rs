@@ -142,9 +142,7 @@ pub fn check(bytes: &[u8]) -> Result<(), LedgerError> {
 
 fn read<L: Kept>(path: &Path) -> Result<L, LedgerError> {
     let bytes = match bounded::bytes(path, limits::LEDGER_BYTES) {
-        Err(ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(L::default());
-        }
+        Err(error) if error.is_missing() => return Ok(L::default()),
         read => read?,
     };
     serde_json::from_slice(&bytes).map_err(LedgerError::Damaged)

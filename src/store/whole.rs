@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use super::bounded::{self, ReadError};
+use super::bounded;
 
 const SETGID: u32 = 0o2000;
 
@@ -61,7 +61,7 @@ pub fn write_all(wanted: &[Wanted], most: u64) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder(&file.path))?;
         let old = match bounded::bytes(&file.path, most) {
             Ok(old) => Some(old),
-            Err(ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.is_missing() => None,
             Err(error) => return Err(io::Error::other(error)),
         };
         olds.push(old);

@@ -561,7 +561,8 @@ impl Account {
     }
 }
 
-fn jittered(entropy: &mut Entropy, time: Duration, least: f64) -> Duration {
+/// Between this share of a time and all of it.
+pub(super) fn jittered(entropy: &mut Entropy, time: Duration, least: f64) -> Duration {
     let chance = f64::from(entropy.next_u32()) / f64::from(u32::MAX);
     time.mul_f64(least + (1.0 - least) * chance)
 }

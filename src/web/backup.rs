@@ -81,11 +81,7 @@ pub fn make(
                 files.insert(name, STANDARD.encode(bytes));
                 Ok(())
             }
-            Err(bounded::ReadError::Unreadable(error))
-                if error.kind() == io::ErrorKind::NotFound =>
-            {
-                Ok(())
-            }
+            Err(error) if error.is_missing() => Ok(()),
             Err(bounded::ReadError::TooLong(_)) => Err(BackupError::TooLong),
             Err(error) => Err(io::Error::other(error).into()),
         }

@@ -355,13 +355,7 @@ impl Board {
     }
 
     pub fn set_health(&self, health: Health) {
-        let (before, now) = {
-            let mut shown = self.lock();
-            let before = shown.health();
-            shown.health = health;
-            (before, shown.health())
-        };
-        self.tell_health(&before, now);
+        self.change_health(|shown| shown.health = health);
     }
 
     pub fn health(&self) -> Health {
@@ -370,24 +364,12 @@ impl Board {
 
     /// What is wrong with a webhook is a reason of the health, too.
     pub fn set_webhooks(&self, reports: Vec<WebhookReport>) {
-        let (before, now) = {
-            let mut shown = self.lock();
-            let before = shown.health();
-            shown.webhooks = reports;
-            (before, shown.health())
-        };
-        self.tell_health(&before, now);
+        self.change_health(|shown| shown.webhooks = reports);
     }
 
     /// What is wrong with a bridge is a reason of the health, too.
     pub fn set_bridges(&self, reports: Vec<BridgeReport>) {
-        let (before, now) = {
-            let mut shown = self.lock();
-            let before = shown.health();
-            shown.bridges = reports;
-            (before, shown.health())
-        };
-        self.tell_health(&before, now);
+        self.change_health(|shown| shown.bridges = reports);
     }
 
     pub fn bridges(&self) -> Vec<BridgeReport> {
@@ -398,8 +380,15 @@ impl Board {
         self.lock().webhooks.clone()
     }
 
-    fn tell_health(&self, before: &Health, now: Health) {
-        if *before != now {
+    /// Writes something that the health may depend on, and tells that where it is another one then.
+    fn change_health(&self, change: impl FnOnce(&mut Shown)) {
+        let (before, now) = {
+            let mut shown = self.lock();
+            let before = shown.health();
+            change(&mut shown);
+            (before, shown.health())
+        };
+        if before != now {
             self.tell(Event::Health(now));
         }
     }
@@ -587,9 +576,7 @@ impl Board {
 
     /// One more call of our own.
     pub fn set_canary(&self, mut report: CanaryReport) {
-        let (before, now) = {
-            let mut shown = self.lock();
-            let before = shown.health();
+        self.change_health(|shown| {
             if let Some(last) = &shown.canary {
                 (report.well, report.failed) = (last.well, last.failed);
             }
@@ -598,9 +585,7 @@ impl Board {
                 Some(_) => report.failed += 1,
             }
             shown.canary = Some(report);
-            (before, shown.health())
-        };
-        self.tell_health(&before, now);
+        });
     }
 
     /// `None` until there was one.

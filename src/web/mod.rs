@@ -59,11 +59,7 @@ pub use events::{CallNews, Event, Happened, TransferStep};
 pub use serve::{Parts, WebThread, bind, start};
 pub use settings::Settings;
 
-/// Wall-clock time for what is shown.
-fn unix_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
+use crate::appliance::clock::unix_ms;
 
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use futures_util::stream;
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, no_such_call};
 use crate::store::history;
-use crate::store::recordings::{self, Name, Recording};
+use crate::store::recordings::{self, Recording};
 
 /// Bytes that are read and sent at once.
 const PIECE: usize = 64 * 1024;
@@ -45,10 +45,9 @@ pub(super) async fn recording(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Path(id) = id.map_err(|_| no_such_call())?;
-    let whole = interface.board.past().ask(move |open| history::whole(open, id)).await;
+    let name = interface.board.past().ask(move |open| history::name(open, id)).await;
     let unavailable = |_| Problem::new(Kind::Unavailable, "the database cannot be used now");
-    let call = whole.map_err(unavailable)?.ok_or_else(no_such_call)?.call;
-    let name = Name { started_at_ms: call.started_at_ms, call: call.call };
+    let name = name.map_err(unavailable)?.ok_or_else(no_such_call)?;
     let none = || Problem::new(Kind::NotFound, "there is no recording of this call");
     let shelf = interface.board.recordings_shelf().ok_or_else(none)?;
     let found = blocking(move || recordings::find(&shelf.folder, name, shelf.key.as_ref())).await;

@@ -157,11 +157,7 @@ impl Settings {
     fn text(&self) -> io::Result<Option<String>> {
         match bounded::text(&self.file, limits::CONFIG_BYTES) {
             Ok(text) => Ok(Some(text)),
-            Err(bounded::ReadError::Unreadable(error))
-                if error.kind() == io::ErrorKind::NotFound =>
-            {
-                Ok(None)
-            }
+            Err(error) if error.is_missing() => Ok(None),
             Err(error) => Err(io::Error::other(error)),
         }
     }

@@ -110,10 +110,6 @@ impl Bridge {
         bridge
     }
 
-    pub const fn shown(&self) -> Shown {
-        self.shown
-    }
-
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match (input, self.state) {
             (Input::Opened, State::Connecting) => {
@@ -305,7 +301,7 @@ mod tests {
         desk.gives(Input::Opened);
         desk.waits(30);
         desk.gives(Input::Sign);
-        assert_eq!(desk.bridge.shown(), Shown { is_open: true, failures: 0 });
+        assert_eq!(desk.bridge.shown, Shown { is_open: true, failures: 0 });
         assert_eq!(desk.gives(Input::Lost).1, Some(5));
     }
 
@@ -320,7 +316,7 @@ mod tests {
         }
         desk.waits(30);
         assert_eq!(desk.waits(10), (one("close"), Some(5)));
-        assert!(!desk.bridge.shown().is_open);
+        assert!(!desk.bridge.shown.is_open);
     }
 
     #[test]
@@ -351,7 +347,7 @@ mod tests {
             desk.gives(Input::Text(START));
             let (said, wait) = desk.gives(Input::Refused(Cause::Busy));
             assert_eq!((said[1].as_str(), wait), ("close", Some(5)), "{time}");
-            assert_eq!(desk.bridge.shown(), Shown::default(), "{time}: nothing is wrong");
+            assert_eq!(desk.bridge.shown, Shown::default(), "{time}: nothing is wrong");
             assert_eq!(desk.waits(5), (one("connect"), None), "{time}");
         }
     }

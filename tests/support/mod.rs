@@ -16,6 +16,7 @@ pub mod elevenlabs;
 pub mod fake_nvml;
 pub mod file_server;
 pub mod folder;
+pub mod frozen;
 pub mod http;
 pub mod kamailio;
 pub mod keyed;

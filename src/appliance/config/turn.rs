@@ -5,6 +5,7 @@ use std::fmt;
 use super::checked::Check;
 use super::file;
 use super::values::{Allowed, allowed};
+use crate::appliance::url::bracketed;
 use crate::base::Private;
 use crate::sip::message::{Host, host_and_port};
 
@@ -39,10 +40,7 @@ impl fmt::Display for TurnServer {
             TurnTransport::Tcp => ("turn", "?transport=tcp"),
             TurnTransport::Tls => ("turns", ""),
         };
-        let host = match self.host.contains(':') {
-            true => format!("[{}]", self.host),
-            false => self.host.clone(),
-        };
+        let host = bracketed(&self.host);
         write!(f, "{scheme}:{host}:{}{rest}", self.port)
     }
 }

@@ -12,7 +12,10 @@ const SILENCE_BUSY: Duration = Duration::from_secs(10);
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_MOST: Duration = Duration::from_secs(30);
 /// An engine that lived so long has earned a start at once.
-const STABLE_AFTER: Duration = Duration::from_secs(60);
+pub const STABLE_AFTER: Duration = Duration::from_secs(60);
+
+/// Starts that came to nothing before a careful one.
+pub const CAUTIOUS_AFTER: u32 = 2;
 
 /// The pulse of one engine.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command as Program};
 use tokio::sync::{mpsc, watch};
 
-use super::health::{BackOff, Health};
+use super::health::{BackOff, CAUTIOUS_AFTER, Health};
 use super::load::{Figures, Load};
 use super::requests::{Requests, Work};
 use super::wire::{End, Wire};
@@ -42,7 +42,6 @@ const START_TIMEOUT: Duration = Duration::from_secs(180);
 const CONNECT_EVERY: Duration = Duration::from_millis(20);
 /// Somebody else starts an engine of its own and waits as long as is right; asking costs nothing.
 const RECONNECT_MOST: Duration = Duration::from_secs(1);
-const CAUTIOUS_AFTER: u32 = 2;
 /// For an engine whose socket has ended to end itself, so that its exit status can be told.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// An engine that is to be another one is let do first what it has been asked for.
@@ -501,14 +500,10 @@ fn program(place: &EnginePlace, mode: Mode, caution: bool) -> Option<Program> {
         // An argument may stand there once.
         .args(variants.cautious.iter().filter(|argument| caution && !of_mode.contains(argument)))
         .envs(variants.variables.iter().map(|(name, value)| (name, value)))
-        .env_remove("NOTIFY_SOCKET")
-        .env_remove("CREDENTIALS_DIRECTORY")
         .stdin(Stdio::null())
         .process_group(0)
         .kill_on_drop(true);
-    for secret in credentials::variables() {
-        program.env_remove(secret);
-    }
+    credentials::withhold(program.as_std_mut());
     Some(program)
 }
 

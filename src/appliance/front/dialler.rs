@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use super::switchboard::unix_ms;
 use crate::appliance::clock;
+use crate::appliance::clock::unix_ms;
 use crate::base::{CallId, Private, limits};
 use crate::call::language::Choice;
 use crate::call::record::{Attempt, CallRecord, Dialled, Progress};

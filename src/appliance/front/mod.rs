@@ -32,7 +32,6 @@ mod watching;
 
 pub use super::accounts::plans as accounts;
 pub use settings::{EngineWish, engine as engine_place, own_engine, srtp_warnings, tongues};
-pub use switchboard::unix_ms;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -226,7 +225,6 @@ pub fn missing_secrets(config: &Config, state: &Path) -> Vec<StartError> {
         interface::receivers(config).map(drop),
         interface::bridges(config).map(drop),
         settings::recordings(config, state).map(drop),
-        settings::recordings_key().map(drop),
         settings::questions(config).map(drop),
         settings::relays(config).map(drop),
         ringcentral::applications(config).map(drop),
@@ -465,9 +463,8 @@ fn start_recorder(
     board: &Arc<Board>,
     rings: &mut rings::Rings,
 ) -> Result<Option<Recorder>, StartError> {
-    let settings = settings::recordings(config, paths.state())?;
-    let (folder, key) = (settings.folder.clone(), settings::recordings_key()?);
-    board.keep_recordings(Shelf { folder, key });
+    let (settings, key) = settings::recordings(config, paths.state())?;
+    board.keep_recordings(Shelf { folder: settings.folder.clone(), key });
     if !config.recordings.enabled {
         return Ok(None);
     }

@@ -13,10 +13,11 @@ use super::agents;
 use super::guard::Guard;
 use super::reload::Reloaded;
 use super::rendering::{Rendered, Rendering};
-use super::switchboard::{Switchboard, unix_ms};
+use super::switchboard::Switchboard;
 use crate::appliance::accounts::{Resolved, Shown as AccountShown};
 use crate::appliance::agent::{AgentEvent, Figures};
 use crate::appliance::audio_legs::Wanted;
+use crate::appliance::clock::unix_ms;
 use crate::appliance::config::Log;
 use crate::appliance::engine::{Asker, Engine, EngineEvent, EngineState};
 use crate::appliance::llm::ModelEvent;
@@ -205,7 +206,6 @@ impl Net {
         self.look_at_accounts(sources.engine.as_ref());
         self.look_at_agents(sources.engine.as_ref());
         self.look_at_box(sources.engine.as_ref());
-        self.board.set_dropped_events(self.switchboard.dropped_events());
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Settings that need more than the configuration: the playbook's file, folders, sockets.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ use crate::appliance::sip_socket::Listen;
 use crate::appliance::sip_socket::Tls;
 use crate::appliance::start_error::StartError;
 use crate::appliance::trust::{CERTIFICATES, Roots};
+use crate::appliance::url::bracketed;
+use crate::base::address::on_this_machine;
 use crate::base::handshake::IceSide;
 use crate::base::{LanguageCode, Private, limits};
 use crate::call;
@@ -60,21 +62,26 @@ pub(super) fn history(config: &Config, state: &Path) -> history::Settings {
     history::Settings { folder: state.to_owned(), transcripts, days, most_calls: calls.into() }
 }
 
-/// Where calls are recorded, and how.
-pub fn recordings(config: &Config, state: &Path) -> Result<recordings::Settings, StartError> {
+/// Where calls are recorded, and how; and the key of recordings of before, if the owner has given one.
+pub fn recordings(
+    config: &Config,
+    state: &Path,
+) -> Result<(recordings::Settings, Option<recordings::Key>), StartError> {
     let config::Recordings { days, bytes, encrypted, .. } = config.recordings;
-    let key = if encrypted { recordings_key()? } else { None };
-    if encrypted && key.is_none() {
+    let given = recordings_key()?;
+    if encrypted && given.is_none() {
         let variable = credentials::RECORDINGS_KEY;
         return Err(bad_key(format!(
             "neither the credential recordings_key nor {variable} is there"
         )));
     }
-    Ok(recordings::Settings { folder: state.join(recordings::FOLDER), days, bytes, key })
+    let key = given.clone().filter(|_| encrypted);
+    let settings =
+        recordings::Settings { folder: state.join(recordings::FOLDER), days, bytes, key };
+    Ok((settings, given))
 }
 
-/// The key of recordings, if the owner has given one.
-pub(super) fn recordings_key() -> Result<Option<recordings::Key>, StartError> {
+fn recordings_key() -> Result<Option<recordings::Key>, StartError> {
     let what = "cannot read the credential of recordings";
     let text = credentials::recordings_key();
     let text = text.map_err(|source| StartError::System { what, source })?;
@@ -158,7 +165,7 @@ pub(super) fn llm_warnings(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Vec<String> {
     let Address { tls, host, .. } = &llm.address;
-    let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let shown = bracketed(host);
     // The shelf's addresses must not be plain ones; which proxy would be asked is the same question.
     let Ok(address) = shelf::address::Address::parse(&format!("https://{shown}/")) else {
         return Vec::new();
@@ -402,7 +409,8 @@ pub(super) fn listen(address: &ListenAddress) -> Listen {
 pub(super) fn canary(config: &Config) -> Option<canary::Settings> {
     let every = config.canary.filter(|_| config.calls.max.count() >= 2)?;
     let ListenAddress { transport, address } = canary_door(config)?;
-    let target = format!("sip:canary@{};transport={}", own(address), transport.uri_token());
+    let target =
+        format!("sip:canary@{};transport={}", on_this_machine(address), transport.uri_token());
     Some(canary::Settings { every, target: Private::new(target) })
 }
 
@@ -412,20 +420,12 @@ fn canary_door(config: &Config) -> Option<ListenAddress> {
     plain(sip::Transport::Udp).or_else(|| plain(sip::Transport::Tcp)).copied()
 }
 
-/// An address of this machine by which what listens there is reached.
-fn own(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    };
-    SocketAddr::new(ip, address.port())
-}
-
 /// Who may call; the box itself may, where it does.
 pub(super) fn callers(config: &Config) -> Callers {
     let config::Inbound { anyone, accounts, networks, .. } = &config.inbound;
-    let door = canary(config).and_then(|_| canary_door(config)).map(|door| own(door.address).ip());
+    let door = canary(config)
+        .and_then(|_| canary_door(config))
+        .map(|door| on_this_machine(door.address).ip());
     let bits = |ip: &IpAddr| if ip.is_ipv4() { 32 } else { 128 };
     let itself = door.and_then(|ip| sip::Network::new(ip, bits(&ip)));
     Callers::new(*anyone, *accounts, networks.iter().copied().chain(itself).collect())

@@ -29,7 +29,7 @@ mod visiting;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use crate::appliance::agent::{AgentEvent, Figures};
 use crate::appliance::engine::EngineEvent;
@@ -98,8 +98,15 @@ impl Switchboard {
         };
         switchboard.commands.push_back(switchboard.parts.accounts.open());
         switchboard.admit();
+        switchboard.show_dropped();
         switchboard.settle(now);
         switchboard
+    }
+
+    fn new_call(&mut self) -> CallId {
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        id
     }
 
     /// The soonest deadline of all machines.
@@ -495,12 +502,6 @@ impl Switchboard {
         };
         self.commands.push_back(sip::Command::Admit(admission));
     }
-}
-
-/// Wall-clock time for records.
-pub fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

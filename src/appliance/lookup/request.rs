@@ -7,6 +7,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AG
 use serde_json::{Map, Value};
 
 use super::Question;
+use crate::appliance::url::bracketed;
 use crate::base::percent::escape_all;
 use crate::converse::lookup::LookUp;
 
@@ -80,10 +81,7 @@ impl Template {
 
 pub(super) fn of(question: &Question, asked: &LookUp) -> Option<Request<Full<Bytes>>> {
     let address = &question.address;
-    let host = match address.host.contains(':') {
-        true => format!("[{}]", address.host),
-        false => address.host.clone(),
-    };
+    let host = bracketed(&address.host);
     let target = format!("{}{}", address.prefix, question.target.fill(asked)?);
     let mut request = Request::builder()
         .uri(target)

@@ -16,12 +16,12 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::ClientConfig;
 
 use super::config::{self, Config, RingCentralEvents};
 use super::credentials;
 use super::llm::http::Server;
 use super::start_error::StartError;
+use super::stream;
 use super::trust::Roots;
 use crate::base::{Entropy, Private, limits};
 use crate::trunk::ringcentral::{
@@ -174,7 +174,6 @@ fn ask(
             Events::Hook(HookSettings { address: address.clone(), token, look_every: *check_every })
         }
     };
-    let tls = ClientConfig::builder().with_root_certificates(roots.clone().store());
     let whom = whom(account, &application);
     Ask {
         settings: Settings {
@@ -185,7 +184,7 @@ fn ask(
             is_local: account.is_local(),
         },
         server: Arc::new(Server::new(account.server.clone(), None, roots.clone())),
-        tls: TlsConnector::from(Arc::new(tls.with_no_client_auth())),
+        tls: stream::connector(roots.clone()),
         kept: Kept::new(state.join(format!("ringcentral-{}.json", account.name)), whom),
     }
 }

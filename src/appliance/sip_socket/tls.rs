@@ -22,6 +22,7 @@ use tokio_rustls::rustls::{ClientConfig, ServerConfig, SignatureScheme};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::appliance::config::{AccountTls, CertificateFiles};
+use crate::appliance::stream;
 use crate::appliance::trust::Roots;
 use crate::base::limits;
 use crate::sip::AccountId;
@@ -67,8 +68,7 @@ impl fmt::Debug for Tls {
 impl Tls {
     /// For whoever makes connections only.
     pub fn client(roots: Roots) -> Self {
-        let config = ClientConfig::builder().with_root_certificates(roots.clone().store());
-        let connector = TlsConnector::from(Arc::new(config.with_no_client_auth()));
+        let connector = stream::connector(roots.clone());
         Self { acceptor: None, connector, of_accounts: HashMap::new(), roots }
     }
 

@@ -18,7 +18,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::Request;
@@ -27,9 +27,11 @@ use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::watch;
 
+use super::clock::unix_ms;
 use super::llm::Address;
 use super::llm::http::Server;
 use super::trust::Roots;
+use super::url::bracketed;
 use crate::base::{Private, limits};
 use crate::web::{Board, Erasure, Happened, WebhookReport, covers};
 use outbox::Outbox;
@@ -168,6 +170,14 @@ impl Reports {
         change(&mut all);
         self.board.set_webhooks(all.clone());
     }
+
+    fn show_one(&self, index: usize, change: impl FnOnce(&mut WebhookReport)) {
+        self.show(|all| {
+            if let Some(report) = all.get_mut(index) {
+                change(report);
+            }
+        });
+    }
 }
 
 /// One webhook at work.
@@ -226,9 +236,7 @@ impl Sender {
         let gone = self.queue.take_where(|one| erasure.covers(&one.id, &one.body));
         gone.iter().for_each(|delivery| self.outbox.forget(delivery));
         let waiting = self.queue.len();
-        self.reports.show(|all| {
-            all.iter_mut().skip(self.index).take(1).for_each(|report| report.waiting = waiting);
-        });
+        self.reports.show_one(self.index, |report| report.waiting = waiting);
     }
 
     /// While something was delivered more has happened than is remembered for who listens.
@@ -260,9 +268,7 @@ impl Sender {
                     webhook = self.settings.name,
                     "too much waits: an event is not delivered"
                 );
-                self.reports.show(|all| {
-                    all.iter_mut().skip(self.index).take(1).for_each(|report| report.lost += 1);
-                });
+                self.reports.show_one(self.index, |report| report.lost += 1);
             }
         }
     }
@@ -302,13 +308,11 @@ impl Sender {
         }
         let (waiting, is_gone) = (self.queue.len(), self.queue.is_gone());
         let delivered = u64::from(outcome == Attempted::Delivered);
-        self.reports.show(|all| {
-            if let Some(report) = all.get_mut(self.index) {
-                report.waiting = waiting;
-                report.is_gone = is_gone;
-                report.fault = fault;
-                report.delivered += delivered;
-            }
+        self.reports.show_one(self.index, |report| {
+            report.waiting = waiting;
+            report.is_gone = is_gone;
+            report.fault = fault;
+            report.delivered += delivered;
         });
     }
 
@@ -349,7 +353,7 @@ impl Sender {
 
 fn request(hook: &Hook, delivery: &Delivery) -> Option<Request<Full<Bytes>>> {
     let Address { host, port, .. } = &hook.address;
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let host = bracketed(host);
     let unix_s = unix_ms() / 1_000;
     let body = delivery.body.reveal();
     let signature = hook.secret.sign(&delivery.id, unix_s, body.as_bytes());
@@ -364,11 +368,6 @@ fn request(hook: &Hook, delivery: &Delivery) -> Option<Request<Full<Bytes>>> {
 }
 
 const FAILED: Attempted = Attempted::Failed { retry_after_s: None };
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// Where the webhooks of this state folder keep what is not delivered.
 pub fn folder(state: &std::path::Path) -> PathBuf {

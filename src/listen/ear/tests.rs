@@ -132,7 +132,7 @@ fn a_pause_closes_or_resumes_by_its_length_the_thought_and_the_question() {
         (Unknown, Anything, Some(60_000), limits::PAUSE_MS - 20),
     ];
     let unknown = table.map(|(thought, answer, own_ms, longest_ms)| {
-        (thought, answer, Patience::with_unknown(own_ms), longest_ms)
+        (thought, answer, Patience { unknown_ms: own_ms, ..Patience::default() }, longest_ms)
     });
     let each = Patience {
         complete_ms: Some(300),
@@ -473,7 +473,7 @@ fn random_scores_never_break_the_order_of_outputs() {
             0 => trial.handle(Input::Expect(Expectation::Digits.into())),
             1 => {
                 let pause_ms = Some(u64::from(random(3_000)));
-                let patience = Patience::with_unknown(pause_ms);
+                let patience = Patience { unknown_ms: pause_ms, ..Patience::default() };
                 trial.handle(Input::Expect(Awaited { answer: Expectation::Anything, patience }));
             }
             2 if !trial.decodes().is_empty() => trial.hint(Completeness::Complete),

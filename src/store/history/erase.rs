@@ -2,9 +2,10 @@
 
 use rusqlite::{Transaction, params};
 
+use super::read::named;
 use super::write::UP;
 use super::{number, signed, unsigned};
-use crate::base::{CallId, Private};
+use crate::base::Private;
 use crate::store::recordings::Name;
 
 /// What was deleted.
@@ -81,9 +82,5 @@ fn calls(
     transaction.execute(&sql, values)?;
     let sql = format!("DELETE FROM calls WHERE {condition} RETURNING started_at_ms, call");
     let mut deleted = transaction.prepare(&sql)?;
-    let name = |row: &rusqlite::Row<'_>| {
-        let [started_at_ms, call] = [unsigned(row.get(0)?), unsigned(row.get(1)?)];
-        Ok(Name { started_at_ms, call: CallId(call) })
-    };
-    deleted.query_map(values, name)?.collect()
+    deleted.query_map(values, named)?.collect()
 }

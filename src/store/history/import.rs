@@ -4,7 +4,6 @@
 //! remembers the file's name, and what is remembered is only deleted at the next start.
 
 use std::fs::File;
-use std::io;
 use std::path::Path;
 
 use rusqlite::{Connection, Transaction};
@@ -59,7 +58,7 @@ pub fn file(transaction: &Transaction<'_>, path: &Path) -> Result<Option<Importe
     let mut imported = Imported { messages: 0, unreadable: 0 };
     let text = match bounded::text(path, MOST_BYTES) {
         Ok(text) => text,
-        Err(ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.is_missing() => {
             forget(transaction, path)?;
             return Ok(None);
         }

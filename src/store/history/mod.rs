@@ -50,8 +50,8 @@ pub use erase::Erased;
 pub use figures::{Figures, Times};
 pub use number::key as number_key;
 pub use read::{
-    Call, Message, MessagePage, Page, State, Turn, Whole, calls, counters, messages, one_message,
-    whole,
+    Call, Message, MessagePage, Page, State, Turn, Whole, calls, counters, messages, name,
+    one_message, whole,
 };
 use reader::Question;
 use write::Change;

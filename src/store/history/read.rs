@@ -9,6 +9,7 @@ use super::figures::{Figures, Times};
 use super::unsigned;
 use super::write::{CUT_OFF, ENDED};
 use crate::base::{CallId, Private, limits};
+use crate::store::recordings::Name;
 
 /// A part of the list of calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -161,6 +162,18 @@ fn search(text: &str, in_words: bool) -> Option<String> {
 fn is_number(text: &str) -> bool {
     text.trim_start().starts_with(['+', '(', '0'])
         && text.chars().all(|c| c.is_ascii_digit() || " +-./()".contains(c))
+}
+
+/// By what its recording is named.
+pub fn name(connection: &Connection, id: i64) -> rusqlite::Result<Option<Name>> {
+    let sql = "SELECT started_at_ms, call FROM calls WHERE id = ?1";
+    connection.query_row(sql, [id], named).optional()
+}
+
+/// Of the columns `started_at_ms` and `call`.
+pub(super) fn named(row: &Row<'_>) -> rusqlite::Result<Name> {
+    let [started_at_ms, call] = [unsigned(row.get(0)?), unsigned(row.get(1)?)];
+    Ok(Name { started_at_ms, call: CallId(call) })
 }
 
 pub fn whole(connection: &Connection, id: i64) -> rusqlite::Result<Option<Whole>> {

@@ -18,6 +18,7 @@ use super::refusal::Refusal;
 use super::request::{Answer, Body, Request};
 use crate::base::percent::escape_all;
 use crate::base::{Entropy, Private, limits};
+use crate::trunk::account::jittered;
 
 const TOKEN: &str = "/restapi/oauth/wstoken";
 const SUBSCRIPTION: &str = "/restapi/v1.0/subscription/";
@@ -293,8 +294,7 @@ impl Gateway {
         let wait = BACK_OFF.saturating_mul(1 << self.failures.min(10)).min(BACK_OFF_MOST);
         self.failures = self.failures.saturating_add(1);
         // Between half of it and all, so that boxes that were cut off together do not come back together.
-        let chance = f64::from(self.entropy.next_u32()) / f64::from(u32::MAX);
-        self.state = State::Waiting { until: now + wait.mul_f64(0.5 + chance / 2.0) };
+        self.state = State::Waiting { until: now + jittered(&mut self.entropy, wait, 0.5) };
     }
 
     fn wait_at_least(&mut self, now: Instant, asked: Option<Duration>) {

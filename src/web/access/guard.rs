@@ -189,8 +189,8 @@ impl Gate {
             tracing::warn!(person = person.name(), "a wrong password at the page");
             return Ok(SignIn::Wrong);
         }
-        let (secret, session) = self.with_counts(|counts| counts.sessions.begin(now(), person));
-        Ok(SignIn::Done(secret, Caller::person(session)))
+        let (secret, caller) = self.begin_session(person);
+        Ok(SignIn::Done(secret, caller))
     }
 
     /// For a salt and a nonce.
@@ -230,7 +230,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Who has just set the first password is signed in by it.
+    /// Whoever has shown the password, or set the first one, is signed in by it.
     pub fn begin_session(&self, person: Person) -> (Private<String>, Caller) {
         let (secret, session) = self.with_counts(|counts| counts.sessions.begin(now(), person));
         (secret, Caller::person(session))

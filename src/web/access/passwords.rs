@@ -265,9 +265,7 @@ fn stamp(path: &Path) -> io::Result<Option<(u64, i64, i64)>> {
 fn read(path: &Path) -> io::Result<Hashes> {
     let text = match bounded::bytes(path, limits::PASSWORDS_BYTES) {
         Ok(text) => text,
-        Err(bounded::ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Hashes::default());
-        }
+        Err(error) if error.is_missing() => return Ok(Hashes::default()),
         Err(error) => return Err(io::Error::other(error)),
     };
     // serde would say what it found.

@@ -58,12 +58,12 @@ impl Sessions {
 
     /// The secret for the cookie.
     pub fn begin(&mut self, now: Instant, person: Person) -> (Private<String>, Arc<Session>) {
-        self.drop_old(now);
+        self.known.retain(|_, kept| kept.is_good(now));
         if self.known.len() >= limits::WEB_SESSIONS
             && let Some(quietest) =
                 self.known.iter().min_by_key(|(_, kept)| kept.used).map(|(key, _)| *key)
         {
-            self.remove(&quietest);
+            self.known.remove(&quietest);
         }
         let (secret, csrf) = (self.secret(), self.secret());
         let session = Arc::new(Session { person, csrf: Private::new(csrf) });
@@ -76,7 +76,7 @@ impl Sessions {
         let key = key(secret);
         let kept = self.known.get_mut(&key)?;
         if !kept.is_good(now) {
-            self.remove(&key);
+            self.known.remove(&key);
             return None;
         }
         kept.used = now;
@@ -100,19 +100,7 @@ impl Sessions {
     }
 
     fn end_where(&mut self, ends: impl Fn(&Arc<Session>) -> bool) {
-        let ending = self.known.iter().filter(|(_, kept)| ends(&kept.session));
-        let keys: Vec<_> = ending.map(|(key, _)| *key).collect();
-        keys.iter().for_each(|key| self.remove(key));
-    }
-
-    fn drop_old(&mut self, now: Instant) {
-        let old = self.known.iter().filter(|(_, kept)| !kept.is_good(now));
-        let keys: Vec<_> = old.map(|(key, _)| *key).collect();
-        keys.iter().for_each(|key| self.remove(key));
-    }
-
-    fn remove(&mut self, key: &[u8; 32]) {
-        self.known.remove(key);
+        self.known.retain(|_, kept| !ends(&kept.session));
     }
 
     /// 256 random bits.

@@ -56,13 +56,7 @@ impl Board {
 
     /// What is wrong with the database is a reason of the health, too.
     pub fn set_history(&self, report: history::Report) {
-        let (before, now) = {
-            let mut shown = self.lock();
-            let before = shown.health();
-            shown.history = report;
-            (before, shown.health())
-        };
-        self.tell_health(&before, now);
+        self.change_health(|shown| shown.history = report);
     }
 
     /// Recordings of before are heard from there.
@@ -77,13 +71,7 @@ impl Board {
 
     /// What is wrong with recording is a reason of the health, too.
     pub fn set_recordings(&self, report: recorder::Report) {
-        let (before, now) = {
-            let mut shown = self.lock();
-            let before = shown.health();
-            shown.recordings = Some(report);
-            (before, shown.health())
-        };
-        self.tell_health(&before, now);
+        self.change_health(|shown| shown.recordings = Some(report));
     }
 
     pub fn recordings(&self) -> Option<recorder::Report> {

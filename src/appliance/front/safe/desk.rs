@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::appliance::accounts::{Accounts, Resolved};
+use crate::appliance::audio::at;
+use crate::appliance::clock::unix_ms;
 use crate::appliance::media_address::MediaAddress;
 use crate::appliance::realtime;
 use crate::appliance::rtp_socket::{PortRange, ReceiveBuffer, RtpSockets};
@@ -14,7 +16,7 @@ use crate::appliance::sip_socket::Arrival;
 use crate::base::pcm::Frame;
 use crate::base::{CallId, Entropy, Private, UtteranceId, limits};
 use crate::call::media::{
-    Datagram, HeardFrame, Media, MediaEvent, Moment, Path, Plan, Played, Playout, Settings, Sink,
+    Datagram, HeardFrame, Media, MediaEvent, Path, Plan, Played, Playout, Settings, Sink,
 };
 use crate::call::record::{CallRecord, Direction, Progress};
 use crate::call::{Agreement, Cause, LocalMedia};
@@ -23,10 +25,6 @@ use crate::sip::{self, LegId};
 use crate::trunk::Input as AccountInput;
 use crate::web::Board;
 
-use super::super::switchboard::unix_ms;
-
-/// Seconds from 1900 to 1970 (RFC 5905).
-const NTP_EPOCH_S: u64 = 2_208_988_800;
 /// As many calls at once take no noticeable part of a core.
 const MOST: usize = 32;
 /// Longer than the sentence, whatever it is: no call stays.
@@ -317,12 +315,6 @@ impl SafeCall {
         self.media.tick(at(moment), &mut source, &mut out);
         out.is_lost || self.said >= sentence.len()
     }
-}
-
-fn at(moment: &realtime::Moment) -> Moment {
-    let seconds = moment.wall.as_secs().wrapping_add(NTP_EPOCH_S) << 32;
-    let fraction = (u64::from(moment.wall.subsec_nanos()) << 32) / 1_000_000_000;
-    Moment { now: moment.now, ntp: seconds | fraction }
 }
 
 struct Source<'a> {

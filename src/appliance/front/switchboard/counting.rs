@@ -69,8 +69,7 @@ impl Switchboard {
         self.begins_transfer(caller, &wanted.to);
         // One at a time: whoever was asked before is not any more.
         self.give_up_person(now, caller);
-        let id = CallId(self.next_call);
-        self.next_call += 1;
+        let id = self.new_call();
         let Some(number) = self.counted(&wanted.to) else {
             return self.call_person(now, caller, id, wanted);
         };

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use super::controlling;
 use super::redirecting::Redirection;
 use super::taking::local_time;
-use super::{Line, Switchboard, unix_ms};
+use super::{Line, Switchboard};
 use crate::appliance::accounts::{NoTrunk, Trunk};
+use crate::appliance::clock::unix_ms;
 use crate::appliance::front::dialler::{LATER, Order, Told, not_counted, not_placed};
 use crate::appliance::rtp_socket::PortsExhausted;
 use crate::base::{CallId, LanguageCode, Private};
@@ -121,8 +122,7 @@ impl Switchboard {
             Ok(checked) => checked,
             Err(why) => return refuse(told, why),
         };
-        let id = CallId(self.next_call);
-        self.next_call += 1;
+        let id = self.new_call();
         let mut order = Order::new(number, (trunk, choice), variables, told);
         (order.on_machine, order.agent) = (on_machine, agent);
         if let Err((mut order, why)) = self.parts.dialler.reserve(id, order)

@@ -28,8 +28,8 @@ use crate::sip::{self, AccountId, Incoming, LegId};
 use crate::trunk::AnswerPolicy;
 use crate::trunk::dialling::Number;
 use crate::trunk::ringcentral::{
-    Action, AgentMessage, AgentWish, ApiIds, Direction, Dropped, PartyNews, Refusal, Request,
-    Target, Verdict,
+    Action, AgentMessage, AgentWish, ApiIds, Direction, PartyNews, Refusal, Request, Target,
+    Verdict,
 };
 use crate::web::{PartyOrder, PartyWish};
 use telling::Offered;
@@ -188,7 +188,10 @@ impl Switchboard {
             What::Controlled { ticket, outcome } => self.controlled(now, ticket, outcome),
             What::Faults(faults) => self.parts.accounts.set_faults(id, faults),
             What::Events(has_events) => self.parts.accounts.set_events(id, has_events),
-            What::Dropped(dropped) => self.parts.accounts.set_dropped(id, dropped),
+            What::Dropped(dropped) => {
+                self.parts.accounts.set_dropped(id, dropped);
+                self.show_dropped();
+            }
         }
         self.settle(now);
     }
@@ -343,8 +346,8 @@ impl Switchboard {
     }
 
     /// Of events that were not taken; `None` where there is no extension.
-    pub fn dropped_events(&self) -> Option<Dropped> {
-        self.parts.accounts.dropped()
+    pub(super) fn show_dropped(&self) {
+        self.parts.board.set_dropped_events(self.parts.accounts.dropped());
     }
 
     /// A call of ours has come so far, by the word of its session.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ringcentral::Announced;
-use super::{Line, Switchboard, unix_ms};
+use super::{Line, Switchboard};
+use crate::appliance::clock::unix_ms;
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
 use crate::appliance::visits::local_towards;
 use crate::appliance::ways::Wanted;
@@ -158,8 +159,7 @@ impl Switchboard {
 
     fn arrived(&mut self, now: Instant, leg: LegId, mut arrived: Arrived) {
         let announced = arrived.announced.take();
-        let id = CallId(self.next_call);
-        self.next_call += 1;
+        let id = self.new_call();
         self.platform.became(leg, id);
         if let Err(refusal) = self.take(now, id, leg, arrived) {
             tracing::info!(call_id = %id, status = refusal.status(), "call refused");

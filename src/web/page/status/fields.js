@@ -5,7 +5,7 @@ import { t } from "/page/words.js";
 
 const isTexts = (value) => Array.isArray(value) && value.every((one) => typeof one === "string");
 
-export function kindOf(value) {
+function kindOf(value) {
   if (typeof value === "boolean") return "switch";
   if (typeof value === "number") return "number";
   if (typeof value === "string") return "text";

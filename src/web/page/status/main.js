@@ -2,7 +2,7 @@
 
 import { h, show } from "/page/dom.js";
 import { choose, language, t } from "/page/words.js";
-import { ask, known, session } from "/page/api.js";
+import { ask, session } from "/page/api.js";
 import { Live } from "/page/live.js";
 import { Series } from "/page/graph.js";
 import { answer, overview } from "/page/overview.js";
@@ -54,7 +54,7 @@ async function leave() {
   live.close();
   Object.assign(now, { health: null, calls: null, call: null, isLost: false, note: "" });
   [forgetHistory, forgetMessages, forgetSettings].forEach((forget) => forget());
-  now.session = known(await session());
+  now.session = await session();
   location.hash = "#";
   render();
 }
@@ -153,7 +153,7 @@ function render() {
 
 async function begin() {
   try {
-    now.session = known(await session());
+    now.session = await session();
     now.isLost = false;
     if (now.session.is_open && location.hash === "" && !sessionStorage.getItem("begun")) {
       sessionStorage.setItem("begun", "yes");

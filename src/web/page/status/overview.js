@@ -18,7 +18,7 @@ export function answer(now) {
   return { name: "yes", title: t("answering.yes"), text: t("answering.yes_text") };
 }
 
-export function banner(now) {
+function banner(now) {
   const { name, title, text } = answer(now);
   const reasons = now.isLost ? [] : now.health?.reasons ?? [];
   return h("section", { class: `answer answer-${name}`, "aria-label": t("answering.label") },

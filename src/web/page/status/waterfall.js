@@ -4,7 +4,7 @@ import { h, svg } from "/page/dom.js";
 import { t } from "/page/words.js";
 import { number } from "/page/format.js";
 
-export const PARTS = ["jitter", "endpoint", "decode", "think", "voice", "pacing"];
+const PARTS = ["jitter", "endpoint", "decode", "think", "voice", "pacing"];
 // The figure that a turn is to stay below, in milliseconds.
 const GOAL = 400;
 const WIDE = 600;

@@ -200,10 +200,7 @@ impl Switchboard {
             text: Some(Private::new(reaction.name().to_owned())),
             fields: Vec::new(),
         };
-        let id = call.unwrap_or_else(|| {
-            self.next_call += 1;
-            CallId(self.next_call - 1)
-        });
+        let id = call.unwrap_or_else(|| self.new_call());
         self.parts.board.tell(Event::Message { call: id, message: message.clone() });
         self.messages.push((id, message));
     }
