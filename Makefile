@@ -5,6 +5,7 @@
 # make bench-callers   200 turns of the simulated callers with one call and with five, SECONDS (240) of each
 #                at a time; says how many it has and goes on from there when called again
 # make nightly  calls of twenty minutes and of two, and two hundred power cuts
+# make fuzz-smoke  every parser and state machine under libFuzzer, EACH (60) seconds of each
 # make train-test   train the starter model at a twentieth of its size and see that it hears sentences
 # make install  the program, its units, users, folders and rules of devices (PREFIX, DESTDIR); a configuration
 #                that is there stays
@@ -13,7 +14,7 @@
 
 export GGML_NATIVE ?= OFF
 
-.PHONY: run demo test bench bench-callers nightly train-test install uninstall lint deps test-deps build fmt clippy \
+.PHONY: run demo test bench bench-callers nightly fuzz-smoke train-test install uninstall lint deps test-deps build fmt clippy \
 	doc deny
 
 run: build
@@ -38,6 +39,11 @@ bench-callers: test-deps
 nightly: test-deps
 	cargo test --locked --test long_call --test baresip --test systemd -- --ignored --nocapture
 	cargo test --locked --test power_cut two_hundred -- --ignored --nocapture
+
+EACH ?= 60
+
+fuzz-smoke: deps
+	tools/fuzz smoke $(EACH)
 
 # Not a part of `test`: it fetches PyTorch and trains for ten minutes. The voices besides espeak-ng and
 # flite may be missing; models/train/README.md names them.

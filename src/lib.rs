@@ -32,6 +32,7 @@
 //! | [`appliance`] | configuration, threads, rings, sockets, the engine's supervisor |
 //! | [`web`] | HTTP interface and status page |
 //! | [`cli`] | the command line |
+//! | `fuzz` | bodies of fuzz targets; compiled for them and for tests |
 //!
 //! Everything above `speech` is pure: no socket, clock, thread, file or random source. The time is
 //! an argument: `handle(now, input)`, then `poll_output()` until it gives the next deadline.
@@ -46,6 +47,8 @@ pub mod call;
 pub mod cli;
 pub mod codec;
 pub mod converse;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod listen;
 pub mod rtp;
 pub mod sdp;

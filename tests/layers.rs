@@ -27,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("call", &["base", "codec", "sip", "sdp", "rtp", "listen", "converse", "speak"]),
 ];
 /// Shells: they own the sockets, threads, clocks and disks, and may import anything.
-const SHELLS: [&str; 5] = ["speech", "store", "appliance", "web", "cli"];
+const SHELLS: [&str; 6] = ["speech", "store", "appliance", "web", "cli", "fuzz"];
 /// What a pure module must not name. `rand::` is `base::entropy`'s alone, and only its generator.
 const IMPURE: [&str; 14] = [
     "Instant::now",

@@ -40,7 +40,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    fn into_control(self) -> Result<Control, &'static str> {
+    pub(super) fn into_control(self) -> Result<Control, &'static str> {
         Ok(match self {
             Self::Answer {} => Control::Wish(Wish::Answer),
             Self::Hold {} => Control::Wish(Wish::Hold(true)),

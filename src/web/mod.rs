@@ -22,6 +22,8 @@ mod controlling;
 mod ctrl_tcp;
 mod dialling;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod history;
 mod idempotency;
 mod listener;

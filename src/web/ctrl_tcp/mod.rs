@@ -29,6 +29,18 @@ pub struct Settings {
     pub accounts: Vec<(String, Private<String>)>,
 }
 
+/// Reads what a connection brings, in these pieces.
+#[cfg(any(test, fuzzing))]
+pub(super) fn read(pieces: &[&[u8]]) {
+    let mut reader = netstring::Reader::default();
+    for piece in pieces {
+        reader.push(piece);
+        while let Some(Ok(text)) = reader.next() {
+            drop(serde_json::from_slice::<message::Request>(&text));
+        }
+    }
+}
+
 impl Settings {
     /// The address of record of the account of this name.
     fn aor(&self, account: Option<&str>) -> &str {
