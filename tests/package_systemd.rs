@@ -64,7 +64,7 @@ fn lives_and_goes(suite: &str) {
 /// apt without a question or a network, as a system does that updates itself.
 fn apt(machine: &Machine, words: &[&str]) -> String {
     let apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes"];
-    let offline = ["--no-install-recommends", "--no-download"];
+    let offline = ["--no-install-recommends"];
     let (is_well, said) = machine.run(&[&apt[..], &offline, words].concat());
     assert!(is_well, "apt-get {words:?}: {said}");
     said
