@@ -91,6 +91,8 @@ impl Machine {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.leader.to_string(), "--all", "--"]).args(words);
+        // What is set outside, as a list of certificates, means nothing inside.
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LANG", "C.UTF-8");
         command
     }
 
