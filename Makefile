@@ -9,13 +9,17 @@
 # make train-test   train the starter model at a twentieth of its size and see that it hears sentences
 # make install  the program, its units, users, folders and rules of devices (PREFIX, DESTDIR); a configuration
 #                that is there stays
+# make deb      a Debian package, target/deb/attendant_VERSION_ARCH.deb (ARCH=arm64: for that, also from another machine)
+# make deb-test  installs, calls, upgrades and removes it under systemd in a clean Debian 12 and a clean Debian 13
+# make arm64-test  a call between two programs for arm64, in QEMU where this machine is another one
+# make licences  all that is linked in: licences with their texts, and a bill of materials (CycloneDX)
 # make lint    format, clippy, documentation, licences and advisories
 # make deps    install the Debian packages that are missing
 
 export GGML_NATIVE ?= OFF
 
 .PHONY: run demo test bench bench-callers nightly fuzz-smoke train-test install uninstall lint deps test-deps build fmt clippy \
-	doc deny
+	doc deny deb deb-test arm64-test licences
 
 run: build
 	tools/demo --serve
@@ -39,6 +43,7 @@ bench-callers: test-deps
 nightly: test-deps
 	cargo test --locked --test long_call --test baresip --test systemd -- --ignored --nocapture
 	cargo test --locked --test power_cut two_hundred -- --ignored --nocapture
+	$(MAKE) deb-test arm64-test
 
 EACH ?= 60
 
@@ -53,7 +58,11 @@ train-test: test-deps
 
 PREFIX ?= /usr
 UNITS = $(PREFIX)/lib/systemd/system
-PROGRAM = $(or $(CARGO_TARGET_DIR),target)/release/attendant
+TARGET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+PROGRAM = $(TARGET)/release/attendant
+# What carries out PROGRAM where it is for another machine than this.
+EMULATOR =
+LICENCES = $(TARGET)/licences
 
 # Builds nothing, so that it can be run as root after `make build`. The units name /usr/bin: another PREFIX is written
 # into them.
@@ -73,6 +82,8 @@ install:
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/attendant/attendant.service.d systemd/attendant.service.d/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/attendant/attendant-speech.service.d \
 		systemd/attendant-speech.service.d/*
+	umask 022 && $(EMULATOR) $(PROGRAM) manual $(DESTDIR)$(PREFIX)/share/man
+	if test -d $(LICENCES); then install -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/attendant $(LICENCES)/*; fi
 	test -e $(DESTDIR)/etc/attendant/attendant.toml || \
 		install -D -m 660 attendant.toml $(DESTDIR)/etc/attendant/attendant.toml
 # On the machine itself the users and folders are made at once, and systemd reads its units.
@@ -89,8 +100,39 @@ uninstall:
 		$(DESTDIR)$(UNITS)/attendant.target $(DESTDIR)$(PREFIX)/lib/sysusers.d/attendant.conf \
 		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/attendant.conf \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system.conf.d/attendant-watchdog.conf \
-		$(DESTDIR)$(PREFIX)/lib/udev/rules.d/7[0-2]-attendant-*.rules
+		$(DESTDIR)$(PREFIX)/lib/udev/rules.d/7[0-2]-attendant-*.rules \
+		$(DESTDIR)$(PREFIX)/share/man/man1/attendant.1 $(DESTDIR)$(PREFIX)/share/man/man1/attendant-*.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5/attendant.toml.5
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/attendant
+
+ARCH ?= $(shell dpkg --print-architecture)
+ifeq ($(ARCH),$(shell dpkg --print-architecture))
+BUILT = $(PROGRAM)
+deb: build
+else
+BUILT = $(TARGET)/$(ARCH)/aarch64-unknown-linux-gnu/release/attendant
+deb: cross
+endif
+
+deb: licences
+	@tools/deps deb
+	tools/deb $(BUILT) $(TARGET)/deb $(ARCH)
+
+.PHONY: cross
+cross: deps
+	@tools/deps arm64
+	tools/cross build
+
+licences:
+	@tools/deps licences
+	tools/licences $(LICENCES)
+
+deb-test: test-deps
+	@tools/deps trees
+	cargo test --locked --test package_systemd -- --ignored --nocapture
+
+arm64-test: test-deps cross
+	cargo test --locked --test arm64 -- --ignored --nocapture
 
 lint: deps fmt clippy doc deny
 

@@ -8,6 +8,7 @@ mod call;
 mod check;
 mod dial;
 mod listening;
+mod manual;
 mod models;
 mod openapi;
 mod panic;
@@ -57,6 +58,8 @@ enum Command {
     Replay(replay::Arguments),
     Openapi(openapi::Arguments),
     Password(password::Arguments),
+    #[command(hide = true)]
+    Manual(manual::Arguments),
 }
 
 /// Which configuration counts.
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
             Command::Replay(arguments) => replay::run(&arguments),
             Command::Openapi(arguments) => openapi::run(&arguments),
             Command::Password(arguments) => ended(password::run(&arguments)),
+            Command::Manual(arguments) => ended(manual::run(&arguments)),
         },
         Err(error) => {
             // A closed standard output is no reason for another exit code.
