@@ -113,6 +113,7 @@ fn conversations(
     let percentiles = [percentile(whole.clone(), 50), percentile(whole, 95)];
     let words = percentiles.map(|ms| ms.map_or("none".to_owned(), |ms| format!("{ms:.0}")));
     table.note("turns without a pause inside, median / 95th", &format!("{} ms", words.join(" / ")));
+    by_wait(table, &heard);
     let parts = |which: fn(&call::Piece) -> f64, percent| {
         let pieces = turns.iter().flat_map(|turn| turn.pieces.last());
         percentile(pieces.map(which).collect(), percent)
@@ -145,6 +146,19 @@ fn conversations(
     let median = percentile(greetings.clone(), 50);
     table.figure("ACK to greeting, median", median, "ms", Target::AtMost(60.0));
     table.figure("ACK to greeting, longest", percentile(greetings, 100), "ms", Target::None);
+}
+
+/// The same apart for turns after which more may well come, and for the others.
+fn by_wait(table: &mut Table, heard: &[&Turn]) {
+    for (may_go_on, what) in [(false, "turns with nothing to wait for"), (true, "the others")] {
+        let of_kind = heard.iter().filter(|turn| turn.may_go_on == may_go_on);
+        let gaps: Vec<f64> = of_kind.filter_map(|turn| turn.gap_ms).collect();
+        let count = gaps.len();
+        let [median, high] = [50, 95].map(|percent| percentile(gaps.clone(), percent));
+        let [median, high] =
+            [median, high].map(|ms| ms.map_or("none".to_owned(), |ms| format!("{ms:.0}")));
+        table.note(&format!("{what} ({count}), median / 95th"), &format!("{median} / {high} ms"));
+    }
 }
 
 fn processor(table: &mut Table, what: &str, used: &BoxUse, idle: &BoxUse, calls: u32) {

@@ -27,6 +27,9 @@ pub struct Turn {
     /// On the wire; `None` without a reply.
     pub gap_ms: Option<f64>,
     pub has_pause: bool,
+    /// More may well come after it, and is to be waited for: see [`may_go_on`].
+    #[serde(default)]
+    pub may_go_on: bool,
     pub is_understood: bool,
     /// What the box took for turns of the caller.
     pub pieces: Vec<Piece>,
@@ -78,10 +81,16 @@ pub fn made(appliance: &Appliance, command: &mut Command) -> Option<Made> {
     let id = report["sip_call_id"].as_str()?.to_owned();
     let record = appliance.record(|call| call["sip_call_id"] == id.as_str())?;
     let mut pieces = pieces(&record).into_iter();
+    let mut asked = "";
     let turns = report["turns"].as_array()?.iter();
-    let spoken = turns
-        .filter(|turn| turn["spoken"] == true && (turn["kind"] == "say" || turn["kind"] == "play"));
-    let turns = spoken.map(|turn| {
+    let turns = turns.map(|turn| {
+        let question = std::mem::replace(&mut asked, turn["reply"].as_str().unwrap_or_default());
+        (turn, may_go_on(turn, question))
+    });
+    let spoken = turns.filter(|(turn, _)| {
+        turn["spoken"] == true && (turn["kind"] == "say" || turn["kind"] == "play")
+    });
+    let turns = spoken.map(|(turn, may_go_on)| {
         let wanted = turn["heard"].as_str().unwrap_or_default();
         let mut own: Vec<Piece> = Vec::new();
         // The report joins what was heard in one turn of ours.
@@ -95,6 +104,7 @@ pub fn made(appliance: &Appliance, command: &mut Command) -> Option<Made> {
             reply: turn["reply"].as_str().unwrap_or_default().to_owned(),
             gap_ms: turn["gap_ms"].as_f64(),
             has_pause: turn["kind"] == "play" || said.contains('['),
+            may_go_on,
             is_understood: expected.iter().all(|expected| expected["met"] == true),
             pieces: own,
             said,
@@ -105,6 +115,16 @@ pub fn made(appliance: &Appliance, command: &mut Command) -> Option<Made> {
         answer_delay_ms: report["answer_delay_ms"].as_f64(),
         greeting_delay_ms: report["greeting_delay_ms"].as_f64(),
     })
+}
+
+/// The caller gives half of a number, has just paused for a second within one, or dictates: a desk that answers
+/// at once cuts such callers off, and this is what its longer silences are for.
+fn may_go_on(turn: &Value, asked: &str) -> bool {
+    let expected = turn["expected"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_half = expected.iter().any(|expected| expected["pattern"] == "go on");
+    let has_thought = turn["said"].as_str().is_some_and(|said| said.contains("[1000]"));
+    let dictates = ["What is your message?", "What is it about?"];
+    is_half || has_thought || dictates.iter().any(|question| asked.ends_with(question))
 }
 
 fn joined(pieces: &[Piece]) -> String {

@@ -1,11 +1,15 @@
 //! The audio thread: every call's media, one tick of 20 ms after the other.
 //!
 //! ```text
-//!  sleep to the deadline ─▶ commands ─▶ for each place: sockets ─▶ Media ─▶ sockets ─▶ wake the net thread
+//!  sleep to the deadline ─▶ commands ─▶ for each place: sockets ─▶ Media::hear ─▶ wake the net thread
+//!  sleep for 5 ms more ──────────────▶ for each place: Media::speak ─▶ sockets ─▶ wake it if there is news
 //! ```
 //!
+//! A tick has two halves, so that a reply leaves in the tick that heard the end of the turn: the net thread
+//! has the time between them for it.
+//!
 //! Invariant: after `spawn` the thread allocates nothing, takes no lock, writes no log, and makes no
-//! system call but the sleep, datagram I/O and one wake-up write for each tick. Whatever must be
+//! system call but the sleep, datagram I/O and a wake-up write in each half of a tick. Whatever must be
 //! released (sockets) goes back to the net thread.
 
 use std::io;
@@ -32,6 +36,9 @@ use crate::call::media::{self, Datagram, HeardFrame, Media, MediaEvent, Path, Si
 
 /// One tick.
 const TICK: Duration = Duration::from_millis(FRAME_MS);
+/// What we say leaves so long after what the same tick heard. The net thread needs less than 1 ms from a frame
+/// to the frames of a reply, with five calls and a busy machine less than this; each reply is later by the rest.
+const SPEAK_AFTER: Duration = Duration::from_millis(5);
 /// A thread that was stopped for longer than this (suspend, debugger) starts over instead of
 /// running after lost time.
 const GIVE_UP: Duration = Duration::from_millis(500);
@@ -142,29 +149,51 @@ impl Audio {
             deadline += TICK;
             clocks.sleep_until(deadline);
             let moment = Moment::read();
-            let lateness = moment.now.saturating_duration_since(deadline);
+            let mut lateness = moment.now.saturating_duration_since(deadline);
             if lateness > GIVE_UP {
                 deadline = moment.now;
             }
-            self.shared.lateness.record(lateness);
             self.shared.pulse.beat();
-            if self.tick(&moment) {
+            if self.hear(&moment) {
                 self.wake.wake();
+                let speaks_at = deadline + SPEAK_AFTER;
+                clocks.sleep_until(speaks_at);
+                let moment = Moment::read();
+                lateness = lateness.max(moment.now.saturating_duration_since(speaks_at));
+                if self.speak(&moment) {
+                    self.wake.wake();
+                }
             }
+            self.shared.lateness.record(lateness);
         }
     }
 
-    /// 20 ms of every place. True when there is something for the net thread. RT safe.
+    /// 20 ms of every place, both halves at once. RT safe.
     pub fn tick(&mut self, moment: &Moment) -> bool {
+        let is_busy = self.hear(moment);
+        self.speak(moment) || is_busy
+    }
+
+    /// The first half: what has come. True when there is something for the net thread. RT safe.
+    fn hear(&mut self, moment: &Moment) -> bool {
         let mut busy = false;
         while let Ok(command) = self.commands.pop() {
             self.command(command, moment);
             busy = true;
         }
         for seat in &mut self.places {
-            busy |= seat.tick(moment, &mut self.events, &self.shared, &mut self.buffer);
+            busy |= seat.hear(moment, &mut self.events, &self.shared, &mut self.buffer);
         }
         busy
+    }
+
+    /// The second half: what leaves. True when the net thread is told something. RT safe.
+    fn speak(&mut self, moment: &Moment) -> bool {
+        let mut has_news = false;
+        for seat in &mut self.places {
+            has_news |= seat.speak(moment, &mut self.events, &self.shared);
+        }
+        has_news
     }
 
     fn command(&mut self, command: AudioCommand, moment: &Moment) {
@@ -236,7 +265,8 @@ impl Seat {
         };
     }
 
-    fn tick(
+    /// True while there is a call.
+    fn hear(
         &mut self,
         moment: &Moment,
         events: &mut Producer<AudioEvent>,
@@ -247,14 +277,13 @@ impl Seat {
             Occupant::Nobody => return false,
             Occupant::Leaving { .. } => self.leave(events),
             Occupant::Call { call, sockets, voice, ticks } => {
-                let is_recorded = self.rings.is_recorded.load(Ordering::Relaxed);
                 let mut out = Outlet {
                     place: self.place,
                     call: *call,
                     sockets,
                     heard: &mut self.rings.heard,
                     handshake: &mut self.rings.handshake,
-                    tap: self.rings.tap.as_mut().filter(|_| is_recorded),
+                    tap: None,
                     tick: *ticks,
                     events,
                     shared,
@@ -266,17 +295,44 @@ impl Seat {
                 for _ in 0..sockets.refusals(buffer) {
                     self.media.note_refusal();
                 }
-                let (ring, silenced) = (&mut self.rings.playout, &*self.rings.silenced);
-                let mut source = Source { voice: &mut *voice, ring, silenced };
-                self.media.tick(at(moment), &mut source, &mut out);
-                out.tell_end(&mut voice.untold);
-                *ticks += 1;
-                if *ticks % REPORT_TICKS == 0 {
-                    out.tell(AudioEventKind::Report(self.media.report()));
-                }
+                self.media.hear(at(moment), &mut out);
             }
         }
         true
+    }
+
+    /// True when something was told.
+    fn speak(
+        &mut self,
+        moment: &Moment,
+        events: &mut Producer<AudioEvent>,
+        shared: &Shared,
+    ) -> bool {
+        let Occupant::Call { call, sockets, voice, ticks } = &mut self.occupant else {
+            return false;
+        };
+        let is_recorded = self.rings.is_recorded.load(Ordering::Relaxed);
+        let mut out = Outlet {
+            place: self.place,
+            call: *call,
+            sockets,
+            heard: &mut self.rings.heard,
+            handshake: &mut self.rings.handshake,
+            tap: self.rings.tap.as_mut().filter(|_| is_recorded),
+            tick: *ticks,
+            events,
+            shared,
+            told: Told::default(),
+        };
+        let (ring, silenced) = (&mut self.rings.playout, &*self.rings.silenced);
+        let mut source = Source { voice: &mut *voice, ring, silenced };
+        self.media.speak(at(moment), &mut source, &mut out);
+        out.tell_end(&mut voice.untold);
+        *ticks += 1;
+        if *ticks % REPORT_TICKS == 0 {
+            out.tell(AudioEventKind::Report(self.media.report()));
+        }
+        out.told.has_news
     }
 }
 
@@ -321,6 +377,7 @@ struct Outlet<'a> {
 /// everybody's.
 #[derive(Debug, Default)]
 struct Told {
+    has_news: bool,
     ssrc_changed: bool,
     peer_left: bool,
 }
@@ -347,6 +404,7 @@ impl Outlet<'_> {
     }
 
     fn tell(&mut self, kind: AudioEventKind) {
+        self.told.has_news = true;
         let event = AudioEvent { place: self.place, call: self.call, kind };
         if self.events.push(event).is_err() {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);

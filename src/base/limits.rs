@@ -188,7 +188,7 @@ pub const PAUSE_MS: u64 = 2_000;
 /// What each of the ear's settings, `listen::Settings`, may be: its name, the least and the most, both
 /// included; milliseconds, but for the threshold. The ear takes memory for the longest silence and for
 /// the preroll at the start of a call: at their most some 190 KiB.
-pub const LISTEN_RANGES: [(&str, f64, f64); 21] = [
+pub const LISTEN_RANGES: [(&str, f64, f64); 22] = [
     // At 0 everything is speech and no turn ends, at 1 nothing is.
     ("speech_threshold", 0.05, 0.95),
     // The ear remembers 32 frames of 20 ms; without any, a silence would be an utterance.
@@ -204,6 +204,7 @@ pub const LISTEN_RANGES: [(&str, f64, f64); 21] = [
     ("close_probable_ms", 20.0, 5_000.0),
     ("close_yes_no_ms", 20.0, 5_000.0),
     ("close_unknown_ms", 20.0, 5_000.0),
+    ("close_unclear_ms", 20.0, 5_000.0),
     ("close_doubtful_ms", 20.0, 5_000.0),
     ("close_incomplete_ms", 20.0, 5_000.0),
     ("close_digits_ms", 20.0, 5_000.0),

@@ -10,6 +10,10 @@ pub const FRAME_MS: u64 = 20;
 /// Samples in a frame.
 pub const FRAME_SAMPLES: usize = (SAMPLE_RATE_HZ as usize / 1000) * FRAME_MS as usize;
 
+/// From this loudness on 20 ms of sound are heard: far above the silence of a codec, far below a voice on a
+/// telephone.
+pub const SOUND_DBFS: f32 = -45.0;
+
 /// 20 ms of sound.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame(pub [i16; FRAME_SAMPLES]);

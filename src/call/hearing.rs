@@ -132,6 +132,8 @@ pub(super) struct Hearing {
     /// What the last guess was made from.
     guessed: Option<(SegmentId, u32)>,
     closing: Option<Closing>,
+    /// Whatever is said is what was asked for.
+    takes_dictation: bool,
     now: Option<Instant>,
     out: VecDeque<HearingOutput>,
 }
@@ -155,6 +157,7 @@ impl Hearing {
             languages,
             guessed: None,
             closing: None,
+            takes_dictation: false,
             now: None,
             out: VecDeque::new(),
         }
@@ -172,6 +175,7 @@ impl Hearing {
     }
 
     pub(super) fn expect(&mut self, now: Instant, awaited: converse::Awaited) {
+        self.takes_dictation = awaited.answer == converse::Expectation::Text;
         let answer = match awaited.answer {
             converse::Expectation::Digits { .. } => Expectation::Digits,
             converse::Expectation::YesNo => Expectation::YesNo,
@@ -187,6 +191,7 @@ impl Hearing {
             converse::Completeness::Complete => Completeness::Complete,
             converse::Completeness::Probable => Completeness::Probable,
             converse::Completeness::Doubtful => Completeness::Doubtful,
+            converse::Completeness::Unclear => Completeness::Unclear,
             converse::Completeness::Incomplete => Completeness::Incomplete,
             converse::Completeness::Unknown => Completeness::Unknown,
         };
@@ -362,7 +367,12 @@ impl Hearing {
         let Some((segment, revision, heard)) = self.assembly.text() else { return };
         if heard == Heard::Unclear {
             let goes_on = self.voice.goes_on.is_some_and(|goes_on| goes_on >= GOES_ON);
-            let thought = if goes_on { Completeness::Doubtful } else { Completeness::Unknown };
+            let thought = match goes_on {
+                true => Completeness::Doubtful,
+                // Whoever dictates is not asked again for a part of it.
+                false if self.takes_dictation => Completeness::Unknown,
+                false => Completeness::Unclear,
+            };
             self.ear.handle(now, Input::Hint { segment, revision, thought });
         }
         let partial = self.partials.hypothesis(&heard);

@@ -319,6 +319,8 @@ pub enum Completeness {
     Doubtful,
     Incomplete,
     Unknown,
+    /// The words are a guess, and will be asked for again.
+    Unclear,
 }
 
 /// How long a conversation waits and how sure it must be.

@@ -18,6 +18,8 @@ pub enum Completeness {
     Unknown,
     /// More may well come, or something was said that was not understood.
     Doubtful,
+    /// It was not understood, and will be asked for again.
+    Unclear,
 }
 
 /// What the last question asked for.
@@ -70,6 +72,8 @@ pub struct Settings {
     pub close_yes_no_ms: u64,
     /// Silence that ends anything else of which nothing is known.
     pub close_unknown_ms: u64,
+    /// Silence that ends what was not understood, in answer to no question for a number.
+    pub close_unclear_ms: u64,
     /// Silence that ends what may well go on.
     pub close_doubtful_ms: u64,
     /// Silence that ends an incomplete thought.
@@ -107,6 +111,7 @@ impl Default for Settings {
             close_probable_ms: 300,
             close_yes_no_ms: 300,
             close_unknown_ms: 500,
+            close_unclear_ms: 300,
             close_doubtful_ms: 900,
             close_incomplete_ms: 1_500,
             close_digits_ms: 800,
@@ -129,9 +134,10 @@ impl Settings {
         let close_ms = self.unhurried_ms(thought, awaited);
         match thought {
             Completeness::Complete | Completeness::Probable => close_ms,
-            Completeness::Incomplete | Completeness::Unknown | Completeness::Doubtful => {
-                close_ms.max(pace_ms)
-            }
+            Completeness::Incomplete
+            | Completeness::Unknown
+            | Completeness::Doubtful
+            | Completeness::Unclear => close_ms.max(pace_ms),
         }
     }
 
@@ -141,7 +147,7 @@ impl Settings {
         let own_ms = match thought {
             Completeness::Complete => patience.complete_ms,
             Completeness::Probable => patience.probable_ms,
-            Completeness::Unknown => patience.unknown_ms,
+            Completeness::Unknown | Completeness::Unclear => patience.unknown_ms,
             Completeness::Doubtful => patience.doubtful_ms,
             // More is missing than where nothing is known.
             Completeness::Incomplete => {
@@ -157,8 +163,11 @@ impl Settings {
             (Completeness::Probable, _) => self.close_probable_ms,
             (Completeness::Incomplete, Expectation::Digits) => self.close_digits_incomplete_ms,
             (Completeness::Incomplete, _) => self.close_incomplete_ms,
-            (Completeness::Unknown, Expectation::Digits) => self.close_digits_ms,
+            (Completeness::Unknown | Completeness::Unclear, Expectation::Digits) => {
+                self.close_digits_ms
+            }
             (Completeness::Unknown, Expectation::YesNo) => self.close_yes_no_ms,
+            (Completeness::Unclear, _) => self.close_unclear_ms,
             (Completeness::Unknown, Expectation::Anything) => self.close_unknown_ms,
             (Completeness::Doubtful, _) => self.close_doubtful_ms,
         }
@@ -166,10 +175,11 @@ impl Settings {
 
     /// The longest of them.
     pub(super) fn longest_close_ms(&self) -> u64 {
-        use Completeness::{Complete, Doubtful, Incomplete, Probable, Unknown};
+        use Completeness::{Complete, Doubtful, Incomplete, Probable, Unclear, Unknown};
         let answers = [Expectation::Digits, Expectation::YesNo, Expectation::Anything];
         let of = |thought| answers.iter().map(move |answer| self.usual_ms(thought, *answer));
-        let all = [Complete, Probable, Incomplete, Unknown, Doubtful].into_iter().flat_map(of);
+        let all = [Complete, Probable, Incomplete, Unknown, Doubtful, Unclear];
+        let all = all.into_iter().flat_map(of);
         all.fold(limits::PAUSE_MS.max(self.longest_pace_ms), u64::max)
     }
 }

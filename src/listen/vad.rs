@@ -10,7 +10,7 @@ use super::echo::Voices;
 use super::near::{Nearness, Sound};
 use super::tone::ToneGuard;
 use super::voicing::Voicing;
-use crate::base::pcm::Frame;
+use crate::base::pcm::{Frame, SOUND_DBFS};
 
 /// Samples that earshot takes at once.
 const BLOCK_SAMPLES: usize = 256;
@@ -18,6 +18,12 @@ const BLOCK_SAMPLES: usize = 256;
 const QUIETEST_SPEECH_DBFS: f32 = -62.0;
 /// Speech stands at least this far above the line's noise, in dB.
 const ABOVE_NOISE_DB: f32 = 4.0;
+/// What is this far below the loudest sound just before, and not heard on a telephone by itself, is that sound
+/// dying away, in dB: the detector goes on hearing speech in it for up to 0.1 s. Only an "f" or "th" may be as
+/// soft, and what follows those within a word is loud again before a turn could end.
+const DYING_DB: f32 = 24.0;
+/// That loudest sound is forgotten by so much a frame, in dB: 25 in a second.
+const FORGOTTEN_DB: f32 = 0.5;
 /// The noise floor is the quietest frame of the last one to two such windows (0.8 s each): people
 /// dip between syllables sooner than that, a fan does not.
 const FLOOR_WINDOW_FRAMES: u32 = 40;
@@ -64,6 +70,7 @@ pub struct Vad {
     tones: ToneGuard,
     voicing: Voicing,
     floor: NoiseFloor,
+    loudest: Loudest,
     nearness: Nearness,
 }
 
@@ -83,6 +90,7 @@ impl Vad {
             tones: ToneGuard::new(),
             voicing: Voicing::new(),
             floor: NoiseFloor::new(),
+            loudest: Loudest::new(),
             nearness: Nearness::new(),
         }
     }
@@ -95,6 +103,7 @@ impl Vad {
         self.tones = ToneGuard::new();
         self.voicing = Voicing::new();
         self.floor = NoiseFloor::new();
+        self.loudest = Loudest::new();
         self.nearness = Nearness::new();
     }
 
@@ -105,9 +114,11 @@ impl Vad {
         let voicing = self.voicing.measure(frame);
         let level_dbfs = frame.level_dbfs();
         let floor_dbfs = self.floor.track(level_dbfs);
+        let is_dying = self.loudest.is_dying(level_dbfs);
         let is_theirs = ours.voices == Voices::Theirs;
         let is_loud = level_dbfs > QUIETEST_SPEECH_DBFS;
-        let stands_out = is_theirs && is_loud && level_dbfs > floor_dbfs + ABOVE_NOISE_DB;
+        let is_above_noise = level_dbfs > floor_dbfs + ABOVE_NOISE_DB;
+        let stands_out = is_theirs && is_loud && is_above_noise && !is_dying;
         let is_voice = is_theirs && is_loud && !tonal;
         let near = self.nearness.weigh(&Sound {
             level_dbfs,
@@ -144,6 +155,23 @@ impl Vad {
     }
 }
 
+/// The loudest sound of the last moments.
+struct Loudest {
+    dbfs: f32,
+}
+
+impl Loudest {
+    const fn new() -> Self {
+        Self { dbfs: FIRST_FLOOR_DBFS }
+    }
+
+    /// Takes a frame's level and tells whether it is only what is left of a sound before it.
+    fn is_dying(&mut self, level_dbfs: f32) -> bool {
+        self.dbfs = level_dbfs.max(self.dbfs - FORGOTTEN_DB);
+        level_dbfs < SOUND_DBFS && level_dbfs < self.dbfs - DYING_DB
+    }
+}
+
 /// The level of the line when nobody speaks.
 struct NoiseFloor {
     /// Quietest frame of the window before this one, in dBFS.
@@ -167,5 +195,25 @@ impl NoiseFloor {
             *self = Self { before_dbfs: self.quietest_dbfs, ..Self::new() };
         }
         floor_dbfs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_loud_sound_is_dying_and_a_soft_voice_or_consonant_is_not() {
+        let dying = |levels: &[f32]| -> Vec<bool> {
+            let mut loudest = Loudest::new();
+            levels.iter().map(|level| loudest.is_dying(*level)).collect()
+        };
+        assert_eq!(dying(&[-14.0, -30.0, -43.9, -46.0, -60.0]), [false, false, false, true, true]);
+        // Consonants after a vowel, and a caller who is soft throughout.
+        assert_eq!(dying(&[-20.0, -42.0, -44.0]), [false; 3]);
+        assert_eq!(dying(&[-38.0, -50.0, -61.0]), [false; 3]);
+        // After a while what is soft begins anew.
+        let later = [vec![-14.0], vec![-90.0; 30], vec![-52.0]].concat();
+        assert_eq!(dying(&later).last(), Some(&false));
     }
 }

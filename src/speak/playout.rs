@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::base::pcm::{FRAME_SAMPLES, Frame, ms_to_samples};
+use crate::base::pcm::{FRAME_SAMPLES, Frame, SOUND_DBFS, ms_to_samples};
 use crate::base::{UtteranceId, WorkId};
 
 /// Where the sound of a phrase comes from.
@@ -40,6 +40,13 @@ pub struct PlayoutFrame {
 const QUIET: i16 = 100;
 /// Silence kept before the first sound, so that a plosive keeps its attack.
 const LEAD_MS: u64 = 5;
+/// What an utterance begins with and is too soft to be heard on a telephone, such as the breath of an "h", is left
+/// out, so long at most: the caller would take it for hesitation.
+const SOFT_MS: u64 = 60;
+/// Steps in which the place is sought where it is heard.
+const SOFT_STEP: usize = FRAME_SAMPLES / 8;
+/// Of the first frame no codec keeps back more for its next packet than Opus, 6.5 ms.
+const HELD_BACK: usize = 104;
 /// Silence kept after a phrase: a breath between phrases.
 const TAIL_MS: u64 = 140;
 /// An utterance that was stopped goes on with the word that was lost: at the quietest place between
@@ -56,20 +63,23 @@ struct Phrase {
     samples: Vec<i16>,
     /// The voice has delivered all of it.
     complete: bool,
-    /// The first audible sample was found.
+    /// It is known where it begins.
     started: bool,
     /// Samples that it will about have.
     expected: usize,
+    /// It is the first of its utterance.
+    opens: bool,
 }
 
 impl Phrase {
-    fn new(source: Sound) -> Self {
+    fn new(source: Sound, opens: bool) -> Self {
         let mut phrase = Self {
             source: source.clone(),
             samples: Vec::new(),
             complete: false,
             started: false,
             expected: 0,
+            opens,
         };
         if let Sound::Ready(samples) = source {
             phrase.push(&samples);
@@ -97,13 +107,31 @@ impl Phrase {
         match self.samples.iter().position(|s| s.unsigned_abs() > QUIET as u16) {
             Some(first) => {
                 self.samples.drain(..first.saturating_sub(lead));
-                self.started = true;
+                self.started = !self.opens || self.begins_aloud();
             }
             None => {
                 let surplus = self.samples.len().saturating_sub(lead);
                 self.samples.drain(..surplus);
             }
         }
+    }
+
+    /// Leaves out what comes before its first frame that is heard, if that is known by now.
+    fn begins_aloud(&mut self) -> bool {
+        let heard = FRAME_SAMPLES - HELD_BACK;
+        let longest = ms_to_samples(SOFT_MS);
+        let is_heard = |at: &usize| {
+            let sound = self.samples.get(*at..*at + heard).unwrap_or_default();
+            let energy: f32 = sound.iter().map(|sample| f32::from(*sample).powi(2)).sum();
+            let amplitude = 32_768.0 * 10.0_f32.powf(SOUND_DBFS / 20.0);
+            energy >= FRAME_SAMPLES as f32 * amplitude.powi(2)
+        };
+        match (0..=longest).step_by(SOFT_STEP).find(is_heard) {
+            Some(at) => drop(self.samples.drain(..at)),
+            // Softer for longer than that: so is the voice.
+            None => return self.samples.len() >= longest + heard,
+        }
+        true
     }
 
     /// `played` samples have left already.
@@ -151,7 +179,8 @@ pub struct Playout {
 impl Playout {
     /// Puts an utterance at the end of the queue.
     pub fn say(&mut self, id: UtteranceId, phrases: impl IntoIterator<Item = Sound>) {
-        let phrases = phrases.into_iter().map(Phrase::new).collect();
+        let phrases = phrases.into_iter().enumerate();
+        let phrases = phrases.map(|(index, sound)| Phrase::new(sound, index == 0)).collect();
         self.queue.push_back(Utterance {
             id,
             phrases,
@@ -189,6 +218,7 @@ impl Playout {
     pub fn fail(&mut self, id: WorkId, instead: &[i16]) {
         if let Some((phrase, played)) = self.phrase(id) {
             if !phrase.started {
+                phrase.samples.clear();
                 phrase.push(instead);
             }
             phrase.finish(played);
@@ -298,7 +328,9 @@ impl Utterance {
         let mut ready = 0;
         for (index, phrase) in self.phrases.iter().enumerate().skip(self.phrase) {
             let left = if index == self.phrase { self.offset } else { 0 };
-            ready += phrase.samples.len().saturating_sub(left);
+            if phrase.started || phrase.complete {
+                ready += phrase.samples.len().saturating_sub(left);
+            }
             if ready >= FRAME_SAMPLES {
                 return true;
             }
@@ -399,6 +431,53 @@ mod tests {
         assert_eq!(out.iter().filter(|f| f.last).count(), 1);
         assert!(out.last().unwrap().last);
         assert!(playout.is_empty());
+    }
+
+    /// About -52 dBFS: the breath of an "h".
+    fn breath(ms: u64) -> Vec<i16> {
+        (0..ms_to_samples(ms)).map(|i| if i % 3 == 0 { 118 } else { -59 }).collect()
+    }
+
+    #[test]
+    fn an_utterance_begins_with_a_frame_that_is_heard_and_keeps_the_rest() {
+        let sound = [breath(40), tone(60)].concat();
+        let mut ready = Playout::default();
+        ready.say(UtteranceId(1), [Sound::Ready(sound.clone().into())]);
+        let mut arriving = Playout::default();
+        arriving.say(UtteranceId(1), [Sound::Arriving(WorkId(1))]);
+        sound.chunks(ms_to_samples(5)).for_each(|chunk| arriving.audio(WorkId(1), chunk));
+        for playout in [&mut ready, &mut arriving] {
+            let first = playout.next_frame().unwrap().frame;
+            let (now, held) = first.0.split_at(FRAME_SAMPLES - HELD_BACK);
+            assert!(crate::base::pcm::level_dbfs(now) > SOUND_DBFS, "also out of Opus");
+            assert!(held.iter().all(|sample| sample.unsigned_abs() == 8_000));
+            assert_eq!(first.0.iter().filter(|s| s.unsigned_abs() < 8_000).count(), 200);
+        }
+    }
+
+    #[test]
+    fn a_voice_that_is_soft_for_long_is_left_whole_and_so_is_a_soft_phrase_within() {
+        let whisper: Arc<[i16]> = breath(200).into();
+        let mut playout = Playout::default();
+        playout.say(UtteranceId(1), [Sound::Ready(Arc::clone(&whisper))]);
+        assert_eq!(frames(&mut playout).len(), 10);
+        playout.say(UtteranceId(2), [Sound::Ready(tone(100).into()), Sound::Ready(whisper)]);
+        assert_eq!(frames(&mut playout).len(), 5 + 10);
+    }
+
+    #[test]
+    fn soft_sound_waits_until_it_is_known_what_comes_of_it() {
+        let mut playout = Playout::default();
+        playout.say(UtteranceId(1), [Sound::Arriving(WorkId(1))]);
+        playout.audio(WorkId(1), &breath(40));
+        assert!(playout.next_frame().is_none(), "it may be left out");
+        playout.audio(WorkId(1), &breath(40));
+        assert!(playout.next_frame().is_some(), "it is no mere beginning");
+        playout.say(UtteranceId(2), [Sound::Arriving(WorkId(2))]);
+        playout.audio(WorkId(2), &breath(40));
+        playout.complete(WorkId(1));
+        playout.complete(WorkId(2));
+        assert!(frames(&mut playout).iter().any(|frame| frame.utterance == UtteranceId(2)));
     }
 
     #[test]

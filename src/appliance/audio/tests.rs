@@ -158,6 +158,59 @@ fn a_peer_with_ever_new_streams_has_one_event_a_tick() {
 }
 
 #[test]
+fn what_is_given_between_the_halves_of_a_tick_leaves_in_that_tick() {
+    let mut call = Seated::new(28_380);
+    call.tick();
+    call.events();
+    call.moment.now += TICK;
+    assert!(call.audio.hear(&call.moment), "there is a frame for the net thread");
+    call.play(1, false);
+    let speaks_at = Moment { now: call.moment.now + SPEAK_AFTER, ..call.moment };
+    assert!(call.audio.speak(&speaks_at), "the net thread is told");
+    let told = call.events();
+    let [AudioEventKind::Media(MediaEvent::UtteranceAudible { at, .. })] = told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!(at, speaks_at.now);
+    call.moment.now += TICK;
+    call.audio.hear(&call.moment);
+    assert!(!call.audio.speak(&call.moment), "nobody is woken for nothing");
+}
+
+/// The thread itself leaves the time between. One try in two hundred will find the machine idle enough.
+#[test]
+fn a_reply_to_a_frame_leaves_before_the_next_frame_is_heard() {
+    let Rings { mut net, audio, .. } = rings::allocate(1).unwrap();
+    let settings = media::Settings { timeout: None, timeout_on_hold: false };
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let sockets = Arc::new(PortRange::new(28_390..=28_397).bind(local).unwrap());
+    let peer = UdpSocket::bind((local, 0)).unwrap();
+    let plan = plan(peer.local_addr().unwrap());
+    net.commands.push(AudioCommand::Start { place: PLACE, call: CALL, sockets, plan }).unwrap();
+    let entropy = Entropy::new([1; 32]);
+    let (_thread, _) = spawn(audio, settings, entropy, realtime::Wish::unbound()).unwrap();
+    let mut heard_at = None;
+    let is_soon = (1..200).any(|number| {
+        let place = &mut net.places[0];
+        while heard_at.is_none() || place.heard.slots() > 0 {
+            heard_at = place.heard.pop().ok().map(|heard| heard.at).or(heard_at);
+        }
+        let utterance = UtteranceId(number);
+        let frame = PlayoutFrame { utterance, frame: Frame([9_000; FRAME_SAMPLES]), last: true };
+        place.playout.push(frame).unwrap();
+        let left_at = loop {
+            let Ok(event) = net.events.pop() else { continue };
+            if let AudioEventKind::Media(MediaEvent::UtteranceAudible { at, .. }) = event.kind {
+                break at;
+            }
+        };
+        let after = heard_at.take().map(|at| left_at.saturating_duration_since(at));
+        after.is_some_and(|after| (SPEAK_AFTER..TICK).contains(&after))
+    });
+    assert!(is_soon);
+}
+
+#[test]
 fn wall_clock_time_becomes_ntp_time() {
     let moment = Moment { now: Moment::read().now, wall: Duration::new(1, 500_000_000) };
     assert_eq!(at(&moment).ntp, ((NTP_EPOCH_S + 1) << 32) | 0x8000_0000);

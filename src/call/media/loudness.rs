@@ -4,12 +4,12 @@
 //! last milliseconds of what it is given and puts them into the next packet. Who hears looks at what it
 //! hears; who speaks foretells it, or the two would name neighbouring packets, at either end of a gap.
 
+//!
+//! The detector goes on hearing speech for up to 0.1 s after its end; a gap begins with its end.
+
+pub use crate::base::pcm::SOUND_DBFS;
 use crate::base::pcm::{FRAME_SAMPLES, Frame, level_dbfs};
 use crate::codec::Codec;
-
-/// From this loudness on: far above the silence of a codec, far below a voice on a telephone. The
-/// detector goes on hearing speech for up to 0.1 s after its end; a gap begins with its end.
-pub const SOUND_DBFS: f32 = -45.0;
 
 /// The other end will hear sound in the packet of `frame`, which follows `before`. RT safe.
 pub fn will_sound(codec: Codec, before: &Frame, frame: &Frame) -> bool {

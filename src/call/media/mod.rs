@@ -1,11 +1,11 @@
-//! One call's sound between the network and the program: what the audio thread runs every 20 ms.
+//! One call's sound between the network and the program: what the audio thread runs every 20 ms, in two halves of a tick.
 //!
 //! ```text
 //!  datagram ─▶ STUN, DTLS? ─▶ handed on
 //!                      └────▶ SRTP ─▶ RTCP? ─▶ latch ─▶ payload type ─▶ telephone-event ─▶ digits
 //!                                               └───────▶ jitter buffer
-//!  tick:  jitter buffer ─▶ decode, conceal, comfort noise ─▶ 20 ms ─▶ 16 kHz ─▶ keys as tones, VAD, echo ─▶ HeardFrame
-//!         Playout ─▶ 20 ms at 16 kHz ─▶ codec's rate ─▶ encode ─▶ packetise ─▶ SRTP ─▶ datagrams
+//!  hear:  jitter buffer ─▶ decode, conceal, comfort noise ─▶ 20 ms ─▶ 16 kHz ─▶ keys as tones, VAD, echo ─▶ HeardFrame
+//!  speak: Playout ─▶ 20 ms at 16 kHz ─▶ codec's rate ─▶ encode ─▶ packetise ─▶ SRTP ─▶ datagrams
 //!         digits to send, RTCP when due, media timeout
 //! ```
 //!
@@ -116,6 +116,8 @@ pub struct Media {
     security: Security,
     /// What was agreed for the call that has the place.
     plan: Option<Plan>,
+    /// What was played last.
+    heard: Frame,
     /// Times that the network could not deliver what we sent.
     refused: u64,
 }
@@ -138,6 +140,7 @@ impl Media {
             control: Control::new(entropy.fork()),
             security: Security::new(),
             plan: None,
+            heard: Frame::SILENCE,
             refused: 0,
             entropy,
         }
@@ -152,6 +155,7 @@ impl Media {
         self.security.start(plan);
         self.control.start(now, self.tx.sender().ssrc());
         self.plan = Some(plan.clone());
+        self.heard = Frame::SILENCE;
         self.refused = 0;
     }
 
@@ -206,14 +210,26 @@ impl Media {
         }
     }
 
-    /// Plays and sends 20 ms. To be called every 20 ms; a late tick is made up for by calling it
-    /// again at once. While the peer holds us, or a digit is being sent, `playout` is not asked:
-    /// what is to be said waits. RT safe.
+    /// [`Self::hear`] and [`Self::speak`] at once. RT safe.
     pub fn tick(&mut self, at: Moment, playout: &mut impl Playout, sink: &mut impl Sink) {
+        self.hear(at, sink);
+        self.speak(at, playout, sink);
+    }
+
+    /// Plays 20 ms of the peer. To be called every 20 ms; a late tick is made up for by calling it again
+    /// at once. RT safe.
+    pub fn hear(&mut self, at: Moment, sink: &mut impl Sink) {
         let Some(plan) = &self.plan else { return };
         self.rx.tell_digits(at.now, sink);
         let heard = self.rx.play(plan, &mut self.codecs, at.now, sink);
+        self.heard = heard.frame;
         sink.heard(&heard);
+    }
+
+    /// Sends 20 ms, after [`Self::hear`]. While the peer holds us, or a digit is being sent, `playout` is
+    /// not asked: what is to be said waits. RT safe.
+    pub fn speak(&mut self, at: Moment, playout: &mut impl Playout, sink: &mut impl Sink) {
+        let Some(plan) = &self.plan else { return };
         // What cannot be encrypted yet is not said yet.
         let to = match self.security.is_ready() {
             true => self.rx.latch().destination(),
@@ -225,7 +241,7 @@ impl Media {
             sink.event(MediaEvent::UtteranceAudible { utterance, at: at.now, peer_spoke });
         }
         self.rx.played(self.tx.played());
-        sink.passed(&heard.frame, self.tx.played());
+        sink.passed(&self.heard, self.tx.played());
         let mut sealing = self.security.sealing(Protocol::Rtcp, sink);
         self.control.tick(plan, at, &mut self.rx, self.tx.sender(), &mut sealing);
         self.control.watch(self.settings, plan, at.now, sink);

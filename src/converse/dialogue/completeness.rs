@@ -12,6 +12,8 @@ use crate::converse::understanding::stops_before_slot;
 
 /// A wish in the playbook's own words.
 const EXACT: f32 = 0.985;
+/// Words that are less sure than this together are a guess.
+const GUESS: f32 = 0.1;
 /// Words of a bare answer to a yes-or-no question.
 const SHORT_ANSWER: usize = 4;
 /// The voice hardly goes on below this.
@@ -28,14 +30,31 @@ impl Dialogue {
     /// The words and the voice both tell, and where they disagree the caller is waited for. A voice
     /// that surely ended makes of words that fit nothing a thought that is probably whole. Of a number
     /// the voice tells less where the caller has not paused in it: who says as many digits as there
-    /// usually are in one go has said all of them. `has_paused` is whether it did.
+    /// usually are in one go has said all of them. `has_paused` is whether it did. Words that are a guess tell
+    /// nothing of an end: the voice alone does.
     pub fn completeness(&self, speech: &Speech, has_paused: bool) -> Completeness {
         let text = speech.text.reveal();
         let tokens = self.playbook.lexicon().tokenise(text);
         if tokens.is_empty() {
             return self.wordless(text);
         }
-        self.judged(&tokens, Voice { has_paused, ..Voice::of(speech) })
+        let voice = Voice { has_paused, ..Voice::of(speech) };
+        if speech.confidence < GUESS && !self.takes(&tokens) {
+            // Of such words it is no better than a guess itself.
+            let goes_on = voice.goes_on(SURELY_GOES_ON);
+            return if goes_on { Completeness::Doubtful } else { Completeness::Unclear };
+        }
+        self.judged(&tokens, voice)
+    }
+
+    /// What is asked for takes such words, however unsure they are.
+    fn takes(&self, tokens: &[Token]) -> bool {
+        let State::Filling(form, slot) = &self.state else { return false };
+        let kind = self.slot(form, *slot).map(|slot| &slot.kind);
+        kind.is_some_and(|kind| match kind {
+            SlotKind::Text => true,
+            kind => kind.count().is_some() && !numbers::runs(tokens).is_empty(),
+        })
     }
 
     /// There are numbers in it.
@@ -230,7 +249,12 @@ fn counted((kept, new): (usize, usize), slot: &Slot, voice: Voice) -> Completene
         Completeness::Complete
     } else if slot.usual.contains(&digits) {
         let has_paused = is_in_parts || voice.has_paused;
-        if goes_on && has_paused { Completeness::Doubtful } else { Completeness::Probable }
+        match (has_paused, goes_on) {
+            (true, true) => Completeness::Doubtful,
+            // Words, voice and playbook agree.
+            (false, _) if voice.has_ended() => Completeness::Complete,
+            _ => Completeness::Probable,
+        }
     } else if digits < min && voice.has_ended() && !is_in_parts {
         // Perhaps it is all that the caller knows; the rest can be asked for.
         Completeness::Unknown

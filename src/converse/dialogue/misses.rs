@@ -18,6 +18,7 @@ impl Dialogue {
                 State::Filling(form, slot) => {
                     self.slot(form, *slot).map(|slot| self.fill(&slot.reask, form))
                 }
+                State::Asked(question) => Some(bare(question.text.reveal()).to_owned()),
                 state => self.question_of(state),
             });
             self.state = state;
@@ -61,5 +62,34 @@ impl Dialogue {
         let parts = vec![question.text.reveal().clone()];
         self.state = State::Asked(question);
         Reaction::reprompt(parts)
+    }
+}
+
+/// The question itself, without the sentences that led to it: after an apology they would be a second one.
+fn bare(text: &str) -> &str {
+    let text = text.trim_end();
+    let Some(question) = text.strip_suffix('?') else { return text };
+    let ends = question.char_indices().zip(question.chars().skip(1));
+    let ends = ends.filter(|((_, sign), next)| ".!?…".contains(*sign) && next.is_whitespace());
+    let last = ends.last().map_or(0, |((at, sign), _)| at + sign.len_utf8());
+    text.get(last..).unwrap_or(text).trim_start()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bare;
+
+    #[test]
+    fn a_bare_question_is_its_last_sentence_if_that_is_one() {
+        for (text, expected) in [
+            ("I am sorry, I do not understand. Shall I take a message?", "Shall I take a message?"),
+            ("Простите… Передать ваше сообщение? ", "Передать ваше сообщение?"),
+            ("Anything else?", "Anything else?"),
+            ("Is it 8.30?", "Is it 8.30?"),
+            ("Which order? Say its number.", "Which order? Say its number."),
+            ("", ""),
+        ] {
+            assert_eq!(bare(text), expected);
+        }
     }
 }

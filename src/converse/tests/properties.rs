@@ -304,7 +304,7 @@ fn a_voice_that_goes_on_or_has_ended_tells_what_words_do_not() {
         (order, "47", [Unknown, Incomplete, Incomplete, Incomplete]),
         (order, "472", [Unknown, Unknown, Incomplete, Incomplete]),
         // In one go; a caller who has paused in it is another case.
-        (order, "4729", [Probable; 4]),
+        (order, "4729", [Complete, Probable, Probable, Probable]),
         (order, "472912", [Probable, Probable, Incomplete, Incomplete]),
         (order, "472912472912", [Complete; 4]),
         // Of a number that comes in parts the rest does, too.
@@ -315,6 +315,28 @@ fn a_voice_that_goes_on_or_has_ended_tells_what_words_do_not() {
     for (before, text, expected) in table {
         let judged = [0.1, 0.4, 0.65, 0.8].map(|goes_on| {
             judged(before, Speech { goes_on: Some(goes_on), ..Speech::certain(text) })
+        });
+        assert_eq!(judged, expected, "{before:?} {text}");
+    }
+}
+
+#[test]
+fn words_that_are_a_guess_tell_nothing_of_an_end_unless_they_are_taken_all_the_same() {
+    use Completeness::{Complete, Doubtful, Incomplete, Unclear, Unknown};
+    let order: &[&str] = &["Track my order."];
+    let dictated: &[&str] = &["I want to speak to a person."];
+    let table = [
+        (&[][..], "This is the status of an", [Unclear, Doubtful]),
+        (&[], "What are your opening hours", [Unclear, Doubtful]),
+        (order, "That is all, wait", [Unclear, Doubtful]),
+        (order, "47", [Unknown, Incomplete]),
+        (order, "472912472912", [Complete, Complete]),
+        (dictated, "My parcel is damaged", [Unknown, Incomplete]),
+    ];
+    for (before, text, expected) in table {
+        let judged = [0.1, 0.8].map(|goes_on| {
+            let certain = Speech::certain(text);
+            judged(before, Speech { goes_on: Some(goes_on), confidence: 0.05, ..certain })
         });
         assert_eq!(judged, expected, "{before:?} {text}");
     }

@@ -105,7 +105,7 @@ fn name(output: &Output) -> &'static str {
 
 #[test]
 fn a_pause_closes_or_resumes_by_its_length_the_thought_and_the_question() {
-    use Completeness::{Complete, Doubtful, Incomplete, Probable, Unknown};
+    use Completeness::{Complete, Doubtful, Incomplete, Probable, Unclear, Unknown};
     use Expectation::{Anything, Digits, YesNo};
     // What is known 80 ms after the decode was asked for, what was asked, the question's own
     // patience, and the longest pause that the caller may make without losing the floor.
@@ -118,6 +118,10 @@ fn a_pause_closes_or_resumes_by_its_length_the_thought_and_the_question() {
         (Unknown, YesNo, None, 280),
         (Unknown, Anything, None, 480),
         (Unknown, Digits, None, 780),
+        (Unclear, Anything, None, 280),
+        (Unclear, YesNo, None, 280),
+        (Unclear, Digits, None, 780),
+        (Unclear, Anything, Some(1_000), 980),
         (Doubtful, Anything, None, 880),
         (Doubtful, YesNo, None, 880),
         (Incomplete, Anything, None, 1_480),

@@ -23,6 +23,11 @@ const TRUSTED: usize = 16;
 /// A lateness or earliness beyond this is a leap of the sender's timestamps.
 const LEAP_US: i64 = 1_500_000;
 
+/// On a path where one packet in `QUIET_TOLERATED` at most is later than a bin, once so many packets have
+/// shown it: a wired network, or the box itself.
+const QUIET_TARGET_US: i64 = 10_000;
+const QUIET_TOLERATED: usize = 128;
+const QUIET_KNOWN: usize = 64;
 const MIN_TARGET_US: i64 = 20_000;
 const FIRST_TARGET_US: i64 = 40_000;
 const MAX_TARGET_US: i64 = 200_000;
@@ -92,7 +97,13 @@ impl DelayEstimate {
             later * TOLERATED > known
         });
         let measured_us = percentile.map_or(0, |bin| (bin as i64 + 1) * BIN_US);
-        let least_us = if known < TRUSTED { FIRST_TARGET_US } else { MIN_TARGET_US };
+        let late = known.saturating_sub(self.counts.first().copied().map_or(0, usize::from));
+        let is_quiet = known >= QUIET_KNOWN && late * QUIET_TOLERATED <= known;
+        let least_us = match known {
+            0..TRUSTED => FIRST_TARGET_US,
+            _ if is_quiet => QUIET_TARGET_US,
+            _ => MIN_TARGET_US,
+        };
         measured_us.clamp(least_us, MAX_TARGET_US)
     }
 
@@ -159,21 +170,24 @@ mod tests {
     fn the_target_is_a_high_percentile_of_the_lateness_within_its_bounds() {
         let spread = |range: i64| move |n: i64| (n * 7_919) % range;
         assert_eq!(fed(5, |_| 0).target_us(), 40_000, "a guess at first");
-        assert_eq!(fed(500, |_| 0).target_us(), 20_000, "a quiet path");
+        assert_eq!(fed(40, |_| 0).target_us(), 20_000, "it seems to be a quiet path");
+        assert_eq!(fed(500, |_| 0).target_us(), 10_000, "a quiet path");
+        let target = fed(500, |n| if n % 60 == 0 { 6_000 } else { 0 }).target_us();
+        assert_eq!(target, 20_000, "one packet in sixty is later than on a quiet path");
         let target = fed(1_000, spread(80_000)).target_us();
         assert!((75_000..=85_000).contains(&target), "{target}");
         let target = fed(1_000, |n| if n % 100 == 0 { 150_000 } else { 0 }).target_us();
         assert_eq!(target, 20_000, "one packet in a hundred may be late");
         assert_eq!(fed(1_000, spread(900_000)).target_us(), 200_000, "a hopeless path");
         let calmed = fed(1_000, |n| if n < 600 { (n * 7_919) % 150_000 } else { 0 });
-        assert_eq!(calmed.target_us(), 20_000, "a path that calmed down");
+        assert_eq!(calmed.target_us(), 10_000, "a path that calmed down");
     }
 
     #[test]
     fn drift_and_leaps_of_the_senders_clock_do_not_look_like_delay() {
         for ppm in [-500_i64, 500] {
             let drifting = fed(180_000, |n| n * 20_000 * ppm / 1_000_000);
-            assert_eq!(drifting.target_us(), 20_000, "{ppm} ppm");
+            assert_eq!(drifting.target_us(), 10_000, "{ppm} ppm");
             let start = drifting.origin.unwrap();
             let now = start + Duration::from_micros(180_000 * 20_000);
             let drifted_us = 180_000 * 20_000 * ppm / 1_000_000;
@@ -182,7 +196,7 @@ mod tests {
         }
         for leap_us in [-10_000_000, 10_000_000] {
             let leapt = fed(1_000, |n| if n < 500 { 0 } else { leap_us + 10_000_000 });
-            assert_eq!(leapt.target_us(), 20_000, "{leap_us}");
+            assert_eq!(leapt.target_us(), 10_000, "{leap_us}");
         }
     }
 

@@ -17,7 +17,7 @@ const KEY: Duration = Duration::from_millis(100);
 /// Something that has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
-    /// The first packet with sound of an utterance, with this tick.
+    /// The first packet with sound of an utterance.
     Audible(Instant),
     /// Its last packet with speech.
     Spoken(Instant),
@@ -28,7 +28,7 @@ enum Making {
     Nothing,
     Speaking {
         mixed: Mixed,
-        /// The tick that sent its first frame that can be heard.
+        /// When its first frame that can be heard was sent.
         audible_at: Option<Instant>,
         is_told: bool,
     },
@@ -128,25 +128,30 @@ impl Mouth {
         }
     }
 
-    /// What has left by the last of these ticks: one frame leaves with each from the one that the
-    /// audio thread has named on.
+    /// What leaves by the end of the last of these ticks: one frame in each from the one that the audio
+    /// thread has named on, as long after its beginning as that one. All ticks before it was named are there.
     pub(super) fn done(&mut self, ticks: &[Instant]) -> Option<Done> {
         let Making::Speaking { mixed, audible_at: Some(at), is_told } = &mut self.making else {
             return None;
         };
-        let began = ticks.iter().rposition(|tick| tick == at)? as isize - mixed.audible as isize;
-        let tick = |frame: usize| usize::try_from(began + frame as isize).ok();
+        let named = ticks.iter().rposition(|tick| tick <= at)?;
+        let after = at.saturating_duration_since(*ticks.get(named)?);
+        let began = named as isize - mixed.audible as isize;
+        let leaves = |frame: usize| {
+            let tick = ticks.get(usize::try_from(began + frame as isize).ok()?)?;
+            Some(*tick + after)
+        };
         if !*is_told {
-            let at = ticks.get(tick(mixed.first)?)?;
+            let at = leaves(mixed.first)?;
             *is_told = true;
-            return Some(Done::Audible(*at));
+            return Some(Done::Audible(at));
         }
-        let left = ticks.get(tick(mixed.last)?)?;
+        let left = leaves(mixed.last)?;
         let frames = std::mem::take(&mut mixed.frames);
         // What is not given away by now is silence or noise after the last word.
         self.sent.push((usize::try_from(began).unwrap_or(0), frames));
         self.making = Making::Nothing;
-        Some(Done::Spoken(*left))
+        Some(Done::Spoken(left))
     }
 
     pub(super) fn fill(&mut self, places: &mut Places, place: Place) {
@@ -182,7 +187,9 @@ impl Mouth {
             });
             will.collect()
         };
-        let words = sounding(&spoken.frames, Frame::SILENCE);
+        // What a codec holds back of the last frame is heard in the packet after it.
+        let whole = [spoken.frames.as_slice(), &[Frame::SILENCE]].concat();
+        let words = sounding(&whole, Frame::SILENCE);
         let mut frames = spoken.frames.clone();
         for frame in &mut frames {
             if let Some(noise) = self.sounds.noise.get(self.noise_at) {
@@ -209,5 +216,36 @@ impl Mouth {
             }
         }
         track
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_packet_with_speech_is_the_one_with_what_the_codec_held_back() {
+        let loud = Frame([9_000; FRAME_SAMPLES]);
+        let spoken = Spoken { frames: vec![loud; 3], first: 0, last: 2 };
+        for (codec, last) in [(Codec::Pcmu, 2), (Codec::Opus, 3)] {
+            let mixed = Mouth::new(Rehearsed::default()).mix(&spoken, codec);
+            assert_eq!((mixed.first, mixed.last, mixed.frames.len()), (0, last, 3), "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn a_packet_leaves_as_long_after_its_tick_as_the_first_that_is_heard() {
+        #[expect(clippy::disallowed_methods, reason = "an Instant has no other beginning")]
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut mouth = Mouth::new(Rehearsed::default());
+        let frames = vec![Frame::SILENCE; 4];
+        let mixed = Mixed { frames, audible: 1, first: 1, last: 3 };
+        mouth.making = Making::Speaking { mixed, audible_at: None, is_told: false };
+        mouth.audible(mouth.utterance, at(45));
+        let ticks: Vec<Instant> = [0, 20, 40, 60, 80].map(at).into();
+        assert_eq!(mouth.done(&ticks[..3]), Some(Done::Audible(at(45))));
+        assert_eq!(mouth.done(&ticks[..4]), None);
+        assert_eq!(mouth.done(&ticks), Some(Done::Spoken(at(85))));
     }
 }
