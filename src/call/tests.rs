@@ -32,6 +32,7 @@ mod languages;
 mod latency;
 mod line;
 mod model;
+mod operator;
 mod partial;
 mod securing;
 mod succeeding;

@@ -76,6 +76,7 @@ impl Page {
                 &crate::appliance::paths::Paths::in_folder(&folder),
             ),
             hooks,
+            listens: true,
         });
         Self { board, web: web.unwrap(), commands, folder }
     }

@@ -80,7 +80,7 @@ impl Desk {
 fn open() -> Request {
     let offer = Private::new(OFFER.as_bytes().to_vec());
     let visitor = Visitor::default();
-    Request::Open(Opening { visitor, offer, called: Private::default() })
+    Request::Open(Opening { visitor, offer, called: Private::default(), observes: None })
 }
 
 fn refused(refusal: Refusal) -> Option<Response> {
@@ -163,7 +163,12 @@ fn pages_leave_lines_to_telephones_tokens_to_tokens_and_visitors_to_visitors() {
             let visitor =
                 Visitor { token: token.map(|token| Private::new(token.to_owned())), source };
             let offer = Private::new(OFFER.as_bytes().to_vec());
-            desk.ask(Request::Open(Opening { visitor, offer, called: Private::default() }))
+            desk.ask(Request::Open(Opening {
+                visitor,
+                offer,
+                called: Private::default(),
+                observes: None,
+            }))
         };
         for _ in 0..of_address {
             assert_eq!(opens(Some("shop"), 1), None);

@@ -104,6 +104,7 @@ impl Desk {
             },
             media_address: MediaAddress::Own,
             languages: call::language::Rules::only(call::language::Choice::Language(code)),
+            has_operators: false,
             referrals: crate::trunk::Referrals::default(),
             flights: None,
             recorder: None,

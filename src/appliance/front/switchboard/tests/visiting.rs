@@ -38,6 +38,7 @@ impl Desk {
             visitor: Visitor::default(),
             offer: offer("aaaa"),
             called: Private::default(),
+            observes: None,
         }))
     }
 
@@ -100,7 +101,12 @@ async fn a_description_that_does_not_fit_takes_no_place() {
     let mut desk = Desk::ready().await;
     let opening = |offer: &str| {
         let offer = Private::new(offer.as_bytes().to_vec());
-        Request::Open(Opening { visitor: Visitor::default(), offer, called: Private::default() })
+        Request::Open(Opening {
+            visitor: Visitor::default(),
+            offer,
+            called: Private::default(),
+            observes: None,
+        })
     };
     let plain = "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 RTP/AVP 0\r\n";
     for (text, is_malformed) in [
@@ -184,6 +190,7 @@ async fn a_page_that_has_gone_before_the_answer_holds_no_place() {
         visitor: Visitor::default(),
         offer: offer("aaaa"),
         called: Private::default(),
+        observes: None,
     });
     desk.switchboard.command(desk.now, Command::WebRtc { request, told });
     desk.play();
