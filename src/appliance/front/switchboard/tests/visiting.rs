@@ -9,7 +9,7 @@ use crate::call::record::Progress;
 use crate::web::Command;
 use crate::webrtc::{IfMatch, Opening, Refusal, Request, Response, SessionId, Visitor};
 
-fn offer(name: &str) -> Private<Vec<u8>> {
+pub(super) fn offer(name: &str) -> Private<Vec<u8>> {
     let fingerprint = Fingerprint::of(b"a browser's");
     let text = format!(
         "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2\r\n\
@@ -25,7 +25,7 @@ fn offer(name: &str) -> Private<Vec<u8>> {
 
 impl Desk {
     /// The response, if there is one.
-    fn asks(&mut self, request: Request) -> Option<Response> {
+    pub(super) fn asks(&mut self, request: Request) -> Option<Response> {
         let (told, mut response) = oneshot::channel();
         self.now += Duration::from_millis(1);
         self.switchboard.command(self.now, Command::WebRtc { request, told });
@@ -43,7 +43,7 @@ impl Desk {
     }
 
     /// A session whose call is up, and our answer.
-    fn visits(&mut self) -> (SessionId, String) {
+    pub(super) fn visits(&mut self) -> (SessionId, String) {
         match self.opens() {
             Some(Response::Opened { session, answer, .. }) => {
                 (session, String::from_utf8(answer.into_revealed()).unwrap())
@@ -52,7 +52,7 @@ impl Desk {
         }
     }
 
-    fn cause(&self, id: u64) -> Option<Cause> {
+    pub(super) fn cause(&self, id: u64) -> Option<Cause> {
         let record = self.switchboard.parts.board.call(CallId(id)).unwrap();
         record.progress.ending().map(|ending| ending.cause)
     }
