@@ -52,7 +52,8 @@ fn an_offer_to_listen_names_the_call_and_who_asks() {
 #[test]
 fn without_the_scope_and_where_it_is_switched_off_nobody_listens() {
     let others: Vec<Scope> = Scope::ALL.into_iter().filter(|s| *s != Scope::Listen).collect();
-    let paths = [LISTEN, CONTROL, "DELETE /api/listening/abc"];
+    let close = "DELETE /api/listening/abc\nContent-Type: application/json";
+    let paths = [LISTEN, CONTROL, close];
     for path in paths {
         let mut page = page_of(&others);
         let told = asks(&mut page, &with_token(path), &offer(), None);
