@@ -281,7 +281,9 @@ fn empty(net: &mut NetSide) -> (u64, u64) {
 #[test]
 fn the_audio_thread_allocates_nothing_with_empty_and_with_full_rings() {
     const PLACES: usize = 2;
-    let Rings { mut net, audio, wake: _wake, shared } = rings::allocate(PLACES as u16).unwrap();
+    let mut rings = rings::allocate(PLACES as u16).unwrap();
+    rings.observable();
+    let Rings { mut net, audio, wake: _wake, shared } = rings;
     let settings = Settings { timeout: Some(Duration::from_secs(5)), timeout_on_hold: false };
     let mut audio = Audio::new(audio, settings, &mut Entropy::new([3; 32]));
     let mut range = PortRange::new(28_400..=28_431);
@@ -300,7 +302,7 @@ fn the_audio_thread_allocates_nothing_with_empty_and_with_full_rings() {
         net.commands.push(AudioCommand::Start { place, call, sockets, plan }).unwrap();
     }
     let mut moment = realtime::Moment::read();
-    let (mut frames, mut ends, mut utterance) = (0, 0, 0);
+    let (mut frames, mut ends, mut utterance, mut observed) = (0, 0, 0, 0_u64);
     let count = allocations(|| {
         for n in 0..1_200_u32 {
             moment.now += TICK;
@@ -320,11 +322,15 @@ fn the_audio_thread_allocates_nothing_with_empty_and_with_full_rings() {
                     place.silenced.store(utterance, Ordering::Release);
                 }
             }
+            // Somebody begins to listen to one call, and goes again.
+            net.places[0].is_observed.store((100..1_100).contains(&n), Ordering::Relaxed);
             audio.tick(&moment);
             // For a part of the time nobody takes anything, until every ring is full.
             if !(400..1_000).contains(&n) {
                 let (more_frames, more_ends) = empty(&mut net);
                 (frames, ends) = (frames + more_frames, ends + more_ends);
+                let ring = net.places[0].observed.as_mut().unwrap();
+                observed += std::iter::from_fn(|| ring.pop().ok()).count() as u64;
             }
         }
         for place in 0..PLACES as u16 {
@@ -335,6 +341,7 @@ fn the_audio_thread_allocates_nothing_with_empty_and_with_full_rings() {
     });
     assert_eq!(count, 0);
     assert!(frames > 1_000 && ends > 50, "{frames} frames, {ends} ends");
+    assert!((400..=426).contains(&observed), "{observed}");
     assert!(shared.dropped.load(Ordering::Relaxed) > 1_000);
 }
 

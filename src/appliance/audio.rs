@@ -236,6 +236,7 @@ impl Seat {
                 heard: &mut self.rings.heard,
                 handshake: &mut self.rings.handshake,
                 tap: None,
+                observed: None,
                 tick: 0,
                 events,
                 shared,
@@ -284,6 +285,7 @@ impl Seat {
                     heard: &mut self.rings.heard,
                     handshake: &mut self.rings.handshake,
                     tap: None,
+                    observed: None,
                     tick: *ticks,
                     events,
                     shared,
@@ -312,6 +314,7 @@ impl Seat {
             return false;
         };
         let is_recorded = self.rings.is_recorded.load(Ordering::Relaxed);
+        let is_observed = self.rings.is_observed.load(Ordering::Relaxed);
         let mut out = Outlet {
             place: self.place,
             call: *call,
@@ -319,6 +322,7 @@ impl Seat {
             heard: &mut self.rings.heard,
             handshake: &mut self.rings.handshake,
             tap: self.rings.tap.as_mut().filter(|_| is_recorded),
+            observed: self.rings.observed.as_mut().filter(|_| is_observed),
             tick: *ticks,
             events,
             shared,
@@ -367,6 +371,7 @@ struct Outlet<'a> {
     heard: &'a mut Producer<HeardFrame>,
     handshake: &'a mut Producer<HandshakeDatagram>,
     tap: Option<&'a mut Producer<TapFrame>>,
+    observed: Option<&'a mut Producer<TapFrame>>,
     tick: u32,
     events: &'a mut Producer<AudioEvent>,
     shared: &'a Shared,
@@ -425,10 +430,12 @@ impl Sink for Outlet<'_> {
     }
 
     fn passed(&mut self, heard: &Frame, said: &Frame) {
-        let Some(tap) = &mut self.tap else { return };
         let frame = TapFrame { call: self.call, tick: self.tick, heard: *heard, said: *said };
-        if tap.push(frame).is_err() {
+        if self.tap.as_mut().is_some_and(|tap| tap.push(frame).is_err()) {
             self.shared.untapped.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.observed.as_mut().is_some_and(|observed| observed.push(frame).is_err()) {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 

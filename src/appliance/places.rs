@@ -5,11 +5,14 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::appliance::rings::{AudioCommand, AudioEvent, HandshakeDatagram, NetSide, Place};
+use crate::appliance::rings::{
+    AudioCommand, AudioEvent, HandshakeDatagram, NetSide, Place, TapFrame,
+};
 use crate::appliance::rtp_socket::{Channel, RtpSockets};
 use crate::base::handshake::Route;
 use crate::base::{CallId, Keying, UtteranceId};
@@ -38,19 +41,28 @@ enum Use {
 pub struct Places {
     ends: NetSide,
     uses: Vec<Use>,
+    /// Of these places so many are calls'; the rest are for who listens to them.
+    lines: usize,
     /// Commands that found their ring full, oldest first.
     waiting: VecDeque<AudioCommand>,
 }
 
 impl Places {
+    /// All of them for calls.
     pub fn new(ends: NetSide) -> Self {
-        let uses = ends.places.iter().map(|_| Use::Free).collect();
-        Self { ends, uses, waiting: VecDeque::new() }
+        let uses: Vec<Use> = ends.places.iter().map(|_| Use::Free).collect();
+        Self { lines: uses.len(), ends, uses, waiting: VecDeque::new() }
     }
 
-    /// Places that are not free.
+    /// The first `lines` for calls, the rest for who listens to them: so these take no line.
+    #[must_use]
+    pub fn with_lines(self, lines: usize) -> Self {
+        Self { lines, ..self }
+    }
+
+    /// Places for calls that are not free.
     pub fn taken(&self) -> usize {
-        self.uses.iter().filter(|used| !matches!(used, Use::Free)).count()
+        self.uses.iter().take(self.lines).filter(|used| !matches!(used, Use::Free)).count()
     }
 
     pub fn is_free(&self, place: Place) -> bool {
@@ -59,10 +71,24 @@ impl Places {
 
     /// A free place for the call, which keeps the sockets until the media begins.
     pub fn reserve(&mut self, call: CallId, sockets: RtpSockets) -> Option<Place> {
-        let mut places = self.uses.iter_mut().zip(0..);
-        let (used, number) = places.find(|(used, _)| matches!(used, Use::Free))?;
-        *used = Use::Reserved { call, sockets: Arc::new(sockets) };
-        Some(Place(number))
+        self.reserve_in(0..self.lines, call, sockets)
+    }
+
+    /// The same for somebody who listens to a call.
+    pub fn reserve_beside(&mut self, call: CallId, sockets: RtpSockets) -> Option<Place> {
+        self.reserve_in(self.lines..self.uses.len(), call, sockets)
+    }
+
+    fn reserve_in(
+        &mut self,
+        range: Range<usize>,
+        call: CallId,
+        sockets: RtpSockets,
+    ) -> Option<Place> {
+        let number =
+            range.into_iter().find(|index| matches!(self.uses.get(*index), Some(Use::Free)))?;
+        *self.uses.get_mut(number)? = Use::Reserved { call, sockets: Arc::new(sockets) };
+        u16::try_from(number).ok().map(Place)
     }
 
     pub fn start(&mut self, place: Place, plan: Plan) {
@@ -153,6 +179,8 @@ impl Places {
             while ends.handshake.pop().is_ok() {}
             ends.silenced.store(0, Ordering::Release);
             ends.is_recorded.store(false, Ordering::Relaxed);
+            ends.is_observed.store(false, Ordering::Relaxed);
+            ends.forget_observed();
             *used = Use::Free;
         }
     }
@@ -162,6 +190,20 @@ impl Places {
         if let Some(ends) = self.ends.places.get(usize::from(place.0)) {
             ends.is_recorded.store(is_recorded, Ordering::Relaxed);
         }
+    }
+
+    /// What passes in this place is given to [`Self::passed`] from here on, or not any more.
+    pub fn observe(&mut self, place: Place, is_observed: bool) {
+        if let Some(ends) = self.ends.places.get_mut(usize::from(place.0)) {
+            // Nothing of before, when somebody listened last.
+            ends.forget_observed();
+            ends.is_observed.store(is_observed, Ordering::Relaxed);
+        }
+    }
+
+    /// The next 20 ms of both sides of the call in this place, while somebody listens to it.
+    pub fn passed(&mut self, place: Place) -> Option<TapFrame> {
+        self.ends.places.get_mut(usize::from(place.0))?.observed.as_mut()?.pop().ok()
     }
 
     /// Has the audio thread throw away what it holds of utterances up to this one.

@@ -8,11 +8,12 @@
 //! | `heard`, one a place | audio | net | [`HEARD_FRAMES`] | the frame is dropped and counted: the net loop has been stuck for a second |
 //! | `handshake`, one a place | audio | net | [`HANDSHAKE_DATAGRAMS`] | the datagram is dropped and counted, as a network would lose it: STUN and DTLS send again |
 //! | `tap`, one a place, where calls are recorded | audio | recorder | [`TAP_FRAMES`] | the frame is dropped and counted; the recording has silence in its place |
+//! | `observed`, one a place, where calls may be listened to | audio | net | [`OBSERVED_FRAMES`] | the frame is dropped and counted: who listens misses it |
 //! | `playout`, one a place | net | audio | [`PLAYOUT_FRAMES`] | the rest of the utterance waits in `speak::Playout` |
 //!
 //! Beside the rings each place has one number, `silenced`: the audio thread throws away what it
-//! holds of utterances up to it. So barge-in empties a ring from its reading end only. And whether its call is recorded: only
-//! then something goes to its tap.
+//! holds of utterances up to it. So barge-in empties a ring from its reading end only. And whether its call is recorded, and
+//! whether somebody listens to it: only then something goes to its tap, and to `observed`.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -27,7 +28,7 @@ use super::lateness::Lateness;
 use super::pulse::Pulse;
 use super::rtp_socket::RtpSockets;
 use crate::base::handshake::Route;
-use crate::base::limits::{HANDSHAKE_DATAGRAMS, RTP_DATAGRAM_BYTES, TAP_FRAMES};
+use crate::base::limits::{HANDSHAKE_DATAGRAMS, OBSERVED_FRAMES, RTP_DATAGRAM_BYTES, TAP_FRAMES};
 use crate::base::pcm::Frame;
 use crate::base::{CallId, Keying, UtteranceId};
 use crate::call::media::{Datagram, HeardFrame, MediaEvent, Path, Plan, Report};
@@ -184,6 +185,17 @@ pub struct NetPlace {
     pub silenced: Arc<AtomicU32>,
     /// The call is recorded: what passes goes to the tap.
     pub is_recorded: Arc<AtomicBool>,
+    /// What passes, for who listens; `None`: no call may be listened to.
+    pub observed: Option<Consumer<TapFrame>>,
+    /// Somebody listens to the call.
+    pub is_observed: Arc<AtomicBool>,
+}
+
+impl NetPlace {
+    /// Throws away what has passed and nobody has listened to.
+    pub fn forget_observed(&mut self) {
+        while self.observed.as_mut().is_some_and(|observed| observed.pop().is_ok()) {}
+    }
 }
 
 /// The audio thread's ends of one place.
@@ -194,8 +206,11 @@ pub struct AudioPlace {
     pub playout: Consumer<PlayoutFrame>,
     /// `None`: no call is recorded.
     pub tap: Option<Producer<TapFrame>>,
+    /// `None`: none may be listened to.
+    pub observed: Option<Producer<TapFrame>>,
     pub silenced: Arc<AtomicU32>,
     pub is_recorded: Arc<AtomicBool>,
+    pub is_observed: Arc<AtomicBool>,
 }
 
 /// The net thread's ends.
@@ -255,15 +270,26 @@ pub fn allocate(places: u16) -> io::Result<Rings> {
         let silenced = Arc::new(AtomicU32::new(0));
         let net_silenced = Arc::clone(&silenced);
         let is_recorded = Arc::new(AtomicBool::new(false));
+        let is_observed = Arc::new(AtomicBool::new(false));
         net_places.push(NetPlace {
             heard: net_heard,
             handshake: net_handshake,
             playout: net_playout,
             silenced: net_silenced,
             is_recorded: Arc::clone(&is_recorded),
+            observed: None,
+            is_observed: Arc::clone(&is_observed),
         });
-        let tap = None;
-        audio_places.push(AudioPlace { heard, handshake, playout, tap, silenced, is_recorded });
+        audio_places.push(AudioPlace {
+            heard,
+            handshake,
+            playout,
+            tap: None,
+            observed: None,
+            silenced,
+            is_recorded,
+            is_observed,
+        });
     }
     let net = NetSide { commands, events, places: net_places };
     let audio = AudioSide {
@@ -285,6 +311,14 @@ impl Rings {
             taken
         };
         self.audio.places.iter_mut().map(tap).collect()
+    }
+
+    /// With rings to listen by, 32 KiB a place.
+    pub fn observable(&mut self) {
+        for (audio, net) in self.audio.places.iter_mut().zip(&mut self.net.places) {
+            let (observed, taken) = RingBuffer::new(OBSERVED_FRAMES);
+            (audio.observed, net.observed) = (Some(observed), Some(taken));
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::base::{CallId, Entropy, Private, Way};
 use crate::call::{self, CallRecord, Towards, Visit};
 use crate::sdp::{self, OfferedKeys, Srtp};
 use crate::sip::{self, LegId};
-use crate::webrtc::{self, AskId, Opening, Request, Response, Sessions};
+use crate::webrtc::{self, AskId, Observes, Opening, Request, Response, SessionId, Sessions};
 use crate::websocket::Order;
 
 /// A host that nobody has (RFC 5737): the way there is the way out. For pages that hide their addresses; where
@@ -35,6 +35,8 @@ const BROWSER: &str = "browser";
 pub enum VisitEvent {
     /// Somebody asks for a call.
     Incoming { leg: LegId, visit: Box<Visit> },
+    /// Somebody asks to listen to a call.
+    Observer { leg: LegId, visit: Box<Visit>, observes: Observes },
     /// Something has happened to a leg.
     Leg(sip::Event),
     /// The peer may be found there, too.
@@ -137,6 +139,11 @@ impl Visits {
         self.drain_webrtc();
     }
 
+    /// As whom this session listens to a call.
+    pub fn operator(&self, session: &SessionId) -> Option<CallId> {
+        self.webrtc.call_of(session)
+    }
+
     /// The call of this leg is taken.
     pub fn took(&mut self, leg: LegId, call: CallId) {
         match (leg.way(), &mut self.audio) {
@@ -153,9 +160,13 @@ impl Visits {
     fn drain_webrtc(&mut self) {
         while let Some(output) = self.webrtc.poll_output() {
             match output {
-                webrtc::Output::Asked { leg, opening } => {
+                webrtc::Output::Asked { leg, mut opening } => {
+                    let observes = opening.observes.take();
                     let visit = Box::new(self.visit(opening));
-                    self.events.push_back(VisitEvent::Incoming { leg, visit });
+                    self.events.push_back(match observes {
+                        Some(observes) => VisitEvent::Observer { leg, visit, observes },
+                        None => VisitEvent::Incoming { leg, visit },
+                    });
                 }
                 webrtc::Output::Candidates { leg, values } => {
                     let read = values.iter().filter_map(|value| sdp::candidate(value.reveal()));

@@ -11,6 +11,7 @@ mod agent;
 mod barge_in;
 mod din;
 mod joining;
+mod operator;
 mod saying;
 mod thinking;
 mod turns;
@@ -27,6 +28,7 @@ use super::language::{Detection, Ears, Manner, Tongues};
 use super::latency::LastSpeech;
 use super::media::HeardFrame;
 use super::record::{AgentRecord, Speaking, Turn};
+use super::relay::Relay;
 use super::state::Settings;
 use super::voice::{Shelf, Shelved, Voice};
 use super::work::{Work, WorkIds, WorkResult};
@@ -36,7 +38,6 @@ use crate::converse::{self, AskId, Conversation, EndCause, Say, Variables, plain
 use crate::listen::{Guards, Hint, PartialText, Urgency};
 use barge_in::Overlap;
 use din::Din;
-use joining::Relay;
 use saying::Saying;
 use thinking::OpenTurn;
 use turns::Reply;
@@ -473,6 +474,7 @@ impl Floor {
     fn conversation_says(&mut self, now: Instant, input: converse::Input) -> Vec<Say> {
         let mut said = Vec::new();
         if matches!(self.phase, Phase::Joined | Phase::Closed) {
+            self.keep_for_later(input);
             return said;
         }
         let mut inputs = std::mem::take(&mut self.unheard);

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! The person's call is `Handed` meanwhile. Joined is None again where the person has left the caller behind.
+//! From None somebody of the firm's may take the call over by us, and give it back: `TakenOver`.
 
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(super) enum Handover {
     Handed,
     /// The two talk.
     Joined,
+    /// Somebody of the firm's talks to the caller in the assistant's place.
+    TakenOver,
 }
 
 /// Somebody whom we are to call for a caller who waits.

@@ -28,8 +28,10 @@ pub mod latency;
 mod line;
 pub mod media;
 pub mod one_way;
+pub mod operator;
 pub mod quality;
 pub mod record;
+mod relay;
 mod state;
 pub mod tuning;
 mod voice;
@@ -48,7 +50,8 @@ pub use one_way::OneWay;
 pub use quality::Mos;
 pub use record::CallRecord;
 pub use state::{
-    Association, Call, Input, Opening, Outgoing, Output, Settings, Start, TransferTo, Wish, warning,
+    Association, Attendance, Call, Input, Opening, Outgoing, Output, Settings, Start, TransferTo,
+    Wish, warning,
 };
 pub use voice::{Shelf, Shelved, render_list};
 pub use work::{Work, WorkIds, WorkResult};

@@ -155,6 +155,37 @@ impl AgentState {
     }
 }
 
+/// Somebody of the firm's has listened to the call, or spoken in it in the assistant's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attended {
+    /// Their leg, numbered like calls.
+    pub operator: CallId,
+    /// As the interface knows them.
+    pub by: Private<String>,
+    pub part: Part,
+    /// Unix milliseconds.
+    pub from_ms: u64,
+    /// `None`: it goes on.
+    pub to_ms: Option<u64>,
+}
+
+/// What they have done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Listened,
+    TookOver,
+}
+
+impl Part {
+    /// One word for the API, stable.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Listened => "listened",
+            Self::TookOver => "took-over",
+        }
+    }
+}
+
 /// An attempt that reached nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
@@ -206,6 +237,8 @@ pub struct CallRecord {
     pub progress: Progress,
     /// The caller was put through by us: the two talk, and what they say is not known here.
     pub is_joined: bool,
+    /// Somebody of the firm's speaks in it in the assistant's place.
+    pub is_taken_over: bool,
     /// The caller hears nothing of us, by the wish of a program of the owner's.
     pub is_muted: bool,
     /// `None` until offer and answer are both there.
@@ -237,6 +270,9 @@ pub struct CallRecord {
     pub speaking: Speaking,
     /// What was kept from being taken for the caller's words.
     pub guards: Guards,
+    /// Who of the firm's was there, in the order in which it began; those beyond `limits::OPERATOR_PARTS` are counted.
+    attended: Vec<Attended>,
+    attended_left_out: u32,
     turns: Vec<Turn>,
     /// What the caller left for the firm's people.
     messages: Vec<Message>,
@@ -279,6 +315,7 @@ impl CallRecord {
             sip_call_id: Private::default(),
             started_at_ms,
             is_joined: false,
+            is_taken_over: false,
             is_muted: false,
             progress: match direction {
                 Direction::Inbound => Progress::Ringing,
@@ -299,6 +336,8 @@ impl CallRecord {
             partial: None,
             speaking: Speaking::default(),
             guards: Guards::default(),
+            attended: Vec::new(),
+            attended_left_out: 0,
             turns: Vec::new(),
             messages: Vec::new(),
             turns_left_out: 0,
@@ -324,6 +363,46 @@ impl CallRecord {
         if self.messages.len() < limits::MESSAGES_PER_CALL {
             self.messages.push(message);
         }
+    }
+
+    /// Somebody of the firm's begins to listen or to speak. Each has one part of a kind at once.
+    pub fn attend(&mut self, attended: Attended) {
+        if self.attended.len() < limits::OPERATOR_PARTS {
+            self.attended.push(attended);
+        } else {
+            self.attended_left_out = self.attended_left_out.saturating_add(1);
+        }
+    }
+
+    /// A part that is going on ends.
+    pub fn stop_attending(&mut self, operator: CallId, part: Part, at_ms: u64) {
+        let is_it = |one: &&mut Attended| {
+            one.operator == operator && one.part == part && one.to_ms.is_none()
+        };
+        if let Some(one) = self.attended.iter_mut().find(is_it) {
+            one.to_ms = Some(at_ms);
+        }
+    }
+
+    /// The call is over: nobody is there any more.
+    pub fn end_attending(&mut self, at_ms: u64) {
+        self.is_taken_over = false;
+        for one in self.attended.iter_mut().filter(|one| one.to_ms.is_none()) {
+            one.to_ms = Some(at_ms);
+        }
+    }
+
+    pub fn attended(&self) -> &[Attended] {
+        &self.attended
+    }
+
+    pub const fn attended_left_out(&self) -> u32 {
+        self.attended_left_out
+    }
+
+    /// Somebody of the firm's has spoken in it.
+    pub fn was_taken_over(&self) -> bool {
+        self.is_taken_over || self.attended.iter().any(|one| one.part == Part::TookOver)
     }
 
     pub fn messages(&self) -> &[Message] {

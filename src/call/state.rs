@@ -4,6 +4,7 @@
 //! Invariant: every call ends in `Ended`, exactly once, with the media stopped and the record
 //! complete.
 
+mod attending;
 mod passing;
 mod placing;
 mod securing;
@@ -11,6 +12,7 @@ mod succeeding;
 mod telling;
 mod wishing;
 
+pub use attending::Attendance;
 pub use placing::Outgoing;
 pub use securing::Association;
 pub use wishing::{TransferTo, Wish};
@@ -119,6 +121,8 @@ pub enum Input<'a> {
     PartnerWaits(bool),
     /// 20 ms of the other one.
     Relayed(&'a Frame),
+    /// Somebody of the firm's listens to it, or speaks in it.
+    Attended(Attendance),
     Heard(&'a HeardFrame),
     Media(MediaEvent),
     /// The handshake of the newest association has made keys of this suite.
@@ -354,9 +358,9 @@ impl Call {
         self.plan.as_ref().is_some_and(|plan| plan.dtmf.is_some())
     }
 
-    /// What is said in it is another call's.
+    /// What is said in it is another call's, or an operator's.
     pub fn is_joined(&self) -> bool {
-        self.handover == Handover::Joined
+        matches!(self.handover, Handover::Joined | Handover::TakenOver)
     }
 
     /// Nothing more will come of it, and it may be dropped once the media has stopped.
@@ -385,6 +389,7 @@ impl Call {
             Input::LeftBehind => self.left_behind(now),
             Input::PartnerWaits(waits) => self.floor.partner_waits(waits),
             Input::Relayed(frame) => self.floor.relay(frame),
+            Input::Attended(attendance) => self.attend(now, attendance),
             Input::HangUp(cause) => self.end(now, cause.into()),
             Input::Wish(wish) => self.wish(now, wish),
             Input::Timeout => self.timeout(now),
@@ -644,6 +649,7 @@ impl Call {
         let ended_at_ms = self.unix_ms(now);
         self.record.partial = None;
         self.record.speaking = Speaking::default();
+        self.record.end_attending(ended_at_ms);
         self.record.progress = Progress::Ended { answered_at_ms, ended_at_ms, ending };
         self.out.push_back(Output::Recorded);
     }

@@ -74,6 +74,8 @@ pub enum Input {
     NotTransferred,
     /// As `NotTransferred`, after the caller was with somebody who is there no more.
     LeftBehind,
+    /// A person of the firm has spoken in our place, and gives the call back.
+    GivenBack,
     /// The line closes: say goodbye and end the call.
     Close,
     /// The deadline of the last `Output::Timeout` has come.
@@ -101,6 +103,8 @@ pub enum Why {
     TimeIsOver,
     /// The caller is to be put through.
     Transfer(PersonId),
+    /// A person of the firm speaks in its place; `Input::GivenBack` follows.
+    Operator,
 }
 
 /// Words of the caller, and how far they can be believed; the playbook's `ask_again_below` and
@@ -346,6 +350,12 @@ pub struct Settings {
     /// What is said after the greeting of a call that is recorded, by the playbook's language.
     #[serde(default)]
     pub consent: BTreeMap<String, String>,
+    /// What is said there of people who may listen.
+    #[serde(default)]
+    pub announced: BTreeMap<String, String>,
+    /// What is said when a person of the firm has given the call back; without a sentence the playbook's own.
+    #[serde(default)]
+    pub back: BTreeMap<String, String>,
 }
 
 impl Default for Settings {
@@ -359,6 +369,8 @@ impl Default for Settings {
             has_model: false,
             began: WeekMinute::default(),
             consent: BTreeMap::new(),
+            announced: BTreeMap::new(),
+            back: BTreeMap::new(),
         }
     }
 }

@@ -235,6 +235,7 @@ impl Conversation {
             (_, Input::LookedUp(outcome)) => self.looked_up(now, outcome),
             (_, Input::NotTransferred) => self.transfer_failed(now),
             (_, Input::LeftBehind) => self.left_behind(now),
+            (_, Input::GivenBack) => self.given_back(now),
             (_, Input::Finished { utterance }) => {
                 self.utterance_ended(utterance, 1.0);
                 match self.phase {

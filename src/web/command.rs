@@ -48,6 +48,12 @@ pub enum Command {
         request: webrtc::Request,
         told: oneshot::Sender<webrtc::Response>,
     },
+    /// Of somebody who listens to a call, by the session that it listens with.
+    Operate {
+        session: webrtc::SessionId,
+        wish: Operating,
+        told: oneshot::Sender<Operated>,
+    },
     /// An event of this section `[[ringcentral]]` has come by HTTP. False is told: there is no room for it.
     PlatformEvent {
         section: usize,
@@ -127,6 +133,25 @@ pub enum Controlled {
     NotNow,
     /// Why nobody can be called there.
     NotThere(NotPlaced),
+}
+
+/// What somebody who listens wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operating {
+    /// To speak to the caller in the assistant's place, as soon as the microphone is heard.
+    TakeOver,
+    /// To have the assistant go on.
+    GiveBack,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operated {
+    /// It is being done.
+    Done,
+    NoSuchSession,
+    /// Why not now, in words for whoever asked.
+    NotNow(&'static str),
 }
 
 /// A call that is under way.

@@ -30,6 +30,7 @@ mod listener;
 mod live;
 mod metrics;
 pub mod openapi;
+mod operating;
 mod page_files;
 mod paths;
 mod problem;
@@ -52,8 +53,8 @@ pub use board::{
     SipFigures, Stage, Watch, WebhookReport,
 };
 pub use command::{
-    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, PartyWish,
-    Placed,
+    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, Operated, Operating,
+    PartyOrder, PartyWish, Placed,
 };
 pub use ctrl_tcp::Settings as CtrlTcp;
 pub use events::stream::{covers, is_type as is_event_type};

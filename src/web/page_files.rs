@@ -16,7 +16,7 @@ macro_rules! files {
 }
 
 /// Name, type and text of each.
-pub(super) const FILES: [(&str, &str, &str); 24] = files![
+pub(super) const FILES: [(&str, &str, &str); 25] = files![
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "main.js": SCRIPT,
@@ -41,6 +41,7 @@ pub(super) const FILES: [(&str, &str, &str); 24] = files![
     "access.js": SCRIPT,
     "box.js": SCRIPT,
     "log.js": SCRIPT,
+    "listening.js": SCRIPT,
 ];
 
 /// One of them.

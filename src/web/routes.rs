@@ -22,8 +22,8 @@ use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
 use super::settings::Settings;
 use super::{
-    audio, backing_up, controlling, dialling, events, history, live, metrics, openapi, page_files,
-    recording, ringcentral, settings, sign_in, tickets, view, webphone, webrtc,
+    audio, backing_up, controlling, dialling, events, history, live, metrics, openapi, operating,
+    page_files, recording, ringcentral, settings, sign_in, tickets, view, webphone, webrtc,
 };
 use crate::appliance::audio_legs::Door;
 use crate::appliance::ringcentral::Hooks;
@@ -60,6 +60,7 @@ pub(super) fn paths() -> Paths {
     const READ: Needs = Needs::Scope(Scope::Read);
     const CHANGE: Needs = Needs::Scope(Scope::History);
     const SETTINGS: Needs = Needs::Scope(Scope::Settings);
+    const LISTEN: Needs = Needs::Scope(Scope::Listen);
     Paths::default()
         .get("/", Nothing, page)
         .get("/page/{file}", Nothing, page_files::file)
@@ -72,6 +73,11 @@ pub(super) fn paths() -> Paths {
         .post("/api/calls/dial", Needs::Scope(Scope::Dial), dialling::dial)
         .delete("/api/calls/{id}", Needs::Scope(Scope::Calls), dialling::hang_up)
         .post("/api/calls/{id}/control", Needs::Scope(Scope::Calls), controlling::control)
+        .post("/api/calls/{id}/listen", LISTEN, operating::listen)
+        .post("/api/listening/{session}", LISTEN, operating::offer_again)
+        .patch("/api/listening/{session}", LISTEN, operating::change)
+        .delete("/api/listening/{session}", LISTEN, operating::close)
+        .post("/api/listening/{session}/control", LISTEN, operating::control)
         .get("/api/history", READ, history::list)
         .delete("/api/history", CHANGE, history::erase)
         .get("/api/history/totals", READ, history::totals)

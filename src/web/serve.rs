@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::access::{Access, Gate, Passwords, Peer};
+use super::access::{Access, Gate, Passwords, Peer, Scope};
 use super::board::Board;
 use super::command::Command;
 use super::listener::Bounded;
@@ -76,6 +76,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Who may send events of RingCentral's.
     pub hooks: Hooks,
+    /// Calls may be listened to; if not, nobody has the scope for it.
+    pub listens: bool,
 }
 
 /// Starts the thread.
@@ -92,6 +94,7 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         door,
         settings,
         hooks,
+        listens,
     } = parts;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -114,7 +117,10 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         ctrl_tcp.map(listening).transpose()?
     };
     hosts.extend(own_name());
-    let gate = Arc::new(Gate::new(access, passwords, hosts, entropy));
+    let gate = {
+        let gate = Gate::new(access, passwords, hosts, entropy);
+        Arc::new(if listens { gate } else { gate.withholding(Scope::Listen) })
+    };
     let router = routes::router(routes::Interface {
         board,
         commands,

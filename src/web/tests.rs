@@ -1,5 +1,6 @@
 mod calling;
 mod hooks;
+mod operating;
 mod signing_in;
 
 use std::io::{Read, Write};
@@ -58,6 +59,11 @@ impl Page {
     }
 
     fn with_hooks(access: Access, hooks: Hooks) -> Self {
+        Self::with_all(access, hooks, true)
+    }
+
+    /// `listens`: calls may be listened to.
+    fn with_all(access: Access, hooks: Hooks, listens: bool) -> Self {
         let (board, folder) = (Arc::new(Board::default()), folder());
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let (commander, commands) = mpsc::channel(1);
@@ -76,6 +82,7 @@ impl Page {
                 &crate::appliance::paths::Paths::in_folder(&folder),
             ),
             hooks,
+            listens,
         });
         Self { board, web: web.unwrap(), commands, folder }
     }

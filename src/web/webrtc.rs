@@ -30,7 +30,7 @@ use super::access::{Caller, Needs, Scope, Source};
 use super::command::Command;
 use super::dialling::{ask, busy, media_type};
 use super::problem::{self, Kind, Problem};
-use super::routes::{Interface, json_with, page_file};
+use super::routes::{Interface, json_with, no_such_call, page_file};
 use crate::base::{CallId, Private, limits};
 use crate::call::record::{CallRecord, Turn};
 use crate::listen::PartialText;
@@ -41,7 +41,7 @@ use crate::webrtc::{
 /// What all requests of sessions need.
 pub(super) const NEEDS: Needs = Needs::Scope(Scope::Webrtc);
 
-const SDP: &str = "application/sdp";
+pub(super) const SDP: &str = "application/sdp";
 const JSON: &str = "application/json";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 /// Refused as busy, by the SIP status of that ending.
@@ -123,12 +123,12 @@ pub(super) struct Closed {
 
 /// How a description is written, there and back.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Sdp,
     Json,
 }
 
-type Session = Result<Path<String>, PathRejection>;
+pub(super) type Session = Result<Path<String>, PathRejection>;
 
 /// The page with the button.
 #[utoipa::path(
@@ -203,7 +203,7 @@ pub(super) async fn offer(
     interface.gate.may_call(&caller, source)?;
     let token = caller.token().map(|token| Private::new(token.to_owned()));
     let visitor = Visitor { token, source: Private::new(Some(source.network())) };
-    let opening = Opening { visitor, offer, called: Private::new(called) };
+    let opening = Opening { visitor, offer, called: Private::new(called), observes: None };
     match request(&interface, Request::Open(opening)).await? {
         Outcome::Opened { session, call, answer, tag } => {
             let location = format!("/webrtc/{}", session.reveal());
@@ -424,7 +424,7 @@ impl Answer {
     }
 }
 
-async fn request(interface: &Interface, request: Request) -> Result<Outcome, Problem> {
+pub(super) async fn request(interface: &Interface, request: Request) -> Result<Outcome, Problem> {
     match ask(interface, |told| Command::WebRtc { request, told }).await? {
         Outcome::Refused(refusal) => Err(refused(refusal)),
         outcome => Ok(outcome),
@@ -433,7 +433,7 @@ async fn request(interface: &Interface, request: Request) -> Result<Outcome, Pro
 
 type Described = (Form, Private<Vec<u8>>, Option<String>);
 
-async fn described(headers: &HeaderMap, body: Body) -> Result<Described, Problem> {
+pub(super) async fn described(headers: &HeaderMap, body: Body) -> Result<Described, Problem> {
     let kind = media_type(headers);
     let form = match () {
         () if kind.eq_ignore_ascii_case(SDP) => Form::Sdp,
@@ -467,15 +467,15 @@ async fn read(body: Body) -> Result<Vec<u8>, Problem> {
 }
 
 /// Ours are hexadecimal, quoted numbers and media types.
-fn header((name, value): (HeaderName, String)) -> (HeaderName, HeaderValue) {
+pub(super) fn header((name, value): (HeaderName, String)) -> (HeaderName, HeaderValue) {
     (name, HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("")))
 }
 
-fn named(session: Session) -> Result<SessionId, Problem> {
+pub(super) fn named(session: Session) -> Result<SessionId, Problem> {
     session.map(|Path(session)| SessionId::new(&session)).map_err(|_| no_such())
 }
 
-fn no_such() -> Problem {
+pub(super) fn no_such() -> Problem {
     Problem::new(Kind::NotFound, "no such session, or it has ended")
 }
 
@@ -497,9 +497,15 @@ fn refused(refusal: Refusal) -> Problem {
                 Crowd::All => (Kind::Unavailable, "every line for pages is in use"),
                 Crowd::Token => (Kind::TooOften, "too many calls with this token at once"),
                 Crowd::Address => (Kind::TooOften, "too many calls from this address at once"),
+                Crowd::Operators => (Kind::Unavailable, "as many listen to calls as may at once"),
             };
             Problem::new(kind, text).retry_after(limits::WEBRTC_RETRY_AFTER_S)
         }
+        Refusal::Forbidden => {
+            Problem::new(Kind::Forbidden, "calls may not be listened to here: see [operators]")
+        }
+        Refusal::NoSuchCall => no_such_call(),
+        Refusal::NotNow(text) => Problem::new(Kind::Conflict, text),
         Refusal::Busy { status, retry_after_s } => {
             let text = match status {
                 BUSY_HERE => "every line is in use",

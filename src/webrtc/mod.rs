@@ -24,5 +24,6 @@ mod tests;
 pub use offer::first_address;
 pub use session::SessionId;
 pub use sessions::{
-    AskId, Crowd, IfMatch, Input, Opening, Output, Refusal, Request, Response, Sessions, Visitor,
+    AskId, Crowd, IfMatch, Input, Observes, Opening, Output, Refusal, Request, Response, Sessions,
+    Visitor,
 };

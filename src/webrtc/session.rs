@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::sessions::{AskId, Visitor};
+use super::sessions::{AskId, Opening, Visitor};
 use crate::base::{CallId, Entropy, Private};
 use crate::sip::LegId;
 
@@ -36,6 +36,8 @@ impl fmt::Debug for SessionId {
 pub(super) struct Session {
     pub visitor: Visitor,
     pub leg: LegId,
+    /// It listens to a call, and is none itself.
+    pub observes: bool,
     /// `None` until the call is taken.
     pub call: Option<CallId>,
     pub stage: Stage,
@@ -68,9 +70,19 @@ pub(super) struct Reoffer {
 }
 
 impl Session {
-    pub fn new(visitor: Visitor, leg: LegId, stage: Stage, offer: Private<Vec<u8>>) -> Self {
-        let (generation, reoffers, candidates) = (1, 0, 0);
-        Self { visitor, leg, call: None, stage, offer, generation, reoffers, candidates }
+    /// `ask` waits for the call to answer the opening's offer.
+    pub fn new(leg: LegId, ask: AskId, opening: &Opening) -> Self {
+        Self {
+            visitor: opening.visitor.clone(),
+            leg,
+            observes: opening.observes.is_some(),
+            call: None,
+            stage: Stage::Offered(ask),
+            offer: opening.offer.clone(),
+            generation: 1,
+            reoffers: 0,
+            candidates: 0,
+        }
     }
 
     /// The value of ETag (RFC 9725 section 4.3): it names the ICE session.

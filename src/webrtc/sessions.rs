@@ -15,6 +15,10 @@ const NOT_IMPLEMENTED: u16 = 501;
 /// The description is none, by RFC 3261.
 const BAD_REQUEST: u16 = 400;
 const NOT_ACCEPTABLE_HERE: u16 = 488;
+/// Where somebody wants to listen.
+const FORBIDDEN: u16 = 403;
+const NOT_FOUND: u16 = 404;
+const PENDING: u16 = 491;
 
 /// One request, numbered by whoever brings it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +53,8 @@ pub enum Crowd {
     Token,
     /// Of one source address with it.
     Address,
+    /// Of those who listen to calls.
+    Operators,
 }
 
 /// How many calls of pages there may be at once.
@@ -77,6 +83,16 @@ pub struct Opening {
     pub offer: Private<Vec<u8>>,
     /// Whom the page wants, if it says so: a language may be chosen by it.
     pub called: Private<Option<String>>,
+    /// It wants no call of its own, but to listen to one.
+    pub observes: Option<Observes>,
+}
+
+/// What somebody of the firm's wants to listen to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observes {
+    pub call: CallId,
+    /// As the interface knows whoever asks.
+    pub by: Private<String>,
 }
 
 /// What is asked for.
@@ -144,8 +160,14 @@ pub enum Refusal {
         status: u16,
         retry_after_s: Option<u32>,
     },
-    /// There are as many calls of pages as may be.
+    /// There are as many calls of pages, or listeners, as may be.
     Crowded(Crowd),
+    /// The owner does not want calls to be listened to.
+    Forbidden,
+    /// There is no such call to listen to.
+    NoSuchCall,
+    /// That call is not at a point at which it can be.
+    NotNow(String),
     /// This session has had as many offers as it may.
     TooManyOffers,
     /// Another offer of this session is not answered yet.
@@ -223,6 +245,11 @@ impl Sessions {
         self.live.len()
     }
 
+    /// What a session that has not ended is known as.
+    pub fn call_of(&self, session: &SessionId) -> Option<CallId> {
+        self.live.get(session)?.call
+    }
+
     /// One input; drain [`Self::poll_output`] afterwards.
     pub fn handle(&mut self, input: Input) {
         match input {
@@ -263,29 +290,32 @@ impl Sessions {
     }
 
     fn open(&mut self, ask: AskId, opening: Opening) -> Result<Option<Response>, Refusal> {
-        if let Some(crowd) = self.crowd(&opening.visitor) {
+        if let Some(crowd) = self.crowd(&opening) {
             return Err(Refusal::Crowded(crowd));
         }
         let id = SessionId::random(&mut self.entropy);
         let leg = LegId::of(Way::WebRtc, self.next_leg);
         self.next_leg += 1;
-        let offer = opening.offer.clone();
-        let stage = Stage::Offered(ask);
-        let visitor = opening.visitor.clone();
-        let session = Session::new(visitor, leg, stage, offer);
+        let session = Session::new(leg, ask, &opening);
         self.legs.insert(leg, id.clone());
         self.live.insert(id, session);
         self.out.push_back(Output::Asked { leg, opening });
         Ok(None)
     }
 
-    /// Of whom there are too many calls for one more of this visitor's.
-    fn crowd(&self, visitor: &Visitor) -> Option<Crowd> {
-        if self.live.len() >= self.most.all {
+    /// Of whom there are too many calls for one more of this visitor's. Who listens takes no line, and no page's share.
+    fn crowd(&self, opening: &Opening) -> Option<Crowd> {
+        let visitor = &opening.visitor;
+        let operators = self.live.values().filter(|session| session.observes).count();
+        if opening.observes.is_some() {
+            return (operators >= limits::OPERATORS).then_some(Crowd::Operators);
+        }
+        if self.live.len() - operators >= self.most.all {
             return Some(Crowd::All);
         }
         visitor.token.as_ref()?;
-        let its = self.live.values().filter(|session| session.visitor.token == visitor.token);
+        let calls = self.live.values().filter(|session| !session.observes);
+        let its = calls.filter(|session| session.visitor.token == visitor.token);
         let (of_token, of_address) = its.fold((0, 0), |(all, here), session| {
             (all + 1, here + usize::from(session.visitor.source == visitor.source))
         });
@@ -504,6 +534,9 @@ fn refusal(status: u16, retry_after_s: Option<u32>, text: String) -> Refusal {
     match status {
         BAD_REQUEST => Refusal::Malformed(text),
         NOT_ACCEPTABLE_HERE => Refusal::Unacceptable(text),
+        FORBIDDEN => Refusal::Forbidden,
+        NOT_FOUND => Refusal::NoSuchCall,
+        PENDING => Refusal::NotNow(text),
         status => Refusal::Busy { status, retry_after_s },
     }
 }

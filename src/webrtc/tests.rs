@@ -80,7 +80,7 @@ impl Desk {
 fn open() -> Request {
     let offer = Private::new(OFFER.as_bytes().to_vec());
     let visitor = Visitor::default();
-    Request::Open(Opening { visitor, offer, called: Private::default() })
+    Request::Open(Opening { visitor, offer, called: Private::default(), observes: None })
 }
 
 fn refused(refusal: Refusal) -> Option<Response> {
@@ -163,7 +163,12 @@ fn pages_leave_lines_to_telephones_tokens_to_tokens_and_visitors_to_visitors() {
             let visitor =
                 Visitor { token: token.map(|token| Private::new(token.to_owned())), source };
             let offer = Private::new(OFFER.as_bytes().to_vec());
-            desk.ask(Request::Open(Opening { visitor, offer, called: Private::default() }))
+            desk.ask(Request::Open(Opening {
+                visitor,
+                offer,
+                called: Private::default(),
+                observes: None,
+            }))
         };
         for _ in 0..of_address {
             assert_eq!(opens(Some("shop"), 1), None);
@@ -310,4 +315,41 @@ fn what_a_page_cannot_do_is_told_as_a_failure() {
             sip::Event::OfferFailed { status: 501, .. }
         ]
     ));
+}
+
+#[test]
+fn who_listens_takes_no_line_of_pages_and_there_are_few() {
+    let mut desk = Desk::new();
+    desk.sessions = Sessions::new(Entropy::new([5; 32]), 1);
+    let listens = || {
+        let Request::Open(opening) = open() else { unreachable!() };
+        let observes = Some(Observes { call: CallId(4), by: Private::default() });
+        Request::Open(Opening { observes, ..opening })
+    };
+    for _ in 0..limits::OPERATORS {
+        assert!(desk.ask(listens()).is_none());
+    }
+    assert_eq!(desk.ask(listens()), refused(Refusal::Crowded(Crowd::Operators)));
+    assert!(desk.ask(open()).is_none(), "the only line is a caller's");
+    assert_eq!(desk.ask(open()), refused(Refusal::Crowded(Crowd::All)));
+    let leg = desk.asked[0];
+    desk.input(Input::Took { leg, call: CallId(9) });
+    desk.command(sip::Command::Answer { leg, sdp: ANSWER.into() });
+    let Some((_, Response::Opened { session, .. })) = desk.responses.pop() else { panic!() };
+    assert_eq!(desk.sessions.call_of(&session), Some(CallId(9)));
+    assert_eq!(desk.ask(Request::Close { session: session.clone() }), Some(Response::Closed));
+    assert_eq!(desk.sessions.call_of(&session), None);
+    assert!(desk.ask(listens()).is_none(), "there is room again");
+    for (status, expected) in [
+        (403, Refusal::Forbidden),
+        (404, Refusal::NoSuchCall),
+        (491, Refusal::NotNow("why".to_owned())),
+    ] {
+        let mut desk = Desk::new();
+        assert!(desk.ask(listens()).is_none());
+        let leg = desk.asked[0];
+        let warning = Some(sip::Warning { code: 399, text: "why".to_owned() });
+        desk.command(sip::Command::Reject { leg, status, retry_after_s: None, warning });
+        assert_eq!(desk.response(AskId(1)), refused(expected));
+    }
 }

@@ -21,6 +21,7 @@ use super::llm::{Llm, llm};
 use super::lookups::{Lookup, lookups};
 use super::mail::{Mail, mail};
 use super::model_file::ModelFile;
+use super::operators::{Operators, operators};
 use super::people::{hold, people};
 use super::recordings::{Recordings, recordings};
 use super::ringcentral::{RingCentral, ringcentral};
@@ -76,6 +77,7 @@ pub struct Config {
     pub knowledge: Option<PathBuf>,
     pub history: History,
     pub recordings: Recordings,
+    pub operators: Operators,
     /// `None`: no e-mail is sent.
     pub mail: Option<Mail>,
     pub accounts: Vec<Account>,
@@ -289,6 +291,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let agent = agent(&file.agent, &mut check);
     let history = history(&file.history, &mut check);
     let recordings = recordings(&file.recordings, &mut check);
+    let operators = operators(&file.operators, &mut check);
     let mail = mail(&file.mail, &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
@@ -320,6 +323,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         knowledge: path(&file.knowledge.folder),
         history: history?,
         recordings: recordings?,
+        operators: operators?,
         mail: mail?,
         accounts: accounts?,
         ringcentral: ringcentral?,

@@ -60,6 +60,14 @@ impl Config {
                 true => self.recordings.consent.clone(),
                 false => std::collections::BTreeMap::new(),
             },
+            announced: match self.operators.enabled {
+                true => self.operators.announce.clone(),
+                false => std::collections::BTreeMap::new(),
+            },
+            back: match self.operators.enabled {
+                true => self.operators.back.clone(),
+                false => std::collections::BTreeMap::new(),
+            },
             ..converse::Settings::default()
         }
     }

@@ -12,6 +12,7 @@ pub use super::dial::Dial;
 pub use super::history::File as History;
 pub use super::listen::Listen;
 pub use super::mail::File as Mail;
+pub use super::operators::File as Operators;
 pub use super::recordings::File as Recordings;
 pub use super::ringcentral::File as RingCentral;
 pub use super::upkeep::{CanaryKeys, RealTimeKeys};
@@ -35,6 +36,8 @@ pub struct File {
     pub history: History,
     /// Whether calls are recorded.
     pub recordings: Recordings,
+    /// People of the firm who listen to calls and speak in them.
+    pub operators: Operators,
     /// E-mail about what callers leave.
     pub mail: Mail,
     pub inbound: Inbound,

@@ -99,6 +99,7 @@ impl Bound {
             door,
             settings,
             hooks,
+            listens: config.operators.enabled,
         };
         let thread = web::start(parts)
             .map_err(|source| StartError::System { what: "cannot start the web thread", source })?;

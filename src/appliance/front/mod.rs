@@ -146,7 +146,7 @@ pub fn run(
     let parts = Parts {
         sip: sip_line(config, sockets, &mut entropy),
         visits: open_visits(config, &media_address, &mut entropy, legs),
-        places: Places::new(rings.net),
+        places: Places::new(rings.net).with_lines(config.calls.max.count()),
         associations: open_associations(&mut entropy)?,
         ports,
         agent_rule: AgentRule::of(config, agents.is_some()),
@@ -162,6 +162,7 @@ pub fn run(
         ways,
         languages: config.language_rules(call.tongues.default_one().code),
         call,
+        has_operators: config.operators.enabled,
         referrals: config.inbound.refer,
         flights: open_flights(config, paths)?,
         recorder,
@@ -248,8 +249,18 @@ fn announce(config: &Config, config_path: Option<&Path>, paths: &Paths) {
 }
 
 fn open_rings(config: &Config) -> Result<rings::Rings, StartError> {
-    let places = u16::try_from(config.calls.max.count()).unwrap_or(u16::MAX);
-    rings::allocate(places).map_err(system("cannot allocate the rings"))
+    let places = u16::try_from(places(config)).unwrap_or(u16::MAX);
+    let mut rings = rings::allocate(places).map_err(system("cannot allocate the rings"))?;
+    if config.operators.enabled {
+        rings.observable();
+    }
+    Ok(rings)
+}
+
+/// In the audio thread: one for each call, and those of people who listen.
+fn places(config: &Config) -> usize {
+    let operators = if config.operators.enabled { limits::OPERATORS } else { 0 };
+    config.calls.max.count() + operators
 }
 
 fn starting() -> Arc<Board> {
@@ -399,7 +410,9 @@ fn rendered_phrases(call: &call::Settings) -> Vec<(LanguageCode, String)> {
     let of = |tongue: &Tongue| {
         let code = tongue.code;
         let mut phrases = fixed_phrases(&tongue.playbook);
-        phrases.extend(call.converse.consent.get(code.as_str()).cloned());
+        let converse = &call.converse;
+        let sentences = [&converse.consent, &converse.announced, &converse.back];
+        phrases.extend(sentences.iter().filter_map(|known| known.get(code.as_str()).cloned()));
         render_list(&phrases, code).into_iter().map(move |phrase| (code, phrase))
     };
     call.tongues.iter().flat_map(of).collect()
@@ -413,7 +426,7 @@ fn sip_line(config: &Config, sockets: SipSockets, entropy: &mut Entropy) -> SipL
 /// Shows at start that every call will find its ports, instead of at the call that does not.
 fn checked_ports(config: &Config) -> Result<PortRange, StartError> {
     let mut ports = settings::ports(config);
-    let needed = config.calls.max.count();
+    let needed = places(config);
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let bound: Vec<RtpSockets> = (0..needed).map_while(|_| ports.bind(any).ok()).collect();
     match bound.len() {

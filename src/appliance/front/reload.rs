@@ -13,8 +13,16 @@ use crate::base::LanguageCode;
 use crate::call;
 
 /// Sections and keys of which a change is taken.
-const TAKEN: [&str; 6] =
-    ["log", "listen", "converse", "handover", "calls.answer_after_ms", "calls.max_duration_s"];
+const TAKEN: [&str; 8] = [
+    "log",
+    "listen",
+    "converse",
+    "handover",
+    "operators.announce",
+    "operators.back",
+    "calls.answer_after_ms",
+    "calls.max_duration_s",
+];
 
 /// Reads it.
 #[derive(Debug)]
@@ -94,6 +102,8 @@ mod tests {
             ("log.level", true),
             ("log.private", true),
             ("calls.max", false),
+            ("operators.announce.en", true),
+            ("operators.enabled", false),
             ("sip.listen", false),
             ("listener", false),
             ("language", false),

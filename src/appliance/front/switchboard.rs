@@ -17,6 +17,7 @@ mod joining;
 mod line;
 mod logging;
 mod measuring;
+mod operating;
 mod parts;
 mod recording;
 mod redirecting;
@@ -60,6 +61,8 @@ pub struct Switchboard {
     shelf: Arc<Shelf>,
     abilities: Abilities,
     lines: HashMap<CallId, Line>,
+    /// Who listens to them, numbered like them.
+    operators: HashMap<CallId, operating::Desk>,
     legs: HashMap<LegId, CallId>,
     next_call: u64,
     /// Commands of calls that the user agent has yet to get.
@@ -88,6 +91,7 @@ impl Switchboard {
             shelf: Arc::default(),
             abilities: Abilities::default(),
             lines: HashMap::new(),
+            operators: HashMap::new(),
             legs: HashMap::new(),
             next_call: 1,
             commands: VecDeque::new(),
@@ -112,6 +116,7 @@ impl Switchboard {
     /// The soonest deadline of all machines.
     pub fn deadline(&self) -> Option<Instant> {
         let lines = self.lines.values().filter_map(|line| line.deadline);
+        let lines = lines.chain(self.operators.values().filter_map(|desk| desk.deadline));
         let parts = &self.parts;
         let others = [
             parts.sip.deadline(),
@@ -202,6 +207,7 @@ impl Switchboard {
                 }
             }
         }
+        self.serve_operators(now);
         let ids: Vec<CallId> = self.lines.keys().copied().collect();
         ids.into_iter().for_each(|id| self.fill(now, id));
         self.settle(now);
@@ -265,6 +271,7 @@ impl Switchboard {
         for id in ids.collect::<Vec<_>>() {
             self.call(now, id, call::Input::Timeout);
         }
+        self.serve_operators(now);
         self.dial_again(now);
         self.answer_late(now);
         self.settle(now);
@@ -324,10 +331,15 @@ impl Switchboard {
     fn visit_event(&mut self, now: Instant, event: VisitEvent) {
         match event {
             VisitEvent::Incoming { leg, visit } => self.visit(now, leg, *visit),
+            VisitEvent::Observer { leg, visit, observes } => {
+                self.observe(now, leg, *visit, observes);
+            }
             VisitEvent::Leg(event) => self.own_leg_event(now, event),
             VisitEvent::Candidates { leg, candidates } => {
-                let line = self.legs.get(&leg).and_then(|id| self.lines.get(id));
-                if let Some(place) = line.and_then(|line| line.place) {
+                let id = self.legs.get(&leg).copied();
+                let line = id.and_then(|id| self.lines.get(&id)).and_then(|line| line.place);
+                let place = line.or_else(|| id.and_then(|id| self.operator_place(id)));
+                if let Some(place) = place {
                     let parts = &mut self.parts;
                     parts.associations.add_candidates(now, place, &candidates, &mut parts.places);
                 }
@@ -343,11 +355,14 @@ impl Switchboard {
         }
     }
 
-    /// Gives a call an input and carries out what it wants.
+    /// Gives a call, or who listens to one, an input and carries out what it wants.
     fn call(&mut self, now: Instant, id: CallId, input: call::Input<'_>) {
-        if let Some(line) = self.lines.get_mut(&id) {
-            line.call.handle(now, input);
-            self.drain(now, id);
+        match self.lines.get_mut(&id) {
+            Some(line) => {
+                line.call.handle(now, input);
+                self.drain(now, id);
+            }
+            None => drop(self.operator(now, id, &input)),
         }
     }
 
@@ -423,6 +438,7 @@ impl Switchboard {
         // Whoever waits for this call is told before it is forgotten.
         if is_over {
             self.part(now, id);
+            self.dismiss(now, id);
         }
         self.look_at_sound(id);
         match is_ended {
@@ -465,6 +481,7 @@ impl Switchboard {
         let input = match kind {
             AudioEventKind::Media(event) => call::Input::Media(event),
             AudioEventKind::Finished { utterance } => {
+                self.has_greeted(call);
                 self.has_said(call);
                 call::Input::Finished(utterance)
             }
@@ -484,6 +501,7 @@ impl Switchboard {
                 if let Some(line) = self.lines.get_mut(&call) {
                     line.place = None;
                 }
+                self.operator_has_left(call);
                 self.call(now, call, call::Input::Report(report));
                 return self.admit();
             }

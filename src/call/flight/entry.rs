@@ -17,7 +17,7 @@ use crate::call::agreement::Towards;
 use crate::call::ending::Cause;
 use crate::call::incoming::Incoming;
 use crate::call::media::{HeardFrame, MediaEvent, Origin, Report};
-use crate::call::state::{Input, Wish};
+use crate::call::state::{Attendance, Input, Wish};
 use crate::call::voice::Shelved;
 use crate::call::work::WorkResult;
 use crate::listen::VadScore;
@@ -111,6 +111,7 @@ enum Plain {
     WayBack,
     HangUp(Cause),
     Wish(Wish),
+    Attended(Attendance),
 }
 
 /// Writes entries; keeps the time of the last one.
@@ -182,7 +183,7 @@ impl EntryWriter {
             }
             Input::Secured(suite) => self.plain(now, &Plain::Secured(suite.name().to_owned())),
             Input::NotSecured => self.plain(now, &Plain::NotSecured),
-            // A record ends where a call is joined with another.
+            // A record ends where a call is joined with another, or taken over.
             Input::Relayed(_) | Input::PartnerWaits(_) | Input::LeftBehind => {}
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
             Input::EngineLost => self.plain(now, &Plain::EngineLost),
@@ -190,6 +191,9 @@ impl EntryWriter {
             Input::WayBack => self.plain(now, &Plain::WayBack),
             Input::HangUp(cause) => self.plain(now, &Plain::HangUp(*cause)),
             Input::Wish(wish) => self.plain(now, &Plain::Wish(wish.clone())),
+            Input::Attended(attendance) => {
+                self.plain(now, &Plain::Attended(attendance.clone()));
+            }
         }
     }
 
@@ -320,6 +324,7 @@ impl<'a> Entries<'a> {
                 Ok(Plain::WayBack) => Input::WayBack,
                 Ok(Plain::HangUp(cause)) => Input::HangUp(cause),
                 Ok(Plain::Wish(wish)) => Input::Wish(wish),
+                Ok(Plain::Attended(attendance)) => Input::Attended(attendance),
                 Err(_) => return Err(FlightError::Malformed("an input that cannot be read")),
             },
             _ => return Err(FlightError::Malformed("an entry of an unknown kind")),

@@ -81,7 +81,7 @@ impl Tracked {
         self.call.handle(now, input);
     }
 
-    /// What two people say after one was put through to the other is not recorded.
+    /// What two people say after one was put through to the other, or has taken the call over, is not recorded.
     fn recording(&mut self) -> Option<&mut Recorder> {
         self.recorder.as_mut().filter(|recorder| !recorder.is_over)
     }
@@ -123,6 +123,11 @@ impl Tracked {
     /// As [`Call::can`].
     pub fn can(&self, wish: &Wish) -> bool {
         self.call.can(wish)
+    }
+
+    /// As [`Call::may_be_taken_over`].
+    pub fn may_be_taken_over(&self) -> bool {
+        self.call.may_be_taken_over()
     }
 
     /// As [`Call::is_joined`].

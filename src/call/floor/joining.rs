@@ -4,24 +4,14 @@
 //! Once two calls are joined nothing of them is recognised, understood or recorded here: what the two say
 //! is theirs. Joined ends with the call, or where whoever had the caller has left them behind.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::waiting::Waiting;
 use super::{Floor, FloorOutput, Phase};
-use crate::base::UtteranceId;
 use crate::base::pcm::Frame;
+use crate::call::relay::Relay;
 use crate::converse;
 use crate::speak::PlayoutFrame;
-
-/// Frames of the other call that may wait: more would be delay that never goes away again.
-const WAITING: usize = 5;
-/// The other call's sound.
-#[derive(Debug)]
-pub(super) struct Relay {
-    wire: UtteranceId,
-    waiting: VecDeque<Frame>,
-}
 
 impl Floor {
     /// Somebody is called: the caller hears that they are waited for.
@@ -50,7 +40,7 @@ impl Floor {
         self.waiting = None;
         self.out.push_back(FloorOutput::Silence(self.last_wire));
         self.last_wire = self.last_wire.next();
-        self.relay = Some(Relay { wire: self.last_wire, waiting: VecDeque::new() });
+        self.relay = Some(Relay::new(self.last_wire));
     }
 
     /// Nobody is there any more: the conversation goes on as if nobody had been reached.
@@ -73,7 +63,7 @@ impl Floor {
             (Phase::Joined, false, true) => {
                 self.stop_waiting();
                 self.last_wire = self.last_wire.next();
-                self.relay = Some(Relay { wire: self.last_wire, waiting: VecDeque::new() });
+                self.relay = Some(Relay::new(self.last_wire));
             }
             _ => (),
         }
@@ -84,10 +74,7 @@ impl Floor {
         if self.waiting.is_none()
             && let Some(relay) = &mut self.relay
         {
-            if relay.waiting.len() >= WAITING {
-                relay.waiting.pop_front();
-            }
-            relay.waiting.push_back(*frame);
+            relay.push(frame);
         }
     }
 
@@ -95,9 +82,7 @@ impl Floor {
         if self.waiting.is_some() {
             return self.waited();
         }
-        let relay = self.relay.as_mut()?;
-        let frame = relay.waiting.pop_front()?;
-        Some(PlayoutFrame { utterance: relay.wire, frame, last: false })
+        self.relay.as_mut()?.next()
     }
 
     /// What is heard where nothing is said.

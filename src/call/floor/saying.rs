@@ -89,6 +89,20 @@ impl Saying {
         }
     }
 
+    /// For somebody who speaks in our place it ends here, whoever may interrupt it. What it would have been in all
+    /// is `whole` frames. `None`: nothing of it is on the way to the caller; gives what was heard of it.
+    fn give_way(mut self, whole: u32) -> Result<Self, converse::Input> {
+        match self.state {
+            State::Paused => Err(self.interrupted(whole)),
+            State::Going if self.frames == 0 => Err(self.interrupted(whole)),
+            State::Falling(Then::End { .. }) => Ok(self),
+            State::Going | State::Falling(Then::Pause | Then::GoOn) => {
+                self.state = State::Falling(Then::End { whole });
+                Ok(self)
+            }
+        }
+    }
+
     pub(super) fn is_going_on(&self) -> bool {
         self.state == State::Going
     }
@@ -263,8 +277,11 @@ impl Floor {
         Some(reply.turn)
     }
 
+    /// While somebody else speaks in our place it is kept until the conversation goes on.
     pub(super) fn tell_unheard(&mut self, now: Instant) {
-        while let Some(input) = self.unheard.pop_front() {
+        while self.phase != Phase::Joined
+            && let Some(input) = self.unheard.pop_front()
+        {
             self.converse(now, input);
         }
     }
@@ -337,6 +354,20 @@ impl Floor {
     /// What was paused does not go on.
     pub(super) fn stop_paused(&mut self) {
         self.stop_where(Saying::is_paused);
+    }
+
+    /// Somebody speaks in our place: everything ends, and what was heard of it is told when it is known.
+    pub(super) fn give_way_all(&mut self) {
+        for saying in std::mem::take(&mut self.spoken) {
+            let (wire, turn) = (saying.wire, saying.turn);
+            let whole = self.voice.length(wire).unwrap_or(saying.from + saying.frames);
+            self.voice.stop(wire);
+            match saying.give_way(whole) {
+                Ok(falling) => self.spoken.push(falling),
+                Err(ended) => self.unheard.push_back(ended),
+            }
+            self.out.push_back(FloorOutput::Interrupted { turn });
+        }
     }
 
     fn stop_where(&mut self, is_meant: impl Fn(&Saying) -> bool) {

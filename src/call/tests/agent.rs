@@ -363,3 +363,34 @@ fn an_interruption_cuts_what_was_said_before_the_callers_words_although_these_co
     desk.words(|text| Event::Corrected { text }, "One two...");
     assert_eq!(desk.replies(), ["One two...", ""]);
 }
+
+#[test]
+fn whoever_takes_the_call_over_silences_the_agent_and_the_playbook_has_it_back() {
+    let mut desk = talking();
+    desk.speaks(1, 20);
+    desk.words(|text| Event::Said { text }, "Good day, this is the agent.");
+    desk.run(1_000, false);
+    let heard = desk.played.last().unwrap().0;
+    let by = Private::new("owner".to_owned());
+    let operator = CallId(9);
+    desk.input(Input::Attended(Attendance::TakesOver { operator, by }));
+    assert!(desk.silenced >= heard);
+    assert!(
+        desk.partials.cancelled.len() == 1
+            || desk.work.iter().any(|w| matches!(w, Work::Cancel { .. })),
+        "its connection is closed"
+    );
+    desk.played.clear();
+    desk.speaks(21, 20);
+    desk.run(60_000, false);
+    assert!(desk.played.is_empty(), "what it still says is not heard");
+    let connects = desk.connects();
+    desk.input(Input::Attended(Attendance::GivesBack(operator)));
+    desk.run(200, false);
+    assert!(!desk.played.is_empty());
+    assert_eq!(*desk.replies().last().unwrap(), Playbook::logistics().takes_over().join(" "));
+    desk.run(4_000, false);
+    desk.says("What are your opening hours?");
+    assert!(desk.replies().last().unwrap().contains("open"), "{:?}", desk.replies());
+    assert_eq!((desk.connects(), desk.ending()), (connects, None));
+}

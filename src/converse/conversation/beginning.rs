@@ -31,13 +31,14 @@ impl Conversation {
             Beginning::Message(variables) => self.introduction(variables, false),
         };
         let is_message = matches!(self.beginning, Beginning::Message(_));
-        let consent = self.consent();
-        let has_consent = consent.is_some();
+        let told = self.told_first();
+        let is_told = !told.is_empty();
         let mut parts = parts;
         // After the greeting, before what may be long or wants an answer.
-        consent.into_iter().for_each(|sentence| parts.insert(1.min(parts.len()), sentence));
+        let after = 1.min(parts.len());
+        parts.splice(after..after, told);
         self.dialogue.said(&parts);
-        let _ = self.say(now, parts, !is_message && !has_consent, Purpose::Greeting);
+        let _ = self.say(now, parts, !is_message && !is_told, Purpose::Greeting);
         if is_message {
             self.leave(now, EndCause::Goodbye);
             return self.timers.set(Timer::HangUp, now + MESSAGE_GUARD);
@@ -52,15 +53,19 @@ impl Conversation {
         }
     }
 
-    /// What the other end must have heard before it is recorded. A machine is told nothing, and a person of the firm
-    /// is not recorded.
-    fn consent(&self) -> Option<String> {
+    /// What the other end must have heard before it is recorded or listened to. A machine is told nothing, and a person of
+    /// the firm is neither.
+    fn told_first(&self) -> Vec<String> {
         match self.beginning {
             Beginning::Called | Beginning::Dialled(_) => {
-                let language = LanguageCode::of_tag(self.playbook.language())?;
-                self.settings.consent.get(language.as_str()).cloned()
+                let Some(language) = LanguageCode::of_tag(self.playbook.language()) else {
+                    return Vec::new();
+                };
+                let sentences = [&self.settings.consent, &self.settings.announced];
+                let told = sentences.map(|sentences| sentences.get(language.as_str()).cloned());
+                told.into_iter().flatten().collect()
             }
-            Beginning::Message(_) | Beginning::Offered(_) => None,
+            Beginning::Message(_) | Beginning::Offered(_) => Vec::new(),
         }
     }
 

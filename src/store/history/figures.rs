@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::call::record::{CallRecord, Turn};
+use crate::call::record::{self, CallRecord, Turn};
 
 /// Figures of a call.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize, ToSchema)]
@@ -18,6 +18,10 @@ pub struct Figures {
     pub answered_by: Option<String>,
     /// The caller was put through by us.
     pub is_joined: bool,
+    /// Who of the firm's has listened to it or spoken in it, in the order in which it began.
+    pub attended: Vec<Attended>,
+    /// How many more there were.
+    pub attended_left_out: u32,
     pub answer_delay_ms: Option<u32>,
     pub greeting_delay_ms: Option<u32>,
     /// Mean opinion scores (ITU-T G.107).
@@ -46,6 +50,18 @@ pub struct Mos {
     pub worst: f32,
 }
 
+/// Somebody of the firm's was there.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize, ToSchema)]
+#[schema(as = HistoryAttended)]
+pub struct Attended {
+    /// The name of a token, or who has signed in.
+    pub by: String,
+    /// `listened` or `took-over`.
+    pub part: String,
+    pub from_ms: u64,
+    pub to_ms: Option<u64>,
+}
+
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize, ToSchema)]
 #[schema(as = HistoryOneWay)]
 pub struct OneWay {
@@ -59,6 +75,17 @@ pub struct Attempt {
     pub began_at_ms: u64,
     pub ended_at_ms: u64,
     pub cause: String,
+}
+
+impl Attended {
+    fn of(attended: &record::Attended) -> Self {
+        Self {
+            by: attended.by.reveal().clone(),
+            part: attended.part.name().to_owned(),
+            from_ms: attended.from_ms,
+            to_ms: attended.to_ms,
+        }
+    }
 }
 
 impl Figures {
@@ -80,6 +107,8 @@ impl Figures {
             srtp: record.srtp.map(|suite| suite.name().to_owned()),
             answered_by: record.answered_by.map(|verdict| verdict.name().to_owned()),
             is_joined: record.is_joined,
+            attended: record.attended().iter().map(Attended::of).collect(),
+            attended_left_out: record.attended_left_out(),
             answer_delay_ms: record.answer_delay_ms,
             greeting_delay_ms: record.greeting_delay_ms,
             mos_incoming: mos(rtp.mos_incoming),

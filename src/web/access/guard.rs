@@ -75,6 +75,8 @@ pub struct Gate {
     passwords: Passwords,
     /// Names by which the interface is asked for, besides addresses and localhost.
     names: Vec<String>,
+    /// What nobody may, whoever it is.
+    withheld: Scopes,
     counts: Mutex<Counts>,
 }
 
@@ -165,7 +167,14 @@ impl Gate {
             ),
             refused: buckets(limits::API_REFUSED_BURST, limits::API_REFUSED_PER_SECOND),
         };
-        Self { access, passwords, names, counts: Mutex::new(counts) }
+        let withheld = Scopes::default();
+        Self { access, passwords, names, withheld, counts: Mutex::new(counts) }
+    }
+
+    /// This is switched off: nobody has the scope.
+    #[must_use]
+    pub fn withholding(self, scope: Scope) -> Self {
+        Self { withheld: Scopes::from_iter([scope]), ..self }
     }
 
     /// Nobody needs a token or a password: the interface is for this machine alone.
@@ -233,7 +242,7 @@ impl Gate {
     /// Whoever has shown the password, or set the first one, is signed in by it.
     pub fn begin_session(&self, person: Person) -> (Private<String>, Caller) {
         let (secret, session) = self.with_counts(|counts| counts.sessions.begin(now(), person));
-        (secret, Caller::person(session))
+        (secret, Caller::person(session).without(self.withheld))
     }
 
     pub fn sign_out(&self, session: &Arc<Session>) {
@@ -319,7 +328,7 @@ impl Gate {
             token.iter().try_for_each(|token| counts.asked_by_token.take(now, token))
         })
         .map_err(|again_in| too_often(again_in, "too many requests"))?;
-        Ok(caller)
+        Ok(caller.without(self.withheld))
     }
 }
 

@@ -49,13 +49,15 @@ pub enum Scope {
     History,
     /// To see and change the configuration, passwords and backups.
     Settings,
+    /// To listen to calls, and to speak in them in the assistant's place.
+    Listen,
 }
 
 /// A set of them is a word of 16 bits.
 const _: () = assert!(Scope::ALL.len() <= u16::BITS as usize);
 
 impl Scope {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Read,
         Self::Words,
         Self::Dial,
@@ -65,6 +67,7 @@ impl Scope {
         Self::Metrics,
         Self::History,
         Self::Settings,
+        Self::Listen,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -78,6 +81,7 @@ impl Scope {
             Self::Metrics => "metrics",
             Self::History => "history",
             Self::Settings => "settings",
+            Self::Listen => "listen",
         }
     }
 
@@ -97,6 +101,10 @@ impl Scopes {
 
     pub const fn has(self, scope: Scope) -> bool {
         self.0 & (1 << scope as u16) != 0
+    }
+
+    const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
     }
 
     /// The names, one after the other, as RFC 6750 writes them.
@@ -171,6 +179,11 @@ impl Caller {
         }
     }
 
+    /// Without what nobody may here.
+    fn without(self, withheld: Scopes) -> Self {
+        Self { scopes: self.scopes.without(withheld), ..self }
+    }
+
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.has(scope)
     }
@@ -203,6 +216,17 @@ impl Caller {
                 Person::Owner => "(signed in as owner)",
                 Person::Reader => "(signed in as reader)",
             },
+            Who::Token(token) => &token.name,
+            Who::Nobody { .. } => "",
+        }
+    }
+
+    /// As the owner knows whoever asks.
+    pub(super) fn known_as(&self) -> &str {
+        match &self.who {
+            // On the box, while nobody needs a password.
+            Who::Owner => Person::Owner.name(),
+            Who::Person(session) => session.person.name(),
             Who::Token(token) => &token.name,
             Who::Nobody { .. } => "",
         }

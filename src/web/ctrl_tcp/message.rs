@@ -109,7 +109,11 @@ pub fn news(
         CallNews::Established => ("CALL_ESTABLISHED", peer()),
         CallNews::Held => ("CALL_HOLD", String::new()),
         CallNews::Resumed => ("CALL_RESUME", String::new()),
-        CallNews::Joined => return None,
+        CallNews::Joined
+        | CallNews::Observed
+        | CallNews::Unobserved
+        | CallNews::TakenOver
+        | CallNews::GivenBack => return None,
         // The next attempt is another call by its Call-ID.
         CallNews::Waiting => {
             let last = record.dialled.as_ref().and_then(|dialled| dialled.earlier.last());

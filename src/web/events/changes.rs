@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{CallNews, Event};
-use crate::call::record::{CallRecord, Direction, Progress};
+use crate::call::record::{CallRecord, Direction, Part, Progress};
 use crate::web::board::AccountReport;
 
 /// Of a call.
@@ -41,6 +41,8 @@ pub fn of_call(before: Option<&CallRecord>, now: &Arc<CallRecord>) -> Vec<Event>
     if now.is_joined && before.is_none_or(|before| !before.is_joined) {
         news(CallNews::Joined);
     }
+    let attended = attendance(before, now);
+    attended.into_iter().for_each(&mut news);
     events.extend(words(before, now));
     let mut news = |news| events.push(Event::Call { news, record: Arc::clone(now) });
     if matches!(now.progress, Progress::Waiting { .. }) && changed("waiting") {
@@ -50,6 +52,24 @@ pub fn of_call(before: Option<&CallRecord>, now: &Arc<CallRecord>) -> Vec<Event>
         news(CallNews::Closed);
     }
     events
+}
+
+/// Who of the firm's has come and gone. A part that has begun and ended between two looks is told as both.
+fn attendance(before: Option<&CallRecord>, now: &CallRecord) -> Vec<CallNews> {
+    let known = before.map_or(&[][..], CallRecord::attended);
+    let parts = now.attended().iter().enumerate().map(|(index, is)| (known.get(index), is));
+    parts
+        .flat_map(|(was, is)| {
+            let (begins, ends) = match is.part {
+                Part::Listened => (CallNews::Observed, CallNews::Unobserved),
+                Part::TookOver => (CallNews::TakenOver, CallNews::GivenBack),
+            };
+            let has_begun = was.is_none().then_some(begins);
+            let was_over = was.is_some_and(|was| was.to_ms.is_some());
+            let has_ended = (is.to_ms.is_some() && !was_over).then_some(ends);
+            has_begun.into_iter().chain(has_ended)
+        })
+        .collect()
 }
 
 fn words(before: Option<&CallRecord>, now: &CallRecord) -> Vec<Event> {

@@ -48,13 +48,19 @@ pub enum CallNews {
     Resumed,
     /// The caller and a person talk through us.
     Joined,
+    /// Somebody of the firm's listens to it, or one of them does not any more.
+    Observed,
+    Unobserved,
+    /// One of them speaks in the assistant's place, or does not any more.
+    TakenOver,
+    GivenBack,
     /// Nobody was reached, and it is tried again.
     Waiting,
     Closed,
 }
 
 impl CallNews {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Incoming,
         Self::Outgoing,
         Self::Ringing,
@@ -64,6 +70,10 @@ impl CallNews {
         Self::Held,
         Self::Resumed,
         Self::Joined,
+        Self::Observed,
+        Self::Unobserved,
+        Self::TakenOver,
+        Self::GivenBack,
         Self::Waiting,
         Self::Closed,
     ];
@@ -80,6 +90,10 @@ impl CallNews {
             Self::Held => "call.held",
             Self::Resumed => "call.resumed",
             Self::Joined => "call.joined",
+            Self::Observed => "call.observed",
+            Self::Unobserved => "call.unobserved",
+            Self::TakenOver => "call.taken-over",
+            Self::GivenBack => "call.given-back",
             Self::Waiting => "call.waiting",
             Self::Closed => "call.closed",
         }

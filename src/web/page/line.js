@@ -25,6 +25,10 @@ export class Line extends EventTarget {
   #connection = new RTCPeerConnection();
   #token;
   #to;
+  #offering;
+  #sessions;
+  #fields;
+  #sender;
   #session = null;
   #tag = null;
   #found = [];
@@ -35,18 +39,26 @@ export class Line extends EventTarget {
   #following = new AbortController();
   #known = { turns: [], partial: null };
 
-  /** `token`: of the box, with the scope `webrtc`, where it has any. `to`: whom is wanted, as `called` names it. */
-  constructor(microphone, { token = null, to = null } = {}) {
+  /**
+   * `token`: of the box, with the scope `webrtc`, where it has any. `to`: whom is wanted, as `called` names it.
+   * Who listens to a call in place of making one says where that is asked for (`offering`), where its sessions are, and
+   * with which header fields the box is asked (`fields`, a function); and may have no microphone yet.
+   */
+  constructor(microphone, { token = null, to = null, offering = "webrtc/offer", sessions = "webrtc", fields = () => ({}) } = {}) {
     super();
     this.#token = token;
     this.#to = to;
-    this.microphone = microphone;
+    this.#offering = offering;
+    this.#sessions = sessions;
+    this.#fields = fields;
+    this.microphone = microphone ?? new MediaStream();
     this.remote = new MediaStream();
     const connection = this.#connection;
-    for (const track of microphone.getAudioTracks()) {
-      connection.addTrack(track, microphone);
+    for (const track of this.microphone.getAudioTracks()) {
+      this.#sender = connection.addTrack(track, microphone);
       track.addEventListener("ended", () => this.hangUp("The microphone is gone."));
     }
+    this.#sender ??= connection.addTransceiver("audio", { direction: "sendrecv" }).sender;
     connection.addEventListener("track", ({ track }) => this.remote.addTrack(track));
     connection.addEventListener("connectionstatechange", () => this.#changed());
     connection.addEventListener("icecandidate", ({ candidate }) => {
@@ -60,8 +72,9 @@ export class Line extends EventTarget {
       const offer = await this.#offer();
       // Somebody may have hung up before there was anything to hang up.
       if (this.#isOver) return;
-      const answer = await this.#describe("webrtc/offer", "POST", this.#to === null ? offer : { ...offer, to: this.#to });
-      this.#session = `webrtc/${answer.session}`;
+      const answer = await this.#describe(this.#offering, "POST", this.#to === null ? offer : { ...offer, to: this.#to });
+      this.#session = `${this.#sessions}/${answer.session}`;
+      this.answer = answer;
       if (this.#isOver) return this.#close();
       await this.#connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
     } catch (error) {
@@ -74,7 +87,17 @@ export class Line extends EventTarget {
     }
     if (this.#isOver) return;
     this.#trickle();
-    this.#follow();
+    if (this.#sessions === "webrtc") this.#follow();
+  }
+
+  /** From here on this is heard at the other end, without another offer; null: nothing is. */
+  async speak(microphone) {
+    for (const track of this.microphone.getTracks()) track.stop();
+    this.microphone = microphone ?? new MediaStream();
+    const [track = null] = this.microphone.getAudioTracks();
+    // Over before it was allowed: it stays on for nobody.
+    if (this.#isOver) return track?.stop();
+    await this.#sender.replaceTrack(track);
   }
 
   /** Another way for the sound, as after a change of networks; the call goes on. */
@@ -199,7 +222,7 @@ export class Line extends EventTarget {
   }
 
   async #ask(path, method, { type, body, fields = {}, signal } = {}) {
-    const headers = { ...fields };
+    const headers = { ...this.#fields(), ...fields };
     if (this.#token !== null) headers.Authorization = `Bearer ${this.#token}`;
     if (type) headers["Content-Type"] = type;
     // A page that is being left still tells that.

@@ -9,7 +9,7 @@ use crate::webrtc::{Crowd, IfMatch, Opening, Refusal, Request, Response, Session
 const OFFER: &str = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n";
 
 /// Sends a request with a body, and answers what reaches the net thread.
-fn asks(page: &mut Page, head: &str, body: &[u8], response: Option<Response>) -> Told {
+pub(super) fn asks(page: &mut Page, head: &str, body: &[u8], response: Option<Response>) -> Told {
     let host = page.web.address();
     let (method, head) = head.split_once(' ').unwrap();
     let (path, kinds) = head.split_once('\n').unwrap_or((head, ""));
@@ -40,20 +40,20 @@ fn asks(page: &mut Page, head: &str, body: &[u8], response: Option<Response>) ->
     }
 }
 
-struct Told {
-    status: u16,
-    head: String,
-    body: String,
-    request: Option<Request>,
+pub(super) struct Told {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: String,
+    pub(super) request: Option<Request>,
 }
 
 impl Told {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
-fn opened() -> Response {
+pub(super) fn opened() -> Response {
     Response::Opened {
         session: SessionId::new("abc"),
         call: Some(CallId(7)),

@@ -58,6 +58,10 @@ pub struct Summary {
     answered_by: Option<&'static str>,
     /// The caller was put through by us, and the two talk.
     is_joined: bool,
+    /// Somebody of the firm's speaks in it in the assistant's place.
+    is_taken_over: bool,
+    /// Who of the firm's has listened to it or spoken in it, in the order in which it began.
+    attended: Vec<Attended>,
     /// `mute` is in force: the other end hears nothing of the box.
     is_muted: bool,
     turn_count: usize,
@@ -77,6 +81,20 @@ pub struct Summary {
 struct Platform {
     session: String,
     party: String,
+}
+
+/// Somebody of the firm's was there.
+#[derive(Serialize, ToSchema)]
+struct Attended {
+    /// As `POST /api/calls/{id}/listen` has named them.
+    operator: String,
+    /// The name of a token, or who has signed in.
+    by: String,
+    /// `listened` or `took-over`.
+    part: &'static str,
+    from_ms: u64,
+    /// Null: it goes on.
+    to_ms: Option<u64>,
 }
 
 /// Mean opinion scores (ITU-T G.107).
@@ -258,6 +276,8 @@ impl Summary {
             one_way,
             answered_by: record.answered_by.map(|verdict| verdict.name()),
             is_joined: record.is_joined,
+            is_taken_over: record.is_taken_over,
+            attended: record.attended().iter().map(Attended::of).collect(),
             is_muted: record.is_muted,
             turn_count: record.turns().len(),
             speaking: Speaking { caller: record.speaking.caller, us: record.speaking.us },
@@ -268,6 +288,18 @@ impl Summary {
                 .platform
                 .as_ref()
                 .map(|ids| Platform { session: ids.session.clone(), party: ids.party.clone() }),
+        }
+    }
+}
+
+impl Attended {
+    fn of(attended: &record::Attended) -> Self {
+        Self {
+            operator: attended.operator.to_string(),
+            by: attended.by.reveal().clone(),
+            part: attended.part.name(),
+            from_ms: attended.from_ms,
+            to_ms: attended.to_ms,
         }
     }
 }

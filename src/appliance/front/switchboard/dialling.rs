@@ -77,6 +77,9 @@ impl Switchboard {
             Command::AudioStatus { told } => {
                 let _ = told.send(self.audio_status());
             }
+            Command::Operate { session, wish, told } => {
+                let _ = told.send(self.operate(now, &session, wish));
+            }
             Command::WebRtc { request, told } => {
                 self.parts.visits.ask_webrtc(request, told);
                 self.signals(now);

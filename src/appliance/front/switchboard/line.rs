@@ -41,6 +41,8 @@ pub(super) struct Line {
     /// What was told of it that its record does not show.
     pub(super) told: controlling::Told,
     pub(super) sound: recording::Sound,
+    /// Whether its caller has heard that somebody may listen; `None` until the greeting was heard.
+    pub(super) told_of_operators: Option<bool>,
     pub(super) stages: Stages,
     /// Its part of what the GPU has used; `None` where that is not told.
     pub(super) gpu_energy_j: Option<f64>,
@@ -62,6 +64,7 @@ impl Line {
             referrals: 0,
             told: controlling::Told::default(),
             sound: recording::Sound::default(),
+            told_of_operators: None,
             stages: Stages::default(),
             gpu_energy_j: None,
         }

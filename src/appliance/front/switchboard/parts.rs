@@ -55,6 +55,8 @@ pub struct Parts {
     /// By which calls with ICE find us.
     pub ways: Ways,
     pub languages: Rules,
+    /// Calls may be listened to.
+    pub has_operators: bool,
     /// Whom callers may have us call in their place.
     pub referrals: Referrals,
     /// `None`: no call is recorded for replay.

@@ -46,7 +46,10 @@ impl Switchboard {
         let sentences = &self.parts.call.converse.consent;
         let is_told = record.language.is_some_and(|code| sentences.contains_key(code.as_str()));
         let is_person = record.answered_by.is_none_or(|verdict| verdict == Verdict::Person);
-        let is_ours = record.agent.is_none() && line.partner.is_none() && !record.is_joined;
+        let is_ours = record.agent.is_none()
+            && line.partner.is_none()
+            && !record.is_joined
+            && !record.was_taken_over();
         let Some(place) = line.place.filter(|_| is_told && is_person && is_ours) else { return };
         let name = Name { started_at_ms: record.started_at_ms, call: id };
         if recorder.begin(name) {
@@ -55,13 +58,16 @@ impl Switchboard {
         }
     }
 
-    /// What two people say to each other is not recorded, nor is anything after the end.
+    /// What people say to each other is not recorded, one of the firm's among them, nor is anything after the end.
     pub(super) fn look_at_sound(&mut self, id: CallId) {
         let (Some(recorder), Some(line)) = (&self.parts.recorder, self.lines.get_mut(&id)) else {
             return;
         };
         let record = line.call.record();
-        let is_over = record.progress.is_ended() || record.is_joined || line.partner.is_some();
+        let is_over = record.progress.is_ended()
+            || record.is_joined
+            || record.was_taken_over()
+            || line.partner.is_some();
         if line.sound == Sound::Recorded && is_over {
             line.sound = Sound::Not;
             if let Some(place) = line.place {

@@ -9,7 +9,7 @@ use super::{Line, Switchboard};
 use crate::appliance::clock::unix_ms;
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
 use crate::appliance::visits::local_towards;
-use crate::appliance::ways::Wanted;
+use crate::appliance::ways::{Wanted, Ways};
 use crate::base::handshake::IceSide;
 use crate::base::{CallId, Private, Way};
 use crate::call::admission::{Limit, Refusal};
@@ -133,20 +133,12 @@ impl Switchboard {
 
     /// A leg that is no SIP asks for one.
     pub(super) fn visit(&mut self, now: Instant, leg: LegId, visit: call::Visit) {
-        let call::Visit { incoming, towards, called, caller } = visit;
+        let wish = MediaWish::of_visit(&visit, &self.parts.ways);
+        let call::Visit { incoming, called, caller, .. } = visit;
         let called = called.into_revealed().into_iter().collect();
         let known = Known { called: Private::new(called), caller, local: None };
-        let has_ice = has_ice(incoming.offer.as_deref());
-        let own = local_towards(incoming.signals_from);
-        let bound = match incoming.way {
-            // A browser may have one version of IP alone, and tells its addresses later.
-            Way::WebRtc => self.parts.ways.everywhere(),
-            // Its peer is this program.
-            Way::WebSocket => own,
-            Way::Sip => nowhere(own),
-        };
         let arrived = Arrived {
-            wish: MediaWish { own, bound, towards, side: None, has_ice },
+            wish,
             incoming,
             agent: None,
             known,
@@ -242,6 +234,23 @@ pub(super) struct MediaWish {
     side: Option<IceSide>,
     /// The peer's offer has ICE, or ours is to.
     has_ice: bool,
+}
+
+impl MediaWish {
+    /// For whoever is there by another way than SIP.
+    pub(super) fn of_visit(visit: &call::Visit, ways: &Ways) -> Self {
+        let call::Visit { incoming, towards, .. } = visit;
+        let has_ice = has_ice(incoming.offer.as_deref());
+        let own = local_towards(incoming.signals_from);
+        let bound = match incoming.way {
+            // A browser may have one version of IP alone, and tells its addresses later.
+            Way::WebRtc => ways.everywhere(),
+            // Its peer is this program.
+            Way::WebSocket => own,
+            Way::Sip => nowhere(own),
+        };
+        Self { own, bound, towards: towards.clone(), side: None, has_ice }
+    }
 }
 
 /// All addresses of this machine of the same version of IP; to others it is none.

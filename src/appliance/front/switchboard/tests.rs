@@ -2,6 +2,7 @@
 //! played by the test, time as input.
 
 mod dialling;
+mod operating;
 mod succeeding;
 mod visiting;
 
@@ -20,7 +21,7 @@ use crate::appliance::media_address::MediaAddress;
 use crate::appliance::outside::Outside;
 use crate::appliance::places::Places;
 use crate::appliance::ringcentral::RingCentral;
-use crate::appliance::rings::{self, AudioCommand, AudioSide};
+use crate::appliance::rings::{self, AudioCommand, AudioSide, Place};
 use crate::appliance::rtp_socket::{PortRange, RtpSockets};
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::sip_socket::{Listen, SipSockets, Tls};
@@ -28,8 +29,8 @@ use crate::appliance::trust::Roots;
 use crate::appliance::visits::Visits;
 use crate::appliance::ways::Ways;
 use crate::association::Identity;
-use crate::base::Entropy;
 use crate::base::handshake::IceSide;
+use crate::base::{Entropy, limits};
 use crate::call::admission::{self, WhenFull};
 use crate::call::media::Report;
 use crate::codec::Codec;
@@ -46,6 +47,8 @@ struct Desk {
     now: Instant,
     /// Of the call in the place.
     playing: Option<(CallId, Arc<RtpSockets>)>,
+    /// Of those who listen.
+    listening: HashMap<Place, (CallId, Arc<RtpSockets>)>,
 }
 
 impl Desk {
@@ -62,7 +65,8 @@ impl Desk {
         let local = sockets.listening()[0].address;
         let phone = tokio::net::UdpSocket::bind(any).await.unwrap();
         let flow = Flow::udp(local, phone.local_addr().unwrap());
-        let rings = rings::allocate(1).unwrap();
+        let mut rings = rings::allocate(1 + limits::OPERATORS as u16).unwrap();
+        rings.observable();
         let (engine, _answers) = Scripted::new(16);
         let engine: Arc<dyn Engine> = Arc::new(engine);
         let code = crate::base::LanguageCode::ENGLISH;
@@ -70,7 +74,7 @@ impl Desk {
         let parts = Parts {
             sip: SipLine::new(UserAgent::new(sip::Settings::default(), entropy(1)), sockets),
             visits: Visits::new(MediaAddress::Own, entropy(3), 5),
-            places: Places::new(rings.net),
+            places: Places::new(rings.net).with_lines(1),
             ways: Ways::new(IceSide::Full, Outside::start(Vec::new()), None, false),
             associations: Associations::new(Identity::new().unwrap(), Entropy::new([3; 32])),
             ports: PortRange::new(ports..=ports + 19),
@@ -104,12 +108,21 @@ impl Desk {
             },
             media_address: MediaAddress::Own,
             languages: call::language::Rules::only(call::language::Choice::Language(code)),
+            has_operators: true,
             referrals: crate::trunk::Referrals::default(),
             flights: None,
             recorder: None,
         };
         let switchboard = Switchboard::new(now, parts);
-        Self { switchboard, audio: rings.audio, phone, flow, now, playing: None }
+        Self {
+            switchboard,
+            audio: rings.audio,
+            phone,
+            flow,
+            now,
+            playing: None,
+            listening: HashMap::new(),
+        }
     }
 
     async fn ready() -> Self {
@@ -145,9 +158,18 @@ impl Desk {
     fn play(&mut self) {
         while let Ok(command) = self.audio.commands.pop() {
             match command {
-                AudioCommand::Start { call, sockets, .. } => self.playing = Some((call, sockets)),
+                AudioCommand::Start { place: Place(0), call, sockets, .. } => {
+                    self.playing = Some((call, sockets));
+                }
+                AudioCommand::Start { place, call, sockets, .. } => {
+                    self.listening.insert(place, (call, sockets));
+                }
                 AudioCommand::Stop { place } => {
-                    let (call, sockets) = self.playing.take().expect("something plays");
+                    let playing = match place {
+                        Place(0) => self.playing.take(),
+                        place => self.listening.remove(&place),
+                    };
+                    let (call, sockets) = playing.expect("something plays");
                     let report = Report { sent: 7, ..Report::default() };
                     let kind = AudioEventKind::Stopped { sockets, report };
                     self.audio.events.push(AudioEvent { place, call, kind }).unwrap();

@@ -5,6 +5,7 @@ import { t } from "/page/words.js";
 import { ask } from "/page/api.js";
 import { day, ending, lasted, number, peer, quality, state } from "/page/format.js";
 import { speaker } from "/page/overview.js";
+import { attended, listening } from "/page/listening.js";
 import { waterfall } from "/page/waterfall.js";
 
 function talk(call) {
@@ -85,12 +86,15 @@ export function call(now, id) {
     h("p", null, h("a", { href: "#" }, `← ${t("nav.overview")}`)),
     h("h2", { tabindex: "-1" }, `${one.direction === "inbound" ? t("call.from") : t("call.to")} ${peer(one.peer)}`),
     h("p", { class: "line" },
-      isUp && one.state === "active" && !one.is_joined ? speaker(one) : h("strong", null, one.is_joined && isUp ? t("call.joined") : state(one)),
+      isUp && one.state === "active" && !one.is_joined && !one.is_taken_over ? speaker(one)
+        : h("strong", null, one.is_taken_over ? t("listening.taken_over") : one.is_joined && isUp ? t("call.joined") : state(one)),
       h("span", null, day(one.started_at_ms)),
       h("span", { class: "figure", "data-since": isUp ? one.answered_at_ms : null }, lasted(one)),
       !isUp && h("span", null, ending(one))),
     one.one_way && h("p", { class: "warning", lang: "en" }, one.one_way.text),
+    listening(now, one),
     controls(now, one),
+    attended(one.attended),
     h("div", { class: "halves" },
       h("section", { "aria-label": t("call.talk") }, h("h3", null, t("call.talk")), talk(one),
         one.messages?.length > 0 && [h("h3", null, t("call.messages")), h("ul", null, one.messages.map(message))]),

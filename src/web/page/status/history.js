@@ -4,6 +4,7 @@ import { h } from "/page/dom.js";
 import { t } from "/page/words.js";
 import { get } from "/page/api.js";
 import { day, ending, lasted, length, number, peer } from "/page/format.js";
+import { attended } from "/page/listening.js";
 import { waterfall } from "/page/waterfall.js";
 
 const kept = { query: "", calls: null, before: null, fault: "", one: null, at: 0 };
@@ -82,6 +83,7 @@ function whole(now, id) {
     fault && h("p", { class: "warning", role: "alert" }, fault),
     call && [
       h("p", { class: "line" }, h("span", null, day(call.started_at_ms)), h("span", { class: "figure" }, lasted(call)), h("span", null, ending(call))),
+      attended(call.figures.attended, call.figures.attended_left_out),
       player(now, call),
       words(call),
       h("h3", null, t("waterfall.title")),

@@ -16,6 +16,7 @@ import { firstRun } from "/page/first-run.js";
 import { access, signIn } from "/page/access.js";
 import { box } from "/page/box.js";
 import { kept, log } from "/page/log.js";
+import { bar, follow } from "/page/listening.js";
 import { length } from "/page/format.js";
 
 const VIEWS = { overview, call, history, messages, lines, machine, settings, log, access, box, "first-run": firstRun };
@@ -74,6 +75,7 @@ async function told(part, data) {
     now.isLost = false;
     now[part] = part === "calls" ? data.calls : part === "log" ? kept(now.log, data) : data;
     if (part === "health") note(data);
+    if (part === "calls") follow(now);
   }
   render();
 }
@@ -129,7 +131,7 @@ function body({ view, id }) {
   if (now.session === null) return [h("p", { class: "quiet" }, now.isLost ? t("answering.lost") : t("answering.asking"))];
   if (!now.session.is_known) return signIn(now);
   const unsafe = now.session.is_open && view !== "first-run" && h("p", { class: "warning" }, t("access.open"), " ", h("a", { href: "#first-run" }, t("first.begin")));
-  return [unsafe, ...VIEWS[view](now, id)];
+  return [unsafe, bar(now, view === "call" ? id : null), ...VIEWS[view](now, id)];
 }
 
 function draw() {

@@ -47,7 +47,8 @@ function liveCall(call) {
   return h("li", { "data-key": call.id, class: "card" },
     h("a", { href: `#call/${call.id}`, class: "stretched" },
       h("strong", null, `${call.direction === "inbound" ? "←" : "→"} ${peer(call.peer)}`)),
-    call.state === "active" && !call.is_joined ? speaker(call) : h("span", null, call.is_joined ? t("call.joined") : state(call)),
+    call.state === "active" && !call.is_joined && !call.is_taken_over ? speaker(call)
+      : h("span", null, call.is_taken_over ? t("listening.taken_over") : call.is_joined ? t("call.joined") : state(call)),
     h("span", { class: "figure", "data-since": call.answered_at_ms }, lasted(call)),
     h("span", { class: "quiet" }, t("call.turns", { count: number(call.turn_count) })));
 }

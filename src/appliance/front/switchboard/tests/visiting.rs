@@ -9,7 +9,7 @@ use crate::call::record::Progress;
 use crate::web::Command;
 use crate::webrtc::{IfMatch, Opening, Refusal, Request, Response, SessionId, Visitor};
 
-fn offer(name: &str) -> Private<Vec<u8>> {
+pub(super) fn offer(name: &str) -> Private<Vec<u8>> {
     let fingerprint = Fingerprint::of(b"a browser's");
     let text = format!(
         "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2\r\n\
@@ -25,7 +25,7 @@ fn offer(name: &str) -> Private<Vec<u8>> {
 
 impl Desk {
     /// The response, if there is one.
-    fn asks(&mut self, request: Request) -> Option<Response> {
+    pub(super) fn asks(&mut self, request: Request) -> Option<Response> {
         let (told, mut response) = oneshot::channel();
         self.now += Duration::from_millis(1);
         self.switchboard.command(self.now, Command::WebRtc { request, told });
@@ -38,11 +38,12 @@ impl Desk {
             visitor: Visitor::default(),
             offer: offer("aaaa"),
             called: Private::default(),
+            observes: None,
         }))
     }
 
     /// A session whose call is up, and our answer.
-    fn visits(&mut self) -> (SessionId, String) {
+    pub(super) fn visits(&mut self) -> (SessionId, String) {
         match self.opens() {
             Some(Response::Opened { session, answer, .. }) => {
                 (session, String::from_utf8(answer.into_revealed()).unwrap())
@@ -51,7 +52,7 @@ impl Desk {
         }
     }
 
-    fn cause(&self, id: u64) -> Option<Cause> {
+    pub(super) fn cause(&self, id: u64) -> Option<Cause> {
         let record = self.switchboard.parts.board.call(CallId(id)).unwrap();
         record.progress.ending().map(|ending| ending.cause)
     }
@@ -100,7 +101,12 @@ async fn a_description_that_does_not_fit_takes_no_place() {
     let mut desk = Desk::ready().await;
     let opening = |offer: &str| {
         let offer = Private::new(offer.as_bytes().to_vec());
-        Request::Open(Opening { visitor: Visitor::default(), offer, called: Private::default() })
+        Request::Open(Opening {
+            visitor: Visitor::default(),
+            offer,
+            called: Private::default(),
+            observes: None,
+        })
     };
     let plain = "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 RTP/AVP 0\r\n";
     for (text, is_malformed) in [
@@ -184,6 +190,7 @@ async fn a_page_that_has_gone_before_the_answer_holds_no_place() {
         visitor: Visitor::default(),
         offer: offer("aaaa"),
         called: Private::default(),
+        observes: None,
     });
     desk.switchboard.command(desk.now, Command::WebRtc { request, told });
     desk.play();
