@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+mod page;
+
+pub use page::*;
+
 /// Largest SIP message taken from a datagram or a stream. UDP cannot carry more than 64 KiB, and
 /// no legitimate INVITE comes near it.
 pub const SIP_MESSAGE_BYTES: usize = 65_535;

@@ -44,7 +44,7 @@ mod webrtc;
 
 pub mod board;
 
-pub use access::{Access, NotSet, Passwords, Person, Scope, Scopes, Token};
+pub use access::{Access, NotSet, Passwords, Person, Scope, Scopes, Token, first_code};
 pub use board::{
     AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Erasure, Health, Hearing,
     SipFigures, Stage, Watch, WebhookReport,

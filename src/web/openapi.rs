@@ -63,6 +63,7 @@ const SCHEME: &str = "token";
         sign_in::look,
         sign_in::sign_in,
         sign_in::sign_out,
+        sign_in::set_first_password,
         sign_in::set_password,
         sign_in::remove_password,
         webphone::announce,

@@ -87,6 +87,7 @@ pub(super) fn paths() -> Paths {
         .get("/api/session", Nothing, sign_in::look)
         .post("/api/session", Nothing, sign_in::sign_in)
         .delete("/api/session", Nothing, sign_in::sign_out)
+        .post("/api/first-password", Nothing, sign_in::set_first_password)
         .put("/api/passwords/{person}", SETTINGS, sign_in::set_password)
         .delete("/api/passwords/{person}", SETTINGS, sign_in::remove_password)
         .post("/webhooks/ringcentral", Nothing, ringcentral::event)

@@ -3,9 +3,10 @@
 //!
 //! It is given headers' values and addresses and gives a [`Caller`]. Without a token and a password the interface is
 //! open: whoever is on the box is the owner, and nobody else is answered; with one nobody is. `guard` asks for each
-//! request, `passwords` are those of people, `sessions` their cookies, `tickets` stand in for tokens where a program's
+//! request, `passwords` are those of people, `first_code` is what the first of them needs, `sessions` their cookies, `tickets` stand in for tokens where a program's
 //! page can set no header, `rate` says how often one may ask.
 
+mod first_code;
 mod guard;
 mod origin;
 mod passwords;
@@ -22,6 +23,7 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 use crate::base::Private;
 use sessions::Session;
 
+pub use first_code::read as first_code;
 pub use passwords::{NotSet, Passwords, Person};
 
 pub(super) use guard::{Gate, Needs, Peer, SESSION_COOKIE, SignIn, admit, guard, now};
