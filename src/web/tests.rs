@@ -76,6 +76,8 @@ impl Page {
                 &crate::appliance::paths::Paths::in_folder(&folder),
             ),
             hooks,
+            own: None,
+            updates: crate::appliance::config::Config::default().updates,
         });
         Self { board, web: web.unwrap(), commands, folder }
     }

@@ -99,6 +99,8 @@ impl Bound {
             door,
             settings,
             hooks,
+            own: settings::own_address(config),
+            updates: config.updates,
         };
         let thread = web::start(parts)
             .map_err(|source| StartError::System { what: "cannot start the web thread", source })?;

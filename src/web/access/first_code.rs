@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use crate::base::{Entropy, Private, limits};
 use crate::store::{bounded, whole};
 
-const FILE: &str = "first-code";
+const FILE: &str = "setup-code";
 /// Nobody reads one for another: no 0, 1, I or O.
 const LETTERS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 const LENGTH: usize = 8;

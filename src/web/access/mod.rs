@@ -27,6 +27,7 @@ pub use first_code::read as first_code;
 pub use passwords::{NotSet, Passwords, Person};
 
 pub(super) use guard::{Gate, Needs, Peer, SESSION_COOKIE, SignIn, admit, guard, now};
+pub(super) use rate::{Buckets, Rate};
 pub(super) use source::Source;
 pub(super) use tickets::{TICKET_S, TooMany};
 
@@ -183,6 +184,11 @@ impl Caller {
 
     pub(super) const fn is_known(&self) -> bool {
         !matches!(self.who, Who::Nobody { .. })
+    }
+
+    /// It has shown a password or a token, and is not only on the box.
+    pub(super) const fn is_proven(&self) -> bool {
+        matches!(self.who, Who::Person(_) | Who::Token(_))
     }
 
     pub(super) const fn is_refused(&self) -> bool {
