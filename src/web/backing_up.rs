@@ -142,7 +142,7 @@ pub(super) async fn make(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    proven(&caller)?;
+    caller.proven()?;
     let body = json_body(&headers, body)?;
     let text = "an object with passphrase and, if wanted, history and recordings (true or false)";
     let wanted: Wanted =
@@ -221,7 +221,7 @@ pub(super) async fn put_back(
     State(interface): State<Interface>,
     request: Request,
 ) -> Result<Response, Problem> {
-    proven(&caller)?;
+    caller.proven()?;
     let headers = request.headers();
     if !media_type(headers).eq_ignore_ascii_case(BYTES) {
         return Err(Problem::new(Kind::MediaType, "the body must be application/octet-stream"));
@@ -258,23 +258,20 @@ pub(super) async fn put_back(
     description = "Asked once more it goes forward again. Recordings and files of knowledge that came stay.",
     responses(
         (status = 202, description = "The program starts again"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
         (status = 409, description = "No backup was put back", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn undo(State(interface): State<Interface>) -> Result<Response, Problem> {
+pub(super) async fn undo(
+    caller: Caller,
+    State(interface): State<Interface>,
+) -> Result<Response, Problem> {
+    caller.proven()?;
     let _one = ONE.try_acquire().map_err(|_| busy())?;
     apart(&interface, Settings::undo_restore).await?;
     tracing::info!("a backup was taken back at the page; the program starts again");
     restart::want().map_err(|_| busy())?;
     Ok(StatusCode::ACCEPTED.into_response())
-}
-
-/// With a backup go secrets, and with one that is put back come passwords: not for who has shown nothing.
-fn proven(caller: &Caller) -> Result<(), Problem> {
-    match caller.is_proven() {
-        true => Ok(()),
-        false => Err(Problem::new(Kind::Forbidden, "first set a password at the page")),
-    }
 }
 
 async fn apart<T: Send + 'static>(

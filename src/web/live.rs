@@ -171,7 +171,8 @@ pub(super) async fn live(
         .map_err(|_| Problem::new(Kind::Unavailable, "too many pages are open").retry_after(10))?;
     let pairs = || query.as_deref().unwrap_or_default().split('&');
     let call = pairs().find_map(|pair| pair.strip_prefix("call=")).filter(|id| !id.is_empty());
-    let log = pairs().any(|pair| pair == "log=true") && caller.may(Scope::Settings);
+    let log =
+        pairs().any(|pair| pair == "log=true") && caller.may(Scope::Settings) && caller.is_proven();
     let call = call.map(str::parse::<CallId>).transpose();
     let call = call.map_err(|_| Problem::new(Kind::Wrong, "call: as in c7"))?;
     let Interface { board, updates, trials, .. } = &interface;

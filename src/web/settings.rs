@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use toml_edit::DocumentMut;
 use utoipa::ToSchema;
 
+use super::access::Caller;
 use super::backup::{self, BackupError, Places};
 use super::dialling::{busy, json_body};
 use super::problem::{self, FaultWritten, Kind, Problem};
@@ -422,16 +423,19 @@ pub(super) async fn look(State(interface): State<Interface>) -> Result<Response,
     responses(
         (status = 200, description = "As it is now", body = Shown),
         (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
         (status = 412, description = "The file is another one by now", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
         (status = 422, description = "Not with these values; faults has each", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn change(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, NotChanged> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
     let change: Change = serde_json::from_slice(&body)
         .map_err(|_| wrong("an object with version and changes, by key the value"))?;
@@ -459,16 +463,19 @@ pub(super) async fn change(
         (status = 200, description = "As it is now", body = Shown),
         (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
         (status = 409, description = "There was no change", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
         (status = 412, description = "The file is another one by now", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
         (status = 422, description = "It is not sound any more", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn undo(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, NotChanged> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
     let undo: Undo = serde_json::from_slice(&body).map_err(|_| wrong("an object with version"))?;
     let shown = apart(&interface, move |settings| settings.undo(&undo.version)).await?;
@@ -491,10 +498,12 @@ pub(super) async fn undo(
     )
 )]
 pub(super) async fn desk(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, NotChanged> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
     let text = "an object with any of firm, greeting, hours and address, 1 to 300 characters each";
     let desk: Desk = serde_json::from_slice(&body).map_err(|_| wrong(text))?;
@@ -527,11 +536,13 @@ pub(super) async fn desk(
     )
 )]
 pub(super) async fn set_secret(
+    caller: Caller,
     State(interface): State<Interface>,
     name: Result<InPath<String>, PathRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, NotChanged> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
     let text = "an object with value, a text of one line";
     let secret: NewSecret = serde_json::from_slice(&body).map_err(|_| wrong(text))?;

@@ -154,6 +154,7 @@ async function updates(page) {
 
 // The box calls itself, and speaks a sentence.
 async function trials(page) {
+  await until(page, () => fetch("/health").then((told) => told.json()).then((health) => health.takes_calls));
   await page.goto(`${settings.box}/#settings`);
   await page.locator("#try-call").click();
   await page.getByText("It is being tried").waitFor();

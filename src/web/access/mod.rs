@@ -20,6 +20,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
+use super::problem::{Kind, Problem};
 use crate::base::Private;
 use sessions::Session;
 
@@ -186,9 +187,18 @@ impl Caller {
         !matches!(self.who, Who::Nobody { .. })
     }
 
-    /// It has shown a password or a token, and is not only on the box.
+    /// It has shown a password or a token, and is not only on the box, as a proxy is that asks for the whole world.
     pub(super) const fn is_proven(&self) -> bool {
         matches!(self.who, Who::Person(_) | Who::Token(_))
+    }
+
+    /// For what leads to the owner's password or to a secret: changes of the configuration, backups, the log.
+    ///
+    /// # Errors
+    /// It has shown nothing yet.
+    pub(super) fn proven(&self) -> Result<(), Problem> {
+        let text = "first set a password at the page";
+        self.is_proven().then_some(()).ok_or_else(|| Problem::new(Kind::Forbidden, text))
     }
 
     pub(super) const fn is_refused(&self) -> bool {

@@ -108,6 +108,20 @@ fn who_does_not_know_the_code_of_the_box_sets_no_password_and_who_does_may_come_
     for line in ["GET /api/calls", "GET /health", "GET /api/settings", "GET /call"] {
         assert_eq!(told(&page, line, proxy, "").0, 403, "{line}");
     }
+    // And who seems to be on the box comes by no other way to the password, or to the code in the log.
+    let changes = [
+        ("PATCH /api/settings", "{}"),
+        ("POST /api/settings/undo", "{}"),
+        ("PUT /api/settings/desk", "{}"),
+        ("PUT /api/secrets/token_x", "{}"),
+        ("POST /api/backup", "{}"),
+        ("POST /api/restore/undo", ""),
+    ];
+    for (line, body) in changes {
+        assert_eq!(told(&page, line, JSON, body).0, 403, "{line}");
+    }
+    let bytes = "Content-Type: application/octet-stream\r\n";
+    assert_eq!(told(&page, "POST /api/restore", bytes, "x").0, 403);
     let (status, head, session) = first_password(&page, proxy, PASSWORD);
     assert_eq!((status, &session["person"]), (200, &"owner".into()));
     assert_eq!(told(&page, "GET /api/calls", &fields(&head, &session).0, "").0, 200);
