@@ -207,6 +207,21 @@ fn five_calls_at_once_have_only_their_own_words_and_the_sixth_is_refused() {
 }
 
 #[test]
+fn a_box_that_dies_in_the_call_is_exit_3() {
+    for transport in ["", ";transport=tcp"] {
+        let appliance = Setup::default().start();
+        let target = format!("{}{transport}", appliance.uri());
+        // Nothing is expected of the other end, so that its silence alone is no fault.
+        let call = start(&target, &["--wait", "3"]);
+        wait::until("the call is up", ANSWERED, || (appliance.live_calls() == 1).then_some(()));
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(appliance.pid()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        let (code, text) = ended(call);
+        assert_eq!(code, Some(3), "{transport}: {text}");
+    }
+}
+
+#[test]
 fn nobody_there_is_exit_3_and_a_wrong_command_line_exit_2() {
     let nobody = peers::free_port(std::net::Ipv4Addr::LOCALHOST.into());
     let target = format!("sip:desk@127.0.0.1:{nobody};transport=tcp");

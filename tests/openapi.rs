@@ -16,7 +16,7 @@ const EXAMPLES: &str = "40";
 /// wants: what fits theirs may still make no sense.
 const SETTINGS: &str = r#"
 [[operations]]
-include-path-regex = "^/(webrtc/|webhooks/ringcentral|api/ringcentral/|api/session)"
+include-path-regex = "^/(webrtc/|webhooks/ringcentral|api/ringcentral/|api/session|api/first-password)"
 checks.positive_data_acceptance.enabled = false
 "#;
 

@@ -15,8 +15,8 @@ use support::folder::Folder;
 use support::playwright::Playwright;
 use support::wait;
 
-const SCRIPT: Duration = Duration::from_secs(400);
-const FIRST: Duration = Duration::from_secs(120);
+const SCRIPT: Duration = Duration::from_secs(600);
+const FIRST: Duration = Duration::from_secs(400);
 
 #[test]
 fn an_owner_sets_up_the_box_sees_a_call_move_and_changes_settings() {
@@ -25,10 +25,15 @@ fn an_owner_sets_up_the_box_sees_a_call_move_and_changes_settings() {
         Setup::default().with("calls", "# Ours, and to stay.\nretry_after_s = 20").start();
     let folder = Folder::new("status");
     let config = appliance.config();
+    let code = std::fs::read_to_string(appliance.state().join("setup-code")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let settings = json!({
         "box": format!("http://{}", appliance.web),
         "folder": folder.path(),
         "config": config,
+        "code": code.trim(),
+        "run": appliance.runtime(),
+        "taken": taken.local_addr().unwrap().to_string(),
     });
     let script = playwright.start("status.mjs", settings);
     wait::until("the page waits for a call", FIRST, || folder.at("call-me").exists().then_some(()));
@@ -58,6 +63,7 @@ fn an_owner_sets_up_the_box_sees_a_call_move_and_changes_settings() {
     assert!(told["gaps"].as_u64().unwrap() > 0, "{told:#}");
 
     assert!(told["refused"].as_str().unwrap().contains("1 to 100"), "{told:#}");
+    assert_what_was_tried(&told);
     let text = |name: &str| told[name].as_str().unwrap().to_owned();
     assert!(
         text("written").contains("# Ours, and to stay.\nretry_after_s = 20"),
@@ -71,14 +77,30 @@ fn an_owner_sets_up_the_box_sees_a_call_move_and_changes_settings() {
     for (view, controls) in told["readerControls"].as_object().unwrap() {
         assert_eq!(*controls, none, "{view}: who only looks has nothing that changes something");
     }
-    assert_eq!(told["readerControls"].as_object().unwrap().len(), 10);
+    assert_eq!(told["readerControls"].as_object().unwrap().len(), 11);
     // The owner has, so that what is counted is there.
     for view in ["call", "access", "box"] {
         assert!(told["ownerControls"][view].as_u64() > Some(0), "{view}: {told:#}");
     }
     let desk = std::fs::read_to_string(config.with_file_name("desk.toml")).unwrap();
     assert!(desk.contains("firm = \"Miller and Sons\""));
+    assert!(desk.contains("greeting = \"Welcome to {firm}.\""));
+    assert!(!appliance.state().join("setup-code").exists(), "it is used up");
     assert_eq!(appliance.get("/api/calls").unwrap().0, 401, "it is closed now");
+}
+
+/// Codes, trials, faults in words, updates and the backup.
+fn assert_what_was_tried(told: &Value) {
+    let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+    assert!(text("wrongHours").starts_with("People, Hours: Allowed: "), "{told:#}");
+    assert!(text("refusedAll").starts_with("Calls, Calls at once: Allowed: 1 to 100"), "{told:#}");
+    assert!(text("taken").starts_with("This page, Address of this page: "), "{told:#}");
+    assert!(text("tried").contains("Well. Greeted after"), "{told:#}");
+    assert_eq!(text("ending"), "cut off");
+    assert!(text("later").contains("Install: waits until"), "{told:#}");
+    assert_eq!((&told["askedInCall"], &told["asked"]), (&false.into(), &"install".into()));
+    assert!(told["backupBytes"].as_u64() > Some(20_000), "with the database: {told:#}");
+    assert!(told["callsAfter"].as_u64() > Some(0), "{told:#}");
 }
 
 fn caller(appliance: &Appliance) -> Child {

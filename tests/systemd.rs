@@ -161,7 +161,24 @@ fn the_page_starts_it_again_as_often_as_is_wanted() {
     // The page writes the configuration, which stays the group's.
     let about = ["/usr/bin/stat", "-c", "%a %G", "/etc/attendant/attendant.toml"];
     assert_eq!(machine.run(&about).1.trim(), "660 attendant");
-    let (_, settings) = machine.run(&["curl", "-s", "http://127.0.0.1:8080/api/settings"]);
+    let (_, code) = machine.run(&["cat", "/var/lib/attendant/setup-code"]);
+    let first = serde_json::json!({"code": code.trim(), "password": "correct horse"});
+    let jar = "/tmp/cookies";
+    let (_, session) = machine.run(&[
+        "curl",
+        "-s",
+        "-c",
+        jar,
+        "-H",
+        "Content-Type: application/json",
+        "-d",
+        &first.to_string(),
+        "http://127.0.0.1:8080/api/first-password",
+    ]);
+    let session: Value = serde_json::from_str(&session).unwrap();
+    let csrf = format!("X-CSRF-Token: {}", session["csrf"].as_str().unwrap());
+    let (_, settings) =
+        machine.run(&["curl", "-s", "-b", jar, "http://127.0.0.1:8080/api/settings"]);
     let settings: Value = serde_json::from_str(&settings).unwrap();
     let change = serde_json::json!({"version": settings["version"], "changes": {"calls.max": 2}});
     let (_, changed) = machine.run(&[
@@ -169,6 +186,10 @@ fn the_page_starts_it_again_as_often_as_is_wanted() {
         "-s",
         "-X",
         "PATCH",
+        "-b",
+        jar,
+        "-H",
+        &csrf,
         "-H",
         "Content-Type: application/json",
         "-d",

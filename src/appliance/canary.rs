@@ -58,7 +58,7 @@ fn sing(settings: &Settings, board: &Board, stopped: &mpsc::Receiver<()>) {
         if now < next || now.saturating_duration_since(busy_at) < IDLE {
             continue;
         }
-        if let Some(found) = call(settings, stopped) {
+        if let Some(found) = once(&settings.target, stopped) {
             let told = found.told();
             match found.fault {
                 None => tracing::info!("{told}"),
@@ -70,9 +70,10 @@ fn sing(settings: &Settings, board: &Board, stopped: &mpsc::Receiver<()>) {
     }
 }
 
-/// `None` where the program ends. Whoever calls meanwhile has the other places.
-fn call(settings: &Settings, stopped: &mpsc::Receiver<()>) -> Option<CanaryReport> {
-    let mut child = match caller(settings) {
+/// One call of our own to this SIP URI, some 15 s. `None` where the program ends: `stopped` is closed then. Whoever calls
+/// meanwhile has the other places.
+pub fn once(target: &Private<String>, stopped: &mpsc::Receiver<()>) -> Option<CanaryReport> {
+    let mut child = match caller(target) {
         Ok(child) => child,
         Err(error) => return Some(report(Err(format!("it cannot be started: {error}")))),
     };
@@ -99,18 +100,10 @@ fn call(settings: &Settings, stopped: &mpsc::Receiver<()>) -> Option<CanaryRepor
     Some(report(judged(&text)))
 }
 
-fn caller(settings: &Settings) -> io::Result<Child> {
+fn caller(target: &Private<String>) -> io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command
-        .args([
-            "call",
-            settings.target.reveal(),
-            "--json",
-            "--voice",
-            "slt",
-            "--max-seconds",
-            CALL_S,
-        ])
+        .args(["call", target.reveal(), "--json", "--voice", "slt", "--max-seconds", CALL_S])
         .args(["--say", QUESTION])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

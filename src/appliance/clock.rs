@@ -23,6 +23,13 @@ pub fn now() -> Clock {
     }
 }
 
+/// Minutes since midnight, where we are.
+pub fn minute_of_day() -> u32 {
+    let wall = jiff::ZonedDateTime::now();
+    let part = |part: i8| u32::try_from(part).unwrap_or(0);
+    part(wall.hour()) * 60 + part(wall.minute())
+}
+
 /// Of the wall, in milliseconds since 1970.
 pub fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

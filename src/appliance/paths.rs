@@ -85,6 +85,11 @@ impl Paths {
         self.cache.as_deref().unwrap_or(&self.state)
     }
 
+    /// What lasts as long as the program; it need not be there.
+    pub fn runtime_folder(&self) -> &Path {
+        &self.runtime
+    }
+
     /// The runtime folder that systemd has made.
     pub fn given_runtime(&self) -> Option<&Path> {
         std::env::var_os("RUNTIME_DIRECTORY").map(|_| self.runtime.as_path())

@@ -75,6 +75,26 @@ impl From<EngineError> for StartError {
 }
 
 impl StartError {
+    /// The key of the configuration that it is about, where it is about one.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::BadFile { key, .. } | Self::PortBusy { key, .. } | Self::Address { key, .. } => {
+                Some(key)
+            }
+            Self::BadVoice { key, .. } => Some(key),
+            Self::ModelMissing { .. } | Self::NotPulled { .. } | Self::ModelCorrupt(_) => {
+                Some("speech.whisper_model")
+            }
+            Self::PortsExhausted { .. } => Some("media.ports"),
+            Self::Mute { .. } => Some("speech.voice"),
+            Self::Config(_)
+            | Self::Engine(_)
+            | Self::EngineGone { .. }
+            | Self::StateFolder { .. }
+            | Self::System { .. } => None,
+        }
+    }
+
     /// For a socket that `key` asks for and that could not be had.
     pub fn from_bind(key: &'static str, address: SocketAddr, source: io::Error) -> Self {
         match source.kind() {

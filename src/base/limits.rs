@@ -1,10 +1,12 @@
 //! Every limit of the program, in one place, each with its reason.
 
 mod operators;
+mod page;
 
 use std::time::Duration;
 
 pub use operators::*;
+pub use page::*;
 
 /// Largest SIP message taken from a datagram or a stream. UDP cannot carry more than 64 KiB, and
 /// no legitimate INVITE comes near it.

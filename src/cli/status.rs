@@ -1,6 +1,7 @@
 //! `attendant status`: the box at a glance, by its own HTTP interface.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ use super::{ConfigArgument, printable, with_sources};
 use crate::appliance::config::sound_sections;
 use crate::appliance::paths::Paths;
 use crate::base::address::on_this_machine;
+use crate::web::first_code;
 
 /// Calls that are shown, the newest first.
 const CALLS: usize = 8;
@@ -18,7 +20,8 @@ const CALLS: usize = 8;
 ///
 /// Exit code 0 while it takes calls, 11 where no program answers, 12 where it answers and takes none. Where the
 /// interface wants a token, that of the credential token or of ATTENDANT_TOKEN is shown to it; without the right to
-/// read there is the state alone.
+/// read there is the state alone. Who may read the box's state folder (root, and its own user) is also shown the code that
+/// the page asks for until there is a password.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Print what /health says, as JSON.
@@ -51,7 +54,10 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let calls = calls.filter(|(status, _)| *status == 200).map(|(_, calls)| calls);
     match arguments.json {
         true => println!("{health:#}"),
-        false => print!("{}", page(&health, calls.as_ref())),
+        false => {
+            print!("{}", page(&health, calls.as_ref()));
+            print!("{}", password(Paths::here().state()));
+        }
     }
     match health["takes_calls"].as_bool() {
         Some(true) => Exit::Done,
@@ -65,6 +71,16 @@ fn address(config: &ConfigArgument) -> Api {
     let sound = |_| config.path(&paths).map(sound_sections).unwrap_or_default();
     let listen = config.load(&paths).unwrap_or_else(sound).web.listen;
     Api::at(on_this_machine(listen))
+}
+
+/// The code that the page asks for while there is no password; for who may read it.
+fn password(state: &Path) -> String {
+    let mut page = String::new();
+    if let Some(code) = first_code(state) {
+        let text = format!("none is set yet; the page asks for the code {}", code.reveal());
+        row(&mut page, "password", &text);
+    }
+    page
 }
 
 /// What is printed.

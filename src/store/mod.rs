@@ -9,6 +9,7 @@ pub mod knowledge;
 pub mod ledger;
 pub mod phrases;
 pub mod recordings;
+pub mod restored;
 pub mod shelf;
 pub mod trusted;
 pub mod wav;

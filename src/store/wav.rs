@@ -154,25 +154,40 @@ impl Wav {
 /// A stereo file of two tracks; the shorter one is filled with silence.
 pub fn stereo(rate_hz: u32, left: &[i16], right: &[i16]) -> Vec<u8> {
     let length = left.len().max(right.len());
-    let bytes = u32::try_from(length * 4).unwrap_or(u32::MAX);
-    let mut file = Vec::with_capacity(44 + length * 4);
-    file.extend(b"RIFF");
-    file.extend(bytes.saturating_add(36).to_le_bytes());
-    file.extend(b"WAVEfmt ");
-    file.extend(16_u32.to_le_bytes());
-    file.extend(PCM.to_le_bytes());
-    file.extend(2_u16.to_le_bytes());
-    file.extend(rate_hz.to_le_bytes());
-    file.extend((rate_hz * 4).to_le_bytes());
-    file.extend(4_u16.to_le_bytes());
-    file.extend(16_u16.to_le_bytes());
-    file.extend(b"data");
-    file.extend(bytes.to_le_bytes());
+    let mut file = head(rate_hz, 2, length);
     for at in 0..length {
         for track in [left, right] {
             file.extend(track.get(at).copied().unwrap_or(0).to_le_bytes());
         }
     }
+    file
+}
+
+/// A file of one track.
+pub fn mono(rate_hz: u32, track: &[i16]) -> Vec<u8> {
+    let mut file = head(rate_hz, 1, track.len());
+    file.extend(track.iter().flat_map(|sample| sample.to_le_bytes()));
+    file
+}
+
+/// What stands before so many samples of each channel.
+fn head(rate_hz: u32, channels: u16, length: usize) -> Vec<u8> {
+    let block = 2 * channels;
+    let sound = length * usize::from(block);
+    let bytes = u32::try_from(sound).unwrap_or(u32::MAX);
+    let mut file = Vec::with_capacity(44 + sound);
+    file.extend(b"RIFF");
+    file.extend(bytes.saturating_add(36).to_le_bytes());
+    file.extend(b"WAVEfmt ");
+    file.extend(16_u32.to_le_bytes());
+    file.extend(PCM.to_le_bytes());
+    file.extend(channels.to_le_bytes());
+    file.extend(rate_hz.to_le_bytes());
+    file.extend((rate_hz * u32::from(block)).to_le_bytes());
+    file.extend(block.to_le_bytes());
+    file.extend(16_u16.to_le_bytes());
+    file.extend(b"data");
+    file.extend(bytes.to_le_bytes());
     file
 }
 

@@ -214,6 +214,7 @@ impl Account {
                 self.contact = None;
                 self.register_anew(now);
             }
+            Input::Try => self.try_now(now),
             Input::Stop => self.stop(now),
             Input::Timeout => {
                 while let Some(timer) = self.timers.pop_due(now) {
@@ -223,8 +224,28 @@ impl Account {
         }
     }
 
+    /// Whether it is not known yet how it is.
+    pub fn is_trying(&self) -> bool {
+        matches!(self.phase, Phase::Idle | Phase::Resolving | Phase::Trying)
+    }
+
     pub fn poll_output(&mut self) -> Output {
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.timers.next()))
+    }
+
+    /// The owner wants to know. What is under way goes on.
+    fn try_now(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Registered | Phase::Waiting => {
+                self.tried = 0;
+                self.attempt(now);
+            }
+            Phase::Open => {
+                self.watch.ask_all(now);
+                self.look(now);
+            }
+            Phase::Idle | Phase::Resolving | Phase::Trying | Phase::Leaving | Phase::Over => (),
+        }
     }
 
     fn start(&mut self, now: Instant) {

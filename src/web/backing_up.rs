@@ -1,69 +1,203 @@
-//! `POST /api/backup` and `POST /api/restore`: see `backup`.
+//! `/api/backup` and `/api/restore`: see `backup`. Both are streams, so that none is ever whole in memory.
 
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, mpsc};
 use utoipa::ToSchema;
 
-use super::backup::{self, BackupError};
+use super::access::Caller;
+use super::backup::{self, BackupError, Kept, SALT};
 use super::dialling::{busy, json_body, media_type};
 use super::problem::{self, Kind, Problem};
-use super::routes::Interface;
+use super::routes::{Interface, json_with};
 use super::settings::Settings;
 use crate::appliance::restart;
 use crate::base::percent::unescape;
 use crate::base::{Private, limits};
+use crate::store::history;
 
 const BYTES: &str = "application/octet-stream";
 /// With percent-encoding, as it may have any character.
 const PASSPHRASE: HeaderName = HeaderName::from_static("x-passphrase");
+/// A copy of the database that is being sent, in the state folder.
+const COPY: &str = "backup.db";
+
+/// One at a time: each reads or writes all that the box has.
+static ONE: Semaphore = Semaphore::const_new(1);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = BackupOrder)]
 pub(super) struct Wanted {
     #[schema(min_length = 8, max_length = 128)]
     passphrase: String,
+    /// With calls, what was said in them, messages, and the files of knowledge.
+    history: Option<bool>,
+    /// With recordings.
+    recordings: Option<bool>,
 }
 
-pub(super) fn body_limit() -> DefaultBodyLimit {
-    DefaultBodyLimit::max(2 * limits::BACKUP_BYTES)
+/// What a backup would have, in bytes, and whether the last one that was put back can be taken back.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BackupSizes)]
+pub(super) struct Sizes {
+    history_bytes: u64,
+    recordings_bytes: u64,
+    can_undo: bool,
 }
 
-/// One file with what the owner has set.
+/// Bytes on their way to whoever downloads them. Waits where the network is slower than the disk.
+struct Outgoing(mpsc::Sender<io::Result<Bytes>>);
+
+impl Write for Outgoing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(2 * limits::BACKUP_PIECE_BYTES);
+        let piece = Bytes::copy_from_slice(&bytes[..taken]);
+        let sent = self.0.blocking_send(Ok(piece));
+        sent.map(|()| taken).map_err(|_| io::Error::other("nobody wants it any more"))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes as they come from whoever uploads them.
+struct Incoming {
+    pieces: mpsc::Receiver<Option<Bytes>>,
+    piece: Bytes,
+}
+
+impl Read for Incoming {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(Some(piece)) => self.piece = piece,
+                Some(None) => return Ok(0),
+                None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            }
+        }
+        let taken = self.piece.len().min(into.len());
+        into[..taken].copy_from_slice(&self.piece.split_to(taken));
+        Ok(taken)
+    }
+}
+
+/// The copy of the database is gone with this.
+struct Copy(PathBuf);
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// How large a backup would be.
+#[utoipa::path(
+    get,
+    path = "/api/backup",
+    summary = "What a backup would have, and whether the last one can be taken back",
+    responses((status = 200, description = "In bytes", body = Sizes))
+)]
+pub(super) async fn sizes(State(interface): State<Interface>) -> Result<Response, Problem> {
+    let sizes = apart(&interface, |settings| {
+        let state = settings.places().state;
+        let length = |path: &Path| path.metadata().map_or(0, |about| about.len());
+        let recordings = crate::store::recordings::all(&state.join("recordings"))?;
+        Ok(Sizes {
+            history_bytes: length(&state.join("history.db")),
+            recordings_bytes: recordings.iter().map(|(_, bytes)| bytes).sum(),
+            can_undo: backup::can_undo(settings.places()),
+        })
+    });
+    Ok(json_with(StatusCode::OK, &sizes.await?))
+}
+
+/// One file with the whole box.
 #[utoipa::path(
     post,
     path = "/api/backup",
-    summary = "A backup of settings, playbooks, passwords and secrets, encrypted with a passphrase",
-    description = "Calls and messages are not in it.",
+    summary = "A backup of settings, playbooks, passwords, secrets and, if wanted, calls and recordings, encrypted with a passphrase",
     request_body = Wanted,
     responses(
-        (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, description = "The file; one that is cut off is none", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
-        (status = 413, description = "The body, or the backup, is too long", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn make(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
-    let wanted: Wanted = serde_json::from_slice(&body)
-        .map_err(|_| Problem::new(Kind::Wrong, "an object with passphrase"))?;
+    let text = "an object with passphrase and, if wanted, history and recordings (true or false)";
+    let wanted: Wanted =
+        serde_json::from_slice(&body).map_err(|_| Problem::new(Kind::Wrong, text))?;
     let passphrase = Private::new(wanted.passphrase);
+    if !backup::is_passphrase(passphrase.reveal()) {
+        return Err(problem_of(BackupError::Passphrase));
+    }
+    let one = ONE.try_acquire().map_err(|_| busy())?;
+    let state = interface.settings.places().state.to_owned();
+    let mut kept = Kept::default();
+    let copy = Copy(state.join(COPY));
+    if wanted.history == Some(true) {
+        kept.database = copied(&interface, &copy.0).await?;
+        kept.knowledge = interface.settings.knowledge();
+    }
+    if wanted.recordings == Some(true) {
+        kept.recordings = Some(state.join("recordings"));
+    }
     let random = interface.gate.random();
-    let file = apart(&interface, move |settings| {
-        backup::make(settings.places(), passphrase.reveal(), random)
+    let salt: [u8; SALT] = *random.first_chunk().expect("28 bytes have 16");
+    let (out, pieces) = mpsc::channel(limits::BACKUP_WAITING);
+    let settings = Arc::clone(&interface.settings);
+    tokio::task::spawn_blocking(move || {
+        let told = out.clone();
+        let made = backup::make(settings.places(), passphrase.reveal(), salt, &kept, Outgoing(out));
+        if let Err(error) = made {
+            tracing::error!(error = %error, "a backup is broken off");
+            // The download fails, and nobody takes a half for a whole.
+            let _ = told.blocking_send(Err(io::Error::other("broken off")));
+        }
+        drop((copy, one));
     });
+    let pieces =
+        stream::unfold(pieces, |mut pieces| async move { Some((pieces.recv().await?, pieces)) });
     let fields =
         [(CONTENT_TYPE, BYTES), (CONTENT_DISPOSITION, "attachment; filename=\"attendant.backup\"")];
-    Ok((fields, file.await?).into_response())
+    Ok((fields, Body::from_stream(pieces)).into_response())
+}
+
+/// The database as it is at this moment, while it is written; `None`: nothing is kept on this box.
+async fn copied(interface: &Interface, path: &Path) -> Result<Option<PathBuf>, Problem> {
+    let prepared = whole_empty(path);
+    prepared.map_err(|error| problem_of(BackupError::Files(error)))?;
+    let to = path.to_owned();
+    let copied = interface.board.past().ask(move |open| history::copy_to(open, &to)).await;
+    let unavailable = |_| Problem::new(Kind::Unavailable, "the database cannot be used now");
+    copied.map_err(unavailable).map(|()| Some(path.to_owned()))
+}
+
+/// For the owner alone, before anything is in it.
+fn whole_empty(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::File::options();
+    options.write(true).create(true).truncate(true).mode(0o600).open(path).map(drop)
 }
 
 /// And back: the program starts again with it.
@@ -71,30 +205,71 @@ pub(super) async fn make(
     post,
     path = "/api/restore",
     summary = "Put a backup back and start again",
+    description = "All of it is looked at before anything is changed.",
     params(("X-Passphrase" = String, Header, description = "Its passphrase, with percent-encoding")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
-        (status = 202, description = "It is put back, and the program starts again"),
+        (status = 202, description = "It is put back; the program starts again"),
         (status = 400, description = "It is no backup, or the passphrase is another one", body = problem::Written, content_type = "application/problem+json"),
-        (status = 413, description = "It is too long", body = problem::Written, content_type = "application/problem+json"),
-        (status = 422, description = "What is in it is not sound here", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
+        (status = 413, description = "It is too long, or there is no room", body = problem::Written, content_type = "application/problem+json"),
+        (status = 422, description = "What it has is not sound here", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn put_back(
+    caller: Caller,
     State(interface): State<Interface>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Response, Problem> {
-    if !media_type(&headers).eq_ignore_ascii_case(BYTES) {
+    caller.proven()?;
+    let headers = request.headers();
+    if !media_type(headers).eq_ignore_ascii_case(BYTES) {
         return Err(Problem::new(Kind::MediaType, "the body must be application/octet-stream"));
     }
-    let file = body.map_err(|_| Problem::new(Kind::TooLong, "it is too long, or was cut off"))?;
     let passphrase = headers.get(PASSPHRASE).and_then(|value| value.to_str().ok());
     let passphrase = passphrase.and_then(unescape).map(Private::new);
     let passphrase =
         passphrase.ok_or_else(|| Problem::new(Kind::Wrong, "X-Passphrase: its passphrase"))?;
-    apart(&interface, move |settings| settings.put_back(passphrase.reveal(), &file)).await?;
+    let _one = ONE.try_acquire().map_err(|_| busy())?;
+    let (sender, pieces) = mpsc::channel(limits::BACKUP_WAITING);
+    let mut body = request.into_body().into_data_stream();
+    tokio::spawn(async move {
+        while let Some(piece) = body.next().await {
+            // What breaks off is told by the channel's end without a last piece.
+            let Ok(piece) = piece else { return };
+            if sender.send(Some(piece)).await.is_err() {
+                return;
+            }
+        }
+        let _ = sender.send(None).await;
+    });
+    let incoming = Incoming { pieces, piece: Bytes::new() };
+    apart(&interface, move |settings| settings.put_back(passphrase.reveal(), incoming)).await?;
     tracing::info!("a backup was put back at the page; the program starts again");
+    restart::want().map_err(|_| busy())?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+/// One step back.
+#[utoipa::path(
+    post,
+    path = "/api/restore/undo",
+    summary = "Have the box as it was before the last backup was put back, and start again",
+    description = "Asked once more it goes forward again. Recordings and files of knowledge that came stay.",
+    responses(
+        (status = 202, description = "The program starts again"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
+        (status = 409, description = "No backup was put back", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn undo(
+    caller: Caller,
+    State(interface): State<Interface>,
+) -> Result<Response, Problem> {
+    caller.proven()?;
+    let _one = ONE.try_acquire().map_err(|_| busy())?;
+    apart(&interface, Settings::undo_restore).await?;
+    tracing::info!("a backup was taken back at the page; the program starts again");
     restart::want().map_err(|_| busy())?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
@@ -105,16 +280,19 @@ async fn apart<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let settings: Arc<Settings> = Arc::clone(&interface.settings);
     let done = tokio::task::spawn_blocking(move || work(&settings)).await;
-    done.map_err(|_| busy())?.map_err(|error| {
-        let kind = match &error {
-            BackupError::Passphrase | BackupError::NotOurs => Kind::Wrong,
-            BackupError::Unsound(_) => Kind::Settings,
-            BackupError::TooLong => Kind::TooLong,
-            BackupError::Files(source) => {
-                tracing::error!(error = %source, "a backup");
-                Kind::Unavailable
-            }
-        };
-        Problem::new(kind, error.to_string())
-    })
+    done.map_err(|_| busy())?.map_err(problem_of)
+}
+
+fn problem_of(error: BackupError) -> Problem {
+    let kind = match &error {
+        BackupError::Passphrase | BackupError::NotOurs => Kind::Wrong,
+        BackupError::Unsound(_) => Kind::Settings,
+        BackupError::TooLong => Kind::TooLong,
+        BackupError::Nothing => Kind::Conflict,
+        BackupError::Files(source) => {
+            tracing::error!(error = %source, "a backup");
+            Kind::Unavailable
+        }
+    };
+    Problem::new(kind, error.to_string())
 }

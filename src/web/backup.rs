@@ -1,18 +1,24 @@
-//! What the owner has set in one file, and back: settings, playbooks, passwords, secrets, and how much was dialled. Calls
-//! and messages are not in it: they stay in `history.db` of the state folder.
+//! The box in one file, and back: what the owner has set (settings, playbooks, passwords, secrets, how much was dialled), and,
+//! where that is wanted, what it keeps of calls (the database of calls and messages, recordings) and its folder of knowledge.
 //!
-//! Everything in it is encrypted (AES-256-GCM) with a key that argon2id makes of a passphrase: what is lost with a
-//! stick opens nothing. The file is `attendant-backup-1` and a line break, 16 bytes of salt, 12 of nonce, then the
-//! encrypted JSON with its 16 bytes of tag.
+//! Everything in it is encrypted with a key that argon2id makes of a passphrase (`sealed`): what is lost with a stick opens
+//! nothing. Within that stands what was set, as JSON behind its length; then file after file with name and length:
+//!
+//! ```text
+//!  length(8) JSON  [ length(2) name  length(8) bytes ]*  0(2)
+//! ```
+//!
+//! It is written and read piece by piece. Back it comes whole or not at all: what is in use while the program runs waits, whole
+//! and checked, for the next start (`store::restored`).
+
+mod sealed;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use aes_gcm::aead::{AeadInPlace, KeyInit};
-use aes_gcm::{Aes256Gcm, Nonce};
-use argon2::Argon2;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -22,19 +28,19 @@ use super::settings::is_secret_text;
 use crate::appliance::config;
 use crate::base::limits;
 use crate::converse::Playbook;
-use crate::store::{bounded, ledger, whole};
+use crate::store::restored::{self, DATABASE, KNOWLEDGE, RECORDINGS};
+use crate::store::{bounded, history, ledger, recordings, whole};
+use sealed::{Opening, Sealing};
 
-const MAGIC: &[u8] = b"attendant-backup-1\n";
-const SALT: usize = 16;
-const NONCE: usize = 12;
-const TAG: usize = 16;
+pub use sealed::SALT;
+
 /// The configuration's own name in the file, whatever it is called on the box.
 const CONFIG: &str = "attendant.toml";
 /// Files of the state folder that are the box's and not this machine's.
 const STATE: [&str; 2] = ["passwords.json", "dialled.json"];
-/// Of older versions' backups; the database takes it over at the next start.
-const OLD_MESSAGES: &str = "messages.jsonl";
 const SECRETS: &str = "secrets";
+/// Which files were put back, and where those are kept that were there before.
+const RESTORED: &str = "restored.json";
 
 /// Why there is no backup, or none is put back.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +51,10 @@ pub enum BackupError {
     NotOurs,
     #[error("its configuration is not sound here: {0}")]
     Unsound(String),
-    #[error("it is longer than {} MiB", limits::BACKUP_BYTES / 1024 / 1024)]
+    #[error("it is longer than may be, or than there is room for")]
     TooLong,
+    #[error("there is nothing to go back to")]
+    Nothing,
     #[error("a file cannot be read or written")]
     Files(#[from] io::Error),
 }
@@ -58,7 +66,18 @@ pub struct Places<'a> {
     pub state: &'a Path,
 }
 
-/// What is encrypted.
+/// What is kept of calls, as far as it is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// A copy of the database that nobody writes.
+    pub database: Option<PathBuf>,
+    /// The folder of recordings.
+    pub recordings: Option<PathBuf>,
+    /// The folder of knowledge.
+    pub knowledge: Option<PathBuf>,
+}
+
+/// What was set.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Contents {
@@ -68,12 +87,29 @@ struct Contents {
     files: BTreeMap<String, String>,
 }
 
-/// Takes some 50 ms for the key on purpose. `random` are 28 bytes nobody can predict.
+/// Takes some 50 ms for the key on purpose. `salt` are bytes nobody can predict.
 pub fn make(
     places: Places<'_>,
     passphrase: &str,
-    random: [u8; SALT + NONCE],
-) -> Result<Vec<u8>, BackupError> {
+    salt: [u8; SALT],
+    kept: &Kept,
+    out: impl Write,
+) -> Result<(), BackupError> {
+    let text = serde_json::to_vec(&contents(places)?).map_err(io::Error::other)?;
+    if text.len() > limits::BACKUP_BYTES {
+        return Err(BackupError::TooLong);
+    }
+    let mut sealing = Sealing::new(out, passphrase, salt)?;
+    sealing.write_all(&(text.len() as u64).to_be_bytes())?;
+    sealing.write_all(&text)?;
+    for (name, path) in files(kept)? {
+        put(&mut sealing, &name, &path)?;
+    }
+    sealing.write_all(&0_u16.to_be_bytes())?;
+    Ok(sealing.finish()?)
+}
+
+fn contents(places: Places<'_>) -> Result<Contents, BackupError> {
     let mut files = BTreeMap::new();
     let mut put = |name: String, path: &Path| -> Result<(), BackupError> {
         match bounded::bytes(path, limits::BACKUP_BYTES as u64) {
@@ -96,37 +132,102 @@ pub fn make(
     for name in names(&places.state.join(SECRETS))?.into_iter().filter(|name| is_secret(name)) {
         put(format!("{SECRETS}/{name}"), &places.state.join(SECRETS).join(&name))?;
     }
-    let contents = Contents { version: env!("CARGO_PKG_VERSION").to_owned(), files };
-    let mut text = serde_json::to_vec(&contents).map_err(io::Error::other)?;
-    if text.len() > limits::BACKUP_BYTES {
-        return Err(BackupError::TooLong);
+    Ok(Contents { version: env!("CARGO_PKG_VERSION").to_owned(), files })
+}
+
+/// Names and places of what is kept.
+fn files(kept: &Kept) -> io::Result<Vec<(String, PathBuf)>> {
+    let database = kept.database.iter().map(|path| (DATABASE.to_owned(), path.clone()));
+    let mut all: Vec<_> = database.collect();
+    if let Some(folder) = &kept.recordings {
+        let own = recordings::all(folder)?.into_iter();
+        all.extend(own.filter_map(|(path, _)| {
+            let name = path.file_name()?.to_str()?;
+            Some((format!("{RECORDINGS}/{name}"), path.clone()))
+        }));
     }
-    let (salt, nonce) = random.split_at(SALT);
-    let cipher = cipher(passphrase, salt)?;
-    let tag = cipher
-        .encrypt_in_place_detached(Nonce::from_slice(nonce), MAGIC, &mut text)
-        .map_err(|_| BackupError::TooLong)?;
-    Ok([MAGIC, &random, &text, &tag].concat())
+    if let Some(folder) = &kept.knowledge {
+        below(folder, KNOWLEDGE, &mut all)?;
+    }
+    all.truncate(limits::RESTORE_FILES);
+    Ok(all)
+}
+
+/// The files of a folder and those below it, under names that begin so.
+fn below(folder: &Path, prefix: &str, all: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(own) = entry.file_name().into_string() else { continue };
+        let name = format!("{prefix}/{own}");
+        let is_sound = name.strip_prefix("knowledge/").and_then(|n| restored::below(folder, n));
+        if is_sound.is_none() || all.len() >= limits::RESTORE_FILES {
+            continue;
+        }
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            below(&entry.path(), &name, all)?;
+        } else if kind.is_file() {
+            all.push((name, entry.path()));
+        }
+    }
+    Ok(())
+}
+
+/// One that is gone meanwhile is left out; one that grows is taken as long as it was.
+fn put(out: &mut impl Write, name: &str, path: &Path) -> io::Result<()> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let length = file.metadata()?.len();
+    out.write_all(&u16::try_from(name.len()).map_err(io::Error::other)?.to_be_bytes())?;
+    out.write_all(name.as_bytes())?;
+    out.write_all(&length.to_be_bytes())?;
+    match io::copy(&mut file.take(length), out)? {
+        copied if copied == length => Ok(()),
+        _ => Err(io::Error::other("a file has become shorter")),
+    }
 }
 
 /// Puts everything back, or nothing: all of it is looked at first, and lies on the disk before the first name is moved.
 /// What the backup has not stays; what it takes the place of is kept for one step back.
-/// `of_this_box` makes the configuration one that may count here.
+/// `of_this_box` makes the configuration one that may count here. What is kept of calls takes its place at the next start.
 pub fn put_back(
     places: Places<'_>,
     passphrase: &str,
-    backup: &[u8],
+    backup: impl Read,
     of_this_box: impl FnOnce(&str) -> Result<String, String>,
 ) -> Result<(), BackupError> {
-    let rest = backup.strip_prefix(MAGIC).ok_or(BackupError::NotOurs)?;
-    let (head, text) = rest.split_at_checked(SALT + NONCE).ok_or(BackupError::NotOurs)?;
-    let length = text.len().checked_sub(TAG).ok_or(BackupError::NotOurs)?;
-    let (text, tag) = text.split_at(length);
-    let (salt, nonce) = head.split_at(SALT);
-    let mut text = text.to_vec();
-    cipher(passphrase, salt)?
-        .decrypt_in_place_detached(Nonce::from_slice(nonce), MAGIC, &mut text, tag.into())
-        .map_err(|_| BackupError::NotOurs)?;
+    let mut opening = Opening::new(backup, passphrase)?;
+    let wanted = set(places, &mut opening, of_this_box)?;
+    let folder = restored::gather(places.state)?;
+    let moved = gathered(&folder, &mut opening).and_then(|has_kept| {
+        if has_kept {
+            restored::commit(places.state)?;
+        }
+        whole::write_all(&wanted, limits::BACKUP_BYTES as u64)?;
+        remember(places, &wanted)?;
+        Ok(has_kept)
+    });
+    if !matches!(moved, Ok(true)) {
+        restored::drop_all(places.state)?;
+    }
+    moved.map(drop)
+}
+
+/// What was set, checked.
+fn set(
+    places: Places<'_>,
+    opening: &mut impl Read,
+    of_this_box: impl FnOnce(&str) -> Result<String, String>,
+) -> Result<Vec<whole::Wanted>, BackupError> {
+    let length = usize::try_from(number(opening)?).unwrap_or(usize::MAX);
+    if length > limits::BACKUP_BYTES {
+        return Err(BackupError::TooLong);
+    }
+    let mut text = vec![0; length];
+    opening.read_exact(&mut text).map_err(not_ours)?;
     let contents: Contents = serde_json::from_slice(&text).map_err(|_| BackupError::NotOurs)?;
     let mut wanted = Vec::new();
     let mut of_this_box = Some(of_this_box);
@@ -142,7 +243,130 @@ pub fn put_back(
         }
         wanted.push(whole::Wanted { before: before(places, &name, &path), path, bytes });
     }
-    Ok(whole::write_all(&wanted, limits::BACKUP_BYTES as u64)?)
+    Ok(wanted)
+}
+
+/// Reads the rest into a folder, and looks at it; whether there is any.
+fn gathered(folder: &Path, opening: &mut impl Read) -> Result<bool, BackupError> {
+    let (mut left, mut count) = (limits::RESTORE_BYTES, 0);
+    loop {
+        let mut length = [0; 2];
+        opening.read_exact(&mut length).map_err(not_ours)?;
+        let mut name = vec![0; usize::from(u16::from_be_bytes(length))];
+        if name.is_empty() {
+            break;
+        }
+        opening.read_exact(&mut name).map_err(not_ours)?;
+        let name = String::from_utf8(name).map_err(|_| BackupError::NotOurs)?;
+        let path = kept_place(folder, &name).ok_or(BackupError::NotOurs)?;
+        let length = number(opening)?;
+        left = left.checked_sub(length).ok_or(BackupError::TooLong)?;
+        count += 1;
+        let free = recordings::free_bytes(folder)?;
+        if count > limits::RESTORE_FILES
+            || free < length.saturating_add(limits::RESTORE_RESERVE_BYTES)
+        {
+            return Err(BackupError::TooLong);
+        }
+        take(&path, length, opening)?;
+    }
+    // Only its end says that it is whole.
+    if opening.read(&mut [0]).map_err(not_ours)? > 0 {
+        return Err(BackupError::NotOurs);
+    }
+    let database = folder.join(DATABASE);
+    if database.is_file() {
+        history::check(&database).map_err(|error| BackupError::Unsound(error.to_string()))?;
+    }
+    Ok(count > 0)
+}
+
+fn take(path: &Path, length: u64, opening: &mut impl Read) -> Result<(), BackupError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    match io::copy(&mut opening.take(length), &mut file).map_err(not_ours)? {
+        copied if copied == length => Ok(file.sync_all()?),
+        _ => Err(BackupError::NotOurs),
+    }
+}
+
+/// Where a file waits that is kept of calls.
+fn kept_place(folder: &Path, name: &str) -> Option<PathBuf> {
+    match name.split_once('/') {
+        None => (name == DATABASE).then(|| folder.join(DATABASE)),
+        Some((RECORDINGS, own)) => {
+            recordings::is_name(own).then(|| folder.join(RECORDINGS).join(own))
+        }
+        Some((KNOWLEDGE, own)) => restored::below(&folder.join(KNOWLEDGE), own),
+        Some(_) => None,
+    }
+}
+
+fn number(input: &mut impl Read) -> Result<u64, BackupError> {
+    let mut number = [0; 8];
+    input.read_exact(&mut number).map_err(not_ours)?;
+    Ok(u64::from_be_bytes(number))
+}
+
+/// What does not decrypt is none of ours; anything else is a disk's or a network's fault.
+fn not_ours(error: io::Error) -> BackupError {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => BackupError::NotOurs,
+        _ => BackupError::Files(error),
+    }
+}
+
+/// What was there before the last backup comes back, and once more asked what that brought.
+pub fn undo(places: Places<'_>) -> Result<(), BackupError> {
+    let path = places.state.join(RESTORED);
+    let text = match bounded::bytes(&path, limits::BACKUP_BYTES as u64) {
+        Ok(text) => text,
+        Err(error) if error.is_missing() => return Err(BackupError::Nothing),
+        Err(error) => return Err(io::Error::other(error).into()),
+    };
+    let names: Vec<String> = serde_json::from_slice(&text).map_err(|_| BackupError::Nothing)?;
+    let mut wanted = Vec::new();
+    for name in names {
+        let path = place(places, &name).ok_or(BackupError::Nothing)?;
+        let before = before(places, &name, &path);
+        match bounded::bytes(&before, limits::BACKUP_BYTES as u64) {
+            Ok(bytes) => wanted.push(whole::Wanted { path, before, bytes }),
+            // It was not there before, and nobody misses it.
+            Err(error) if error.is_missing() => (),
+            Err(error) => return Err(io::Error::other(error).into()),
+        }
+    }
+    whole::write_all(&wanted, limits::BACKUP_BYTES as u64)?;
+    restored::undo(places.state)?;
+    Ok(())
+}
+
+pub fn can_undo(places: Places<'_>) -> bool {
+    places.state.join(RESTORED).is_file()
+}
+
+fn remember(places: Places<'_>, wanted: &[whole::Wanted]) -> Result<(), BackupError> {
+    let names = wanted.iter().filter_map(|file| {
+        let name = file.path.file_name()?.to_str()?;
+        let is_secret = file.path.starts_with(places.state.join(SECRETS));
+        let is_state = file.path.starts_with(places.state);
+        Some(match (is_secret, is_state) {
+            (true, _) => format!("{SECRETS}/{name}"),
+            (false, true) => format!("state/{name}"),
+            (false, false) if file.path == places.config => CONFIG.to_owned(),
+            (false, false) => format!("playbooks/{name}"),
+        })
+    });
+    let names: Vec<String> = names.collect();
+    let text = serde_json::to_vec(&names).map_err(io::Error::other)?;
+    Ok(whole::write(&places.state.join(RESTORED), &text)?)
+}
+
+/// Neither too short to be kept secret nor longer than one can be.
+pub fn is_passphrase(text: &str) -> bool {
+    (limits::PASSWORD_LEAST_CHARS..=limits::PASSWORD_MOST_CHARS).contains(&text.chars().count())
 }
 
 /// Where what was there before is kept.
@@ -160,9 +384,7 @@ fn place(places: Places<'_>, name: &str) -> Option<PathBuf> {
     match name.split_once('/') {
         None => (name == CONFIG).then(|| places.config.to_owned()),
         Some(("playbooks", name)) => is_playbook(name).then(|| places.config.with_file_name(name)),
-        Some(("state", name)) => {
-            (STATE.contains(&name) || name == OLD_MESSAGES).then(|| places.state.join(name))
-        }
+        Some(("state", name)) => STATE.contains(&name).then(|| places.state.join(name)),
         Some((SECRETS, name)) => is_secret(name).then(|| places.state.join(SECRETS).join(name)),
         Some(_) => None,
     }
@@ -177,7 +399,6 @@ fn check(name: &str, bytes: &[u8]) -> Result<(), BackupError> {
     match name {
         "state/passwords.json" => Passwords::check(bytes).map_err(|error| unsound(&error))?,
         "state/dialled.json" => ledger::check(bytes).map_err(|error| unsound(&error))?,
-        "state/messages.jsonl" => text().map(drop)?,
         _ => (),
     }
     if name == CONFIG {
@@ -221,18 +442,6 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
     }
 }
 
-fn cipher(passphrase: &str, salt: &[u8]) -> Result<Aes256Gcm, BackupError> {
-    let length = passphrase.chars().count();
-    if !(limits::PASSWORD_LEAST_CHARS..=limits::PASSWORD_MOST_CHARS).contains(&length) {
-        return Err(BackupError::Passphrase);
-    }
-    let mut key = zeroize::Zeroizing::new([0; 32]);
-    Argon2::default()
-        .hash_password_into(passphrase.as_bytes(), salt, &mut *key)
-        .map_err(|_| BackupError::Passphrase)?;
-    Aes256Gcm::new_from_slice(&*key).map_err(|_| BackupError::Passphrase)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,7 +464,6 @@ mod tests {
             ("desk.toml", &*playbook),
             ("other.toml", "[no]\nplaybook = 1\n"),
             ("state/passwords.json", "{\"owner\":null,\"reader\":null}"),
-            ("state/messages.jsonl", "{}\n"),
             ("state/engine.bin", "of this machine"),
             ("state/secrets/account_office", "tiger"),
         ] {
@@ -266,18 +474,18 @@ mod tests {
             (of("state", &old), of("state", &new));
         let from = Places { config: &old_config, state: &old_state };
         let to = Places { config: &new_config, state: &new_state };
-        let backup = make(from, WORDS, [7; 28]).unwrap();
+        let backup = made(from, WORDS, &Kept::default()).unwrap();
         let has = |text: &[u8]| backup.windows(text.len()).any(|part| part == text);
         assert!(!has(b"tiger") && !has(b"Miller") && !has(b"account_office"));
         assert!(!has(STANDARD.encode("tiger").as_bytes()));
         assert!(matches!(
-            put_back(to, "another one", &backup, as_it_is),
+            put_back(to, "another one", &backup[..], as_it_is),
             Err(BackupError::NotOurs)
         ));
         let mut spoiled = backup.clone();
         spoiled[60] ^= 1;
-        assert!(matches!(put_back(to, WORDS, &spoiled, as_it_is), Err(BackupError::NotOurs)));
-        for length in [0, 10, MAGIC.len(), MAGIC.len() + 30] {
+        assert!(matches!(put_back(to, WORDS, &spoiled[..], as_it_is), Err(BackupError::NotOurs)));
+        for length in [0, 10, 19, 49] {
             assert!(matches!(
                 put_back(to, WORDS, &backup[..length], as_it_is),
                 Err(BackupError::NotOurs)
@@ -287,13 +495,12 @@ mod tests {
         // As an installed box has it: the engine reads it by its group.
         fs::write(&new_config, "").unwrap();
         fs::set_permissions(&new_config, fs::Permissions::from_mode(0o660)).unwrap();
-        put_back(to, WORDS, &backup, as_it_is).unwrap();
+        put_back(to, WORDS, &backup[..], as_it_is).unwrap();
         assert_eq!(fs::read_to_string(new.join("desk.toml")).unwrap(), playbook);
         assert_eq!(fs::read_to_string(new_state.join("secrets/account_office")).unwrap(), "tiger");
         assert_eq!(fs::metadata(&new_config).unwrap().permissions().mode() & 0o777, 0o660);
-        assert!(!new_state.join("messages.jsonl").exists());
         assert!(!new_state.join("engine.bin").exists() && !new.join("other.toml").exists());
-        assert!(matches!(make(from, "short", [7; 28]), Err(BackupError::Passphrase)));
+        assert!(matches!(made(from, "short", &Kept::default()), Err(BackupError::Passphrase)));
         [old, new].iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
     }
 
@@ -301,17 +508,106 @@ mod tests {
         Ok(text.to_owned())
     }
 
-    /// A backup of these files, by whoever has the passphrase.
-    fn of_files(files: &[(&str, &str)]) -> Vec<u8> {
+    /// A backup of these files, by whoever has the passphrase, and of others behind it.
+    fn of_files(files: &[(&str, &str)], kept: &[(&str, &[u8])]) -> Vec<u8> {
         let files = files.iter().map(|(name, text)| ((*name).to_owned(), STANDARD.encode(text)));
         let contents = Contents { version: "1".to_owned(), files: files.collect() };
-        let mut text = serde_json::to_vec(&contents).unwrap();
-        let random = [7; SALT + NONCE];
-        let (salt, nonce) = random.split_at(SALT);
-        let cipher = cipher(WORDS, salt).unwrap();
-        let tag =
-            cipher.encrypt_in_place_detached(Nonce::from_slice(nonce), MAGIC, &mut text).unwrap();
-        [MAGIC, &random, &text, &tag].concat()
+        let text = serde_json::to_vec(&contents).unwrap();
+        let mut file = Vec::new();
+        let mut sealing = Sealing::new(&mut file, WORDS, [7; SALT]).unwrap();
+        sealing.write_all(&(text.len() as u64).to_be_bytes()).unwrap();
+        sealing.write_all(&text).unwrap();
+        for (name, bytes) in kept {
+            sealing.write_all(&u16::try_from(name.len()).unwrap().to_be_bytes()).unwrap();
+            sealing.write_all(name.as_bytes()).unwrap();
+            sealing.write_all(&(bytes.len() as u64).to_be_bytes()).unwrap();
+            sealing.write_all(bytes).unwrap();
+        }
+        sealing.write_all(&0_u16.to_be_bytes()).unwrap();
+        sealing.finish().unwrap();
+        file
+    }
+
+    fn made(places: Places<'_>, words: &str, kept: &Kept) -> Result<Vec<u8>, BackupError> {
+        let mut file = Vec::new();
+        make(places, words, [7; SALT], kept, &mut file).map(|()| file)
+    }
+
+    #[test]
+    fn what_is_kept_of_calls_comes_back_at_the_next_start_and_goes_again() {
+        let (old, new) = (a_box("kept-old"), a_box("kept-new"));
+        history::tests::filled(&old.join("state"), 3);
+        history::tests::filled(&new.join("state"), 1);
+        for (at, name, text) in [
+            (&old, "state/recordings/0000000000001-c1.opus", "its"),
+            (&new, "state/recordings/0000000000001-c1.opus", "mine"),
+            (&old, "state/recordings/0000000000002-c2.sealed", "its"),
+            (&old, "own/hours/summer.txt", "open"),
+            (&old, "attendant.toml", "# old\n"),
+            (&new, "attendant.toml", "# new\n"),
+        ] {
+            fs::create_dir_all(at.join(name).parent().unwrap()).unwrap();
+            fs::write(at.join(name), text).unwrap();
+        }
+        let of = |at: &Path| (at.join("attendant.toml"), at.join("state"));
+        let ((old_config, old_state), (new_config, new_state)) = (of(&old), of(&new));
+        let from = Places { config: &old_config, state: &old_state };
+        let to = Places { config: &new_config, state: &new_state };
+        let snapshot = old_state.join("copy.db");
+        history::tests::copy(&old_state, &snapshot);
+        let kept = Kept {
+            database: Some(snapshot),
+            recordings: Some(old_state.join("recordings")),
+            knowledge: Some(old.join("own")),
+        };
+        let backup = made(from, WORDS, &kept).unwrap();
+        let cut = put_back(to, WORDS, &backup[..backup.len() - 20], as_it_is);
+        assert!(matches!(cut, Err(BackupError::NotOurs)));
+        assert!(!new_state.join("restore").exists() && !new_state.join("restore.new").exists());
+        assert_eq!(fs::read_to_string(&new_config).unwrap(), "# new\n");
+        assert!(matches!(undo(to), Err(BackupError::Nothing)));
+        put_back(to, WORDS, &backup[..], as_it_is).unwrap();
+        assert_eq!(history::tests::count(&new_state), 1, "it is in use until the next start");
+        restored::take_over(&new_state, Some(&new.join("own"))).unwrap();
+        assert_eq!(history::tests::count(&new_state), 3);
+        let read = |name: &str| fs::read_to_string(new.join(name)).unwrap();
+        assert_eq!(read("state/recordings/0000000000001-c1.opus"), "mine");
+        assert_eq!(read("state/recordings/0000000000002-c2.sealed"), "its");
+        assert_eq!(
+            (read("own/hours/summer.txt"), read("attendant.toml")),
+            ("open".to_owned(), "# old\n".to_owned())
+        );
+        assert!(can_undo(to));
+        undo(to).unwrap();
+        restored::take_over(&new_state, None).unwrap();
+        assert_eq!(
+            (history::tests::count(&new_state), read("attendant.toml")),
+            (1, "# new\n".to_owned())
+        );
+        [old, new].iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
+    }
+
+    #[test]
+    fn what_is_kept_and_not_sound_is_not_put_back_and_nothing_else_with_it() {
+        let folder = a_box("kept-unsound");
+        let (config, state) = (folder.join("attendant.toml"), folder.join("state"));
+        let places = Places { config: &config, state: &state };
+        fs::write(&config, "# ours\n").unwrap();
+        for (name, bytes) in [
+            ("history.db", &b"no database"[..]),
+            ("recordings/../x.opus", b"x"),
+            ("recordings/x.sh", b"x"),
+            ("knowledge/../x", b"x"),
+            ("knowledge/.x", b"x"),
+            ("state/passwords.json", b"x"),
+            ("/etc/passwd", b"x"),
+        ] {
+            let backup = of_files(&[("attendant.toml", "# other\n")], &[(name, bytes)]);
+            assert!(put_back(places, WORDS, &backup[..], as_it_is).is_err(), "{name}");
+            assert_eq!(fs::read_to_string(&config).unwrap(), "# ours\n", "{name}");
+            assert!(!state.join("restore").exists() && !state.join("restore.new").exists());
+        }
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
@@ -329,18 +625,22 @@ mod tests {
             ("state/dialled.json", "[]"),
             ("playbooks/desk.toml", "[no]\n"),
         ] {
-            let backup = of_files(&[("attendant.toml", "# other\n"), (name, text)]);
-            let put = put_back(places, WORDS, &backup, as_it_is);
+            let backup = of_files(&[("attendant.toml", "# other\n"), (name, text)], &[]);
+            let put = put_back(places, WORDS, &backup[..], as_it_is);
             assert!(put.is_err(), "{name}");
             assert_eq!(fs::read_to_string(&config).unwrap(), "# ours\n", "{name}");
         }
-        let backup = of_files(&[("attendant.toml", "# other\n"), ("secrets/llm_key", "tiger\n")]);
+        let backup =
+            of_files(&[("attendant.toml", "# other\n"), ("secrets/llm_key", "tiger\n")], &[]);
         // A folder stands where the last file is to go: those before it are as they were.
         fs::create_dir(state.join("secrets/llm_key")).unwrap();
-        assert!(matches!(put_back(places, WORDS, &backup, as_it_is), Err(BackupError::Files(_))));
+        assert!(matches!(
+            put_back(places, WORDS, &backup[..], as_it_is),
+            Err(BackupError::Files(_))
+        ));
         assert_eq!(fs::read_to_string(&config).unwrap(), "# ours\n");
         fs::remove_dir(state.join("secrets/llm_key")).unwrap();
-        put_back(places, WORDS, &backup, as_it_is).unwrap();
+        put_back(places, WORDS, &backup[..], as_it_is).unwrap();
         assert_eq!(fs::read_to_string(&config).unwrap(), "# other\n");
         assert_eq!(fs::read_to_string(state.join("attendant.toml.before")).unwrap(), "# ours\n");
         fs::remove_dir_all(&folder).unwrap();

@@ -16,7 +16,7 @@ use crate::appliance::agent::Figures;
 use crate::appliance::engine::LoadFigures;
 use crate::appliance::gpu::Sample;
 use crate::appliance::lateness::BOUNDS_US;
-use crate::appliance::recorder;
+use crate::appliance::{recorder, webhooks};
 use crate::base::{CallId, limits};
 use crate::call::admission::Limit;
 use crate::call::record::CallRecord;
@@ -113,7 +113,7 @@ pub struct Hearing {
     /// In words, with the reason if it is not where it was wanted.
     pub device: String,
     pub model: String,
-    /// The neural voices, whether they speak or not.
+    /// The neural voices, whether they speak or not, then the plain ones.
     pub voices: Vec<VoiceReport>,
     /// The turn model, if one is configured.
     pub turn: Option<TurnReport>,
@@ -244,6 +244,8 @@ pub struct Board {
     /// And kept from here; without it nothing is.
     history: OnceLock<History>,
     recordings: OnceLock<Shelf>,
+    /// By which the owner tries who is told what happens.
+    doors: OnceLock<Vec<webhooks::Door>>,
     /// Which call is shown otherwise than before, for those who follow one.
     changed: broadcast::Sender<CallId>,
     erased: broadcast::Sender<Arc<Erasure>>,
@@ -312,6 +314,7 @@ impl Default for Board {
             events: Arc::new(Events::new(super::unix_ms())),
             history: OnceLock::new(),
             recordings: OnceLock::new(),
+            doors: OnceLock::new(),
             changed: broadcast::channel(limits::WEBRTC_CHANGES).0,
             erased: broadcast::channel(limits::ERASURES).0,
             shown: Mutex::new(Shown {

@@ -12,7 +12,9 @@ use crate::base::{CallId, Private};
 use crate::call::Wish;
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
+use crate::speech::protocol::{Failure, Phrase};
 use crate::trunk::ringcentral::{Action, AgentWish, Refusal};
+use crate::web::AccountReport;
 use crate::webrtc;
 use crate::websocket::Order;
 
@@ -59,6 +61,17 @@ pub enum Command {
         section: usize,
         event: Private<Box<Value>>,
         told: oneshot::Sender<bool>,
+    },
+    /// An account is to register now, or its server to be asked. Told when it is known how it is; nothing is where there is
+    /// no such account.
+    TryLine {
+        name: String,
+        told: oneshot::Sender<AccountReport>,
+    },
+    /// Something is to be spoken, for the owner to hear: 16 kHz mono is told.
+    TryVoice {
+        phrase: Phrase,
+        told: oneshot::Sender<Result<Vec<i16>, Failure>>,
     },
     /// Something is to be done to a call at RingCentral.
     PlatformControl {

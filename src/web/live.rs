@@ -1,10 +1,14 @@
 //! `GET /api/live`: what the page shows, sent by us as it changes, so that it never has to ask.
 //!
-//! Each part (health, calls, one call) is sent anew when it differs from what was sent before: at once when something
-//! happens, and once a second for figures that change all the time.
+//! ```text
+//!  board ─ what happens, once a second figures ─▶ one look: each part as text ─▶ every page what it has not got
+//! ```
+//!
+//! What all pages show is written once for all of them ([`Live`]), by a task that runs while there is a page; the one call
+//! that a page shows in full, and the log, are its own.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
@@ -13,14 +17,15 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
-use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::access::{Caller, Gate, Scope, now};
 use super::board::Board;
-use super::events::Happened;
 use super::problem::{Kind, Problem};
 use super::routes::Interface;
+use super::trials::Trials;
+use super::updates::Updates;
 use super::view;
 use crate::appliance::recent_log;
 use crate::base::CallId;
@@ -32,19 +37,112 @@ const TOGETHER: Duration = Duration::from_millis(40);
 /// A line that is sent where nothing changes, so that neither end takes the other for dead.
 const ALIVE: Duration = Duration::from_secs(10);
 
+/// Parts that are the same for all pages, in their order, and whether only the owner has them.
+const PARTS: [(&str, bool); 4] =
+    [("health", false), ("calls", false), ("updates", true), ("trials", true)];
+
+/// The parts as they are now. One that has not changed is the same text.
+type Look = [Arc<str>; PARTS.len()];
+
+/// What all pages are sent, while there are any.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    /// `None`: no page is open.
+    looks: Mutex<Option<watch::Sender<Look>>>,
+}
+
+impl Live {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<watch::Sender<Look>>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The looks from now on, beginning with one.
+    fn open(this: &Arc<Self>, of: Looker) -> watch::Receiver<Look> {
+        let mut looks = this.lock();
+        if let Some(running) = &*looks {
+            let mut receiver = running.subscribe();
+            receiver.mark_changed();
+            return receiver;
+        }
+        let (sender, mut receiver) = watch::channel(of.look(&Look::default()));
+        receiver.mark_changed();
+        *looks = Some(sender);
+        tokio::spawn(of.run(Arc::clone(this)));
+        receiver
+    }
+}
+
+/// Looks at the board for all pages.
+struct Looker {
+    board: Arc<Board>,
+    updates: Arc<Updates>,
+    trials: Arc<Trials>,
+}
+
+impl Looker {
+    async fn run(self, live: Arc<Live>) {
+        let mut happens = self.board.events().listen(None).coming;
+        let mut figures = interval(FIGURES);
+        figures.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let happened = tokio::select! {
+                _ = figures.tick() => Ok(()),
+                happened = happens.recv() => happened.map(drop),
+            };
+            // Everything is looked at anew, whatever was missed.
+            if matches!(happened, Err(RecvError::Closed)) {
+                *live.lock() = None;
+                return;
+            }
+            let rest = async { while happens.recv().await.is_ok() {} };
+            let _ = timeout(TOGETHER, rest).await;
+            let mut looks = live.lock();
+            match looks.as_ref().filter(|sender| sender.receiver_count() > 0) {
+                // Told also where nothing has changed: pages look at what is their own then.
+                Some(sender) => {
+                    let now = self.look(&sender.borrow());
+                    sender.send_replace(now);
+                }
+                None => {
+                    *looks = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn look(&self, before: &Look) -> Look {
+        let now = [
+            json(&view::Health::of(&self.board, true)),
+            json(&view::Calls::of(&self.board)),
+            json(&self.updates.shown()),
+            json(&self.trials.shown()),
+        ];
+        let mut look = Look::default();
+        for ((place, now), before) in look.iter_mut().zip(now).zip(before) {
+            *place = if *now == **before { Arc::clone(before) } else { now.into() };
+        }
+        look
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
 /// What one page is sent.
 struct Shown {
     board: Arc<Board>,
     gate: Arc<Gate>,
     caller: Caller,
+    looks: watch::Receiver<Look>,
     /// The call that it shows in full.
     call: Option<CallId>,
     /// Lines of the log that it has; `None`: it shows none.
     log: Option<u64>,
-    happens: broadcast::Receiver<Arc<Happened>>,
-    figures: Interval,
-    /// Each part as it was sent last.
-    sent: [String; 3],
+    /// What it has got.
+    sent: Look,
+    sent_call: String,
     waiting: VecDeque<Event>,
     _place: OwnedSemaphorePermit,
 }
@@ -55,7 +153,8 @@ struct Shown {
     path = "/api/live",
     summary = "What the page shows, as it changes",
     description = "A stream of server-sent events without an end. The data of `health` are those of /health, of `calls` \
-        those of /api/calls, of `call` those of /api/calls/{id}; each comes first as it is, then whenever it changes. The data of `log` are a list of lines.",
+        those of /api/calls, of `call` those of /api/calls/{id}, and with the scope settings of `updates` and `trials` those \
+        of the paths of these names; each comes first as it is, then whenever it changes. The data of `log` are a list of lines.",
     params(
         ("call" = Option<String>, Query, description = "The call that is sent in full, as in c7"),
         ("log" = Option<bool>, Query, description = "true: also the log, the last 500 lines first (with the scope settings)"),
@@ -72,21 +171,26 @@ pub(super) async fn live(
         .map_err(|_| Problem::new(Kind::Unavailable, "too many pages are open").retry_after(10))?;
     let pairs = || query.as_deref().unwrap_or_default().split('&');
     let call = pairs().find_map(|pair| pair.strip_prefix("call=")).filter(|id| !id.is_empty());
-    let log = pairs().any(|pair| pair == "log=true") && caller.may(Scope::Settings);
+    let log =
+        pairs().any(|pair| pair == "log=true") && caller.may(Scope::Settings) && caller.is_proven();
     let call = call.map(str::parse::<CallId>).transpose();
     let call = call.map_err(|_| Problem::new(Kind::Wrong, "call: as in c7"))?;
-    let mut figures = interval(FIGURES);
-    figures.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let happens = interface.board.events().listen(None).coming;
+    let Interface { board, updates, trials, .. } = &interface;
+    let looker = Looker {
+        board: Arc::clone(board),
+        updates: Arc::clone(updates),
+        trials: Arc::clone(trials),
+    };
+    let looks = Live::open(&interface.live, looker);
     let shown = Shown {
         board: interface.board,
         gate: interface.gate,
         caller,
         call,
         log: log.then_some(0),
-        happens,
-        figures,
-        sent: Default::default(),
+        looks,
+        sent: Look::default(),
+        sent_call: String::new(),
         waiting: VecDeque::new(),
         _place: place,
     };
@@ -111,27 +215,30 @@ impl Shown {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
-            let happened = tokio::select! {
-                _ = self.figures.tick() => Ok(()),
-                happened = self.happens.recv() => happened.map(drop),
-            };
-            match happened {
-                // Everything is looked at anew, whatever was missed.
-                Ok(()) | Err(RecvError::Lagged(_)) => (),
-                Err(RecvError::Closed) => return None,
+            if self.looks.changed().await.is_err() {
+                return None;
             }
-            let rest = async { while self.happens.recv().await.is_ok() {} };
-            let _ = timeout(TOGETHER, rest).await;
             self.look();
         }
     }
 
     fn look(&mut self) {
-        self.part(0, "health", &view::Health::of(&self.board, true));
-        self.part(1, "calls", &view::Calls::of(&self.board));
+        let now = self.looks.borrow_and_update().clone();
+        for ((name, is_owners), (sent, now)) in PARTS.into_iter().zip(self.sent.iter_mut().zip(now))
+        {
+            let may_see = !is_owners || self.caller.may(Scope::Settings);
+            if may_see && *sent != now {
+                self.waiting.push_back(Event::default().event(name).data(&*now));
+                *sent = now;
+            }
+        }
         let record = self.call.and_then(|id| self.board.call(id));
         if let Some(record) = record {
-            self.part(2, "call", &view::Call::of(&record, self.caller.may(Scope::Words)));
+            let text = json(&view::Call::of(&record, self.caller.may(Scope::Words)));
+            if self.sent_call != text {
+                self.waiting.push_back(Event::default().event("call").data(&text));
+                self.sent_call = text;
+            }
         }
         if let Some(after) = self.log {
             let (lines, told) = recent_log::since(after);
@@ -141,14 +248,6 @@ impl Shown {
             {
                 self.waiting.push_back(Event::default().event("log").data(text));
             }
-        }
-    }
-
-    fn part(&mut self, index: usize, name: &str, now: &impl Serialize) {
-        let Ok(text) = serde_json::to_string(now) else { return };
-        if self.sent[index] != text {
-            self.waiting.push_back(Event::default().event(name).data(&text));
-            self.sent[index] = text;
         }
     }
 }

@@ -4,7 +4,7 @@
 //! `metrics` into what Prometheus reads, `command` is what is asked of the net thread, `dialling` the requests
 //! that do that, `webphone` announces calls by WebSocket and `audio` opens these, `routes` is the table of paths
 //! and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol,
-//! `sign_in` passwords and sessions, `page_files` and `live` the page and what it is sent, `settings` and `backup` what
+//! `sign_in` passwords and sessions, `trials` what the owner tries, `updates` newer versions, `page_files` and `live` the page and what it is sent, `settings` and `backup` what
 //! its owner changes, `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
 //! `history` the calls of the past, `recording` their sound, `ringcentral` that platform's events, `idempotency`
 //! what was asked before, `listener`
@@ -41,13 +41,15 @@ mod serve;
 mod settings;
 mod sign_in;
 mod tickets;
+mod trials;
+mod updates;
 mod view;
 mod webphone;
 mod webrtc;
 
 pub mod board;
 
-pub use access::{Access, NotSet, Passwords, Person, Scope, Scopes, Token};
+pub use access::{Access, NotSet, Passwords, Person, Scope, Scopes, Token, first_code};
 pub use board::{
     AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Erasure, Health, Hearing,
     SipFigures, Stage, Watch, WebhookReport,

@@ -15,7 +15,7 @@ use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
 use super::{
     audio, backing_up, controlling, dialling, events, history, live, operating, page_files,
-    recording, ringcentral, routes, settings, sign_in, tickets, webphone, webrtc,
+    recording, ringcentral, routes, settings, sign_in, tickets, trials, updates, webphone, webrtc,
 };
 
 const SCHEME: &str = "token";
@@ -57,8 +57,16 @@ const SCHEME: &str = "token";
         events::stream::events,
         events::stream::socket,
         tickets::issue,
+        backing_up::sizes,
         backing_up::make,
         backing_up::put_back,
+        backing_up::undo,
+        trials::look,
+        trials::begin,
+        trials::voice,
+        updates::look,
+        updates::order,
+        updates::drop_held,
         settings::look,
         settings::change,
         settings::undo,
@@ -68,6 +76,7 @@ const SCHEME: &str = "token";
         sign_in::look,
         sign_in::sign_in,
         sign_in::sign_out,
+        sign_in::set_first_password,
         sign_in::set_password,
         sign_in::remove_password,
         webphone::announce,

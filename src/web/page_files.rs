@@ -16,7 +16,7 @@ macro_rules! files {
 }
 
 /// Name, type and text of each.
-pub(super) const FILES: [(&str, &str, &str); 25] = files![
+pub(super) const FILES: [(&str, &str, &str); 30] = files![
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "main.js": SCRIPT,
@@ -27,6 +27,8 @@ pub(super) const FILES: [(&str, &str, &str); 25] = files![
     "words-en.js": SCRIPT,
     "words-ru.js": SCRIPT,
     "format.js": SCRIPT,
+    "facts.js": SCRIPT,
+    "calls.js": SCRIPT,
     "overview.js": SCRIPT,
     "call.js": SCRIPT,
     "waterfall.js": SCRIPT,
@@ -36,10 +38,13 @@ pub(super) const FILES: [(&str, &str, &str); 25] = files![
     "history.js": SCRIPT,
     "messages.js": SCRIPT,
     "settings.js": SCRIPT,
+    "labels.js": SCRIPT,
+    "trials.js": SCRIPT,
     "fields.js": SCRIPT,
     "first-run.js": SCRIPT,
     "access.js": SCRIPT,
     "box.js": SCRIPT,
+    "updates.js": SCRIPT,
     "log.js": SCRIPT,
     "listening.js": SCRIPT,
 ];

@@ -181,9 +181,8 @@ impl Problem {
         Self { kind, detail: detail.into(), retry_after_s: None, faults: Vec::new() }
     }
 
-    /// Keys, and what is allowed for each.
-    pub fn faults(self, faults: impl Iterator<Item = (String, String)>) -> Self {
-        let faults = faults.map(|(key, allowed)| FaultWritten { key, allowed }).collect();
+    /// What is wrong with which keys.
+    pub fn faults(self, faults: Vec<FaultWritten>) -> Self {
         Self { faults, ..self }
     }
 
@@ -198,8 +197,11 @@ impl Problem {
 #[schema(as = Fault)]
 pub struct FaultWritten {
     /// Dotted, as in `calls.max`.
-    key: String,
-    allowed: String,
+    pub key: String,
+    /// What its value may be; empty where its value is not what is wrong.
+    pub allowed: String,
+    /// What is wrong, where nothing would be allowed: there is no such key, or what it names is not as it must be.
+    pub wrong: Option<String>,
 }
 
 /// As it is sent.

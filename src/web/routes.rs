@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::middleware;
@@ -23,7 +22,8 @@ use super::problem::{self, Kind, Problem};
 use super::settings::Settings;
 use super::{
     audio, backing_up, controlling, dialling, events, history, live, metrics, openapi, operating,
-    page_files, recording, ringcentral, settings, sign_in, tickets, view, webphone, webrtc,
+    page_files, recording, ringcentral, settings, sign_in, tickets, trials, updates, view, webphone,
+    webrtc,
 };
 use crate::appliance::audio_legs::Door;
 use crate::appliance::ringcentral::Hooks;
@@ -46,6 +46,9 @@ pub(super) struct Interface {
     pub settings: Arc<Settings>,
     /// Who may send events of RingCentral's.
     pub hooks: Hooks,
+    pub live: Arc<live::Live>,
+    pub trials: Arc<trials::Trials>,
+    pub updates: Arc<updates::Updates>,
 }
 
 impl Interface {
@@ -93,6 +96,7 @@ pub(super) fn paths() -> Paths {
         .get("/api/session", Nothing, sign_in::look)
         .post("/api/session", Nothing, sign_in::sign_in)
         .delete("/api/session", Nothing, sign_in::sign_out)
+        .post("/api/first-password", Nothing, sign_in::set_first_password)
         .put("/api/passwords/{person}", SETTINGS, sign_in::set_password)
         .delete("/api/passwords/{person}", SETTINGS, sign_in::remove_password)
         .post("/webhooks/ringcentral", Nothing, ringcentral::event)
@@ -102,9 +106,18 @@ pub(super) fn paths() -> Paths {
         .post("/api/settings/undo", SETTINGS, settings::undo)
         .put("/api/settings/desk", SETTINGS, settings::desk)
         .put("/api/secrets/{name}", SETTINGS, settings::set_secret)
+        .get("/api/backup", SETTINGS, backing_up::sizes)
         .post("/api/backup", SETTINGS, backing_up::make)
-        .post("/api/restore", SETTINGS, backing_up::put_back.layer(backing_up::body_limit()))
+        // Its length is bounded where it is read.
+        .post("/api/restore", SETTINGS, backing_up::put_back)
+        .post("/api/restore/undo", SETTINGS, backing_up::undo)
         .post("/api/restart", SETTINGS, settings::start_again)
+        .get("/api/trials", SETTINGS, trials::look)
+        .post("/api/trials", SETTINGS, trials::begin)
+        .post("/api/trials/voice", SETTINGS, trials::voice)
+        .get("/api/updates", SETTINGS, updates::look)
+        .post("/api/updates", SETTINGS, updates::order)
+        .delete("/api/updates", SETTINGS, updates::drop_held)
         .get("/call", Nothing, webrtc::page)
         .get("/call.css", Nothing, webrtc::style)
         .get("/call.js", Nothing, webrtc::script)

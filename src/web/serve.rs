@@ -12,13 +12,16 @@ use super::board::Board;
 use super::command::Command;
 use super::listener::Bounded;
 use super::settings::Settings;
+use super::trials::Trials;
+use super::updates::{self, Updates};
 use super::{ctrl_tcp, routes};
 use crate::appliance::audio_legs::Door;
+use crate::appliance::config;
 use crate::appliance::listener;
 use crate::appliance::pulse::Pulse;
 use crate::appliance::realtime;
 use crate::appliance::ringcentral::Hooks;
-use crate::base::{Entropy, limits};
+use crate::base::{Entropy, Private, limits};
 
 /// Takes the address, so that a busy port is known before anything else starts.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -78,6 +81,10 @@ pub struct Parts {
     pub hooks: Hooks,
     /// Calls may be listened to; if not, nobody has the scope for it.
     pub listens: bool,
+    /// Where the box calls itself, as a SIP URI; `None`: nowhere.
+    pub own: Option<Private<String>>,
+    /// When updates may begin.
+    pub updates: config::Updates,
 }
 
 /// Starts the thread.
@@ -95,6 +102,8 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         settings,
         hooks,
         listens,
+        own,
+        updates,
     } = parts;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -121,6 +130,8 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         let gate = Gate::new(access, passwords, hosts, entropy);
         Arc::new(if listens { gate } else { gate.withholding(Scope::Listen) })
     };
+    let updates = Arc::new(Updates::new(settings.runtime(), updates));
+    let following = (Arc::clone(&updates), Arc::clone(&board));
     let router = routes::router(routes::Interface {
         board,
         commands,
@@ -131,6 +142,9 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         door,
         settings: Arc::new(settings),
         hooks,
+        live: Arc::default(),
+        trials: Arc::new(Trials::new(own)),
+        updates,
     });
     let service = router.into_make_service_with_connect_info::<Peer>();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -141,6 +155,8 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
                 let (board, commands) = for_ctrl_tcp;
                 tokio::spawn(ctrl_tcp::serve(listener, board, commands, settings));
             }
+            let (updates, board) = following;
+            tokio::spawn(updates::follow(updates, board));
             // A page that is being loaded when the program stops is cut off; it asks again.
             tokio::select! {
                 served = axum::serve(listener, service) => served.unwrap_or_else(|error| {

@@ -18,15 +18,16 @@ use sha2::{Digest, Sha256};
 use toml_edit::DocumentMut;
 use utoipa::ToSchema;
 
+use super::access::Caller;
 use super::backup::{self, BackupError, Places};
 use super::dialling::{busy, json_body};
-use super::problem::{self, Kind, Problem};
+use super::problem::{self, FaultWritten, Kind, Problem};
 use super::routes::{Interface, json_with};
 use crate::appliance::config::{self, Config, ConfigError, DOCUMENTED, Fault, Section};
 use crate::appliance::credentials::{self, Origin};
 use crate::appliance::paths::Paths;
-use crate::appliance::start_error::with_sources;
-use crate::appliance::{restart, soundness};
+use crate::appliance::start_error::{StartError, with_sources};
+use crate::appliance::{front, restart, soundness};
 use crate::base::{Private, limits};
 use crate::converse::Playbook;
 use crate::store::{bounded, whole};
@@ -97,6 +98,8 @@ pub(super) struct Undo {
 #[serde(deny_unknown_fields)]
 pub(super) struct Desk {
     firm: Option<String>,
+    /// What is said first; `{firm}` stands for the name.
+    greeting: Option<String>,
     hours: Option<String>,
     address: Option<String>,
 }
@@ -115,6 +118,8 @@ pub(super) enum NotChanged {
     Nothing,
     Wrong(String),
     Faults(Vec<Fault>),
+    /// It would not start.
+    Start(StartError),
     Unwritten(io::Error),
     /// What was asked makes no sense, or cannot be looked at.
     Refused(Problem),
@@ -141,17 +146,38 @@ impl Settings {
         Self { started: Private::new(started), ..settings }
     }
 
+    /// What lasts as long as the program.
+    pub(super) fn runtime(&self) -> &Path {
+        self.paths.runtime_folder()
+    }
+
     pub(super) fn places(&self) -> Places<'_> {
         Places { config: &self.file, state: self.paths.state() }
     }
 
     /// Puts a backup back, with what of the configuration is this box's own.
-    pub(super) fn put_back(&self, passphrase: &str, backup: &[u8]) -> Result<(), BackupError> {
+    pub(super) fn put_back(
+        &self,
+        passphrase: &str,
+        backup: impl std::io::Read,
+    ) -> Result<(), BackupError> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.text()?.unwrap_or_default();
         backup::put_back(self.places(), passphrase, backup, |text| {
             config::kept_of_the_box(&now, text).map_err(|error| error.to_string())
         })
+    }
+
+    /// What was there before the last backup.
+    pub(super) fn undo_restore(&self) -> Result<(), BackupError> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        backup::undo(self.places())
+    }
+
+    /// The owner's folder of knowledge, as the file has it.
+    pub(super) fn knowledge(&self) -> Option<PathBuf> {
+        let text = self.text().ok().flatten()?;
+        config::at(&self.file, &text).ok()?.knowledge
     }
 
     fn text(&self) -> io::Result<Option<String>> {
@@ -215,9 +241,11 @@ impl Settings {
     fn check(&self, text: &str) -> Result<(), NotChanged> {
         let mut config = config::at(&self.file, text).map_err(NotChanged::of)?;
         config.take_from(&self.paths.models());
+        let held = config::at(&self.file, self.started.reveal()).unwrap_or_default();
         let sound = soundness::files(&config)
-            .and_then(|()| soundness::secrets(&config, self.paths.state()));
-        sound.map_err(|error| NotChanged::Wrong(with_sources(&error)))
+            .and_then(|()| soundness::secrets(&config, self.paths.state()))
+            .and_then(|()| front::startable(&config, &held));
+        sound.map_err(NotChanged::Start)
     }
 
     fn write(&self, now: &str, new: &str) -> io::Result<()> {
@@ -259,6 +287,9 @@ impl Settings {
                 document["variables"][name] = toml_edit::value(value.trim());
             }
         }
+        if let Some(greeting) = &desk.greeting {
+            document["prompts"]["greeting"] = toml_edit::value(greeting.trim());
+        }
         let playbook = document.to_string();
         Playbook::parse(&playbook).map_err(|error| wrong(&error))?;
         fs::create_dir_all(folder).map_err(NotChanged::Unwritten)?;
@@ -289,10 +320,19 @@ impl IntoResponse for NotChanged {
             Self::Nothing => problem(Kind::Conflict, "there is nothing to go back to"),
             Self::Wrong(text) => problem(Kind::Settings, &text),
             Self::Faults(faults) => {
-                let list = faults.into_iter().map(|fault| (fault.key, fault.allowed));
-                Problem::new(Kind::Settings, "some values are not allowed")
-                    .faults(list)
-                    .into_response()
+                let list = faults.into_iter().map(of_value).collect();
+                let problem = Problem::new(Kind::Settings, "some values are not allowed");
+                problem.faults(list).into_response()
+            }
+            Self::Start(error) => {
+                let text = with_sources(&error);
+                let fault = error.key().map(|key| FaultWritten {
+                    key: key.to_owned(),
+                    allowed: String::new(),
+                    wrong: Some(of_key(key, &text)),
+                });
+                let problem = Problem::new(Kind::Settings, text);
+                problem.faults(fault.into_iter().collect()).into_response()
             }
             Self::Unwritten(error) => {
                 tracing::error!(%error, "the configuration file");
@@ -301,6 +341,20 @@ impl IntoResponse for NotChanged {
             }
         }
     }
+}
+
+/// The fault of a value.
+fn of_value(fault: Fault) -> FaultWritten {
+    let Fault { key, allowed, .. } = fault;
+    match allowed.starts_with(config::UNKNOWN) {
+        true => FaultWritten { key, allowed: String::new(), wrong: Some(allowed) },
+        false => FaultWritten { key, allowed, wrong: None },
+    }
+}
+
+/// A sentence without its key, which is told beside it.
+fn of_key(key: &str, text: &str) -> String {
+    text.strip_prefix(key).and_then(|text| text.strip_prefix(": ")).unwrap_or(text).to_owned()
 }
 
 fn version(text: &str) -> String {
@@ -369,16 +423,19 @@ pub(super) async fn look(State(interface): State<Interface>) -> Result<Response,
     responses(
         (status = 200, description = "As it is now", body = Shown),
         (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
         (status = 412, description = "The file is another one by now", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
         (status = 422, description = "Not with these values; faults has each", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn change(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, NotChanged> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
     let change: Change = serde_json::from_slice(&body)
         .map_err(|_| wrong("an object with version and changes, by key the value"))?;
@@ -406,16 +463,19 @@ pub(super) async fn change(
         (status = 200, description = "As it is now", body = Shown),
         (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
         (status = 409, description = "There was no change", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
         (status = 412, description = "The file is another one by now", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
         (status = 422, description = "It is not sound any more", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn undo(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, NotChanged> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
     let undo: Undo = serde_json::from_slice(&body).map_err(|_| wrong("an object with version"))?;
     let shown = apart(&interface, move |settings| settings.undo(&undo.version)).await?;
@@ -426,7 +486,7 @@ pub(super) async fn undo(
 #[utoipa::path(
     put,
     path = "/api/settings/desk",
-    summary = "Say what the firm is called, when it is open and where it is",
+    summary = "Say what the firm is called, how callers are greeted, when it is open and where it is",
     description = "It goes into the playbook of the default language; where the one inside the program is used a copy of it is \
         made beside the configuration.",
     request_body = Desk,
@@ -438,18 +498,21 @@ pub(super) async fn undo(
     )
 )]
 pub(super) async fn desk(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, NotChanged> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
-    let text = "an object with any of firm, hours and address, 1 to 300 characters each";
+    let text = "an object with any of firm, greeting, hours and address, 1 to 300 characters each";
     let desk: Desk = serde_json::from_slice(&body).map_err(|_| wrong(text))?;
     let fits = |value: &String| {
         (1..=DESK_CHARS).contains(&value.trim().chars().count())
             && !value.chars().any(|c| c.is_control() || c == '{' || c == '}')
     };
-    if ![&desk.firm, &desk.hours, &desk.address].into_iter().flatten().all(fits) {
+    let greeting = desk.greeting.as_ref().map(|text| text.replace("{firm}", "firm"));
+    if ![&desk.firm, &greeting, &desk.hours, &desk.address].into_iter().flatten().all(fits) {
         return Err(wrong(text).into());
     }
     let shown = apart(&interface, move |settings| settings.set_desk(&desk)).await?;
@@ -473,11 +536,13 @@ pub(super) async fn desk(
     )
 )]
 pub(super) async fn set_secret(
+    caller: Caller,
     State(interface): State<Interface>,
     name: Result<InPath<String>, PathRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, NotChanged> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
     let text = "an object with value, a text of one line";
     let secret: NewSecret = serde_json::from_slice(&body).map_err(|_| wrong(text))?;
@@ -518,120 +583,4 @@ pub(super) async fn start_again() -> Result<Response, Problem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_not_start_for_want_of_a_secret_is_not_written() {
-        let folder = std::env::temp_dir().join(format!("settings-secret-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("attendant.toml");
-        fs::write(&file, "").unwrap();
-        let settings = Settings::new(Some(&file), &Paths::in_folder(&folder));
-        for (text, secret) in [
-            ("[[token]]\nname = \"shop\"\nscopes = [\"read\"]\n", "token_shop"),
-            ("[[webhook]]\nname = \"crm\"\nurl = \"http://127.0.0.1/\"\n", "webhook_crm"),
-            ("[recordings]\nencrypted = true\n", "recordings_key"),
-        ] {
-            let changed = settings.change(None, |_| Ok(text.to_owned()));
-            let Err(NotChanged::Wrong(reason)) = changed else { panic!("{text}") };
-            assert!(reason.contains(secret), "{reason}");
-            let wanted = secrets(&config::from_text(text).unwrap());
-            assert_eq!(wanted, [secret]);
-            assert!(credentials::is_name(secret));
-        }
-        assert_eq!(fs::read_to_string(&file).unwrap(), "");
-        for name in ["token_", "other", "token_../x", "Token_x", "mail_password.before"] {
-            assert!(!credentials::is_name(name), "{name}");
-        }
-        fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn code_that_is_loaded_is_named_on_the_box_alone() {
-        let folder = std::env::temp_dir().join(format!("settings-code-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("attendant.toml");
-        let text = "[gpu]\nlibrary = \"/usr/lib/own.so\"\n";
-        fs::write(&file, text).unwrap();
-        let settings = Settings::new(Some(&file), &Paths::in_folder(&folder));
-        for (key, value) in [
-            ("gpu.library", "/tmp/evil.so"),
-            ("speech.onnxruntime", "evil.so"),
-            ("gpu.library", ""),
-        ] {
-            let changes = Map::from_iter([(key.to_owned(), Value::from(value))]);
-            let changed = settings.change(None, |text| Ok(config::edited(text, &changes).unwrap()));
-            assert!(matches!(changed, Err(NotChanged::Wrong(text)) if text.starts_with(key)));
-        }
-        assert_eq!(fs::read_to_string(&file).unwrap(), text);
-        let other = folder.join("other");
-        fs::create_dir_all(&other).unwrap();
-        let evil = other.join("attendant.toml");
-        fs::write(
-            &evil,
-            "[gpu]\nlibrary = \"evil.so\"\nmax_c = 70\n[speech]\nonnxruntime = \"x\"\n",
-        )
-        .unwrap();
-        let places = Places { config: &evil, state: &other };
-        let made = backup::make(places, "four quiet harbours", [7; 28]).unwrap();
-        settings.put_back("four quiet harbours", &made).unwrap();
-        let put_back = config::from_text(&fs::read_to_string(&file).unwrap()).unwrap();
-        assert_eq!(put_back.gpu.library.as_deref(), Some(Path::new("/usr/lib/own.so")));
-        assert_eq!((put_back.speech.onnxruntime, put_back.gpu.max_c), (None, 70.0));
-        // And one step back.
-        let shown = settings.shown().unwrap();
-        settings.undo(&shown.version).unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), text);
-        fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn a_change_is_checked_written_with_its_comments_and_taken_back() {
-        let folder = std::env::temp_dir().join(format!("settings-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("attendant.toml");
-        let text = "# Ours.\n[calls]\nmax = 5 # lines\n";
-        fs::write(&file, text).unwrap();
-        let settings = Settings::new(Some(&file), &Paths::in_folder(&folder));
-        let change = |value: Value, version: &str| {
-            let changes = Map::from_iter([("calls.max".to_owned(), value)]);
-            settings.change(Some(version), |text| Ok(config::edited(text, &changes).unwrap()))
-        };
-        let shown = settings.shown().unwrap();
-        assert!(!shown.can_undo && !shown.needs_restart);
-        assert!(matches!(change(7.into(), "other"), Err(NotChanged::Version)));
-        let Err(NotChanged::Faults(faults)) = change(700.into(), &shown.version) else { panic!() };
-        assert_eq!((&*faults[0].key, &*faults[0].allowed), ("calls.max", "1 to 100"));
-        assert_eq!(fs::read_to_string(&file).unwrap(), text);
-        let shown = change(7.into(), &shown.version).unwrap();
-        assert!(shown.can_undo && shown.needs_restart);
-        assert_eq!(fs::read_to_string(&file).unwrap(), "# Ours.\n[calls]\nmax = 7 # lines\n");
-        let shown = settings.undo(&shown.version).unwrap();
-        assert!(!shown.needs_restart);
-        assert_eq!(fs::read_to_string(&file).unwrap(), text);
-        let desk = Desk { firm: Some("Miller & Sons".into()), hours: None, address: None };
-        settings.set_desk(&desk).unwrap();
-        let playbook = fs::read_to_string(folder.join(DESK)).unwrap();
-        assert!(playbook.contains("firm = \"Miller & Sons\"\nhours = \"Monday"), "{playbook:.900}");
-        assert!(fs::read_to_string(&file).unwrap().contains("playbook = \"desk.toml\""));
-        fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn a_change_that_cannot_be_written_leaves_the_step_back() {
-        let folder = std::env::temp_dir().join(format!("unwritten-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("attendant.toml");
-        fs::write(&file, "[calls]\nmax = 5\n").unwrap();
-        let settings = Settings::new(Some(&file), &Paths::in_folder(&folder));
-        settings.change(None, |_| Ok("[calls]\nmax = 6\n".to_owned())).unwrap();
-        // What is written first is in the way.
-        fs::create_dir(folder.join("attendant.toml.new")).unwrap();
-        let change = settings.change(None, |_| Ok("[calls]\nmax = 7\n".to_owned()));
-        assert!(matches!(change, Err(NotChanged::Unwritten(_))));
-        assert_eq!(fs::read_to_string(settings.before()).unwrap(), "[calls]\nmax = 5\n");
-        assert!(settings.shown().unwrap().can_undo);
-        fs::remove_dir_all(&folder).unwrap();
-    }
-}
+mod tests;

@@ -56,6 +56,17 @@ pub(super) struct NewPassword {
     current: Option<String>,
 }
 
+/// The first password, by whoever has the box.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FirstPassword {
+    /// As `attendant status` and the log of the start have it, in any case and with or without the dash.
+    #[schema(max_length = 64)]
+    code: String,
+    #[schema(min_length = 8, max_length = 128)]
+    password: String,
+}
+
 /// What whoever asks is here.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Session {
@@ -158,20 +169,51 @@ pub(super) async fn sign_out(
     response
 }
 
-/// The first of the owner closes the interface to whoever has none.
+/// It closes the interface to whoever has none.
+#[utoipa::path(
+    post,
+    path = "/api/first-password",
+    summary = "Set the owner's first password",
+    description = "Whoever has the box knows its code: it is in the log of the start and printed by `attendant status`. It \
+        closes the interface to whoever has no password, and signs in who sets it. Ten wrong codes, and there is another.",
+    request_body = FirstPassword,
+    responses(
+        (status = 200, description = "It is set", body = Session),
+        (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
+        (status = 409, description = "The owner has a password", body = problem::Written, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn set_first_password(
+    State(Interface { gate, .. }): State<Interface>,
+    source: Source,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (headers, body) = read(request).await;
+    let body = json_body(&headers, body)?;
+    let wanted: FirstPassword = serde_json::from_slice(&body)
+        .map_err(|_| Problem::new(Kind::Wrong, "an object with code and password"))?;
+    let FirstPassword { code, password } = wanted;
+    let (at, password) = (Arc::clone(&gate), Private::new(password));
+    let (secret, caller) = slowly(move || at.first_password(source, &code, &password)).await??;
+    tracing::info!("the first password was set at the page");
+    Ok(signed_in(&gate, &headers, secret, &caller))
+}
+
+/// The first one is the owner's, and wants the code of the box.
 #[utoipa::path(
     put,
     path = "/api/passwords/{person}",
     summary = "Set a password",
-    description = "The owner's first password closes the interface to whoever has none, and signs in who sets it. \
-        Whoever was signed in with the old one is not any more.",
+    description = "Whoever was signed in with the old one is not any more. The first one is set by `/api/first-password`, but \
+        for a program with a token.",
     params(("person" = String, Path, description = "owner or reader")),
     request_body = NewPassword,
     responses(
         (status = 200, description = "It is set", body = Session),
         (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
         (status = 404, description = "There is no such person", body = problem::Written, content_type = "application/problem+json"),
-        (status = 409, description = "The owner's comes first", body = problem::Written, content_type = "application/problem+json"),
+        (status = 409, description = "The owner's comes first, by /api/first-password", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
@@ -189,6 +231,10 @@ pub(super) async fn set_password(
         Problem::new(Kind::Wrong, "an object with password and, where there is one, current")
     })?;
     let (password, current) = (Private::new(wanted.password), wanted.current.map(Private::new));
+    if !gate.passwords().has(Person::Owner) && caller.token().is_none() {
+        let text = "the owner's first password comes first: POST /api/first-password";
+        return Err(Problem::new(Kind::Conflict, text));
+    }
     let (at, by) = (Arc::clone(&gate), caller.session().map(Arc::clone));
     slowly(move || {
         if at.passwords().has(Person::Owner) {
@@ -200,14 +246,10 @@ pub(super) async fn set_password(
                 return Err(Problem::new(Kind::Forbidden, text));
             }
         }
-        at.set_password(person, &password, by.as_ref()).map_err(not_set)
+        at.set_password(person, &password, by.as_ref()).map_err(Problem::from)
     })
     .await??;
     tracing::info!(person = person.name(), "a password was set at the page");
-    if person == Person::Owner && caller.session().is_none() {
-        let (secret, caller) = gate.begin_session(person);
-        return Ok(signed_in(&gate, &headers, secret, &caller));
-    }
     Ok(json_with(StatusCode::OK, &Session::of(&gate, &caller)))
 }
 
@@ -231,7 +273,7 @@ pub(super) async fn remove_password(
     if named(person)? == Person::Owner {
         return Err(Problem::new(Kind::Conflict, "the owner keeps a password"));
     }
-    gate.remove_reader().map_err(|error| not_set(NotSet::Unwritten(error)))?;
+    gate.remove_reader().map_err(|error| Problem::from(NotSet::Unwritten(error)))?;
     Ok(json_with(StatusCode::OK, &Session::of(&gate, &caller)))
 }
 
@@ -240,16 +282,18 @@ fn named(person: Result<Path<String>, PathRejection>) -> Result<Person, Problem>
     person.ok_or_else(|| Problem::new(Kind::NotFound, "owner or reader"))
 }
 
-fn not_set(why: NotSet) -> Problem {
-    let kind = match &why {
-        NotSet::Length => Kind::Wrong,
-        NotSet::OwnerFirst => Kind::Conflict,
-        NotSet::Unwritten(error) => {
-            tracing::error!(%error, "the file of passwords");
-            Kind::Unavailable
-        }
-    };
-    Problem::new(kind, why.to_string())
+impl From<NotSet> for Problem {
+    fn from(why: NotSet) -> Self {
+        let kind = match &why {
+            NotSet::Length => Kind::Wrong,
+            NotSet::OwnerFirst => Kind::Conflict,
+            NotSet::Unwritten(error) => {
+                tracing::error!(%error, "the file of passwords");
+                Kind::Unavailable
+            }
+        };
+        Self::new(kind, why.to_string())
+    }
 }
 
 async fn read(request: Request) -> (HeaderMap, Result<Bytes, BytesRejection>) {

@@ -83,6 +83,8 @@ impl Page {
             ),
             hooks,
             listens,
+            own: None,
+            updates: crate::appliance::config::Config::default().updates,
         });
         Self { board, web: web.unwrap(), commands, folder }
     }

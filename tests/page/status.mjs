@@ -1,7 +1,7 @@
 // The status page as an owner uses it: first run, a call seen moving, settings changed and rolled back, Russian, a
 // telephone, somebody who only looks. Settings as JSON in SETTINGS; what came of it as JSON in the file `result`.
 
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 const { chromium } = await import(process.env.PLAYWRIGHT);
@@ -56,26 +56,133 @@ async function look(page, name) {
   if (over > 0) result.wide.push(`${name}: ${over}`);
 }
 
+async function until(page, holds) {
+  const end = Date.now() + PATIENCE;
+  while (!await page.evaluate(holds)) {
+    if (Date.now() > end) throw new Error(`not in time: ${holds}`);
+    await page.waitForTimeout(200);
+  }
+}
+
 async function firstRun(page) {
   await page.goto(settings.box);
   await page.getByRole("heading", { name: "Password" }).waitFor();
   await look(page, "first-run");
+  await page.getByLabel("Code of the box").fill("2222-2222");
   await page.getByLabel("New password, 8 characters or more").fill(PASSWORD);
   await page.getByLabel("New password again").fill(PASSWORD);
   await page.getByRole("button", { name: "Set the password" }).click();
+  await page.getByText("The code of the box is another one.").waitFor();
+  await page.getByLabel("Code of the box").fill(settings.code.toLowerCase());
+  await page.getByRole("button", { name: "Set the password" }).click();
   await page.getByRole("heading", { name: "Line" }).waitFor();
   await look(page, "first-run-line");
-  for (const step of ["Voice", "Greeting and hours"]) {
-    await page.locator("#skip").click();
-    await page.getByRole("heading", { name: step }).waitFor();
-  }
+  await page.locator("#skip").click();
+  await page.getByRole("heading", { name: "Voice" }).waitFor();
+  // The engine loads its models meanwhile.
+  await until(page, () => fetch("/health").then((told) => told.json()).then((health) => health.engine !== null));
+  await page.locator("#hear").click();
+  await until(page, () => document.getElementById("trial-sound")?.duration > 0.5);
+  await look(page, "first-run-voice");
+  await page.locator("#skip").click();
+  await page.getByRole("heading", { name: "Greeting and hours" }).waitFor();
   await page.getByLabel("Name of the firm").fill("Miller and Sons");
+  await page.getByLabel("Greeting, as it is spoken").fill("Welcome to {firm}.");
   await page.getByRole("button", { name: "Next" }).click();
   await page.getByRole("heading", { name: "People" }).waitFor();
-  await page.getByLabel("Name, as it is spoken").fill("Ann Weber");
-  await page.getByLabel("Telephone number or SIP address").fill("+4930123456");
+  await person(page, "Ann Weber", "+4930123456");
+  await page.locator("#another").click();
+  await page.getByText("Ann Weber · +4930123456").waitFor();
+  await look(page, "first-run-people");
+  await person(page, "Bob Miller", "+4930123457");
+  await page.getByLabel("Hours").fill("whenever");
+  await page.getByRole("button", { name: "Next" }).click();
+  await page.getByText("People, Hours").waitFor();
+  result.wrongHours = await page.locator("#note").textContent();
+  await page.getByLabel("Hours").fill("Mon-Fri 08:00-18:00");
   await page.getByRole("button", { name: "Next" }).click();
   await page.getByRole("heading", { name: "Done" }).waitFor();
+  await look(page, "first-run-done");
+  await page.locator("#restart").click();
+  await signInAgain(page);
+}
+
+async function person(page, name, number) {
+  await page.getByLabel("Name, as it is spoken").fill(name);
+  await page.getByLabel("Telephone number or SIP address").fill(number);
+}
+
+// The box starts again, and knows no browser any more.
+async function signInAgain(page) {
+  await page.getByRole("heading", { name: "Sign in" }).waitFor({ timeout: 120_000 });
+  await page.locator("#password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.locator("nav").waitFor();
+}
+
+// The other half of an update is played here: what the system would tell, and what it is asked for.
+async function updates(page) {
+  const tell = (state, more = {}) => writeFile(join(settings.run, "update.json"),
+    JSON.stringify({ state, current: "7", available: "", percent: 0, message: "", ...more }));
+  await page.goto(`${settings.box}/#updates`);
+  await page.getByText("updated by its package manager").waitFor();
+  await tell("available", { available: "8" });
+  await page.getByText("There is a newer version.").waitFor();
+  await look(page, "updates");
+  await page.locator("#update-later").click();
+  await page.locator("#update-held").waitFor();
+  result.later = await page.locator("#update-held").textContent();
+  await page.getByRole("button", { name: "Do not" }).click();
+  await page.locator("#update-now").click();
+  await page.getByText("waits until no call is up (now: 1)").waitFor();
+  result.askedInCall = await stat(join(settings.run, "update-request")).then(() => true, () => false);
+  return async () => {
+    const until = Date.now() + PATIENCE;
+    while (!result.asked && Date.now() < until) {
+      result.asked = await readFile(join(settings.run, "update-request"), "utf8").catch(() => "");
+      await page.waitForTimeout(100);
+    }
+    await page.goto(`${settings.box}/#updates`);
+    await tell("installing", { available: "8", percent: 40 });
+    await page.locator("progress").waitFor();
+    await tell("waiting-for-restart", { available: "8", percent: 100 });
+    await page.getByText("The system starts anew when no call is up.").waitFor();
+    await tell("none");
+    await page.getByText("This is the newest version.").waitFor();
+  };
+}
+
+// The box calls itself, and speaks a sentence.
+async function trials(page) {
+  await until(page, () => fetch("/health").then((told) => told.json()).then((health) => health.takes_calls));
+  await page.goto(`${settings.box}/#settings`);
+  await page.locator("#try-call").click();
+  await page.getByText("It is being tried").waitFor();
+  await page.getByText("Greeted after").waitFor({ timeout: 90_000 });
+  result.tried = await page.getByText("Greeted after").textContent();
+  await page.locator("#try-voice").click();
+  await until(page, () => document.getElementById("trial-sound")?.duration > 0.5);
+  result.ending = await page.evaluate(() => import("/page/format.js").then((format) => format.ending({ state: "cut-off", cause: null })));
+}
+
+async function backUpAndBack(page) {
+  await page.goto(`${settings.box}/#box`);
+  await page.locator("#backup-passphrase").fill("four quiet harbours");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download the backup" }).click()]);
+  const file = join(settings.folder, "attendant.backup");
+  await download.saveAs(file);
+  result.backupBytes = (await stat(file)).size;
+  await page.locator("#restore-file").setInputFiles(file);
+  await page.locator("#restore-passphrase").fill("another phrase");
+  await page.getByRole("button", { name: "Put back and start again" }).click();
+  await page.getByText("the passphrase is another one").waitFor();
+  await page.locator("#restore-passphrase").fill("four quiet harbours");
+  await page.getByRole("button", { name: "Put back and start again" }).click();
+  await signInAgain(page);
+  await page.goto(`${settings.box}/#box`);
+  await page.locator("#undo-restore").waitFor();
+  const calls = await page.evaluate(() => fetch("/api/history").then((told) => told.json()));
+  result.callsAfter = calls.calls.length;
 }
 
 async function liveCall(page) {
@@ -107,22 +214,39 @@ async function liveCall(page) {
   await page.emulateMedia({ colorScheme: "dark" });
   await look(page, "call-dark");
   await page.emulateMedia({ colorScheme: "light" });
+  const after = await updates(page);
+  await page.goBack();
   await page.getByRole("button", { name: "Hang up" }).click();
   await page.getByText("Ended by the owner").first().waitFor();
+  await after();
 }
 
 async function changeSettings(page) {
   await page.goto(`${settings.box}/#settings`);
-  const section = page.locator("details", { has: page.locator("summary h3", { hasText: /^calls$/ }) });
+  const part = (name) => page.locator("details", { has: page.locator("summary h3", { hasText: name }) });
+  const section = part(/^Calls$/);
   await section.locator("summary").click();
-  const most = section.getByLabel("max", { exact: true });
+  const most = section.locator("input[name='calls.max']");
+  await section.getByText("Calls at once").waitFor();
   result.before = await most.inputValue();
   await most.fill("700");
   await most.blur();
   await page.locator("#save").click();
   await page.locator(".field .bad").first().waitFor();
   result.refused = (await page.locator(".field .bad").allTextContents()).join(" ");
+  result.refusedAll = await page.locator(".stays .bad").textContent();
   await look(page, "settings");
+  await part(/^This page$/).locator("summary").click();
+  const listen = page.locator("input[name='web.listen']");
+  const before = await listen.inputValue();
+  await most.fill("4");
+  await listen.fill(settings.taken);
+  await listen.blur();
+  await page.locator("#save").click();
+  await page.getByText("is in use by another program").first().waitFor();
+  result.taken = await page.locator(".stays .bad").textContent();
+  await listen.fill(before);
+  await listen.blur();
   await most.fill("3");
   await most.blur();
   await page.locator("#save").click();
@@ -135,7 +259,7 @@ async function changeSettings(page) {
 }
 
 async function others(page) {
-  for (const name of ["lines", "machine", "access", "history", "messages", "log", "box"]) {
+  for (const name of ["lines", "machine", "access", "history", "messages", "log", "box", "updates"]) {
     await page.goto(`${settings.box}/#${name}`);
     await page.locator("main h2").first().waitFor();
     await look(page, name);
@@ -169,7 +293,7 @@ async function onTelephone() {
   await page.locator(".talk").waitFor();
   await look(page, "telephone-call");
   result.readerControls = {};
-  for (const name of ["overview", "history", "messages", "lines", "machine", "settings", "log", "box", "access"]) {
+  for (const name of ["overview", "history", "messages", "lines", "machine", "settings", "log", "box", "updates", "access"]) {
     await page.goto(`${settings.box}/#${name}`);
     await page.reload();
     await page.locator("main > :not(#note)").first().waitFor();
@@ -187,10 +311,12 @@ async function onTelephone() {
 try {
   const page = await open();
   await firstRun(page);
+  await trials(page);
   await liveCall(page);
   await changeSettings(page);
   await others(page);
   await onTelephone();
+  await backUpAndBack(page);
   await page.goto(`${settings.box}/#access`);
   await page.locator("#sign-out").click();
   await page.getByRole("heading", { name: "Sign in" }).waitFor();

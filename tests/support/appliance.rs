@@ -227,6 +227,11 @@ impl Appliance {
         self.folder.at("state")
     }
 
+    /// The runtime folder.
+    pub fn runtime(&self) -> PathBuf {
+        self.folder.at("run")
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

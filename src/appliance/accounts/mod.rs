@@ -20,14 +20,17 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use tokio::sync::oneshot;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::clock::unix_ms;
 use super::sip_line::{AccountNews, SipLine};
 use crate::base::Entropy;
 use crate::base::handshake::IceSide;
 use crate::sdp::{OfferedKeys, Srtp};
 use crate::sip::{self, AccountId, Flow, FoundBy, Presence, RegistrationFailure, RegistrationNews};
 use crate::trunk::{Account, Callers, Input, Output, Standing, Status};
+use crate::web::AccountReport;
 use provisioned::Telling;
 
 struct Held {
@@ -46,6 +49,8 @@ struct Held {
     calls: usize,
     /// Of one of RingCentral's: what else is known of it.
     telling: Telling,
+    /// Who wants to know how it is.
+    tried_for: Option<oneshot::Sender<AccountReport>>,
 }
 
 /// See the module. `Debug` shows no address.
@@ -85,6 +90,7 @@ impl Accounts {
                 is_logged: false,
                 calls: 0,
                 telling: Telling::new(entropy.fork()),
+                tried_for: None,
             }
         });
         let all = all.collect();
@@ -144,14 +150,7 @@ impl Accounts {
 
     /// All accounts, if anything has changed since the last time.
     pub fn take_change(&mut self) -> Option<Vec<Shown>> {
-        std::mem::take(&mut self.has_changed).then(|| {
-            let shown = |held: &Held| Shown {
-                name: held.plan.name.clone(),
-                status: held.machine.status(),
-                platform: held.telling.faults().to_vec(),
-            };
-            self.all.iter().map(shown).collect()
-        })
+        std::mem::take(&mut self.has_changed).then(|| self.all.iter().map(Held::shown).collect())
     }
 
     /// Gives every account the same.
@@ -162,6 +161,29 @@ impl Accounts {
             if self.all.get(index).is_some_and(|held| held.plan.is_provisioned()) {
                 self.give(now, index, input.clone(), sip);
             }
+        }
+    }
+
+    /// Finds out now how an account is, and tells it. Whoever wanted to know before is told nothing.
+    pub fn try_line(
+        &mut self,
+        now: Instant,
+        name: &str,
+        told: oneshot::Sender<AccountReport>,
+        sip: &mut SipLine,
+    ) {
+        let Some(index) = self.all.iter().position(|held| held.plan.name == name) else { return };
+        if let Some(held) = self.all.get_mut(index) {
+            held.tried_for = Some(told);
+        }
+        self.give(now, index, Input::Try, sip);
+        let is_watched = |held: &Held| {
+            let settings = held.plan.settings();
+            settings.registers || !settings.keep_alive.is_zero()
+        };
+        if let Some(held) = self.all.get_mut(index).filter(|held| !is_watched(held)) {
+            // Nothing is asked of a server that is not watched.
+            held.tell(now);
         }
     }
 
@@ -216,6 +238,15 @@ impl Accounts {
     }
 
     fn give(&mut self, now: Instant, index: usize, input: Input, sip: &mut SipLine) {
+        let has_word = matches!(input, Input::News(_) | Input::Presence(..));
+        self.carry(now, index, input, sip);
+        let held = self.all.get_mut(index).filter(|held| has_word && !held.machine.is_trying());
+        if let Some(held) = held {
+            held.tell(now);
+        }
+    }
+
+    fn carry(&mut self, now: Instant, index: usize, input: Input, sip: &mut SipLine) {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             let Some(held) = self.all.get_mut(index) else { return };
@@ -305,6 +336,21 @@ impl Plan {
 }
 
 impl Held {
+    fn shown(&self) -> Shown {
+        Shown {
+            name: self.plan.name.clone(),
+            status: self.machine.status(),
+            platform: self.telling.faults().to_vec(),
+        }
+    }
+
+    fn tell(&mut self, now: Instant) {
+        if let Some(told) = self.tried_for.take() {
+            // Whoever asked may have gone.
+            let _ = told.send(self.shown().report(now, unix_ms()));
+        }
+    }
+
     /// A registration that is renewed is no news.
     fn log(&mut self, now: Instant) {
         let account = &self.plan.name;

@@ -28,7 +28,7 @@ use super::ringcentral::{RingCentral, ringcentral};
 use super::tls::{Tls, tls};
 use super::tokens::{Token, tokens};
 use super::turn::{Turn, turn};
-use super::upkeep::{RealTime, canary, real_time};
+use super::upkeep::{RealTime, Updates, canary, real_time, updates};
 use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
@@ -95,6 +95,7 @@ pub struct Config {
     /// Between two calls of the box to itself; `None`: there are none.
     pub canary: Option<Duration>,
     pub real_time: RealTime,
+    pub updates: Updates,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -298,6 +299,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     }
     let canary = canary(&file.canary, &mut check);
     let real_time = real_time(&file.realtime, &mut check);
+    let updates = updates(&file.updates, &mut check);
     let (calls, media) = (calls?, media?);
     let pairs = media.ports.rtp_ports().count();
     if pairs < calls.max.count() {
@@ -338,6 +340,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         log: Log { level: level?, private: file.log.private },
         canary: canary?,
         real_time: real_time?,
+        updates: updates?,
     })
 }
 

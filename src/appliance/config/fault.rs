@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::store::bounded::ReadError;
 
+/// What is told of an entry that does not exist begins so.
+pub const UNKNOWN: &str = "no such ";
+
 /// One wrong entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -24,7 +27,11 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}: allowed: {}", self.key, self.value, self.allowed)
+        let Self { key, value, allowed } = self;
+        // There is nothing that it would be allowed to be.
+        let is_unknown = allowed.starts_with(UNKNOWN);
+        let what = if is_unknown { "" } else { "allowed: " };
+        write!(f, "{key} = {value}: {what}{allowed}")
     }
 }
 

@@ -15,7 +15,7 @@ pub use super::mail::File as Mail;
 pub use super::operators::File as Operators;
 pub use super::recordings::File as Recordings;
 pub use super::ringcentral::File as RingCentral;
-pub use super::upkeep::{CanaryKeys, RealTimeKeys};
+pub use super::upkeep::{CanaryKeys, RealTimeKeys, UpdatesKeys};
 
 /// `attendant.toml`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -50,6 +50,7 @@ pub struct File {
     /// Calls of the box to itself.
     pub canary: CanaryKeys,
     pub realtime: RealTimeKeys,
+    pub updates: UpdatesKeys,
     /// The languages besides `speech.language`, and which calls are held in which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub language: Vec<Language>,

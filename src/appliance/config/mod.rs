@@ -44,7 +44,7 @@ pub use bridges::Bridge;
 pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use described::{DOCUMENTED, Key, Section, described};
 pub use edit::{NotEdited, changed_of_the_box, edited, kept_of_the_box};
-pub use fault::{ConfigError, Fault};
+pub use fault::{ConfigError, Fault, UNKNOWN};
 pub use gpu::{Gpu, SmallerModel};
 pub use history::History;
 pub use languages::Language;
@@ -58,7 +58,7 @@ pub use ringcentral::{Events as RingCentralEvents, RingCentral};
 pub use tls::{AccountTls, CertificateFiles};
 pub use tokens::Token;
 pub use turn::{Turn, TurnServer, TurnTransport};
-pub use upkeep::RealTime;
+pub use upkeep::{RealTime, Updates};
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,
 };

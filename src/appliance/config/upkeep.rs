@@ -1,11 +1,11 @@
-//! How the box looks after itself: `[canary]` and `[realtime]`.
+//! How the box looks after itself: `[canary]`, `[realtime]` and `[updates]`.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::checked::Check;
-use super::values::within;
+use super::values::{allowed, within};
 
 /// Calls of the box to itself.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -31,6 +31,30 @@ impl Default for RealTimeKeys {
     }
 }
 
+/// When what is newer is installed, on a system that can be updated as a whole.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpdatesKeys {
+    /// By itself, once a day at `at`.
+    pub automatic: bool,
+    /// `HH:MM` by the box's clock: the time outside busy hours.
+    pub at: String,
+}
+
+impl Default for UpdatesKeys {
+    fn default() -> Self {
+        Self { automatic: false, at: "03:00".to_owned() }
+    }
+}
+
+/// The same, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Updates {
+    pub automatic: bool,
+    /// Minutes after midnight.
+    pub at: u32,
+}
+
 /// The same, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RealTime {
@@ -50,6 +74,18 @@ pub(super) fn canary(keys: &CanaryKeys, check: &mut Check<'_>) -> Option<Option<
     let every = within(keys.every_s, 60, DAY_S);
     let every = check.take("canary.every_s", keys.every_s, every)?;
     Some(Some(Duration::from_secs(every.into())))
+}
+
+pub(super) fn updates(keys: &UpdatesKeys, check: &mut Check<'_>) -> Option<Updates> {
+    let parsed = keys.at.split_once(':').and_then(|(hour, minute)| {
+        let digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let both = digits(hour) && digits(minute);
+        let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
+        (both && hour < 24 && minute < 60).then_some(hour * 60 + minute)
+    });
+    let at = parsed.map_or_else(|| allowed("a time of day, as in 03:00"), Ok);
+    let at = check.take("updates.at", &keys.at, at)?;
+    Some(Updates { automatic: keys.automatic, at })
 }
 
 pub(super) fn real_time(keys: &RealTimeKeys, check: &mut Check<'_>) -> Option<RealTime> {

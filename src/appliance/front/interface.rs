@@ -100,6 +100,8 @@ impl Bound {
             settings,
             hooks,
             listens: config.operators.enabled,
+            own: settings::own_address(config),
+            updates: config.updates,
         };
         let thread = web::start(parts)
             .map_err(|source| StartError::System { what: "cannot start the web thread", source })?;

@@ -27,11 +27,14 @@ mod reload;
 mod rendering;
 pub mod safe;
 mod settings;
+mod startable;
 mod switchboard;
+mod voice_trial;
 mod watching;
 
 pub use super::accounts::plans as accounts;
 pub use settings::{EngineWish, engine as engine_place, own_engine, srtp_warnings, tongues};
+pub use startable::startable;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -81,6 +84,7 @@ use crate::store::history::HistoryThreads;
 use crate::store::instance;
 use crate::store::ledger::LedgerFile;
 use crate::store::recordings::Shelf;
+use crate::store::restored;
 use crate::web::{Board, Health};
 use agents::AgentRule;
 use dialler::Dialler;
@@ -114,6 +118,7 @@ pub fn run(
     announce(config, config_path, paths);
     let mut entropy = chance::entropy().map_err(system("no random numbers"))?;
     let board = starting();
+    let not_restored = take_over(config, paths);
     let kept = start_history(config, paths, &board)?;
     let mut rings = open_rings(config)?;
     let recorder = start_recorder(config, paths, &board, &mut rings)?;
@@ -122,7 +127,7 @@ pub fn run(
     let (legs, wished, door) = interface::audio_legs(config, entropy.fork(), &board)?;
     let hooks = ringcentral::Hooks::new(config, &mut entropy);
     let doors = interface::Doors { legs: door, hooks: hooks.clone() };
-    standing.extend(interface.fault().map(str::to_owned));
+    standing.extend(interface.fault().map(str::to_owned).into_iter().chain(not_restored));
     let (web, commands) = interface.start(config, &board, doors, entropy.fork())?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
     let (link, answers) = start_engine(config, config_path, paths)?;
@@ -261,6 +266,14 @@ fn open_rings(config: &Config) -> Result<rings::Rings, StartError> {
 fn places(config: &Config) -> usize {
     let operators = if config.operators.enabled { limits::OPERATORS } else { 0 };
     config.calls.max.count() + operators
+}
+
+/// What a backup has brought takes its place; why it does not, for the owner.
+fn take_over(config: &Config, paths: &Paths) -> Option<String> {
+    let error = restored::take_over(paths.state(), config.knowledge.as_deref()).err()?;
+    let text = format!("what the backup has brought waits for the next start: {error}");
+    tracing::error!("{text}");
+    Some(text)
 }
 
 fn starting() -> Arc<Board> {

@@ -14,6 +14,7 @@ use super::guard::Guard;
 use super::reload::Reloaded;
 use super::rendering::{Rendered, Rendering};
 use super::switchboard::Switchboard;
+use super::voice_trial::VoiceTrial;
 use crate::appliance::accounts::{Resolved, Shown as AccountShown};
 use crate::appliance::agent::{AgentEvent, Figures};
 use crate::appliance::audio_legs::Wanted;
@@ -124,6 +125,7 @@ pub struct Shown {
     is_stopping: bool,
     /// What is being rendered, to hold calls by it.
     renewal: Option<Renewal>,
+    voice_trial: VoiceTrial,
 }
 
 #[derive(Debug)]
@@ -177,7 +179,7 @@ impl Net {
             Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
             Some(news) = sources.ringcentral.recv() => self.switchboard.ringcentral(now(), news),
             Some(wanted) = sources.wished.recv() => self.switchboard.audio_wanted(now(), wanted),
-            Some(command) = sources.commands.recv() => self.switchboard.command(now(), command),
+            Some(command) = sources.commands.recv() => self.command(command, sources.engine.as_ref()),
             Ok(()) = sources.ledger.changed() => {
                 let written = *sources.ledger.borrow_and_update();
                 self.switchboard.ledger_written(now(), written);
@@ -207,6 +209,15 @@ impl Net {
         self.look_at_agents(sources.engine.as_ref());
         self.look_at_box(sources.engine.as_ref());
         Ok(())
+    }
+
+    fn command(&mut self, command: Command, engine: &dyn Engine) {
+        match command {
+            Command::TryVoice { phrase, told } => {
+                self.shown.voice_trial.begin(phrase, told, engine)
+            }
+            command => self.switchboard.command(now(), command),
+        }
     }
 
     /// What calls from here on are held by: taken once its phrases are rendered.
@@ -269,6 +280,7 @@ impl Net {
                 self.switchboard.engine(now(), event);
                 Ok(())
             }
+            Asker::Appliance if self.shown.voice_trial.answer(&event) => Ok(()),
             Asker::Appliance => {
                 if let Some(renewal) = &mut self.shown.renewal {
                     renewal.rendering.answer(event.clone(), engine);
@@ -483,10 +495,16 @@ fn without_gpu(device: &str) -> Option<String> {
 }
 
 fn hearing(ready: &Ready) -> Hearing {
+    let is_neural = |name: &&String| ready.neural.iter().any(|voice| voice.name == **name);
+    let plain = ready.voices.iter().filter(|name| !is_neural(name)).map(|name| VoiceReport {
+        name: name.clone(),
+        device: "cpu".to_owned(),
+        fault: None,
+    });
     Hearing {
         device: ready.device.clone(),
         model: ready.model.clone(),
-        voices: ready.neural.clone(),
+        voices: ready.neural.iter().cloned().chain(plain).collect(),
         turn: ready.turn.clone(),
     }
 }

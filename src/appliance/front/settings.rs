@@ -408,10 +408,14 @@ pub(super) fn listen(address: &ListenAddress) -> Listen {
 /// Calls of the box to itself. With one place they would keep callers out.
 pub(super) fn canary(config: &Config) -> Option<canary::Settings> {
     let every = config.canary.filter(|_| config.calls.max.count() >= 2)?;
+    Some(canary::Settings { every, target: own_address(config)? })
+}
+
+/// Where the box calls itself.
+pub(super) fn own_address(config: &Config) -> Option<Private<String>> {
     let ListenAddress { transport, address } = canary_door(config)?;
-    let target =
-        format!("sip:canary@{};transport={}", on_this_machine(address), transport.uri_token());
-    Some(canary::Settings { every, target: Private::new(target) })
+    let address = on_this_machine(address);
+    Some(Private::new(format!("sip:canary@{address};transport={}", transport.uri_token())))
 }
 
 /// Where it calls: what needs no certificate, datagrams first.

@@ -122,6 +122,10 @@ fn written(event: &str) -> Option<(String, String)> {
     let event: Value = serde_json::from_str(event).ok()?;
     let data = event.get("data")?;
     let call = data.get("call_id").and_then(Value::as_str).unwrap_or("unknown");
+    if event.get("type").and_then(Value::as_str) == Some(super::TRIAL) {
+        let text = data.get("text").and_then(Value::as_str).unwrap_or_default();
+        return Some(("Trial".to_owned(), format!("{text}\n")));
+    }
     let Some(message) = data.get("message").filter(|message| message.is_object()) else {
         let kind = event.get("type").and_then(Value::as_str).unwrap_or("event");
         return Some((format!("{kind}: call {call}"), format!("{kind}, call {call}.\n")));

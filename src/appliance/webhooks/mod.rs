@@ -25,7 +25,7 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::clock::unix_ms;
 use super::llm::Address;
@@ -43,6 +43,14 @@ const KEPT: [&str; 2] = ["message.left", "call.closed"];
 const CONNECT: Duration = Duration::from_secs(5);
 /// The loop looks at its queue this often at least.
 const LOOK: Duration = Duration::from_secs(60);
+
+/// The type of what a receiver is sent that the owner tries.
+pub const TRIAL: &str = "trial";
+
+/// Where the outcome of a trial goes: what is wrong, in words.
+pub type Tried = oneshot::Sender<Option<String>>;
+/// Has a receiver, by its name, be tried.
+pub type Door = (String, mpsc::Sender<Tried>);
 
 /// One webhook, or the owner's mailbox.
 #[derive(Clone, Debug)]
@@ -120,7 +128,7 @@ pub fn start(
     });
     reports.show(|_| ());
     let (stop, stopped) = watch::channel(false);
-    let mut senders = Vec::new();
+    let (mut senders, mut doors) = (Vec::new(), Vec::new());
     for (index, settings) in webhooks.into_iter().enumerate() {
         let (outbox, left) = Outbox::open(folder.join(&settings.name))?;
         let mut queue = Queue::default();
@@ -128,6 +136,8 @@ pub fn start(
         let way = Way::of(&settings.receiver, roots)?;
         let coming = board.events().listen(None).coming;
         let erased = board.erasures();
+        let (try_it, wanted) = mpsc::channel(1);
+        doors.push((settings.name.clone(), try_it));
         let (board, reports) = (Arc::clone(board), Arc::clone(&reports));
         senders.push(Sender {
             index,
@@ -139,10 +149,12 @@ pub fn start(
             reports,
             coming,
             erased,
+            tried: wanted,
             stopped: stopped.clone(),
             last: 0,
         });
     }
+    board.keep_doors(doors);
     let thread = std::thread::Builder::new().name("webhooks".to_owned()).spawn(move || {
         runtime.block_on(async {
             let tasks: Vec<_> =
@@ -191,6 +203,8 @@ struct Sender {
     reports: Arc<Reports>,
     coming: tokio::sync::broadcast::Receiver<Arc<Happened>>,
     erased: tokio::sync::broadcast::Receiver<Arc<Erasure>>,
+    /// The owner tries it.
+    tried: mpsc::Receiver<Tried>,
     stopped: watch::Receiver<bool>,
     /// The last event that was looked at.
     last: u64,
@@ -208,6 +222,7 @@ impl Sender {
                 biased;
                 _ = self.stopped.changed() => return self.keep_the_rest(),
                 Ok(erasure) = self.erased.recv() => self.forget(&erasure),
+                Some(told) = self.tried.recv() => self.try_now(told).await,
                 came = self.coming.recv() => match came {
                     Ok(happened) => self.take(&happened),
                     Err(RecvError::Lagged(_)) => self.catch_up(),
@@ -271,6 +286,32 @@ impl Sender {
                 self.reports.show_one(self.index, |report| report.lost += 1);
             }
         }
+    }
+
+    /// Sends something that says that it is a trial, once; what waits goes on waiting.
+    async fn try_now(&mut self, told: Tried) {
+        let at_ms = unix_ms();
+        let body = serde_json::json!({
+            "type": TRIAL,
+            "at_ms": at_ms,
+            "data": { "text": "The owner of the box has tried whether this arrives." },
+        });
+        let delivery = Delivery {
+            id: format!("trial-{at_ms}"),
+            body: Private::new(body.to_string()),
+            is_kept: false,
+            attempts: 0,
+            due_ms: at_ms,
+        };
+        let mut stopped = self.stopped.clone();
+        let attempt = tokio::time::timeout(limits::WEBHOOK_TIME, self.attempt(&delivery));
+        let attempt = tokio::select! {
+            attempt = attempt => attempt,
+            _ = stopped.changed() => return,
+        };
+        let (_, fault) = attempt.unwrap_or_else(|_| (FAILED, Some("it took too long".to_owned())));
+        // Whoever asked may have gone.
+        let _ = told.send(fault);
     }
 
     async fn deliver(&mut self) {
@@ -422,6 +463,7 @@ mod tests {
             queue: Queue::default(),
             coming: board.events().listen(None).coming,
             erased: board.erasures(),
+            tried: mpsc::channel(1).1,
             board: Arc::clone(&board),
             reports: Arc::new(reports),
             stopped,

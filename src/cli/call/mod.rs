@@ -218,8 +218,9 @@ fn report(arguments: &Arguments, scenario: &Scenario, log: &CallLog) -> Result<E
     } else {
         print!("{}", report.text());
     }
-    // A script judges by itself how a call that was taken may end.
-    let is_broken = arguments.script.is_none() && log.verdict != Verdict::Complete;
+    // A script judges by itself how a call that was taken may end, but for one that was lost.
+    let is_broken =
+        arguments.script.is_none() && log.verdict != Verdict::Complete || log.closing.is_loss();
     match failure {
         _ if is_broken || log.answer_delay.is_none() => Ok(Exit::CallFailed),
         Some(failure) => Err(failure),

@@ -28,7 +28,7 @@ mod write;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::fmt;
 use std::io;
@@ -54,6 +54,7 @@ pub use read::{
     one_message, whole,
 };
 use reader::Question;
+pub use schema::SchemaError;
 use write::Change;
 use writer::{Order, Writer};
 
@@ -258,6 +259,19 @@ impl History {
     pub async fn flushed(&self) -> bool {
         self.awaited(|told| Order::Flush { told }).await.is_ok()
     }
+}
+
+/// A copy of the database as it is at this moment, made into a file that is not there or empty, for the reader's connection.
+pub fn copy_to(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    connection.execute("VACUUM INTO ?1", [path.to_string_lossy().into_owned()]).map(drop)
+}
+
+/// Whether a file is a whole database of ours that this version can use.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(path: &Path) -> Result<(), SchemaError> {
+    schema::check_copy(path)
 }
 
 /// SQLite has signed integers only; what is larger is no time or count of ours.

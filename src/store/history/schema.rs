@@ -70,6 +70,16 @@ pub fn open(path: &Path, look: Look) -> Result<Connection, SchemaError> {
     Ok(connection)
 }
 
+/// Looks at a database that nobody has opened; one that is empty is none.
+pub fn check_copy(path: &Path) -> Result<(), SchemaError> {
+    let connection = open_to_read(path)?;
+    check(&connection, Look::Whole)?;
+    if version(&connection)? == 0 {
+        return Err(SchemaError::Foreign);
+    }
+    Ok(())
+}
+
 /// For reading only, beside the one that writes.
 pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -40,6 +40,28 @@ impl Drop for Folder {
     }
 }
 
+/// A state folder's database with so many calls.
+pub fn filled(state: &Path, calls: u64) {
+    let settings =
+        Settings { folder: state.to_owned(), transcripts: true, days: None, most_calls: 1_000 };
+    let (threads, _told) = start(settings);
+    for id in 1..=calls {
+        threads.history().note(None, &ended(call(id, "sip:7@gw"), "are you open"));
+    }
+}
+
+/// A copy of a state folder's database.
+pub fn copy(state: &Path, to: &Path) {
+    copy_to(&schema::open_to_read(&state.join(FILE)).unwrap(), to).unwrap();
+    check(to).unwrap();
+}
+
+/// The calls in a state folder's database.
+pub fn count(state: &Path) -> u64 {
+    let open = Connection::open(state.join(FILE)).unwrap();
+    open.query_row("SELECT count(*) FROM calls", [], |row| row.get(0)).map(unsigned).unwrap()
+}
+
 fn start(settings: Settings) -> (HistoryThreads, Receiver<Report>) {
     let (tell, told) = channel();
     let tell = Mutex::new(tell);

@@ -226,12 +226,30 @@ fn began(path: &Path) -> Option<u64> {
     path.file_name()?.to_str()?.split('-').next()?.parse().ok()
 }
 
-fn free_bytes(folder: &Path) -> io::Result<u64> {
+/// Bytes of the folder's disk that are free.
+pub fn free_bytes(folder: &Path) -> io::Result<u64> {
     let about = nix::sys::statvfs::statvfs(folder)?;
     Ok(about.blocks_available().saturating_mul(about.fragment_size()))
 }
 
-/// All recordings with their lengths, the oldest first.
+/// All recordings with their lengths, the oldest first; none where there is no folder.
+pub fn all(folder: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+    match files(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        files => files,
+    }
+}
+
+/// Whether a file of ours may be called so.
+pub fn is_name(name: &str) -> bool {
+    let Some((stem, ending)) = name.split_once('.') else { return false };
+    let Some((began, call)) = stem.split_once('-') else { return false };
+    let is_number =
+        |text: &str| (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let call = call.strip_prefix('c').unwrap_or_default();
+    (ending == PLAIN || ending == SEALED) && is_number(began) && is_number(call)
+}
+
 fn files(folder: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {

@@ -27,6 +27,8 @@ pub enum Input {
     News(RegistrationNews),
     /// How one of its servers was found, by a question or by a call.
     Presence(Server, Presence, FoundBy),
+    /// Whether it works is to be found out now.
+    Try,
     /// Our own address on the way to the server has changed.
     AddressChanged,
     Stop,

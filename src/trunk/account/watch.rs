@@ -131,6 +131,13 @@ impl Watch {
         }
     }
 
+    /// All that are asked at all are asked next.
+    pub fn ask_all(&mut self, now: Instant) {
+        for watched in &mut self.all {
+            watched.ask_at = watched.ask_at.map(|at| at.min(now));
+        }
+    }
+
     /// The servers to be asked now.
     pub fn due(&mut self, now: Instant, entropy: &mut Entropy) -> Vec<Server> {
         let Some(every) = self.every else { return Vec::new() };

@@ -22,6 +22,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
 
+use super::first_code::FirstCode;
 use super::origin::{is_foreign, is_more_than_a_look, is_our_name, origin};
 use super::passwords::{NotSet, Passwords, Person};
 use super::rate::{Buckets, Rate};
@@ -73,6 +74,7 @@ pub enum Needs {
 pub struct Gate {
     access: Access,
     passwords: Passwords,
+    first_code: FirstCode,
     /// Names by which the interface is asked for, besides addresses and localhost.
     names: Vec<String>,
     /// What nobody may, whoever it is.
@@ -151,6 +153,7 @@ impl Gate {
         names: Vec<String>,
         mut entropy: Entropy,
     ) -> Self {
+        let first_code = FirstCode::open(passwords.folder(), entropy.fork(), !passwords.is_set());
         let counts = Counts {
             tickets: Tickets::new(entropy.fork()),
             signing_in: buckets(limits::SIGN_IN_BURST, limits::SIGN_IN_PER_SECOND),
@@ -168,7 +171,7 @@ impl Gate {
             refused: buckets(limits::API_REFUSED_BURST, limits::API_REFUSED_PER_SECOND),
         };
         let withheld = Scopes::default();
-        Self { access, passwords, names, withheld, counts: Mutex::new(counts) }
+        Self { access, passwords, first_code, names, withheld, counts: Mutex::new(counts) }
     }
 
     /// This is switched off: nobody has the scope.
@@ -200,6 +203,28 @@ impl Gate {
         }
         let (secret, caller) = self.begin_session(person);
         Ok(SignIn::Done(secret, caller))
+    }
+
+    /// Sets the owner's first password for who shows the code of the box, and signs them in. May take some 50 ms.
+    ///
+    /// # Errors
+    /// There is one, the code is another, or it was tried too often.
+    pub fn first_password(
+        &self,
+        source: Source,
+        code: &str,
+        password: &Private<String>,
+    ) -> Result<(Private<String>, Caller), Problem> {
+        if self.passwords.has(Person::Owner) {
+            return Err(Problem::new(Kind::Conflict, "the owner has a password"));
+        }
+        self.try_password(source, false)?;
+        if !self.first_code.is_right(code) {
+            tracing::warn!("a wrong code for the first password at the page");
+            return Err(Problem::new(Kind::Forbidden, "code is not that of the box"));
+        }
+        self.set_password(Person::Owner, password, None)?;
+        Ok(self.begin_session(Person::Owner))
     }
 
     /// For a salt and a nonce.
@@ -366,7 +391,10 @@ pub async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Ne
     let (mut response, caller) = match outcome {
         Ok(caller) => {
             request.extensions_mut().insert(caller.clone());
-            (in_time(next.run(request)).await, Some(caller))
+            // A backup that is put back takes as long as the network does; its connection is bounded by what comes.
+            let is_long = request.uri().path() == "/api/restore";
+            let answer = next.run(request);
+            (if is_long { answer.await } else { in_time(answer).await }, Some(caller))
         }
         Err(response) => (response, None),
     };
@@ -426,14 +454,16 @@ fn admitted(
     }
     let is_open = gate.is_open();
     let is_forwarded = OF_PROXIES.iter().any(|name| headers.contains_key(name));
-    if is_open && is_forwarded {
+    let is_stranger = is_open && (is_forwarded || !peer.is_loopback());
+    let is_refused = is_stranger && !is_of_first_run(request.uri().path());
+    if is_refused && is_forwarded {
         let text =
             "this comes through a proxy, and there is no password, and no token: see [[token]]";
         return Err(Problem::new(Kind::Forbidden, text));
     }
-    if is_open && !peer.is_loopback() {
-        let text = "only the box itself is answered until a password is set: open the page there, or run \
-                    `attendant password` there";
+    if is_refused {
+        let text = "only the box itself is answered until a password is set: open the page, which asks for the \
+                    code of the box, or run `attendant password` there";
         return Err(Problem::new(Kind::Forbidden, text));
     }
     let is_read = BODIES.iter().any(|kind| media_type(headers).eq_ignore_ascii_case(kind));
@@ -443,7 +473,10 @@ fn admitted(
         return Err(Problem::new(Kind::MediaType, "a body of this Content-Type is not read here"));
     }
     let is_preflight = preflight(gate, request, origin).is_some();
-    let caller = gate.identify(request, source)?;
+    let mut caller = gate.identify(request, source)?;
+    if is_stranger {
+        caller = Caller::nobody(false);
+    }
     let may_be_foreign = origin.is_some_and(|origin| caller.allows_origin(origin));
     let is_more = is_more_than_a_look(request.method(), headers);
     let is_foreign = is_foreign(headers, !is_open);
@@ -463,6 +496,11 @@ fn admitted(
         return Err(Problem::new(Kind::ForeignPage, "not for the page of another site"));
     }
     Ok(caller)
+}
+
+/// What anybody may ask for who is to set the first password, which the code of the box is needed for.
+fn is_of_first_run(path: &str) -> bool {
+    matches!(path, "/" | "/api/session" | "/api/first-password") || path.starts_with("/page/")
 }
 
 /// The answer to a browser that asks whether a page of a token's origin may ask.

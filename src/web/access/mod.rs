@@ -3,9 +3,10 @@
 //!
 //! It is given headers' values and addresses and gives a [`Caller`]. Without a token and a password the interface is
 //! open: whoever is on the box is the owner, and nobody else is answered; with one nobody is. `guard` asks for each
-//! request, `passwords` are those of people, `sessions` their cookies, `tickets` stand in for tokens where a program's
+//! request, `passwords` are those of people, `first_code` is what the first of them needs, `sessions` their cookies, `tickets` stand in for tokens where a program's
 //! page can set no header, `rate` says how often one may ask.
 
+mod first_code;
 mod guard;
 mod origin;
 mod passwords;
@@ -19,12 +20,15 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
+use super::problem::{Kind, Problem};
 use crate::base::Private;
 use sessions::Session;
 
+pub use first_code::read as first_code;
 pub use passwords::{NotSet, Passwords, Person};
 
 pub(super) use guard::{Gate, Needs, Peer, SESSION_COOKIE, SignIn, admit, guard, now};
+pub(super) use rate::{Buckets, Rate};
 pub(super) use source::Source;
 pub(super) use tickets::{TICKET_S, TooMany};
 
@@ -194,6 +198,20 @@ impl Caller {
 
     pub(super) const fn is_known(&self) -> bool {
         !matches!(self.who, Who::Nobody { .. })
+    }
+
+    /// It has shown a password or a token, and is not only on the box, as a proxy is that asks for the whole world.
+    pub(super) const fn is_proven(&self) -> bool {
+        matches!(self.who, Who::Person(_) | Who::Token(_))
+    }
+
+    /// For what leads to the owner's password or to a secret: changes of the configuration, backups, the log.
+    ///
+    /// # Errors
+    /// It has shown nothing yet.
+    pub(super) fn proven(&self) -> Result<(), Problem> {
+        let text = "first set a password at the page";
+        self.is_proven().then_some(()).ok_or_else(|| Problem::new(Kind::Forbidden, text))
     }
 
     pub(super) const fn is_refused(&self) -> bool {

@@ -14,7 +14,7 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use serde::{Deserialize, Serialize};
 
-use super::{Scope, Scopes};
+use super::{Scope, Scopes, first_code};
 use crate::base::{Private, limits};
 use crate::store::{bounded, whole};
 
@@ -160,6 +160,11 @@ impl Passwords {
         }
     }
 
+    /// The state folder.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
     /// Whether whoever comes must sign in.
     pub fn is_set(&self) -> bool {
         self.has(Person::Owner)
@@ -205,6 +210,8 @@ impl Passwords {
             Person::Owner => hashes.owner = Some(hash),
             Person::Reader => hashes.reader = Some(hash),
         })?;
+        // It was for the first password; one that stays opens nothing any more.
+        let _ = first_code::forget(self.folder());
         Ok(())
     }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 
 use super::Board;
-use crate::appliance::recorder;
+use crate::appliance::{recorder, webhooks};
 use crate::base::{CallId, Private};
 use crate::call::record::CallRecord;
 use crate::store::history::{self, History};
@@ -43,6 +43,18 @@ fn any_text(value: &Value, is_it: &impl Fn(&str) -> bool) -> bool {
 }
 
 impl Board {
+    /// By which the receivers of webhooks and e-mail are tried; kept once.
+    pub fn keep_doors(&self, doors: Vec<webhooks::Door>) {
+        let _ = self.doors.set(doors);
+    }
+
+    /// Sends something to a receiver now; what is wrong is told. `None`: there is none of this name, or it is busy.
+    pub fn try_receiver(&self, name: &str) -> Option<oneshot::Receiver<Option<String>>> {
+        let (_, door) = self.doors.get()?.iter().find(|(known, _)| known == name)?;
+        let (told, answer) = oneshot::channel();
+        door.try_send(told).ok().map(|()| answer)
+    }
+
     /// From here on calls are kept there.
     pub fn keep_in(&self, history: History) {
         // It is given once, at the start.

@@ -36,10 +36,16 @@ fn fields(head: &str, session: &Value) -> (String, String) {
     (cookie.clone(), format!("{cookie}X-CSRF-Token: {csrf}\r\n"))
 }
 
+/// The first password, as who reads the code on the box.
+fn first_password(page: &Page, fields: &str, password: &str) -> (u16, String, Value) {
+    let code = access::first_code(&page.folder).map(Private::into_revealed).unwrap_or_default();
+    let body = serde_json::json!({ "code": code, "password": password }).to_string();
+    told(page, "POST /api/first-password", &format!("{JSON}{fields}"), &body)
+}
+
 fn page_with_password() -> (Page, String, String) {
     let page = Page::open();
-    let (status, head, session) =
-        set_password(&page, "owner", "", &serde_json::json!({ "password": PASSWORD }));
+    let (status, head, session) = first_password(&page, "", PASSWORD);
     assert_eq!(status, 200, "{session}");
     let (look, change) = fields(&head, &session);
     (page, look, change)
@@ -51,11 +57,15 @@ fn the_first_password_closes_the_interface_and_signs_in_who_sets_it() {
     let session = page.ask("/api/session").1;
     assert_eq!((&session["is_open"], &session["has_password"]), (&true.into(), &false.into()));
     assert_eq!(page.ask("/api/calls").0, 200);
-    let short = serde_json::json!({ "password": "short" });
-    assert_eq!(set_password(&page, "owner", "", &short).0, 400);
-    let reader = serde_json::json!({ "password": PASSWORD });
-    assert_eq!(set_password(&page, "reader", "", &reader).0, 409, "the owner's comes first");
-    let (status, head, session) = set_password(&page, "owner", "", &reader);
+    assert_eq!(first_password(&page, "", "short").0, 400);
+    let without = serde_json::json!({ "password": PASSWORD });
+    for person in ["reader", "owner"] {
+        let told = set_password(&page, person, "", &without);
+        assert_eq!(told.0, 409, "the owner's comes first, and with the code of the box");
+    }
+    let (status, head, session) = first_password(&page, "", PASSWORD);
+    assert!(access::first_code(&page.folder).is_none(), "it is used up");
+    assert_eq!(first_password(&page, "", PASSWORD).0, 409);
     assert_eq!((status, &session["person"]), (200, &"owner".into()));
     assert!(head.contains("; path=/; httponly; samesite=strict; max-age="), "{head}");
     let (look, change) = fields(&head, &session);
@@ -76,6 +86,44 @@ fn the_first_password_closes_the_interface_and_signs_in_who_sets_it() {
     assert_eq!(told(&page, "GET /api/calls", &look, "").0, 401);
     let (status, head, session) = sign_in(&page, "owner", PASSWORD);
     assert_eq!(status, 200, "{session}");
+    assert_eq!(told(&page, "GET /api/calls", &fields(&head, &session).0, "").0, 200);
+}
+
+#[test]
+fn who_does_not_know_the_code_of_the_box_sets_no_password_and_who_does_may_come_by_a_proxy() {
+    let page = Page::open();
+    let code = access::first_code(&page.folder).unwrap();
+    let body = serde_json::json!({ "code": "2222-2222", "password": PASSWORD }).to_string();
+    let tried: Vec<u16> =
+        (0..6).map(|_| told(&page, "POST /api/first-password", JSON, &body).0).collect();
+    assert_eq!(tried, [403, 403, 403, 403, 403, 429]);
+    assert_eq!(access::first_code(&page.folder).unwrap().reveal(), code.reveal());
+    // By a proxy comes who is not on the box: only this is answered, and nobody is the owner there.
+    let proxy = "X-Forwarded-For: 192.0.2.7\r\n";
+    let session = told(&page, "GET /api/session", proxy, "").2;
+    assert_eq!((&session["is_known"], &session["is_open"]), (&false.into(), &true.into()));
+    for line in ["GET /", "GET /page/main.js"] {
+        assert_eq!(told(&page, line, proxy, "").0, 200, "{line}");
+    }
+    for line in ["GET /api/calls", "GET /health", "GET /api/settings", "GET /call"] {
+        assert_eq!(told(&page, line, proxy, "").0, 403, "{line}");
+    }
+    // And who seems to be on the box comes by no other way to the password, or to the code in the log.
+    let changes = [
+        ("PATCH /api/settings", "{}"),
+        ("POST /api/settings/undo", "{}"),
+        ("PUT /api/settings/desk", "{}"),
+        ("PUT /api/secrets/token_x", "{}"),
+        ("POST /api/backup", "{}"),
+        ("POST /api/restore/undo", ""),
+    ];
+    for (line, body) in changes {
+        assert_eq!(told(&page, line, JSON, body).0, 403, "{line}");
+    }
+    let bytes = "Content-Type: application/octet-stream\r\n";
+    assert_eq!(told(&page, "POST /api/restore", bytes, "x").0, 403);
+    let (status, head, session) = first_password(&page, proxy, PASSWORD);
+    assert_eq!((status, &session["person"]), (200, &"owner".into()));
     assert_eq!(told(&page, "GET /api/calls", &fields(&head, &session).0, "").0, 200);
 }
 

@@ -65,7 +65,7 @@ pub struct Whole {
 struct Engine {
     device: String,
     model: String,
-    /// The neural voices, whether they speak or not.
+    /// The neural voices, whether they speak or not, then the plain ones.
     voices: Vec<Voice>,
     turn_model: Option<TurnModel>,
 }

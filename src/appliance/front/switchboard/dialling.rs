@@ -74,6 +74,12 @@ impl Switchboard {
                 let outcome = self.announce(by, order);
                 let _ = told.send(outcome);
             }
+            Command::TryLine { name, told } => {
+                self.parts.accounts.try_line(now, &name, told, &mut self.parts.sip);
+                self.signals(now);
+            }
+            // The engine is asked by who has it.
+            Command::TryVoice { told, .. } => drop(told),
             Command::AudioStatus { told } => {
                 let _ = told.send(self.audio_status());
             }

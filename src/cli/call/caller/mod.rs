@@ -90,6 +90,24 @@ pub(super) enum Closing {
     Unanswered,
 }
 
+impl Closing {
+    /// The far end was there and is gone, whatever was said until then.
+    pub(super) const fn is_loss(self) -> bool {
+        match self {
+            Self::NoMedia
+            | Self::Unanswered
+            | Self::Ended(
+                EndCause::NoAck | EndCause::Timeout | EndCause::Gone | EndCause::Unreachable,
+            ) => true,
+            Self::Refused(_)
+            | Self::Incompatible
+            | Self::NoKeys
+            | Self::NotSecured
+            | Self::Ended(EndCause::ByPeer | EndCause::ByUs) => false,
+        }
+    }
+}
+
 /// Everything about a call that was made.
 #[derive(Debug)]
 pub(super) struct CallLog {

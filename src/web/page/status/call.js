@@ -3,6 +3,7 @@
 import { h } from "/page/dom.js";
 import { t } from "/page/words.js";
 import { ask } from "/page/api.js";
+import { fact } from "/page/facts.js";
 import { day, ending, lasted, number, peer, quality, state } from "/page/format.js";
 import { speaker } from "/page/overview.js";
 import { attended, listening } from "/page/listening.js";
@@ -18,10 +19,6 @@ function talk(call) {
   const partial = call.partial && h("li", { "data-key": "partial", class: "said-caller partial", "aria-hidden": "true" },
     h("b", null, t("speaking.caller_name")), `${call.partial.settled} `, h("i", null, call.partial.rest));
   return h("ol", { class: "talk", "aria-live": "polite", "aria-label": t("call.talk"), tabindex: "0" }, lines, partial);
-}
-
-function fact(name, value, kind = "") {
-  return h("div", { class: `fact ${kind}` }, h("dt", null, name), h("dd", null, value));
 }
 
 function sound(call) {

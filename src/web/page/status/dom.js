@@ -72,7 +72,7 @@ function attributes(now, next) {
     // What somebody has filled in hides the attribute.
     if (name === "value" && now !== document.activeElement) now.value = value;
   }
-  if (now.type === "checkbox") now.checked = next.hasAttribute("checked");
+  if (now.type === "checkbox" && !now.hasAttribute("data-own")) now.checked = next.hasAttribute("checked");
   if (now.nodeName === "TEXTAREA" && now.defaultValue !== next.defaultValue) now.value = now.defaultValue = next.defaultValue;
   for (const name of LISTENERS) if (now[name] !== next[name]) now[name] = next[name];
 }

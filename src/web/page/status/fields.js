@@ -1,7 +1,6 @@
 // A setting as something to fill in, by the type of its value, and its value back.
 
 import { h } from "/page/dom.js";
-import { t } from "/page/words.js";
 
 const isTexts = (value) => Array.isArray(value) && value.every((one) => typeof one === "string");
 
@@ -30,8 +29,8 @@ export function field(name, label, doc, model, value, fault, changed) {
       : kind === "texts" ? h("textarea", { ...about, rows: Math.max(2, value.length), "data-own": true }, shown(value))
         : h("input", { ...about, type: "text", value: shown(value), autocomplete: "off" });
   return h("div", { "data-key": id, class: `field field-${kind}` },
-    h("label", { for: id }, label), input,
-    fault && h("p", { class: "bad", role: "alert" }, `${t("settings.allowed")} ${fault}`),
+    h("label", { for: id }, label, label === name.split(".").at(-1) ? null : h("code", { class: "quiet", "aria-hidden": "true" }, ` ${name.split(".").at(-1)}`)), input,
+    fault && h("p", { class: "bad", role: "alert" }, fault),
     h("p", { id: `${id}-doc`, class: "quiet doc", lang: "en" }, doc));
 }
 

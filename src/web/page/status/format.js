@@ -29,7 +29,9 @@ export const state = (call) => named(`state.${call.state}`, call.state);
 
 export function ending(call) {
   const cause = call.ending?.cause ?? call.cause;
-  return cause ? named(`cause.${cause}`, call.ending?.text ?? cause) : "";
+  if (cause) return named(`cause.${cause}`, call.ending?.text ?? cause);
+  // The program ended in the middle of it, so that nobody could say why.
+  return call.state === "cut-off" ? state(call) : "";
 }
 
 // A mean opinion score in words: 4.0 is as good as a telephone gets, below 3.1 people complain (ITU-T G.107 Annex B).

@@ -3,7 +3,8 @@
 import { h } from "/page/dom.js";
 import { t } from "/page/words.js";
 import { get } from "/page/api.js";
-import { day, ending, lasted, length, number, peer } from "/page/format.js";
+import { callsTable } from "/page/calls.js";
+import { day, ending, lasted, length, peer } from "/page/format.js";
 import { attended } from "/page/listening.js";
 import { waterfall } from "/page/waterfall.js";
 
@@ -34,15 +35,6 @@ async function open(now, id) {
     kept.one.fault = error.message;
   }
   now.render();
-}
-
-function row(call) {
-  return h("tr", { "data-key": call.id },
-    h("td", null, h("a", { href: `#history/${call.id}` }, day(call.started_at_ms))),
-    h("td", null, `${call.direction === "inbound" ? "←" : "→"} ${peer(call.peer)}`),
-    h("td", { class: "figure" }, lasted(call)),
-    h("td", { class: "figure" }, number(call.turn_count)),
-    h("td", null, ending(call)));
 }
 
 // The turn that is heard at a moment of the recording, which begins with the answer.
@@ -110,9 +102,7 @@ export function history(now, id) {
     kept.fault && h("p", { class: "warning", role: "alert" }, kept.fault),
     kept.calls.length === 0
       ? h("p", { class: "quiet" }, t("history.none"))
-      : h("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": t("history.title") }, h("table", null,
-        h("thead", null, h("tr", null, ["began", "with", "length", "turns", "ending"].map((name) => h("th", { scope: "col" }, t(`table.${name}`))))),
-        h("tbody", null, kept.calls.map(row)))),
+      : callsTable(t("history.title"), kept.calls, (call) => `#history/${call.id}`, day),
     kept.calls.length > 0 && h("p", null, h("a", { href: "/api/history/export?format=csv", download: "history.csv" }, t("history.export"))),
     kept.before !== null && h("button", { type: "button", onclick: () => load(now, true) }, t("history.more")),
   ];

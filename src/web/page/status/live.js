@@ -25,7 +25,7 @@ export class Live {
     this.close();
     const source = new EventSource(`/api/live${this.#asked}`);
     this.#source = source;
-    for (const part of ["health", "calls", "call", "log"]) {
+    for (const part of ["health", "calls", "call", "updates", "trials", "log"]) {
       source.addEventListener(part, (event) => {
         this.#hears();
         this.#told(part, JSON.parse(event.data));

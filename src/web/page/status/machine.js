@@ -2,12 +2,9 @@
 
 import { h } from "/page/dom.js";
 import { t } from "/page/words.js";
+import { fact } from "/page/facts.js";
 import { number } from "/page/format.js";
 import { graph } from "/page/graph.js";
-
-function fact(name, value, kind = "", lang = null) {
-  return h("div", { class: `fact ${kind}` }, h("dt", null, name), h("dd", { lang }, value));
-}
 
 function models(engine) {
   if (!engine) return h("p", { class: "quiet" }, t("machine.no_engine"));

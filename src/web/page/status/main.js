@@ -12,20 +12,21 @@ import { GAUGES, machine } from "/page/machine.js";
 import { forget as forgetHistory, history } from "/page/history.js";
 import { forget as forgetMessages, messages } from "/page/messages.js";
 import { forget as forgetSettings, settings } from "/page/settings.js";
+import { updates } from "/page/updates.js";
 import { firstRun } from "/page/first-run.js";
 import { access, signIn } from "/page/access.js";
-import { box } from "/page/box.js";
+import { box, forget as forgetBox } from "/page/box.js";
 import { kept, log } from "/page/log.js";
 import { bar, follow } from "/page/listening.js";
 import { length } from "/page/format.js";
 
-const VIEWS = { overview, call, history, messages, lines, machine, settings, log, access, box, "first-run": firstRun };
+const VIEWS = { overview, call, history, messages, lines, machine, settings, log, access, box, updates, "first-run": firstRun };
 const NAV = [["overview", "read"], ["history", "read"], ["messages", "words"], ["lines", "read"], ["machine", "read"],
-  ["settings", "settings"], ["log", "settings"], ["box", "settings"], ["access", null]];
+  ["settings", "settings"], ["log", "settings"], ["box", "settings"], ["updates", "settings"], ["access", null]];
 const THEMES = ["auto", "light", "dark"];
 
 const now = {
-  session: null, health: null, calls: null, call: null, log: [], isLost: false, note: "",
+  session: null, health: null, calls: null, call: null, updates: null, trials: [], log: [], isLost: false, note: "",
   series: { calls: new Series(), gap: new Series(), late: new Series(), ...Object.fromEntries(GAUGES.map(([name]) => [name, new Series()])) },
   render, say, enter, leave,
 };
@@ -53,8 +54,8 @@ function enter(told, view) {
 async function leave() {
   await ask("DELETE", "/api/session");
   live.close();
-  Object.assign(now, { health: null, calls: null, call: null, isLost: false, note: "" });
-  [forgetHistory, forgetMessages, forgetSettings].forEach((forget) => forget());
+  Object.assign(now, { health: null, calls: null, call: null, updates: null, trials: [], isLost: false, note: "" });
+  [forgetHistory, forgetMessages, forgetSettings, forgetBox].forEach((forget) => forget());
   now.session = await session();
   location.hash = "#";
   render();
@@ -73,7 +74,7 @@ async function told(part, data) {
   else if (part === "refused") return begin();
   else {
     now.isLost = false;
-    now[part] = part === "calls" ? data.calls : part === "log" ? kept(now.log, data) : data;
+    now[part] = part === "calls" ? data.calls : part === "trials" ? data.trials : part === "log" ? kept(now.log, data) : data;
     if (part === "health") note(data);
     if (part === "calls") follow(now);
   }
@@ -129,6 +130,8 @@ function head(view) {
 
 function body({ view, id }) {
   if (now.session === null) return [h("p", { class: "quiet" }, now.isLost ? t("answering.lost") : t("answering.asking"))];
+  // Whoever sets the first password shows the code of the box.
+  if (!now.session.is_known && !now.session.has_password) return firstRun(now);
   if (!now.session.is_known) return signIn(now);
   const unsafe = now.session.is_open && view !== "first-run" && h("p", { class: "warning" }, t("access.open"), " ", h("a", { href: "#first-run" }, t("first.begin")));
   return [unsafe, bar(now, view === "call" ? id : null), ...VIEWS[view](now, id)];
@@ -173,6 +176,7 @@ addEventListener("hashchange", () => {
   now.note = "";
   if (place().view === "settings") forgetSettings();
   if (place().view === "messages") forgetMessages();
+  if (place().view === "box") forgetBox();
   watch();
   draw();
   document.querySelector("main h2")?.focus();

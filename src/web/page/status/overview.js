@@ -2,7 +2,8 @@
 
 import { h } from "/page/dom.js";
 import { named, t } from "/page/words.js";
-import { clock, ending, lasted, number, peer, state } from "/page/format.js";
+import { callsTable } from "/page/calls.js";
+import { clock, lasted, number, peer, state } from "/page/format.js";
 
 // What the box says of itself, and never anything older: a page that has lost it says so.
 export function answer(now) {
@@ -15,7 +16,14 @@ export function answer(now) {
     return { name: "no", title: t("answering.unreachable"), text: t("answering.unreachable_text") };
   }
   if (name === "degraded") return { name: "less", title: t("answering.yes"), text: t("answering.less") };
-  return { name: "yes", title: t("answering.yes"), text: t("answering.yes_text") };
+  return { name: "yes", title: t("answering.yes"), text: accounts.length === 0 ? "" : t("answering.yes_text") };
+}
+
+// No fault: nobody has told the box of a provider yet.
+function withoutLine(now) {
+  if (now.isLost || now.health?.accounts.length !== 0 || now.health.state === "safe") return null;
+  return h("p", { class: "quiet", id: "no-line" }, t("answering.no_line"), " ",
+    now.session.scopes.includes("settings") && h("a", { href: "#first-run" }, t("answering.connect")));
 }
 
 function banner(now) {
@@ -53,29 +61,19 @@ function liveCall(call) {
     h("span", { class: "quiet" }, t("call.turns", { count: number(call.turn_count) })));
 }
 
-function endedCall(call) {
-  return h("tr", { "data-key": call.id },
-    h("td", null, h("a", { href: `#call/${call.id}` }, clock(call.started_at_ms))),
-    h("td", null, `${call.direction === "inbound" ? "←" : "→"} ${peer(call.peer)}`),
-    h("td", { class: "figure" }, lasted(call)),
-    h("td", { class: "figure" }, number(call.turn_count)),
-    h("td", null, ending(call)));
-}
-
 export function overview(now) {
   const calls = now.calls ?? [];
   const live = calls.filter((call) => call.ended_at_ms === null);
   const ended = calls.filter((call) => call.ended_at_ms !== null);
   return [
     banner(now),
+    withoutLine(now),
     h("h2", null, t("overview.live", { count: number(live.length) })),
     live.length === 0 ? h("p", { class: "quiet" }, t("overview.none")) : h("ul", { class: "cards" }, live.map(liveCall)),
     h("h2", null, t("overview.ended")),
     ended.length === 0
       ? h("p", { class: "quiet" }, t("overview.never"))
-      : h("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": t("overview.ended") }, h("table", null,
-        h("thead", null, h("tr", null, ["began", "with", "length", "turns", "ending"].map((name) => h("th", { scope: "col" }, t(`table.${name}`))))),
-        h("tbody", null, ended.map(endedCall)))),
+      : callsTable(t("overview.ended"), ended, (call) => `#call/${call.id}`, clock),
     h("p", null, h("a", { class: "button", href: "/call" }, t("overview.try"))),
   ];
 }

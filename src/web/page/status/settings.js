@@ -4,6 +4,8 @@ import { h } from "/page/dom.js";
 import { t } from "/page/words.js";
 import { ask, get } from "/page/api.js";
 import { field, read } from "/page/fields.js";
+import { faultText, label, refusal, sectionLabel } from "/page/labels.js";
+import { trials } from "/page/trials.js";
 
 const kept = { told: null, changes: new Map(), faults: new Map(), note: "", fault: "", filter: "" };
 // What people change first.
@@ -27,8 +29,8 @@ async function change(now, method, path, body, note) {
     kept.note = note;
   } catch (error) {
     kept.note = "";
-    kept.fault = error.message;
-    kept.faults = new Map(error.faults.map((one) => [one.key, one.allowed]));
+    kept.fault = refusal(error);
+    kept.faults = new Map(error.faults?.map((one) => [one.key, faultText(one)]) ?? []);
     if (error.status === 412) await load(now);
   }
   now.render();
@@ -43,7 +45,7 @@ const save = (now) => (event) => {
 function key(now, section, one) {
   const name = `${section.name}.${one.key}`;
   const value = kept.changes.has(name) ? kept.changes.get(name) : one.value;
-  return field(name, one.key, one.doc, one.default, value, kept.faults.get(name), (event) => {
+  return field(name, label(name), one.doc, one.default, value, kept.faults.get(name), (event) => {
     kept.changes.set(name, read(event.target, one.default));
     now.render();
   });
@@ -60,7 +62,7 @@ function table(now, section, rows, index) {
   const fault = (one) => kept.faults.get(`${section.name}.${row.name ?? row.code}.${one.key}`) ?? kept.faults.get(name(one));
   return h("fieldset", { "data-key": `${section.name}-${index}` },
     h("legend", null, row.name || row.code || t("settings.new")),
-    section.keys.map((one) => field(name(one), one.key, one.doc, one.default, row[one.key] ?? one.default, fault(one), set(one))),
+    section.keys.map((one) => field(name(one), label(name(one)), one.doc, one.default, row[one.key] ?? one.default, fault(one), set(one))),
     h("button", { type: "button", class: "danger", onclick: () => {
       kept.changes.set(section.name, rows.filter((_, at) => at !== index));
       now.render();
@@ -79,14 +81,14 @@ function tables(now, section) {
 function fits(section) {
   const wanted = kept.filter.toLowerCase();
   if (wanted === "") return true;
-  const texts = [section.name, section.doc, ...section.keys.flatMap((one) => [one.key, one.doc])];
+  const texts = [section.name, sectionLabel(section.name), section.doc, ...section.keys.flatMap((one) => [one.key, label(`${section.name}.${one.key}`), one.doc])];
   return texts.some((text) => text.toLowerCase().includes(wanted));
 }
 
 function sectionOf(now, section) {
   const isFaulty = [...kept.faults.keys()].some((name) => name.startsWith(section.name));
   return h("details", { "data-key": section.name, open: isFaulty || kept.filter !== "" },
-    h("summary", null, h("h3", null, section.name)),
+    h("summary", null, h("h3", null, sectionLabel(section.name)), sectionLabel(section.name) === section.name ? null : h("code", { class: "quiet" }, ` [${section.name}]`)),
     section.doc && h("p", { class: "quiet doc", lang: "en" }, section.doc),
     section.rows ? tables(now, section) : section.keys.map((one) => key(now, section, one)));
 }
@@ -132,20 +134,28 @@ function tests(now) {
   return h("section", null,
     h("h3", null, t("settings.tests")),
     h("div", { class: "buttons" },
-      h("a", { class: "button", href: "/call" }, t("settings.test_voice")),
-      h("a", { class: "button", href: "#lines" }, t("settings.test_trunk"))),
+      h("a", { class: "button", href: "/call" }, t("settings.test_voice"))),
+    trials(now),
     h("form", { class: "inline", onsubmit: dial },
       h("label", null, t("settings.test_number"), h("input", { name: "number", type: "tel", required: true, maxlength: 64 })),
       h("button", null, t("settings.test_call"))));
 }
 
-async function restart(now) {
+// Calls that are up are told goodbye first.
+export async function restart(now) {
   try {
     await ask("POST", "/api/restart");
     now.say(t("settings.restarting"));
   } catch (error) {
     now.say(error.message);
   }
+}
+
+export function restartNeeded(now, needs) {
+  const calls = now.health?.live_calls ?? 0;
+  return needs && h("div", { class: "warning", id: "restart-needed" }, h("p", null, t("settings.needs_restart")),
+    calls > 0 && h("p", null, t("settings.calls_up", { count: calls })),
+    h("button", { id: "restart", type: "button", onclick: () => restart(now) }, t("settings.restart")));
 }
 
 export function settings(now) {
@@ -159,8 +169,7 @@ export function settings(now) {
   return [
     h("h2", { tabindex: "-1" }, t("settings.title")),
     h("p", { class: "quiet" }, kept.told.file ?? t("settings.no_file")),
-    kept.told.needs_restart && h("div", { class: "warning" }, h("p", null, t("settings.needs_restart")),
-      h("button", { type: "button", onclick: () => restart(now) }, t("settings.restart"))),
+    restartNeeded(now, kept.told.needs_restart),
     tests(now),
     h("form", { class: "inline", role: "search", onsubmit: (event) => event.preventDefault() },
       h("label", null, t("settings.filter"), h("input", { type: "search", oninput: (event) => {
