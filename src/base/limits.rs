@@ -1,5 +1,9 @@
 //! Every limit of the program, in one place, each with its reason.
 
+mod handsets;
+
+pub use handsets::*;
+
 use std::time::Duration;
 
 /// Largest SIP message taken from a datagram or a stream. UDP cannot carry more than 64 KiB, and

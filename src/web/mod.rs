@@ -6,7 +6,7 @@
 //! and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol,
 //! `sign_in` passwords and sessions, `page_files` and `live` the page and what it is sent, `settings` and `backup` what
 //! its owner changes, `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
-//! `history` the calls of the past, `recording` their sound, `ringcentral` that platform's events, `idempotency`
+//! `handsets` those of this machine and what is announced on them, `history` the calls of the past, `recording` their sound, `ringcentral` that platform's events, `idempotency`
 //! what was asked before, `listener`
 //! bounds what a peer may hold, `serve` is the thread.
 
@@ -22,6 +22,7 @@ mod controlling;
 mod ctrl_tcp;
 mod dialling;
 mod events;
+mod handsets;
 mod history;
 mod idempotency;
 mod listener;
@@ -50,8 +51,8 @@ pub use board::{
     SipFigures, Stage, Watch, WebhookReport,
 };
 pub use command::{
-    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, PartyOrder, PartyWish,
-    Placed,
+    AudioStatus, Command, Control, Controlled, DialOrder, HandsetWish, HungUp, NotHandled,
+    NotPlaced, NotSpoken, PartyOrder, PartyWish, Placed,
 };
 pub use ctrl_tcp::Settings as CtrlTcp;
 pub use events::stream::{covers, is_type as is_event_type};

@@ -14,8 +14,8 @@ use super::events::Written as Event;
 use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
 use super::{
-    audio, backing_up, controlling, dialling, events, history, live, page_files, recording,
-    ringcentral, routes, settings, sign_in, tickets, webphone, webrtc,
+    audio, backing_up, controlling, dialling, events, handsets, history, live, page_files,
+    recording, ringcentral, routes, settings, sign_in, tickets, webphone, webrtc,
 };
 
 const SCHEME: &str = "token";
@@ -41,6 +41,8 @@ const SCHEME: &str = "token";
         dialling::dial,
         dialling::hang_up,
         controlling::control,
+        handsets::act,
+        handsets::announce,
         history::list,
         history::erase,
         history::one,

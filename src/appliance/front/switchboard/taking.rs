@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::ringcentral::Announced;
 use super::{Line, Switchboard};
 use crate::appliance::clock::unix_ms;
+use crate::appliance::handset;
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
 use crate::appliance::visits::local_towards;
 use crate::appliance::ways::Wanted;
@@ -142,7 +143,7 @@ impl Switchboard {
             // A browser may have one version of IP alone, and tells its addresses later.
             Way::WebRtc => self.parts.ways.everywhere(),
             // Its peer is this program.
-            Way::WebSocket => own,
+            Way::WebSocket | Way::Handset => own,
             Way::Sip => nowhere(own),
         };
         let arrived = Arrived {
@@ -242,6 +243,14 @@ pub(super) struct MediaWish {
     side: Option<IceSide>,
     /// The peer's offer has ICE, or ours is to.
     has_ice: bool,
+}
+
+impl MediaWish {
+    /// Over loopback, to a handset of this machine.
+    pub(super) fn of_handset() -> Self {
+        let own = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self { own, bound: own, towards: handset::towards(), side: None, has_ice: false }
+    }
 }
 
 /// All addresses of this machine of the same version of IP; to others it is none.
