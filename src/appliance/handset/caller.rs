@@ -8,6 +8,9 @@ pub fn spoken(peer: &str) -> Option<String> {
     let user = peer.split_once(':').map_or(peer, |(_, rest)| rest);
     let user = user.split(['@', ';']).next().unwrap_or_default();
     let user = user.replace("%2B", "+").replace("%2b", "+");
+    if user.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
     let digits = user.chars().filter(char::is_ascii_digit).count();
     let is_number = user.chars().all(|c| c.is_ascii_digit() || "+-. ()".contains(c));
     match (is_number, digits) {
