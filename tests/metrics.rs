@@ -88,6 +88,8 @@ fn talked(fake: &FakeNvml) -> (Appliance, Phone) {
         .with("agent", "backend = \"elevenlabs\"\nagent_id = \"a\"\ncalls = \"none\"")
         .env("ATTENDANT_ELEVENLABS_KEY", "k")
         .with("canary", "every_s = 60")
+        // No such card is there, and that is shown.
+        .with("[handset]", "name = \"desk\"\ndevice = \"plughw:CARD=Nowhere\"")
         // Nobody is there, and that is shown.
         .with(
             "[ringcentral]",

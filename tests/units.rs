@@ -90,6 +90,29 @@ fn the_sandbox_is_as_tight_as_is_promised() {
     }
 }
 
+/// The drop-in for handsets, as it is read into the front's unit, keeps the promise, too.
+#[test]
+fn sound_cards_for_the_front_leave_the_sandbox_as_tight_as_is_promised() {
+    if !peers::is_installed("systemd-analyze", "systemd") {
+        return;
+    }
+    let read = |name: &str| std::fs::read_to_string(root().join("systemd").join(name)).unwrap();
+    let dropped = read("attendant.service.d/handset.conf");
+    let (_, keys) = dropped.split_once("[Service]\n").unwrap();
+    let unit = read("attendant.service").replace("PrivateDevices=yes\n", keys);
+    assert!(unit.contains("DeviceAllow=char-alsa rw") && unit.contains("DevicePolicy=closed"));
+    let folder = Folder::new("with-handset");
+    let path = folder.write("attendant.service", unit);
+    let output = Command::new("systemd-analyze")
+        .args(["security", "--no-pager", "--offline=yes", "--threshold=15"])
+        .arg(path)
+        .output()
+        .unwrap();
+    let text = said(&output);
+    println!("{}", text.lines().rev().find(|line| line.contains("exposure")).unwrap_or(&text));
+    assert!(output.status.success(), "more than 15 tenths: {text}");
+}
+
 /// What a unit asks for that is no restriction, by the name of its key.
 const PERMISSIONS: [&str; 7] = [
     "DeviceAllow",

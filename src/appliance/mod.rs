@@ -19,6 +19,7 @@ pub mod credentials;
 pub mod engine;
 pub mod front;
 pub mod gpu;
+pub mod handset;
 pub mod lateness;
 pub mod listener;
 pub mod llm;

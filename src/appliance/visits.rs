@@ -11,10 +11,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
 use super::audio_legs::{Announced, Announcer, AudioLegs, LegFigures, LegWish, NotAnnounced};
+use super::handset::Handsets;
 use super::media_address::MediaAddress;
 use crate::base::handshake::Candidate;
 use crate::base::{CallId, Entropy, Private, Way};
@@ -50,6 +52,7 @@ pub struct Visits {
     webrtc: Sessions,
     /// `None`: no calls by WebSocket.
     audio: Option<AudioLegs>,
+    pub handsets: Handsets,
     next_ask: u64,
     asked: HashMap<AskId, oneshot::Sender<Response>>,
     events: VecDeque<VisitEvent>,
@@ -57,11 +60,13 @@ pub struct Visits {
 
 impl Visits {
     /// `lines` is the number of calls that there may be by all ways together.
-    pub fn new(media_address: MediaAddress, entropy: Entropy, lines: usize) -> Self {
+    pub fn new(media_address: MediaAddress, mut entropy: Entropy, lines: usize) -> Self {
+        let handsets = Handsets::none(entropy.fork());
         Self {
             media_address,
             webrtc: Sessions::new(entropy, lines),
             audio: None,
+            handsets,
             next_ask: 1,
             asked: HashMap::new(),
             events: VecDeque::new(),
@@ -70,6 +75,10 @@ impl Visits {
 
     pub fn with_audio(self, audio: AudioLegs) -> Self {
         Self { audio: Some(audio), ..self }
+    }
+
+    pub fn with_handsets(self, handsets: Handsets) -> Self {
+        Self { handsets, ..self }
     }
 
     /// A call by WebSocket is to be expected, one of at most `most`.
@@ -121,13 +130,14 @@ impl Visits {
     }
 
     /// A call wants something of its leg; drain [`Self::event`] afterwards.
-    pub fn command(&mut self, leg: LegId, command: sip::Command) {
+    pub fn command(&mut self, now: Instant, leg: LegId, command: sip::Command) {
         match leg.way() {
             Way::WebRtc => {
                 self.webrtc.handle(webrtc::Input::Command(command));
                 self.drain_webrtc();
             }
             Way::WebSocket => self.audio.iter_mut().for_each(|audio| audio.command(&command)),
+            Way::Handset => self.handsets.command(now, &command),
             // SIP's own user agent has it.
             Way::Sip => {}
         }
@@ -149,12 +159,14 @@ impl Visits {
         match (leg.way(), &mut self.audio) {
             (Way::WebRtc, _) => self.webrtc.handle(webrtc::Input::Took { leg, call }),
             (Way::WebSocket, Some(audio)) => audio.took(leg, call),
+            (Way::Handset, _) => self.handsets.took(leg, call),
             (Way::Sip | Way::WebSocket, _) => {}
         }
     }
 
     pub fn event(&mut self) -> Option<VisitEvent> {
-        self.events.pop_front().or_else(|| self.audio.as_mut()?.event())
+        let of_audio = || self.audio.as_mut()?.event();
+        self.events.pop_front().or_else(of_audio).or_else(|| self.handsets.event())
     }
 
     fn drain_webrtc(&mut self) {

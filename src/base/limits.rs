@@ -1,10 +1,12 @@
 //! Every limit of the program, in one place, each with its reason.
 
+mod handsets;
 mod operators;
 mod page;
 
 use std::time::Duration;
 
+pub use handsets::*;
 pub use operators::*;
 pub use page::*;
 

@@ -13,10 +13,12 @@ pub enum Way {
     WebRtc,
     /// A program, by frames of sound over a WebSocket.
     WebSocket,
+    /// A handset of this machine, by its sound card.
+    Handset,
 }
 
 impl Way {
-    pub const ALL: [Self; 3] = [Self::Sip, Self::WebRtc, Self::WebSocket];
+    pub const ALL: [Self; 4] = [Self::Sip, Self::WebRtc, Self::WebSocket, Self::Handset];
 
     /// One word for logs and the API, stable.
     pub const fn name(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Way {
             Self::Sip => "sip",
             Self::WebRtc => "webrtc",
             Self::WebSocket => "websocket",
+            Self::Handset => "handset",
         }
     }
 }

@@ -262,6 +262,8 @@ pub struct Call {
     handover: Handover,
     /// What the other half of a joined call was told last.
     partner_waits: bool,
+    /// Somebody is called by a wish, of which the conversation knows nothing.
+    is_wished_away: bool,
     succession: Succession,
     /// Our 2xx of a leg that has replaced another one had the offer.
     awaits_answer: bool,
@@ -323,6 +325,7 @@ impl Call {
             limit: Limit::None,
             handover: Handover::None,
             partner_waits: false,
+            is_wished_away: false,
             succession: Succession::None,
             awaits_answer: false,
             plan: None,

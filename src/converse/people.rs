@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Private, serial};
 
+/// What the address of a handset of the box begins with; its name follows.
+pub const HANDSET: &str = "local:";
+
 const DAY: u16 = 24 * 60;
 const WEEK: u16 = 7 * DAY;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -59,10 +62,20 @@ impl Way {
 /// Where a person is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Address {
-    /// `sip:`, `sips:` or `tel:`.
+    /// `sip:`, `sips:`, `tel:`, or `local:` for a handset of the box.
     Uri(#[serde(with = "serial::revealed")] Private<String>),
     /// A telephone number, for the caller's own side to know.
     Number(#[serde(with = "serial::revealed")] Private<String>),
+}
+
+impl Address {
+    /// The name of a handset of the box.
+    pub fn handset(&self) -> Option<&str> {
+        match self {
+            Self::Uri(uri) => uri.reveal().strip_prefix(HANDSET),
+            Self::Number(_) => None,
+        }
+    }
 }
 
 /// Everybody who is configured, the first for callers who name nobody. Cheap to clone.

@@ -21,6 +21,7 @@ impl LegId {
             Way::Sip => 0,
             Way::WebRtc => 1,
             Way::WebSocket => 2,
+            Way::Handset => 3,
         };
         Self(number & ((1 << NUMBER_BITS) - 1) | way << NUMBER_BITS)
     }
@@ -30,6 +31,7 @@ impl LegId {
         match self.0 >> NUMBER_BITS {
             1 => Way::WebRtc,
             2 => Way::WebSocket,
+            3 => Way::Handset,
             _ => Way::Sip,
         }
     }
@@ -48,9 +50,9 @@ mod tests {
     fn legs_of_different_ways_never_have_the_same_id() {
         let all = Way::ALL.map(|way| LegId::of(way, 7));
         assert_eq!(all[0], LegId(7));
-        assert!(all[0] != all[1] && all[1] != all[2]);
+        assert!(all.is_sorted() && all.windows(2).all(|pair| pair[0] != pair[1]));
         assert_eq!(all.map(LegId::way), Way::ALL);
-        assert_eq!(all.map(LegId::is_visit), [false, true, true]);
+        assert_eq!(all.map(LegId::is_visit), [false, true, true, true]);
         assert_eq!(LegId::of(Way::WebRtc, u64::MAX).way(), Way::WebRtc);
     }
 }

@@ -3,6 +3,7 @@
 //! One mutex, held for a copy of a few words or of one pointer; nobody waits for a socket under it.
 //! Invariant: at most `limits::ENDED_CALLS` ended and `limits::SIP_DIALOGS` live calls.
 
+mod handsets;
 mod keeping;
 
 pub use keeping::Erasure;
@@ -15,6 +16,7 @@ use tokio::sync::broadcast;
 use crate::appliance::agent::Figures;
 use crate::appliance::engine::LoadFigures;
 use crate::appliance::gpu::Sample;
+use crate::appliance::handset;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::appliance::{recorder, webhooks};
 use crate::base::{CallId, limits};
@@ -262,6 +264,7 @@ struct Shown {
     accounts: Vec<AccountReport>,
     webhooks: Vec<WebhookReport>,
     bridges: Vec<BridgeReport>,
+    handsets: Vec<handset::Report>,
     history: history::Report,
     /// `None`: no call is recorded.
     recordings: Option<recorder::Report>,
@@ -284,14 +287,15 @@ struct Shown {
 }
 
 impl Shown {
-    /// With what is wrong with webhooks, bridges, the database and recording.
+    /// With what is wrong with webhooks, bridges, handsets, the database and recording.
     fn health(&self) -> Health {
         let canary = self.canary.iter().filter(|canary| canary.fault.is_some());
         let canary = canary.map(CanaryReport::told);
         let bridges = self.bridges.iter().filter_map(BridgeReport::sentence);
         let webhooks = self.webhooks.iter().filter_map(WebhookReport::sentence);
         let recordings = self.recordings.as_ref().and_then(recorder::Report::sentence);
-        let faults = webhooks.chain(bridges).chain(canary);
+        let handsets = self.handsets.iter().filter_map(handset::Report::sentence);
+        let faults = webhooks.chain(bridges).chain(handsets).chain(canary);
         let faults = faults.chain(self.history.sentences()).chain(recordings);
         match &self.health {
             Health::Ready => {
@@ -325,6 +329,7 @@ impl Default for Board {
                 accounts: Vec::new(),
                 webhooks: Vec::new(),
                 bridges: Vec::new(),
+                handsets: Vec::new(),
                 history: history::Report::default(),
                 recordings: None,
                 live: BTreeMap::new(),

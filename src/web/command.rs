@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::appliance::audio_legs::{Announced, Announcer, LegFigures, NotAnnounced};
+use crate::appliance::handset::NotDone;
 use crate::base::{CallId, Private};
 use crate::call::Wish;
 use crate::converse::Variables;
@@ -45,6 +46,19 @@ pub enum Command {
     AudioStatus {
         told: oneshot::Sender<AudioStatus>,
     },
+    /// Whoever is at a handset of this machine does something.
+    Handset {
+        name: String,
+        wish: HandsetWish,
+        told: oneshot::Sender<Result<(), NotHandled>>,
+    },
+    /// Something is to be said on handsets, or on the one of this name, in this language of calls or the default.
+    Speak {
+        text: Private<String>,
+        handset: Option<String>,
+        language: Option<String>,
+        told: oneshot::Sender<Result<(), NotSpoken>>,
+    },
     /// Of a page in a browser, about its own call.
     WebRtc {
         request: webrtc::Request,
@@ -78,6 +92,34 @@ pub enum Command {
         order: PartyOrder,
         told: oneshot::Sender<Result<(), Refusal>>,
     },
+}
+
+/// What is done at a handset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HandsetWish {
+    /// The call that rings is taken.
+    Answer,
+    /// The call is ended, or refused.
+    HangUp,
+    /// A call is wanted, with us or with this number or address.
+    Call(Option<Private<String>>),
+}
+
+/// Why that is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotHandled {
+    Handset(NotDone),
+    NotPlaced(NotPlaced),
+}
+
+/// Why nothing is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSpoken {
+    Handset(NotDone),
+    /// No calls are held in it.
+    NoLanguage,
+    /// Too much is to be said already.
+    Full,
 }
 
 /// How calls by WebSocket stand.

@@ -6,7 +6,7 @@
 //! and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol,
 //! `sign_in` passwords and sessions, `trials` what the owner tries, `updates` newer versions, `page_files` and `live` the page and what it is sent, `settings` and `backup` what
 //! its owner changes, `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
-//! `history` the calls of the past, `recording` their sound, `ringcentral` that platform's events, `idempotency`
+//! `handsets` those of this machine and what is announced on them, `history` the calls of the past, `recording` their sound, `ringcentral` that platform's events, `idempotency`
 //! what was asked before, `listener`
 //! bounds what a peer may hold, `serve` is the thread.
 
@@ -24,6 +24,7 @@ mod dialling;
 mod events;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod handsets;
 mod history;
 mod idempotency;
 mod listener;
@@ -55,8 +56,8 @@ pub use board::{
     SipFigures, Stage, Watch, WebhookReport,
 };
 pub use command::{
-    AudioStatus, Command, Control, Controlled, DialOrder, HungUp, NotPlaced, Operated, Operating,
-    PartyOrder, PartyWish, Placed,
+    AudioStatus, Command, Control, Controlled, DialOrder, HandsetWish, HungUp, NotHandled,
+    NotPlaced, NotSpoken, Operated, Operating, PartyOrder, PartyWish, Placed,
 };
 pub use ctrl_tcp::Settings as CtrlTcp;
 pub use events::stream::{covers, is_type as is_event_type};

@@ -14,8 +14,9 @@ use super::events::Written as Event;
 use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
 use super::{
-    audio, backing_up, controlling, dialling, events, history, live, operating, page_files,
-    recording, ringcentral, routes, settings, sign_in, tickets, trials, updates, webphone, webrtc,
+    audio, backing_up, controlling, dialling, events, handsets, history, live, operating,
+    page_files, recording, ringcentral, routes, settings, sign_in, tickets, trials, updates,
+    webphone, webrtc,
 };
 
 const SCHEME: &str = "token";
@@ -46,6 +47,8 @@ const SCHEME: &str = "token";
         operating::change,
         operating::close,
         operating::control,
+        handsets::act,
+        handsets::announce,
         history::list,
         history::erase,
         history::one,

@@ -21,9 +21,9 @@ use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
 use super::settings::Settings;
 use super::{
-    audio, backing_up, controlling, dialling, events, history, live, metrics, openapi, operating,
-    page_files, recording, ringcentral, settings, sign_in, tickets, trials, updates, view, webphone,
-    webrtc,
+    audio, backing_up, controlling, dialling, events, handsets, history, live, metrics, openapi,
+    operating, page_files, recording, ringcentral, settings, sign_in, tickets, trials, updates,
+    view, webphone, webrtc,
 };
 use crate::appliance::audio_legs::Door;
 use crate::appliance::ringcentral::Hooks;
@@ -129,6 +129,8 @@ pub(super) fn paths() -> Paths {
         .delete("/webrtc/{session}", webrtc::NEEDS, webrtc::close)
         .get("/webrtc/{session}/events", webrtc::NEEDS, webrtc::following::events)
         .post("/api/handle-webphone-call", Needs::Scope(Scope::Audio), webphone::announce)
+        .post("/api/handsets/{name}", Needs::Scope(Scope::Calls), handsets::act)
+        .post("/api/announcements", Needs::Scope(Scope::Calls), handsets::announce)
         .get("/api/webphone/status", Needs::Scope(Scope::Audio), webphone::status)
         // The call's own token is asked for there.
         .get("/audio/{call_id}", Nothing, audio::open)

@@ -31,8 +31,9 @@ mod transcript;
 mod tests;
 
 pub use control::{ErrorCode, Who};
-pub use describe::CODEC;
+pub use describe::{CODEC, offer, port_of};
 pub use format::Format;
+pub use line::Line;
 pub use prepared::{NotPrepared, Order, Secret};
 pub use session::{
     CloseCode, Figures, Input, News, NotAttached, Opening, Outgoing, Output, Session, Wish,

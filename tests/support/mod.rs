@@ -17,6 +17,7 @@ pub mod fake_nvml;
 pub mod file_server;
 pub mod folder;
 pub mod frozen;
+pub mod handset;
 pub mod http;
 pub mod kamailio;
 pub mod keyed;

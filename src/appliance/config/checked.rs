@@ -14,6 +14,7 @@ use super::dial::{dial, on_machine};
 use super::fault::Fault;
 use super::file::{self, File};
 use super::gpu::{Gpu, gpu};
+use super::handsets::{handsets, people_are_there};
 use super::history::{History, history};
 use super::languages::{Language, default_language, language_or_auto, languages};
 use super::listen::listen as listening;
@@ -34,6 +35,7 @@ use super::values::{
     Voice, allowed, within,
 };
 use super::webhooks::{Webhook, webhooks};
+use crate::appliance::handset::Settings as Handset;
 use crate::appliance::media_address::Source;
 use crate::base::handshake::IceSide;
 use crate::base::{LanguageCode, limits};
@@ -67,6 +69,7 @@ pub struct Config {
     pub llm: Option<Llm>,
     pub webhooks: Vec<Webhook>,
     pub bridges: Vec<Bridge>,
+    pub handsets: Vec<Handset>,
     /// `None`: programs for baresip are not served.
     pub baresip: Option<Baresip>,
     pub log: Log,
@@ -269,6 +272,8 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let baresip = baresip(&file.baresip, &mut check);
     let webhooks = webhooks(&file.webhook, &mut check);
     let bridges = bridges(&file.bridge, &mut check);
+    let handsets = handsets(&file.handset, &mut check);
+    people_are_there(file, &mut check);
     let calls = calls(&file.calls, &mut check);
     let media = media(&file.media, &mut check);
     let speech = speech(&file.speech, &mut check);
@@ -337,6 +342,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         baresip: baresip?,
         webhooks: webhooks?,
         bridges: bridges?,
+        handsets: handsets?,
         log: Log { level: level?, private: file.log.private },
         canary: canary?,
         real_time: real_time?,

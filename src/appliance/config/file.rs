@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::agent::AgentKeys;
 pub use super::dial::Dial;
+pub use super::handsets::Handset;
 pub use super::history::File as History;
 pub use super::listen::Listen;
 pub use super::mail::File as Mail;
@@ -75,6 +76,9 @@ pub struct File {
     /// Telephone bridges that the box connects to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bridge: Vec<Bridge>,
+    /// Handsets and speakerphones of this machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub handset: Vec<Handset>,
 }
 
 /// How the telephone network reaches the box.

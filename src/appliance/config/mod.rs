@@ -17,6 +17,7 @@ mod edit;
 mod fault;
 mod file;
 mod gpu;
+mod handsets;
 mod history;
 mod languages;
 mod listen;

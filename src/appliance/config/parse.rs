@@ -8,17 +8,29 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::fault::{ConfigError, Fault};
-use super::file::{Account, Bridge, File, Language, Lookup, Person, RingCentral, Token, Webhook};
+use super::file::{
+    Account, Bridge, File, Handset, Language, Lookup, Person, RingCentral, Token, Webhook,
+};
 
 /// Sections of which there may be several.
-pub(super) const LISTS: [&str; 8] =
-    ["accounts", "bridge", "language", "lookup", "person", "ringcentral", "token", "webhook"];
+pub(super) const LISTS: [&str; 9] = [
+    "accounts",
+    "bridge",
+    "handset",
+    "language",
+    "lookup",
+    "person",
+    "ringcentral",
+    "token",
+    "webhook",
+];
 
 /// One of them with nothing written in it.
 pub(super) fn blank(section: &str) -> Option<Table> {
     let blank = match section {
         "accounts" => Table::try_from(Account::default()),
         "bridge" => Table::try_from(Bridge::default()),
+        "handset" => Table::try_from(Handset::default()),
         "language" => Table::try_from(Language::default()),
         "lookup" => Table::try_from(Lookup::default()),
         "person" => Table::try_from(Person::default()),
@@ -48,6 +60,7 @@ pub(super) fn parse(text: &str) -> Result<(File, Vec<Fault>), ConfigError> {
             }
             "token" => sections::<Token>(&section, "name", &value, &mut accepted, &mut faults),
             "bridge" => sections::<Bridge>(&section, "name", &value, &mut accepted, &mut faults),
+            "handset" => sections::<Handset>(&section, "name", &value, &mut accepted, &mut faults),
             "webhook" => sections::<Webhook>(&section, "name", &value, &mut accepted, &mut faults),
             _ => single(section, value, &mut accepted, &mut faults),
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::checked::Check;
 use super::file;
 use super::values::{Allowed, allowed, within};
+use crate::appliance::handset::SCHEME;
 use crate::base::{Private, limits};
 use crate::call::HoldSound;
 use crate::converse::people::{Address, Hours, People, Person, PersonId, Way};
@@ -83,7 +84,13 @@ fn one(section: &file::Person, all: &[file::Person], check: &mut Check<'_>) -> O
     };
     // A tel: URI means something to an exchange only.
     let is_tel = section.address.trim_start().starts_with("tel:");
+    let is_local = section.address.trim_start().starts_with(SCHEME);
     let way = match way {
+        // Nobody else has a way to a handset of ours.
+        Ok(Way::Refer | Way::Bridge) if is_local => Ok(Way::Bridge),
+        Ok(Way::Attended) if is_local => {
+            allowed("refer or bridge, which are the same for a handset of this box")
+        }
         Ok(Way::Bridge | Way::Attended) if is_tel => {
             allowed("refer for a tel: URI, or a telephone number")
         }
@@ -120,7 +127,8 @@ fn then(section: &file::Person, all: &[file::Person]) -> Result<Option<PersonId>
 }
 
 fn address(text: &str) -> Result<Address, Allowed> {
-    let wrong = "a SIP URI as in sip:anna@192.0.2.5, or a telephone number as in +49 30 123456";
+    let wrong = "a SIP URI as in sip:anna@192.0.2.5, a telephone number as in +49 30 123456, or local: and the \
+                 name of a handset";
     let text = text.trim();
     let is_written = |c: char| c.is_ascii_digit() || " -()./".contains(c);
     if !text.is_empty() && text.strip_prefix('+').unwrap_or(text).chars().all(is_written) {
@@ -129,6 +137,9 @@ fn address(text: &str) -> Result<Address, Allowed> {
             1..=DIGITS => Ok(Address::Number(Private::new(number))),
             _ => allowed(wrong),
         };
+    }
+    if text.starts_with(SCHEME) && text.len() <= URI_BYTES && !text.contains(char::is_whitespace) {
+        return Ok(Address::Uri(Private::new(text.to_owned())));
     }
     // Header fields in a URI would be ours to the other side; `<` would end it.
     let is_plain = |c: char| c.is_ascii_graphic() && !"<>\"?,".contains(c);
@@ -157,6 +168,8 @@ mod tests {
             ("tel:+4930123456", Some("tel:+4930123456")),
             (" +49 (30) 123-456 ", Some("+4930123456")),
             ("112", Some("112")),
+            ("local:desk", Some("local:desk")),
+            ("local:two words", None),
             ("", None),
             ("anna", None),
             ("+", None),

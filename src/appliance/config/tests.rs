@@ -300,6 +300,7 @@ fn the_examples_sections_have_every_key_and_are_sound() {
         ("accounts", toml::Table::try_from(file::Account::default()).unwrap()),
         ("token", toml::Table::try_from(file::Token::default()).unwrap()),
         ("bridge", toml::Table::try_from(file::Bridge::default()).unwrap()),
+        ("handset", toml::Table::try_from(file::Handset::default()).unwrap()),
         ("webhook", toml::Table::try_from(file::Webhook::default()).unwrap()),
     ];
     for (name, known) in known {

@@ -13,11 +13,13 @@
 //! | gpu | `appliance::gpu`: looks at GPU and box once a second |
 //! | flights | `store::flights`, where calls are recorded |
 //! | recorder | `appliance::recorder`, where calls are recorded |
+//! | hs-NAME | `appliance::handset`: the sound of a handset, one each |
 //! | ledger | `store::ledger`, where calls may be made |
 //!
 //! A start that cannot succeed fails before anything answers, with an error that names key or file.
 
 mod agents;
+mod announcing;
 mod dialler;
 mod errands;
 mod guard;
@@ -54,6 +56,7 @@ use super::config::{self, Config};
 use super::engine::link::Link;
 use super::engine::{Engine, EngineEvent};
 use super::gpu::{Gauge, Protection};
+use super::handset::Handsets;
 use super::llm::{Llm, ModelEvent};
 use super::lookup::{LookUpAnswer, LookUps};
 use super::media_address::MediaAddress;
@@ -87,6 +90,7 @@ use crate::store::recordings::Shelf;
 use crate::store::restored;
 use crate::web::{Board, Health};
 use agents::AgentRule;
+use announcing::Announcing;
 use dialler::Dialler;
 use errands::Errands;
 use guard::Guard;
@@ -150,7 +154,7 @@ pub fn run(
     let public = media_address.told();
     let parts = Parts {
         sip: sip_line(config, sockets, &mut entropy),
-        visits: open_visits(config, &media_address, &mut entropy, legs),
+        visits: open_visits(config, &media_address, &mut entropy, legs)?,
         places: Places::new(rings.net).with_lines(config.calls.max.count()),
         associations: open_associations(&mut entropy)?,
         ports,
@@ -174,6 +178,7 @@ pub fn run(
     };
     let net = Net {
         switchboard: Switchboard::new(net::now(), parts),
+        announcing: Announcing::new(rendering.speakers()),
         rendering,
         history: kept.history(),
         board: Arc::clone(&board),
@@ -450,15 +455,19 @@ fn checked_ports(config: &Config) -> Result<PortRange, StartError> {
     }
 }
 
-/// Calls that are no SIP: of pages, and by WebSocket.
+/// Calls that are no SIP: of pages, by WebSocket, and of handsets of this machine.
 fn open_visits(
     config: &Config,
     media_address: &MediaAddress,
     entropy: &mut Entropy,
     legs: AudioLegs,
-) -> Visits {
+) -> Result<Visits, StartError> {
     let lines = config.calls.max.count();
-    Visits::new(media_address.clone(), entropy.fork(), lines).with_audio(legs)
+    let priority = config.real_time.priority;
+    let handsets = Handsets::start(config.handsets.clone(), priority, entropy.fork());
+    let handsets = handsets.map_err(system("cannot start the thread of a handset"))?;
+    let visits = Visits::new(media_address.clone(), entropy.fork(), lines);
+    Ok(visits.with_audio(legs).with_handsets(handsets))
 }
 
 /// Handshakes of calls, with a certificate that is made now and shown until the end.

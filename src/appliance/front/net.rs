@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
 use super::agents;
+use super::announcing::Announcing;
 use super::guard::Guard;
 use super::reload::Reloaded;
 use super::rendering::{Rendered, Rendering};
@@ -91,6 +92,7 @@ pub struct Sources {
 pub struct Net {
     pub switchboard: Switchboard,
     pub rendering: Rendering,
+    pub announcing: Announcing,
     pub history: History,
     pub board: Arc<Board>,
     /// Beats with every turn of the loop.
@@ -203,6 +205,7 @@ impl Net {
             () = sleep_until(self.switchboard.deadline()) => self.switchboard.timeout(now()),
         }
         self.keep_messages();
+        self.announce(sources.engine.as_ref());
         self.show_counters();
         self.look_at_parts(sources.engine.as_ref());
         self.look_at_accounts(sources.engine.as_ref());
@@ -285,6 +288,9 @@ impl Net {
                 if let Some(renewal) = &mut self.shown.renewal {
                     renewal.rendering.answer(event.clone(), engine);
                     self.renewed();
+                }
+                if let Some((handsets, sound)) = self.announcing.answer(&event, engine) {
+                    self.switchboard.announce_sound(&handsets, sound.reveal());
                 }
                 self.rendering.answer(event, engine);
                 self.stock(engine)
@@ -443,12 +449,20 @@ impl Net {
         self.board.set_health(health);
     }
 
-    /// Once a second, for the metrics.
+    /// Once a second, for the metrics and the health.
     fn show_counters(&mut self) {
         let now = now();
         if self.shown.counted.is_none_or(|at| now.saturating_duration_since(at) >= COUNT_EVERY) {
             self.shown.counted = Some(now);
             self.board.set_sip(self.switchboard.sip_figures());
+            let handsets = self.switchboard.look_at_handsets(now);
+            self.board.set_handsets(handsets);
+        }
+    }
+
+    fn announce(&mut self, engine: &dyn Engine) {
+        while let Some(announcement) = self.switchboard.take_announcement() {
+            self.announcing.want(announcement, engine);
         }
     }
 

@@ -56,6 +56,11 @@ impl Rendering {
         Self { speakers, languages, list, shelf, failed: Vec::new(), state: State::Waiting }
     }
 
+    /// Whose voices it renders with.
+    pub fn speakers(&self) -> Speakers {
+        self.speakers.clone()
+    }
+
     /// The engine is ready; a request that is under way goes on.
     pub fn begin(&mut self, engine: &dyn Engine) {
         if matches!(self.state, State::Waiting) {

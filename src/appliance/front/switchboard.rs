@@ -13,6 +13,7 @@ mod accounts;
 mod controlling;
 mod counting;
 mod dialling;
+mod handsets;
 mod joining;
 mod line;
 mod logging;
@@ -48,6 +49,7 @@ use crate::converse::Message;
 use crate::sip::{self, LegId};
 use crate::web::{Event, SipFigures};
 use counting::Held;
+pub use handsets::Announcement;
 use joining::JOINED_FRAMES;
 use line::Line;
 pub use parts::Parts;
@@ -72,6 +74,8 @@ pub struct Switchboard {
     held: Vec<Held>,
     /// Calls as RingCentral names them.
     platform: Platform,
+    /// What is to be spoken on handsets.
+    announcements: VecDeque<Announcement>,
     /// Calls that come ring until somebody answers them by the interface.
     answers_by_hand: bool,
 }
@@ -98,6 +102,7 @@ impl Switchboard {
             messages: Vec::new(),
             held: Vec::new(),
             platform: Platform::default(),
+            announcements: VecDeque::new(),
             answers_by_hand: false,
         };
         switchboard.commands.push_back(switchboard.parts.accounts.open());
@@ -291,7 +296,7 @@ impl Switchboard {
     fn settle(&mut self, now: Instant) {
         while let Some(command) = self.commands.pop_front() {
             match command.leg().filter(|leg| leg.is_visit()) {
-                Some(leg) => self.parts.visits.command(leg, command),
+                Some(leg) => self.parts.visits.command(now, leg, command),
                 None => self.parts.sip.command(now, command),
             }
             self.signals(now);

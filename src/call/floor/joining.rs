@@ -20,6 +20,17 @@ impl Floor {
         self.waiting = Some(Waiting::new(self.last_wire, self.hold));
     }
 
+    /// A caller who listens to a ringback tone is not asked whether they are still there.
+    pub(in crate::call) fn waits_in_silence(&mut self, now: Instant, waits: bool) {
+        self.converse(
+            now,
+            match waits {
+                true => converse::Input::CallerSpeaking,
+                false => converse::Input::CallerSilent { since: now },
+            },
+        );
+    }
+
     /// Nobody is waited for any more.
     pub(in crate::call) fn stop_waiting(&mut self) {
         if let Some(waiting) = self.waiting.take() {

@@ -54,6 +54,9 @@ impl Call {
             (sip::ReferNews::Failed(_), _) => {
                 self.handover = Handover::None;
                 self.floor.stop_waiting();
+                if std::mem::take(&mut self.is_wished_away) {
+                    self.floor.waits_in_silence(now, false);
+                }
                 self.floor.not_transferred(now);
             }
         }

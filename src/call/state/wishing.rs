@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 use super::{Call, Output, State, Timer};
-use crate::base::{Private, serial};
+use crate::base::{self, Private, serial};
 use crate::call::ending::Cause;
 use crate::call::handover::Handover;
+use crate::converse;
+use crate::converse::people::{Address, HANDSET, Way};
 use crate::sip;
 
 /// As long as it may ring where the call is passed on to.
@@ -25,7 +27,7 @@ pub enum Wish {
     Mute(bool),
     /// To press these keys.
     Press(#[serde(with = "serial::revealed")] Private<String>),
-    /// To have the other end call somebody else, by a REFER.
+    /// To have the other end call somebody else, by a REFER; a handset of the box is called by us.
     Transfer(TransferTo),
     /// To say goodbye and hang up: the line closes. Who talks to somebody else by us is left alone.
     Leave,
@@ -36,7 +38,7 @@ pub enum Wish {
 pub enum TransferTo {
     /// A number with plus and country code.
     Number(#[serde(with = "serial::revealed")] Private<String>),
-    /// A SIP URI.
+    /// A SIP URI, or `local:` for a handset of the box.
     Uri(#[serde(with = "serial::revealed")] Private<String>),
 }
 
@@ -49,7 +51,7 @@ impl Call {
             Wish::Press(_) => matches!(self.state, State::Active),
             Wish::Hold(_) | Wish::Mute(_) => is_free,
             // A visit has nobody of its own who could call somebody else.
-            Wish::Transfer(_) => is_free && !self.leg.is_visit(),
+            Wish::Transfer(to) => is_free && (!self.leg.is_visit() || self.is_called_by_us(to)),
             Wish::Leave => self.handover == Handover::None,
         }
     }
@@ -80,6 +82,17 @@ impl Call {
             }
             Wish::Leave => self.end(now, Cause::ShuttingDown.into()),
             Wish::Press(keys) => self.out.push_back(Output::SendDigits(keys)),
+            Wish::Transfer(to) if self.is_called_by_us(&to) => {
+                let to = match to {
+                    TransferTo::Number(to) => Address::Number(to),
+                    TransferTo::Uri(to) => Address::Uri(to),
+                };
+                // The two are joined with the answer: there is nothing to be offered.
+                let (way, within, offer) = (Way::Bridge, TRANSFER_WITHIN, Private::default());
+                self.put_through(converse::Transfer { to, way, within, offer });
+                self.is_wished_away = true;
+                self.floor.waits_in_silence(now, true);
+            }
             Wish::Transfer(to) => {
                 self.handover = Handover::Asked;
                 let to = match to {
@@ -90,6 +103,12 @@ impl Call {
                 self.command(sip::Command::Refer { leg, to, within });
             }
         }
+    }
+
+    /// A handset of the box, or somebody whom one wants: nobody else could make that call.
+    fn is_called_by_us(&self, to: &TransferTo) -> bool {
+        let is_handset = |to: &Private<String>| to.reveal().starts_with(HANDSET);
+        self.leg.way() == base::Way::Handset || matches!(to, TransferTo::Uri(to) if is_handset(to))
     }
 
     fn tell_floor(&mut self, now: Instant) {

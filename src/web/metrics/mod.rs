@@ -4,6 +4,7 @@
 //! a label, so each family has a bounded number of samples.
 
 mod exposition;
+mod handsets;
 mod machine;
 mod totals;
 
@@ -34,6 +35,7 @@ pub(super) fn text(board: &Board) -> String {
     audio(&mut out, board);
     machine::machine(&mut out, board, &totals);
     sip(&mut out, board);
+    handsets::handsets(&mut out, board);
     agent(&mut out, board, &totals);
     ringcentral(&mut out, board);
     out.into_text()

@@ -33,7 +33,7 @@ pub struct Summary {
     id: String,
     /// `inbound` or `outbound`.
     direction: &'static str,
-    /// `sip`, `webrtc` or `websocket`.
+    /// `sip`, `webrtc`, `websocket` or `handset`.
     way: &'static str,
     /// The number or address of the other end.
     peer: String,

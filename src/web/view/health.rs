@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::agent::Today;
 use super::machine::Machine;
+use crate::appliance::handset;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::appliance::recorder;
 use crate::speech::protocol::VoiceReport;
@@ -51,6 +52,7 @@ pub struct Whole {
     accounts: Vec<Account>,
     webhooks: Vec<Webhook>,
     bridges: Vec<Bridge>,
+    handsets: Vec<Handset>,
     /// The database of calls and messages.
     history: Database,
     /// Null where no call is recorded.
@@ -158,6 +160,38 @@ impl From<BridgeReport> for Bridge {
     }
 }
 
+/// A handset or speakerphone of this machine.
+#[derive(Serialize, ToSchema)]
+struct Handset {
+    name: String,
+    /// `idle`, `ringing`, `talking`, or `away` (its sound card cannot be used).
+    state: &'static str,
+    /// Why that is, in words.
+    fault: Option<String>,
+    /// Times that its sound card ran full or empty.
+    xruns: u64,
+    /// Frames that were not played.
+    lost_frames: u64,
+    /// By how many millionths the clocks of its microphone and its loudspeaker differ from the box's.
+    drift_ppm: [i32; 2],
+}
+
+impl From<handset::Report> for Handset {
+    fn from(report: handset::Report) -> Self {
+        let handset::Report { name, state, fault, figures } = report;
+        let state = if fault.is_some() { "away" } else { state };
+        let [microphone, loudspeaker, _] = figures.drift_ppm;
+        Self {
+            name,
+            state,
+            fault,
+            xruns: figures.xruns.iter().sum(),
+            lost_frames: figures.lost_frames,
+            drift_ppm: [microphone, loudspeaker],
+        }
+    }
+}
+
 /// The database of calls and messages.
 #[derive(Debug, Serialize, ToSchema)]
 struct Database {
@@ -254,6 +288,7 @@ impl Health {
             agent: board.agent().map(Today::from),
             accounts: board.accounts().into_iter().map(Account::from).collect(),
             bridges: board.bridges().into_iter().map(Bridge::from).collect(),
+            handsets: board.handsets().into_iter().map(Handset::from).collect(),
             webhooks: board.webhooks().into_iter().map(Webhook::from).collect(),
             history: Database::from(board.history()),
             recordings: board.recordings().map(Recordings::from),

@@ -6,6 +6,7 @@ use super::Switchboard;
 use crate::base::{CallId, Private};
 use crate::call::record::{Direction, Progress};
 use crate::call::{self, TransferTo, Wish};
+use crate::converse::people::HANDSET;
 use crate::sip::message::{BadEscape, Uri};
 use crate::sip::{self, ReferNews, ReferTo};
 use crate::web::{CallNews, Control, Controlled, Event, NotPlaced, TransferStep};
@@ -88,7 +89,13 @@ impl Switchboard {
     }
 
     /// A number is one that the owner lets the box call: it may be at the owner's cost.
-    fn target(&self, text: &str) -> Result<TransferTo, NotPlaced> {
+    pub(super) fn target(&self, text: &str) -> Result<TransferTo, NotPlaced> {
+        if let Some(name) = text.strip_prefix(HANDSET) {
+            return match self.parts.visits.handsets.is_there(name) {
+                true => Ok(TransferTo::Uri(Private::new(text.to_owned()))),
+                false => Err(NotPlaced::Wrong("to: there is no such handset".to_owned())),
+            };
+        }
         if text.starts_with("sip:") || text.starts_with("sips:") {
             let uri = Uri::parse(text)
                 .filter(|_| !text.chars().any(|c| c.is_control() || "<>\"".contains(c)))

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::controlling;
 use super::redirecting::Redirection;
-use super::taking::local_time;
+use super::taking::{MediaWish, local_time};
 use super::{Line, Switchboard};
 use crate::appliance::accounts::{NoTrunk, Trunk};
 use crate::appliance::clock::unix_ms;
@@ -20,7 +20,7 @@ use crate::call::{self, Cause, Outgoing, Start};
 use crate::converse::Variables;
 use crate::listen::answered::OnMachine;
 use crate::sdp::OfferedKeys;
-use crate::sip::{self, Flow, ReferNews};
+use crate::sip::{self, Flow, LegId, ReferNews};
 use crate::store::ledger::Written;
 use crate::trunk::dialling::{LimitReached, Number, Refusal};
 use crate::trunk::{AnswerPolicy, Sign};
@@ -31,6 +31,8 @@ const STILL_ENDING: Duration = Duration::from_millis(250);
 
 /// A call that is to go out, whoever wants it.
 pub(super) struct Wanted {
+    /// Of a handset; `None`: of SIP.
+    pub leg: Option<LegId>,
     pub invite: sip::Invite,
     pub peer: Private<String>,
     pub dialled: Dialled,
@@ -85,6 +87,14 @@ impl Switchboard {
             }
             Command::Operate { session, wish, told } => {
                 let _ = told.send(self.operate(now, &session, wish));
+            }
+            Command::Handset { name, wish, told } => {
+                let outcome = self.handset_wish(now, &name, wish);
+                let _ = told.send(outcome);
+            }
+            Command::Speak { text, handset, language, told } => {
+                let outcome = self.announce_on(now, &text, handset.as_deref(), language.as_deref());
+                let _ = told.send(outcome);
             }
             Command::WebRtc { request, told } => {
                 self.parts.visits.ask_webrtc(request, told);
@@ -220,6 +230,7 @@ impl Switchboard {
         let mut manner = self.abilities.manner(choice, &self.parts.call.tongues);
         self.choose_agent(&mut manner, Direction::Outbound, asked, agent);
         let wanted = Wanted {
+            leg: None,
             invite,
             peer: Private::new(number.reveal().to_owned()),
             dialled,
@@ -245,15 +256,19 @@ impl Switchboard {
         id: CallId,
         wanted: Wanted,
     ) -> Result<(), NoLine> {
-        let Wanted { invite, peer, dialled, manner, ring, variables, on_machine, offer } = wanted;
+        let Wanted { leg, invite, peer, dialled, manner, ring, variables, on_machine, offer } =
+            wanted;
         let redirection = Redirection::of(&invite);
         let is_ipv4 = invite.flow.local.is_ipv4();
         let account = invite.flow.account;
         let is_offered = self.parts.call.offering.keys == OfferedKeys::Dtls;
-        let wish = self.wish(invite.flow, is_offered);
+        let wish = match leg {
+            Some(_) => MediaWish::of_handset(),
+            None => self.wish(invite.flow, is_offered),
+        };
         let (sockets, media) = self.open_media(now, wish)?;
         let place = self.parts.places.reserve(id, sockets).ok_or(NoLine::Full)?;
-        let leg = self.parts.sip.reserve_leg();
+        let leg = leg.unwrap_or_else(|| self.parts.sip.reserve_leg());
         let outgoing = Outgoing {
             id,
             leg,
@@ -269,7 +284,7 @@ impl Switchboard {
             on_machine,
             offer,
         };
-        let call = Tracked::dial(&self.parts.call, outgoing);
+        let call = Tracked::dial(&self.settings_of(leg.way()), outgoing);
         self.legs.insert(leg, id);
         self.lines.insert(id, Line { redirection, account, ..Line::new(call, place, is_ipv4) });
         self.parts.accounts.call_begins(account);
@@ -396,6 +411,7 @@ impl Switchboard {
         failed.into_iter().for_each(|event| self.parts.board.tell(event));
         if is_confirmed {
             self.confirmed(id);
+            self.handset_calls(now, id, leg);
         }
         // One that was succeeded, or has not succeeded; the call's own is known until the call is forgotten.
         if is_over && self.lines.get(&id).is_some_and(|line| line.call.leg() != leg) {
@@ -406,6 +422,7 @@ impl Switchboard {
             .is_some_and(|(sign, policy)| policy.is_answered_by(sign))
         {
             self.call(now, id, call::Input::PickedUp);
+            self.join_at_once(now, id);
         }
     }
 

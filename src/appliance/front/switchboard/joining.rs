@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::Switchboard;
 use super::dialling::{NoLine, Wanted};
+use super::handsets::Found;
 use crate::appliance::rings::AudioEventKind;
 use crate::base::{CallId, Private};
 use crate::call::language::Choice;
@@ -108,12 +109,13 @@ impl Switchboard {
         if self.has_room().is_err() {
             return Err(486);
         }
-        let (trunk, answer, invite) = self.way_to(&to).ok_or(503_u16)?;
+        let Found { leg, trunk, answer, invite } = self.find(&to).ok_or(503_u16)?;
         let language = self.lines.get(&caller).and_then(|line| line.call.record().language);
         let choice = language.map_or(Choice::Detect, Choice::Language);
         let manner = self.abilities.manner(choice, &self.parts.call.tongues);
         let (Address::Uri(peer) | Address::Number(peer)) = to;
         let wanted = Wanted {
+            leg,
             invite,
             peer,
             dialled: Dialled { trunk, earlier: Vec::new() },
@@ -137,12 +139,18 @@ impl Switchboard {
         }
         self.drain(now, id);
         self.admit();
+        // Its INVITE leaves first, by which it rings there.
+        self.settle(now);
+        leg.into_iter().for_each(|leg| self.announce_caller(leg, caller));
         Ok(())
     }
 
-    /// The INVITE to a person, without its offer: through the first account, or else straight to the
+    /// The INVITE to a person by SIP, without its offer: through the first account, or else straight to the
     /// address in the URI.
     pub(super) fn way_to(&mut self, to: &Address) -> Option<(String, AnswerPolicy, sip::Invite)> {
+        if to.handset().is_some() {
+            return None;
+        }
         if let Some(trunk) = self.parts.accounts.trunk_to(to, &mut self.parts.sip) {
             return Some((trunk.name, trunk.answer, trunk.invite));
         }
@@ -178,7 +186,7 @@ impl Switchboard {
     }
 
     /// The person takes the caller, who may have gone or given up.
-    fn accepted(&mut self, now: Instant, person: CallId) {
+    pub(super) fn accepted(&mut self, now: Instant, person: CallId) {
         let partner = self.lines.get(&person).and_then(|line| line.partner);
         let waits = |caller: &CallId| {
             let line = self.lines.get(caller);

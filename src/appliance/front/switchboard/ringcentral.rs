@@ -366,7 +366,11 @@ impl Switchboard {
             Verdict::Declined => call::Input::HangUp(Cause::Refused(603)),
             Verdict::Failed => call::Input::HangUp(Cause::Refused(480)),
         };
+        let is_answered = matches!(input, call::Input::PickedUp);
         self.call(now, call, input);
+        if is_answered {
+            self.join_at_once(now, call);
+        }
     }
 
     /// Where it rings at somebody and its INVITE is here, it rings at us; where it rings no more, its INVITE is

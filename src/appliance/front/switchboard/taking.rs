@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::ringcentral::Announced;
 use super::{Line, Switchboard};
 use crate::appliance::clock::unix_ms;
+use crate::appliance::handset;
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
 use crate::appliance::visits::local_towards;
 use crate::appliance::ways::{Wanted, Ways};
@@ -246,10 +247,16 @@ impl MediaWish {
             // A browser may have one version of IP alone, and tells its addresses later.
             Way::WebRtc => ways.everywhere(),
             // Its peer is this program.
-            Way::WebSocket => own,
+            Way::WebSocket | Way::Handset => own,
             Way::Sip => nowhere(own),
         };
         Self { own, bound, towards: towards.clone(), side: None, has_ice }
+    }
+
+    /// Over loopback, to a handset of this machine.
+    pub(super) fn of_handset() -> Self {
+        let own = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self { own, bound: own, towards: handset::towards(), side: None, has_ice: false }
     }
 }
 

@@ -62,7 +62,7 @@ impl Switchboard {
         if self.answers_by_hand {
             settings.to_mut().answer_after = limits::ANSWERED_BY_HAND;
         }
-        if way == Way::WebSocket {
+        if matches!(way, Way::WebSocket | Way::Handset) {
             // Between us and ourselves.
             let offering = &mut settings.to_mut().offering;
             offering.codecs = vec![CODEC];
