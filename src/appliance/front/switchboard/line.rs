@@ -7,7 +7,6 @@ use super::controlling;
 use super::joining::Partner;
 use super::recording;
 use super::redirecting::Redirection;
-use super::stages::Stages;
 use crate::appliance::rings::Place;
 use crate::base::CallId;
 use crate::call::flight::Tracked;
@@ -25,6 +24,8 @@ pub(super) struct Line {
     pub(super) account: Option<AccountId>,
     /// At that server's own interface.
     pub(super) named: Option<PlatformIds>,
+    /// The box has called itself: it is in no list, and nothing counts or records it.
+    pub(super) is_own: bool,
     /// Whether its sockets are of IPv4.
     pub(super) is_ipv4: bool,
     pub(super) deadline: Option<Instant>,
@@ -41,7 +42,6 @@ pub(super) struct Line {
     /// What was told of it that its record does not show.
     pub(super) told: controlling::Told,
     pub(super) sound: recording::Sound,
-    pub(super) stages: Stages,
     /// Its part of what the GPU has used; `None` where that is not told.
     pub(super) gpu_energy_j: Option<f64>,
 }
@@ -53,6 +53,7 @@ impl Line {
             place: Some(place),
             account: None,
             named: None,
+            is_own: false,
             is_ipv4,
             deadline: None,
             one_way: None,
@@ -62,7 +63,6 @@ impl Line {
             referrals: 0,
             told: controlling::Told::default(),
             sound: recording::Sound::default(),
-            stages: Stages::default(),
             gpu_energy_j: None,
         }
     }

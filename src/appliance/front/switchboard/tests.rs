@@ -106,6 +106,7 @@ impl Desk {
             languages: call::language::Rules::only(call::language::Choice::Language(code)),
             referrals: crate::trunk::Referrals::default(),
             flights: None,
+            canary: None,
             recorder: None,
         };
         let switchboard = Switchboard::new(now, parts);
