@@ -322,6 +322,8 @@ fn a_clock_that_jumps_ends_no_call_loses_nothing_and_is_said() {
     let offset = folder.write("offset", "+0");
     let appliance = Setup::default()
         .with("history", "days = 30")
+        // The caller says nothing for as long as it takes.
+        .with("converse", "silence_s = [100, 200, 280]")
         .env("LD_PRELOAD", FAKETIME)
         .env("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap())
         .env("FAKETIME_NO_CACHE", "1")

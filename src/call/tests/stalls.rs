@@ -17,6 +17,12 @@ impl Desk {
         longest
     }
 
+    /// The same of another text than before.
+    fn says_next(&mut self, text: &'static str) {
+        self.texts.clear();
+        self.says(text);
+    }
+
     fn last_reply(&self) -> String {
         self.replies().pop().unwrap_or_default()
     }
@@ -60,9 +66,9 @@ fn words_that_come_again_are_heard_again() {
     assert!(desk.last_reply().contains("You can use the keys"), "{:?}", desk.replies());
     desk.work.clear();
     desk.engine = Engine::Up;
-    desk.says("What is your address?");
+    desk.says_next("What is your address?");
     assert!(desk.last_reply().contains("Harbour Road"), "{:?}", desk.replies());
-    desk.says("What are your opening hours?");
+    desk.says_next("What are your opening hours?");
     assert!(desk.last_reply().contains("8 am"), "{:?}", desk.replies());
 }
 
@@ -89,21 +95,21 @@ fn a_voice_that_does_not_come_is_filled_and_its_place_taken_by_what_is_rendered(
     let mut desk = Desk::talking();
     desk.run(1_000, false);
     desk.voice_takes = Duration::from_secs(3_600);
-    desk.says(SPOKEN[0]);
+    desk.says_next(SPOKEN[0]);
     let from = desk.now;
-    desk.says(SPOKEN[1]);
+    desk.says_next(SPOKEN[1]);
     desk.run(8_000, false);
     assert_eq!(desk.stalled, [Stage::Sound]);
     assert!(desk.longest_silence(from) < DEAD_LINE, "{:?}", desk.longest_silence(from));
     // Another one: from then on nothing is asked of the voice for a while.
-    desk.says("no");
-    desk.says(SPOKEN[1]);
+    desk.says_next("no");
+    desk.says_next(SPOKEN[1]);
     desk.run(10_000, false);
     let asked = desk.spoken.len();
     assert!(desk.stalled.len() >= 2, "{:?}", desk.stalled);
-    desk.says("What is your address?");
-    desk.says(SPOKEN[0]);
-    desk.says(SPOKEN[1]);
+    desk.says_next("What is your address?");
+    desk.says_next(SPOKEN[0]);
+    desk.says_next(SPOKEN[1]);
     assert_eq!(desk.spoken.len(), asked, "{:?}", desk.spoken);
     assert!(desk.longest_silence(from) < DEAD_LINE, "{:?}", desk.longest_silence(from));
     assert_eq!(desk.ending(), None);

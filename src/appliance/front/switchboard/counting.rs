@@ -106,11 +106,10 @@ impl Switchboard {
     /// Whether a server may call this number in place of a call for which there is no room: it is counted as one of ours. The
     /// disk is not waited for, as the caller's telephone rings.
     pub(super) fn may_forward(&mut self, to: &Private<String>) -> bool {
-        let settings = self.parts.dialler.settings();
-        if settings.permission.is_on().is_err() {
+        if self.parts.dialler.settings().permission.is_on().is_err() {
             return true;
         }
-        let Ok(number) = settings.plan.normalise(to.reveal()) else { return false };
+        let Ok(number) = self.parts.dialler.number(to.reveal()) else { return false };
         let counted = self.parts.dialler.count(&number);
         if let Err(limit) = &counted {
             tracing::warn!(%limit, "a call is not sent on");
