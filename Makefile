@@ -4,7 +4,7 @@
 # make bench   gaps, delays, processor time and memory, printed
 # make bench-callers   200 turns of the simulated callers with one call and with five, SECONDS (240) of each
 #                at a time; says how many it has and goes on from there when called again
-# make nightly  calls of twenty minutes and of two, and two hundred power cuts
+# make nightly  calls of twenty minutes and of two, and two hundred power cuts of the database and of the program
 # make fuzz-smoke  every parser and state machine under libFuzzer, EACH (60) seconds of each
 # make train-test   train the starter model at a twentieth of its size and see that it hears sentences
 # make install  the program, its units, users, folders and rules of devices (PREFIX, DESTDIR); a configuration
@@ -43,6 +43,7 @@ bench-callers: test-deps
 nightly: test-deps
 	cargo test --locked --test long_call --test baresip --test systemd -- --ignored --nocapture
 	cargo test --locked --test power_cut two_hundred -- --ignored --nocapture
+	cargo test --locked --test power_cut_whole two_hundred -- --ignored --nocapture
 	$(MAKE) deb-test arm64-test
 
 EACH ?= 60

@@ -234,3 +234,142 @@ fn on_a_read_only_disk_calls_go_on_and_it_is_said() {
     let refused = appliance.get("/api/history").unwrap();
     assert_eq!((refused.0, &refused.1["type"]), (503, &json!("/problems/unavailable")));
 }
+
+#[test]
+fn what_waited_while_the_disk_was_read_only_is_written_once_it_is_not() {
+    if !peers::is_installed("baresip", "baresip-core") || !Setup::can_have_its_own_disk() {
+        return;
+    }
+    let disk =
+        "mount -t tmpfs tmpfs \"$STATE_DIRECTORY\" && mount -o remount,ro \"$STATE_DIRECTORY\"";
+    let appliance = Setup::default().on_disk(disk).start();
+    hang_up(call(&appliance, "first"));
+    hang_up(call(&appliance, "second"));
+    wait::until("it is said", SOON, || {
+        let health = appliance.api("/health");
+        let waits = health["history"]["waiting"].as_u64()? > 0;
+        let told = health["reasons"].to_string().contains("not written to the disk");
+        (waits && told && health["state"] == "degraded").then_some(())
+    });
+    let state = appliance.state();
+    let remounted = std::process::Command::new("nsenter")
+        .args(["--target", &appliance.pid().to_string(), "--mount", "--"])
+        .args(["mount", "-o", "remount,rw", state.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(remounted.status.success(), "{remounted:?}");
+    let calls = wait::until("what waited is written", HEARD, || {
+        let (status, page) = appliance.get("/api/history")?;
+        let calls = page["calls"].as_array().filter(|calls| status == 200 && calls.len() == 2)?;
+        calls.iter().all(|call| call["state"] == "ended").then(|| calls.clone())
+    });
+    assert_eq!(peers_of(&calls), ["second", "first"]);
+    let health = appliance.api("/health");
+    assert_eq!((&health["history"]["waiting"], &health["history"]["lost"]), (&json!(0), &json!(0)));
+    assert!(health["history"]["fault"].is_null(), "{health:#}");
+}
+
+#[test]
+fn a_database_that_is_damaged_while_it_is_used_is_set_aside_and_calls_go_on() {
+    if !peers::is_installed("baresip", "baresip-core") {
+        return;
+    }
+    let appliance = Setup::default().start();
+    hang_up(call(&appliance, "before"));
+    until(&appliance, |calls| calls.len() == 1 && calls[0]["state"] == "ended");
+    let during = call(&appliance, "during");
+    until(&appliance, |calls| calls.len() == 2);
+    // As a dying disk: whatever is read of it from now on makes no sense.
+    for name in ["history.db", "history.db-wal"] {
+        let path = appliance.state().join(name);
+        let length = std::fs::metadata(&path).unwrap().len();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        let garbage = vec![0x5A; usize::try_from(length.saturating_sub(100)).unwrap()];
+        std::os::unix::fs::FileExt::write_all_at(&file, &garbage, 100).unwrap();
+    }
+    let health = wait::until("it is said", HEARD, || {
+        let _ = appliance.get("/api/history");
+        let health = appliance.api("/health");
+        health["history"]["set_aside"].is_string().then_some(health)
+    });
+    let name = health["history"]["set_aside"].as_str().unwrap();
+    assert!(health["reasons"].to_string().contains(name), "{health:#}");
+    assert!(health["takes_calls"] == true && health["live_calls"] == 1, "{health:#}");
+    assert!(appliance.state().join(name).exists());
+    // The call that was up is kept with its end, in the new one.
+    hang_up(during);
+    hang_up(call(&appliance, "after"));
+    let calls = until(&appliance, |calls| {
+        calls.len() == 2 && calls.iter().all(|call| call["state"] == "ended")
+    });
+    assert_eq!(peers_of(&calls), ["after", "during"]);
+    assert_eq!(appliance.api("/health")["history"]["lost"], 0);
+}
+
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
+#[test]
+fn a_clock_that_jumps_ends_no_call_loses_nothing_and_is_said() {
+    if !peers::is_installed("baresip", "baresip-core") {
+        return;
+    }
+    if !std::path::Path::new(FAKETIME).exists() {
+        assert!(std::env::var_os("CI").is_none(), "libfaketime is missing");
+        println!("LEFT OUT: libfaketime is missing");
+        return;
+    }
+    let folder = support::folder::Folder::new("clock");
+    let offset = folder.write("offset", "+0");
+    let appliance = Setup::default()
+        .with("history", "days = 30")
+        // The caller says nothing for as long as it takes.
+        .with("converse", "silence_s = [100, 200, 280]")
+        .env("LD_PRELOAD", FAKETIME)
+        .env("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap())
+        .env("FAKETIME_NO_CACHE", "1")
+        // Only the wall's clock is set; others go on.
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("DONT_FAKE_MONOTONIC", "1")
+        .env("NO_FAKE_STAT", "1")
+        .start();
+    let is_told = |appliance: &Appliance| {
+        let reasons = appliance.api("/health")["reasons"].to_string();
+        reasons.contains("the clock of the box was set")
+    };
+    hang_up(call(&appliance, "before"));
+    until(&appliance, |calls| calls.len() == 1 && calls[0]["state"] == "ended");
+    assert!(!is_told(&appliance));
+    let mut caller = call(&appliance, "during");
+    for step in ["+3h", "-3h", "+1000d", "-1000d", "+0"] {
+        let next = folder.write("next", step);
+        std::fs::rename(next, &offset).unwrap();
+        wait::until("it is said", SOON, || is_told(&appliance).then_some(()));
+        let packets = |appliance: &Appliance| {
+            let call = appliance.record_of("during")?;
+            call["rtp"]["packets_received"].as_u64()
+        };
+        let before = packets(&appliance).unwrap();
+        wait::until("sound goes on", SOON, || {
+            (packets(&appliance)? > before + 100 && appliance.live_calls() == 1).then_some(())
+        });
+    }
+    // What is asked now is heard and answered.
+    let mut words = sound::silence_ms(500);
+    words.extend(sound::speak("what are your opening hours"));
+    words.extend(sound::silence_ms(4_500));
+    caller.play(&words);
+    wait::until("the sentence is answered", HEARD, || {
+        let call = appliance.record_of("during")?;
+        let turns = call["turns"].as_array()?;
+        let is_it = |turn: &Value| turn["caller"].as_str().is_some_and(|w| w.contains("hours"));
+        turns.iter().any(|turn| is_it(turn) && turn["gap_ms"].is_u64()).then_some(())
+    });
+    hang_up(caller);
+    let calls = until(&appliance, |calls| {
+        calls.len() == 2 && calls.iter().all(|call| call["state"] == "ended")
+    });
+    assert_eq!(peers_of(&calls), ["during", "before"]);
+    let health = appliance.api("/health");
+    assert_eq!(health["history"]["lost"], 0, "{health:#}");
+    assert!(health["takes_calls"] == true && is_told(&appliance), "{health:#}");
+}

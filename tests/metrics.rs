@@ -131,6 +131,13 @@ fn a_box_says_what_is_documented_and_nothing_else() {
         let text = appliance.text("/metrics");
         Some(text).filter(|text| text.contains("attendant_canary_answer_seconds "))
     });
+    // Its own call is no call of anybody's.
+    let history = appliance.api("/api/history");
+    assert_eq!(history["calls"].as_array().unwrap().len(), 1, "{history:#}");
+    assert_eq!(appliance.api("/api/calls")["calls"].as_array().unwrap().len(), 1);
+    let ended = text.lines().filter(|line| line.starts_with("attendant_calls_ended_total{"));
+    let ended: Vec<&str> = ended.filter_map(|line| line.rsplit(' ').next()).collect();
+    assert_eq!(ended, ["1"], "{text}");
     let (documented, scraped) = (documented(), scraped(&text));
     let names = |names: Vec<&String>| names.into_iter().cloned().collect::<BTreeSet<_>>();
     let (told, said) = (names(documented.keys().collect()), names(scraped.keys().collect()));

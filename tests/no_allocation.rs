@@ -452,3 +452,79 @@ fn who_answered_is_listened_for_without_an_allocation() {
 fn the_count_notices_an_allocation() {
     assert!(allocations(|| drop(std::hint::black_box(vec![1_u8; 100]))) >= 2);
 }
+
+/// Page faults of this thread that needed no disk.
+fn faults() -> i64 {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_THREAD);
+    usage.unwrap().minor_page_faults()
+}
+
+/// As the audio thread begins, with all its memory locked; its places have calls from the first tick on, and their media
+/// run through every codec.
+#[test]
+fn after_its_start_the_audio_thread_has_no_page_fault() {
+    const PLACES: u16 = 2;
+    let Rings { mut net, audio, wake: _wake, shared: _ } = rings::allocate(PLACES).unwrap();
+    let settings = Settings { timeout: Some(Duration::from_secs(5)), timeout_on_hold: false };
+    let mut range = PortRange::new(28_460..=28_479);
+    let mut peers: [Peer; PLACES as usize] = std::array::from_fn(|_| Peer::new());
+    let calls = peers.iter().enumerate().map(|(n, peer)| {
+        let sockets = Arc::new(range.bind(LOCAL).unwrap());
+        let plan = plan(Codec::Pcmu, 20, peer.socket.local_addr().unwrap());
+        (Place(n as u16), CallId(n as u64), sockets, plan)
+    });
+    let calls: Vec<_> = calls.collect();
+    let ports: Vec<u16> = calls.iter().map(|(.., sockets, _)| sockets.port()).collect();
+    let (tick, ticks) = std::sync::mpsc::sync_channel::<()>(0);
+    let (told, done) = std::sync::mpsc::sync_channel::<i64>(0);
+    let thread = std::thread::spawn(move || {
+        let mut audio = Audio::new(audio, settings, &mut Entropy::new([3; 32]));
+        let refused = realtime::become_real_time(realtime::Wish { priority: None, core: None });
+        audio.touch();
+        let mut moment = realtime::Moment::read();
+        // The thread's own way of waiting is none of the test's.
+        let before = faults();
+        while ticks.recv().is_ok() {
+            moment.now += TICK;
+            moment.wall += TICK;
+            audio.tick(&moment);
+            told.send(faults() - before).unwrap();
+        }
+        refused
+    });
+    for (place, call, sockets, plan) in calls {
+        net.commands.push(AudioCommand::Start { place, call, sockets, plan }).unwrap();
+    }
+    let (mut utterance, mut seen) = (0, Vec::new());
+    for n in 0..1_000_u32 {
+        for (peer, port) in peers.iter_mut().zip(&ports) {
+            peer.send(*port);
+        }
+        utterance += u32::from(n % 8 == 0);
+        for place in &mut net.places {
+            let frame = Frame([800; FRAME_SAMPLES]);
+            let frame = PlayoutFrame { utterance: UtteranceId(utterance), frame, last: n % 8 == 7 };
+            let _ = place.playout.push(frame);
+        }
+        if n % 100 == 50 {
+            let codec = Codec::ALL[n as usize / 100 % Codec::ALL.len()];
+            for (at, peer) in (0..PLACES).zip(&peers) {
+                let plan = plan(codec, 20, peer.socket.local_addr().unwrap());
+                net.commands.push(AudioCommand::Apply { place: Place(at), plan }).unwrap();
+            }
+        }
+        tick.send(()).unwrap();
+        let faults = done.recv().unwrap();
+        if seen.last().is_none_or(|(_, last)| *last != faults) {
+            seen.push((n, faults));
+        }
+        empty(&mut net);
+    }
+    drop(tick);
+    let refused = thread.join().unwrap();
+    println!("faults by tick: {seen:?}; refused: {refused:?}");
+    // Where the kernel locks nothing it may take pages back.
+    if refused.is_empty() {
+        assert_eq!(seen, [(0, 0)]);
+    }
+}

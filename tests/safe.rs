@@ -182,3 +182,13 @@ fn the_sentences_are_what_their_tool_makes_of_their_texts() {
         assert!(made.abs_diff(kept) < kept / 10, "{language}: {made} bytes, not {kept}");
     }
 }
+
+#[test]
+fn of_a_configuration_that_is_no_toml_what_can_be_read_holds_and_the_lines_are_named() {
+    let safe = Safe::start("[calls]\nmax = = 3\nwhen_full = \"busy\n", None, &[]);
+    let reasons = safe.health()["reasons"].to_string();
+    assert!(reasons.contains("not TOML"), "{reasons}");
+    assert!(reasons.contains("the rest holds: 8, 9"), "{reasons}");
+    let call = report(safe.call(&[]));
+    assert_eq!(call["ending"]["by"], "far-end", "{call:#}");
+}

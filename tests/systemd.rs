@@ -207,6 +207,91 @@ fn the_page_starts_it_again_as_often_as_is_wanted() {
     assert!(!health["reasons"].to_string().contains("password"), "{health:#}");
 }
 
+/// A secret that nothing else holds.
+const SECRET: &str = "correct-horse-battery-staple-31";
+
+#[test]
+#[ignore = "boots a container: make nightly"]
+fn a_secret_that_only_this_machine_can_read_reaches_the_program_and_no_disk() {
+    let config = format!("{CONFIG}[[token]]\nname = \"keeper\"\nscopes = [\"read\"]\n");
+    let Some(machine) = Machine::boot(&config) else { return };
+    // Without its token the program does not start.
+    machine.becomes_active("attendant-safe.service", READY);
+    let encrypt = format!(
+        "set -e; systemd-creds setup; printf %s {SECRET} | systemd-creds encrypt --with-key=host \
+         --name=token_keeper - /etc/attendant/credentials/token/keeper; cd /etc/systemd/system; \
+         for unit in attendant attendant-safe; do mkdir -p $unit.service.d; cp \
+         /usr/share/doc/attendant/attendant.service.d/encrypted-credentials.conf $unit.service.d; done; \
+         systemctl daemon-reload; systemctl stop attendant-safe; systemctl restart attendant"
+    );
+    let (is_well, said) = machine.run(&["sh", "-c", &encrypt]);
+    assert!(is_well, "{said}");
+    machine.becomes_active("attendant.service", READY);
+    let status = |token: &str| {
+        let bearer = format!("Authorization: Bearer {token}");
+        let page = "http://127.0.0.1:8080/api/calls";
+        machine.run(&["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", &bearer, page]).1
+    };
+    wait::until("the page is up", READY, || (status(SECRET) == "200").then_some(()));
+    assert_eq!(status("another-token-of-the-same-length"), "401");
+    let kept = ["grep", "-r", "-l", SECRET, "/etc/attendant", "/var/lib/attendant", "/var/log"];
+    assert!(!machine.run(&kept).0, "it is in a file: {}", machine.run(&kept).1);
+}
+
+#[test]
+#[ignore = "boots a container: make nightly"]
+fn a_program_that_was_taken_over_gets_nothing_of_roots_by_its_folders() {
+    let Some(machine) = Machine::boot(CONFIG) else { return };
+    machine.becomes_active("attendant.service", READY);
+    let front = machine.main_pid("attendant.service");
+    // As whoever has taken the program over: its user, its groups, and the files that it sees.
+    let as_front = |script: &str| {
+        let front = front.to_string();
+        let user = ["setpriv", "--reuid", "attendant", "--regid", "attendant", "--init-groups"];
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &front, "--mount", "--root", "--"]).args(user);
+        let output = command.args(["sh", "-c", script]).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    };
+    // The folder of secrets can neither be read nor exchanged for one of its own.
+    for script in [
+        "ls /etc/attendant/credentials/account",
+        "mv /etc/attendant/credentials /etc/attendant/other",
+        "rmdir /etc/attendant/credentials",
+        "ln -s /etc/shadow /etc/attendant/credentials/account/office",
+        "echo x > /etc/shadow",
+    ] {
+        let (is_done, said) = as_front(script);
+        assert!(!is_done, "{script}: {said}");
+    }
+    // Nor does the next boot give it a file of root's that it points at in place of its configuration.
+    let about = ["stat", "-c", "%U %G %a", "/etc/shadow"];
+    let before = machine.run(&about).1;
+    let (is_done, said) = as_front(
+        "cd /etc/attendant && mv attendant.toml kept.toml && ln -s /etc/shadow attendant.toml",
+    );
+    assert!(is_done, "its own folder is its own: {said}");
+    let _ = machine.run(&["systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/attendant.conf"]);
+    assert_eq!(machine.run(&about).1, before, "a link was followed");
+    let (is_done, said) =
+        as_front("cd /etc/attendant && rm attendant.toml && ln /etc/passwd attendant.toml");
+    let before = machine.run(&["stat", "-c", "%U %G %a", "/etc/passwd"]).1;
+    let _ = machine.run(&["systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/attendant.conf"]);
+    assert_eq!(
+        machine.run(&["stat", "-c", "%U %G %a", "/etc/passwd"]).1,
+        before,
+        "{is_done} {said}"
+    );
+    // The owner's file comes back with the rights that page and engine need.
+    let back = "cd /etc/attendant && rm -f attendant.toml && mv kept.toml attendant.toml && chown root:root attendant.toml";
+    assert!(machine.run(&["sh", "-c", back]).0);
+    assert!(machine.run(&["systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/attendant.conf"]).0);
+    let about = ["stat", "-c", "%a %G", "/etc/attendant/attendant.toml"];
+    assert_eq!(machine.run(&about).1.trim(), "660 attendant");
+    assert!(as_front("cat /etc/attendant/attendant.toml && touch /etc/attendant/attendant.toml").0);
+}
+
 #[test]
 #[ignore = "boots a container: make nightly"]
 fn a_configuration_with_faults_leads_to_safe_mode_at_once_with_what_can_be_read() {

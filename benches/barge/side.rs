@@ -173,6 +173,7 @@ impl Side {
                 | Output::StopMedia
                 | Output::SendDigits(_)
                 | Output::Pressed(_)
+                | Output::Stalled(_)
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted

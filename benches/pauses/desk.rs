@@ -241,6 +241,7 @@ impl Desk {
                 | Output::StopMedia
                 | Output::SendDigits(_)
                 | Output::Pressed(_)
+                | Output::Stalled(_)
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted

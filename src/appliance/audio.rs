@@ -67,7 +67,9 @@ pub fn spawn(
     let thread = std::thread::Builder::new().name("audio".to_owned()).spawn(move || {
         let mut audio = Audio::new(side, settings, &mut entropy);
         // The receiver waits for this message and outlives it.
-        let _ = refusals.send(realtime::become_real_time(wish));
+        let refused = realtime::become_real_time(wish);
+        audio.touch();
+        let _ = refusals.send(refused);
         audio.run(&stopping);
     })?;
     let refused = told.recv().unwrap_or_default();
@@ -140,6 +142,15 @@ impl Audio {
             shared: side.shared,
             buffer: ReceiveBuffer::default(),
         }
+    }
+
+    /// Goes through all that a tick may write to or read, so that no call is the first to find a page missing.
+    pub fn touch(&mut self) {
+        let moment = Moment::read();
+        for seat in &mut self.places {
+            seat.media.touch(at(&moment));
+        }
+        self.tick(&moment);
     }
 
     fn run(&mut self, stop: &AtomicBool) {

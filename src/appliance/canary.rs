@@ -29,8 +29,10 @@ const QUESTION: &str = "what are your opening hours";
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub every: Duration,
-    /// Our own address, as a SIP URI.
+    /// Our own address, as a SIP URI with the name.
     pub target: Private<String>,
+    /// By which its calls are known, and which nobody else can guess.
+    pub name: Private<String>,
 }
 
 /// The running thread; it ends with this.

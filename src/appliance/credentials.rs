@@ -14,9 +14,9 @@ use crate::store::whole;
 /// The variables of the environment that hold secrets and have fixed names.
 const VARIABLES: [&str; 6] =
     [LLM_KEY, TURN_PASSWORD, AGENT_KEY, OWN_TOKEN, RECORDINGS_KEY, MAIL_PASSWORD];
-pub const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
+const LLM_KEY: &str = "ATTENDANT_LLM_KEY";
 pub const TURN_PASSWORD: &str = "ATTENDANT_TURN_PASSWORD";
-pub const AGENT_KEY: &str = "ATTENDANT_ELEVENLABS_KEY";
+const AGENT_KEY: &str = "ATTENDANT_ELEVENLABS_KEY";
 /// The key that recordings are encrypted with.
 pub const RECORDINGS_KEY: &str = "ATTENDANT_RECORDINGS_KEY";
 /// The password of the owner's mailbox.
@@ -37,76 +37,6 @@ const BRIDGE: &str = "ATTENDANT_BRIDGE_";
 /// Those of webhooks.
 const WEBHOOK: &str = "ATTENDANT_WEBHOOK_";
 
-/// The variable that holds the secret of the lookup of this name.
-pub fn lookup_variable(name: &str) -> String {
-    format!("{LOOKUP}{}", name.to_ascii_uppercase())
-}
-
-/// The secret of the lookup of this name: the credential `lookup_NAME`, else its variable.
-pub fn of_lookup(name: &str) -> io::Result<Option<Private<String>>> {
-    secret(&format!("lookup_{name}"), &lookup_variable(name))
-}
-
-/// The variable that holds the password of the account of this name.
-pub fn account_variable(name: &str) -> String {
-    format!("{ACCOUNT}{}", name.to_ascii_uppercase())
-}
-
-/// The password of the account of this name: the credential `account_NAME`, else its variable.
-pub fn of_account(name: &str) -> io::Result<Option<Private<String>>> {
-    secret(&format!("account_{name}"), &account_variable(name))
-}
-
-/// The variable that holds a secret of the extension of this name: `jwt` or `secret`.
-pub fn ringcentral_variable(name: &str, which: &str) -> String {
-    format!("{RINGCENTRAL}{}_{}", name.to_ascii_uppercase(), which.to_ascii_uppercase())
-}
-
-/// A secret of the extension of this name: the credential `ringcentral_NAME_WHICH`, else its variable.
-pub fn of_ringcentral(name: &str, which: &str) -> io::Result<Option<Private<String>>> {
-    secret(&format!("ringcentral_{name}_{which}"), &ringcentral_variable(name, which))
-}
-
-/// The variable that holds the token of this name.
-pub fn token_variable(name: &str) -> String {
-    format!("{TOKEN}{}", name.to_ascii_uppercase())
-}
-
-/// The token of this name: the credential `token_NAME`, else its variable.
-pub fn of_token(name: &str) -> io::Result<Option<Private<String>>> {
-    secret(&format!("token_{name}"), &token_variable(name))
-}
-
-/// The token that the command line shows to a running box.
-pub fn own_token() -> io::Result<Option<Private<String>>> {
-    secret("token", OWN_TOKEN)
-}
-
-/// The password of the owner's mailbox: the credential `mail_password`, else its variable.
-pub fn mail_password() -> io::Result<Option<Private<String>>> {
-    secret("mail_password", MAIL_PASSWORD)
-}
-
-/// The key that recordings are encrypted with: the credential `recordings_key`, else its variable.
-pub fn recordings_key() -> io::Result<Option<Private<String>>> {
-    secret("recordings_key", RECORDINGS_KEY)
-}
-
-/// The variable that holds the secret of the webhook of this name.
-pub fn webhook_variable(name: &str) -> String {
-    format!("{WEBHOOK}{}", name.to_ascii_uppercase())
-}
-
-/// The secret of the webhook of this name: the credential `webhook_NAME`, else its variable.
-pub fn of_webhook(name: &str) -> io::Result<Option<Private<String>>> {
-    secret(&format!("webhook_{name}"), &webhook_variable(name))
-}
-
-/// What is shown to the bridge of this name: the credential `bridge_NAME`, else its variable.
-pub fn of_bridge(name: &str) -> io::Result<Option<Private<String>>> {
-    secret(&format!("bridge_{name}"), &format!("{BRIDGE}{}", name.to_ascii_uppercase()))
-}
-
 /// What systemd gave to this process alone, and every secret, is kept from a program that it starts.
 pub fn withhold(program: &mut Command) {
     let own = ["NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY"].map(OsString::from);
@@ -126,9 +56,17 @@ pub fn variables() -> Vec<OsString> {
     VARIABLES.iter().map(OsString::from).chain(named).collect()
 }
 
-/// The secret that systemd calls `name`, else the environment variable `variable`, trimmed.
-pub fn secret(name: &str, variable: &str) -> io::Result<Option<Private<String>>> {
-    match find(name, variable, |name| std::env::var_os(name))? {
+/// The secret of this name: systemd's credential, else the environment's variable (`variable`), else what was set at the
+/// page; trimmed.
+///
+/// | name | whose |
+/// |---|---|
+/// | `account_NAME`, `ringcentral_NAME_jwt`, `ringcentral_NAME_secret` | where the box is called |
+/// | `token`, `token_NAME`, `webhook_NAME`, `bridge_NAME`, `lookup_NAME` | programs |
+/// | `llm_key`, `elevenlabs_key`, `turn`, `mail_password` | servers |
+/// | `recordings_key` | recordings |
+pub fn secret(name: &str) -> io::Result<Option<Private<String>>> {
+    match find(name, &variable(name), |name| std::env::var_os(name))? {
         Some(secret) => Ok(Some(secret)),
         None => of_page(&Paths::here(), name),
     }
@@ -168,8 +106,8 @@ impl Origin {
     }
 }
 
-/// The variable that holds the secret that systemd calls `name`.
-fn variable(name: &str) -> String {
+/// The variable that holds the secret of this name.
+pub fn variable(name: &str) -> String {
     match name {
         "llm_key" => LLM_KEY.to_owned(),
         "turn" => TURN_PASSWORD.to_owned(),
@@ -209,10 +147,7 @@ pub fn set_of_page(paths: &Paths, name: &str, secret: &Private<String>) -> io::R
     let folder = folder_of_page(paths);
     let file = folder.join(name);
     if secret.reveal().is_empty() {
-        return match std::fs::remove_file(file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        };
+        return whole::remove(&file);
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
     whole::write(&file, secret.reveal().as_bytes())

@@ -15,6 +15,7 @@ pub mod caution;
 pub mod chance;
 pub mod clock;
 pub mod config;
+pub mod cores;
 pub mod credentials;
 pub mod engine;
 pub mod front;

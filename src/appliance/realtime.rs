@@ -3,6 +3,7 @@
 //! Everything here is asked for and may be refused; a refusal is a value that the caller tells the
 //! owner once, and the program runs without it.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::libc;
@@ -10,6 +11,8 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 use nix::unistd::Pid;
+
+use super::cores::{self, Roles};
 
 /// What the kernel did not grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,14 +54,10 @@ impl Wish {
     }
 }
 
+/// What the kernel tells of the machine's cores.
+const CORES: &str = "/sys/devices/system/cpu";
 /// Bytes of the thread's own stack that a tick may need: several times what was seen.
 const STACK_BYTES: usize = 128 * 1024;
-/// From so many cores on one is left to the audio thread by the speech engine too; with fewer it would be missed more
-/// than a real-time thread needs it.
-const LEFT_ALONE_FROM_CORES: usize = 8;
-/// A core that is given to the audio thread is missed by the rest where there are fewer.
-const PINNED_FROM_CORES: usize = 4;
-
 /// Makes the calling thread real-time and pins it as wished, with all memory locked and its stack touched.
 pub fn become_real_time(wish: Wish) -> Vec<Refusal> {
     let Wish { priority, core } = wish;
@@ -76,25 +75,22 @@ pub fn become_real_time(wish: Wish) -> Vec<Refusal> {
     refused
 }
 
-/// The core for the audio thread, to be asked before it starts: the last of those that the process
-/// may use, where the rest are enough for everything else. With fewer, a thread that the kernel may
-/// move waits less.
-pub fn audio_core() -> Option<usize> {
-    let set = sched_getaffinity(Pid::from_raw(0)).ok()?;
+/// Where the audio thread and the engine of this machine are to be; `wanted` is the owner's core for the former.
+pub fn roles(wanted: Option<usize>) -> Roles {
+    let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else {
+        return Roles { audio: wanted, engine: None };
+    };
     let allowed = (0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false));
-    last_of_many(&allowed.collect::<Vec<_>>())
+    let allowed: Vec<usize> = allowed.collect();
+    cores::choose(&cores::read(Path::new(CORES), &allowed), wanted)
 }
 
-/// Keeps the calling thread, and all that it starts, off the core that the audio thread of this machine has, where
-/// there are enough others. To be called before the process has other threads.
-pub fn keep_off_audio_core(wanted: Option<usize>) {
-    let Ok(mut set) = sched_getaffinity(Pid::from_raw(0)) else { return };
-    let allowed = (0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).count();
-    let Some(core) = wanted.or_else(audio_core).filter(|_| allowed >= LEFT_ALONE_FROM_CORES) else {
-        return;
-    };
-    // Refused, it competes with a thread that goes before it.
-    let _ = set.unset(core).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
+/// Keeps the calling thread, and all that it starts, to these cores. To be called before the process has other threads.
+/// Refused, it competes with a thread that goes before it.
+pub fn keep_to(cores: &[usize]) {
+    let mut set = CpuSet::new();
+    let is_made = cores.iter().try_for_each(|core| set.set(*core));
+    let _ = is_made.and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
 }
 
 /// The first tick would fault each page of it in otherwise.
@@ -103,10 +99,6 @@ fn touch_stack() {
     let mut stack = [0_u8; STACK_BYTES];
     stack.iter_mut().step_by(1_024).for_each(|byte| *byte = 1);
     std::hint::black_box(&mut stack);
-}
-
-fn last_of_many(allowed: &[usize]) -> Option<usize> {
-    allowed.last().copied().filter(|_| allowed.len() >= PINNED_FROM_CORES)
 }
 
 fn pin(core: usize) -> bool {
@@ -209,18 +201,20 @@ mod tests {
     }
 
     #[test]
-    fn the_audio_thread_has_a_core_where_there_are_enough() {
-        for (allowed, core) in [
-            (&[][..], None),
-            (&[0, 1, 2], None),
-            (&[0, 1, 2, 3], Some(3)),
-            (&[2, 4, 6, 9, 31], Some(31)),
-        ] {
-            assert_eq!(last_of_many(allowed), core);
-        }
-        assert!(
-            audio_core().is_none_or(|core| std::thread::spawn(move || pin(core)).join().unwrap())
-        );
+    fn a_thread_stays_on_its_cores() {
+        let allowed = |set: CpuSet| -> Vec<usize> {
+            (0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).collect()
+        };
+        let all = allowed(sched_getaffinity(Pid::from_raw(0)).unwrap());
+        let one = all[all.len() - 1];
+        let kept = std::thread::spawn(move || {
+            keep_to(&[one]);
+            let kept = allowed(sched_getaffinity(Pid::from_raw(0)).unwrap());
+            (kept, pin(one))
+        });
+        assert_eq!(kept.join().unwrap(), (vec![one], true));
+        assert!(roles(None).audio.is_none_or(|core| all.contains(&core)));
+        assert_eq!(roles(Some(one)).audio, Some(one));
     }
 
     #[test]

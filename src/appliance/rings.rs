@@ -16,6 +16,7 @@
 //! whether somebody listens to it: only then something goes to its tap, and to `observed`.
 
 use std::io::{self, Write};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -252,6 +253,18 @@ impl Waker {
     }
 }
 
+/// A ring whose memory was written to, so that the first lap of a thread that locks its memory as it is first used finds each
+/// page there.
+fn ring<T>(length: usize) -> (Producer<T>, Consumer<T>) {
+    let (mut writing, reading) = RingBuffer::new(length);
+    if let Ok(mut all) = writing.write_chunk_uninit(length) {
+        let (first, second) = all.as_mut_slices();
+        // Nothing of it is committed: there is no `T` in it.
+        first.iter_mut().chain(second).for_each(|slot| *slot = MaybeUninit::zeroed());
+    }
+    (writing, reading)
+}
+
 /// Allocates everything for `places` calls. Fails only when the process has no descriptor left.
 pub fn allocate(places: u16) -> io::Result<Rings> {
     let (wake, waker) = UnixStream::pair()?;
@@ -259,14 +272,14 @@ pub fn allocate(places: u16) -> io::Result<Rings> {
     waker.set_nonblocking(true)?;
     let shared = Arc::new(Shared::default());
     let count = usize::from(places);
-    let (commands, audio_commands) = RingBuffer::new(COMMANDS_PER_PLACE * count);
-    let (audio_events, events) = RingBuffer::new(EVENTS_PER_PLACE * count);
+    let (commands, audio_commands) = ring(COMMANDS_PER_PLACE * count);
+    let (audio_events, events) = ring(EVENTS_PER_PLACE * count);
     let mut net_places = Vec::with_capacity(count);
     let mut audio_places = Vec::with_capacity(count);
     for _ in 0..count {
-        let (heard, net_heard) = RingBuffer::new(HEARD_FRAMES);
-        let (handshake, net_handshake) = RingBuffer::new(HANDSHAKE_DATAGRAMS);
-        let (net_playout, playout) = RingBuffer::new(PLAYOUT_FRAMES);
+        let (heard, net_heard) = ring(HEARD_FRAMES);
+        let (handshake, net_handshake) = ring(HANDSHAKE_DATAGRAMS);
+        let (net_playout, playout) = ring(PLAYOUT_FRAMES);
         let silenced = Arc::new(AtomicU32::new(0));
         let net_silenced = Arc::clone(&silenced);
         let is_recorded = Arc::new(AtomicBool::new(false));
@@ -306,7 +319,7 @@ impl Rings {
     /// With rings to record from, 128 KiB a place; their reading ends.
     pub fn tapped(&mut self) -> Vec<Consumer<TapFrame>> {
         let tap = |place: &mut AudioPlace| {
-            let (tap, taken) = RingBuffer::new(TAP_FRAMES);
+            let (tap, taken) = ring(TAP_FRAMES);
             place.tap = Some(tap);
             taken
         };

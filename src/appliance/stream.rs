@@ -55,6 +55,11 @@ pub async fn secure(
     Ok(Box::new(tls.connect(name, stream).await?))
 }
 
+/// The seconds that an answer wants us to wait (RFC 9110 section 10.2.3); a date is passed over.
+pub fn retry_after_s(headers: &http::HeaderMap) -> Option<u64> {
+    headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
+
 /// The request that opens a WebSocket at this address; `None` where it is none.
 pub fn request(url: &Private<String>) -> Option<Request<()>> {
     let mut request = url.reveal().as_str().into_client_request().ok()?;

@@ -13,6 +13,7 @@ mod din;
 mod joining;
 mod operator;
 mod saying;
+mod stalls;
 mod thinking;
 mod turns;
 mod waiting;
@@ -39,6 +40,8 @@ use crate::listen::{Guards, Hint, PartialText, Urgency};
 use barge_in::Overlap;
 use din::Din;
 use saying::Saying;
+pub use stalls::Stage;
+use stalls::Stalls;
 use thinking::OpenTurn;
 use turns::Reply;
 pub use waiting::HoldSound;
@@ -75,6 +78,8 @@ pub(super) enum FloorOutput {
     Accepted,
     /// The call goes on in this language.
     Language(LanguageCode),
+    /// A part of the call's way stands still.
+    Stalled(Stage),
     /// The caller spoke over the reply of this turn, counted from 0.
     Interrupted {
         turn: usize,
@@ -100,6 +105,16 @@ enum Timer {
     AgentSound,
     /// Keys of the caller's wait for it.
     AgentKeys,
+    /// What the caller has said does not come as text.
+    Text,
+    /// Nothing is said to it.
+    Reply,
+    /// What is to be said has no sound.
+    Sound,
+    /// The voice is tried again.
+    Voice,
+    /// What has left is not heard to its end.
+    Unheard,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +172,7 @@ pub(super) struct Floor {
     turns: usize,
     /// The last frame with the caller's speech.
     spoke: Option<LastSpeech>,
+    stalls: Stalls,
     timers: TimerTable<Timer>,
     out: VecDeque<FloorOutput>,
 }
@@ -205,6 +221,7 @@ impl Floor {
             look_up: None,
             turns: 0,
             spoke: None,
+            stalls: Stalls::default(),
             timers: TimerTable::default(),
             out: VecDeque::new(),
         };
@@ -282,6 +299,7 @@ impl Floor {
     }
 
     pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {
+        self.note_frame();
         if self.is_with_agent() {
             if frame.is_speech() {
                 self.spoke = Some(LastSpeech { arrived: frame.arrived, played: frame.at });
@@ -321,7 +339,10 @@ impl Floor {
 
     pub(super) fn work_result(&mut self, now: Instant, result: WorkResult) {
         match result {
-            WorkResult::Audio { id, samples } => self.voice.audio(id, samples.reveal()),
+            WorkResult::Audio { id, samples } => {
+                self.note_sound();
+                self.voice.audio(id, samples.reveal());
+            }
             WorkResult::Spoken { id } => self.voice.complete(id),
             WorkResult::Text { .. } => {
                 self.hearing.text(now, result);
@@ -374,6 +395,9 @@ impl Floor {
                 | Timer::AgentQuiet
                 | Timer::AgentSound
                 | Timer::AgentKeys => self.agent_timeout(now, timer),
+                Timer::Text | Timer::Reply | Timer::Sound | Timer::Voice | Timer::Unheard => {
+                    self.stall_timeout(now, timer);
+                }
                 Timer::Hearing => {
                     self.hearing.timeout(now);
                     self.drain_hearing(now);
@@ -491,6 +515,7 @@ impl Floor {
         loop {
             match self.conversation.poll_output() {
                 converse::Output::Say(say) => {
+                    self.note_reply(now, true);
                     self.last_wire = self.last_wire.next();
                     self.voice.say(&mut self.ids, self.last_wire, say.text.reveal());
                     let turn = self.open_turn.as_ref().map_or(self.turns, |open| open.turn);

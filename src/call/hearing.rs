@@ -238,6 +238,23 @@ impl Hearing {
         self.ear.handle(now, Input::Timeout);
     }
 
+    /// Since when an utterance is over whose text is missing, and nothing is said meanwhile.
+    pub(super) fn awaited_since(&self) -> Option<Instant> {
+        let closing = self.closing.as_ref().filter(|_| !self.ear.is_in_utterance());
+        closing.map(|closing| closing.closed_at)
+    }
+
+    /// No text is waited for any more: speech that was not understood.
+    pub(super) fn give_up(&mut self, now: Instant) {
+        for asked in std::mem::take(&mut self.asked) {
+            self.out.push_back(HearingOutput::Work(Work::Cancel { id: asked.work }));
+            self.asked.push(asked);
+        }
+        while let Some(id) = self.asked.last().map(|asked| asked.work) {
+            self.recognized(now, id, (Reading::of(Heard::Unclear), Voice::default()));
+        }
+    }
+
     /// The call is over.
     pub(super) fn close(&mut self) {
         self.ear.reset();

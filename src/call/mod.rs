@@ -43,7 +43,7 @@ mod tests;
 
 pub use agreement::{Agreement, LocalMedia, Towards};
 pub use ending::{By, Cause, Ending};
-pub use floor::HoldSound;
+pub use floor::{HoldSound, Stage};
 pub use handover::PutThrough;
 pub use incoming::{Incoming, Visit};
 pub use one_way::OneWay;

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use super::agreement::{Agreement, LocalMedia, Towards};
 use super::dialling::Dialling;
 use super::ending::{Cause, Ending};
-use super::floor::{Floor, HoldSound};
+use super::floor::{Floor, HoldSound, Stage};
 use super::handover::{Handover, PutThrough};
 use super::incoming::Incoming;
 use super::keys::Keys;
@@ -186,6 +186,8 @@ pub enum Output {
     Recorded,
     /// The reply to this turn of the record, counted from 0, is on the wire: its gap is known.
     Replied(usize),
+    /// A part of the call's way stands still; what the caller gets in its place is under way.
+    Stalled(Stage),
     Timeout(Option<Instant>),
 }
 

@@ -35,6 +35,7 @@ mod model;
 mod operator;
 mod partial;
 mod securing;
+mod stalls;
 mod succeeding;
 mod transfer;
 
@@ -120,6 +121,8 @@ struct Desk {
     partials: partial::Script,
     /// What the recogniser was told with each utterance.
     hints: Vec<listen::Hint>,
+    /// What has stood still.
+    stalled: Vec<Stage>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -223,6 +226,7 @@ impl Desk {
             speaking: VecDeque::new(),
             partials: partial::Script::default(),
             hints: Vec::new(),
+            stalled: Vec::new(),
         };
         desk.drain();
         desk
@@ -275,6 +279,7 @@ impl Desk {
                 Output::PartnerWaits(waits) => self.partner_waits.push(waits),
                 Output::Message(_) | Output::Recorded | Output::Replied(_) | Output::Pressed(_) => {
                 }
+                Output::Stalled(stage) => self.stalled.push(stage),
                 Output::Timeout(at) => {
                     self.deadline = at;
                     return;

@@ -242,6 +242,31 @@ impl Voice {
         }
     }
 
+    /// The work without which nothing leaves just now.
+    pub fn starved_of(&self) -> Option<WorkId> {
+        self.playout.starved_of()
+    }
+
+    /// Not all of this phrase is there.
+    pub fn awaits(&self, id: WorkId) -> bool {
+        self.playout.awaited().any(|awaited| awaited == id)
+    }
+
+    /// Says this before what the engine is late with, where it is on the shelf.
+    pub fn fill(&mut self, id: WorkId, text: &str) {
+        for phrase in speakable(text, self.language) {
+            if let Some(sound) = self.take_from_shelf(&phrase) {
+                self.playout.fill(id, sound);
+            }
+        }
+    }
+
+    /// The engine is too late with it: what is said becomes the apology.
+    pub fn give_up(&mut self, id: WorkId) {
+        self.work.push_back(Work::Cancel { id });
+        self.fail(id);
+    }
+
     /// The engine has delivered all of it.
     pub fn complete(&mut self, id: WorkId) {
         match self.prepared.iter_mut().find(|p| p.work == id) {

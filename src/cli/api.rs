@@ -86,7 +86,7 @@ impl Api {
         let (name, host) = (method.name(), &self.authority);
         // Version 1.0 asks for a body that ends with the connection, in one piece.
         let mut request = format!("{name} {path} HTTP/1.0\r\nHost: {host}\r\n");
-        if let Some(token) = credentials::own_token()? {
+        if let Some(token) = credentials::secret("token")? {
             let token: String = token.into_revealed();
             if token.chars().any(char::is_control) {
                 return Err(std::io::ErrorKind::InvalidInput.into());

@@ -54,7 +54,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
         config.speech.device = Device::Cpu;
     }
     log::start(&config.log);
-    realtime::keep_off_audio_core(config.real_time.audio_core);
+    if let Some(cores) = realtime::roles(config.real_time.audio_core).engine {
+        realtime::keep_to(&cores);
+    }
     let socket = arguments.socket.clone().or_else(|| config.speech.socket.clone());
     let socket = match socket {
         Some(socket) => socket,

@@ -37,6 +37,12 @@ pub enum Input {
     TooLoud,
     /// It has ended: words are heard again.
     QuietAgain,
+    /// Nothing of what the caller says comes here: only keys are heard, until `QuietAgain`.
+    Deaf,
+    /// What the caller has said is over and has not come yet.
+    TextLate,
+    /// Nothing was said to the caller's last turn for very long.
+    NoReply,
     /// The caller has paused for a moment, and what was said before is not known.
     PausedUnheard,
     /// This share of an utterance has been heard; it is silent now, and may go on.

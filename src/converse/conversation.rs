@@ -207,10 +207,16 @@ impl Conversation {
                 self.await_offer(now);
             }
             (Phase::Offering { .. }, Input::Digit(digit)) => self.offer_keyed(digit),
-            (Phase::Offering { .. }, Input::Guessed(_) | Input::TooLoud | Input::QuietAgain) => {}
+            (
+                Phase::Offering { .. },
+                Input::Guessed(_) | Input::TooLoud | Input::QuietAgain | Input::Deaf,
+            ) => {}
             (_, Input::Heard(speech)) => self.heard(now, &speech),
             (Phase::Talking, Input::HeardUnclear) => self.heard_unclear(now),
             (_, Input::TooLoud) => self.too_loud(now),
+            (_, Input::Deaf) => self.deaf(now),
+            (_, Input::TextLate) => self.text_late(now),
+            (_, Input::NoReply) => self.no_reply(now),
             (_, Input::QuietAgain) => self.quiet_again(now),
             (Phase::Transferring(..), Input::HeardUnclear) => self.caller = Caller::Quiet,
             (Phase::Leaving(_), Input::HeardUnclear) => {}

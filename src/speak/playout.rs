@@ -225,6 +225,30 @@ impl Playout {
         }
     }
 
+    /// The phrase that the next frame is to be of, and of which too little has come.
+    pub fn starved_of(&self) -> Option<WorkId> {
+        let utterance = self.queue.iter().find(|u| !u.is_paused && !u.has_left())?;
+        if utterance.has_frame() {
+            return None;
+        }
+        let waiting = utterance.phrases.iter().skip(utterance.phrase).find(|p| !p.complete)?;
+        match waiting.source {
+            Sound::Arriving(id) => Some(id),
+            Sound::Ready(_) => None,
+        }
+    }
+
+    /// This is heard before a phrase of which nothing has come.
+    pub fn fill(&mut self, id: WorkId, samples: Arc<[i16]>) {
+        for utterance in &mut self.queue {
+            let at = utterance.phrases.iter().position(|p| p.is(id) && !p.started);
+            if let Some(at) = at.filter(|at| *at >= utterance.phrase) {
+                utterance.phrases.insert(at, Phrase::new(Sound::Ready(samples)));
+                return;
+            }
+        }
+    }
+
     /// Drops the utterance and gives back how far it had come.
     pub fn stop(&mut self, id: UtteranceId) -> Option<Progress> {
         let index = self.queue.iter().position(|u| u.id == id)?;

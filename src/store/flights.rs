@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::CallId;
 use crate::call::flight::Piece;
+use crate::store::whole;
 
 /// Pieces that wait for the disk: a hundred calls with one a second, for five seconds.
 const WAITING: usize = 512;
@@ -188,11 +189,8 @@ impl Writer {
             if fits(count, closed_bytes) {
                 break;
             }
-            match std::fs::remove_file(&path) {
-                // The owner was quicker.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => (),
-                removed => removed?,
-            }
+            // The owner may be quicker.
+            whole::remove(&path)?;
             count -= 1;
             closed_bytes -= length;
         }

@@ -44,6 +44,14 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put(path, bytes, &Rights::of_successor(path)?)
 }
 
+/// Takes a file away; one that is gone already is as wanted.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 /// A file that is to be.
 #[derive(Debug)]
 pub struct Wanted {

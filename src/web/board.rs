@@ -5,6 +5,7 @@
 
 mod handsets;
 mod keeping;
+mod upkeep;
 
 pub use keeping::Erasure;
 
@@ -20,6 +21,7 @@ use crate::appliance::handset;
 use crate::appliance::lateness::BOUNDS_US;
 use crate::appliance::{recorder, webhooks};
 use crate::base::{CallId, limits};
+use crate::call::Stage;
 use crate::call::admission::Limit;
 use crate::call::record::CallRecord;
 use crate::sip;
@@ -188,29 +190,6 @@ impl BridgeReport {
     }
 }
 
-/// A part of a call's way that may stand still.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Packets come and no sound of them is heard.
-    Hearing,
-    /// Words were understood and nothing is said to them.
-    Reply,
-    /// Something is to be said and does not leave.
-    Sound,
-}
-
-impl Stage {
-    pub const ALL: [Self; 3] = [Self::Hearing, Self::Reply, Self::Sound];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hearing => "hearing",
-            Self::Reply => "reply",
-            Self::Sound => "sound",
-        }
-    }
-}
-
 /// What the last call of our own has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanaryReport {
@@ -278,6 +257,8 @@ struct Shown {
     agent: Option<Figures>,
     /// `None` until there was one.
     canary: Option<CanaryReport>,
+    /// The wall clock has stepped.
+    is_clock_doubted: bool,
     /// Times that a stage of a call stood still, in the order of `Stage::ALL`.
     stalls: [u64; Stage::ALL.len()],
     /// `None` in the first second.
@@ -295,7 +276,8 @@ impl Shown {
         let webhooks = self.webhooks.iter().filter_map(WebhookReport::sentence);
         let recordings = self.recordings.as_ref().and_then(recorder::Report::sentence);
         let handsets = self.handsets.iter().filter_map(handset::Report::sentence);
-        let faults = webhooks.chain(bridges).chain(handsets).chain(canary);
+        let clock = self.is_clock_doubted.then(|| upkeep::CLOCK.to_owned());
+        let faults = webhooks.chain(bridges).chain(handsets).chain(canary).chain(clock);
         let faults = faults.chain(self.history.sentences()).chain(recordings);
         match &self.health {
             Health::Ready => {
@@ -338,6 +320,7 @@ impl Default for Board {
                 sip: SipFigures::default(),
                 agent: None,
                 canary: None,
+                is_clock_doubted: false,
                 stalls: [0; Stage::ALL.len()],
                 watch: None,
                 dropped_events: None,
@@ -567,38 +550,6 @@ impl Board {
     /// `None`: there is no remote agent.
     pub fn agent(&self) -> Option<Figures> {
         self.lock().agent
-    }
-
-    /// A stage of a call has stood still.
-    pub fn stands_still(&self, stage: Stage) {
-        let mut shown = self.lock();
-        for (known, count) in Stage::ALL.into_iter().zip(&mut shown.stalls) {
-            *count += u64::from(known == stage);
-        }
-    }
-
-    /// Each stage with the times that it stood still.
-    pub fn stalls(&self) -> impl Iterator<Item = (Stage, u64)> + use<> {
-        Stage::ALL.into_iter().zip(self.lock().stalls)
-    }
-
-    /// One more call of our own.
-    pub fn set_canary(&self, mut report: CanaryReport) {
-        self.change_health(|shown| {
-            if let Some(last) = &shown.canary {
-                (report.well, report.failed) = (last.well, last.failed);
-            }
-            match report.fault {
-                None => report.well += 1,
-                Some(_) => report.failed += 1,
-            }
-            shown.canary = Some(report);
-        });
-    }
-
-    /// `None` until there was one.
-    pub fn canary(&self) -> Option<CanaryReport> {
-        self.lock().canary.clone()
     }
 
     /// Calls that have not ended.

@@ -53,7 +53,7 @@ pub mod board;
 pub use access::{Access, NotSet, Passwords, Person, Scope, Scopes, Token, first_code};
 pub use board::{
     AccountReport, AudioFigures, Board, BridgeReport, CanaryReport, Erasure, Health, Hearing,
-    SipFigures, Stage, Watch, WebhookReport,
+    SipFigures, Watch, WebhookReport,
 };
 pub use command::{
     AudioStatus, Command, Control, Controlled, DialOrder, HandsetWish, HungUp, NotHandled,

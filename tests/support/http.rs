@@ -33,6 +33,22 @@ pub fn ask(at: SocketAddr, line: &str, fields: &str, body: &str) -> Answer {
     Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
 }
 
+/// The same of whoever may be gone at any moment; `None`: there is no answer.
+pub fn try_ask(at: SocketAddr, line: &str) -> Option<Answer> {
+    let mut stream = TcpStream::connect(at).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    write!(stream, "{line} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let length = head.to_ascii_lowercase();
+    let length = length.lines().find_map(|line| line.strip_prefix("content-length:"));
+    // Cut off in the middle it is none.
+    let is_all = length.is_none_or(|length| length.trim().parse() == Ok(body.len()));
+    is_all.then(|| Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
+}
+
 fn open(at: SocketAddr, line: &str, fields: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

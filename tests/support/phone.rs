@@ -113,19 +113,29 @@ impl Phone {
 
     /// The next message that begins like this; what else comes is passed over.
     fn receive(&mut self, beginning: &str) -> String {
-        let deadline = Instant::now() + SOON;
+        let received = self.receive_one_of(&[beginning], SOON);
+        received.unwrap_or_else(|others| panic!("no {beginning}, but {others:?}"))
+    }
+
+    /// The next message that begins like one of these, or the first lines of what came in place of it.
+    fn receive_one_of(
+        &mut self,
+        beginnings: &[&str],
+        limit: Duration,
+    ) -> Result<String, Vec<String>> {
+        let deadline = Instant::now() + limit;
         let mut bytes = [0; 8_192];
         let mut others = Vec::new();
         while Instant::now() < deadline {
             let Ok((length, from)) = self.sip.recv_from(&mut bytes) else { continue };
             let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
             self.peer.get_or_insert(from);
-            if text.starts_with(beginning) {
-                return text;
+            if beginnings.iter().any(|beginning| text.starts_with(beginning)) {
+                return Ok(text);
             }
             others.push(text.lines().next().unwrap_or_default().to_owned());
         }
-        panic!("no {beginning}, but {others:?}");
+        Err(others)
     }
 
     fn request(&self, method: &str, number: u32, body: &str) -> String {
@@ -168,11 +178,41 @@ impl Phone {
         self.send(&self.request("INVITE", 1, &self.sdp()));
         let ok = self.receive("SIP/2.0 200");
         let answered = unix_ms();
-        self.other = field(&ok, "To").to_owned();
-        self.target = field(&ok, "Contact").trim_matches(['<', '>']).to_owned();
-        self.send(&self.request("ACK", 1, ""));
-        self.talk(&ok);
+        self.is_answered(&ok);
         answered
+    }
+
+    fn is_answered(&mut self, ok: &str) {
+        self.other = field(ok, "To").to_owned();
+        self.target = field(ok, "Contact").trim_matches(['<', '>']).to_owned();
+        self.send(&self.request("ACK", 1, ""));
+        self.talk(ok);
+    }
+
+    /// A whole call of so long with a box that may go at any moment; whether its end was acknowledged.
+    pub fn completes(
+        &mut self,
+        uri: &str,
+        at: SocketAddr,
+        lasts: Duration,
+        limit: Duration,
+    ) -> bool {
+        self.peer = Some(at);
+        uri.clone_into(&mut self.target);
+        self.other = format!("<{uri}>");
+        self.send(&self.request("INVITE", 1, &self.sdp()));
+        let finals = ["SIP/2.0 2", "SIP/2.0 4", "SIP/2.0 5", "SIP/2.0 6"];
+        let Ok(answer) = self.receive_one_of(&finals, limit) else { return false };
+        if !answer.starts_with("SIP/2.0 200") {
+            self.other = field(&answer, "To").to_owned();
+            self.send(&self.request("ACK", 1, "").replace("z9hG4bKACK1", "z9hG4bKINVITE1"));
+            return false;
+        }
+        self.is_answered(&answer);
+        std::thread::sleep(lasts);
+        self.send(&self.request("BYE", 7, ""));
+        self.receive_one_of(&["SIP/2.0 200"], limit)
+            .is_ok_and(|ok| field(&ok, "CSeq").ends_with("BYE"))
     }
 
     /// Calls the box, which rings and does not answer yet.

@@ -95,9 +95,8 @@ pub fn plans(config: &Config) -> Result<Vec<Plan>, StartError> {
 
 fn plan(account: &config::Account, srtp: Srtp) -> Result<Plan, StartError> {
     let name = &account.name;
-    let password = credentials::of_account(name).map_err(|source| StartError::System {
-        what: "cannot read the credential of an account",
-        source,
+    let password = credentials::secret(&format!("account_{name}")).map_err(|source| {
+        StartError::System { what: "cannot read the credential of an account", source }
     })?;
     if password.is_none() && account.registers {
         return Err(StartError::BadFile {
@@ -105,7 +104,7 @@ fn plan(account: &config::Account, srtp: Srtp) -> Result<Plan, StartError> {
             path: "(the configuration)".into(),
             reason: format!(
                 "the password of {name} is neither the credential account_{name} nor in {}",
-                credentials::account_variable(name)
+                credentials::variable(&format!("account_{name}"))
             ),
         });
     }

@@ -100,6 +100,12 @@ pub fn sound_sections(path: &Path) -> Config {
     config
 }
 
+/// The lines of a file that are no TOML, from 1 on; what is in the others may hold.
+pub fn unreadable_lines(path: &Path) -> Vec<usize> {
+    let text = bounded::text(path, limits::CONFIG_BYTES).unwrap_or_default();
+    written::unreadable_lines(&text)
+}
+
 /// Checks `text` as a configuration file.
 pub fn from_text(text: &str) -> Result<Config, ConfigError> {
     let (file, mut faults) = parse::parse(text)?;

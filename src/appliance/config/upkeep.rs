@@ -8,11 +8,19 @@ use super::checked::Check;
 use super::values::{allowed, within};
 
 /// Calls of the box to itself.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CanaryKeys {
     /// Seconds between two, 60 to 86400, while nobody else calls. 0: none.
     pub every_s: i64,
+}
+
+impl Default for CanaryKeys {
+    /// Four an hour: each keeps the processor busy for a few seconds, and what is wrong is known within the time in
+    /// which somebody would ask.
+    fn default() -> Self {
+        Self { every_s: 900 }
+    }
 }
 
 /// The audio thread's place on the machine.
@@ -21,7 +29,7 @@ pub struct CanaryKeys {
 pub struct RealTimeKeys {
     /// Its SCHED_FIFO priority, 1 to 99. 0: it is a thread like any other.
     pub priority: i64,
-    /// The core that it is bound to, from 0 on. -1: the last, where there are four or more.
+    /// The core that it is bound to, from 0 on. -1: by the machine.
     pub audio_core: i64,
 }
 

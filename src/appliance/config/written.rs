@@ -46,9 +46,10 @@ impl Written {
     }
 }
 
-/// The configuration of those entries that are sound together with those before them.
+/// The configuration of those entries that are sound together with those before them; of a text that is no TOML those of the
+/// lines that can be read.
 pub(super) fn sound(text: &str) -> Config {
-    let Ok(written) = text.parse::<Table>() else { return Config::default() };
+    let written = text.parse::<Table>().unwrap_or_else(|_| readable(text).0);
     let mut kept = Table::new();
     let mut config = Config::default();
     // A page for other machines needs a token: that is to be there first.
@@ -65,6 +66,52 @@ pub(super) fn sound(text: &str) -> Config {
         }
     }
     config
+}
+
+/// Lines that nobody can read, from 1 on; none of a text that is TOML.
+pub(super) fn unreadable_lines(text: &str) -> Vec<usize> {
+    if text.parse::<Table>().is_ok() { Vec::new() } else { readable(text).1 }
+}
+
+/// What is left of a text without the lines that are no TOML, and those lines. Sections are looked at one by one, so that a
+/// quote that is not closed takes no other section with it.
+fn readable(text: &str) -> (Table, Vec<usize>) {
+    let (mut whole, mut unreadable) = (String::new(), Vec::new());
+    let mut section: Vec<(usize, &str)> = Vec::new();
+    let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line)).peekable();
+    while let Some(line) = lines.next() {
+        section.push(line);
+        let is_over = lines.peek().is_none_or(|(_, next)| next.starts_with('['));
+        if is_over {
+            let kept = readable_section(std::mem::take(&mut section), &mut unreadable);
+            let tried = format!("{whole}{kept}");
+            // One that is there twice is no TOML either: the first holds.
+            if tried.parse::<Table>().is_ok() {
+                whole = tried;
+            }
+        }
+    }
+    unreadable.sort_unstable();
+    (whole.parse().unwrap_or_default(), unreadable)
+}
+
+fn readable_section(mut lines: Vec<(usize, &str)>, unreadable: &mut Vec<usize>) -> String {
+    let has_header =
+        |lines: &[(usize, &str)]| lines.first().is_some_and(|(_, l)| l.starts_with('['));
+    let is_section = has_header(&lines);
+    while !lines.is_empty() {
+        let text: String = lines.iter().map(|(_, line)| format!("{line}\n")).collect();
+        let Err(error) = text.parse::<Table>() else { return text };
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let at = before.matches('\n').count().min(lines.len() - 1);
+        unreadable.push(lines.remove(at).0);
+        if is_section && !has_header(&lines) {
+            // What follows is of no section any more.
+            unreadable.extend(lines.iter().filter(|(_, l)| l.contains('=')).map(|(at, _)| *at));
+            return String::new();
+        }
+    }
+    String::new()
 }
 
 /// Each is tried by itself: the keys of a section, or the sections of which there are many.
@@ -119,5 +166,26 @@ mod tests {
         assert_eq!(config.media.ports.to_string(), "20000-20099");
         assert_eq!(config.calls.max.count(), Config::default().calls.max.count());
         assert_eq!(sound("[sip"), Config::default());
+    }
+
+    #[test]
+    fn of_a_file_that_is_no_toml_every_readable_line_holds() {
+        let good = "[sip]\nlisten = [\"udp:127.0.0.1:5099\"]\n";
+        let account = "[[accounts]]\nname = \"office\"\nserver = \"pbx.example\"\nuser = \"1\"\n";
+        for (bad, lines) in [
+            ("[calls]\nmax = = 3\n", vec![4]),
+            ("[calls]\nmax 3\n", vec![4]),
+            ("[calls]\nwhen_full = \"busy\n", vec![4]),
+            ("[calls\nmax = 3\n", vec![3, 4]),
+            ("[media]\nsrtp = [\n", vec![4]),
+        ] {
+            let text = format!("{good}{bad}{account}");
+            let config = sound(&text);
+            assert_eq!(config.sip.listen[0].to_string(), "udp:127.0.0.1:5099", "{bad}");
+            assert_eq!(config.accounts.len(), 1, "{bad}");
+            assert_eq!(config.calls.max.count(), Config::default().calls.max.count(), "{bad}");
+            assert_eq!(unreadable_lines(&text), lines, "{bad}");
+        }
+        assert_eq!(unreadable_lines(&format!("{good}{account}")), [0; 0]);
     }
 }

@@ -68,8 +68,7 @@ pub fn start(
     let Some(agent) = &config.agent else { return Ok(none()) };
     let system =
         |source| StartError::System { what: "cannot read the credential elevenlabs_key", source };
-    let key: Option<Private<String>> =
-        credentials::secret("elevenlabs_key", credentials::AGENT_KEY).map_err(system)?;
+    let key: Option<Private<String>> = credentials::secret("elevenlabs_key").map_err(system)?;
     let path = paths.state().join("agent.json");
     let kept = match LedgerFile::open(&path) {
         Ok(kept) => kept,

@@ -131,16 +131,15 @@ pub(super) fn sound_tokens(config: &Config) -> (Config, Vec<String>) {
 
 fn token(section: &config::Token) -> Result<Token, StartError> {
     let name = section.name.clone();
-    let secret = credentials::of_token(&name).map_err(|source| StartError::System {
-        what: "cannot read the credential of a token",
-        source,
+    let secret = credentials::secret(&format!("token_{name}")).map_err(|source| {
+        StartError::System { what: "cannot read the credential of a token", source }
     })?;
     let bad = |reason: String| StartError::BadFile {
         key: "token",
         path: "(the configuration)".into(),
         reason,
     };
-    let variable = credentials::token_variable(&name);
+    let variable = credentials::variable(&format!("token_{name}"));
     let secret = secret.ok_or_else(|| {
         bad(format!("{name} is neither the credential token_{name} nor in {variable}"))
     })?;
@@ -205,9 +204,8 @@ pub(super) fn audio_legs(
 /// Whoever is called by a WebSocket of ours.
 pub(super) fn bridges(config: &Config) -> Result<Vec<audio_legs::Bridge>, StartError> {
     let bridge = |section: &config::Bridge| {
-        let token = credentials::of_bridge(&section.name).map_err(|source| StartError::System {
-            what: "cannot read the credential of a bridge",
-            source,
+        let token = credentials::secret(&format!("bridge_{}", section.name)).map_err(|source| {
+            StartError::System { what: "cannot read the credential of a bridge", source }
         })?;
         let (name, url, at) = (section.name.clone(), section.url.clone(), section.at.clone());
         Ok(audio_legs::Bridge { name, url, at, token })
@@ -236,12 +234,11 @@ pub(super) fn webhooks(
 pub(super) fn receivers(config: &Config) -> Result<Vec<webhooks::Settings>, StartError> {
     let webhook = |section: &config::Webhook| {
         let name = section.name.clone();
-        let secret = credentials::of_webhook(&name).map_err(|source| StartError::System {
-            what: "cannot read the credential of a webhook",
-            source,
+        let secret = credentials::secret(&format!("webhook_{name}")).map_err(|source| {
+            StartError::System { what: "cannot read the credential of a webhook", source }
         })?;
         let secret = secret.and_then(|secret| Secret::read(secret.reveal()));
-        let variable = credentials::webhook_variable(&name);
+        let variable = credentials::variable(&format!("webhook_{name}"));
         let secret = secret.ok_or_else(|| StartError::BadFile {
             key: "webhook",
             path: "(the configuration)".into(),
@@ -271,7 +268,7 @@ fn mailbox(section: &config::Mail) -> Result<webhooks::Settings, StartError> {
         path: "(the configuration)".into(),
         reason,
     };
-    let password = credentials::mail_password().map_err(|source| StartError::System {
+    let password = credentials::secret("mail_password").map_err(|source| StartError::System {
         what: "cannot read the credential of [mail]",
         source,
     })?;

@@ -152,6 +152,7 @@ pub fn run(
     let (ringcentral, news) = start_ringcentral(&runtime, config, (paths, &hooks), &mut entropy)?;
     let (media_address, ways, lent) = open_ways(&runtime, config)?;
     let public = media_address.told();
+    let canary = settings::canary(config, &mut entropy);
     let parts = Parts {
         sip: sip_line(config, sockets, &mut entropy),
         visits: open_visits(config, &media_address, &mut entropy, legs)?,
@@ -173,6 +174,7 @@ pub fn run(
         call,
         has_operators: config.operators.enabled,
         referrals: config.inbound.refer,
+        canary: canary.as_ref().map(|canary| canary.name.clone()),
         flights: open_flights(config, paths)?,
         recorder,
     };
@@ -209,7 +211,7 @@ pub fn run(
         reloaded,
         shutdown: signals.shutdown,
     };
-    let _canary = start_canary(config, &board)?;
+    let _canary = start_canary(canary, &board)?;
     run_net(runtime, (net, sources), (audio, kept), watch)
 }
 
@@ -305,7 +307,7 @@ fn start_audio(
 ) -> Result<(AudioThread, Vec<String>), StartError> {
     let media = media::Settings { timeout: Some(limits::MEDIA_TIMEOUT), timeout_on_hold: false };
     let config::RealTime { priority, audio_core } = config.real_time;
-    let core = audio_core.or_else(realtime::audio_core);
+    let core = realtime::roles(audio_core).audio;
     let wish = realtime::Wish { priority, core };
     let (audio, refused) = audio::spawn(side, media, entropy, wish)
         .map_err(system("cannot start the audio thread"))?;
@@ -327,8 +329,11 @@ fn start_engine(
 }
 
 /// Calls of our own to the first address that takes datagrams, or to the first that takes any.
-fn start_canary(config: &Config, board: &Arc<Board>) -> Result<Option<Canary>, StartError> {
-    let Some(settings) = settings::canary(config) else { return Ok(None) };
+fn start_canary(
+    settings: Option<canary::Settings>,
+    board: &Arc<Board>,
+) -> Result<Option<Canary>, StartError> {
+    let Some(settings) = settings else { return Ok(None) };
     let started = canary::start(settings, Arc::clone(board));
     started.map(Some).map_err(system("cannot start the canary's thread"))
 }

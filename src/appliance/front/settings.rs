@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::appliance::canary;
 use crate::appliance::config::{
@@ -25,7 +26,7 @@ use crate::appliance::trust::{CERTIFICATES, Roots};
 use crate::appliance::url::bracketed;
 use crate::base::address::on_this_machine;
 use crate::base::handshake::IceSide;
-use crate::base::{LanguageCode, Private, limits};
+use crate::base::{Entropy, LanguageCode, Private, limits};
 use crate::call;
 use crate::call::language::{Tongue, Tongues};
 use crate::converse::lookup::{Lookup, Lookups};
@@ -83,7 +84,7 @@ pub fn recordings(
 
 fn recordings_key() -> Result<Option<recordings::Key>, StartError> {
     let what = "cannot read the credential of recordings";
-    let text = credentials::recordings_key();
+    let text = credentials::secret("recordings_key");
     let text = text.map_err(|source| StartError::System { what, source })?;
     let read = |text: Private<String>| {
         let wrong =
@@ -150,7 +151,7 @@ pub(super) fn llm(config: &Config) -> Result<Option<llm::Settings>, StartError> 
     let system = |source| StartError::System { what: "cannot read the credential llm_key", source };
     Ok(Some(llm::Settings {
         address: config.address.clone(),
-        key: credentials::secret("llm_key", credentials::LLM_KEY).map_err(system)?,
+        key: credentials::secret("llm_key").map_err(system)?,
         roots,
         model: config.model.clone(),
         at_once: config.at_once,
@@ -204,7 +205,7 @@ pub fn relays(config: &Config) -> Result<Option<relays::Settings>, StartError> {
     if servers.is_empty() {
         return Ok(None);
     }
-    let password = credentials::secret("turn", credentials::TURN_PASSWORD)
+    let password = credentials::secret("turn")
         .map_err(|source| StartError::System { what: "cannot read the credential turn", source })?;
     let password = password.ok_or_else(|| StartError::BadFile {
         key: "media.turn",
@@ -264,7 +265,7 @@ pub(super) fn knowledge(
 pub fn questions(config: &Config) -> Result<Vec<Question>, StartError> {
     let question = |configured: &config::Lookup| {
         let name = &configured.asked.name;
-        let secret = credentials::of_lookup(name);
+        let secret = credentials::secret(&format!("lookup_{name}"));
         let secret = secret.map_err(|source| StartError::System {
             what: "cannot read the credential of a lookup",
             source,
@@ -279,7 +280,7 @@ pub fn questions(config: &Config) -> Result<Vec<Question>, StartError> {
                 path: "(the configuration)".into(),
                 reason: format!(
                     "{{secret}} of {name} is neither the credential lookup_{name} nor in {}",
-                    credentials::lookup_variable(name)
+                    credentials::variable(&format!("lookup_{name}"))
                 ),
             }),
         };
@@ -406,16 +407,25 @@ pub(super) fn listen(address: &ListenAddress) -> Listen {
 }
 
 /// Calls of the box to itself. With one place they would keep callers out.
-pub(super) fn canary(config: &Config) -> Option<canary::Settings> {
-    let every = config.canary.filter(|_| config.calls.max.count() >= 2)?;
-    Some(canary::Settings { every, target: own_address(config)? })
-}
-
-/// Where the box calls itself.
+/// Where the box calls itself, for the owner.
 pub(super) fn own_address(config: &Config) -> Option<Private<String>> {
     let ListenAddress { transport, address } = canary_door(config)?;
     let address = on_this_machine(address);
-    Some(Private::new(format!("sip:canary@{address};transport={}", transport.uri_token())))
+    Some(Private::new(format!("sip:trial@{address};transport={}", transport.uri_token())))
+}
+
+pub(super) fn canary(config: &Config, entropy: &mut Entropy) -> Option<canary::Settings> {
+    let every = canary_every(config)?;
+    let ListenAddress { transport, address } = canary_door(config)?;
+    let secret: String = (0..4).map(|_| format!("{:08x}", entropy.next_u32())).collect();
+    let name = format!("canary-{secret}");
+    let target =
+        format!("sip:{name}@{};transport={}", on_this_machine(address), transport.uri_token());
+    Some(canary::Settings { every, target: Private::new(target), name: Private::new(name) })
+}
+
+fn canary_every(config: &Config) -> Option<Duration> {
+    config.canary.filter(|_| config.calls.max.count() >= 2)
 }
 
 /// Where it calls: what needs no certificate, datagrams first.
@@ -427,7 +437,7 @@ fn canary_door(config: &Config) -> Option<ListenAddress> {
 /// Who may call; the box itself may, where it does.
 pub(super) fn callers(config: &Config) -> Callers {
     let config::Inbound { anyone, accounts, networks, .. } = &config.inbound;
-    let door = canary(config)
+    let door = canary_every(config)
         .and_then(|_| canary_door(config))
         .map(|door| on_this_machine(door.address).ip());
     let bits = |ip: &IpAddr| if ip.is_ipv4() { 32 } else { 128 };

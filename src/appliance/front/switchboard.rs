@@ -24,7 +24,6 @@ mod recording;
 mod redirecting;
 mod ringcentral;
 mod securing;
-mod stages;
 mod succeeding;
 mod taking;
 mod visiting;
@@ -203,12 +202,7 @@ impl Switchboard {
             while let Some((id, frame)) = self.parts.places.heard(place) {
                 match self.joined_with(id) {
                     Some(other) => self.call(now, other, call::Input::Relayed(&frame.frame)),
-                    None => {
-                        if let Some(line) = self.lines.get_mut(&id) {
-                            line.stages.heard();
-                        }
-                        self.call(now, id, call::Input::Heard(&frame));
-                    }
+                    None => self.call(now, id, call::Input::Heard(&frame)),
                 }
             }
         }
@@ -406,6 +400,10 @@ impl Switchboard {
                 (call::Output::Pressed(key), _) => {
                     self.parts.board.tell(Event::Key { call: id, key })
                 }
+                (call::Output::Stalled(stage), _) => {
+                    logging::stalled(id, stage);
+                    self.parts.board.stands_still(stage);
+                }
                 (call::Output::Timeout(at), _) => {
                     line.deadline = at;
                     break;
@@ -426,8 +424,10 @@ impl Switchboard {
         if has_changed {
             line.tell_one_way(id);
             self.parts.visits.recorded(line.call.leg(), line.call.record());
-            let record = self.parts.dialler.show(now, line.record());
-            self.parts.board.update_call(record);
+            if !line.is_own {
+                let record = self.parts.dialler.show(now, line.record());
+                self.parts.board.update_call(record);
+            }
         }
         let is_over = line.call.record().progress.is_ended();
         let is_ended = line.call.is_ended();
@@ -493,10 +493,7 @@ impl Switchboard {
             AudioEventKind::Silenced { through, utterance, frames } => {
                 call::Input::Silenced { through, utterance, frames }
             }
-            AudioEventKind::Report(report) => {
-                self.look_at_stages(now, call, report.received);
-                call::Input::Report(report)
-            }
+            AudioEventKind::Report(report) => call::Input::Report(report),
             AudioEventKind::Alive { from } => {
                 return self.parts.associations.hear(now, place, from, &mut self.parts.places);
             }

@@ -10,10 +10,12 @@ use tokio::time::MissedTickBehavior;
 
 use super::reload::{Reload, Reloaded};
 use super::system;
+use crate::appliance::clock;
 use crate::appliance::notify;
 use crate::appliance::pulse::{Pulse, Pulses};
 use crate::appliance::rings::Shared;
 use crate::appliance::start_error::StartError;
+use crate::store::history::Calendar;
 use crate::web::{AudioFigures, Board};
 
 /// The hearts are looked at this often when systemd does not ask for more.
@@ -35,6 +37,7 @@ pub(super) struct Watch {
     reload: Reload,
     /// Where what was read anew goes.
     reloaded: mpsc::Sender<Reloaded>,
+    calendar: Calendar,
     said: Said,
 }
 
@@ -66,7 +69,8 @@ impl Watch {
         let (reloaded, taken) = mpsc::channel(1);
         let board = Arc::clone(board);
         let said = Said::default();
-        let watch = Self { pulses, shared, board, hung_up, reload, reloaded, said };
+        let calendar = Calendar::default();
+        let watch = Self { pulses, shared, board, hung_up, reload, reloaded, calendar, said };
         (watch, net, taken)
     }
 
@@ -100,6 +104,7 @@ impl Watch {
             late_p999_us: lateness.quantile_us(0.999),
             dropped: self.shared.dropped.load(Ordering::Relaxed),
         });
+        self.look_at_clock(now);
         let silent = self.pulses.silent(now);
         if let (Some(thread), true) = (silent, silent != self.said.silent) {
             tracing::error!(thread, "it has done nothing for too long");
@@ -115,6 +120,16 @@ impl Watch {
         if status != self.said.status {
             notify::status(&status);
             self.said.status = status;
+        }
+    }
+
+    /// All that is timed counts by another clock; only what is old, and what is shown, does not.
+    fn look_at_clock(&mut self, now: Instant) {
+        let was_believed = self.calendar.is_believed(now);
+        let is_believed = self.calendar.look(now, clock::unix_ms()).is_some();
+        if is_believed != was_believed {
+            tracing::warn!(is_believed, "the clock of the box was set by more than an hour");
+            self.board.set_clock(is_believed);
         }
     }
 

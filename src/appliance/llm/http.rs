@@ -8,9 +8,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, USER_AGENT,
-};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
@@ -142,8 +140,7 @@ impl Connection<'_> {
     pub async fn exchange(mut self, request: Request<Full<Bytes>>) -> Result<Answer, Fault> {
         let response = self.sender.send_request(request).await.map_err(|_| Fault::Unreachable)?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get(RETRY_AFTER);
-        let retry_after_s = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let retry_after_s = stream::retry_after_s(response.headers());
         let body = response.into_body();
         Ok(Answer { status, retry_after_s, body, _driver: self.driver })
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use hyper::header::RETRY_AFTER;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -92,7 +91,7 @@ async fn run(
 
 fn retry_after_s(error: &Error) -> Option<u32> {
     let Error::Http(answer) = error else { return None };
-    answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+    stream::retry_after_s(answer.headers())?.try_into().ok()
 }
 
 async fn connect(

@@ -144,9 +144,8 @@ pub fn applications(config: &Config) -> Result<Vec<Application>, StartError> {
 fn application(account: &config::RingCentral) -> Result<Application, StartError> {
     let name = &account.name;
     let secret = |which| {
-        credentials::of_ringcentral(name, which).map_err(|source| StartError::System {
-            what: "cannot read a credential of RingCentral",
-            source,
+        credentials::secret(&format!("ringcentral_{name}_{which}")).map_err(|source| {
+            StartError::System { what: "cannot read a credential of RingCentral", source }
         })
     };
     let jwt = secret("jwt")?.ok_or_else(|| StartError::BadFile {
@@ -154,7 +153,7 @@ fn application(account: &config::RingCentral) -> Result<Application, StartError>
         path: "(the configuration)".into(),
         reason: format!(
             "the JWT of {name} is neither the credential ringcentral_{name}_jwt nor in {}",
-            credentials::ringcentral_variable(name, "jwt")
+            credentials::variable(&format!("ringcentral_{name}_jwt"))
         ),
     })?;
     Ok(Application { client_id: account.client_id.clone(), secret: secret("secret")?, jwt })

@@ -51,6 +51,7 @@ pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
             let turn = record.turns().get(*number);
             format!("replied turn {} {}", number + 1, turn.map(gap).unwrap_or_default())
         }
+        Output::Stalled(stage) => format!("stalled {}", stage.name()),
         Output::Pressed(_) | Output::Timeout(_) => return None,
     })
 }

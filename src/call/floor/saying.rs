@@ -48,6 +48,8 @@ pub(super) struct Saying {
     heard: u32,
     /// When the first frame under this number could be heard.
     audible: Option<Instant>,
+    /// Its last frame has left.
+    has_left: bool,
     state: State,
 }
 
@@ -85,6 +87,7 @@ impl Saying {
             from: 0,
             heard: 0,
             audible: None,
+            has_left: false,
             state: State::Going,
         }
     }
@@ -105,6 +108,11 @@ impl Saying {
 
     pub(super) fn is_going_on(&self) -> bool {
         self.state == State::Going
+    }
+
+    /// All of it has left, and it is not being stopped.
+    pub(super) fn has_left(&self) -> bool {
+        self.has_left && self.is_going_on()
     }
 
     /// The caller hears it.
@@ -190,6 +198,7 @@ impl Floor {
         };
         if let Some(saying) = self.spoken.iter_mut().find(|s| s.wire == frame.utterance) {
             saying.frames += 1;
+            saying.has_left = frame.last;
             if let Some(reply) = &mut self.awaited_reply
                 && reply.utterance == saying.utterance
                 && let Some(moments) = &mut reply.moments

@@ -31,6 +31,7 @@ impl Floor {
             return self.spoke_for_nothing(now);
         }
         self.overlap = None;
+        self.note_turn(now, heard.words.is_some());
         self.converse(now, converse::Input::CallerSilent { since: heard.spoke_until });
         let input = match &heard.words {
             Some(words) => {
@@ -48,6 +49,9 @@ impl Floor {
         let reply = self.conversation_says(now, input);
         self.voice.forget();
         let first = reply.first().map(|say| say.utterance);
+        if heard.words.is_some() && first.is_none() {
+            self.note_reply(now, false);
+        }
         let speech = self.last_speech(heard.spoke_until);
         let moments = Some(Moments::new(speech, heard.closed_at, now));
         self.awaited_reply = first.map(|utterance| Reply { utterance, turn, moments });

@@ -20,6 +20,7 @@ mod report;
 mod rx;
 mod security;
 mod stretch;
+mod touch;
 mod tx;
 
 #[cfg(test)]

@@ -31,10 +31,12 @@ impl Call {
     pub(super) fn report(&mut self, now: Instant, report: &Report) {
         self.line.report(now, report, &mut self.record);
         self.floor.note_agent_use(now);
+        self.floor.reported(now, report.received);
         self.out.push_back(Output::Recorded);
     }
 
     pub(super) fn drain_floor(&mut self, now: Instant) {
+        self.floor.watch(now);
         loop {
             match self.floor.poll_output() {
                 FloorOutput::Work(work) => {
@@ -91,6 +93,7 @@ impl Call {
                         self.out.push_back(Output::Recorded);
                     }
                 }
+                FloorOutput::Stalled(stage) => self.out.push_back(Output::Stalled(stage)),
                 FloorOutput::HangUp(cause) => self.end(now, cause.into()),
                 FloorOutput::Timeout(at) => {
                     match at.filter(|_| matches!(self.state, State::Active)) {

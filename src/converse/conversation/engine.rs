@@ -37,6 +37,41 @@ impl Conversation {
 
     /// What is around the caller drowns its words: the call is held by keys.
     pub(super) fn too_loud(&mut self, now: Instant) {
+        let too_loud = self.playbook.prompts().too_loud.clone();
+        self.go_by_keys(now, too_loud);
+    }
+
+    /// Nothing of what the caller says comes here: the same.
+    pub(super) fn deaf(&mut self, now: Instant) {
+        let unclear = self.playbook.prompts().unclear.clone();
+        self.go_by_keys(now, unclear);
+    }
+
+    /// The caller has spoken and waits; so do we.
+    pub(super) fn text_late(&mut self, now: Instant) {
+        if self.recognizer == Engine::Up && self.voice.is_silent() {
+            self.notice(now, vec![self.filler().to_owned()]);
+        }
+    }
+
+    /// What is said while something takes too long.
+    pub fn filler(&self) -> &str {
+        &self.playbook.prompts().engine.recognizer_lost
+    }
+
+    /// Whoever has said something and hears nothing is offered to leave a message.
+    pub(super) fn no_reply(&mut self, now: Instant) {
+        let waits = self.phase == Phase::Talking
+            && self.caller == Caller::Quiet
+            && self.voice.is_silent()
+            && !self.is_keying();
+        if waits {
+            let reaction = self.dialogue.give_way();
+            self.react(now, reaction);
+        }
+    }
+
+    fn go_by_keys(&mut self, now: Instant, because: String) {
         self.caller = Caller::Quiet;
         self.recognizer = Engine::Drowned;
         self.patience = Patience::Fresh;
@@ -44,8 +79,7 @@ impl Conversation {
         if self.phase == Phase::Talking {
             self.stop_thinking();
             self.stop(self.voice.interruptible());
-            let too_loud = vec![self.playbook.prompts().too_loud.clone()];
-            let parts = [too_loud, self.question_or_menu()].concat();
+            let parts = [vec![because], self.question_or_menu()].concat();
             self.say_question(now, parts, Purpose::EngineNotice);
         }
         self.tell_held_news(now);

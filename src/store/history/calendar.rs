@@ -35,7 +35,12 @@ impl Calendar {
                 self.until = Some(now + WAIT);
             }
         }
-        self.until.is_none_or(|until| now >= until).then_some(wall_ms)
+        self.is_believed(now).then_some(wall_ms)
+    }
+
+    /// Whether age counts.
+    pub fn is_believed(&self, now: Instant) -> bool {
+        self.until.is_none_or(|until| now >= until)
     }
 }
 

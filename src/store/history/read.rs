@@ -146,7 +146,7 @@ pub fn calls(connection: &Connection, page: &Page) -> rusqlite::Result<Vec<Call>
 }
 
 /// Words are never query syntax: each is cut out as letters and digits and quoted. All must be there; the last may be only a
-/// beginning, as of a number.
+/// beginning, as of a number. One letter is none: half of all words would have to be gone through for it.
 fn search(text: &str, in_words: bool) -> Option<String> {
     let number = is_number(text).then(|| super::number::key(text));
     let text = number.as_deref().unwrap_or(text);
@@ -155,7 +155,10 @@ fn search(text: &str, in_words: bool) -> Option<String> {
         words.take(limits::HISTORY_WORDS).map(|word| format!("\"{word}\"")).collect();
     let all = words.join(" AND ");
     let scope = if in_words { "" } else { "peer : " };
-    (!all.is_empty()).then(|| format!("{scope}({all}*)"))
+    let is_letter =
+        |word: &String| word.chars().count() == 3 && !word.contains(|c: char| c.is_ascii_digit());
+    let beginning = if words.last().is_some_and(is_letter) { "" } else { "*" };
+    (!all.is_empty()).then(|| format!("{scope}({all}{beginning})"))
 }
 
 /// With signs between its digits, as people write it: it is looked for as one word.

@@ -39,12 +39,22 @@ impl SchemaError {
             Self::Unwritable(_) | Self::Newer | Self::Foreign => false,
         }
     }
+
+    /// The same of a file that was ours before: whose it is does not change but by damage.
+    pub fn is_damage_of_ours(&self) -> bool {
+        self.is_damage() || matches!(self, Self::Newer | Self::Foreign)
+    }
 }
 
 /// SQLite says that the file's content makes no sense.
 pub fn is_damage(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
-    matches!(code, Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
+    let is_known = matches!(
+        code,
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+    );
+    // Nonsense in the head of the file has no code of its own.
+    is_known || error.to_string().contains("unsupported file format")
 }
 
 /// How much of a database is looked at before it is used.

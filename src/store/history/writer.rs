@@ -345,7 +345,9 @@ impl Writer {
     /// True: it is tried again at once.
     fn failed(&mut self, now: Instant, error: &SchemaError) -> bool {
         self.close();
-        if error.is_damage() && !std::mem::replace(&mut self.has_set_aside, true) {
+        let was_ours = self.run.is_some();
+        let is_damage = if was_ours { error.is_damage_of_ours() } else { error.is_damage() };
+        if is_damage && !std::mem::replace(&mut self.has_set_aside, true) {
             return self.set_aside(error);
         }
         if is_of_the_change(error) && !self.waiting.is_empty() {

@@ -19,6 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::base::{CallId, limits};
+use crate::store::whole;
 pub use opus::Encoder;
 pub use reading::Recording;
 pub use sealed::Key;
@@ -153,7 +154,7 @@ impl Recordings {
         files.retain(|(path, _)| began(path).is_some_and(|at| at < before));
         let mut gone = 0;
         for (path, bytes) in files.into_iter().filter(|(path, _)| !self.open.contains(path)) {
-            remove(&path)?;
+            whole::remove(&path)?;
             self.bytes -= bytes.min(self.bytes);
             gone += 1;
         }
@@ -174,7 +175,7 @@ impl Recordings {
                 break;
             }
             if !self.open.contains(&path) {
-                remove(&path)?;
+                whole::remove(&path)?;
                 bytes -= length.min(bytes);
                 free += length;
             }
@@ -194,9 +195,9 @@ impl Recordings {
 pub fn forget(state: &Path, names: &[Name]) -> io::Result<()> {
     for name in names {
         for ending in [PLAIN, SEALED] {
-            remove(&state.join(FOLDER).join(format!("{}.{ending}", name.stem())))?;
+            whole::remove(&state.join(FOLDER).join(format!("{}.{ending}", name.stem())))?;
         }
-        remove(&state.join(FLIGHTS).join(format!("{}.flight", name.stem())))?;
+        whole::remove(&state.join(FLIGHTS).join(format!("{}.flight", name.stem())))?;
     }
     Ok(())
 }
@@ -211,14 +212,6 @@ pub fn find(folder: &Path, name: Name, key: Option<&Key>) -> Option<Recording> {
 pub fn is_there(folder: &Path, name: Name) -> bool {
     let is = |ending: &str| folder.join(format!("{}.{ending}", name.stem())).is_file();
     is(PLAIN) || is(SEALED)
-}
-
-/// What is gone already is as wanted.
-fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
 }
 
 /// When the call of this file began.

@@ -154,10 +154,7 @@ impl Passwords {
 
     /// Drops those in this folder, which may be unreadable.
     pub fn forget(folder: &Path) -> io::Result<()> {
-        match fs::remove_file(folder.join(FILE)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        }
+        whole::remove(&folder.join(FILE))
     }
 
     /// The state folder.

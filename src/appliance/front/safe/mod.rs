@@ -57,6 +57,8 @@ pub fn run(
     let (sentence, fault) = sentence::read(folder.as_deref(), config.speech.language);
     reasons.extend(fault);
     let board = Arc::new(Board::default());
+    // The page says it from its first answer on.
+    board.set_health(Health::Safe { reasons: reasons.clone() });
     let _web = show(&config, (config_path, paths), &board, &mut reasons, entropy.fork());
     let (line, arrivals) = runtime.block_on(open_line(&config, &mut reasons, &mut entropy))?;
     let _context = runtime.enter();

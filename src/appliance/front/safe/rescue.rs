@@ -20,11 +20,25 @@ pub fn rescue(path: Option<&Path>, ended: Option<String>) -> Rescued {
         Ok(config) => (config, None),
         Err(error) => {
             let config = path.map(config::sound_sections).unwrap_or_default();
-            (config, Some(format!("the configuration: {error}")))
+            (config, Some(format!("the configuration: {error}{}", left_out(path))))
         }
     };
     let reasons = ended.into_iter().chain(fault).collect();
     Rescued { config, reasons, folder: path.and_then(Path::parent).map(Path::to_owned) }
+}
+
+/// Which lines do not count, where more is wrong than one value.
+fn left_out(path: Option<&Path>) -> String {
+    let lines: Vec<String> = path
+        .map(config::unreadable_lines)
+        .unwrap_or_default()
+        .iter()
+        .map(usize::to_string)
+        .collect();
+    match lines.as_slice() {
+        [] => String::new(),
+        lines => format!("; without these lines the rest holds: {}", lines.join(", ")),
+    }
 }
 
 /// How the front has ended, as systemd tells a unit that `OnFailure=` has started (systemd.exec(5)).

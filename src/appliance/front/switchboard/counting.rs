@@ -13,7 +13,7 @@ use super::Switchboard;
 use super::controlling::number_in;
 use super::ringcentral::Ordered;
 use super::succeeding::Granted;
-use crate::base::CallId;
+use crate::base::{CallId, Private};
 use crate::call::{self, PutThrough};
 use crate::converse::people::Address;
 use crate::sip::message::Uri;
@@ -101,6 +101,20 @@ impl Switchboard {
                 self.not_put_through(now, id, FORBIDDEN);
             }
         }
+    }
+
+    /// Whether a server may call this number in place of a call for which there is no room: it is counted as one of ours. The
+    /// disk is not waited for, as the caller's telephone rings.
+    pub(super) fn may_forward(&mut self, to: &Private<String>) -> bool {
+        if self.parts.dialler.settings().permission.is_on().is_err() {
+            return true;
+        }
+        let Ok(number) = self.parts.dialler.number(to.reveal()) else { return false };
+        let counted = self.parts.dialler.count(&number);
+        if let Err(limit) = &counted {
+            tracing::warn!(%limit, "a call is not sent on");
+        }
+        counted.is_ok()
     }
 
     /// The other end of a leg has somebody called in its place; else the status of the refusal.

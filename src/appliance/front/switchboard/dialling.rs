@@ -435,7 +435,7 @@ impl Switchboard {
 
     /// Shows a call on the board.
     pub(super) fn show(&mut self, now: Instant, id: CallId) {
-        if let Some(line) = self.lines.get(&id) {
+        if let Some(line) = self.lines.get(&id).filter(|line| !line.is_own) {
             let record = self.parts.dialler.show(now, line.record());
             self.parts.board.update_call(record);
         }

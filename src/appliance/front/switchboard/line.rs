@@ -7,7 +7,6 @@ use super::controlling;
 use super::joining::Partner;
 use super::recording;
 use super::redirecting::Redirection;
-use super::stages::Stages;
 use crate::appliance::rings::Place;
 use crate::base::CallId;
 use crate::call::flight::Tracked;
@@ -25,6 +24,8 @@ pub(super) struct Line {
     pub(super) account: Option<AccountId>,
     /// At that server's own interface.
     pub(super) named: Option<PlatformIds>,
+    /// The box has called itself: it is in no list, and nothing counts or records it.
+    pub(super) is_own: bool,
     /// Whether its sockets are of IPv4.
     pub(super) is_ipv4: bool,
     pub(super) deadline: Option<Instant>,
@@ -43,7 +44,6 @@ pub(super) struct Line {
     pub(super) sound: recording::Sound,
     /// Whether its caller has heard that somebody may listen; `None` until the greeting was heard.
     pub(super) told_of_operators: Option<bool>,
-    pub(super) stages: Stages,
     /// Its part of what the GPU has used; `None` where that is not told.
     pub(super) gpu_energy_j: Option<f64>,
 }
@@ -55,6 +55,7 @@ impl Line {
             place: Some(place),
             account: None,
             named: None,
+            is_own: false,
             is_ipv4,
             deadline: None,
             one_way: None,
@@ -65,7 +66,6 @@ impl Line {
             told: controlling::Told::default(),
             sound: recording::Sound::default(),
             told_of_operators: None,
-            stages: Stages::default(),
             gpu_energy_j: None,
         }
     }

@@ -2,24 +2,13 @@
 //!
 //! Words and numbers stand in a line of their own, and only where the owner wants that (`log.private`).
 
-use std::time::Instant;
-
-use super::Switchboard;
 use crate::appliance::log;
 use crate::base::CallId;
-use crate::call::CallRecord;
+use crate::call::{CallRecord, Stage};
 
-impl Switchboard {
-    /// One more second of a call's sound: what stands still is told and counted.
-    pub(super) fn look_at_stages(&mut self, now: Instant, id: CallId, received: u64) {
-        let Some(line) = self.lines.get_mut(&id).filter(|line| !line.call.is_joined()) else {
-            return;
-        };
-        if let Some(stage) = line.stages.report(now, received, line.call.record()) {
-            tracing::error!(call_id = %id, stage = stage.name(), "a stage of the call stands still");
-            self.parts.board.stands_still(stage);
-        }
-    }
+/// The call itself sees to what the caller gets.
+pub(super) fn stalled(id: CallId, stage: Stage) {
+    tracing::error!(call_id = %id, stage = stage.name(), "a stage of the call stands still");
 }
 
 /// A gap and its parts; words stay where they are.

@@ -17,7 +17,7 @@ use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::visits::Visits;
 use crate::appliance::ways::Ways;
-use crate::base::{CallId, Entropy};
+use crate::base::{CallId, Entropy, Private};
 use crate::call;
 use crate::call::admission;
 use crate::call::language::Rules;
@@ -59,6 +59,8 @@ pub struct Parts {
     pub has_operators: bool,
     /// Whom callers may have us call in their place.
     pub referrals: Referrals,
+    /// By this name the box calls itself; nobody else knows it.
+    pub canary: Option<Private<String>>,
     /// `None`: no call is recorded for replay.
     pub flights: Option<FlightLog>,
     /// `None`: no call's sound is recorded.
@@ -102,6 +104,7 @@ impl Parts {
             | call::Output::PartnerWaits(_)
             | call::Output::Message(_)
             | call::Output::Pressed(_)
+            | call::Output::Stalled(_)
             | call::Output::Recorded
             | call::Output::Replied(_)
             | call::Output::Timeout(_) => (),

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::recording::Sound;
 use super::ringcentral::Announced;
 use super::{Line, Switchboard};
 use crate::appliance::clock::unix_ms;
@@ -110,6 +111,12 @@ impl Switchboard {
         manner.agent = self.parts.agent_rule.holds(direction, asked, account, playbook);
     }
 
+    /// Whether it is the box itself that calls.
+    fn is_own(&self, known: &Known) -> bool {
+        let name = self.parts.canary.as_ref().map(Private::reveal);
+        name.is_some_and(|name| known.called.reveal().contains(name))
+    }
+
     /// An INVITE asks for a call.
     pub(super) fn incoming(&mut self, now: Instant, leg: LegId, incoming: Box<sip::Incoming>) {
         if let Some(incoming) = self.announced(now, leg, incoming) {
@@ -185,10 +192,13 @@ impl Switchboard {
         let shelf = Arc::clone(&self.shelf);
         let choice = self.parts.languages.choose(&known);
         let mut manner = self.abilities.manner(choice, &self.parts.call.tongues);
+        let is_own = self.is_own(&known);
+        // An agent's time costs something.
+        let agent = agent.filter(|_| !is_own).or_else(|| is_own.then_some(false));
         self.choose_agent(&mut manner, Direction::Inbound, None, agent);
         let way = incoming.way;
         let opening = Opening { id, leg, start, incoming, media, manner, shelf };
-        let is_recorded = self.parts.flights.is_some();
+        let is_recorded = self.parts.flights.is_some() && !is_own;
         let mut settings = self.settings_of(way);
         if is_at_once {
             settings.to_mut().answer_after = Duration::ZERO;
@@ -198,10 +208,12 @@ impl Switchboard {
         let admission = &self.parts.admission;
         let place =
             self.parts.places.reserve(id, sockets).ok_or_else(|| admission.full(Limit::Lines))?;
-        tracing::info!(call_id = %id, way = way.name(), "call taken");
+        tracing::info!(call_id = %id, way = way.name(), is_own, "call taken");
         self.legs.insert(leg, id);
         self.parts.visits.took(leg, id);
-        self.lines.insert(id, Line { account, ..Line::new(call, place, is_ipv4) });
+        let sound = if is_own { Sound::Not } else { Sound::default() };
+        let line = Line { account, is_own, sound, ..Line::new(call, place, is_ipv4) };
+        self.lines.insert(id, line);
         self.parts.accounts.call_begins(account);
         // It may ring for long before anything else is to be shown.
         self.show(now, id);

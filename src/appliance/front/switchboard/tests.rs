@@ -111,6 +111,7 @@ impl Desk {
             has_operators: true,
             referrals: crate::trunk::Referrals::default(),
             flights: None,
+            canary: None,
             recorder: None,
         };
         let switchboard = Switchboard::new(now, parts);

@@ -68,12 +68,13 @@ impl Switchboard {
         announced: &Announced,
     ) -> bool {
         let Some(platform) = self.parts.accounts.platform(announced.account) else { return false };
-        let wish = match &platform.when_full {
+        let wish = match platform.when_full.clone() {
             WhenFull::Refuse => Wish::Reject,
             WhenFull::Voicemail => Wish::Voicemail,
-            WhenFull::Forward(to) => Wish::Forward(to.clone()),
-            WhenFull::Reply(text) => Wish::Reply(text.clone()),
-            WhenFull::CallBack { minutes } => Wish::CallBackIn { minutes: *minutes },
+            WhenFull::Forward(to) if self.may_forward(&to) => Wish::Forward(to),
+            WhenFull::Forward(_) => Wish::Reject,
+            WhenFull::Reply(text) => Wish::Reply(text),
+            WhenFull::CallBack { minutes } => Wish::CallBackIn { minutes },
         };
         let is_told = self.tell_agent(announced, &wish);
         if is_told {

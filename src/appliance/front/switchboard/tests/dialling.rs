@@ -377,3 +377,12 @@ async fn a_call_that_the_platform_sends_on_to_a_number_is_counted_before_it_is_a
     assert!(matches!(inputs.try_recv(), Ok(Input::Control { .. })), "it costs nothing");
     assert!(wanting.iter_mut().all(|asked| asked.try_recv().is_err()), "the platform is to answer");
 }
+
+#[tokio::test]
+async fn a_call_that_is_sent_on_for_want_of_room_counts_as_one_of_ours() {
+    let mut office = Office::open("sent-on", 29_240).await;
+    let mut may = |text: &str| office.desk.switchboard.may_forward(&Private::new(text.to_owned()));
+    assert!(!may("+1 900 5550100"), "no such country is allowed");
+    assert!(may("+49 30 123456") && may("+49 30 123456"));
+    assert!(!may("+49 30 123456"), "2 a minute");
+}
