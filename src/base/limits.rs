@@ -1,6 +1,10 @@
 //! Every limit of the program, in one place, each with its reason.
 
+mod voicemail;
+
 use std::time::Duration;
+
+pub use voicemail::*;
 
 /// Largest SIP message taken from a datagram or a stream. UDP cannot carry more than 64 KiB, and
 /// no legitimate INVITE comes near it.

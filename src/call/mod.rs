@@ -33,6 +33,7 @@ pub mod record;
 mod state;
 pub mod tuning;
 mod voice;
+mod voicemail;
 mod who;
 mod work;
 
@@ -50,5 +51,6 @@ pub use record::CallRecord;
 pub use state::{
     Association, Call, Input, Opening, Outgoing, Output, Settings, Start, TransferTo, Wish, warning,
 };
+pub use voicemail::{Settings as VoicemailSettings, Tape, TapeNews};
 pub use voice::{Shelf, Shelved, render_list};
 pub use work::{Work, WorkIds, WorkResult};

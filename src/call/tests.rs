@@ -36,6 +36,7 @@ mod partial;
 mod securing;
 mod succeeding;
 mod transfer;
+mod voicemail;
 
 const LEG: LegId = LegId(1);
 
@@ -53,6 +54,7 @@ fn settings() -> Settings {
         converse: converse::Settings::default(),
         tongues: Tongues::only(Playbook::logistics()),
         hold: HoldSound::Ringing,
+        voicemail: VoicemailSettings::default(),
     }
 }
 
@@ -98,6 +100,8 @@ struct Desk {
     model: model::StandIn,
     digits: Vec<String>,
     put_through: Option<PutThrough>,
+    /// Of a message after the tone.
+    tapes: Vec<Tape>,
     is_accepted: bool,
     is_not_handed_over: bool,
     partner_waits: Vec<bool>,
@@ -208,6 +212,7 @@ impl Desk {
             model: model::StandIn::default(),
             digits: Vec::new(),
             put_through: None,
+            tapes: Vec::new(),
             is_accepted: false,
             is_not_handed_over: false,
             partner_waits: Vec::new(),
@@ -271,6 +276,7 @@ impl Desk {
                 Output::Accepted => self.is_accepted = true,
                 Output::GiveUpPerson => self.put_through = None,
                 Output::NotHandedOver => self.is_not_handed_over = true,
+                Output::Tape(tape) => self.tapes.push(tape),
                 Output::PartnerWaits(waits) => self.partner_waits.push(waits),
                 Output::Message(_) | Output::Recorded | Output::Replied(_) | Output::Pressed(_) => {
                 }

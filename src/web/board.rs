@@ -16,7 +16,7 @@ use crate::appliance::agent::Figures;
 use crate::appliance::engine::LoadFigures;
 use crate::appliance::gpu::Sample;
 use crate::appliance::lateness::BOUNDS_US;
-use crate::appliance::recorder;
+use crate::appliance::{recorder, voicemail};
 use crate::base::{CallId, limits};
 use crate::call::admission::Limit;
 use crate::call::record::CallRecord;
@@ -244,6 +244,7 @@ pub struct Board {
     /// And kept from here; without it nothing is.
     history: OnceLock<History>,
     recordings: OnceLock<Shelf>,
+    voicemail: OnceLock<Shelf>,
     /// Which call is shown otherwise than before, for those who follow one.
     changed: broadcast::Sender<CallId>,
     erased: broadcast::Sender<Arc<Erasure>>,
@@ -263,6 +264,7 @@ struct Shown {
     history: history::Report,
     /// `None`: no call is recorded.
     recordings: Option<recorder::Report>,
+    voicemail: voicemail::Report,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -291,6 +293,7 @@ impl Shown {
         let recordings = self.recordings.as_ref().and_then(recorder::Report::sentence);
         let faults = webhooks.chain(bridges).chain(canary);
         let faults = faults.chain(self.history.sentences()).chain(recordings);
+        let faults = faults.chain(self.voicemail.sentence());
         match &self.health {
             Health::Ready => {
                 let reasons: Vec<String> = faults.collect();
@@ -312,6 +315,7 @@ impl Default for Board {
             events: Arc::new(Events::new(super::unix_ms())),
             history: OnceLock::new(),
             recordings: OnceLock::new(),
+            voicemail: OnceLock::new(),
             changed: broadcast::channel(limits::WEBRTC_CHANGES).0,
             erased: broadcast::channel(limits::ERASURES).0,
             shown: Mutex::new(Shown {
@@ -324,6 +328,7 @@ impl Default for Board {
                 bridges: Vec::new(),
                 history: history::Report::default(),
                 recordings: None,
+                voicemail: voicemail::Report::default(),
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
                 forgotten: Totals::default(),

@@ -32,6 +32,7 @@ use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
 };
+use super::voicemail::{Voicemail, voicemail};
 use super::webhooks::{Webhook, webhooks};
 use crate::appliance::media_address::Source;
 use crate::base::handshake::IceSide;
@@ -76,6 +77,7 @@ pub struct Config {
     pub knowledge: Option<PathBuf>,
     pub history: History,
     pub recordings: Recordings,
+    pub voicemail: Voicemail,
     /// `None`: no e-mail is sent.
     pub mail: Option<Mail>,
     pub accounts: Vec<Account>,
@@ -289,6 +291,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let agent = agent(&file.agent, &mut check);
     let history = history(&file.history, &mut check);
     let recordings = recordings(&file.recordings, &mut check);
+    let voicemail = voicemail(&file.voicemail, &mut check);
     let mail = mail(&file.mail, &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
@@ -320,6 +323,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         knowledge: path(&file.knowledge.folder),
         history: history?,
         recordings: recordings?,
+        voicemail: voicemail?,
         mail: mail?,
         accounts: accounts?,
         ringcentral: ringcentral?,

@@ -15,6 +15,7 @@ pub use super::mail::File as Mail;
 pub use super::recordings::File as Recordings;
 pub use super::ringcentral::File as RingCentral;
 pub use super::upkeep::{CanaryKeys, RealTimeKeys};
+pub use super::voicemail::File as Voicemail;
 
 /// `attendant.toml`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -35,6 +36,8 @@ pub struct File {
     pub history: History,
     /// Whether calls are recorded.
     pub recordings: Recordings,
+    /// Messages after a tone.
+    pub voicemail: Voicemail,
     /// E-mail about what callers leave.
     pub mail: Mail,
     pub inbound: Inbound,
@@ -156,7 +159,7 @@ pub struct Webhook {
 
 impl Default for Webhook {
     fn default() -> Self {
-        let events = vec!["message.left".to_owned(), "call.closed".to_owned()];
+        let events = ["message.left", "voicemail.left", "call.closed"].map(str::to_owned).to_vec();
         Self { name: String::new(), url: String::new(), events, words: true }
     }
 }

@@ -32,6 +32,7 @@ use crate::appliance::shutdown::Shutdown;
 use crate::appliance::sip_socket::Arrival;
 use crate::appliance::start_error::StartError;
 use crate::appliance::stun::Public;
+use crate::appliance::voicemail;
 use crate::base::LanguageCode;
 use crate::call::admission::Readiness;
 use crate::call::language::Abilities;
@@ -79,6 +80,8 @@ pub struct Sources {
     pub ledger: watch::Receiver<Written>,
     /// What a STUN server tells of our public address.
     pub public: watch::Receiver<Public>,
+    /// What the disk has to say to messages after the tone.
+    pub taped: mpsc::Receiver<voicemail::News>,
     /// What relays tell; nothing comes where there is none.
     pub relays: mpsc::Receiver<relays::News>,
     /// What calls from then on are held by.
@@ -174,6 +177,7 @@ impl Net {
             Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
             Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
             Some(event) = sources.agent.recv() => self.switchboard.agent(now(), event),
+            Some(news) = sources.taped.recv() => self.switchboard.taped(now(), news),
             Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
             Some(news) = sources.ringcentral.recv() => self.switchboard.ringcentral(now(), news),
             Some(wanted) = sources.wished.recv() => self.switchboard.audio_wanted(now(), wanted),
@@ -267,6 +271,10 @@ impl Net {
         match event.asker {
             Asker::Call(_) => {
                 self.switchboard.engine(now(), event);
+                Ok(())
+            }
+            Asker::Voicemail => {
+                self.switchboard.transcribed(event);
                 Ok(())
             }
             Asker::Appliance => {
@@ -442,7 +450,7 @@ impl Net {
 
     fn keep_messages(&mut self) {
         for (call, message) in self.switchboard.take_messages() {
-            self.history.leave(Left { call, unix_ms: unix_ms(), message });
+            self.history.leave(Left { call, unix_ms: unix_ms(), message, sound: None });
         }
     }
 

@@ -339,7 +339,7 @@ impl Floor {
             Timer::AgentSound => self.send_silence(now),
             Timer::AgentKeys => self.tell_keys(),
             Timer::AgentQuiet => self.agent_is_quiet(now),
-            Timer::Hearing | Timer::Conversation | Timer::Key => (),
+            Timer::Hearing | Timer::Conversation | Timer::Key | Timer::Voicemail => (),
         }
     }
 

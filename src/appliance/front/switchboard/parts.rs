@@ -16,6 +16,7 @@ use crate::appliance::rings::Place;
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::visits::Visits;
+use crate::appliance::voicemail::Voicemail;
 use crate::appliance::ways::Ways;
 use crate::base::{CallId, Entropy};
 use crate::call;
@@ -61,6 +62,8 @@ pub struct Parts {
     pub flights: Option<FlightLog>,
     /// `None`: no call's sound is recorded.
     pub recorder: Option<Recorder>,
+    /// Messages after the tone.
+    pub voicemail: Voicemail,
 }
 
 impl Parts {
@@ -99,6 +102,7 @@ impl Parts {
             | call::Output::NotHandedOver
             | call::Output::PartnerWaits(_)
             | call::Output::Message(_)
+            | call::Output::Tape(_)
             | call::Output::Pressed(_)
             | call::Output::Recorded
             | call::Output::Replied(_)

@@ -95,6 +95,7 @@ impl Desk {
                 converse: crate::converse::Settings::default(),
                 tongues: call::language::Tongues::only(crate::converse::Playbook::logistics()),
                 hold: call::HoldSound::default(),
+                voicemail: call::VoicemailSettings::default(),
             },
             admission: admission::Settings {
                 max: 1,
@@ -107,6 +108,7 @@ impl Desk {
             referrals: crate::trunk::Referrals::default(),
             flights: None,
             recorder: None,
+            voicemail: crate::appliance::voicemail::Voicemail::none(),
         };
         let switchboard = Switchboard::new(now, parts);
         Self { switchboard, audio: rings.audio, phone, flow, now, playing: None }
