@@ -135,6 +135,7 @@ impl Desk {
             converse: converse::Settings::default(),
             tongues: Tongues::only(playbook),
             hold: HoldSound::default(),
+            voicemail: attendant::call::VoicemailSettings::default(),
         };
         let call = Call::answer(&settings, opening).expect("the offer fits");
         let mut desk = Self {

@@ -51,5 +51,6 @@ mod stun;
 pub mod trust;
 pub mod url;
 pub mod visits;
+pub mod voicemail;
 pub mod ways;
 pub mod webhooks;

@@ -3,12 +3,14 @@
 mod handsets;
 mod operators;
 mod page;
+mod voicemail;
 
 use std::time::Duration;
 
 pub use handsets::*;
 pub use operators::*;
 pub use page::*;
+pub use voicemail::*;
 
 /// Largest SIP message taken from a datagram or a stream. UDP cannot carry more than 64 KiB, and
 /// no legitimate INVITE comes near it.

@@ -16,6 +16,7 @@ mod saying;
 mod stalls;
 mod thinking;
 mod turns;
+mod voicemail;
 mod waiting;
 
 use std::collections::VecDeque;
@@ -32,6 +33,7 @@ use super::record::{AgentRecord, Speaking, Turn};
 use super::relay::Relay;
 use super::state::Settings;
 use super::voice::{Shelf, Shelved, Voice};
+use super::voicemail::{self as message, Taking, Tape};
 use super::work::{Work, WorkIds, WorkResult};
 use crate::base::{LanguageCode, Private, TimerTable, UtteranceId, WorkId};
 use crate::converse::people::WeekMinute;
@@ -52,6 +54,8 @@ pub(super) enum FloorOutput {
     Work(Work),
     Silence(UtteranceId),
     Message(converse::Message),
+    /// Of a message after the tone.
+    Tape(Tape),
     Turn(Turn),
     /// More of the reply to this turn, counted from 0.
     Reply {
@@ -94,6 +98,8 @@ enum Timer {
     Conversation,
     /// A key is down.
     Key,
+    /// A message after the tone.
+    Voicemail,
     /// A remote agent is not there.
     AgentThere,
     /// The call has lasted for as long as it may, and will soon.
@@ -154,6 +160,9 @@ pub(super) struct Floor {
     waiting: Option<Waiting>,
     hold: HoldSound,
     relay: Option<Relay>,
+    voicemail: message::Settings,
+    /// The caller leaves a message after the tone.
+    taking: Option<Taking>,
     /// A remote agent holds the call, or will.
     agent: Option<Box<Remote>>,
     /// The caller speaks over us.
@@ -211,6 +220,8 @@ impl Floor {
             waiting: None,
             hold: settings.hold,
             relay: None,
+            voicemail: settings.voicemail,
+            taking: None,
             agent,
             overlap: None,
             din: None,
@@ -282,6 +293,7 @@ impl Floor {
     /// The call is over: nothing more is asked of the engine, nothing more is said.
     pub(super) fn close(&mut self, now: Instant) {
         self.phase = Phase::Closed;
+        self.stop_tape();
         self.forget_agent(now);
         self.timers.clear();
         self.voice.forget();
@@ -306,6 +318,9 @@ impl Floor {
             }
             return self.agent_hears(now, frame);
         }
+        if self.is_taking() {
+            return self.tape_hears(now, frame);
+        }
         if matches!(self.phase, Phase::Open { .. }) && self.ears != Ears::Closed {
             if self.is_drowned(now, frame) {
                 return;
@@ -322,6 +337,9 @@ impl Floor {
     pub(super) fn digit(&mut self, now: Instant, digit: char) {
         if self.is_with_agent() {
             return self.agent_digit(now, digit);
+        }
+        if self.is_taking() {
+            return self.tape_key(now, digit);
         }
         self.converse(now, converse::Input::Digit(digit));
         if self.timers.is_armed(Timer::Key) {
@@ -366,6 +384,7 @@ impl Floor {
     /// The line closes: goodbye is said, by the playbook also where an agent holds the call.
     pub(super) fn say_goodbye(&mut self, now: Instant) {
         self.close_agent(now);
+        self.stop_tape();
         self.converse(now, converse::Input::Close);
     }
 
@@ -389,6 +408,7 @@ impl Floor {
             match timer {
                 Timer::Conversation => self.converse(now, converse::Input::Timeout),
                 Timer::Key => self.key_is_up(now),
+                Timer::Voicemail => self.tape_timeout(now),
                 Timer::AgentThere
                 | Timer::AgentLength
                 | Timer::AgentWarning
@@ -528,6 +548,7 @@ impl Floor {
                 converse::Output::TakeMessage(message) => {
                     self.out.push_back(FloorOutput::Message(message));
                 }
+                converse::Output::RecordMessage(message) => self.record_message(now, message),
                 converse::Output::Ask { ask, chat } => self.ask(ask, chat),
                 converse::Output::CancelAsk(ask) => self.cancel_ask(ask),
                 converse::Output::Prepare(text) => {

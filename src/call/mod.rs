@@ -35,6 +35,7 @@ mod relay;
 mod state;
 pub mod tuning;
 mod voice;
+mod voicemail;
 mod who;
 mod work;
 
@@ -54,4 +55,5 @@ pub use state::{
     Wish, warning,
 };
 pub use voice::{Shelf, Shelved, render_list};
+pub use voicemail::{Settings as VoicemailSettings, Tape, TapeNews};
 pub use work::{Work, WorkIds, WorkResult};

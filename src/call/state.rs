@@ -34,6 +34,7 @@ use super::line::Line;
 use super::media::{HeardFrame, MediaEvent, Plan, Report};
 use super::record::{CallRecord, Direction, Progress, Speaking};
 use super::voice::{Shelf, Shelved};
+use super::voicemail::{self, Tape, TapeNews};
 use super::who::Who;
 use super::work::{Work, WorkResult};
 use crate::base::pcm::Frame;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub tongues: Tongues,
     /// What a caller hears while somebody is called for them.
     pub hold: HoldSound,
+    /// How a message after the tone ends.
+    pub voicemail: voicemail::Settings,
 }
 
 /// A moment on both clocks: the record speaks of days, everything else of intervals.
@@ -139,6 +142,8 @@ pub enum Input<'a> {
     },
     Report(Report),
     Work(WorkResult),
+    /// Of the message that the caller leaves after the tone.
+    Tape(TapeNews),
     EngineLost,
     EngineBack,
     /// The signalling's way to the peer was lost, and is there again: sound may have another one, too.
@@ -167,6 +172,8 @@ pub enum Output {
     Silence(UtteranceId),
     Work(Work),
     Message(converse::Message),
+    /// Of a message after the tone; answered by `Input::Tape`.
+    Tape(Tape),
     /// Press these keys, one after the other.
     SendDigits(Private<String>),
     /// Call somebody for the caller, who waits; `ReferNews` tells the call if that fails, and
@@ -433,6 +440,7 @@ impl Call {
                     self.floor.work_result(now, result);
                 }
             }
+            Input::Tape(news) => self.floor.tape(now, news),
             Input::EngineLost => self.floor.engine_lost(now),
             Input::EngineBack => self.floor.engine_back(now),
             Input::WayBack => self.offer_anew(),

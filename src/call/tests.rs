@@ -38,6 +38,7 @@ mod securing;
 mod stalls;
 mod succeeding;
 mod transfer;
+mod voicemail;
 
 const LEG: LegId = LegId(1);
 
@@ -55,6 +56,7 @@ fn settings() -> Settings {
         converse: converse::Settings::default(),
         tongues: Tongues::only(Playbook::logistics()),
         hold: HoldSound::Ringing,
+        voicemail: VoicemailSettings::default(),
     }
 }
 
@@ -100,6 +102,8 @@ struct Desk {
     model: model::StandIn,
     digits: Vec<String>,
     put_through: Option<PutThrough>,
+    /// Of a message after the tone.
+    tapes: Vec<Tape>,
     is_accepted: bool,
     is_not_handed_over: bool,
     partner_waits: Vec<bool>,
@@ -212,6 +216,7 @@ impl Desk {
             model: model::StandIn::default(),
             digits: Vec::new(),
             put_through: None,
+            tapes: Vec::new(),
             is_accepted: false,
             is_not_handed_over: false,
             partner_waits: Vec::new(),
@@ -276,6 +281,7 @@ impl Desk {
                 Output::Accepted => self.is_accepted = true,
                 Output::GiveUpPerson => self.put_through = None,
                 Output::NotHandedOver => self.is_not_handed_over = true,
+                Output::Tape(tape) => self.tapes.push(tape),
                 Output::PartnerWaits(waits) => self.partner_waits.push(waits),
                 Output::Message(_) | Output::Recorded | Output::Replied(_) | Output::Pressed(_) => {
                 }

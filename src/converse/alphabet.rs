@@ -82,6 +82,8 @@ pub enum Input {
     LeftBehind,
     /// A person of the firm has spoken in our place, and gives the call back.
     GivenBack,
+    /// What came of `Output::RecordMessage`.
+    Recorded(Recorded),
     /// The line closes: say goodbye and end the call.
     Close,
     /// The deadline of the last `Output::Timeout` has come.
@@ -180,6 +182,8 @@ pub enum Output {
     Expect(Awaited),
     /// A message for the firm's people.
     TakeMessage(Message),
+    /// Have the caller's own voice recorded after a tone, and answer with `Input::Recorded`; nothing is heard meanwhile.
+    RecordMessage(Box<Message>),
     /// For the call's record.
     Record(Record),
     /// Everything is said and heard: end the call now. The last output but `Timeout`.
@@ -255,6 +259,16 @@ impl From<Expectation> for Awaited {
     fn from(answer: Expectation) -> Self {
         Self { answer, patience: Patience::default() }
     }
+}
+
+/// What came of a message after the tone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    Saved,
+    /// Nobody has spoken.
+    Nothing,
+    /// It cannot be recorded; what there is of it is kept.
+    Failed,
 }
 
 /// Why the conversation ends the call.

@@ -11,6 +11,7 @@ mod leaving;
 mod looking_up;
 mod offering;
 mod question;
+mod recording;
 mod taking_over;
 mod thinking;
 mod timing;
@@ -21,8 +22,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::alphabet::{
-    Awaited, EndCause, Expectation, Input, Output, Preview, Purpose, Record, Say, Settings,
-    Speaker, Speech, Turn,
+    Awaited, EndCause, Expectation, Input, Message, Output, Preview, Purpose, Record, Say,
+    Settings, Speaker, Speech, Turn,
 };
 use super::dialogue::{Dialogue, Reaction, Understanding};
 use super::people::PersonId;
@@ -50,6 +51,8 @@ enum Phase {
     Talking,
     /// The caller is being put through to somebody.
     Transferring(PersonId, Stage),
+    /// The caller leaves a message after the tone.
+    Recording(recording::Stage),
     /// Somebody whom we have called is asked to take a caller; so often.
     Offering {
         asked: u8,
@@ -96,6 +99,8 @@ pub struct Conversation {
     thinking: Thinking,
     /// The caller's longest turn: what it has most likely called for.
     told: Private<String>,
+    /// What is known of a message that is about to be recorded.
+    message: Option<Box<Message>>,
     /// Times that the caller was put through.
     transfers: u32,
     /// The owner's system is being asked.
@@ -132,6 +137,7 @@ impl Conversation {
             voice: Voice::default(),
             history: History::default(),
             told: Private::default(),
+            message: None,
             transfers: 0,
             looking: None,
             held: None,
@@ -200,6 +206,17 @@ impl Conversation {
             (Phase::Waiting, _) | (_, Input::Connected | Input::TakeOver(_)) => {}
             (Phase::Offering { .. }, Input::Close) => self.hang_up(EndCause::Closing),
             (_, Input::Close) => self.close_down(now),
+            (_, Input::Recorded(outcome)) => self.recorded(now, outcome),
+            // Nobody answers a caller who speaks to a tape.
+            (
+                Phase::Recording(_),
+                Input::Heard(_)
+                | Input::HeardUnclear
+                | Input::Guessed(_)
+                | Input::Digit(_)
+                | Input::TooLoud
+                | Input::QuietAgain,
+            ) => self.caller = Caller::Quiet,
             (Phase::Transferring(..), Input::Heard(speech)) => self.heard_waiting(now, &speech),
             (Phase::Offering { .. }, Input::Heard(speech)) => self.offer_answered(now, &speech),
             (Phase::Offering { .. }, Input::HeardUnclear) => {
@@ -249,6 +266,7 @@ impl Conversation {
                     // A model's farewell may be many sentences long.
                     Phase::Leaving(_) => self.timers.set(Timer::HangUp, now + FAREWELL_GUARD),
                     Phase::Transferring(..) => self.ask_transfer_if_heard(now),
+                    Phase::Recording(_) => self.record_if_heard(),
                     Phase::Offering { .. } => self.await_offer(now),
                     Phase::Waiting | Phase::Talking | Phase::Ended => (),
                 }
@@ -261,6 +279,7 @@ impl Conversation {
                         self.timers.set(Timer::HangUp, now + SECOND_THOUGHT);
                     }
                     Phase::Transferring(..) => self.ask_transfer_if_heard(now),
+                    Phase::Recording(_) => self.record_if_heard(),
                     Phase::Offering { .. } => self.await_offer(now),
                     _ => (),
                 }
@@ -288,9 +307,11 @@ impl Conversation {
             Phase::Talking if self.is_beyond_playbook(speech) => None,
             Phase::Talking => Some(self.dialogue.clone().hear(speech)),
             Phase::Leaving(cause) => self.second_thought(cause, speech),
-            Phase::Transferring(..) | Phase::Offering { .. } | Phase::Waiting | Phase::Ended => {
-                None
-            }
+            Phase::Transferring(..)
+            | Phase::Recording(_)
+            | Phase::Offering { .. }
+            | Phase::Waiting
+            | Phase::Ended => None,
         };
         let reply = reply.and_then(|reaction| self.sayable(&reaction.parts));
         let reply = reply.or_else(|| self.thinking.first_piece(text));
@@ -394,7 +415,8 @@ impl Conversation {
         };
         self.outputs.extend(record.map(Output::Record));
         self.outputs.extend(reaction.message.map(Output::TakeMessage));
-        let interruptible = reaction.hang_up.is_none() && reaction.transfer.is_none();
+        let interruptible =
+            reaction.hang_up.is_none() && reaction.transfer.is_none() && reaction.record.is_none();
         let said = self.say(now, reaction.parts, interruptible, reaction.purpose);
         self.asked = self.has_asked(said);
         if let Some(cause) = reaction.hang_up {
@@ -402,6 +424,9 @@ impl Conversation {
         }
         if let Some(person) = reaction.transfer {
             self.transfer(now, person);
+        }
+        if let Some(message) = reaction.record {
+            self.begin_message(now, message);
         }
         if let Some(asked) = reaction.look_up {
             self.begin_look_up(now, asked);

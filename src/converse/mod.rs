@@ -23,7 +23,7 @@ mod tests;
 
 pub use alphabet::{
     AskId, Awaited, Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose,
-    Record, Say, Settings, Speaker, Speech, TakeOver, Transfer, Turn, Why, Word,
+    Record, Recorded, Say, Settings, Speaker, Speech, TakeOver, Transfer, Turn, Why, Word,
 };
 pub use conversation::Conversation;
 pub use playbook::{Playbook, PlaybookError, Variables, fixed_phrases};

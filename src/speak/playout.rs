@@ -243,7 +243,7 @@ impl Playout {
         for utterance in &mut self.queue {
             let at = utterance.phrases.iter().position(|p| p.is(id) && !p.started);
             if let Some(at) = at.filter(|at| *at >= utterance.phrase) {
-                utterance.phrases.insert(at, Phrase::new(Sound::Ready(samples)));
+                utterance.phrases.insert(at, Phrase::new(Sound::Ready(samples), at == 0));
                 return;
             }
         }

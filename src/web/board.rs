@@ -19,7 +19,7 @@ use crate::appliance::engine::LoadFigures;
 use crate::appliance::gpu::Sample;
 use crate::appliance::handset;
 use crate::appliance::lateness::BOUNDS_US;
-use crate::appliance::{recorder, webhooks};
+use crate::appliance::{recorder, voicemail, webhooks};
 use crate::base::{CallId, limits};
 use crate::call::Stage;
 use crate::call::admission::Limit;
@@ -227,6 +227,7 @@ pub struct Board {
     recordings: OnceLock<Shelf>,
     /// By which the owner tries who is told what happens.
     doors: OnceLock<Vec<webhooks::Door>>,
+    voicemail: OnceLock<Shelf>,
     /// Which call is shown otherwise than before, for those who follow one.
     changed: broadcast::Sender<CallId>,
     erased: broadcast::Sender<Arc<Erasure>>,
@@ -247,6 +248,7 @@ struct Shown {
     history: history::Report,
     /// `None`: no call is recorded.
     recordings: Option<recorder::Report>,
+    voicemail: voicemail::Report,
     live: BTreeMap<CallId, Arc<CallRecord>>,
     /// Oldest first.
     ended: VecDeque<Arc<CallRecord>>,
@@ -279,6 +281,7 @@ impl Shown {
         let clock = self.is_clock_doubted.then(|| upkeep::CLOCK.to_owned());
         let faults = webhooks.chain(bridges).chain(handsets).chain(canary).chain(clock);
         let faults = faults.chain(self.history.sentences()).chain(recordings);
+        let faults = faults.chain(self.voicemail.sentence());
         match &self.health {
             Health::Ready => {
                 let reasons: Vec<String> = faults.collect();
@@ -301,6 +304,7 @@ impl Default for Board {
             history: OnceLock::new(),
             recordings: OnceLock::new(),
             doors: OnceLock::new(),
+            voicemail: OnceLock::new(),
             changed: broadcast::channel(limits::WEBRTC_CHANGES).0,
             erased: broadcast::channel(limits::ERASURES).0,
             shown: Mutex::new(Shown {
@@ -314,6 +318,7 @@ impl Default for Board {
                 handsets: Vec::new(),
                 history: history::Report::default(),
                 recordings: None,
+                voicemail: voicemail::Report::default(),
                 live: BTreeMap::new(),
                 ended: VecDeque::new(),
                 forgotten: Totals::default(),

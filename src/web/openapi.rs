@@ -55,6 +55,7 @@ const SCHEME: &str = "token";
         history::totals,
         history::export,
         recording::recording,
+        recording::message,
         history::messages,
         history::mark,
         events::stream::events,

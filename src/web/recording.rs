@@ -1,4 +1,5 @@
-//! `GET /api/history/{id}/recording`: the sound of a call, whole or a range of it (RFC 9110 section 14).
+//! `GET /api/history/{id}/recording` and `/api/messages/{id}/sound`: the sound of a call or of a message, whole or a range of
+//! it (RFC 9110 section 14).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use futures_util::stream;
 
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, no_such_call};
-use crate::store::history;
-use crate::store::recordings::{self, Recording};
+use crate::store::history::{self, Unavailable};
+use crate::store::recordings::{self, Name, Recording, Shelf};
 
 /// Bytes that are read and sent at once.
 const PIECE: usize = 64 * 1024;
@@ -46,10 +47,52 @@ pub(super) async fn recording(
 ) -> Result<Response, Problem> {
     let Path(id) = id.map_err(|_| no_such_call())?;
     let name = interface.board.past().ask(move |open| history::name(open, id)).await;
-    let unavailable = |_| Problem::new(Kind::Unavailable, "the database cannot be used now");
     let name = name.map_err(unavailable)?.ok_or_else(no_such_call)?;
     let none = || Problem::new(Kind::NotFound, "there is no recording of this call");
     let shelf = interface.board.recordings_shelf().ok_or_else(none)?;
+    send((shelf, name), &format!("call-{id}.opus"), &headers, none).await
+}
+
+/// What a caller has said after the tone.
+#[utoipa::path(
+    get,
+    path = "/api/messages/{id}/sound",
+    summary = "What a caller has said after the tone: Ogg with Opus",
+    description = "As a call's recording.",
+    params(
+        ("id" = i64, Path, minimum = 1, description = "As in the list"),
+        ("Range" = Option<String>, Header, description = "As in bytes=0-65535"),
+    ),
+    responses(
+        (status = 200, description = "All of it", body = Vec<u8>, content_type = "audio/ogg"),
+        (status = 206, description = "The range", body = Vec<u8>, content_type = "audio/ogg"),
+        (status = 404, description = "There is no such message, or no sound of it", body = problem::Written, content_type = "application/problem+json"),
+        (status = 416, description = "The range begins behind its end", body = problem::Written, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn message(
+    State(interface): State<Interface>,
+    id: Result<Path<i64>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let none = || Problem::new(Kind::NotFound, "there is no sound of this message");
+    let Path(id) = id.map_err(|_| none())?;
+    let name = interface.board.past().ask(move |open| history::message_name(open, id)).await;
+    let name = name.map_err(unavailable)?.ok_or_else(none)?;
+    let shelf = interface.board.voicemail_shelf().ok_or_else(none)?;
+    send((shelf, name), &format!("message-{id}.opus"), &headers, none).await
+}
+
+fn unavailable(_: Unavailable) -> Problem {
+    Problem::new(Kind::Unavailable, "the database cannot be used now")
+}
+
+async fn send(
+    (shelf, name): (Shelf, Name),
+    file: &str,
+    headers: &HeaderMap,
+    none: impl Fn() -> Problem,
+) -> Result<Response, Problem> {
     let found = blocking(move || recordings::find(&shelf.folder, name, shelf.key.as_ref())).await;
     let recording = Arc::new(found.flatten().ok_or_else(none)?);
     let length = recording.bytes();
@@ -68,7 +111,7 @@ pub(super) async fn recording(
         (CONTENT_TYPE, "audio/ogg; codecs=opus".to_owned()),
         (ACCEPT_RANGES, "bytes".to_owned()),
         (CONTENT_LENGTH, (part.end - part.start).to_string()),
-        (CONTENT_DISPOSITION, format!("inline; filename=\"call-{id}.opus\"")),
+        (CONTENT_DISPOSITION, format!("inline; filename=\"{file}\"")),
     ];
     let body = Body::from_stream(pieces(recording, part.clone()));
     Ok(match range {

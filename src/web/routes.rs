@@ -89,6 +89,7 @@ pub(super) fn paths() -> Paths {
         .get("/api/history/{id}/recording", Needs::Scope(Scope::Words), recording::recording)
         .get("/api/messages", Needs::Scope(Scope::Words), history::messages)
         .patch("/api/messages/{id}", CHANGE, history::mark)
+        .get("/api/messages/{id}/sound", Needs::Scope(Scope::Words), recording::message)
         .get("/api/live", READ, live::live)
         .get("/api/events", READ, events::events)
         .get("/api/events/ws", READ, events::socket)

@@ -34,6 +34,7 @@ use super::values::{
     Allowed, Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes,
     Voice, allowed, within,
 };
+use super::voicemail::{Voicemail, voicemail};
 use super::webhooks::{Webhook, webhooks};
 use crate::appliance::handset::Settings as Handset;
 use crate::appliance::media_address::Source;
@@ -81,6 +82,7 @@ pub struct Config {
     pub history: History,
     pub recordings: Recordings,
     pub operators: Operators,
+    pub voicemail: Voicemail,
     /// `None`: no e-mail is sent.
     pub mail: Option<Mail>,
     pub accounts: Vec<Account>,
@@ -298,6 +300,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let history = history(&file.history, &mut check);
     let recordings = recordings(&file.recordings, &mut check);
     let operators = operators(&file.operators, &mut check);
+    let voicemail = voicemail(&file.voicemail, &mut check);
     let mail = mail(&file.mail, &mut check);
     if let (Some(speech), Some(converse)) = (&speech, &converse) {
         default_language(speech, converse, &mut check);
@@ -331,6 +334,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         history: history?,
         recordings: recordings?,
         operators: operators?,
+        voicemail: voicemail?,
         mail: mail?,
         accounts: accounts?,
         ringcentral: ringcentral?,

@@ -17,6 +17,7 @@ pub use super::operators::File as Operators;
 pub use super::recordings::File as Recordings;
 pub use super::ringcentral::File as RingCentral;
 pub use super::upkeep::{CanaryKeys, RealTimeKeys, UpdatesKeys};
+pub use super::voicemail::File as Voicemail;
 
 /// `attendant.toml`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -39,6 +40,8 @@ pub struct File {
     pub recordings: Recordings,
     /// People of the firm who listen to calls and speak in them.
     pub operators: Operators,
+    /// Messages after a tone.
+    pub voicemail: Voicemail,
     /// E-mail about what callers leave.
     pub mail: Mail,
     pub inbound: Inbound,
@@ -164,7 +167,7 @@ pub struct Webhook {
 
 impl Default for Webhook {
     fn default() -> Self {
-        let events = vec!["message.left".to_owned(), "call.closed".to_owned()];
+        let events = ["message.left", "voicemail.left", "call.closed"].map(str::to_owned).to_vec();
         Self { name: String::new(), url: String::new(), events, words: true }
     }
 }

@@ -35,6 +35,7 @@ mod tokens;
 mod turn;
 mod upkeep;
 mod values;
+mod voicemail;
 mod voices;
 mod webhooks;
 mod written;
@@ -63,6 +64,7 @@ pub use upkeep::{RealTime, Updates};
 pub use values::{
     Device, Level, ListenAddress, MaxCalls, MaxDuration, PortRange, Ptime, SilenceTimes, Voice,
 };
+pub use voicemail::Voicemail;
 pub use voices::NeuralVoice;
 pub use webhooks::Webhook;
 pub use written::{Written, written};

@@ -33,6 +33,8 @@ pub enum Asker {
     Call(CallId),
     /// Phrases rendered at start, the canary.
     Appliance,
+    /// What nobody waits for: messages after the tone.
+    Voicemail,
 }
 
 /// An answer, or a part of one.

@@ -301,7 +301,7 @@ fn mailbox(section: &config::Mail) -> Result<webhooks::Settings, StartError> {
     Ok(webhooks::Settings {
         name: "e-mail".to_owned(),
         receiver: Receiver::Mail(Box::new(settings)),
-        events: vec!["message.left".to_owned()],
+        events: vec!["message.left".to_owned(), "voicemail.left".to_owned()],
         words: section.words,
     })
 }

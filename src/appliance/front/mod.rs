@@ -74,6 +74,7 @@ use super::sip_line::SipLine;
 use super::sip_socket::{Arrival, ListenError, SipSockets};
 use super::start_error::StartError;
 use super::visits::Visits;
+use super::voicemail::{self, Voicemail};
 use super::ways::Ways;
 use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
@@ -140,6 +141,7 @@ pub fn run(
     let (watch, pulse, reloaded) = Watch::new(rings.shared, &board, others, reload);
     let engine: Arc<dyn Engine> = Arc::new(link);
     let speakers = settings::speakers(config, &call.tongues);
+    let (voicemail, taped) = start_voicemail(config, paths, &board, &engine)?;
     let errands = Errands::new(Arc::clone(&engine), speakers.clone());
     let rendering = Rendering::new(speakers, rendered_phrases(&call));
     let languages: Vec<LanguageCode> = call.tongues.iter().map(|tongue| tongue.code).collect();
@@ -177,6 +179,7 @@ pub fn run(
         canary: canary.as_ref().map(|canary| canary.name.clone()),
         flights: open_flights(config, paths)?,
         recorder,
+        voicemail,
     };
     let net = Net {
         switchboard: Switchboard::new(net::now(), parts),
@@ -207,6 +210,7 @@ pub fn run(
         commands,
         ledger,
         public,
+        taped,
         relays: lent,
         reloaded,
         shutdown: signals.shutdown,
@@ -513,6 +517,21 @@ fn start_recorder(
     let tell = move |report| shown.set_recordings(report);
     let started = Recorder::start(settings, rings.tapped(), tell);
     started.map(Some).map_err(system("cannot start the thread that records calls"))
+}
+
+/// Who keeps messages after the tone; the caller leaves them knowingly, whether calls are recorded or not.
+fn start_voicemail(
+    config: &Config,
+    paths: &Paths,
+    board: &Arc<Board>,
+    engine: &Arc<dyn Engine>,
+) -> Result<(Voicemail, mpsc_async::Receiver<voicemail::News>), StartError> {
+    let (files, key) = settings::voicemail(config, paths.state())?;
+    board.keep_voicemail(Shelf { folder: files.folder.clone(), key });
+    let longest = config.voicemail.ends.longest;
+    let (engine, board) = (Arc::clone(engine), Arc::clone(board));
+    Voicemail::start(voicemail::Parts { files, longest, engine, board })
+        .map_err(system("cannot start the thread of messages"))
 }
 
 fn open_flights(config: &Config, paths: &Paths) -> Result<Option<FlightLog>, StartError> {

@@ -34,6 +34,7 @@ use crate::appliance::shutdown::Shutdown;
 use crate::appliance::sip_socket::Arrival;
 use crate::appliance::start_error::StartError;
 use crate::appliance::stun::Public;
+use crate::appliance::voicemail;
 use crate::base::LanguageCode;
 use crate::call::admission::Readiness;
 use crate::call::language::Abilities;
@@ -81,6 +82,8 @@ pub struct Sources {
     pub ledger: watch::Receiver<Written>,
     /// What a STUN server tells of our public address.
     pub public: watch::Receiver<Public>,
+    /// What the disk has to say to messages after the tone.
+    pub taped: mpsc::Receiver<voicemail::News>,
     /// What relays tell; nothing comes where there is none.
     pub relays: mpsc::Receiver<relays::News>,
     /// What calls from then on are held by.
@@ -178,6 +181,7 @@ impl Net {
             Some(event) = sources.thoughts.recv() => self.switchboard.thought(now(), event),
             Some(answer) = sources.looked_up.recv() => self.switchboard.looked_up(now(), answer),
             Some(event) = sources.agent.recv() => self.switchboard.agent(now(), event),
+            Some(news) = sources.taped.recv() => self.switchboard.taped(now(), news),
             Some(answer) = sources.resolved.recv() => self.switchboard.resolved(now(), answer),
             Some(news) = sources.ringcentral.recv() => self.switchboard.ringcentral(now(), news),
             Some(wanted) = sources.wished.recv() => self.switchboard.audio_wanted(now(), wanted),
@@ -284,6 +288,10 @@ impl Net {
                 Ok(())
             }
             Asker::Appliance if self.shown.voice_trial.answer(&event) => Ok(()),
+            Asker::Voicemail => {
+                self.switchboard.transcribed(event);
+                Ok(())
+            }
             Asker::Appliance => {
                 if let Some(renewal) = &mut self.shown.renewal {
                     renewal.rendering.answer(event.clone(), engine);
@@ -468,7 +476,7 @@ impl Net {
 
     fn keep_messages(&mut self) {
         for (call, message) in self.switchboard.take_messages() {
-            self.history.leave(Left { call, unix_ms: unix_ms(), message });
+            self.history.leave(Left { call, unix_ms: unix_ms(), message, sound: None });
         }
     }
 

@@ -38,7 +38,7 @@ use crate::speech::voice::{ESPEAK, SLT};
 use crate::store::bounded;
 use crate::store::history;
 use crate::store::knowledge::Knowledge;
-use crate::store::recordings;
+use crate::store::recordings::{self, WhenFull};
 use crate::store::shelf::{self, proxy};
 use crate::store::trusted::{self, Untrusted};
 use crate::trunk::Callers;
@@ -54,6 +54,7 @@ pub(super) fn call(config: &Config) -> Result<call::Settings, StartError> {
         converse: config.conversation(),
         tongues: tongues(config)?,
         hold: config.hold,
+        voicemail: config.voicemail.ends,
     })
 }
 
@@ -77,9 +78,21 @@ pub fn recordings(
         )));
     }
     let key = given.clone().filter(|_| encrypted);
-    let settings =
-        recordings::Settings { folder: state.join(recordings::FOLDER), days, bytes, key };
-    Ok((settings, given))
+    let folder = state.join(recordings::FOLDER);
+    let when_full = WhenFull::OldestGo;
+    Ok((recordings::Settings { folder, days, bytes, key, when_full }, given))
+}
+
+/// Messages after the tone, encrypted as recordings are.
+pub(super) fn voicemail(
+    config: &Config,
+    state: &Path,
+) -> Result<(recordings::Settings, Option<recordings::Key>), StartError> {
+    let (recordings, given) = recordings(config, state)?;
+    let config::Voicemail { days, bytes, .. } = config.voicemail;
+    let folder = state.join(recordings::VOICEMAIL);
+    let (key, when_full) = (recordings.key, WhenFull::Refuse);
+    Ok((recordings::Settings { folder, days, bytes, key, when_full }, given))
 }
 
 fn recordings_key() -> Result<Option<recordings::Key>, StartError> {
@@ -406,7 +419,6 @@ pub(super) fn listen(address: &ListenAddress) -> Listen {
     Listen { transport, address }
 }
 
-/// Calls of the box to itself. With one place they would keep callers out.
 /// Where the box calls itself, for the owner.
 pub(super) fn own_address(config: &Config) -> Option<Private<String>> {
     let ListenAddress { transport, address } = canary_door(config)?;
@@ -414,6 +426,7 @@ pub(super) fn own_address(config: &Config) -> Option<Private<String>> {
     Some(Private::new(format!("sip:trial@{address};transport={}", transport.uri_token())))
 }
 
+/// Calls of the box to itself. With one place they would keep callers out.
 pub(super) fn canary(config: &Config, entropy: &mut Entropy) -> Option<canary::Settings> {
     let every = canary_every(config)?;
     let ListenAddress { transport, address } = canary_door(config)?;

@@ -366,7 +366,7 @@ impl Switchboard {
     }
 
     fn drain(&mut self, now: Instant, id: CallId) {
-        let mut has_changed = false;
+        let (mut has_changed, mut failed_tape) = (false, false);
         let mut pairing = Vec::new();
         let Some(line) = self.lines.get_mut(&id) else { return };
         loop {
@@ -387,6 +387,10 @@ impl Switchboard {
                     self.commands.extend(invite);
                 }
                 (call::Output::Message(message), _) => self.messages.push((id, message)),
+                (call::Output::Tape(tape), _) => {
+                    let at_ms = line.call.record().started_at_ms;
+                    failed_tape |= !recording::tape(&self.parts.voicemail, (id, at_ms), tape);
+                }
                 (call::Output::Recorded, _) => has_changed = true,
                 (
                     output @ (call::Output::PutThrough(_)
@@ -450,6 +454,9 @@ impl Switchboard {
             true if !has_place => self.forget(now, id),
             true => (),
             false => self.fill(now, id),
+        }
+        if failed_tape {
+            self.call(now, id, call::Input::Tape(call::TapeNews::Failed));
         }
         if !is_over {
             pairing.into_iter().for_each(|output| self.pair(now, id, output));

@@ -170,7 +170,7 @@ mod tests {
             let mut from = FromCard::new(48_000).unwrap();
             let mut follower = Follower::new(30.0);
             let rate = 48_000.0 * (1.0 + ppm * 1e-6);
-            let (mut made, mut read) = (1_440.0, 0.0);
+            let (mut made, mut read) = (1_440.0_f64, 0.0);
             let (mut least, mut most) = (f64::MAX, f64::MIN);
             let buffer = vec![0_i16; 4_000];
             for tick in 0..30_000 {

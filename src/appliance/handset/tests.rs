@@ -380,7 +380,7 @@ fn told(handsets: &mut Handsets) -> Vec<String> {
         VisitEvent::Leg(Event::Established { .. }) => "established".to_owned(),
         VisitEvent::Leg(Event::Refused { status, .. }) => format!("refused {status}"),
         VisitEvent::Leg(Event::Ended { cause, .. }) => format!("ended {cause:?}"),
-        VisitEvent::Leg(_) => "another".to_owned(),
+        VisitEvent::Leg(_) | VisitEvent::Observer { .. } => "another".to_owned(),
     };
     std::iter::from_fn(|| handsets.event()).map(name).collect()
 }

@@ -7,14 +7,15 @@ use std::io;
 use std::time::Duration;
 
 use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, Message};
+use lettre::message::{Attachment, Mailbox, Message, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use serde_json::Value;
 
 use super::queue::Delivery;
-use crate::base::Private;
+use crate::base::{Private, limits};
+use crate::store::recordings::{self, Name, Shelf};
 
 /// Of each step of an exchange; `limits::WEBHOOK_TIME` bounds all of it.
 const STEP: Duration = Duration::from_secs(10);
@@ -79,9 +80,18 @@ impl Mailer {
         Ok(Self { transport: builder.build(), from, to, domain })
     }
 
-    /// What is wrong, in words without an address: a server's own text may have one.
-    pub async fn send(&self, delivery: &Delivery) -> Result<(), String> {
-        let message = self.message(delivery).ok_or("the message cannot be made")?;
+    /// What a caller has said after the tone is attached, where it is on the shelf. What is wrong, in words without an address:
+    /// a server's own text may have one.
+    pub async fn send(&self, delivery: &Delivery, shelf: Option<Shelf>) -> Result<(), String> {
+        let event: Value = serde_json::from_str(delivery.body.reveal()).unwrap_or_default();
+        let sound = match shelf.zip(name(&event)) {
+            // A disk that hangs holds up no other delivery.
+            Some((shelf, name)) => {
+                tokio::task::spawn_blocking(move || Sound::of(&shelf, name)).await.ok()
+            }
+            None => None,
+        };
+        let message = self.message(delivery, &event, sound).ok_or("the message cannot be made")?;
         let sent = self.transport.send(message).await;
         sent.map(drop).map_err(|error| match error.status() {
             Some(code) => format!("it answered with {code}"),
@@ -92,19 +102,66 @@ impl Mailer {
         })
     }
 
-    fn message(&self, delivery: &Delivery) -> Option<Message> {
-        let (subject, text) = written(delivery.body.reveal())?;
+    fn message(&self, delivery: &Delivery, event: &Value, sound: Option<Sound>) -> Option<Message> {
+        let (subject, mut text) = written(event)?;
         let mut builder = Message::builder()
             .from(self.from.clone())
             .subject(subject)
             .message_id(Some(format!("<{}@{}>", delivery.id, self.domain)))
-            .date_now()
-            .header(ContentType::TEXT_PLAIN);
+            .date_now();
         for to in &self.to {
             builder = builder.to(to.clone());
         }
-        builder.body(text).ok()
+        let sound = match sound {
+            Some(Sound::Here(sound)) => sound,
+            Some(Sound::TooLong) => {
+                text += "What was said is too long to be attached; it is in the box.\n";
+                return builder.header(ContentType::TEXT_PLAIN).body(text).ok();
+            }
+            Some(Sound::Gone) | None => {
+                return builder.header(ContentType::TEXT_PLAIN).body(text).ok();
+            }
+        };
+        let kind = ContentType::parse("audio/ogg; codecs=opus").ok()?;
+        let sound = Attachment::new("message.opus".to_owned()).body(sound, kind);
+        let parts = MultiPart::mixed().singlepart(SinglePart::plain(text)).singlepart(sound);
+        builder.multipart(parts).ok()
     }
+}
+
+/// What a caller has said after the tone.
+enum Sound {
+    Here(Vec<u8>),
+    TooLong,
+    /// It was deleted meanwhile, or cannot be read.
+    Gone,
+}
+
+impl Sound {
+    fn of(shelf: &Shelf, name: Name) -> Self {
+        let Some(file) = recordings::find(&shelf.folder, name, shelf.key.as_ref()) else {
+            return Self::Gone;
+        };
+        if file.bytes() > limits::MAIL_SOUND_BYTES {
+            return Self::TooLong;
+        }
+        let mut bytes = Vec::new();
+        while let Ok(piece) = file.read_at(bytes.len() as u64, 64 * 1024) {
+            if piece.is_empty() {
+                return Self::Here(bytes);
+            }
+            bytes.extend(piece);
+        }
+        Self::Gone
+    }
+}
+
+/// By what the sound of a message after the tone is named; `None` where words are withheld, too.
+fn name(event: &Value) -> Option<Name> {
+    let data = event.get("data")?;
+    data.get("message")?.get("sound")?.as_object()?;
+    let call = data.get("call_id")?.as_str()?.parse().ok()?;
+    Some(Name { started_at_ms: data.get("started_at_ms")?.as_u64()?, call })
 }
 
 fn parameters(settings: &Settings) -> io::Result<TlsParameters> {
@@ -118,8 +175,7 @@ fn parameters(settings: &Settings) -> io::Result<TlsParameters> {
 }
 
 /// Subject and text of an event.
-fn written(event: &str) -> Option<(String, String)> {
-    let event: Value = serde_json::from_str(event).ok()?;
+fn written(event: &Value) -> Option<(String, String)> {
     let data = event.get("data")?;
     let call = data.get("call_id").and_then(Value::as_str).unwrap_or("unknown");
     if event.get("type").and_then(Value::as_str) == Some(super::TRIAL) {
@@ -133,7 +189,9 @@ fn written(event: &str) -> Option<(String, String)> {
     let part = |name: &str| message.get(name).and_then(Value::as_str).map(str::to_owned);
     let topic = part("topic").unwrap_or_default();
     let name = part("name").map(|name| format!(" ({name})")).unwrap_or_default();
-    let subject: String = format!("Message: {topic}{name}")
+    let sound = message.get("sound").filter(|sound| sound.is_object());
+    let kind = if sound.is_some() { "Voice message" } else { "Message" };
+    let subject: String = format!("{kind}: {topic}{name}")
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(SUBJECT_CHARS)
@@ -147,6 +205,12 @@ fn written(event: &str) -> Option<(String, String)> {
     for (name, value) in message.get("fields").and_then(Value::as_object).into_iter().flatten() {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         text += &format!("{name}: {value}\n");
+    }
+    if let Some(ms) = sound.and_then(|sound| sound.get("duration_ms")).and_then(Value::as_u64) {
+        text += &format!("Length: {} s\n", ms.div_ceil(1_000));
+        if part("text").is_none() {
+            text += "The words could not be had; listen to the sound.\n";
+        }
     }
     text += &format!("\nCall {call}; GET /api/history has what was said.\n");
     Some((subject, text))

@@ -39,7 +39,7 @@ use queue::{Attempted, Delivery, Fate, Queue};
 pub use signing::Secret;
 
 /// Of types whose deliveries outlive the program: what a caller left, and that a call is over.
-const KEPT: [&str; 2] = ["message.left", "call.closed"];
+const KEPT: [&str; 3] = ["message.left", "voicemail.left", "call.closed"];
 const CONNECT: Duration = Duration::from_secs(5);
 /// The loop looks at its queue this often at least.
 const LOOK: Duration = Duration::from_secs(60);
@@ -363,7 +363,7 @@ impl Sender {
         let (hook, server) = match &self.way {
             Way::Http { hook, server } => (hook, server),
             Way::Mail(mailer) => {
-                return match mailer.send(delivery).await {
+                return match mailer.send(delivery, self.board.voicemail_shelf()).await {
                     Ok(()) => (Attempted::Delivered, None),
                     Err(fault) => (FAILED, Some(fault)),
                 };

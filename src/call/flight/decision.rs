@@ -12,6 +12,7 @@ use crate::call::handover::PutThrough;
 use crate::call::media::Plan;
 use crate::call::record::{CallRecord, Turn};
 use crate::call::state::{Association, Output};
+use crate::call::voicemail::Tape;
 use crate::call::work::Work;
 use crate::converse::llm::{self, Chat};
 use crate::converse::people::Address;
@@ -34,6 +35,9 @@ pub(super) fn line(output: &Output, record: &CallRecord) -> Option<String> {
         Output::Silence(through) => format!("silence through {}", through.0),
         Output::Work(asked) => work(asked),
         Output::Message(left) => format!("message {}", message(left)),
+        Output::Tape(Tape::Begin(left)) => format!("record a message: {}", message(left)),
+        Output::Tape(Tape::Sound(frame)) => format!("to the tape {:016x}", sound(&frame.0)),
+        Output::Tape(Tape::End { is_spoken }) => format!("the tape ends, spoken: {is_spoken}"),
         Output::SendDigits(digits) => format!("press {}", digits.reveal()),
         Output::PutThrough(PutThrough { to, within, offer, is_attended }) => {
             let to = match to {

@@ -19,6 +19,7 @@ use crate::call::incoming::Incoming;
 use crate::call::media::{HeardFrame, MediaEvent, Origin, Report};
 use crate::call::state::{Attendance, Input, Wish};
 use crate::call::voice::Shelved;
+use crate::call::voicemail::TapeNews;
 use crate::call::work::WorkResult;
 use crate::listen::VadScore;
 use crate::sip;
@@ -106,6 +107,7 @@ enum Plain {
     Secured(String),
     NotSecured,
     Work(WorkResult),
+    Tape(TapeNews),
     EngineLost,
     EngineBack,
     WayBack,
@@ -186,6 +188,7 @@ impl EntryWriter {
             // A record ends where a call is joined with another, or taken over.
             Input::Relayed(_) | Input::PartnerWaits(_) | Input::LeftBehind => {}
             Input::Work(result) => self.plain(now, &Plain::Work(result.clone())),
+            Input::Tape(news) => self.plain(now, &Plain::Tape(*news)),
             Input::EngineLost => self.plain(now, &Plain::EngineLost),
             Input::EngineBack => self.plain(now, &Plain::EngineBack),
             Input::WayBack => self.plain(now, &Plain::WayBack),
@@ -319,6 +322,7 @@ impl<'a> Entries<'a> {
                     return Err(FlightError::Malformed("words that lie outside of their text"));
                 }
                 Ok(Plain::Work(result)) => Input::Work(result),
+                Ok(Plain::Tape(news)) => Input::Tape(news),
                 Ok(Plain::EngineLost) => Input::EngineLost,
                 Ok(Plain::EngineBack) => Input::EngineBack,
                 Ok(Plain::WayBack) => Input::WayBack,

@@ -16,6 +16,7 @@ use crate::call::language::{Manner, Tongue, Tongues};
 use crate::call::state::{Opening, Settings, Start};
 use crate::call::tuning;
 use crate::call::voice::Shelf;
+use crate::call::voicemail;
 use crate::converse::lookup::{Lookup, Lookups};
 use crate::converse::people::{People, Person, WeekMinute};
 use crate::converse::{self, Playbook, PlaybookError};
@@ -60,6 +61,8 @@ struct Calls {
     answer_after: Duration,
     #[serde(default)]
     hold: HoldSound,
+    #[serde(default)]
+    voicemail: voicemail::Settings,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -269,13 +272,14 @@ fn keys(all: &Value) -> Vec<String> {
 }
 
 fn knobs(settings: &Settings) -> Knobs {
-    let Settings { offering, answer_after, listen, converse, tongues: _, hold } = settings.clone();
-    Knobs { calls: Calls { answer_after, hold }, media: offering, listen, converse }
+    let Settings { offering, answer_after, listen, converse, tongues: _, hold, voicemail } =
+        settings.clone();
+    Knobs { calls: Calls { answer_after, hold, voicemail }, media: offering, listen, converse }
 }
 
 fn with_knobs(knobs: Knobs, tongues: Tongues) -> Settings {
-    let Knobs { calls: Calls { answer_after, hold }, media, listen, converse } = knobs;
-    Settings { offering: media, answer_after, listen, converse, tongues, hold }
+    let Knobs { calls: Calls { answer_after, hold, voicemail }, media, listen, converse } = knobs;
+    Settings { offering: media, answer_after, listen, converse, tongues, hold, voicemail }
 }
 
 /// Audible throughout, so that nothing of it is trimmed as silence.

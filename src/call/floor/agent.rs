@@ -346,7 +346,8 @@ impl Floor {
             | Timer::Reply
             | Timer::Sound
             | Timer::Voice
-            | Timer::Unheard => (),
+            | Timer::Unheard
+            | Timer::Voicemail => (),
         }
     }
 

@@ -125,7 +125,8 @@ impl Floor {
 
     /// The caller presses a key: it is heard without our voice, whatever becomes of it.
     pub(in crate::call) fn digit_begun(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Open { .. }) && !self.is_with_agent() {
+        let is_talk = !self.is_with_agent() && !self.is_taking();
+        if matches!(self.phase, Phase::Open { .. }) && is_talk {
             self.pause_all();
             self.timers.set(Timer::Key, now + KEY_DOWN);
         }

@@ -191,7 +191,10 @@ impl Floor {
             Phase::Open { .. } if self.is_with_agent() => return self.agent_frame(now),
             Phase::Open { .. } => match self.voice.next_frame() {
                 Some(frame) => frame,
-                None => return self.waited(),
+                None => {
+                    let tone = self.taking.as_mut().and_then(|taking| taking.tone());
+                    return tone.or_else(|| self.waited());
+                }
             },
             Phase::Joined => return self.relayed(),
             Phase::Waiting { .. } | Phase::Held { .. } | Phase::Closed => return None,
@@ -214,6 +217,10 @@ impl Floor {
             return self.out.push_back(FloorOutput::HangUp(Cause::Goodbye));
         }
         self.voice.finished(wire);
+        if let Some(taking) = &mut self.taking {
+            taking.finished(now, wire);
+            self.watch_tape();
+        }
         if let Some(index) = self.spoken.iter().position(|s| s.wire == wire) {
             let utterance = self.spoken.remove(index).utterance;
             self.converse(now, converse::Input::Finished { utterance });

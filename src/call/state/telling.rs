@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use super::{Call, Output, State, Timer, millis};
-use crate::base::UtteranceId;
+use crate::base::{Private, UtteranceId};
 use crate::call::floor::FloorOutput;
 use crate::call::media::Report;
 use crate::call::record::Speaking;
+use crate::call::voicemail::Tape;
 
 impl Call {
     /// `peer_spoke`: the last packet with speech, by the audio thread.
@@ -48,6 +49,10 @@ impl Call {
                     self.record.push_message(message.clone());
                     self.out.push_back(Output::Message(message));
                     self.out.push_back(Output::Recorded);
+                }
+                FloorOutput::Tape(tape) => {
+                    let tape = self.with_number(tape);
+                    self.out.push_back(Output::Tape(tape));
                 }
                 FloorOutput::Turn(turn) => {
                     self.record.push_turn(turn);
@@ -106,6 +111,16 @@ impl Call {
         }
     }
 
+    /// Whoever leaves a message after the tone is called back where they call from, unless they say otherwise.
+    fn with_number(&self, mut tape: Tape) -> Tape {
+        if let Tape::Begin(message) = &mut tape
+            && message.number.is_none()
+        {
+            message.number = number(self.record.peer.reveal()).map(Private::new);
+        }
+        tape
+    }
+
     fn note_speaking(&mut self) {
         let speaking = match self.state {
             State::Active => self.floor.speaking(),
@@ -114,6 +129,39 @@ impl Call {
         if self.record.speaking != speaking {
             self.record.speaking = speaking;
             self.out.push_back(Output::Recorded);
+        }
+    }
+}
+
+/// Digits of a number that can be called, as beside a name none are; an extension has three.
+const DIGITS: std::ops::RangeInclusive<usize> = 3..=15;
+
+/// The number in the other end's address, if it is one.
+fn number(peer: &str) -> Option<String> {
+    let rest = ["sips:", "sip:", "tel:"].iter().find_map(|scheme| peer.strip_prefix(scheme));
+    let user = rest.unwrap_or(peer).split(['@', ';']).next()?;
+    let digits = user.strip_prefix('+').unwrap_or(user);
+    let is_number = DIGITS.contains(&digits.len()) && digits.chars().all(|c| c.is_ascii_digit());
+    is_number.then(|| user.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn a_number_is_called_back_and_a_name_is_not() {
+        for (peer, known) in [
+            ("sip:+4930123456@gw.example;user=phone", Some("+4930123456")),
+            ("sips:101@pbx", Some("101")),
+            ("tel:+4930123456;phone-context=x", Some("+4930123456")),
+            ("+4930123456", Some("+4930123456")),
+            ("sip:anna@gw", None),
+            ("sip:anonymous@anonymous.invalid", None),
+            ("sip:1@gw", None),
+            ("", None),
+        ] {
+            assert_eq!(number(peer).as_deref(), known, "{peer}");
         }
     }
 }

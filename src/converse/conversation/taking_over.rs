@@ -40,8 +40,9 @@ impl Conversation {
         match self.phase {
             Phase::Waiting | Phase::Offering { .. } | Phase::Ended => return,
             Phase::Talking => (),
-            Phase::Leaving(_) | Phase::Transferring(..) => self.stay(),
+            Phase::Leaving(_) | Phase::Transferring(..) | Phase::Recording(_) => self.stay(),
         }
+        self.message = None;
         self.stop_thinking();
         self.forget_keys();
         (self.asked, self.held, self.has_paused_in_number) = (None, None, false);

@@ -49,11 +49,14 @@ impl Conversation {
                 (Phase::Talking, Timer::Silence) => self.silent(now),
                 (Phase::Talking, Timer::LengthWarning) => self.warn(now),
                 (Phase::Talking | Phase::Leaving(_), Timer::LengthEnd) => self.end_of_time(now),
-                (Phase::Transferring(..), Timer::LengthEnd) => self.put_off_end(now),
+                (Phase::Transferring(..) | Phase::Recording(_), Timer::LengthEnd) => {
+                    self.put_off_end(now);
+                }
                 (Phase::Offering { asked, until }, Timer::HangUp) => {
                     self.offer_caller(now, asked, until);
                 }
                 (Phase::Transferring(..), Timer::HangUp) => self.transfer_expired(now),
+                (Phase::Recording(_), Timer::HangUp) => self.record_message(),
                 (Phase::Talking, Timer::KeyPause) => self.take_keys(now),
                 (Phase::Talking, Timer::WrongKeys) => self.explain_keys(now),
                 (Phase::Talking, Timer::Lull) => self.lull(now),
@@ -66,9 +69,9 @@ impl Conversation {
                 (Phase::Leaving(cause), Timer::HangUp) => self.part(now, cause),
                 (Phase::Waiting | Phase::Offering { .. } | Phase::Ended, _)
                 | (Phase::Talking, Timer::HangUp)
-                | (Phase::Leaving(_), Timer::Held)
+                | (Phase::Leaving(_) | Phase::Recording(_), Timer::Held)
                 | (
-                    Phase::Leaving(_) | Phase::Transferring(..),
+                    Phase::Leaving(_) | Phase::Transferring(..) | Phase::Recording(_),
                     Timer::Silence
                     | Timer::LengthWarning
                     | Timer::KeyPause

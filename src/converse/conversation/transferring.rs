@@ -96,6 +96,7 @@ impl Conversation {
             }
             Phase::Waiting
             | Phase::Talking
+            | Phase::Recording(_)
             | Phase::Offering { .. }
             | Phase::Leaving(_)
             | Phase::Ended => (),

@@ -45,6 +45,10 @@ impl Dialogue {
                 reaction.hang_up = Some(EndCause::Goodbye);
                 return reaction;
             }
+            Action::Voicemail => {
+                reaction.record = Some(form.message(intent));
+                return reaction;
+            }
             Action::Message if !is_answered => reaction.message = Some(form.message(intent)),
             Action::Message | Action::Answer | Action::Repeat | Action::Abort => {}
         }

@@ -100,6 +100,8 @@ pub struct Reaction {
     pub parts: Vec<String>,
     pub purpose: Purpose,
     pub message: Option<Message>,
+    /// A message after the tone is recorded; what is known of it.
+    pub record: Option<Message>,
     pub hang_up: Option<EndCause>,
     /// The caller is put through to them.
     pub transfer: Option<PersonId>,
@@ -142,6 +144,7 @@ impl Reaction {
             parts,
             purpose,
             message: None,
+            record: None,
             hang_up: None,
             transfer: None,
             look_up: None,
@@ -350,7 +353,11 @@ impl Dialogue {
                 parts.extend(question);
                 Reaction::say(parts, understanding)
             }
-            Action::Answer | Action::Message | Action::HangUp | Action::Abort => {
+            Action::Answer
+            | Action::Message
+            | Action::Voicemail
+            | Action::HangUp
+            | Action::Abort => {
                 let form = Form::new(guess.intent, intent, &guess.values).naming(guess.person);
                 self.advance(form, understanding)
             }

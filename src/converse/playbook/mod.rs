@@ -16,11 +16,13 @@ mod slots;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod voicemail;
 
 pub use agent::{Agent, is_id, is_variable};
 pub use dial::{Dial, Variables, VariablesError};
 pub use llm::{Answers, Llm};
 pub use transfer::Transfer;
+pub use voicemail::Voicemail;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -64,6 +66,7 @@ pub struct Playbook {
     agent: Option<Agent>,
     dial: Option<Dial>,
     transfer: Option<Transfer>,
+    voicemail: Option<Voicemail>,
     names: transfer::Names,
     lookups: Lookups,
     lexicon: Lexicon,
@@ -156,6 +159,8 @@ pub enum Action {
     Answer,
     /// Leaves its slots as a message for the firm.
     Message,
+    /// Has the caller leave a message after a tone.
+    Voicemail,
     HangUp,
     /// Says the last thing again.
     Repeat,
@@ -412,12 +417,11 @@ pub fn fixed_phrases(playbook: &Playbook) -> Vec<String> {
 }
 
 fn collect_fixed(
-    prompts: &Prompts,
-    intents: &[Intent],
-    fallback: &FollowUp,
+    (prompts, fallback, intents): (&Prompts, &FollowUp, &[Intent]),
     llm: Option<&Llm>,
     dial: Option<&Dial>,
     agent: Option<&Agent>,
+    voicemail: Option<&Voicemail>,
 ) -> BTreeSet<String> {
     let mut texts: Vec<&str> = vec![
         &prompts.greeting,
@@ -441,6 +445,7 @@ fn collect_fixed(
     ];
     texts.extend(llm.into_iter().flat_map(Llm::texts));
     texts.extend(dial.into_iter().flat_map(Dial::texts));
+    texts.extend(voicemail.into_iter().flat_map(Voicemail::texts));
     texts.extend(agent.and_then(|agent| agent.takes_over.as_deref()));
     for intent in intents {
         texts.extend(intent.reply.fixed());

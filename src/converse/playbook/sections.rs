@@ -13,6 +13,7 @@ use super::patience::patience;
 use super::reader::{Faults, Section, shown};
 use super::slots::{learn_usual, slots};
 use super::transfer::{Names, transfer};
+use super::voicemail::{self, voicemail};
 use super::{
     Action, EnginePhrases, Fault, FollowUp, Intent, IntentId, Length, Playbook, Prompts, Scope,
     Silence, Source, collect_fixed,
@@ -69,12 +70,20 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         root.table(&mut faults, "transfer").and_then(|s| transfer(s, &mut faults, &context));
     let dial = root.table(&mut faults, "dial").map(|s| dial(s, &mut faults, &context));
     let agent = root.table(&mut faults, "agent").map(|s| agent(s, &mut faults, &context));
+    let voicemail =
+        root.table(&mut faults, "voicemail").map(|s| voicemail(s, &mut faults, &context));
+    voicemail::check(voicemail.as_ref(), &intents, &mut faults);
     if intents.is_empty() {
         root.fault(&mut faults, "intent", "is missing: at least one [[intent]]");
     }
     root.finish(&mut faults);
-    let fixed =
-        collect_fixed(&prompts, &intents, &fallback, llm.as_ref(), dial.as_ref(), agent.as_ref());
+    let fixed = collect_fixed(
+        (&prompts, &fallback, &intents),
+        llm.as_ref(),
+        dial.as_ref(),
+        agent.as_ref(),
+        voicemail.as_ref(),
+    );
     let mut lexicon = context.lexicon;
     let mut phrases: Vec<_> = intents.iter_mut().map(|i| i.phrases.as_mut_slice()).collect();
     lexicon.weigh(&mut phrases);
@@ -94,6 +103,7 @@ pub fn playbook(table: &Table) -> Result<Playbook, Vec<Fault>> {
         agent,
         dial,
         transfer,
+        voicemail,
         names: Names::default(),
         lookups: Lookups::default(),
         lexicon,
@@ -316,9 +326,10 @@ fn intent(
     intent
 }
 
-const ACTIONS: [(&str, Action); 5] = [
+const ACTIONS: [(&str, Action); 6] = [
     ("answer", Action::Answer),
     ("message", Action::Message),
+    ("voicemail", Action::Voicemail),
     ("hang_up", Action::HangUp),
     ("repeat", Action::Repeat),
     ("abort", Action::Abort),

@@ -71,6 +71,7 @@ impl Desk {
                 Output::Record(record) => self.records.push(record),
                 Output::Ask { ask, chat } => self.asked.push((ask, *chat)),
                 Output::CancelAsk(ask) => self.cancelled.push(ask),
+                Output::RecordMessage(message) => self.messages.push(*message),
                 Output::SendDigits(digits) => self.digits.push(digits.into_revealed()),
                 Output::Transfer(transfer) => {
                     self.transfers.push(transfer.to);

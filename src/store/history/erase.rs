@@ -17,15 +17,24 @@ pub struct Erased {
     pub still_up: u64,
 }
 
-/// Everything of one number: its calls with all that is of them, and messages that want it called back. Also the names of the
-/// calls, by which other files know them.
+/// The same, with the names by which other files know it.
+#[derive(Debug, Default)]
+pub struct Gone {
+    pub erased: Erased,
+    /// Calls, with all that is of them.
+    pub calls: Vec<Name>,
+    /// Calls of others, of which the message after the tone goes.
+    pub sounds: Vec<Name>,
+}
+
+/// Everything of one number: its calls with all that is of them, and messages that want it called back.
 pub fn number_of(
     transaction: &Transaction<'_>,
     number: &Private<String>,
-) -> rusqlite::Result<(Erased, Vec<Name>)> {
+) -> rusqlite::Result<Gone> {
     let key = number::key(number.reveal());
     if key.is_empty() {
-        return Ok((Erased::default(), Vec::new()));
+        return Ok(Gone::default());
     }
     let count = |sql: &str| -> rusqlite::Result<u64> {
         let rows: i64 = transaction.query_row(sql, params![key, UP], |row| row.get(0))?;
@@ -42,6 +51,11 @@ pub fn number_of(
     )?;
     let touched: Vec<i64> =
         touched.query_map([&key], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut sounds = transaction.prepare(
+        "SELECT started_at_ms, call FROM messages JOIN calls ON calls.id = of_call \
+         WHERE called_back_at = ?1 AND sound_ms IS NOT NULL",
+    )?;
+    let sounds = sounds.query_map([&key], named)?.collect::<rusqlite::Result<_>>()?;
     transaction.execute("DELETE FROM messages WHERE called_back_at = ?1", [&key])?;
     let names = calls(transaction, "number = ?1 AND state <> ?2", params![key, UP])?;
     for id in &touched {
@@ -51,7 +65,8 @@ pub fn number_of(
         // What is only marked as deleted in the index of words goes when it is written anew.
         transaction.execute("INSERT INTO words (words) VALUES ('optimize')", [])?;
     }
-    Ok((Erased { calls: names.len() as u64, messages, still_up }, names))
+    let erased = Erased { calls: names.len() as u64, messages, still_up };
+    Ok(Gone { erased, calls: names, sounds })
 }
 
 /// Calls that began before `before_ms`, and the oldest beyond `most`: at most `at_once` of them.

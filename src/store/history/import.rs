@@ -115,6 +115,7 @@ impl Line {
         Left {
             call: self.call.parse().unwrap_or(CallId(0)),
             unix_ms: self.unix_ms,
+            sound: None,
             message: Message {
                 topic: self.topic,
                 name: shown(self.name),

@@ -24,6 +24,7 @@ mod number;
 mod read;
 mod reader;
 mod schema;
+mod voicemail;
 mod write;
 mod writer;
 
@@ -50,11 +51,12 @@ pub use erase::Erased;
 pub use figures::{Figures, Times};
 pub use number::key as number_key;
 pub use read::{
-    Call, Message, MessagePage, Page, State, Turn, Whole, calls, counters, messages, name,
-    one_message, whole,
+    Call, Message, MessagePage, MessageSound, Page, State, Turn, Whole, calls, counters, messages,
+    name, one_message, whole,
 };
 use reader::Question;
 pub use schema::SchemaError;
+pub use voicemail::{Transcript, Unheard, has_sound, message_name, unheard};
 use write::Change;
 use writer::{Order, Writer};
 
@@ -84,6 +86,16 @@ pub struct Left {
     pub call: CallId,
     pub unix_ms: u64,
     pub message: converse::Message,
+    /// Of a message after the tone.
+    pub sound: Option<Sound>,
+}
+
+/// The caller's own voice, in a file that is named as the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sound {
+    /// When the call began.
+    pub started_at_ms: u64,
+    pub ms: u64,
 }
 
 /// How the database is, for the owner.
@@ -208,6 +220,11 @@ impl History {
     /// A message that a caller has left.
     pub fn leave(&self, left: Left) {
         self.order(Order::Change(Change::Message(Arc::new(left))));
+    }
+
+    /// What became of the words of a message after the tone.
+    pub fn transcribed(&self, message: i64, transcript: Transcript) {
+        self.order(Order::Change(Change::Transcript { message, transcript }));
     }
 
     fn order(&self, order: Order) {

@@ -100,6 +100,16 @@ pub struct Message {
     pub text: Option<Private<String>>,
     pub fields: BTreeMap<String, Private<String>>,
     pub read_at_ms: Option<u64>,
+    /// Of a message after the tone.
+    pub sound: Option<MessageSound>,
+}
+
+/// The caller's own voice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageSound {
+    pub ms: u64,
+    /// `waiting`, `done` or `none`: whether the text is what is said in it.
+    pub transcript: &'static str,
 }
 
 impl Message {
@@ -122,7 +132,8 @@ pub struct MessagePage {
 const CALL: &str = "id, run, call, state, direction, way, peer, sip_call_id, started_at_ms, answered_at_ms, ended_at_ms, \
     ended_by, cause, language, codec, trunk, turns, turns_left_out, \
     (SELECT count(*) FROM messages WHERE of_call = calls.id), figures";
-const MESSAGE: &str = "id, of_call, left_at_ms, topic, name, number, text, fields, read_at_ms";
+const MESSAGE: &str =
+    "id, of_call, left_at_ms, topic, name, number, text, fields, read_at_ms, sound_ms, transcript";
 
 pub fn calls(connection: &Connection, page: &Page) -> rusqlite::Result<Vec<Call>> {
     let before = page.before.unwrap_or(i64::MAX);
@@ -280,7 +291,15 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         text: text(6)?,
         fields: fields.into_iter().map(|(name, value)| (name, Private::new(value))).collect(),
         read_at_ms: row.get::<_, Option<i64>>(8)?.map(unsigned),
+        sound: sound(row)?,
     })
+}
+
+fn sound(row: &Row<'_>) -> rusqlite::Result<Option<MessageSound>> {
+    let ms: Option<i64> = row.get(9)?;
+    let transcript: Option<i64> = row.get(10)?;
+    let transcript = super::voicemail::state(transcript.unwrap_or(0));
+    Ok(ms.map(|ms| MessageSound { ms: unsigned(ms), transcript }))
 }
 
 /// What a version of before has written otherwise is left out, and not the call for it.

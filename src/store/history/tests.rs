@@ -120,7 +120,12 @@ async fn a_call_is_there_with_its_words_and_messages_and_is_found_by_them() {
         let begun = Arc::new(call(id, peer));
         history.note(None, &begun);
         if id == 1 {
-            history.leave(Left { call: CallId(1), unix_ms: 7, message: message("0301 77") });
+            history.leave(Left {
+                call: CallId(1),
+                unix_ms: 7,
+                message: message("0301 77"),
+                sound: None,
+            });
         }
         history.note(Some(&begun), &ended(call(id, peer), said));
     }
@@ -204,9 +209,14 @@ async fn of_a_number_everything_is_deleted_and_of_others_nothing() {
     history.note(None, &ended(call(1, "sip:+49301234@gw"), "secretword one"));
     history.note(None, &ended(call(2, "sip:+49309999@gw"), "two"));
     history.note(None, &Arc::new(call(3, "sip:0049301234@other")));
-    history.leave(Left { call: CallId(1), unix_ms: 1, message: message("7") });
-    history.leave(Left { call: CallId(2), unix_ms: 2, message: message("+49 30 1234") });
-    history.leave(Left { call: CallId(2), unix_ms: 3, message: message("8") });
+    history.leave(Left { call: CallId(1), unix_ms: 1, message: message("7"), sound: None });
+    history.leave(Left {
+        call: CallId(2),
+        unix_ms: 2,
+        message: message("+49 30 1234"),
+        sound: None,
+    });
+    history.leave(Left { call: CallId(2), unix_ms: 3, message: message("8"), sound: None });
     // Of what cannot be looked through nobody can say whose it is.
     for name in ["history.damaged-1", "history.damaged-1-wal", "messages.unreadable"] {
         fs::write(folder.0.join(name), "secretword").unwrap();
@@ -234,7 +244,7 @@ async fn messages_are_read_once_and_may_be_unread_again() {
     let (threads, _told) = folder.start();
     let history = threads.history();
     for unix_ms in [1, 2] {
-        history.leave(Left { call: CallId(9), unix_ms, message: message("7") });
+        history.leave(Left { call: CallId(9), unix_ms, message: message("7"), sound: None });
     }
     assert_eq!(history.mark(1, Some(50)).await, Ok(true));
     assert_eq!(history.mark(1, Some(60)).await, Ok(true));
@@ -409,7 +419,7 @@ fn by_age_only_what_is_old_goes() {
 #[test]
 fn neither_a_report_nor_a_change_prints_a_word_or_a_number() {
     let record = ended(call(1, "sip:5550142@b"), "batteries");
-    let left = Left { call: CallId(1), unix_ms: 1, message: message("4711") };
+    let left = Left { call: CallId(1), unix_ms: 1, message: message("4711"), sound: None };
     let orders = [
         writer::Order::Change(Change::Call(record)),
         writer::Order::Change(Change::Message(Arc::new(left))),

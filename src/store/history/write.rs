@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::figures::{Figures, Times};
+use super::voicemail::{self, Transcript};
 use super::{Left, number, signed};
 use crate::base::{CallId, Private};
 use crate::call::record::{CallRecord, Direction, Progress, Turn};
@@ -20,6 +21,11 @@ pub enum Change {
     /// The call as it is now: it has begun, or has ended.
     Call(Arc<CallRecord>),
     Message(Arc<Left>),
+    /// Of a message by its id.
+    Transcript {
+        message: i64,
+        transcript: Transcript,
+    },
 }
 
 /// How much of it is kept.
@@ -36,9 +42,15 @@ impl Change {
         match self {
             Self::Call(record) => call(transaction, manner, record),
             Self::Message(left) => {
-                let of_call = find(transaction, manner.run, left.call)?;
+                let of_call = match left.sound {
+                    Some(sound) => voicemail::call(transaction, left.call, sound)?,
+                    None => find(transaction, manner.run, left.call)?,
+                };
                 message(transaction, of_call, left)?;
                 of_call.map_or(Ok(()), |id| index(transaction, id))
+            }
+            Self::Transcript { message, transcript } => {
+                voicemail::transcribed(transaction, *message, transcript)
             }
         }
     }
@@ -172,8 +184,9 @@ pub fn message(
     let fields = message.fields.iter().map(|(name, value)| (name, value.reveal()));
     let fields: std::collections::BTreeMap<_, _> = fields.collect();
     let number = shown(&message.number);
-    let sql = "INSERT INTO messages (of_call, left_at_ms, topic, name, number, called_back_at, text, fields) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql = "INSERT INTO messages (of_call, left_at_ms, topic, name, number, called_back_at, text, fields, \
+                   sound_ms, transcript) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let row = params![
         of_call,
         signed(left.unix_ms),
@@ -183,6 +196,8 @@ pub fn message(
         number.as_deref().map(number::key),
         shown(&message.text),
         json(&fields),
+        left.sound.map(|sound| signed(sound.ms)),
+        left.sound.map(|_| voicemail::WAITING),
     ];
     transaction.execute(sql, row)?;
     count(transaction, "messages", 1)

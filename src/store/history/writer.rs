@@ -156,10 +156,11 @@ impl Writer {
             Order::Erase { number, told } => {
                 let folder = self.settings.folder.clone();
                 let done = self.at_once(|transaction| {
-                    let (erased, names) = erase::number_of(transaction, &number)?;
+                    let gone = erase::number_of(transaction, &number)?;
                     // Where a file stays, the calls stay, too, and with them who asks knows of it.
-                    recordings::forget(&folder, &names)?;
-                    Ok(erased)
+                    recordings::forget(&folder, &gone.calls)?;
+                    recordings::forget_sounds(&folder, &gone.sounds)?;
+                    Ok(gone.erased)
                 });
                 if done.is_ok() {
                     self.take_in();

@@ -8,6 +8,7 @@
 //! Invariants: all files together have at most the bytes that [`Settings`] allow, and leave `limits::RECORDINGS_RESERVE_BYTES` of the
 //! disk free; the oldest go first, but none that is being written.
 
+mod decode;
 mod opus;
 mod reading;
 mod sealed;
@@ -20,6 +21,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{CallId, limits};
 use crate::store::whole;
+
+pub use decode::decode;
 pub use opus::Encoder;
 pub use reading::Recording;
 pub use sealed::Key;
@@ -29,6 +32,8 @@ const PLAIN: &str = "opus";
 const SEALED: &str = "sealed";
 /// The folder of recordings in the state folder, and that of flight records, whose files are named alike.
 pub const FOLDER: &str = "recordings";
+/// That of messages after the tone, one a call and named alike.
+pub const VOICEMAIL: &str = "voicemail";
 const FLIGHTS: &str = "flights";
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -42,6 +47,16 @@ pub struct Settings {
     pub bytes: u64,
     /// `None`: they are not encrypted.
     pub key: Option<Key>,
+    pub when_full: WhenFull,
+}
+
+/// What becomes of a new one where there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The oldest go for it.
+    OldestGo,
+    /// There is none: what somebody has left is not given up for another.
+    Refuse,
 }
 
 /// What can be heard of before.
@@ -103,7 +118,15 @@ impl Recordings {
     /// # Errors
     /// There is no room, or the disk takes none.
     pub fn begin(&mut self, name: Name) -> io::Result<Writing> {
-        self.make_room(limits::RECORDING_CHUNK_BYTES as u64)?;
+        self.begin_with(name, limits::RECORDING_CHUNK_BYTES as u64)
+    }
+
+    /// Begins one for which there is to be so much room.
+    ///
+    /// # Errors
+    /// As of [`Self::begin`].
+    pub fn begin_with(&mut self, name: Name, room: u64) -> io::Result<Writing> {
+        self.make_room(room)?;
         let ending = if self.settings.key.is_some() { SEALED } else { PLAIN };
         let path = self.settings.folder.join(format!("{}.{ending}", name.stem()));
         let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
@@ -145,6 +168,27 @@ impl Recordings {
         writing.file.sync_data()
     }
 
+    /// Nothing of it is wanted.
+    ///
+    /// # Errors
+    /// It may still be there.
+    pub fn discard(&mut self, writing: Writing) -> io::Result<()> {
+        self.open.remove(&writing.path);
+        let bytes = writing.file.metadata().map_or(0, |about| about.len());
+        whole::remove(&writing.path)?;
+        self.bytes -= bytes.min(self.bytes);
+        Ok(())
+    }
+
+    /// All that there are, the oldest first.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn names(&self) -> io::Result<Vec<Name>> {
+        let files = files(&self.settings.folder)?;
+        Ok(files.iter().filter_map(|(path, _)| named(path)).collect())
+    }
+
     /// Deletes what is older than it may be; the time is `None` where the clock is not believed. Gives how many went.
     pub fn tend(&mut self, now_ms: Option<u64>) -> io::Result<usize> {
         let mut files = files(&self.settings.folder)?;
@@ -171,7 +215,7 @@ impl Recordings {
         }
         let (mut bytes, mut free) = (self.bytes, free);
         for (path, length) in files(&self.settings.folder)? {
-            if fits(bytes, free) {
+            if fits(bytes, free) || self.settings.when_full == WhenFull::Refuse {
                 break;
             }
             if !self.open.contains(&path) {
@@ -182,22 +226,39 @@ impl Recordings {
         }
         let has_room = fits(bytes, free);
         self.bytes = bytes;
-        let reason = "no room for recordings: recordings.max_mb, or the disk, is full";
+        let reason = match self.settings.when_full {
+            WhenFull::OldestGo => "no room for recordings: recordings.max_mb, or the disk, is full",
+            WhenFull::Refuse => "no room for messages: voicemail.max_mb, or the disk, is full",
+        };
         let full = || io::Error::new(io::ErrorKind::StorageFull, reason);
         has_room.then_some(()).ok_or_else(full)
     }
 }
 
-/// Deletes recording and flight record of these calls.
+/// Deletes recording, message after the tone and flight record of these calls.
 ///
 /// # Errors
 /// One of them may still be there.
 pub fn forget(state: &Path, names: &[Name]) -> io::Result<()> {
+    forget_sounds(state, names)?;
     for name in names {
         for ending in [PLAIN, SEALED] {
             whole::remove(&state.join(FOLDER).join(format!("{}.{ending}", name.stem())))?;
         }
         whole::remove(&state.join(FLIGHTS).join(format!("{}.flight", name.stem())))?;
+    }
+    Ok(())
+}
+
+/// Deletes the message after the tone of these calls.
+///
+/// # Errors
+/// One of them may still be there.
+pub fn forget_sounds(state: &Path, names: &[Name]) -> io::Result<()> {
+    for name in names {
+        for ending in [PLAIN, SEALED] {
+            whole::remove(&state.join(VOICEMAIL).join(format!("{}.{ending}", name.stem())))?;
+        }
     }
     Ok(())
 }
@@ -217,6 +278,11 @@ pub fn is_there(folder: &Path, name: Name) -> bool {
 /// When the call of this file began.
 fn began(path: &Path) -> Option<u64> {
     path.file_name()?.to_str()?.split('-').next()?.parse().ok()
+}
+
+fn named(path: &Path) -> Option<Name> {
+    let (_, call) = path.file_stem()?.to_str()?.split_once('-')?;
+    Some(Name { started_at_ms: began(path)?, call: call.parse().ok()? })
 }
 
 /// Bytes of the folder's disk that are free.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::sync::{broadcast, oneshot};
 
 use super::Board;
-use crate::appliance::{recorder, webhooks};
+use crate::appliance::{recorder, voicemail, webhooks};
 use crate::base::{CallId, Private};
 use crate::call::record::CallRecord;
 use crate::store::history::{self, History};
@@ -90,6 +90,25 @@ impl Board {
         self.lock().recordings.clone()
     }
 
+    /// Messages after the tone are heard from there.
+    pub fn keep_voicemail(&self, shelf: Shelf) {
+        // It is given once, at the start.
+        let _ = self.voicemail.set(shelf);
+    }
+
+    pub fn voicemail_shelf(&self) -> Option<Shelf> {
+        self.voicemail.get().cloned()
+    }
+
+    /// What is wrong with them is a reason of the health, too.
+    pub fn set_voicemail(&self, report: voicemail::Report) {
+        self.change_health(|shown| shown.voicemail = report);
+    }
+
+    pub fn voicemail(&self) -> voicemail::Report {
+        self.lock().voicemail.clone()
+    }
+
     pub fn history(&self) -> history::Report {
         self.lock().history.clone()
     }
@@ -146,6 +165,9 @@ fn forget_event(
             gone.contains(&record.id) || is_its(&record.peer)
         }
         Event::Message { call, message } => {
+            gone.contains(call) || message.number.as_ref().is_some_and(is_its)
+        }
+        Event::Voicemail { call, message, .. } => {
             gone.contains(call) || message.number.as_ref().is_some_and(is_its)
         }
         Event::Transfer { call, to, .. } => gone.contains(call) || to.as_ref().is_some_and(is_its),

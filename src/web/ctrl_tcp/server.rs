@@ -157,6 +157,7 @@ impl Client {
             | Event::Heard { .. }
             | Event::Replied { .. }
             | Event::Message { .. }
+            | Event::Voicemail { .. }
             | Event::Health(_)
             | Event::Gap { .. } => Vec::new(),
         }

@@ -22,6 +22,7 @@ use crate::base::{CallId, Private, limits};
 use crate::call::record::CallRecord;
 use crate::converse::Message;
 use crate::listen::PartialText;
+use crate::store::history;
 
 use super::board::{AccountReport, Health};
 
@@ -159,6 +160,13 @@ pub enum Event {
         call: CallId,
         message: Message,
     },
+    /// A caller has left a message after the tone, and its words are known, or cannot be had for now.
+    Voicemail {
+        call: CallId,
+        /// When the call began: with it the sound is named.
+        started_at_ms: u64,
+        message: Box<history::Message>,
+    },
     Account(AccountReport),
     Health(Health),
     /// Events that this listener has missed; without a number nobody knows how many.
@@ -177,6 +185,7 @@ impl Event {
             Self::Key { .. } => "dtmf",
             Self::Transfer { step, .. } => step.name(),
             Self::Message { .. } => "message.left",
+            Self::Voicemail { .. } => "voicemail.left",
             Self::Account(_) => "account",
             Self::Health(_) => "health",
             Self::Gap { .. } => "gap",
@@ -195,6 +204,7 @@ impl Event {
             "transfer.failed",
             "transfer.asked",
             "message.left",
+            "voicemail.left",
             "account",
             "health",
             "gap",

@@ -59,6 +59,14 @@ enum Data {
         #[schema(required = true)]
         message: Option<view::Message>,
     },
+    /// `voicemail.left`: the message as /api/messages has it.
+    Voicemail {
+        call_id: String,
+        /// When the call began, Unix milliseconds.
+        started_at_ms: u64,
+        #[schema(required = true)]
+        message: Option<view::Kept>,
+    },
     /// `account`.
     Account { account: view::Account },
     /// `health`.
@@ -106,6 +114,11 @@ impl Data {
             Event::Message { call, message } => Self::Message {
                 call_id: call_id(call),
                 message: shows_words.then(|| view::Message::of(message)),
+            },
+            Event::Voicemail { call, started_at_ms, message } => Self::Voicemail {
+                call_id: call_id(call),
+                started_at_ms: *started_at_ms,
+                message: shows_words.then(|| view::Kept::from((**message).clone())),
             },
             Event::Account(report) => Self::Account { account: report.clone().into() },
             Event::Health(health) => Self::Health {

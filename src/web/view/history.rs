@@ -102,6 +102,19 @@ pub struct Kept {
     fields: BTreeMap<String, String>,
     /// Null: it was not read yet.
     read_at_ms: Option<u64>,
+    /// Of a message after the tone; null for others.
+    #[schema(required = true)]
+    sound: Option<KeptSound>,
+}
+
+/// The caller's own voice.
+#[derive(Serialize, ToSchema)]
+pub struct KeptSound {
+    duration_ms: u64,
+    /// `waiting`: the text follows; `done`: it is what is said; `none`: no words can be had.
+    transcript: &'static str,
+    /// Where the sound is, as long as it is kept.
+    url: String,
 }
 
 /// What was deleted.
@@ -203,6 +216,11 @@ impl From<history::Message> for Kept {
             text: shown(message.text),
             fields: fields.map(|(name, value)| (name, value.into_revealed())).collect(),
             read_at_ms: message.read_at_ms,
+            sound: message.sound.map(|sound| KeptSound {
+                duration_ms: sound.ms,
+                transcript: sound.transcript,
+                url: format!("/api/messages/{}/sound", message.id),
+            }),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::appliance::rings::Place;
 use crate::appliance::rtp_socket::PortRange;
 use crate::appliance::sip_line::SipLine;
 use crate::appliance::visits::Visits;
+use crate::appliance::voicemail::Voicemail;
 use crate::appliance::ways::Ways;
 use crate::base::{CallId, Entropy, Private};
 use crate::call;
@@ -65,6 +66,8 @@ pub struct Parts {
     pub flights: Option<FlightLog>,
     /// `None`: no call's sound is recorded.
     pub recorder: Option<Recorder>,
+    /// Messages after the tone.
+    pub voicemail: Voicemail,
 }
 
 impl Parts {
@@ -103,6 +106,7 @@ impl Parts {
             | call::Output::NotHandedOver
             | call::Output::PartnerWaits(_)
             | call::Output::Message(_)
+            | call::Output::Tape(_)
             | call::Output::Pressed(_)
             | call::Output::Stalled(_)
             | call::Output::Recorded

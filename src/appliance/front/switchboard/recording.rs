@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use super::Switchboard;
+use crate::appliance::engine::EngineEvent;
+use crate::appliance::voicemail::{News, Voicemail};
 use crate::base::CallId;
+use crate::call::{self, Tape};
 use crate::listen::answered::Verdict;
 use crate::store::recordings::Name;
 
@@ -74,6 +77,38 @@ impl Switchboard {
                 self.parts.places.record(place, false);
             }
             recorder.end(id);
+        }
+    }
+}
+
+impl Switchboard {
+    /// The disk has something to say to a message after the tone.
+    pub fn taped(&mut self, now: Instant, News { call, news }: News) {
+        self.call(now, call, call::Input::Tape(news));
+        self.settle(now);
+    }
+
+    /// The engine has, to one of before.
+    pub fn transcribed(&self, event: EngineEvent) {
+        self.parts.voicemail.text(event);
+    }
+}
+
+/// Of a message after the tone of a call that began then. False: it cannot be begun.
+pub(super) fn tape(
+    voicemail: &Voicemail,
+    (call, started_at_ms): (CallId, u64),
+    tape: Tape,
+) -> bool {
+    match tape {
+        Tape::Begin(message) => voicemail.begin(Name { started_at_ms, call }, message),
+        Tape::Sound(frame) => {
+            voicemail.sound(call, &frame);
+            true
+        }
+        Tape::End { is_spoken } => {
+            voicemail.end(call, is_spoken);
+            true
         }
     }
 }

@@ -99,6 +99,7 @@ impl Desk {
                 converse: crate::converse::Settings::default(),
                 tongues: call::language::Tongues::only(crate::converse::Playbook::logistics()),
                 hold: call::HoldSound::default(),
+                voicemail: call::VoicemailSettings::default(),
             },
             admission: admission::Settings {
                 max: 1,
@@ -113,6 +114,7 @@ impl Desk {
             flights: None,
             canary: None,
             recorder: None,
+            voicemail: crate::appliance::voicemail::Voicemail::none(),
         };
         let switchboard = Switchboard::new(now, parts);
         Self {

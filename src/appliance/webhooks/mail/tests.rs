@@ -146,7 +146,7 @@ async fn a_message_is_mailed_in_the_clear_on_the_box_by_starttls_and_by_tls() {
         let mailbox = mailbox(security, 0).await;
         let roots = Some(mailbox.pem.clone());
         let mailer = Mailer::new(&settings(&mailbox, security, roots)).unwrap();
-        mailer.send(&delivery()).await.unwrap();
+        mailer.send(&delivery(), None).await.unwrap();
         let text = mailbox.seen.lock().unwrap().remove(0);
         let encoded = "AGRlc2sAc2VjcmV0";
         assert_eq!(text.contains(encoded), security != Security::None, "{security:?}: {text}");
@@ -164,11 +164,11 @@ async fn a_message_is_mailed_in_the_clear_on_the_box_by_starttls_and_by_tls() {
 async fn who_cannot_show_a_certificate_or_no_starttls_gets_nothing() {
     let mailbox = mailbox(Security::Tls, 0).await;
     let mailer = Mailer::new(&settings(&mailbox, Security::Tls, None)).unwrap();
-    assert!(mailer.send(&delivery()).await.is_err());
+    assert!(mailer.send(&delivery(), None).await.is_err());
     let plain = self::mailbox(Security::None, 0).await;
     let roots = Some(plain.pem.clone());
     let mailer = Mailer::new(&settings(&plain, Security::StartTls, roots)).unwrap();
-    let fault = mailer.send(&delivery()).await.unwrap_err();
+    let fault = mailer.send(&delivery(), None).await.unwrap_err();
     assert!(!fault.contains("firm"), "{fault}");
     assert!(mailbox.seen.lock().unwrap().is_empty() && plain.seen.lock().unwrap().is_empty());
 }
@@ -205,4 +205,57 @@ async fn what_a_mailbox_refuses_for_now_outlives_a_restart_and_is_mailed_then() 
     }
     assert!(mailbox.seen.lock().unwrap()[0].contains("Subject: Message: call back"));
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn left(ms: u64) -> Delivery {
+    let body = format!(
+        r#"{{"id":"7-2","type":"voicemail.left","data":{{"call_id":"c4","started_at_ms":77,"message":{{"topic":"leave a voice message","name":null,"number":"+49301","text":"please call me","fields":{{}},"sound":{{"duration_ms":{ms},"transcript":"done","url":"/api/messages/1/sound"}}}}}}}}"#
+    );
+    Delivery { id: "7-2".into(), body: body.into(), ..delivery() }
+}
+
+fn kept(folder: &std::path::Path, bytes: usize) -> Shelf {
+    use crate::store::recordings::{Recordings, Settings, WhenFull};
+    let _ = std::fs::remove_dir_all(folder);
+    let (bytes_allowed, when_full) = (100_000_000, WhenFull::Refuse);
+    let folder = folder.to_owned();
+    let settings =
+        Settings { folder: folder.clone(), days: None, bytes: bytes_allowed, key: None, when_full };
+    let mut recordings = Recordings::open(settings).unwrap();
+    let mut writing = recordings.begin(Name { started_at_ms: 77, call: CallId(4) }).unwrap();
+    recordings.append(&mut writing, &vec![7; bytes]).unwrap();
+    recordings.end(writing).unwrap();
+    Shelf { folder, key: None }
+}
+
+#[tokio::test]
+async fn what_was_said_after_the_tone_is_attached_unless_it_is_too_long_or_gone() {
+    let folder = std::env::temp_dir().join(format!("attendant-attached-{}", std::process::id()));
+    let mailbox = mailbox(Security::None, 0).await;
+    let mailer = Mailer::new(&settings(&mailbox, Security::None, None)).unwrap();
+    mailer.send(&left(4_200), Some(kept(&folder, 3_000))).await.unwrap();
+    let text = mailbox.seen.lock().unwrap().remove(0);
+    for part in [
+        "Subject: Voice message: leave a voice message",
+        "Content-Type: audio/ogg",
+        "filename=\"message.opus\"",
+        "please call me",
+        "Length: 5 s",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let encoded = text.split("filename=\"message.opus\"").nth(1).unwrap();
+    let encoded = encoded.split("\r\n\r\n").nth(1).unwrap().split("--").next().unwrap();
+    let encoded: String = encoded.split_whitespace().collect();
+    use base64::Engine as _;
+    let sound = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap();
+    assert_eq!(sound, vec![7; 3_000]);
+    let most = usize::try_from(limits::MAIL_SOUND_BYTES).unwrap();
+    mailer.send(&left(1), Some(kept(&folder, most + 1))).await.unwrap();
+    let text = mailbox.seen.lock().unwrap().remove(0);
+    assert!(text.contains("too long to be attached") && !text.contains("audio/ogg"), "{text}");
+    std::fs::remove_dir_all(&folder).unwrap();
+    mailer.send(&left(1), Some(Shelf { folder, key: None })).await.unwrap();
+    let text = mailbox.seen.lock().unwrap().remove(0);
+    assert!(!text.contains("audio/ogg") && text.contains("please call me"), "{text}");
 }
