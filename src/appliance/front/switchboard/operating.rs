@@ -66,10 +66,10 @@ impl Switchboard {
         &mut self,
         now: Instant,
         leg: LegId,
-        visit: call::Visit,
-        observes: Observes,
+        visit: &call::Visit,
+        observes: &Observes,
     ) {
-        if let Err(NotObserved { status, warning }) = self.try_observe(now, leg, visit, &observes) {
+        if let Err(NotObserved { status, warning }) = self.try_observe(now, leg, visit, observes) {
             tracing::info!(call_id = %observes.call, status, "nobody listens");
             self.commands.push_back(sip::Command::Reject {
                 leg,
@@ -84,7 +84,7 @@ impl Switchboard {
         &mut self,
         now: Instant,
         leg: LegId,
-        visit: call::Visit,
+        visit: &call::Visit,
         observes: &Observes,
     ) -> Result<(), NotObserved> {
         let Observes { call: of, by } = observes.clone();
@@ -92,7 +92,7 @@ impl Switchboard {
         let Some(offer) = visit.incoming.offer.clone() else {
             return Err(NotObserved::plain(NOT_FOUND));
         };
-        let wish = MediaWish::of_visit(&visit, &self.parts.ways);
+        let wish = MediaWish::of_visit(visit, &self.parts.ways);
         let opened = self.open_media(now, wish);
         let (sockets, media) = opened.map_err(|error| {
             tracing::warn!(%error, "nobody can listen");
@@ -261,14 +261,12 @@ impl Switchboard {
             let Some(desk) = self.operators.get_mut(&id) else { return };
             let (of, place) = (desk.of, desk.place);
             match desk.operator.poll_output() {
-                operator::Output::Leg(call::Output::Sip(command)) => {
-                    self.commands.push_back(command);
-                }
-                operator::Output::Leg(output) => {
-                    if let Some(place) = place {
-                        self.parts.carry_out(now, (id, place), output);
-                    }
-                }
+                operator::Output::Leg(output) => match (*output, place) {
+                    (call::Output::Sip(command), _) => self.commands.push_back(command),
+                    (output, Some(place)) => self.parts.carry_out(now, (id, place), output),
+                    // The audio thread has let go.
+                    (_, None) => (),
+                },
                 operator::Output::TakesOver => self.takes_over(now, id),
                 operator::Output::GivesBack(why) => {
                     tracing::info!(call_id = %of, operator = %id, why = named(why), "given back");
