@@ -24,6 +24,7 @@ use crate::sip::{self, LegId};
 use crate::web::{Operated, Operating};
 use crate::webrtc::{Observes, SessionId};
 
+const BAD_REQUEST: u16 = 400;
 const FORBIDDEN: u16 = 403;
 const NOT_FOUND: u16 = 404;
 const UNAVAILABLE: u16 = 503;
@@ -89,9 +90,7 @@ impl Switchboard {
     ) -> Result<(), NotObserved> {
         let Observes { call: of, by } = observes.clone();
         self.may_observe(of)?;
-        let Some(offer) = visit.incoming.offer.clone() else {
-            return Err(NotObserved::plain(NOT_FOUND));
-        };
+        let offer = visit.incoming.offer.as_ref().ok_or(NotObserved::plain(BAD_REQUEST))?;
         let wish = MediaWish::of_visit(visit, &self.parts.ways);
         let opened = self.open_media(now, wish);
         let (sockets, media) = opened.map_err(|error| {
@@ -99,7 +98,7 @@ impl Switchboard {
             NotObserved::plain(UNAVAILABLE)
         })?;
         let offering = self.settings_of(Way::WebRtc).offering.clone();
-        let operator = Operator::answer(offering, leg, &media, &offer).map_err(|refusal| {
+        let operator = Operator::answer(offering, leg, &media, offer).map_err(|refusal| {
             NotObserved { status: refusal.status, warning: Some(call::warning(&refusal)) }
         })?;
         let id = self.new_call();
