@@ -30,7 +30,7 @@ const WIRE: UtteranceId = UtteranceId(1);
 /// What an operator wants.
 pub enum Output {
     /// Of its leg.
-    Leg(LegOutput),
+    Leg(Box<LegOutput>),
     /// To speak in the assistant's place: [`Operator::speaks`] or [`Operator::listens`] is the answer.
     TakesOver,
     /// The assistant has the call again.
@@ -264,7 +264,7 @@ impl Operator {
     }
 
     fn leg_wants(&mut self, output: LegOutput) {
-        self.out.push_back(Output::Leg(output));
+        self.out.push_back(Output::Leg(Box::new(output)));
     }
 }
 

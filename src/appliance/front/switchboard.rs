@@ -331,7 +331,7 @@ impl Switchboard {
         match event {
             VisitEvent::Incoming { leg, visit } => self.visit(now, leg, *visit),
             VisitEvent::Observer { leg, visit, observes } => {
-                self.observe(now, leg, *visit, observes);
+                self.observe(now, leg, &visit, &observes);
             }
             VisitEvent::Leg(event) => self.own_leg_event(now, event),
             VisitEvent::Candidates { leg, candidates } => {

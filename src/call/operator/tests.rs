@@ -47,17 +47,7 @@ impl Desk {
     fn drain(&mut self) {
         loop {
             let wanted = match self.operator.poll_output() {
-                Output::Leg(LegOutput::Sip(command)) => match command {
-                    sip::Command::Answer { .. } => "answer",
-                    sip::Command::AcceptOffer { .. } => "accept",
-                    sip::Command::RefuseOffer { .. } => "refuse",
-                    sip::Command::Bye { .. } => "bye",
-                    _ => "another command",
-                },
-                Output::Leg(LegOutput::StartMedia(_)) => "start",
-                Output::Leg(LegOutput::ApplyMedia(_)) => "apply",
-                Output::Leg(LegOutput::StopMedia) => "stop",
-                Output::Leg(_) => "something else",
+                Output::Leg(output) => named(&output),
                 Output::TakesOver => {
                     self.operator.speaks(self.now);
                     "takes over"
@@ -105,6 +95,19 @@ impl Desk {
     fn hears(&mut self, heard: i16, said: i16) -> Option<i16> {
         self.operator.passed(&Frame([heard; FRAME_SAMPLES]), &Frame([said; FRAME_SAMPLES]));
         self.operator.next_frame().map(|next| next.frame.0[0])
+    }
+}
+
+fn named(output: &LegOutput) -> &'static str {
+    match output {
+        LegOutput::Sip(sip::Command::Answer { .. }) => "answer",
+        LegOutput::Sip(sip::Command::AcceptOffer { .. }) => "accept",
+        LegOutput::Sip(sip::Command::RefuseOffer { .. }) => "refuse",
+        LegOutput::Sip(sip::Command::Bye { .. }) => "bye",
+        LegOutput::StartMedia(_) => "start",
+        LegOutput::ApplyMedia(_) => "apply",
+        LegOutput::StopMedia => "stop",
+        _ => "something else",
     }
 }
 

@@ -24,6 +24,7 @@ use crate::sip::{self, LegId};
 use crate::web::{Operated, Operating};
 use crate::webrtc::{Observes, SessionId};
 
+const BAD_REQUEST: u16 = 400;
 const FORBIDDEN: u16 = 403;
 const NOT_FOUND: u16 = 404;
 const UNAVAILABLE: u16 = 503;
@@ -66,10 +67,10 @@ impl Switchboard {
         &mut self,
         now: Instant,
         leg: LegId,
-        visit: call::Visit,
-        observes: Observes,
+        visit: &call::Visit,
+        observes: &Observes,
     ) {
-        if let Err(NotObserved { status, warning }) = self.try_observe(now, leg, visit, &observes) {
+        if let Err(NotObserved { status, warning }) = self.try_observe(now, leg, visit, observes) {
             tracing::info!(call_id = %observes.call, status, "nobody listens");
             self.commands.push_back(sip::Command::Reject {
                 leg,
@@ -84,22 +85,20 @@ impl Switchboard {
         &mut self,
         now: Instant,
         leg: LegId,
-        visit: call::Visit,
+        visit: &call::Visit,
         observes: &Observes,
     ) -> Result<(), NotObserved> {
         let Observes { call: of, by } = observes.clone();
         self.may_observe(of)?;
-        let Some(offer) = visit.incoming.offer.clone() else {
-            return Err(NotObserved::plain(NOT_FOUND));
-        };
-        let wish = MediaWish::of_visit(&visit, &self.parts.ways);
+        let offer = visit.incoming.offer.as_ref().ok_or(NotObserved::plain(BAD_REQUEST))?;
+        let wish = MediaWish::of_visit(visit, &self.parts.ways);
         let opened = self.open_media(now, wish);
         let (sockets, media) = opened.map_err(|error| {
             tracing::warn!(%error, "nobody can listen");
             NotObserved::plain(UNAVAILABLE)
         })?;
         let offering = self.settings_of(Way::WebRtc).offering.clone();
-        let operator = Operator::answer(offering, leg, &media, &offer).map_err(|refusal| {
+        let operator = Operator::answer(offering, leg, &media, offer).map_err(|refusal| {
             NotObserved { status: refusal.status, warning: Some(call::warning(&refusal)) }
         })?;
         let id = self.new_call();
@@ -261,14 +260,12 @@ impl Switchboard {
             let Some(desk) = self.operators.get_mut(&id) else { return };
             let (of, place) = (desk.of, desk.place);
             match desk.operator.poll_output() {
-                operator::Output::Leg(call::Output::Sip(command)) => {
-                    self.commands.push_back(command);
-                }
-                operator::Output::Leg(output) => {
-                    if let Some(place) = place {
-                        self.parts.carry_out(now, (id, place), output);
-                    }
-                }
+                operator::Output::Leg(output) => match (*output, place) {
+                    (call::Output::Sip(command), _) => self.commands.push_back(command),
+                    (output, Some(place)) => self.parts.carry_out(now, (id, place), output),
+                    // The audio thread has let go.
+                    (_, None) => (),
+                },
                 operator::Output::TakesOver => self.takes_over(now, id),
                 operator::Output::GivesBack(why) => {
                     tracing::info!(call_id = %of, operator = %id, why = named(why), "given back");
