@@ -322,7 +322,13 @@ mod tests {
         let folder =
             std::env::temp_dir().join(format!("attendant-recorder-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
-        let settings = Settings { folder: folder.clone(), days: None, bytes: 1_000_000, key: None, when_full: WhenFull::OldestGo };
+        let settings = Settings {
+            folder: folder.clone(),
+            days: None,
+            bytes: 1_000_000,
+            key: None,
+            when_full: WhenFull::OldestGo,
+        };
         let (mut tap, taken) = RingBuffer::new(200);
         let (tell, told) = channel();
         let tell = move |report: Report| drop(tell.send(report));
@@ -359,7 +365,13 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("attendant-no-room-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         // Not even a chunk fits.
-        let settings = Settings { folder: folder.clone(), days: None, bytes: 1_000, key: None, when_full: WhenFull::OldestGo };
+        let settings = Settings {
+            folder: folder.clone(),
+            days: None,
+            bytes: 1_000,
+            key: None,
+            when_full: WhenFull::OldestGo,
+        };
         let (tell, told) = channel();
         let tell = move |report: Report| drop(tell.send(report));
         let recorder = Recorder::start(settings, Vec::new(), tell).unwrap();

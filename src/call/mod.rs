@@ -51,6 +51,6 @@ pub use record::CallRecord;
 pub use state::{
     Association, Call, Input, Opening, Outgoing, Output, Settings, Start, TransferTo, Wish, warning,
 };
-pub use voicemail::{Settings as VoicemailSettings, Tape, TapeNews};
 pub use voice::{Shelf, Shelved, render_list};
+pub use voicemail::{Settings as VoicemailSettings, Tape, TapeNews};
 pub use work::{Work, WorkIds, WorkResult};

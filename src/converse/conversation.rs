@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::alphabet::{
-    Awaited, EndCause, Expectation, Input, Message, Output, Preview, Purpose, Record, Say, Settings,
-    Speaker, Speech, Turn,
+    Awaited, EndCause, Expectation, Input, Message, Output, Preview, Purpose, Record, Say,
+    Settings, Speaker, Speech, Turn,
 };
 use super::dialogue::{Dialogue, Reaction, Understanding};
 use super::people::PersonId;
@@ -408,9 +408,8 @@ impl Conversation {
         };
         self.outputs.extend(record.map(Output::Record));
         self.outputs.extend(reaction.message.map(Output::TakeMessage));
-        let interruptible = reaction.hang_up.is_none()
-            && reaction.transfer.is_none()
-            && reaction.record.is_none();
+        let interruptible =
+            reaction.hang_up.is_none() && reaction.transfer.is_none() && reaction.record.is_none();
         let said = self.say(now, reaction.parts, interruptible, reaction.purpose);
         self.asked = self.has_asked(said);
         if let Some(cause) = reaction.hang_up {

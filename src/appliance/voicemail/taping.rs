@@ -119,9 +119,7 @@ impl Taping {
         }
         let written = match has_failed {
             true => Ok(()),
-            false => {
-                encoder.finish().and_then(|pages| recordings.append(&mut writing, &pages))
-            }
+            false => encoder.finish().and_then(|pages| recordings.append(&mut writing, &pages)),
         };
         match written.and(recordings.end(writing)) {
             Ok(()) if !has_failed => report.fault = None,

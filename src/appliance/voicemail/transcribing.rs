@@ -73,8 +73,7 @@ impl Transcribing {
     }
 
     fn begin(&mut self, unheard: Unheard, report: &mut Report) {
-        let found =
-            recordings::find(&self.files.folder, unheard.name, self.files.key.as_ref());
+        let found = recordings::find(&self.files.folder, unheard.name, self.files.key.as_ref());
         let sound = found.map(|file| recordings::decode(&file));
         let pieces = match sound {
             Some(Ok(samples)) => pieces(&samples),

@@ -51,8 +51,8 @@ pub use erase::Erased;
 pub use figures::{Figures, Times};
 pub use number::key as number_key;
 pub use read::{
-    Call, Message, MessagePage, MessageSound, Page, State, Turn, Whole, calls, counters, messages, name,
-    one_message, whole,
+    Call, Message, MessagePage, MessageSound, Page, State, Turn, Whole, calls, counters, messages,
+    name, one_message, whole,
 };
 use reader::Question;
 pub use voicemail::{Transcript, Unheard, has_sound, message_name, unheard};

@@ -132,7 +132,8 @@ pub struct MessagePage {
 const CALL: &str = "id, run, call, state, direction, way, peer, sip_call_id, started_at_ms, answered_at_ms, ended_at_ms, \
     ended_by, cause, language, codec, trunk, turns, turns_left_out, \
     (SELECT count(*) FROM messages WHERE of_call = calls.id), figures";
-const MESSAGE: &str = "id, of_call, left_at_ms, topic, name, number, text, fields, read_at_ms, sound_ms, transcript";
+const MESSAGE: &str =
+    "id, of_call, left_at_ms, topic, name, number, text, fields, read_at_ms, sound_ms, transcript";
 
 pub fn calls(connection: &Connection, page: &Page) -> rusqlite::Result<Vec<Call>> {
     let before = page.before.unwrap_or(i64::MAX);

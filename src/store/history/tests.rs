@@ -98,7 +98,12 @@ async fn a_call_is_there_with_its_words_and_messages_and_is_found_by_them() {
         let begun = Arc::new(call(id, peer));
         history.note(None, &begun);
         if id == 1 {
-            history.leave(Left { call: CallId(1), unix_ms: 7, message: message("0301 77"), sound: None });
+            history.leave(Left {
+                call: CallId(1),
+                unix_ms: 7,
+                message: message("0301 77"),
+                sound: None,
+            });
         }
         history.note(Some(&begun), &ended(call(id, peer), said));
     }
@@ -183,7 +188,12 @@ async fn of_a_number_everything_is_deleted_and_of_others_nothing() {
     history.note(None, &ended(call(2, "sip:+49309999@gw"), "two"));
     history.note(None, &Arc::new(call(3, "sip:0049301234@other")));
     history.leave(Left { call: CallId(1), unix_ms: 1, message: message("7"), sound: None });
-    history.leave(Left { call: CallId(2), unix_ms: 2, message: message("+49 30 1234"), sound: None });
+    history.leave(Left {
+        call: CallId(2),
+        unix_ms: 2,
+        message: message("+49 30 1234"),
+        sound: None,
+    });
     history.leave(Left { call: CallId(2), unix_ms: 3, message: message("8"), sound: None });
     // Of what cannot be looked through nobody can say whose it is.
     for name in ["history.damaged-1", "history.damaged-1-wal", "messages.unreadable"] {

@@ -22,7 +22,10 @@ pub enum Change {
     Call(Arc<CallRecord>),
     Message(Arc<Left>),
     /// Of a message by its id.
-    Transcript { message: i64, transcript: Transcript },
+    Transcript {
+        message: i64,
+        transcript: Transcript,
+    },
 }
 
 /// How much of it is kept.

@@ -225,9 +225,7 @@ impl Recordings {
         let has_room = fits(bytes, free);
         self.bytes = bytes;
         let reason = match self.settings.when_full {
-            WhenFull::OldestGo => {
-                "no room for recordings: recordings.max_mb, or the disk, is full"
-            }
+            WhenFull::OldestGo => "no room for recordings: recordings.max_mb, or the disk, is full",
             WhenFull::Refuse => "no room for messages: voicemail.max_mb, or the disk, is full",
         };
         let full = || io::Error::new(io::ErrorKind::StorageFull, reason);

@@ -20,7 +20,13 @@ impl Folder {
     }
 
     fn settings(&self, key: Option<&Key>) -> Settings {
-        Settings { folder: self.0.clone(), days: None, bytes: 10_000_000, key: key.cloned(), when_full: WhenFull::OldestGo }
+        Settings {
+            folder: self.0.clone(),
+            days: None,
+            bytes: 10_000_000,
+            key: key.cloned(),
+            when_full: WhenFull::OldestGo,
+        }
     }
 }
 

@@ -89,7 +89,11 @@ impl Switchboard {
 }
 
 /// Of a message after the tone of a call that began then. False: it cannot be begun.
-pub(super) fn tape(voicemail: &Voicemail, (call, started_at_ms): (CallId, u64), tape: Tape) -> bool {
+pub(super) fn tape(
+    voicemail: &Voicemail,
+    (call, started_at_ms): (CallId, u64),
+    tape: Tape,
+) -> bool {
     match tape {
         Tape::Begin(message) => voicemail.begin(Name { started_at_ms, call }, message),
         Tape::Sound(frame) => {
