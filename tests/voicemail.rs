@@ -6,7 +6,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use support::{peers, sound, wait};
 
 const SOON: Duration = Duration::from_secs(20);
 const HEARD: Duration = Duration::from_secs(90);
-const LOCAL: &str = "127.0.0.1";
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A mailbox's server in the clear, as far as it takes messages.
 fn mailbox() -> (u16, Arc<Mutex<Vec<String>>>) {
