@@ -59,7 +59,7 @@ impl Desk {
 fn the_tape_runs_after_announcement_and_tone_and_ends_with_silence() {
     let mut desk = desk();
     assert!(desk.begun() && desk.said("after the tone"), "{:?}", desk.replies());
-    desk.run(1_000, false);
+    desk.run(200, false);
     assert_eq!(desk.taped(), 0, "nothing before the disk is ready");
     let sounded = desk.sounded.len();
     desk.hears_the_tone();

@@ -177,7 +177,7 @@ fn where_the_model_does_not_know_the_language_a_call_is_held_by_keys() {
     let mut desk = Desk::with(playbook(), Settings::default());
     let conversation = Conversation::new(std::sync::Arc::new(playbook()), Settings::default());
     desk.conversation = conversation.by_keys();
-    let keypad = "Вы можете пользоваться кнопками. Нажмите 1, чтобы узнать часы работы, 2 — адрес, 3 — чтобы узнать о заказе, 0 — чтобы мы вам перезвонили.";
+    let keypad = "Вы можете пользоваться кнопками. Нажмите 1, чтобы узнать часы работы, 2 — адрес, 3 — чтобы узнать о заказе, 0 — чтобы мы вам перезвонили, 8 — чтобы оставить сообщение после сигнала.";
     let script = "desk: Здравствуйте, компания «Северные ворота». Сейчас я, к сожалению, не понимаю речь, но вы можете выбрать нужное кнопками телефона. KEYPAD
          wait: 8
          desk: KEYPAD

@@ -270,7 +270,7 @@ fn keys_choose_from_the_menu_give_digits_and_answer_questions() {
          desk: I have noted order 5810. I cannot see its status from here. Shall a colleague call you back about it?
          keys: 9
          desk: I have noted order 5810. I cannot see its status from here. Shall a colleague call you back about it?
-         keys: 8
+         keys: 7
          wait: 1
          desk: Shall a colleague call you back about it? Press 1 for yes, or 2 for no.
          keys: x",

@@ -33,6 +33,7 @@ pub(super) fn text(board: &Board) -> String {
     latency(&mut out, &totals);
     sound(&mut out, &totals);
     audio(&mut out, board);
+    voicemail(&mut out, board);
     machine::machine(&mut out, board, &totals);
     sip(&mut out, board);
     handsets::handsets(&mut out, board);
@@ -55,6 +56,20 @@ fn health(out: &mut Exposition, board: &Board) {
         let count = accounts.iter().filter(|account| account.state == state).count();
         family.sample(&[("state", state)], count as u64);
     }
+}
+
+fn voicemail(out: &mut Exposition, board: &Board) {
+    let report = board.voicemail();
+    out.family("attendant_voicemail_recording", Kind::Gauge, "Messages that are being recorded.")
+        .sample(&[], report.recording as u64);
+    out.family("attendant_voicemail_bytes", Kind::Gauge, "Sound of messages on the disk.")
+        .sample(&[], report.bytes);
+    out.family("attendant_voicemail_messages_total", Kind::Counter, "Messages after the tone.")
+        .sample(&[("result", "left")], report.left)
+        .sample(&[("result", "failed")], report.failed);
+    out.family("attendant_voicemail_transcripts_total", Kind::Counter, "Words of messages.")
+        .sample(&[("result", "done")], report.transcribed)
+        .sample(&[("result", "none")], report.without_words);
 }
 
 fn canary(out: &mut Exposition, board: &Board) {

@@ -29,12 +29,21 @@ function mark(now, one) {
   };
 }
 
+// What was said after the tone, and how far its words are.
+function sound(one) {
+  const state = { waiting: t("messages.words_waiting"), none: t("messages.words_none") }[one.sound.transcript];
+  return h("div", { class: "sound" },
+    h("audio", { "data-key": `sound-${one.id}`, "data-own": true, controls: true, preload: "none", src: one.sound.url, "aria-label": t("messages.sound") }),
+    state && h("p", { class: "quiet" }, state));
+}
+
 function message(now, one) {
   const fields = Object.entries(one.fields).map(([name, value]) => `${name}: ${value}`);
   return h("li", { "data-key": one.id, class: one.read_at_ms === null ? "card unread" : "card" },
     h("strong", null, [one.topic, one.name].filter(Boolean).join(" · ")),
     one.number && h("a", { href: `tel:${one.number}` }, one.number),
     one.text && h("p", null, one.text),
+    one.sound && sound(one),
     fields.length > 0 && h("p", null, fields.join(" · ")),
     h("span", { class: "quiet" }, day(one.left_at_ms)),
     one.call !== null && h("a", { href: `#history/${one.call}` }, t("messages.call")),
