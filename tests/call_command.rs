@@ -212,7 +212,7 @@ fn a_box_that_dies_in_the_call_is_exit_3() {
         let appliance = Setup::default().start();
         let target = format!("{}{transport}", appliance.uri());
         // Nothing is expected of the other end, so that its silence alone is no fault.
-        let call = start(&target, &["--wait", "3"]);
+        let call = start(&target, &["--dtmf", "2"]);
         wait::until("the call is up", ANSWERED, || (appliance.live_calls() == 1).then_some(()));
         let pid = nix::unistd::Pid::from_raw(i32::try_from(appliance.pid()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();

@@ -234,12 +234,12 @@ pub(super) async fn put_back(
     let (sender, pieces) = mpsc::channel(limits::BACKUP_WAITING);
     let mut body = request.into_body().into_data_stream();
     tokio::spawn(async move {
+        let mut is_wanted = true;
         while let Some(piece) = body.next().await {
             // What breaks off is told by the channel's end without a last piece.
             let Ok(piece) = piece else { return };
-            if sender.send(Some(piece)).await.is_err() {
-                return;
-            }
+            // A browser reads why it is refused only once it has sent all.
+            is_wanted = is_wanted && sender.send(Some(piece)).await.is_ok();
         }
         let _ = sender.send(None).await;
     });

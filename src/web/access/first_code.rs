@@ -2,8 +2,9 @@
 //! folder, which only who has the box can read. That a request comes from the box itself proves nothing: a proxy there
 //! asks for the whole world.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -71,7 +72,11 @@ impl FirstCode {
 
     /// Writes it where the owner looks.
     fn keep(&self, code: &Private<String>) {
-        if let Err(error) = whole::write(&self.path, format!("{}\n", code.reveal()).as_bytes()) {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        // At the first start nobody has made it yet.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        let text = format!("{}\n", code.reveal());
+        if let Err(error) = made.and_then(|()| whole::write(&self.path, text.as_bytes())) {
             tracing::error!(%error, "the file with the code for the first password");
         }
         tracing::warn!(

@@ -391,8 +391,8 @@ pub async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Ne
     let (mut response, caller) = match outcome {
         Ok(caller) => {
             request.extensions_mut().insert(caller.clone());
-            // A backup that is put back takes as long as the network does; its connection is bounded by what comes.
-            let is_long = request.uri().path() == "/api/restore";
+            // A backup takes as long as disk and network do; its connection is bounded by what comes.
+            let is_long = matches!(request.uri().path(), "/api/backup" | "/api/restore");
             let answer = next.run(request);
             (if is_long { answer.await } else { in_time(answer).await }, Some(caller))
         }

@@ -132,7 +132,8 @@ fn wrong_passwords_are_few() {
     let (page, _, _) = page_with_password();
     assert_eq!(sign_in(&page, "nobody", PASSWORD).0, 400);
     let tried: Vec<u16> = (0..6).map(|_| sign_in(&page, "owner", "wrong wrong").0).collect();
-    assert_eq!(tried, [401, 401, 401, 401, 401, 429]);
+    // The first password was an attempt, too.
+    assert_eq!(tried, [401, 401, 401, 401, 429, 429]);
     let (status, head, _) = sign_in(&page, "owner", PASSWORD);
     assert_eq!(status, 429, "also with the right one");
     assert!(head.contains("retry-after: "), "{head}");

@@ -56,7 +56,9 @@ export async function hear(now, voice, language) {
   }
 }
 
-export const player = () => h("audio", { id: "trial-sound", "data-key": "trial-sound", "data-own": true, controls: true, hidden: true, "aria-label": t("trial.sound") });
+// It has its sound again each time that the page is drawn.
+export const player = () => h("audio", { id: "trial-sound", "data-key": "trial-sound", "data-own": true, controls: true,
+  hidden: kept.sound === null, src: kept.sound, "aria-label": t("trial.sound") });
 
 export function trials(now) {
   const { accounts = [], webhooks = [], engine = null } = now.health ?? {};
