@@ -37,6 +37,8 @@ pub enum Input {
     TooLoud,
     /// It has ended: words are heard again.
     QuietAgain,
+    /// What was guessed came before a pause that is longer than those within words.
+    Paused,
     /// The caller has paused for a moment, and what was said before is not known.
     PausedUnheard,
     /// This share of an utterance has been heard; it is silent now, and may go on.
