@@ -452,8 +452,11 @@ impl Floor {
                         self.guess(now, &words.speech);
                     }
                 }
-                HearingOutput::GoesOn { was_heard } => {
+                HearingOutput::GoesOn { was_heard, is_pause } => {
                     self.voice.forget();
+                    if is_pause {
+                        self.converse(now, converse::Input::Paused);
+                    }
                     self.converse(now, converse::Input::GoesOn);
                     if !was_heard {
                         self.converse(now, converse::Input::PausedUnheard);

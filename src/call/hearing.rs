@@ -77,6 +77,8 @@ pub(super) enum HearingOutput {
     /// there was one.
     GoesOn {
         was_heard: bool,
+        /// It was longer than those within words.
+        is_pause: bool,
     },
     /// What the caller seems to have said so far; `None` once that is over.
     Partial(Option<PartialText>),
@@ -355,8 +357,9 @@ impl Hearing {
     fn resumed(&mut self, segment: SegmentId, pause_ms: u64) {
         self.drop_asked(|asked| asked.segment == segment);
         self.assembly.resumed(segment);
-        let was_heard = self.guessed.take().is_some() || pause_ms < SHORT_PAUSE_MS;
-        self.out.push_back(HearingOutput::GoesOn { was_heard });
+        let is_pause = pause_ms >= SHORT_PAUSE_MS;
+        let was_heard = self.guessed.take().is_some() || !is_pause;
+        self.out.push_back(HearingOutput::GoesOn { was_heard, is_pause });
     }
 
     /// A cough after an utterance whose text is still awaited changes nothing.

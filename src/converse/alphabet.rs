@@ -43,6 +43,8 @@ pub enum Input {
     TextLate,
     /// Nothing was said to the caller's last turn for very long.
     NoReply,
+    /// What was guessed came before a pause that is longer than those within words.
+    Paused,
     /// The caller has paused for a moment, and what was said before is not known.
     PausedUnheard,
     /// This share of an utterance has been heard; it is silent now, and may go on.

@@ -80,6 +80,8 @@ pub struct Conversation {
     caller: Caller,
     /// The caller has paused after digits of the utterance that is being said.
     has_paused_in_number: bool,
+    /// There are numbers in what was guessed last.
+    guessed_number: bool,
     /// When the caller's last words ended, if they were spoken.
     spoke_until: Option<Instant>,
     patience: Patience,
@@ -125,6 +127,7 @@ impl Conversation {
             beginning: Beginning::Called,
             caller: Caller::Quiet,
             has_paused_in_number: false,
+            guessed_number: false,
             spoke_until: None,
             patience: Patience::Fresh,
             recognizer: Engine::Up,
@@ -239,11 +242,11 @@ impl Conversation {
             (Phase::Leaving(_), Input::HeardUnclear) => {}
             (_, Input::CallerSpeaking) => {
                 self.caller = Caller::Speaking;
-                self.has_paused_in_number = false;
+                (self.has_paused_in_number, self.guessed_number) = (false, false);
             }
             (_, Input::CallerSilent { since }) => self.caller_silent(now, since),
             (Phase::Talking, Input::Guessed(speech)) => {
-                self.has_paused_in_number |= self.dialogue.has_numbers(&speech);
+                self.guessed_number = self.dialogue.has_numbers(&speech);
                 self.think_ahead(now, &speech);
             }
             (Phase::Leaving(_) | Phase::Transferring(..), Input::Guessed(_)) => {}
@@ -287,6 +290,7 @@ impl Conversation {
             (_, Input::HeardPart { utterance, heard_fraction }) => {
                 self.utterance_heard(utterance, heard_fraction);
             }
+            (_, Input::Paused) => self.has_paused_in_number |= self.guessed_number,
             (_, Input::PausedUnheard) => self.has_paused_in_number = true,
             (_, Input::Timeout) => self.expire(now),
         }

@@ -30,3 +30,19 @@ fn a_doubtful_filler_harms_no_number_and_a_doubtful_number_is_asked_for_again() 
         assert!(said.starts_with(reply), "{doubted}: {said}");
     }
 }
+
+#[test]
+fn what_was_not_understood_is_asked_for_again_sooner_than_a_dictation_is_over() {
+    let waited_ms = |before: &[&'static str]| {
+        let mut desk = Desk::talking();
+        desk.run(1_000, false);
+        for said in before {
+            desk.says(said);
+            desk.texts.clear();
+        }
+        desk.says("[INAUDIBLE]");
+        desk.call.record().turns().last().unwrap().endpoint_ms
+    };
+    assert_eq!(waited_ms(&[]), 300);
+    assert_eq!(waited_ms(&["I want to speak to a person."]), 500, "what is it about?");
+}

@@ -249,12 +249,7 @@ fn counted((kept, new): (usize, usize), slot: &Slot, voice: Voice) -> Completene
         Completeness::Complete
     } else if slot.usual.contains(&digits) {
         let has_paused = is_in_parts || voice.has_paused;
-        match (has_paused, goes_on) {
-            (true, true) => Completeness::Doubtful,
-            // Words, voice and playbook agree.
-            (false, _) if voice.has_ended() => Completeness::Complete,
-            _ => Completeness::Probable,
-        }
+        if goes_on && has_paused { Completeness::Doubtful } else { Completeness::Probable }
     } else if digits < min && voice.has_ended() && !is_in_parts {
         // Perhaps it is all that the caller knows; the rest can be asked for.
         Completeness::Unknown

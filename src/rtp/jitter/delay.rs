@@ -26,7 +26,7 @@ const LEAP_US: i64 = 1_500_000;
 /// On a path where one packet in `QUIET_TOLERATED` at most is later than a bin, once so many packets have
 /// shown it: a wired network, or the box itself.
 const QUIET_TARGET_US: i64 = 10_000;
-const QUIET_TOLERATED: usize = 128;
+const QUIET_TOLERATED: usize = 200;
 const QUIET_KNOWN: usize = 64;
 const MIN_TARGET_US: i64 = 20_000;
 const FIRST_TARGET_US: i64 = 40_000;
