@@ -163,14 +163,14 @@ mod tests {
     /// by USB each millisecond.
     #[test]
     fn what_waits_in_a_card_stays_where_it_is_wanted_whatever_its_crystal() {
-        let steps = [(48.0, true), (480.0, false)];
+        let steps = [(48.0_f64, true), (480.0, false)];
         let crystals = [-300.0, -40.0, 0.0, 150.0, 300.0];
         let all = steps.into_iter().flat_map(|step| crystals.map(|ppm| (step, ppm)));
         for ((step, is_known), ppm) in all {
             let mut from = FromCard::new(48_000).unwrap();
             let mut follower = Follower::new(30.0);
             let rate = 48_000.0 * (1.0 + ppm * 1e-6);
-            let (mut made, mut read) = (1_440.0_f64, 0.0);
+            let (mut made, mut read) = (1_440.0_f64, 0.0_f64);
             let (mut least, mut most) = (f64::MAX, f64::MIN);
             let buffer = vec![0_i16; 4_000];
             for tick in 0..30_000 {
