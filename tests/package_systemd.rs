@@ -123,7 +123,10 @@ fn change_at_the_page(machine: &Machine) -> Value {
 /// An update while somebody is on the line: they hear goodbye, and the next one is answered by the new program.
 fn updates_in_a_call(machine: &Machine, package: &str) {
     let front = machine.main_pid("attendant.service");
-    let call = machine.call(&["--max-seconds", "90", "--pause", "80", "--say", "thank you"]);
+    // Longer than any update: they ask again and again.
+    let mut words = vec!["--max-seconds", "180"];
+    words.extend(["--say", "what are your opening hours"].repeat(8));
+    let call = machine.call(&words);
     wait::until("the call is up", READY, || {
         machine.health().and_then(|health| (health["live_calls"] == 1).then_some(()))
     });
