@@ -55,8 +55,7 @@ fn lives_and_goes(suite: &str) {
     let version = change_at_the_page(&machine);
     updates_in_a_call(&machine, &inside(&next));
     // The page's change is there, and can be followed by another.
-    let settings = wait::until("the page is up", READY, || settings(&machine));
-    assert_eq!(settings["version"], version);
+    assert_eq!(Page::again(&machine).settings()["version"], version);
     assert!(read(&machine, "/etc/attendant/attendant.toml").contains("max = 2"));
     removes_and_purges(&machine);
 }
@@ -93,29 +92,68 @@ fn installs_and_answers(machine: &Machine, package: &str, suite: &str) {
     println!("{suite}: {}", call["turns"]);
 }
 
-fn settings(machine: &Machine) -> Option<Value> {
-    serde_json::from_str(&http(machine, "GET", "/api/settings", "")).ok()
+const PASSWORD: &str = "correct horse battery";
+
+/// The page with its owner at it, from inside: these systems have no curl.
+struct Page<'a> {
+    machine: &'a Machine,
+    /// Lines of header fields that show who asks.
+    fields: String,
 }
 
-/// A request to the box from inside; these systems have no curl.
-fn http(machine: &Machine, method: &str, path: &str, body: &str) -> String {
-    let request = format!(
-        "{method} {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\
-         Content-Type: application/json\\r\\nContent-Length: {}\\r\\n\\r\\n{body}",
-        body.len()
-    );
-    let script = format!("exec 3<>/dev/tcp/127.0.0.1/8080 && printf '{request}' >&3 && cat <&3");
-    let (_, said) = machine.run(&["bash", "-c", &script]);
-    said.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or(said)
+impl<'a> Page<'a> {
+    /// With the code of the box, as long as it has no password.
+    fn first(machine: &'a Machine) -> Self {
+        let code = read(machine, "/var/lib/attendant/setup-code");
+        let body = json!({"code": code.trim(), "password": PASSWORD});
+        Self::signed_in(machine, "/api/first-password", &body)
+    }
+
+    /// With the password.
+    fn again(machine: &'a Machine) -> Self {
+        Self::signed_in(machine, "/api/session", &json!({"password": PASSWORD}))
+    }
+
+    fn signed_in(machine: &'a Machine, path: &str, body: &Value) -> Self {
+        let stranger = Self { machine, fields: String::new() };
+        let (head, body) = stranger.ask("POST", path, &body.to_string());
+        let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        let cookie = cookie.split(';').next().unwrap();
+        let session: Value = serde_json::from_str(&body).unwrap();
+        let csrf = session["csrf"].as_str().unwrap();
+        let fields = format!("Cookie: {cookie}\\r\\nX-CSRF-Token: {csrf}\\r\\n");
+        Self { machine, fields }
+    }
+
+    /// Head and body of the answer.
+    fn ask(&self, method: &str, path: &str, body: &str) -> (String, String) {
+        let request = format!(
+            "{method} {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\
+             Content-Type: application/json\\r\\n{}Content-Length: {}\\r\\n\\r\\n{body}",
+            self.fields,
+            body.len()
+        );
+        let script =
+            format!("exec 3<>/dev/tcp/127.0.0.1/8080 && printf '{request}' >&3 && cat <&3");
+        let (_, said) = self.machine.run(&["bash", "-c", &script]);
+        let (head, body) = said.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{said}"));
+        (head.to_owned(), body.to_owned())
+    }
+
+    fn settings(&self) -> Value {
+        let (head, body) = self.ask("GET", "/api/settings", "");
+        serde_json::from_str(&body).unwrap_or_else(|_| panic!("{head}"))
+    }
 }
 
 /// A setting that the page changes; the version that the settings have then.
 fn change_at_the_page(machine: &Machine) -> Value {
-    let before = wait::until("the page is up", READY, || settings(machine));
+    let page = Page::first(machine);
+    let before = page.settings();
     let change = json!({"version": before["version"], "changes": {"calls.max": 2}});
-    let changed = http(machine, "PATCH", "/api/settings", &change.to_string());
+    let (_, changed) = page.ask("PATCH", "/api/settings", &change.to_string());
     assert!(changed.contains("\"needs_restart\":true"), "{changed}");
-    let after = settings(machine).unwrap();
+    let after = page.settings();
     assert_ne!(before["version"], after["version"]);
     after["version"].clone()
 }
@@ -123,7 +161,10 @@ fn change_at_the_page(machine: &Machine) -> Value {
 /// An update while somebody is on the line: they hear goodbye, and the next one is answered by the new program.
 fn updates_in_a_call(machine: &Machine, package: &str) {
     let front = machine.main_pid("attendant.service");
-    let call = machine.call(&["--max-seconds", "90", "--pause", "80", "--say", "thank you"]);
+    // Longer than any update: they ask again and again.
+    let mut words = vec!["--max-seconds", "180"];
+    words.extend(["--say", "what are your opening hours"].repeat(8));
+    let call = machine.call(&words);
     wait::until("the call is up", READY, || {
         machine.health().and_then(|health| (health["live_calls"] == 1).then_some(()))
     });
