@@ -1,7 +1,6 @@
 //! Settings that need more than the configuration: the playbook's file, folders, sockets.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -408,26 +407,16 @@ pub(super) fn listen(address: &ListenAddress) -> Listen {
 /// Calls of the box to itself. With one place they would keep callers out.
 pub(super) fn canary(config: &Config) -> Option<canary::Settings> {
     let every = config.canary.filter(|_| config.calls.max.count() >= 2)?;
-    let ListenAddress { transport, address } = canary_door(config)?;
-    let target =
-        format!("sip:canary@{};transport={}", on_this_machine(address), transport.uri_token());
+    let target = config.own_door()?.own_uri();
     Some(canary::Settings { every, target: Private::new(target) })
-}
-
-/// Where it calls: what needs no certificate, datagrams first.
-fn canary_door(config: &Config) -> Option<ListenAddress> {
-    let plain = |transport| config.sip.listen.iter().find(|listen| listen.transport == transport);
-    plain(sip::Transport::Udp).or_else(|| plain(sip::Transport::Tcp)).copied()
 }
 
 /// Who may call; the box itself may, where it does.
 pub(super) fn callers(config: &Config) -> Callers {
     let config::Inbound { anyone, accounts, networks, .. } = &config.inbound;
-    let door = canary(config)
-        .and_then(|_| canary_door(config))
-        .map(|door| on_this_machine(door.address).ip());
-    let bits = |ip: &IpAddr| if ip.is_ipv4() { 32 } else { 128 };
-    let itself = door.and_then(|ip| sip::Network::new(ip, bits(&ip)));
+    let itself = canary(config)
+        .and_then(|_| config.own_door())
+        .map(|door| sip::Network::one(on_this_machine(door.address).ip()));
     Callers::new(*anyone, *accounts, networks.iter().copied().chain(itself).collect())
 }
 
