@@ -226,7 +226,7 @@ fn the_page_is_told_how_an_update_stands() {
     );
     let failed = told("sysupdate() { return 1; }; install");
     assert_eq!(failed["state"], "failed");
-    let forged = told("sysupdate() { echo 'Signature verification failed'; return 1; }; look");
+    let forged = told("sysupdate() { echo 'Signature verification failed' >&2; return 1; }; look");
     assert_eq!(forged["message"], "the list of updates is not signed by our key");
     // The owner's file is read and not carried out.
     let output = update(&folder, "setting URL");

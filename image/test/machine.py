@@ -23,6 +23,9 @@ HERE = "169.254.1.1"
 BOX = "169.254.77.1"
 # Of software, beside whatever else this machine does.
 START_S = float(os.environ.get("IMAGE_TEST_START_S", "900"))
+# Beside other work the kernel measures its clocks wrong: it is told which one to trust, and that a processor may have to
+# wait for this machine's.
+PATIENT_KERNEL = "clocksource=hpet tsc=unstable no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
 UUID = "4c4c4544-0042-4b10-8031-b7c04f443333"
 
 
@@ -91,7 +94,7 @@ class Shell:
                 break
             except Failed:
                 continue
-        self._send("stty -echo; bind 'set enable-bracketed-paste off'; export SYSTEMD_PAGER= TERM=dumb PS1='# '\n")
+        self._send("stty -echo; bind 'set enable-bracketed-paste off'; export SYSTEMD_PAGER= TERM=dumb PS1=\n")
         self._send("echo ready-''to-work\n")
         self._until(r"ready-to-work", 120)
         self.is_ready = True
@@ -170,13 +173,13 @@ class Machine:
         line = in_tools("usr/bin/qemu-io", "-c", command, self.disk)
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
 
-    def on(self, credentials: Optional[dict[str, str]] = None, command_line: str = "", frozen_bites: bool = True) -> None:
+    def on(self, credentials: Optional[dict[str, str]] = None, command_line: str = "") -> None:
         """Switches on. Credentials are systemd's, given by the firmware; a file written by one is how a box that has no
         password is set up from outside."""
         assert self.process is None
         for path in [self.folder / "shell", self.folder / "qmp"]:
             path.unlink(missing_ok=True)
-        strings = [f"io.systemd.stub.kernel-cmdline-extra=systemd.debug_shell=hvc0 {command_line}".strip()]
+        strings = [f"io.systemd.stub.kernel-cmdline-extra=systemd.debug_shell=hvc0 {PATIENT_KERNEL} {command_line}"]
         for name, value in (credentials or {}).items():
             strings.append(f"io.systemd.credential.binary:{name}={base64.b64encode(value.encode()).decode()}")
         smbios: list[object] = ["-smbios", f"type=1,uuid={UUID}"]
