@@ -23,9 +23,12 @@ HERE = "169.254.1.1"
 BOX = "169.254.77.1"
 # Of software, beside whatever else this machine does.
 START_S = float(os.environ.get("IMAGE_TEST_START_S", "900"))
-# Beside other work the kernel measures its clocks wrong: it is told which one to trust, and that a processor may have to
-# wait for this machine's.
-PATIENT_KERNEL = "clocksource=hpet tsc=unstable no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
+# Beside other work the kernel measures its clocks wrong: it is told which one to trust, that a processor may have to wait
+# for this machine's, and that a disk of software takes its time.
+PATIENT_KERNEL = (
+    "clocksource=hpet tsc=unstable no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1 "
+    "systemd.default_device_timeout_sec=900"
+)
 UUID = "4c4c4544-0042-4b10-8031-b7c04f443333"
 
 
