@@ -13,13 +13,15 @@
 # make deb-test  installs, calls, upgrades and removes it under systemd in a clean Debian 12 and a clean Debian 13
 # make arm64-test  a call between two programs for arm64, in QEMU where this machine is another one
 # make licences  all that is linked in: licences with their texts, and a bill of materials (CycloneDX)
+# make image   a disk image for x86-64, in target/image/out: VERSION, UPDATE_URL, UPDATE_KEY; image/README.md explains
+# make image-test   starts it in a machine of software, calls it, updates it, damages it, cuts its power CUTS (20) times
 # make lint    format, clippy, documentation, licences and advisories
 # make deps    install the Debian packages that are missing
 
 export GGML_NATIVE ?= OFF
 
 .PHONY: run demo test bench bench-callers nightly fuzz-smoke train-test install uninstall lint deps test-deps build fmt clippy \
-	doc deny deb deb-test arm64-test licences
+	doc deny deb deb-test arm64-test licences image image-nvidia image-test image-again
 
 run: build
 	tools/demo --serve
@@ -134,6 +136,41 @@ deb-test: test-deps
 
 arm64-test: test-deps cross
 	cargo test --locked --test arm64 -- --ignored --nocapture
+
+VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+UPDATE_URL ?=
+# Folders with more of the image, as image/luks.
+IMAGE_WITH ?=
+UPDATE_KEY ?= build/update-key/public.gpg
+IMAGE = image/build --program $(PROGRAM) --update-key $(UPDATE_KEY)
+
+# The program is built as whoever calls this; the image as root, with files of other users.
+image: build
+	$(IMAGE) --version $(VERSION) --update-url "$(UPDATE_URL)" $(IMAGE_WITH:%=--include %)
+
+# With NVIDIA's driver and CUDA, where the CUDA toolkit is installed here and apt has the component non-free.
+image-nvidia: deps
+	cargo build --locked --release --features cuda
+	$(IMAGE) --version $(VERSION) --update-url "$(UPDATE_URL)" --include image/nvidia --root-mib 3072 \
+		--components "main contrib non-free non-free-firmware"
+
+# Three versions signed by a key of the test's own, the third of which has a program that does not work.
+CUTS ?= 20
+TRIAL = target/image/versions
+TRIAL_KEY = target/image/trial-key/public.gpg
+image-test: build image-versions
+	image/test/run --cuts $(CUTS) --program $(PROGRAM) $(TRIAL)/attendant_1.raw $(TRIAL)/update-2 $(TRIAL)/update-3
+
+.PHONY: image-versions
+image-versions:
+	$(IMAGE) --update-key $(TRIAL_KEY) --tries 1 --output $(TRIAL) --version 3 --include image/test/poison
+	$(IMAGE) --update-key $(TRIAL_KEY) --tries 1 --output $(TRIAL) --version 2
+	$(IMAGE) --update-key $(TRIAL_KEY) --tries 1 --output $(TRIAL) --version 1
+	rm -f $(TRIAL)/attendant_[23].raw $(TRIAL)/attendant_[23].efi
+
+# The same root from the same packages, made twice with nothing kept between.
+image-again:
+	image/test/again --program $(PROGRAM)
 
 lint: deps fmt clippy doc deny
 

@@ -38,6 +38,7 @@ use super::voicemail::{Voicemail, voicemail};
 use super::webhooks::{Webhook, webhooks};
 use crate::appliance::handset::Settings as Handset;
 use crate::appliance::media_address::Source;
+use crate::base::address::on_this_machine;
 use crate::base::handshake::IceSide;
 use crate::base::{LanguageCode, limits};
 use crate::call::HoldSound;
@@ -47,6 +48,7 @@ use crate::converse::people::People;
 use crate::listen;
 use crate::listen::answered::OnMachine;
 use crate::sdp::{OfferedKeys, Srtp};
+use crate::sip::Transport;
 use crate::sip::message::{Host, host_and_port};
 use crate::store::shelf::manifest::Kind;
 use crate::trunk::dialling;
@@ -101,6 +103,27 @@ pub struct Config {
     pub canary: Option<Duration>,
     pub real_time: RealTime,
     pub updates: Updates,
+}
+
+impl Config {
+    /// Where the box calls itself: what needs no certificate, datagrams first.
+    pub fn own_door(&self) -> Option<ListenAddress> {
+        let plain = |transport| self.sip.listen.iter().find(|at| at.transport == transport);
+        plain(Transport::Udp).or_else(|| plain(Transport::Tcp)).copied()
+    }
+
+    /// Whether a call of the box to itself is let in.
+    pub fn lets_itself_in(&self) -> bool {
+        let Inbound { anyone, networks, .. } = &self.inbound;
+        let own = self.own_door().map(|door| on_this_machine(door.address).ip());
+        let is_named = || own.is_some_and(|own| networks.iter().any(|network| network.holds(own)));
+        *anyone || self.canary_every().is_some() || is_named()
+    }
+
+    /// How often the box calls itself. With one place it would keep callers out.
+    pub fn canary_every(&self) -> Option<Duration> {
+        self.canary.filter(|_| self.calls.max.count() >= 2)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::voices::NeuralVoice;
+use crate::base::address::on_this_machine;
 use crate::base::handshake::IceSide;
 use crate::base::limits;
 use crate::call::admission::WhenFull;
@@ -19,6 +20,14 @@ use crate::sip::Transport;
 pub struct ListenAddress {
     pub transport: Transport,
     pub address: SocketAddr,
+}
+
+impl ListenAddress {
+    /// Under what the box calls itself there.
+    pub fn own_uri(&self, user: &str) -> String {
+        let Self { transport, address } = *self;
+        format!("sip:{user}@{};transport={}", on_this_machine(address), transport.uri_token())
+    }
 }
 
 /// Calls at once, 1 to 100.

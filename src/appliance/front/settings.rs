@@ -1,10 +1,8 @@
 //! Settings that need more than the configuration: the playbook's file, folders, sockets.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::appliance::canary;
 use crate::appliance::config::{
@@ -421,40 +419,25 @@ pub(super) fn listen(address: &ListenAddress) -> Listen {
 
 /// Where the box calls itself, for the owner.
 pub(super) fn own_address(config: &Config) -> Option<Private<String>> {
-    let ListenAddress { transport, address } = canary_door(config)?;
-    let address = on_this_machine(address);
-    Some(Private::new(format!("sip:trial@{address};transport={}", transport.uri_token())))
+    config.own_door().map(|door| Private::new(door.own_uri("trial")))
 }
 
-/// Calls of the box to itself. With one place they would keep callers out.
+/// Calls of the box to itself.
 pub(super) fn canary(config: &Config, entropy: &mut Entropy) -> Option<canary::Settings> {
-    let every = canary_every(config)?;
-    let ListenAddress { transport, address } = canary_door(config)?;
+    let every = config.canary_every()?;
     let secret: String = (0..4).map(|_| format!("{:08x}", entropy.next_u32())).collect();
     let name = format!("canary-{secret}");
-    let target =
-        format!("sip:{name}@{};transport={}", on_this_machine(address), transport.uri_token());
+    let target = config.own_door()?.own_uri(&name);
     Some(canary::Settings { every, target: Private::new(target), name: Private::new(name) })
-}
-
-fn canary_every(config: &Config) -> Option<Duration> {
-    config.canary.filter(|_| config.calls.max.count() >= 2)
-}
-
-/// Where it calls: what needs no certificate, datagrams first.
-fn canary_door(config: &Config) -> Option<ListenAddress> {
-    let plain = |transport| config.sip.listen.iter().find(|listen| listen.transport == transport);
-    plain(sip::Transport::Udp).or_else(|| plain(sip::Transport::Tcp)).copied()
 }
 
 /// Who may call; the box itself may, where it does.
 pub(super) fn callers(config: &Config) -> Callers {
     let config::Inbound { anyone, accounts, networks, .. } = &config.inbound;
-    let door = canary_every(config)
-        .and_then(|_| canary_door(config))
-        .map(|door| on_this_machine(door.address).ip());
-    let bits = |ip: &IpAddr| if ip.is_ipv4() { 32 } else { 128 };
-    let itself = door.and_then(|ip| sip::Network::new(ip, bits(&ip)));
+    let itself = config
+        .canary_every()
+        .and_then(|_| config.own_door())
+        .map(|door| sip::Network::one(on_this_machine(door.address).ip()));
     Callers::new(*anyone, *accounts, networks.iter().copied().chain(itself).collect())
 }
 

@@ -22,7 +22,7 @@ const SCRIPTS: &str = include_str!("script.txt");
 /// Call a SIP address, speak, listen, measure, print the conversation.
 ///
 /// After the greeting the turns are made in the order in which they stand: each --say, --play and
-/// --dtmf waits for the reply to the one before (10 s at most) and until the other end has been
+/// --dtmf waits for the reply to the one before (10 s at most, or --patience) and until the other end has been
 /// silent for 700 ms. After the last turn the other end has 5 s to hang up.
 ///
 /// A gap is measured on the packets: from the departure of our last packet with speech (the last
@@ -32,9 +32,10 @@ const SCRIPTS: &str = include_str!("script.txt");
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SCRIPTS)]
 pub(in crate::cli) struct Arguments {
-    /// sip:USER@HOST, with :PORT and ;transport=tcp where needed.
-    #[arg(value_parser = Target::parse)]
-    pub(super) target: Target,
+    /// sip:USER@HOST, with :PORT and ;transport=tcp where needed; or "itself": the box of this machine, where sip.listen
+    /// takes udp or tcp.
+    #[arg(value_parser = Callee::parse)]
+    pub(super) target: Callee,
     #[command(flatten)]
     pub(super) directives: Directives,
     /// Be the caller that this file describes; the exit code says whether the call came out as it
@@ -71,6 +72,9 @@ pub(in crate::cli) struct Arguments {
     /// Print one JSON object instead of the conversation.
     #[arg(long)]
     pub(super) json: bool,
+    /// Wait so long for the greeting and for each reply to begin, in place of 10 s: for a slow machine.
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(super) patience: Option<u64>,
     /// Hang up after this time.
     #[arg(long, value_name = "S", default_value_t = 120,
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -79,7 +83,24 @@ pub(in crate::cli) struct Arguments {
     pub(super) config: ConfigArgument,
 }
 
-/// Whom to call.
+/// Whom to call, as the command line says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Callee {
+    Target(Target),
+    /// The box whose configuration counts here.
+    Itself,
+}
+
+impl Callee {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "itself" => Ok(Self::Itself),
+            _ => Target::parse(text).map(Self::Target),
+        }
+    }
+}
+
+/// Where a call goes.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::cli) struct Target {
     pub(super) uri: String,
@@ -95,7 +116,7 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let uri = Uri::parse(text).filter(|uri| uri.scheme() == "sip");
         let uri = uri.ok_or("not a SIP address such as sip:desk@127.0.0.1:5060")?;
         let transport = match uri.transport() {
@@ -325,6 +346,7 @@ mod tests {
             let resolved = target.resolve().unwrap();
             assert_eq!((target.transport, resolved.to_string().as_str()), (transport, address));
         }
+        assert_eq!(Callee::parse("itself"), Ok(Callee::Itself));
         for text in ["desk", "tel:5550100", "sips:desk@127.0.0.1", "sip:a@b;transport=sctp"] {
             assert!(Target::parse(text).is_err(), "{text}");
         }

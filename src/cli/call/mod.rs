@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) use arguments::Arguments;
+use arguments::{Callee, Target};
 
 use super::api::Method;
 use super::exit::Exit;
@@ -62,6 +63,8 @@ enum Failure {
     Unreadable { path: PathBuf, source: ReadError },
     #[error("--script {path}: {faults}")]
     Script { path: PathBuf, faults: String },
+    #[error("the box does not call itself: {0}")]
+    NotItself(&'static str),
     #[error("{host} has no address")]
     NoAddress { host: String, source: std::io::Error },
     #[error(transparent)]
@@ -83,7 +86,9 @@ enum Failure {
 impl Failure {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoWords | Self::NoMessages { .. } | Self::Script { .. } => Exit::Usage,
+            Self::NoWords | Self::NoMessages { .. } | Self::Script { .. } | Self::NotItself(_) => {
+                Exit::Usage
+            }
             Self::NoAddress { .. } => Exit::CallFailed,
             Self::Call(CallError::Ports(_)) => Exit::PortsExhausted,
             Self::Ears(_) => Exit::EngineFailed,
@@ -109,10 +114,11 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn call(arguments: &Arguments) -> Result<Exit, Failure> {
-    let scenario = match &arguments.script {
+    let mut scenario = match &arguments.script {
         Some(path) => from_script(path)?,
         None => from_directives(arguments),
     };
+    scenario.patience = arguments.patience.map(Duration::from_secs);
     if scenario.needs_words() && arguments.api.is_none() && !arguments.transcribe {
         return Err(Failure::NoWords);
     }
@@ -125,13 +131,17 @@ fn call(arguments: &Arguments) -> Result<Exit, Failure> {
         // Before the call, whose words would be lost.
         api.ask(Method::Get, "/health", None).map_err(ApiError::from)?;
     }
-    let host = || arguments.target.uri.clone();
-    let resolved = arguments.target.resolve();
+    let target = match &arguments.target {
+        Callee::Target(target) => target.clone(),
+        Callee::Itself => itself(arguments)?,
+    };
+    let host = || target.uri.clone();
+    let resolved = target.resolve();
     let peer = resolved.map_err(|source| Failure::NoAddress { host: host(), source })?;
     let sounds = Studio::new(scenario.seed).rehearse(&scenario)?;
     let longest = Duration::from_secs(arguments.max_seconds);
     let dial = Dial {
-        target: &arguments.target,
+        target: &target,
         peer,
         codecs: match arguments.codec {
             Some(codec) => vec![codec],
@@ -154,6 +164,20 @@ fn call(arguments: &Arguments) -> Result<Exit, Failure> {
         written.map_err(|source| Failure::Record { path: path.clone(), source })?;
     }
     report(arguments, &scenario, &log)
+}
+
+/// The box of this machine, by its configuration.
+fn itself(arguments: &Arguments) -> Result<Target, Failure> {
+    let config = arguments.config.load(&Paths::here())?;
+    let door = config.own_door();
+    let door = door.ok_or(Failure::NotItself("sip.listen has neither udp nor tcp"))?;
+    if !config.lets_itself_in() {
+        return Err(Failure::NotItself(
+            "inbound.from does not let it in, and there is no [canary]",
+        ));
+    }
+    Target::parse(&door.own_uri("itself"))
+        .map_err(|_| Failure::NotItself("sip.listen has no address"))
 }
 
 fn from_script(path: &Path) -> Result<Scenario, Failure> {

@@ -23,7 +23,7 @@ use super::scenario::{Act, End, Scenario, When};
 use super::talk::Mark;
 use crate::base::TimerTable;
 
-/// The greeting and each reply must begin within this time.
+/// The greeting and each reply must begin within this time, where the scenario has no other.
 const REPLY: Duration = Duration::from_secs(10);
 /// Who was cut off has said the rest meanwhile: the reply to it must begin within this time.
 const REST: Duration = Duration::from_secs(2);
@@ -234,6 +234,10 @@ impl<'a> Script<'a> {
         self.longest_quiet
     }
 
+    fn reply(&self) -> Duration {
+        self.scenario.patience.unwrap_or(REPLY)
+    }
+
     /// Once the call is over.
     pub(super) fn verdict(&self) -> Option<Verdict> {
         match self.state {
@@ -252,7 +256,7 @@ impl<'a> Script<'a> {
             (State::Dialling, Input::Connected) => {
                 self.greeting.spoken = Some(now);
                 self.quiet_since = Some(now);
-                self.listen(now, REPLY);
+                self.listen(now, self.reply());
             }
             (_, Input::Began(mark)) => self.began(now, mark),
             (_, Input::Ended(mark)) => self.ended(now, mark),
@@ -335,7 +339,7 @@ impl<'a> Script<'a> {
         }
         match over {
             Some(_) => self.hear(),
-            None => self.listen(now, REPLY),
+            None => self.listen(now, self.reply()),
         }
     }
 

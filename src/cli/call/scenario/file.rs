@@ -213,7 +213,16 @@ impl Reader<'_> {
         let whenever = reflexes.filter_map(|(reflex, number)| self.reflex(reflex, number));
         let whenever = whenever.collect();
         let wanted = self.wanted(file.expect);
-        Scenario { about: file.about, seed: file.seed, noise, greeting, turns, whenever, wanted }
+        Scenario {
+            about: file.about,
+            seed: file.seed,
+            noise,
+            greeting,
+            patience: None,
+            turns,
+            whenever,
+            wanted,
+        }
     }
 
     fn turn(&mut self, mut section: TurnSection, number: usize) -> Turn {

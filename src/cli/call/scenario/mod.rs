@@ -28,6 +28,8 @@ pub(super) struct Scenario {
     pub noise: Option<Background>,
     /// What the greeting must match, all of them.
     pub greeting: Vec<Regex>,
+    /// Within this time the greeting and each reply must begin; `None`: within the usual one.
+    pub patience: Option<Duration>,
     pub turns: Vec<Turn>,
     pub whenever: Vec<Reflex>,
     pub wanted: Wanted,

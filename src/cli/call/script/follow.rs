@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    End, FAREWELL, Output, REPLY, REST, Reading, Script, State, Timer, Verdict, WORDS, What, When,
+    End, FAREWELL, Output, REST, Reading, Script, State, Timer, Verdict, WORDS, What, When,
 };
 use crate::cli::call::scenario::Turn;
 use crate::cli::call::talk::Mark;
@@ -57,7 +57,7 @@ impl Script<'_> {
             State::Listening { hears: true } => {
                 self.exchange().reply_to = Some(mark);
                 // Who has begun to answer may go on as late as who has not.
-                self.reply_by = Some(now + if is_to_part { REST } else { REPLY });
+                self.reply_by = Some(now + if is_to_part { REST } else { self.reply() });
                 self.was_cut_off = is_to_part;
                 self.reply_over(now);
             }

@@ -151,6 +151,20 @@ fn without_greeting_or_reply_the_call_goes_on_after_ten_seconds() {
 }
 
 #[test]
+fn a_patient_caller_waits_longer_and_measures_the_late_reply() {
+    let scenario = Scenario { patience: Some(MS * 60_000), ..turns(&[0]) };
+    let mut call = Call::new(&scenario);
+    call.at(0, Input::Connected);
+    call.at(11_000, Input::Timeout);
+    assert_eq!(call.said, []);
+    call.began(30_000);
+    call.ended(31_000);
+    call.at(33_000, Input::Spoken);
+    call.began(80_000);
+    assert_eq!(call.gaps(), [Some(47_000)]);
+}
+
+#[test]
 fn a_reply_before_our_end_is_a_negative_gap_and_one_that_stops_again_is_none() {
     let scenario = turns(&[0, 0]);
     let mut call = Call::new(&scenario);
