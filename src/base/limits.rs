@@ -3,6 +3,7 @@
 mod handsets;
 mod operators;
 mod page;
+mod recordings;
 mod voicemail;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 pub use handsets::*;
 pub use operators::*;
 pub use page::*;
+pub use recordings::*;
 pub use voicemail::*;
 
 /// Largest SIP message taken from a datagram or a stream. UDP cannot carry more than 64 KiB, and
@@ -689,14 +691,6 @@ pub const HISTORY_PAGE: u32 = 200;
 /// Words that are looked for at once, and characters of them.
 pub const HISTORY_WORDS: usize = 8;
 pub const HISTORY_QUERY_CHARS: usize = 100;
-/// Both sides of a call that wait to be recorded: 2 s. The thread that takes them looks five times a second.
-pub const TAP_FRAMES: usize = 100;
-/// Room on the disk that recordings leave to everything else.
-pub const RECORDINGS_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes of one chunk of an encrypted recording: a second of sound has some 6 KB.
-pub const RECORDING_CHUNK_BYTES: usize = 64 * 1024;
-/// Characters of the sentence that says that a call is recorded.
-pub const CONSENT_CHARS: usize = 300;
 /// A delivery as it is kept on the disk: an event with a message.
 pub const WEBHOOK_FILE_BYTES: u64 = 256 * 1024;
 /// Two days of what is counted begin no sooner after each other while the box runs: the shortest day has 23 hours, and
