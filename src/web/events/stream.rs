@@ -222,8 +222,8 @@ mod tests {
     use crate::web::{Access, Passwords};
 
     fn gate() -> Gate {
-        let nowhere = std::path::Path::new("/nonexistent");
-        let passwords = Passwords::open(nowhere).unwrap();
+        // A file, so that nothing can be kept there.
+        let passwords = Passwords::open(std::path::Path::new("/dev/null")).unwrap();
         Gate::new(Access::default(), passwords, Vec::new(), Entropy::new([7; 32]))
     }
 
