@@ -303,6 +303,8 @@ const HARMLESS: [(&str, &[&str]); 44] = [
     ("appliance/gpu/watch.rs", &["Watched.Fault"]),
     ("appliance/ringcentral/mod.rs", &["What.Faults"]),
     ("converse/agent/tools.rs", &["Effect.Refused"]),
+    // A function.
+    ("fuzz/mod.rs", &["Target.body"]),
     ("sip/message/method.rs", &["Token"]),
     ("sip/user_agent/api.rs", &["Warning.text"]),
     ("store/shelf/address.rs", &["Address.text"]),
@@ -320,7 +322,11 @@ const HARMLESS: [(&str, &[&str]); 44] = [
     ),
     ("web/metrics/exposition.rs", &["Exposition.text", "Family.text"]),
     ("web/settings.rs", &["NotChanged.Wrong"]),
-    ("webrtc/sessions.rs", &["IfMatch.Tag", "Refusal.Malformed", "Refusal.Unacceptable"]),
+    ("web/updates.rs", &["Shown.message", "Told.message"]),
+    (
+        "webrtc/sessions.rs",
+        &["IfMatch.Tag", "Refusal.Malformed", "Refusal.NotNow", "Refusal.Unacceptable"],
+    ),
     ("websocket/sound_in.rs", &["Step.Mark"]),
     // One step.
     ("call/flight/bytes.rs", &["Reader", "Writer"]),

@@ -57,7 +57,7 @@ pub enum Tape {
     /// Answered with a [`TapeNews`].
     Begin(Box<Message>),
     /// The next 20 ms of the caller.
-    Sound(Frame),
+    Sound(Box<Frame>),
     /// Nothing more comes. What nobody has spoken into is thrown away.
     End { is_spoken: bool },
 }

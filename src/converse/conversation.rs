@@ -262,18 +262,7 @@ impl Conversation {
             (_, Input::NotTransferred) => self.transfer_failed(now),
             (_, Input::LeftBehind) => self.left_behind(now),
             (_, Input::GivenBack) => self.given_back(now),
-            (_, Input::Finished { utterance }) => {
-                self.utterance_ended(utterance, 1.0);
-                match self.phase {
-                    Phase::Leaving(cause) if self.voice.is_silent() => self.part(now, cause),
-                    // A model's farewell may be many sentences long.
-                    Phase::Leaving(_) => self.timers.set(Timer::HangUp, now + FAREWELL_GUARD),
-                    Phase::Transferring(..) => self.ask_transfer_if_heard(now),
-                    Phase::Recording(_) => self.record_if_heard(),
-                    Phase::Offering { .. } => self.await_offer(now),
-                    Phase::Waiting | Phase::Talking | Phase::Ended => (),
-                }
-            }
+            (_, Input::Finished { utterance }) => self.finished(now, utterance),
             (_, Input::Interrupted { utterance, heard_fraction }) => {
                 self.interrupted(utterance);
                 self.utterance_ended(utterance, heard_fraction);
@@ -297,6 +286,20 @@ impl Conversation {
         self.watch_look_up();
         self.watch_silence(now);
         self.watch_lull(now);
+    }
+
+    /// The caller has heard all of it.
+    fn finished(&mut self, now: Instant, utterance: UtteranceId) {
+        self.utterance_ended(utterance, 1.0);
+        match self.phase {
+            Phase::Leaving(cause) if self.voice.is_silent() => self.part(now, cause),
+            // A model's farewell may be many sentences long.
+            Phase::Leaving(_) => self.timers.set(Timer::HangUp, now + FAREWELL_GUARD),
+            Phase::Transferring(..) => self.ask_transfer_if_heard(now),
+            Phase::Recording(_) => self.record_if_heard(),
+            Phase::Offering { .. } => self.await_offer(now),
+            Phase::Waiting | Phase::Talking | Phase::Ended => (),
+        }
     }
 
     /// Drain until `Output::Timeout`.

@@ -144,5 +144,5 @@ fn not_done(why: NotDone) -> Problem {
         NotDone::Unknown => Kind::NotFound,
         NotDone::NotRinging | NotDone::NoCall | NotDone::Busy | NotDone::NotThere => Kind::Conflict,
     };
-    Problem::new(kind, &why.to_string())
+    Problem::new(kind, why.to_string())
 }

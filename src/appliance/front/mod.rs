@@ -76,6 +76,7 @@ use super::start_error::StartError;
 use super::visits::Visits;
 use super::voicemail::{self, Voicemail};
 use super::ways::Ways;
+use crate::appliance::pulse::Pulse;
 use crate::association::Identity;
 use crate::base::{Entropy, LanguageCode, limits};
 use crate::call::language::{Tongue, Tongues};
@@ -84,7 +85,7 @@ use crate::converse::llm::Fault;
 use crate::converse::{Conversation, fixed_phrases};
 use crate::sip::UserAgent;
 use crate::store::flights::{self, FlightLog};
-use crate::store::history::HistoryThreads;
+use crate::store::history::{History, HistoryThreads};
 use crate::store::instance;
 use crate::store::ledger::LedgerFile;
 use crate::store::recordings::Shelf;
@@ -181,20 +182,9 @@ pub fn run(
         recorder,
         voicemail,
     };
-    let net = Net {
-        switchboard: Switchboard::new(net::now(), parts),
-        announcing: Announcing::new(rendering.speakers()),
-        rendering,
-        history: kept.history(),
-        board: Arc::clone(&board),
-        pulse,
-        standing,
-        wants_gpu: settings::wants_gpu(config),
-        languages,
-        detects: config.detects_languages(),
-        guard: open_guard(config)?,
-        shown: net::Shown::default(),
-    };
+    let does = (Switchboard::new(net::now(), parts), rendering);
+    let tells = (kept.history(), Arc::clone(&board), pulse);
+    let net = open_net(config, does, tells, (standing, languages))?;
     let sources = Sources {
         wake: listening(&runtime, rings.wake)?,
         arrivals,
@@ -343,6 +333,29 @@ fn start_canary(
 }
 
 /// The thread that looks at GPU and box, and what is made of it.
+/// What the net thread does, whom it tells, and what it knows from the start.
+fn open_net(
+    config: &Config,
+    (switchboard, rendering): (Switchboard, Rendering),
+    (history, board, pulse): (History, Arc<Board>, Pulse),
+    (standing, languages): (Vec<String>, Vec<LanguageCode>),
+) -> Result<Net, StartError> {
+    Ok(Net {
+        switchboard,
+        announcing: Announcing::new(rendering.speakers()),
+        rendering,
+        history,
+        board,
+        pulse,
+        standing,
+        wants_gpu: settings::wants_gpu(config),
+        languages,
+        detects: config.detects_languages(),
+        guard: open_guard(config)?,
+        shown: net::Shown::default(),
+    })
+}
+
 fn open_guard(config: &Config) -> Result<Guard, StartError> {
     let gauge = Gauge::start(settings::gpu(config))
         .map_err(system("cannot start the thread that looks at the GPU"))?;

@@ -94,7 +94,7 @@ enum Stage {
     /// Somebody wants it, by this offer.
     Ringing {
         leg: LegId,
-        offer: Vec<u8>,
+        offer: Private<Vec<u8>>,
     },
     /// It has asked for a call, by this socket; `to`: whom it wants, beyond us.
     Asking {
@@ -353,7 +353,7 @@ impl Handsets {
             handset.order(Order::Knock);
             return self.tell(refused(BUSY));
         }
-        let offer = invite.sdp.clone().unwrap_or_default();
+        let offer = Private::new(invite.sdp.clone().unwrap_or_default());
         handset.stage = Stage::Ringing { leg, offer };
         let answers_itself = handset.settings.answers_itself;
         self.tell(Event::Progress { leg, status: 180, sdp: None });
@@ -370,7 +370,7 @@ impl Handsets {
         else {
             return;
         };
-        match description(&offer, leg, &mut self.entropy) {
+        match description(offer.reveal(), leg, &mut self.entropy) {
             Ok((answer, socket, port)) => {
                 let line = websocket::Line::new(&mut self.entropy);
                 let talk = Talk { socket, line, port: Some(port), beeps };

@@ -35,7 +35,7 @@ impl Floor {
     pub(super) fn tape_hears(&mut self, now: Instant, frame: &HeardFrame) {
         let Some(taking) = &mut self.taking else { return };
         if taking.heard(now, frame) {
-            self.out.push_back(FloorOutput::Tape(Tape::Sound(frame.frame)));
+            self.out.push_back(FloorOutput::Tape(Tape::Sound(Box::new(frame.frame))));
             self.watch_tape();
         }
     }

@@ -1,6 +1,6 @@
-//! The code that whoever sets the first password must show: it is in the log of the start and in a file of the state
-//! folder, which only who has the box can read. That a request comes from the box itself proves nothing: a proxy there
-//! asks for the whole world.
+//! The code that whoever sets the first password must show: `attendant status` shows it, and it is in a file of the state
+//! folder, whose name is in the log of the start and which only who has the box can read. That a request comes from the
+//! box itself proves nothing: a proxy there asks for the whole world.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -80,8 +80,9 @@ impl FirstCode {
             tracing::error!(%error, "the file with the code for the first password");
         }
         tracing::warn!(
-            "no password is set yet: the page asks for the code {} to set the first one",
-            code.reveal()
+            "no password is set yet: the page asks for a code to set the first one, which `attendant status` shows; it \
+             is in {}",
+            self.path.display()
         );
     }
 
