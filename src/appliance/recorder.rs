@@ -333,7 +333,7 @@ mod tests {
         let (tell, told) = channel();
         let tell = move |report: Report| drop(tell.send(report));
         let recorder = Recorder::start(settings, vec![taken], tell).unwrap();
-        let name = |call| Name { started_at_ms: 5, call: CallId(call) };
+        let name = |call| Name::of(5, CallId(call));
         assert!(recorder.begin(name(1)));
         let frame = |call, tick| TapFrame {
             call: CallId(call),
@@ -375,7 +375,7 @@ mod tests {
         let (tell, told) = channel();
         let tell = move |report: Report| drop(tell.send(report));
         let recorder = Recorder::start(settings, Vec::new(), tell).unwrap();
-        assert!(recorder.begin(Name { started_at_ms: 5, call: CallId(1) }));
+        assert!(recorder.begin(Name::of(5, CallId(1))));
         let failed = told.iter().find(|report| report.failed == 1).unwrap();
         assert!(failed.sentence().unwrap().contains("recordings.max_mb"), "{failed:?}");
         drop(recorder);

@@ -319,7 +319,11 @@ impl Floor {
             return self.agent_hears(now, frame);
         }
         if self.is_taking() {
-            return self.tape_hears(now, frame);
+            // Music of whoever holds us is no message.
+            if !matches!(self.phase, Phase::Held { .. }) {
+                self.tape_hears(now, frame);
+            }
+            return;
         }
         if matches!(self.phase, Phase::Open { .. }) && self.ears != Ears::Closed {
             if self.is_drowned(now, frame) {

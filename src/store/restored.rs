@@ -19,6 +19,7 @@ const NEW: &str = "restore.new";
 const WAITS: &str = "restore";
 pub const DATABASE: &str = "history.db";
 pub const RECORDINGS: &str = "recordings";
+pub const VOICEMAIL: &str = "voicemail";
 pub const KNOWLEDGE: &str = "knowledge";
 /// Files that SQLite has beside a database.
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
@@ -73,9 +74,10 @@ pub fn take_over(state: &Path, knowledge: Option<&Path>) -> io::Result<()> {
     }
     tracing::info!("a backup takes its place");
     take_database(state, &folder)?;
-    let recordings = folder.join(RECORDINGS);
-    if recordings.is_dir() {
-        add(&recordings, &state.join(RECORDINGS))?;
+    for sounds in [RECORDINGS, VOICEMAIL] {
+        if folder.join(sounds).is_dir() {
+            add(&folder.join(sounds), &state.join(sounds))?;
+        }
     }
     if let Some(own) = knowledge.filter(|_| folder.join(KNOWLEDGE).is_dir()) {
         add(&folder.join(KNOWLEDGE), own)?;
@@ -171,6 +173,7 @@ mod tests {
             ("history.db", "new"),
             ("recordings/a.opus", "its"),
             ("recordings/b.opus", "its"),
+            ("voicemail/c.opus", "its"),
             ("knowledge/sub/b.txt", "its"),
         ] {
             write(&format!("restore.new/{name}"), text);
@@ -194,6 +197,7 @@ mod tests {
             (read("own/a.txt").unwrap(), read("own/sub/b.txt").unwrap()),
             ("mine".to_owned(), "its".to_owned())
         );
+        assert_eq!(read("voicemail/c.opus").unwrap(), "its");
         assert!(undo(&state).unwrap());
         take_over(&state, None).unwrap();
         assert_eq!(

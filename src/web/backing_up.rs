@@ -24,7 +24,7 @@ use super::settings::Settings;
 use crate::appliance::restart;
 use crate::base::percent::unescape;
 use crate::base::{Private, limits};
-use crate::store::history;
+use crate::store::{history, recordings};
 
 const BYTES: &str = "application/octet-stream";
 /// With percent-encoding, as it may have any character.
@@ -43,7 +43,7 @@ pub(super) struct Wanted {
     passphrase: String,
     /// With calls, what was said in them, messages, and the files of knowledge.
     history: Option<bool>,
-    /// With recordings.
+    /// With recordings and messages after the tone.
     recordings: Option<bool>,
 }
 
@@ -113,10 +113,12 @@ pub(super) async fn sizes(State(interface): State<Interface>) -> Result<Response
     let sizes = apart(&interface, |settings| {
         let state = settings.places().state;
         let length = |path: &Path| path.metadata().map_or(0, |about| about.len());
-        let recordings = crate::store::recordings::all(&state.join("recordings"))?;
+        let bytes = |folder: &str| -> io::Result<u64> {
+            Ok(recordings::all(&state.join(folder))?.iter().map(|(_, bytes)| bytes).sum())
+        };
         Ok(Sizes {
             history_bytes: length(&state.join("history.db")),
-            recordings_bytes: recordings.iter().map(|(_, bytes)| bytes).sum(),
+            recordings_bytes: bytes(recordings::FOLDER)? + bytes(recordings::VOICEMAIL)?,
             can_undo: backup::can_undo(settings.places()),
         })
     });
@@ -160,7 +162,8 @@ pub(super) async fn make(
         kept.knowledge = interface.settings.knowledge();
     }
     if wanted.recordings == Some(true) {
-        kept.recordings = Some(state.join("recordings"));
+        kept.recordings = Some(state.join(recordings::FOLDER));
+        kept.voicemail = Some(state.join(recordings::VOICEMAIL));
     }
     let random = interface.gate.random();
     let salt: [u8; SALT] = *random.first_chunk().expect("28 bytes have 16");

@@ -28,7 +28,7 @@ use super::settings::is_secret_text;
 use crate::appliance::config;
 use crate::base::limits;
 use crate::converse::Playbook;
-use crate::store::restored::{self, DATABASE, KNOWLEDGE, RECORDINGS};
+use crate::store::restored::{self, DATABASE, KNOWLEDGE, RECORDINGS, VOICEMAIL};
 use crate::store::{bounded, history, ledger, recordings, whole};
 use sealed::{Opening, Sealing};
 
@@ -73,6 +73,8 @@ pub struct Kept {
     pub database: Option<PathBuf>,
     /// The folder of recordings.
     pub recordings: Option<PathBuf>,
+    /// That of messages after the tone.
+    pub voicemail: Option<PathBuf>,
     /// The folder of knowledge.
     pub knowledge: Option<PathBuf>,
 }
@@ -139,11 +141,12 @@ fn contents(places: Places<'_>) -> Result<Contents, BackupError> {
 fn files(kept: &Kept) -> io::Result<Vec<(String, PathBuf)>> {
     let database = kept.database.iter().map(|path| (DATABASE.to_owned(), path.clone()));
     let mut all: Vec<_> = database.collect();
-    if let Some(folder) = &kept.recordings {
+    for (sounds, folder) in [(RECORDINGS, &kept.recordings), (VOICEMAIL, &kept.voicemail)] {
+        let Some(folder) = folder else { continue };
         let own = recordings::all(folder)?.into_iter();
         all.extend(own.filter_map(|(path, _)| {
             let name = path.file_name()?.to_str()?;
-            Some((format!("{RECORDINGS}/{name}"), path.clone()))
+            Some((format!("{sounds}/{name}"), path.clone()))
         }));
     }
     if let Some(folder) = &kept.knowledge {
@@ -296,8 +299,8 @@ fn take(path: &Path, length: u64, opening: &mut impl Read) -> Result<(), BackupE
 fn kept_place(folder: &Path, name: &str) -> Option<PathBuf> {
     match name.split_once('/') {
         None => (name == DATABASE).then(|| folder.join(DATABASE)),
-        Some((RECORDINGS, own)) => {
-            recordings::is_name(own).then(|| folder.join(RECORDINGS).join(own))
+        Some((sounds @ (RECORDINGS | VOICEMAIL), own)) => {
+            recordings::is_name(own).then(|| folder.join(sounds).join(own))
         }
         Some((KNOWLEDGE, own)) => restored::below(&folder.join(KNOWLEDGE), own),
         Some(_) => None,
@@ -542,6 +545,7 @@ mod tests {
             (&old, "state/recordings/0000000000001-c1.opus", "its"),
             (&new, "state/recordings/0000000000001-c1.opus", "mine"),
             (&old, "state/recordings/0000000000002-c2.sealed", "its"),
+            (&old, "state/voicemail/0000000000002-c2-1.opus", "left"),
             (&old, "own/hours/summer.txt", "open"),
             (&old, "attendant.toml", "# old\n"),
             (&new, "attendant.toml", "# new\n"),
@@ -558,6 +562,7 @@ mod tests {
         let kept = Kept {
             database: Some(snapshot),
             recordings: Some(old_state.join("recordings")),
+            voicemail: Some(old_state.join("voicemail")),
             knowledge: Some(old.join("own")),
         };
         let backup = made(from, WORDS, &kept).unwrap();
@@ -573,6 +578,7 @@ mod tests {
         let read = |name: &str| fs::read_to_string(new.join(name)).unwrap();
         assert_eq!(read("state/recordings/0000000000001-c1.opus"), "mine");
         assert_eq!(read("state/recordings/0000000000002-c2.sealed"), "its");
+        assert_eq!(read("state/voicemail/0000000000002-c2-1.opus"), "left");
         assert_eq!(
             (read("own/hours/summer.txt"), read("attendant.toml")),
             ("open".to_owned(), "# old\n".to_owned())

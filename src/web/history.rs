@@ -164,7 +164,7 @@ fn whole(
     let whole = history::whole(open, id)?;
     Ok(whole.map(|whole| {
         let (started_at_ms, call) = (whole.call.started_at_ms, whole.call.call);
-        let name = Name { started_at_ms, call };
+        let name = Name::of(started_at_ms, call);
         let has_recording = shelf.is_some_and(|shelf| recordings::is_there(&shelf.folder, name));
         (whole, has_recording)
     }))

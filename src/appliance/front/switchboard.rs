@@ -389,7 +389,7 @@ impl Switchboard {
                 (call::Output::Message(message), _) => self.messages.push((id, message)),
                 (call::Output::Tape(tape), _) => {
                     let at_ms = line.call.record().started_at_ms;
-                    failed_tape |= !recording::tape(&self.parts.voicemail, (id, at_ms), tape);
+                    failed_tape |= !recording::tape(&mut self.parts.voicemail, (id, at_ms), tape);
                 }
                 (call::Output::Recorded, _) => has_changed = true,
                 (

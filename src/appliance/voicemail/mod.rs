@@ -16,6 +16,7 @@
 mod taping;
 mod transcribing;
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -97,6 +98,8 @@ pub struct Parts {
 pub struct Voicemail {
     /// `None` at the end.
     orders: Option<mpsc::Sender<Order>>,
+    /// The place in the queue for the end of each message that was begun: none is lost, however full the queue is.
+    ends: HashMap<CallId, mpsc::OwnedPermit<Order>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -111,18 +114,24 @@ impl Voicemail {
             realtime::become_background();
             runtime.block_on(Work::new(parts, tell).run(ordered));
         })?;
-        Ok((Self { orders: Some(orders), thread: Some(thread) }, news))
+        Ok((Self { orders: Some(orders), ends: HashMap::new(), thread: Some(thread) }, news))
     }
 
     /// One without a thread: no message can be begun.
     #[cfg(test)]
-    pub(super) const fn none() -> Self {
-        Self { orders: None, thread: None }
+    pub(super) fn none() -> Self {
+        Self { orders: None, ends: HashMap::new(), thread: None }
     }
 
     /// The disk is asked; `News` answers. False: it does not.
-    pub fn begin(&self, name: Name, message: Box<Message>) -> bool {
-        self.order(Order::Begin { name, message })
+    pub fn begin(&mut self, name: Name, message: Box<Message>) -> bool {
+        let place = self.orders.clone().and_then(|orders| orders.try_reserve_owned().ok());
+        let Some(place) = place else { return false };
+        let is_begun = self.order(Order::Begin { name, message });
+        if is_begun {
+            self.ends.insert(name.call, place);
+        }
+        is_begun
     }
 
     /// The next 20 ms. What finds the queue full is lost.
@@ -130,11 +139,14 @@ impl Voicemail {
         self.order(Order::Sound { call, frame: Box::new(*frame) });
     }
 
-    pub fn end(&self, call: CallId, is_spoken: bool) {
-        self.order(Order::End { call, is_spoken });
+    pub fn end(&mut self, call: CallId, is_spoken: bool) {
+        // Without a place there is nothing that was begun.
+        if let Some(place) = self.ends.remove(&call) {
+            place.send(Order::End { call, is_spoken });
+        }
     }
 
-    /// What the engine has to say to a piece of a message.
+    /// What the engine has to say to a piece of a message. What finds the queue full is asked for again.
     pub fn text(&self, event: EngineEvent) {
         self.order(Order::Text(event));
     }
@@ -146,7 +158,8 @@ impl Voicemail {
 
 impl Drop for Voicemail {
     fn drop(&mut self) {
-        // Its end is the thread's.
+        // Its end is the thread's: nothing may keep the queue open.
+        self.ends.clear();
         drop(self.orders.take());
         if let Some(thread) = self.thread.take() {
             // A panic in there was told when it happened.

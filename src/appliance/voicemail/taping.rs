@@ -68,6 +68,7 @@ impl Taping {
         // Any number names the only stream of a file.
         let serial = u32::try_from(name.started_at_ms % u64::from(u32::MAX)).unwrap_or(1);
         let begun = Encoder::mono(serial).and_then(|encoder| {
+            let name = self.free(name)?;
             let writing = self.folder()?.begin_with(name, room)?;
             Ok(Open { name, message, encoder, writing, frames: 0, has_failed: false })
         });
@@ -81,6 +82,13 @@ impl Taping {
                 false
             }
         }
+    }
+
+    /// The call's next message: those before it keep their names.
+    fn free(&self, name: Name) -> io::Result<Name> {
+        let mut names = (0..limits::VOICEMAIL_PER_CALL).map(|ordinal| Name { ordinal, ..name });
+        let free = names.find(|name| !recordings::is_there(&self.settings.folder, *name));
+        free.ok_or_else(|| io::Error::other("the call has left as many messages as it may"))
     }
 
     pub(super) fn sound(&mut self, call: CallId, frame: Frame) {
@@ -134,7 +142,7 @@ impl Taping {
     }
 
     fn leave(&self, name: Name, message: Message, ms: u64) {
-        let sound = Some(Sound { started_at_ms: name.started_at_ms, ms });
+        let sound = Some(Sound { started_at_ms: name.started_at_ms, ordinal: name.ordinal, ms });
         self.board.past().leave(Left { call: name.call, unix_ms: unix_ms(), message, sound });
     }
 

@@ -55,8 +55,8 @@ impl Box_ {
         Self { board, engine, answers, voicemail, news, _kept: kept }
     }
 
-    fn voicemail(&self) -> &Voicemail {
-        self.voicemail.as_ref().unwrap()
+    fn voicemail(&mut self) -> &mut Voicemail {
+        self.voicemail.as_mut().unwrap()
     }
 
     async fn begins(&mut self, name: Name) -> TapeNews {
@@ -73,7 +73,7 @@ impl Box_ {
         self.news.recv().await.unwrap().news
     }
 
-    fn says(&self, name: Name, samples: &[i16]) {
+    fn says(&mut self, name: Name, samples: &[i16]) {
         for part in samples.chunks_exact(crate::base::pcm::FRAME_SAMPLES) {
             let frame = Frame(part.try_into().unwrap());
             self.voicemail().sound(name.call, &frame);
@@ -103,7 +103,7 @@ impl Box_ {
     }
 }
 
-const NAME: Name = Name { started_at_ms: 1_700_000_000_000, call: CallId(3) };
+const NAME: Name = Name::of(1_700_000_000_000, CallId(3));
 
 /// Said by the voice of the tests, between silences.
 fn speech() -> Vec<i16> {
@@ -215,7 +215,7 @@ async fn no_room_is_told_before_the_tone_and_old_messages_stay() {
     desk.says(NAME, &speech());
     desk.voicemail().end(NAME.call, true);
     desk.message(|one| one.sound.is_some()).await;
-    let next = Name { started_at_ms: NAME.started_at_ms + 1, call: CallId(4) };
+    let next = Name::of(NAME.started_at_ms + 1, CallId(4));
     assert_eq!(desk.begins(next).await, TapeNews::Failed);
     let told = loop {
         match desk.board.voicemail().sentence() {
@@ -227,4 +227,51 @@ async fn no_room_is_told_before_the_tone_and_old_messages_stay() {
     assert!(recordings::is_there(&files(&folder, 1).folder, NAME));
     drop(desk);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_call_leaves_several_messages_each_with_its_own_sound() {
+    let folder = folder("voicemail-several");
+    let mut desk = Box_::start(&folder, 100_000_000);
+    let second = Name { ordinal: 1, ..NAME };
+    for words in ["it is the first", "it is the second"] {
+        assert_eq!(desk.begins(NAME).await, TapeNews::Ready, "{words}");
+        desk.says(NAME, &speech());
+        desk.engine.will_hear(words);
+        desk.voicemail().end(NAME.call, true);
+        let is_it = |one: &history::Message| {
+            is_done(one) && one.text.as_ref().is_some_and(|text| text.reveal().contains(words))
+        };
+        desk.message(is_it).await;
+    }
+    assert_eq!(desk.told().len(), 2);
+    assert!(desk.told()[1].contains("\"ordinal\":1"), "{:?}", desk.told());
+    for name in [NAME, second] {
+        assert!(recordings::find(&files(&folder, 1).folder, name, None).is_some(), "{name:?}");
+        let known = desk.board.past().ask(move |open| history::has_sound(open, name)).await;
+        assert_eq!(known.unwrap(), Some(true), "{name:?}");
+    }
+    recordings::forget(&folder, &[NAME]).unwrap();
+    for name in [NAME, second] {
+        assert!(!recordings::is_there(&files(&folder, 1).folder, name), "{name:?}");
+    }
+    drop(desk);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_end_of_a_message_finds_a_place_in_a_full_queue() {
+    let (orders, mut ordered) = mpsc::channel(4);
+    let mut voicemail = Voicemail { orders: Some(orders), ends: HashMap::new(), thread: None };
+    assert!(voicemail.begin(NAME, Box::default()));
+    for _ in 0..10 {
+        voicemail.sound(NAME.call, &Frame::SILENCE);
+    }
+    assert!(!voicemail.begin(Name::of(1, CallId(9)), Box::default()), "there is no place for it");
+    voicemail.end(NAME.call, true);
+    let mut last = None;
+    while let Ok(order) = ordered.try_recv() {
+        last = Some(order);
+    }
+    assert!(matches!(last, Some(Order::End { is_spoken: true, .. })), "{last:?}");
 }

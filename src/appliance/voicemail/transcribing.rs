@@ -20,6 +20,8 @@ use crate::web::{Board, Event};
 
 /// After a refusal.
 const AGAIN: Duration = Duration::from_secs(3);
+/// An answer that has not come by then does not come: the longest piece takes less on the slowest machine.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(180);
 /// People are told of a message whose words cannot be had within this time.
 const TOLD_WITHIN_MS: u64 = 120_000;
 /// Silence after the sound, in which its last utterance ends.
@@ -30,9 +32,23 @@ struct Job {
     unheard: Unheard,
     pieces: VecDeque<Transcribe>,
     parts: Vec<Heard>,
-    asked: Option<RequestId>,
+    /// And until when its answer is waited for.
+    asked: Option<(RequestId, Instant)>,
     /// Of the piece that is first.
     attempts: u32,
+}
+
+impl Job {
+    /// Once more, or never.
+    fn failed(&mut self) {
+        self.attempts += 1;
+        if self.attempts >= limits::VOICEMAIL_ATTEMPTS {
+            // The others may be words all the same.
+            self.pieces.pop_front();
+            self.parts.push(Heard::Unclear);
+            self.attempts = 0;
+        }
+    }
 }
 
 pub(super) struct Transcribing {
@@ -69,7 +85,8 @@ impl Transcribing {
             let Ok(Some(unheard)) = found else { return };
             self.begin(unheard, report);
         }
-        self.ask(report);
+        self.give_up(now);
+        self.ask(now, report);
     }
 
     fn begin(&mut self, unheard: Unheard, report: &mut Report) {
@@ -88,8 +105,18 @@ impl Transcribing {
         self.job = Some(Job { unheard, pieces, parts: Vec::new(), asked: None, attempts: 0 });
     }
 
+    /// An answer that was lost on its way is asked for again.
+    fn give_up(&mut self, now: Instant) {
+        let Some(job) = &mut self.job else { return };
+        if let Some((request, _)) = job.asked.filter(|(_, until)| now >= *until) {
+            self.engine.cancel(request);
+            job.asked = None;
+            job.failed();
+        }
+    }
+
     /// Has the next piece recognised, or is done.
-    fn ask(&mut self, report: &mut Report) {
+    fn ask(&mut self, now: Instant, report: &mut Report) {
         let Some(job) = self.job.as_mut().filter(|job| job.asked.is_none()) else { return };
         let Some(piece) = job.pieces.front() else {
             let Some(job) = self.job.take() else { return };
@@ -113,15 +140,15 @@ impl Transcribing {
             ..DecodeWish::default()
         };
         let audio = piece.audio.clone();
-        job.asked = Some(self.engine.transcribe_in(Asker::Voicemail, 0, audio, wish));
+        let request = self.engine.transcribe_in(Asker::Voicemail, 0, audio, wish);
+        job.asked = Some((request, now + ANSWERED_WITHIN));
         self.tell_meanwhile();
     }
 
     /// What the engine has to say.
     pub(super) fn text(&mut self, now: Instant, event: EngineEvent) {
-        let Some(job) = self.job.as_mut().filter(|job| job.asked == Some(event.request)) else {
-            return;
-        };
+        let is_asked = |job: &&mut Job| job.asked.is_some_and(|(asked, _)| asked == event.request);
+        let Some(job) = self.job.as_mut().filter(is_asked) else { return };
         job.asked = None;
         match event.answer {
             Answer::Text(text) => {
@@ -134,13 +161,7 @@ impl Transcribing {
                 self.at = now + AGAIN;
             }
             Answer::Failed(_) | Answer::Audio(_) | Answer::Spoken => {
-                job.attempts += 1;
-                if job.attempts >= limits::VOICEMAIL_ATTEMPTS {
-                    // The others may be words all the same.
-                    job.pieces.pop_front();
-                    job.parts.push(Heard::Unclear);
-                    job.attempts = 0;
-                }
+                job.failed();
                 self.at = now + AGAIN;
             }
         }
@@ -179,8 +200,8 @@ fn tell(board: &Board, unheard: &Unheard, words: Option<Private<String>>) {
         sound.transcript = if words.is_some() { "done" } else { sound.transcript };
     }
     message.text = words.or(message.text);
-    let (call, started_at_ms) = (unheard.name.call, unheard.name.started_at_ms);
-    board.tell(Event::Voicemail { call, started_at_ms, message: Box::new(message) });
+    let recordings::Name { started_at_ms, call, ordinal } = unheard.name;
+    board.tell(Event::Voicemail { call, started_at_ms, ordinal, message: Box::new(message) });
 }
 
 /// What of it is speech, cut as an ear cuts it.

@@ -161,7 +161,9 @@ fn name(event: &Value) -> Option<Name> {
     let data = event.get("data")?;
     data.get("message")?.get("sound")?.as_object()?;
     let call = data.get("call_id")?.as_str()?.parse().ok()?;
-    Some(Name { started_at_ms: data.get("started_at_ms")?.as_u64()?, call })
+    let started_at_ms = data.get("started_at_ms")?.as_u64()?;
+    let ordinal = data.get("ordinal").and_then(Value::as_u64).unwrap_or(0);
+    Some(Name { started_at_ms, call, ordinal: ordinal.try_into().ok()? })
 }
 
 fn parameters(settings: &Settings) -> io::Result<TlsParameters> {

@@ -9,5 +9,7 @@ pub const VOICEMAIL_BYTES: usize = 4 * 1024 * 1024;
 pub const VOICEMAIL_SECOND_BYTES: u64 = 4_000;
 /// Attempts to have the words of a piece of a message, each some seconds after the one before: by then it is the sound.
 pub const VOICEMAIL_ATTEMPTS: u32 = 5;
+/// Messages of one call: more than anybody leaves; each is a file that is looked for by its number.
+pub const VOICEMAIL_PER_CALL: u16 = 100;
 /// Bytes of sound that are attached to an e-mail: mailboxes take 10 MB, and base64 makes four bytes of three.
 pub const MAIL_SOUND_BYTES: u64 = 6 * 1024 * 1024;

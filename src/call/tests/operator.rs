@@ -215,3 +215,23 @@ fn an_engine_that_came_back_meanwhile_is_used_again() {
     desk.says("What are your opening hours?");
     assert!(desk.replies().last().unwrap().contains("open"), "{:?}", desk.replies());
 }
+
+#[test]
+fn a_take_over_ends_a_message_after_the_tone_and_another_may_follow() {
+    let mut desk = talking(&with_words(), 10);
+    for take in 1..=2 {
+        desk.run(1_000, false);
+        desk.press('8');
+        desk.run(3_000, false);
+        let begun = desk.tapes.iter().filter(|tape| matches!(tape, Tape::Begin(_))).count();
+        assert_eq!(begun, take);
+        desk.hears_the_tone();
+        desk.run(1_000, true);
+        takes_over(&mut desk);
+        assert_eq!(desk.tapes.last(), Some(&Tape::End { is_spoken: true }), "{take}");
+        let taped = desk.tapes.len();
+        desk.run(1_000, true);
+        assert_eq!(desk.tapes.len(), taped, "what people say to each other is on no tape");
+        gives_back(&mut desk);
+    }
+}

@@ -23,7 +23,7 @@ fn desk() -> Desk {
 }
 
 impl Desk {
-    fn press(&mut self, digit: char) {
+    pub(super) fn press(&mut self, digit: char) {
         let duration = Duration::from_millis(100);
         self.input(Input::Media(MediaEvent::DigitBegun));
         self.input(Input::Media(MediaEvent::Digit { digit, duration }));
@@ -45,7 +45,7 @@ impl Desk {
     }
 
     /// The tone was heard to its end.
-    fn hears_the_tone(&mut self) {
+    pub(super) fn hears_the_tone(&mut self) {
         self.input(Input::Tape(TapeNews::Ready));
         self.run(460, false);
     }
@@ -172,4 +172,18 @@ fn the_message_has_the_callers_number_and_its_record_replays() {
     let start = desk.start;
     let flight = Flight::read(desk.flight(), start).unwrap();
     assert_eq!(flight.replay().unwrap().difference, None);
+}
+
+#[test]
+fn nothing_is_taped_while_neither_hears_the_other() {
+    let mut desk = desk();
+    desk.hears_the_tone();
+    desk.run(1_000, true);
+    let before = desk.taped();
+    desk.input(Input::Wish(Wish::Mute(true)));
+    desk.run(2_000, true);
+    assert_eq!(desk.taped(), before);
+    desk.input(Input::Wish(Wish::Mute(false)));
+    desk.run(1_000, true);
+    assert!((49..=51).contains(&(desk.taped() - before)), "{} {before}", desk.taped());
 }

@@ -23,7 +23,7 @@ pub(super) enum Stage {
 }
 
 impl Conversation {
-    /// Begins, once what is being said is heard. One call leaves one such message.
+    /// Begins, once what is being said is heard. A call may leave several.
     pub(super) fn begin_message(&mut self, now: Instant, message: Message) {
         self.stop_thinking();
         self.forget_keys();

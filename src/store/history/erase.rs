@@ -3,6 +3,7 @@
 use rusqlite::{Transaction, params};
 
 use super::read::named;
+use super::voicemail::sound_named;
 use super::write::UP;
 use super::{number, signed, unsigned};
 use crate::base::Private;
@@ -52,10 +53,10 @@ pub fn number_of(
     let touched: Vec<i64> =
         touched.query_map([&key], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     let mut sounds = transaction.prepare(
-        "SELECT started_at_ms, call FROM messages JOIN calls ON calls.id = of_call \
+        "SELECT started_at_ms, call, sound_ordinal FROM messages JOIN calls ON calls.id = of_call \
          WHERE called_back_at = ?1 AND sound_ms IS NOT NULL",
     )?;
-    let sounds = sounds.query_map([&key], named)?.collect::<rusqlite::Result<_>>()?;
+    let sounds = sounds.query_map([&key], sound_named)?.collect::<rusqlite::Result<_>>()?;
     transaction.execute("DELETE FROM messages WHERE called_back_at = ?1", [&key])?;
     let names = calls(transaction, "number = ?1 AND state <> ?2", params![key, UP])?;
     for id in &touched {

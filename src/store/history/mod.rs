@@ -95,6 +95,8 @@ pub struct Left {
 pub struct Sound {
     /// When the call began.
     pub started_at_ms: u64,
+    /// Which of the call's.
+    pub ordinal: u16,
     pub ms: u64,
 }
 

@@ -187,7 +187,7 @@ pub fn name(connection: &Connection, id: i64) -> rusqlite::Result<Option<Name>> 
 /// Of the columns `started_at_ms` and `call`.
 pub(super) fn named(row: &Row<'_>) -> rusqlite::Result<Name> {
     let [started_at_ms, call] = [unsigned(row.get(0)?), unsigned(row.get(1)?)];
-    Ok(Name { started_at_ms, call: CallId(call) })
+    Ok(Name::of(started_at_ms, CallId(call)))
 }
 
 pub fn whole(connection: &Connection, id: i64) -> rusqlite::Result<Option<Whole>> {

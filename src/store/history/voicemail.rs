@@ -1,6 +1,6 @@
 //! Messages after the tone: which wait for their words, and what became of them.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::read::{self, Message, named};
 use super::write::index;
@@ -66,29 +66,35 @@ pub(super) fn transcribed(
 
 /// The oldest of those that wait for their words.
 pub fn unheard(connection: &Connection) -> rusqlite::Result<Option<Unheard>> {
-    let sql = "SELECT started_at_ms, call, messages.id, language, transcript FROM messages \
+    let sql = "SELECT started_at_ms, call, sound_ordinal, messages.id, language, transcript FROM messages \
                JOIN calls ON calls.id = of_call WHERE transcript < 2 ORDER BY messages.id LIMIT 1";
     let found = connection.query_row(sql, [], |row| {
-        let is_told = row.get::<_, i64>(4)? == TOLD;
-        Ok((row.get::<_, i64>(2)?, named(row)?, row.get(3)?, is_told))
+        let is_told = row.get::<_, i64>(5)? == TOLD;
+        Ok((row.get::<_, i64>(3)?, sound_named(row)?, row.get(4)?, is_told))
     });
     let Some((id, name, language, is_told)) = found.optional()? else { return Ok(None) };
     let message = read::one_message(connection, id)?;
     Ok(message.map(|message| Unheard { message, name, language, is_told }))
 }
 
+/// Of the columns `started_at_ms`, `call` and `sound_ordinal`.
+pub(super) fn sound_named(row: &Row<'_>) -> rusqlite::Result<Name> {
+    Ok(Name { ordinal: row.get(2)?, ..named(row)? })
+}
+
 /// By what the sound of a message is named.
 pub fn message_name(connection: &Connection, message: i64) -> rusqlite::Result<Option<Name>> {
-    let sql = "SELECT started_at_ms, call FROM messages JOIN calls ON calls.id = of_call \
+    let sql = "SELECT started_at_ms, call, sound_ordinal FROM messages JOIN calls ON calls.id = of_call \
                WHERE messages.id = ?1 AND sound_ms IS NOT NULL";
-    connection.query_row(sql, [message], named).optional()
+    connection.query_row(sql, [message], sound_named).optional()
 }
 
 /// Whether there is a message with the sound of this name; `None` where its call is not known.
 pub fn has_sound(connection: &Connection, name: Name) -> rusqlite::Result<Option<bool>> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE of_call = calls.id AND sound_ms IS NOT NULL) \
+    let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE of_call = calls.id \
+                              AND sound_ms IS NOT NULL AND sound_ordinal = ?3) \
                FROM calls WHERE started_at_ms = ?1 AND call = ?2";
-    let values = params![signed(name.started_at_ms), signed(name.call.0)];
+    let values = params![signed(name.started_at_ms), signed(name.call.0), name.ordinal];
     connection.query_row(sql, values, |row| row.get(0)).optional()
 }
 

@@ -185,8 +185,8 @@ pub fn message(
     let fields: std::collections::BTreeMap<_, _> = fields.collect();
     let number = shown(&message.number);
     let sql = "INSERT INTO messages (of_call, left_at_ms, topic, name, number, called_back_at, text, fields, \
-                   sound_ms, transcript) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                   sound_ms, transcript, sound_ordinal) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let row = params![
         of_call,
         signed(left.unix_ms),
@@ -198,6 +198,7 @@ pub fn message(
         json(&fields),
         left.sound.map(|sound| signed(sound.ms)),
         left.sound.map(|_| voicemail::WAITING),
+        left.sound.map(|sound| sound.ordinal),
     ];
     transaction.execute(sql, row)?;
     count(transaction, "messages", 1)

@@ -32,7 +32,7 @@ const PLAIN: &str = "opus";
 const SEALED: &str = "sealed";
 /// The folder of recordings in the state folder, and that of flight records, whose files are named alike.
 pub const FOLDER: &str = "recordings";
-/// That of messages after the tone, one a call and named alike.
+/// That of messages after the tone, named alike, with a number of their own from the second of a call on.
 pub const VOICEMAIL: &str = "voicemail";
 const FLIGHTS: &str = "flights";
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -72,11 +72,22 @@ pub struct Shelf {
 pub struct Name {
     pub started_at_ms: u64,
     pub call: CallId,
+    /// Of messages after the tone: which of the call's, from 0.
+    pub ordinal: u16,
 }
 
 impl Name {
+    /// Of the call itself, and of its first message.
+    pub const fn of(started_at_ms: u64, call: CallId) -> Self {
+        Self { started_at_ms, call, ordinal: 0 }
+    }
+
     fn stem(self) -> String {
-        format!("{:013}-{}", self.started_at_ms, self.call)
+        let Self { started_at_ms, call, ordinal } = self;
+        match ordinal {
+            0 => format!("{started_at_ms:013}-{call}"),
+            _ => format!("{started_at_ms:013}-{call}-{ordinal}"),
+        }
     }
 }
 
@@ -235,12 +246,18 @@ impl Recordings {
     }
 }
 
-/// Deletes recording, message after the tone and flight record of these calls.
+/// Deletes recording, messages after the tone and flight record of these calls.
 ///
 /// # Errors
 /// One of them may still be there.
 pub fn forget(state: &Path, names: &[Name]) -> io::Result<()> {
-    forget_sounds(state, names)?;
+    let calls: HashSet<Name> = names.iter().copied().collect();
+    for (path, _) in all(&state.join(VOICEMAIL))? {
+        let call = named(&path).map(|name| Name::of(name.started_at_ms, name.call));
+        if call.is_some_and(|call| calls.contains(&call)) {
+            whole::remove(&path)?;
+        }
+    }
     for name in names {
         for ending in [PLAIN, SEALED] {
             whole::remove(&state.join(FOLDER).join(format!("{}.{ending}", name.stem())))?;
@@ -250,7 +267,7 @@ pub fn forget(state: &Path, names: &[Name]) -> io::Result<()> {
     Ok(())
 }
 
-/// Deletes the message after the tone of these calls.
+/// Deletes these messages after the tone.
 ///
 /// # Errors
 /// One of them may still be there.
@@ -281,8 +298,10 @@ fn began(path: &Path) -> Option<u64> {
 }
 
 fn named(path: &Path) -> Option<Name> {
-    let (_, call) = path.file_stem()?.to_str()?.split_once('-')?;
-    Some(Name { started_at_ms: began(path)?, call: call.parse().ok()? })
+    let (_, rest) = path.file_stem()?.to_str()?.split_once('-')?;
+    let (call, ordinal) = rest.split_once('-').unwrap_or((rest, "0"));
+    let (call, ordinal) = (call.parse().ok()?, ordinal.parse().ok()?);
+    Some(Name { started_at_ms: began(path)?, call, ordinal })
 }
 
 /// Bytes of the folder's disk that are free.
@@ -306,7 +325,11 @@ pub fn is_name(name: &str) -> bool {
     let is_number =
         |text: &str| (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     let call = call.strip_prefix('c').unwrap_or_default();
-    (ending == PLAIN || ending == SEALED) && is_number(began) && is_number(call)
+    let (call, ordinal) = call.split_once('-').unwrap_or((call, "0"));
+    (ending == PLAIN || ending == SEALED)
+        && is_number(began)
+        && is_number(call)
+        && is_number(ordinal)
 }
 
 fn files(folder: &Path) -> io::Result<Vec<(PathBuf, u64)>> {

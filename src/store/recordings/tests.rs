@@ -39,7 +39,7 @@ impl Drop for Folder {
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF";
 
 fn name(number: u64) -> Name {
-    Name { started_at_ms: number * 1_000, call: CallId(number) }
+    Name::of(number * 1_000, CallId(number))
 }
 
 fn tone(hz: f64, number: usize) -> Frame {

@@ -165,6 +165,8 @@ pub enum Event {
         call: CallId,
         /// When the call began: with it the sound is named.
         started_at_ms: u64,
+        /// Which of the call's messages after the tone.
+        ordinal: u16,
         message: Box<history::Message>,
     },
     Account(AccountReport),

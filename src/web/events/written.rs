@@ -64,6 +64,8 @@ enum Data {
         call_id: String,
         /// When the call began, Unix milliseconds.
         started_at_ms: u64,
+        /// Which of the call's messages after the tone, from 0.
+        ordinal: u16,
         #[schema(required = true)]
         message: Option<view::Kept>,
     },
@@ -115,9 +117,10 @@ impl Data {
                 call_id: call_id(call),
                 message: shows_words.then(|| view::Message::of(message)),
             },
-            Event::Voicemail { call, started_at_ms, message } => Self::Voicemail {
+            Event::Voicemail { call, started_at_ms, ordinal, message } => Self::Voicemail {
                 call_id: call_id(call),
                 started_at_ms: *started_at_ms,
+                ordinal: *ordinal,
                 message: shows_words.then(|| view::Kept::from((**message).clone())),
             },
             Event::Account(report) => Self::Account { account: report.clone().into() },

@@ -54,7 +54,7 @@ impl Switchboard {
             && !record.is_joined
             && !record.was_taken_over();
         let Some(place) = line.place.filter(|_| is_told && is_person && is_ours) else { return };
-        let name = Name { started_at_ms: record.started_at_ms, call: id };
+        let name = Name::of(record.started_at_ms, id);
         if recorder.begin(name) {
             line.sound = Sound::Recorded;
             self.parts.places.record(place, true);
@@ -96,12 +96,12 @@ impl Switchboard {
 
 /// Of a message after the tone of a call that began then. False: it cannot be begun.
 pub(super) fn tape(
-    voicemail: &Voicemail,
+    voicemail: &mut Voicemail,
     (call, started_at_ms): (CallId, u64),
     tape: Tape,
 ) -> bool {
     match tape {
-        Tape::Begin(message) => voicemail.begin(Name { started_at_ms, call }, message),
+        Tape::Begin(message) => voicemail.begin(Name::of(started_at_ms, call), message),
         Tape::Sound(frame) => {
             voicemail.sound(call, &frame);
             true

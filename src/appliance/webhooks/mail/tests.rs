@@ -222,7 +222,7 @@ fn kept(folder: &std::path::Path, bytes: usize) -> Shelf {
     let settings =
         Settings { folder: folder.clone(), days: None, bytes: bytes_allowed, key: None, when_full };
     let mut recordings = Recordings::open(settings).unwrap();
-    let mut writing = recordings.begin(Name { started_at_ms: 77, call: CallId(4) }).unwrap();
+    let mut writing = recordings.begin(Name::of(77, CallId(4))).unwrap();
     recordings.append(&mut writing, &vec![7; bytes]).unwrap();
     recordings.end(writing).unwrap();
     Shelf { folder, key: None }
