@@ -343,6 +343,10 @@ fn the_audio_thread_allocates_nothing_with_empty_and_with_full_rings() {
     assert!(frames > 1_000 && ends > 50, "{frames} frames, {ends} ends");
     assert!((400..=426).contains(&observed), "{observed}");
     assert!(shared.dropped.load(Ordering::Relaxed) > 1_000);
+    assert!(
+        shared.unobserved.load(Ordering::Relaxed) > 400,
+        "who listens loses nothing of the call's"
+    );
 }
 
 #[test]
@@ -464,7 +468,11 @@ fn faults() -> i64 {
 #[test]
 fn after_its_start_the_audio_thread_has_no_page_fault() {
     const PLACES: u16 = 2;
-    let Rings { mut net, audio, wake: _wake, shared: _ } = rings::allocate(PLACES).unwrap();
+    let mut rings = rings::allocate(PLACES).unwrap();
+    rings.observable();
+    let Rings { mut net, audio, wake: _wake, shared: _ } = rings;
+    // All calls are listened to.
+    net.places.iter().for_each(|place| place.is_observed.store(true, Ordering::Relaxed));
     let settings = Settings { timeout: Some(Duration::from_secs(5)), timeout_on_hold: false };
     let mut range = PortRange::new(28_460..=28_479);
     let mut peers: [Peer; PLACES as usize] = std::array::from_fn(|_| Peer::new());
@@ -519,6 +527,7 @@ fn after_its_start_the_audio_thread_has_no_page_fault() {
             seen.push((n, faults));
         }
         empty(&mut net);
+        net.places.iter_mut().for_each(rings::NetPlace::forget_observed);
     }
     drop(tick);
     let refused = thread.join().unwrap();

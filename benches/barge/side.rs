@@ -138,6 +138,7 @@ impl Side {
             converse: converse::Settings::default(),
             tongues: Tongues::only(playbook),
             hold: HoldSound::default(),
+            voicemail: attendant::call::VoicemailSettings::default(),
         };
         let call = Call::answer(&settings, opening).expect("the offer fits");
         let mut side = Self { call, deadline: None, pending: vec![], orders: vec![], decodes: 0 };
@@ -174,6 +175,7 @@ impl Side {
                 | Output::SendDigits(_)
                 | Output::Pressed(_)
                 | Output::Stalled(_)
+                | Output::Tape(_)
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted

@@ -243,6 +243,7 @@ impl Desk {
                 | Output::SendDigits(_)
                 | Output::Pressed(_)
                 | Output::Stalled(_)
+                | Output::Tape(_)
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted

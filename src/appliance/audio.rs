@@ -446,7 +446,7 @@ impl Sink for Outlet<'_> {
             self.shared.untapped.fetch_add(1, Ordering::Relaxed);
         }
         if self.observed.as_mut().is_some_and(|observed| observed.push(frame).is_err()) {
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            self.shared.unobserved.fetch_add(1, Ordering::Relaxed);
         }
     }
 

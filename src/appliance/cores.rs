@@ -2,7 +2,7 @@
 //!
 //! | cores that the program may use | audio thread | speech engine | the rest |
 //! |---|---|---|---|
-//! | one that the owner has isolated | that | all others | all others |
+//! | one or more that the owner has isolated | the last of them | those that are not isolated | all others |
 //! | fewer than four | any | any | any |
 //! | four to seven | the last | any | any |
 //! | eight and more | the last | all but that | any |
@@ -51,8 +51,9 @@ pub fn choose(cores: &[Core], wanted: Option<usize>) -> Roles {
     let audio = wanted.or(isolated).or(last);
     let is_hybrid = fast.len() < cores.len();
     let is_alone = isolated.is_some() || cores.len() >= LEFT_ALONE_FROM;
-    let without_audio =
-        |numbers: &[usize]| numbers.iter().copied().filter(|n| Some(*n) != audio).collect();
+    let is_isolated = |number| cores.iter().any(|core| core.number == number && core.is_isolated);
+    let is_left = |number: &usize| Some(*number) != audio && !is_isolated(*number);
+    let without_audio = |numbers: &[usize]| numbers.iter().copied().filter(is_left).collect();
     let all: Vec<usize> = cores.iter().map(|core| core.number).collect();
     let mut engine: Vec<usize> = if is_alone { without_audio(&all) } else { all.clone() };
     if is_hybrid {
@@ -158,9 +159,10 @@ mod tests {
     #[test]
     fn a_core_that_is_isolated_is_the_audio_threads() {
         let machine = Machine::new("isolated", "1,3", &[None; 4], "cpu_capacity");
-        assert_eq!(machine.roles(&numbers(4)), roles(Some(3), Some(numbers(3))));
+        assert_eq!(machine.roles(&numbers(4)), roles(Some(3), Some(vec![0, 2])));
         assert_eq!(machine.roles(&numbers(2)), roles(Some(1), Some(vec![0])));
-        assert_eq!(choose(&read(&machine.0, &numbers(4)), Some(0)).audio, Some(0));
+        let by_owner = choose(&read(&machine.0, &numbers(4)), Some(0));
+        assert_eq!(by_owner, roles(Some(0), Some(vec![2])));
     }
 
     #[test]

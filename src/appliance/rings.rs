@@ -171,6 +171,8 @@ pub struct Shared {
     pub dropped: AtomicU64,
     /// Frames of recordings that did.
     pub untapped: AtomicU64,
+    /// Frames that whoever listens to a call has missed so.
+    pub unobserved: AtomicU64,
     /// Of every tick since the start.
     pub lateness: Lateness,
     /// Beats with every tick.
@@ -329,7 +331,7 @@ impl Rings {
     /// With rings to listen by, 32 KiB a place.
     pub fn observable(&mut self) {
         for (audio, net) in self.audio.places.iter_mut().zip(&mut self.net.places) {
-            let (observed, taken) = RingBuffer::new(OBSERVED_FRAMES);
+            let (observed, taken) = ring(OBSERVED_FRAMES);
             (audio.observed, net.observed) = (Some(observed), Some(taken));
         }
     }

@@ -311,7 +311,7 @@ impl Floor {
     }
 
     pub(super) fn heard(&mut self, now: Instant, frame: &HeardFrame) {
-        self.note_frame();
+        self.note_frame(frame.origin);
         if self.is_with_agent() {
             if frame.is_speech() {
                 self.spoke = Some(LastSpeech { arrived: frame.arrived, played: frame.at });

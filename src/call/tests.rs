@@ -39,6 +39,7 @@ mod stalls;
 mod succeeding;
 mod transfer;
 mod voicemail;
+mod wishing;
 
 const LEG: LegId = LegId(1);
 

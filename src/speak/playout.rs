@@ -213,15 +213,20 @@ impl Playout {
         }
     }
 
-    /// Nothing more will come of this phrase: what came is played, and where nothing came,
-    /// `instead`.
+    /// Nothing more will come of this phrase: what came is played, and then `instead`.
     pub fn fail(&mut self, id: WorkId, instead: &[i16]) {
-        if let Some((phrase, played)) = self.phrase(id) {
-            if !phrase.started {
-                phrase.samples.clear();
-                phrase.push(instead);
-            }
-            phrase.finish(played);
+        let Some((utterance, at)) = self.arriving(id) else { return };
+        let played = utterance.played_of(at);
+        let Some(phrase) = utterance.phrases.get_mut(at) else { return };
+        let is_broken_off = phrase.started;
+        if !is_broken_off {
+            phrase.samples.clear();
+            phrase.push(instead);
+        }
+        phrase.finish(played);
+        if is_broken_off {
+            let instead = Phrase::new(Sound::Ready(instead.into()), false);
+            utterance.phrases.insert(at + 1, instead);
         }
     }
 
@@ -238,15 +243,21 @@ impl Playout {
         }
     }
 
-    /// This is heard before a phrase of which nothing has come.
+    /// This is heard before what is still to come of a phrase.
     pub fn fill(&mut self, id: WorkId, samples: Arc<[i16]>) {
-        for utterance in &mut self.queue {
-            let at = utterance.phrases.iter().position(|p| p.is(id) && !p.started);
-            if let Some(at) = at.filter(|at| *at >= utterance.phrase) {
-                utterance.phrases.insert(at, Phrase::new(Sound::Ready(samples), at == 0));
-                return;
-            }
+        let Some((utterance, at)) = self.arriving(id) else { return };
+        let played = utterance.played_of(at);
+        let Some(phrase) = utterance.phrases.get_mut(at) else { return };
+        if !phrase.started {
+            let filler = Phrase::new(Sound::Ready(samples), at == 0);
+            return utterance.phrases.insert(at, filler);
         }
+        let mut rest = Phrase::new(phrase.source.clone(), false);
+        rest.expected = phrase.expected.saturating_sub(phrase.samples.len());
+        phrase.source = Sound::Ready(Arc::default());
+        phrase.finish(played);
+        let filler = Phrase::new(Sound::Ready(samples), false);
+        utterance.phrases.splice(at + 1..at + 1, [filler, rest]);
     }
 
     /// Drops the utterance and gives back how far it had come.
@@ -331,11 +342,19 @@ impl Playout {
         Some(PlayoutFrame { utterance: utterance.id, frame, last: utterance.has_left() })
     }
 
+    /// The utterance with a phrase of which more is to come, and which one it is.
+    fn arriving(&mut self, id: WorkId) -> Option<(&mut Utterance, usize)> {
+        self.queue.iter_mut().find_map(|utterance| {
+            let at = utterance.phrases.iter().position(|p| p.is(id) && !p.complete)?;
+            Some((utterance, at))
+        })
+    }
+
     /// The phrase and how many of its samples have left.
     fn phrase(&mut self, id: WorkId) -> Option<(&mut Phrase, usize)> {
         self.queue.iter_mut().find_map(|utterance| {
             let index = utterance.phrases.iter().position(|phrase| phrase.is(id))?;
-            let played = if index == utterance.phrase { utterance.offset } else { 0 };
+            let played = utterance.played_of(index);
             utterance.phrases.get_mut(index).map(|phrase| (phrase, played))
         })
     }
@@ -345,6 +364,11 @@ impl Utterance {
     /// Its last frame has left.
     fn has_left(&self) -> bool {
         self.phrase >= self.phrases.len()
+    }
+
+    /// Samples of a phrase that have left.
+    fn played_of(&self, index: usize) -> usize {
+        if index == self.phrase { self.offset } else { 0 }
     }
 
     /// Whether a frame can leave: enough samples, or all that there will ever be.
@@ -549,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_that_fails_is_replaced_only_if_nothing_of_it_was_heard() {
+    fn a_phrase_that_fails_is_replaced_or_followed_where_some_of_it_was_heard() {
         let mut playout = Playout::default();
         playout.say(UtteranceId(1), [Sound::Arriving(WorkId(1))]);
         playout.fail(WorkId(1), &tone(40));
@@ -559,7 +583,31 @@ mod tests {
         playout.audio(WorkId(1), &tone(20));
         playout.next_frame();
         playout.fail(WorkId(1), &tone(40));
-        assert!(playout.next_frame().unwrap().frame.level_dbfs() < -90.0);
+        playout.fail(WorkId(1), &tone(40));
+        let out = frames(&mut playout);
+        assert!(out[0].frame.level_dbfs() > -20.0);
+        assert_eq!((out.len(), out[1].last), (2, true), "once");
+    }
+
+    #[test]
+    fn a_phrase_that_hangs_in_its_middle_is_filled_there_and_goes_on_or_is_followed() {
+        let mut playout = Playout::default();
+        let id = WorkId(1);
+        playout.say(UtteranceId(1), [Sound::Arriving(id)]);
+        playout.audio(id, &tone(50));
+        assert_eq!(frames(&mut playout).len(), 2);
+        assert_eq!(playout.starved_of(), Some(id));
+        playout.fill(id, tone(30).into());
+        playout.fill(id, tone(20).into());
+        let filler = frames(&mut playout);
+        assert_eq!(filler.len(), 3, "10 ms of the phrase and both fillers");
+        assert!(filler.iter().all(|frame| frame.frame.level_dbfs() > -20.0));
+        assert_eq!(playout.starved_of(), Some(id), "the rest is still awaited");
+        playout.audio(id, &tone(20));
+        assert_eq!(frames(&mut playout).len(), 1);
+        playout.fail(id, &tone(40));
+        let end = frames(&mut playout);
+        assert_eq!((end.len(), end[1].last), (2, true));
     }
 
     #[test]

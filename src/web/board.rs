@@ -91,6 +91,8 @@ pub struct AudioFigures {
     pub late_p999_us: Option<u64>,
     /// Frames and events that found their ring full.
     pub dropped: u64,
+    /// Frames that whoever listened to a call was too slow to take.
+    pub unobserved: u64,
 }
 
 /// What the SIP core has counted since the start, and what it holds.

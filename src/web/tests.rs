@@ -165,6 +165,7 @@ fn health_shows_how_the_audio_thread_keeps_time() {
         late_p50_us: Some(50),
         late_p999_us: None,
         dropped: 3,
+        unobserved: 2,
     });
     let audio = page.ask("/health").1["audio"].take();
     assert_eq!((&audio["ticks"], &audio["dropped"]), (&100.into(), &3.into()));

@@ -103,6 +103,7 @@ impl Watch {
             late_p50_us: lateness.quantile_us(0.5),
             late_p999_us: lateness.quantile_us(0.999),
             dropped: self.shared.dropped.load(Ordering::Relaxed),
+            unobserved: self.shared.unobserved.load(Ordering::Relaxed),
         });
         self.look_at_clock(now);
         let silent = self.pulses.silent(now);

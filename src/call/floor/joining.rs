@@ -20,17 +20,6 @@ impl Floor {
         self.waiting = Some(Waiting::new(self.last_wire, self.hold));
     }
 
-    /// A caller who listens to a ringback tone is not asked whether they are still there.
-    pub(in crate::call) fn waits_in_silence(&mut self, now: Instant, waits: bool) {
-        self.converse(
-            now,
-            match waits {
-                true => converse::Input::CallerSpeaking,
-                false => converse::Input::CallerSilent { since: now },
-            },
-        );
-    }
-
     /// Nobody is waited for any more.
     pub(in crate::call) fn stop_waiting(&mut self) {
         if let Some(waiting) = self.waiting.take() {
@@ -63,6 +52,7 @@ impl Floor {
         (self.overlap, self.din, self.awaited_reply) = (None, None, None);
         self.out.push_back(FloorOutput::Silence(self.last_wire));
         self.phase = Phase::Open { since: now };
+        self.watch_anew();
         self.converse(now, converse::Input::CallerSilent { since: now });
         self.converse(now, converse::Input::LeftBehind);
     }

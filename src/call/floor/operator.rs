@@ -47,6 +47,7 @@ impl Floor {
         self.relay = None;
         self.out.push_back(FloorOutput::Silence(self.last_wire));
         self.phase = Phase::Open { since: now };
+        self.watch_anew();
         self.converse(now, converse::Input::CallerSilent { since: now });
         self.converse(now, converse::Input::GivenBack);
     }

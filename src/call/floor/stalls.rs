@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::{Floor, FloorOutput, Phase, Timer};
 use crate::base::{UtteranceId, WorkId};
 use crate::call::hearing::HearingOutput;
+use crate::call::media::Origin;
 use crate::converse;
 
 /// Reports, one a second, with packets and without a frame of them.
@@ -111,9 +112,23 @@ impl Floor {
         }
     }
 
-    /// 20 ms of the caller's were heard.
-    pub(super) fn note_frame(&mut self) {
-        self.stalls.frames = self.stalls.frames.saturating_add(1);
+    /// 20 ms of the caller's. There is a frame with every tick: only what packets have brought is heard, and a pause
+    /// that they tell of is none of ours.
+    pub(super) fn note_frame(&mut self, origin: Origin) {
+        if matches!(origin, Origin::Received | Origin::Pause) {
+            self.stalls.frames = self.stalls.frames.saturating_add(1);
+        }
+    }
+
+    /// The conversation goes on after somebody else had the call: nothing is waited for, and the voice is tried again.
+    pub(super) fn watch_anew(&mut self) {
+        let Stalls { received, is_deaf, is_mute, .. } = self.stalls;
+        // Words that are heard again end what the conversation was told of them.
+        self.stalls = Stalls { received, is_deaf, ..Stalls::default() };
+        if is_mute {
+            // Before what was learnt of the engine since.
+            self.unheard.push_front(converse::Input::SynthesizerBack);
+        }
     }
 
     /// A turn has come with words, or without.

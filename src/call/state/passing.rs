@@ -55,7 +55,8 @@ impl Call {
                 self.handover = Handover::None;
                 self.floor.stop_waiting();
                 if std::mem::take(&mut self.is_wished_away) {
-                    self.floor.waits_in_silence(now, false);
+                    self.floor.take_back(now);
+                    return self.floor.held(now, !self.audibility.is_heard());
                 }
                 self.floor.not_transferred(now);
             }
@@ -107,6 +108,7 @@ impl Call {
     /// From here on this call and another one hear each other.
     pub(super) fn join(&mut self, now: Instant) {
         self.handover = Handover::Joined;
+        self.is_wished_away = false;
         self.timers.cancel(Timer::Handed);
         if let Limit::Until(at) = self.limit {
             self.timers.set(Timer::Longest, at);

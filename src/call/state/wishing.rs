@@ -89,9 +89,10 @@ impl Call {
                 };
                 // The two are joined with the answer: there is nothing to be offered.
                 let (way, within, offer) = (Way::Bridge, TRANSFER_WITHIN, Private::default());
+                // Who hears a ringback tone is neither talked to nor listened to.
+                self.floor.give_way(now);
                 self.put_through(converse::Transfer { to, way, within, offer });
                 self.is_wished_away = true;
-                self.floor.waits_in_silence(now, true);
             }
             Wish::Transfer(to) => {
                 self.handover = Handover::Asked;

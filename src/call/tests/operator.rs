@@ -235,3 +235,34 @@ fn a_take_over_ends_a_message_after_the_tone_and_another_may_follow() {
         gives_back(&mut desk);
     }
 }
+
+#[test]
+fn a_voice_that_was_given_up_is_tried_again_after_somebody_has_spoken() {
+    let mut desk = talking(&with_words(), 10);
+    desk.run(1_000, false);
+    desk.voice_takes = Duration::from_secs(3_600);
+    for _ in 0..2 {
+        desk.texts.clear();
+        desk.says("Track my order.");
+        desk.texts.clear();
+        desk.says("4729");
+        desk.run(10_000, false);
+        desk.texts.clear();
+        desk.says("no");
+    }
+    let sounds = desk.stalled.iter().filter(|stage| **stage == Stage::Sound).count();
+    assert!(sounds >= 2, "the assistant is mute: {:?}", desk.stalled);
+    takes_over(&mut desk);
+    desk.run(5_000, false);
+    desk.voice_takes = Duration::ZERO;
+    desk.speaking.clear();
+    gives_back(&mut desk);
+    desk.run(3_000, false);
+    let asked = desk.spoken.len();
+    desk.texts.clear();
+    desk.says("Track my order.");
+    desk.texts.clear();
+    desk.says("4729");
+    desk.run(3_000, false);
+    assert!(desk.spoken.len() > asked, "{:?}", desk.replies());
+}

@@ -116,15 +116,40 @@ fn a_voice_that_does_not_come_is_filled_and_its_place_taken_by_what_is_rendered(
 }
 
 #[test]
-fn packets_without_a_frame_lead_to_keys_and_to_goodbye() {
+fn a_voice_that_hangs_in_mid_phrase_is_filled_there_and_its_rest_replaced() {
+    let mut desk = Desk::talking();
+    desk.run(1_000, false);
+    desk.voice_takes = Duration::from_secs(3_600);
+    desk.says_next(SPOKEN[0]);
+    desk.says_next(SPOKEN[1]);
+    let Some((_, id)) = desk.speaking.back().copied() else { panic!("nothing is spoken") };
+    let samples = Private::new(vec![5_000; 10 * FRAME_SAMPLES]);
+    desk.input(Input::Work(WorkResult::Audio { id, samples }));
+    desk.run(220, false);
+    let (from, before) = (desk.now, desk.sounded.len());
+    desk.run(2_800, false);
+    assert_eq!(desk.sounded.len(), before, "the voice has a little time");
+    desk.run(1_000, false);
+    let filled = desk.sounded.len();
+    assert!(filled > before, "a filler");
+    desk.run(5_000, false);
+    assert!(desk.sounded.len() > filled, "a rendered sentence");
+    assert_eq!(desk.stalled, [Stage::Sound]);
+    assert!(desk.longest_silence(from) < DEAD_LINE, "{:?}", desk.longest_silence(from));
+}
+
+/// Each second has packets; what is heard has this origin.
+fn deaf_with(origin: Origin, seconds: u32) -> Desk {
     let mut desk = Desk::talking();
     desk.run(1_000, false);
     let mut report = media::Report::default();
-    for _ in 0..60 {
+    for _ in 0..seconds {
         report.received += 50;
-        // Time goes on without a frame.
         for _ in 0..50 {
             desk.now += Duration::from_millis(FRAME_MS);
+            let score = VadScore { speech: 0.02, tonal: false, voiced: false };
+            let (arrived, at, frame) = (desk.now, desk.now, Frame([0; FRAME_SAMPLES]));
+            desk.input(Input::Heard(&HeardFrame { frame, score, origin, arrived, at }));
             desk.play();
             if desk.deadline.is_some_and(|at| at <= desk.now) {
                 desk.input(Input::Timeout);
@@ -132,6 +157,19 @@ fn packets_without_a_frame_lead_to_keys_and_to_goodbye() {
         }
         desk.input(Input::Report(report));
     }
+    desk
+}
+
+#[test]
+fn who_pauses_is_heard() {
+    assert_eq!(deaf_with(Origin::Pause, 8).stalled, []);
+}
+
+#[test]
+fn packets_without_a_frame_of_them_lead_to_keys_and_to_goodbye() {
+    let concealed = deaf_with(Origin::Concealed, 8);
+    assert_eq!(concealed.stalled, [Stage::Hearing]);
+    let desk = deaf_with(Origin::Nothing, 60);
     assert_eq!(desk.stalled, [Stage::Hearing]);
     assert!(desk.replies().iter().any(|said| said.contains("You can use the keys")));
     assert_eq!(desk.ending(), Some(Cause::Silence));

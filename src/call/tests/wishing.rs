@@ -94,3 +94,30 @@ fn keys_are_pressed_and_the_other_end_is_sent_elsewhere() {
     desk.sip(sip::Event::Refer { leg: LEG, news: sip::ReferNews::Done });
     assert_eq!(desk.ending(), Some(Cause::Transferred));
 }
+
+#[test]
+fn who_is_put_through_to_a_handset_is_neither_talked_to_nor_listened_to() {
+    let mut desk = Desk::talking();
+    desk.run(300, false);
+    let said = desk.replies().len();
+    let to = TransferTo::Uri(Private::new("local:desk".to_owned()));
+    wish(&mut desk, Wish::Transfer(to));
+    assert!(desk.put_through.is_some());
+    let (greeting, frames) = desk.played[0];
+    assert!(desk.silenced >= greeting, "the greeting stops");
+    let through = desk.silenced;
+    desk.input(Input::Silenced { through, utterance: greeting, frames });
+    let asked = desk.asked.len();
+    desk.says("What is your address?");
+    desk.input(Input::Media(MediaEvent::Digit { digit: '2', duration: Duration::from_millis(80) }));
+    desk.run(58_000, false);
+    assert_eq!((desk.replies().len(), desk.asked.len(), desk.ending()), (said, asked, None));
+    assert!(desk.sounded.len() > 500, "it rings");
+    // Nobody was reached: the conversation goes on.
+    desk.sip(sip::Event::Refer { leg: LEG, news: sip::ReferNews::Failed(480) });
+    desk.run(4_000, false);
+    assert!(desk.replies().len() > said, "{:?}", desk.replies());
+    desk.texts.clear();
+    desk.says("What is your address?");
+    assert!(desk.replies().last().unwrap().contains("Harbour Road"), "{:?}", desk.replies());
+}

@@ -205,6 +205,12 @@ fn audio(out: &mut Exposition, board: &Board) {
         "Frames and events that found their ring full.",
     )
     .sample(&[], figures.dropped);
+    out.family(
+        "attendant_audio_unobserved_total",
+        Kind::Counter,
+        "Frames that whoever listened to a call was too slow to take.",
+    )
+    .sample(&[], figures.unobserved);
 }
 
 fn sip(out: &mut Exposition, board: &Board) {
