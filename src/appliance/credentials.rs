@@ -129,6 +129,11 @@ pub fn is_name(name: &str) -> bool {
         && (WHOLE.contains(&name) || BEGINS.iter().any(named))
 }
 
+/// Where systemd has put the credentials of the unit, if it has.
+pub fn folder() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+}
+
 /// The folder of what the owner has set at the page, for this user only.
 pub fn folder_of_page(paths: &Paths) -> PathBuf {
     paths.state().join("secrets")

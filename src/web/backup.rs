@@ -8,7 +8,7 @@
 //!  length(8) JSON  [ length(2) name  length(8) bytes ]*  0(2)
 //! ```
 //!
-//! It is written and read piece by piece. Back it comes whole or not at all: what is in use while the program runs waits, whole
+//! It is written and read piece by piece. All of it is checked and on the disk before anything is moved: what is in use while the program runs waits, whole
 //! and checked, for the next start (`store::restored`).
 
 mod sealed;
@@ -39,8 +39,10 @@ const CONFIG: &str = "attendant.toml";
 /// Files of the state folder that are the box's and not this machine's.
 const STATE: [&str; 2] = ["passwords.json", "dialled.json"];
 const SECRETS: &str = "secrets";
-/// Which files were put back, and where those are kept that were there before.
+/// What was put back last.
 const RESTORED: &str = "restored.json";
+/// What the configuration was before a backup was put back; a change at the page has a file of its own.
+const CONFIG_BEFORE: &str = "attendant.toml.before-restore";
 
 /// Why there is no backup, or none is put back.
 #[derive(Debug, thiserror::Error)]
@@ -87,26 +89,62 @@ struct Contents {
     files: BTreeMap<String, String>,
 }
 
-/// Takes some 50 ms for the key on purpose. `salt` are bytes nobody can predict.
-pub fn make(
-    places: Places<'_>,
-    passphrase: &str,
-    salt: [u8; SALT],
-    kept: &Kept,
-    out: impl Write,
-) -> Result<(), BackupError> {
-    let text = serde_json::to_vec(&contents(places)?).map_err(io::Error::other)?;
-    if text.len() > limits::BACKUP_BYTES {
-        return Err(BackupError::TooLong);
+/// What the last backup has brought.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Restored {
+    /// Names of what was set, as in `Contents`.
+    files: Vec<String>,
+    /// And a database: the one of before is another one's where it has not.
+    has_database: bool,
+}
+
+/// A backup that can be made, and put back again.
+#[derive(Debug)]
+pub struct Prepared {
+    text: Vec<u8>,
+    /// Names, places and lengths.
+    files: Vec<(String, PathBuf, u64)>,
+}
+
+impl Prepared {
+    /// Looks at how much it is, before anything of it is sent.
+    pub fn of(places: Places<'_>, kept: &Kept) -> Result<Self, BackupError> {
+        let text = serde_json::to_vec(&contents(places)?).map_err(io::Error::other)?;
+        if text.len() > limits::BACKUP_BYTES {
+            return Err(BackupError::TooLong);
+        }
+        let mut left = limits::RESTORE_BYTES;
+        let mut all = Vec::new();
+        for (name, path) in files(kept)? {
+            let length = match path.metadata() {
+                Ok(about) => about.len(),
+                // Gone meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error.into()),
+            };
+            left = left.checked_sub(length).ok_or(BackupError::TooLong)?;
+            all.push((name, path, length));
+        }
+        Ok(Self { text, files: all })
     }
-    let mut sealing = Sealing::new(out, passphrase, salt)?;
-    sealing.write_all(&(text.len() as u64).to_be_bytes())?;
-    sealing.write_all(&text)?;
-    for (name, path) in files(kept)? {
-        put(&mut sealing, &name, &path)?;
+
+    /// Takes some 50 ms for the key on purpose. `salt` are bytes nobody can predict.
+    pub fn seal(
+        &self,
+        passphrase: &str,
+        salt: [u8; SALT],
+        out: impl Write,
+    ) -> Result<(), BackupError> {
+        let mut sealing = Sealing::new(out, passphrase, salt)?;
+        sealing.write_all(&(self.text.len() as u64).to_be_bytes())?;
+        sealing.write_all(&self.text)?;
+        for (name, path, length) in &self.files {
+            put(&mut sealing, name, path, *length)?;
+        }
+        sealing.write_all(&0_u16.to_be_bytes())?;
+        Ok(sealing.finish()?)
     }
-    sealing.write_all(&0_u16.to_be_bytes())?;
-    Ok(sealing.finish()?)
 }
 
 fn contents(places: Places<'_>) -> Result<Contents, BackupError> {
@@ -129,14 +167,14 @@ fn contents(places: Places<'_>) -> Result<Contents, BackupError> {
     for name in STATE {
         put(format!("state/{name}"), &places.state.join(name))?;
     }
-    for name in names(&places.state.join(SECRETS))?.into_iter().filter(|name| is_secret(name)) {
+    for name in names(&places.state.join(SECRETS), is_secret)? {
         put(format!("{SECRETS}/{name}"), &places.state.join(SECRETS).join(&name))?;
     }
     Ok(Contents { version: env!("CARGO_PKG_VERSION").to_owned(), files })
 }
 
 /// Names and places of what is kept.
-fn files(kept: &Kept) -> io::Result<Vec<(String, PathBuf)>> {
+fn files(kept: &Kept) -> Result<Vec<(String, PathBuf)>, BackupError> {
     let database = kept.database.iter().map(|path| (DATABASE.to_owned(), path.clone()));
     let mut all: Vec<_> = database.collect();
     if let Some(folder) = &kept.recordings {
@@ -149,19 +187,24 @@ fn files(kept: &Kept) -> io::Result<Vec<(String, PathBuf)>> {
     if let Some(folder) = &kept.knowledge {
         below(folder, KNOWLEDGE, &mut all)?;
     }
-    all.truncate(limits::RESTORE_FILES);
+    if all.len() > limits::RESTORE_FILES {
+        return Err(BackupError::TooLong);
+    }
     Ok(all)
 }
 
 /// The files of a folder and those below it, under names that begin so.
-fn below(folder: &Path, prefix: &str, all: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+fn below(folder: &Path, prefix: &str, all: &mut Vec<(String, PathBuf)>) -> Result<(), BackupError> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let Ok(own) = entry.file_name().into_string() else { continue };
         let name = format!("{prefix}/{own}");
         let is_sound = name.strip_prefix("knowledge/").and_then(|n| restored::below(folder, n));
-        if is_sound.is_none() || all.len() >= limits::RESTORE_FILES {
+        if is_sound.is_none() {
             continue;
+        }
+        if all.len() >= limits::RESTORE_FILES {
+            return Err(BackupError::TooLong);
         }
         let kind = entry.file_type()?;
         if kind.is_dir() {
@@ -174,13 +217,12 @@ fn below(folder: &Path, prefix: &str, all: &mut Vec<(String, PathBuf)>) -> io::R
 }
 
 /// One that is gone meanwhile is left out; one that grows is taken as long as it was.
-fn put(out: &mut impl Write, name: &str, path: &Path) -> io::Result<()> {
+fn put(out: &mut impl Write, name: &str, path: &Path, length: u64) -> io::Result<()> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    let length = file.metadata()?.len();
     out.write_all(&u16::try_from(name.len()).map_err(io::Error::other)?.to_be_bytes())?;
     out.write_all(name.as_bytes())?;
     out.write_all(&length.to_be_bytes())?;
@@ -190,38 +232,72 @@ fn put(out: &mut impl Write, name: &str, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Puts everything back, or nothing: all of it is looked at first, and lies on the disk before the first name is moved.
-/// What the backup has not stays; what it takes the place of is kept for one step back.
-/// `of_this_box` makes the configuration one that may count here. What is kept of calls takes its place at the next start.
-pub fn put_back(
+/// A backup that lies on the disk, looked at, and has changed nothing yet.
+#[derive(Debug)]
+pub struct Gathered {
+    /// Without the configuration's own: see `put_back`.
+    wanted: Vec<whole::Wanted>,
+    has_kept: bool,
+    has_database: bool,
+}
+
+/// Reads a backup through and looks at all of it. What is kept of calls waits beside.
+pub fn gather(
     places: Places<'_>,
     passphrase: &str,
     backup: impl Read,
+) -> Result<Gathered, BackupError> {
+    let mut opening = Opening::new(backup, passphrase)?;
+    let wanted = set(places, &mut opening)?;
+    let folder = restored::gather(places.state)?;
+    match gathered(&folder, &mut opening) {
+        Ok(has_kept) => {
+            let has_database = folder.join(DATABASE).is_file();
+            Ok(Gathered { wanted, has_kept, has_database })
+        }
+        Err(error) => {
+            restored::drop_gathered(places.state)?;
+            Err(error)
+        }
+    }
+}
+
+/// Puts what was gathered back: what cannot be written leaves all as it was, and what it takes the place of is kept for one
+/// step back. What the backup has not stays.
+/// `of_this_box` makes the configuration one that may count here. What is kept of calls takes its place at the next start.
+pub fn put_back(
+    places: Places<'_>,
+    gathered: Gathered,
     of_this_box: impl FnOnce(&str) -> Result<String, String>,
 ) -> Result<(), BackupError> {
-    let mut opening = Opening::new(backup, passphrase)?;
-    let wanted = set(places, &mut opening, of_this_box)?;
-    let folder = restored::gather(places.state)?;
-    let moved = gathered(&folder, &mut opening).and_then(|has_kept| {
+    let Gathered { mut wanted, has_kept, has_database } = gathered;
+    let moved = of_the_box(places, &mut wanted, of_this_box).and_then(|()| {
         if has_kept {
             restored::commit(places.state)?;
         }
         whole::write_all(&wanted, limits::BACKUP_BYTES as u64)?;
-        remember(places, &wanted)?;
-        Ok(has_kept)
+        remember(places, &wanted, has_database)
     });
-    if !matches!(moved, Ok(true)) {
+    if moved.is_err() || !has_kept {
         restored::drop_all(places.state)?;
     }
-    moved.map(drop)
+    moved
+}
+
+fn of_the_box(
+    places: Places<'_>,
+    wanted: &mut [whole::Wanted],
+    of_this_box: impl FnOnce(&str) -> Result<String, String>,
+) -> Result<(), BackupError> {
+    if let Some(file) = wanted.iter_mut().find(|file| file.path == places.config) {
+        let text = std::str::from_utf8(&file.bytes).map_err(|_| BackupError::NotOurs)?;
+        file.bytes = of_this_box(text).map_err(BackupError::Unsound)?.into_bytes();
+    }
+    Ok(())
 }
 
 /// What was set, checked.
-fn set(
-    places: Places<'_>,
-    opening: &mut impl Read,
-    of_this_box: impl FnOnce(&str) -> Result<String, String>,
-) -> Result<Vec<whole::Wanted>, BackupError> {
+fn set(places: Places<'_>, opening: &mut impl Read) -> Result<Vec<whole::Wanted>, BackupError> {
     let length = usize::try_from(number(opening)?).unwrap_or(usize::MAX);
     if length > limits::BACKUP_BYTES {
         return Err(BackupError::TooLong);
@@ -230,17 +306,10 @@ fn set(
     opening.read_exact(&mut text).map_err(not_ours)?;
     let contents: Contents = serde_json::from_slice(&text).map_err(|_| BackupError::NotOurs)?;
     let mut wanted = Vec::new();
-    let mut of_this_box = Some(of_this_box);
     for (name, file) in contents.files {
-        let mut bytes = STANDARD.decode(file).map_err(|_| BackupError::NotOurs)?;
+        let bytes = STANDARD.decode(file).map_err(|_| BackupError::NotOurs)?;
         let path = place(places, &name).ok_or(BackupError::NotOurs)?;
         check(&name, &bytes)?;
-        if name == CONFIG
-            && let Some(of_this_box) = of_this_box.take()
-        {
-            let text = String::from_utf8(bytes).map_err(|_| BackupError::NotOurs)?;
-            bytes = of_this_box(&text).map_err(BackupError::Unsound)?.into_bytes();
-        }
         wanted.push(whole::Wanted { before: before(places, &name, &path), path, bytes });
     }
     Ok(wanted)
@@ -326,9 +395,10 @@ pub fn undo(places: Places<'_>) -> Result<(), BackupError> {
         Err(error) if error.is_missing() => return Err(BackupError::Nothing),
         Err(error) => return Err(io::Error::other(error).into()),
     };
-    let names: Vec<String> = serde_json::from_slice(&text).map_err(|_| BackupError::Nothing)?;
+    let Restored { files, has_database } =
+        serde_json::from_slice(&text).map_err(|_| BackupError::Nothing)?;
     let mut wanted = Vec::new();
-    for name in names {
+    for name in files {
         let path = place(places, &name).ok_or(BackupError::Nothing)?;
         let before = before(places, &name, &path);
         match bounded::bytes(&before, limits::BACKUP_BYTES as u64) {
@@ -339,7 +409,9 @@ pub fn undo(places: Places<'_>) -> Result<(), BackupError> {
         }
     }
     whole::write_all(&wanted, limits::BACKUP_BYTES as u64)?;
-    restored::undo(places.state)?;
+    if has_database {
+        restored::undo(places.state)?;
+    }
     Ok(())
 }
 
@@ -347,7 +419,11 @@ pub fn can_undo(places: Places<'_>) -> bool {
     places.state.join(RESTORED).is_file()
 }
 
-fn remember(places: Places<'_>, wanted: &[whole::Wanted]) -> Result<(), BackupError> {
+fn remember(
+    places: Places<'_>,
+    wanted: &[whole::Wanted],
+    has_database: bool,
+) -> Result<(), BackupError> {
     let names = wanted.iter().filter_map(|file| {
         let name = file.path.file_name()?.to_str()?;
         let is_secret = file.path.starts_with(places.state.join(SECRETS));
@@ -359,8 +435,8 @@ fn remember(places: Places<'_>, wanted: &[whole::Wanted]) -> Result<(), BackupEr
             (false, false) => format!("playbooks/{name}"),
         })
     });
-    let names: Vec<String> = names.collect();
-    let text = serde_json::to_vec(&names).map_err(io::Error::other)?;
+    let restored = Restored { files: names.collect(), has_database };
+    let text = serde_json::to_vec(&restored).map_err(io::Error::other)?;
     Ok(whole::write(&places.state.join(RESTORED), &text)?)
 }
 
@@ -372,7 +448,7 @@ pub fn is_passphrase(text: &str) -> bool {
 /// Where what was there before is kept.
 fn before(places: Places<'_>, name: &str, path: &Path) -> PathBuf {
     if name == CONFIG {
-        return places.state.join("attendant.toml.before");
+        return places.state.join(CONFIG_BEFORE);
     }
     let mut before = path.as_os_str().to_owned();
     before.push(".before");
@@ -383,7 +459,9 @@ fn before(places: Places<'_>, name: &str, path: &Path) -> PathBuf {
 fn place(places: Places<'_>, name: &str) -> Option<PathBuf> {
     match name.split_once('/') {
         None => (name == CONFIG).then(|| places.config.to_owned()),
-        Some(("playbooks", name)) => is_playbook(name).then(|| places.config.with_file_name(name)),
+        // Never the configuration itself, which is checked as one.
+        Some(("playbooks", name)) => (is_playbook(name) && !is_config(places.config, name))
+            .then(|| places.config.with_file_name(name)),
         Some(("state", name)) => STATE.contains(&name).then(|| places.state.join(name)),
         Some((SECRETS, name)) => is_secret(name).then(|| places.state.join(SECRETS).join(name)),
         Some(_) => None,
@@ -414,32 +492,46 @@ fn is_playbook(name: &str) -> bool {
     name.ends_with(".toml") && name.len() <= 64 && !name.starts_with('.') && name.chars().all(fits)
 }
 
+fn is_config(config: &Path, name: &str) -> bool {
+    config.file_name().is_some_and(|own| own == name)
+}
+
 fn is_secret(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     (1..=64).contains(&name.len()) && name.chars().all(fits)
 }
 
 /// Playbooks beside the configuration.
-fn toml_files(config: &Path) -> io::Result<Vec<String>> {
-    let own = config.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let all = names(config.parent().unwrap_or(Path::new(".")))?;
+fn toml_files(config: &Path) -> Result<Vec<String>, BackupError> {
+    let folder = config.parent().unwrap_or(Path::new("."));
     let is_sound = |name: &String| {
         let path = config.with_file_name(name);
         let text = bounded::text(&path, limits::CONFIG_BYTES);
         text.is_ok_and(|text| Playbook::parse(&text).is_ok())
     };
-    Ok(all.into_iter().filter(|n| *n != own && is_playbook(n)).filter(is_sound).collect())
+    let all = names(folder, |name| is_playbook(name) && !is_config(config, name))?;
+    Ok(all.into_iter().filter(is_sound).collect())
 }
 
-fn names(folder: &Path) -> io::Result<Vec<String>> {
-    match fs::read_dir(folder) {
-        Ok(entries) => entries
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-            .take(limits::BACKUP_FILES)
-            .collect(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
+/// Those that fit; more than may be are an error, so that no backup lacks some.
+fn names(folder: &Path, fits: impl Fn(&str) -> bool) -> Result<Vec<String>, BackupError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut all = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !fits(&name) {
+            continue;
+        }
+        if all.len() >= limits::BACKUP_FILES {
+            return Err(BackupError::TooLong);
+        }
+        all.push(name);
     }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -478,24 +570,18 @@ mod tests {
         let has = |text: &[u8]| backup.windows(text.len()).any(|part| part == text);
         assert!(!has(b"tiger") && !has(b"Miller") && !has(b"account_office"));
         assert!(!has(STANDARD.encode("tiger").as_bytes()));
-        assert!(matches!(
-            put_back(to, "another one", &backup[..], as_it_is),
-            Err(BackupError::NotOurs)
-        ));
+        assert!(matches!(restore(to, "another one", &backup[..]), Err(BackupError::NotOurs)));
         let mut spoiled = backup.clone();
         spoiled[60] ^= 1;
-        assert!(matches!(put_back(to, WORDS, &spoiled[..], as_it_is), Err(BackupError::NotOurs)));
+        assert!(matches!(restore(to, WORDS, &spoiled[..]), Err(BackupError::NotOurs)));
         for length in [0, 10, 19, 49] {
-            assert!(matches!(
-                put_back(to, WORDS, &backup[..length], as_it_is),
-                Err(BackupError::NotOurs)
-            ));
+            assert!(matches!(restore(to, WORDS, &backup[..length]), Err(BackupError::NotOurs)));
         }
         assert!(!new_config.exists());
         // As an installed box has it: the engine reads it by its group.
         fs::write(&new_config, "").unwrap();
         fs::set_permissions(&new_config, fs::Permissions::from_mode(0o660)).unwrap();
-        put_back(to, WORDS, &backup[..], as_it_is).unwrap();
+        restore(to, WORDS, &backup[..]).unwrap();
         assert_eq!(fs::read_to_string(new.join("desk.toml")).unwrap(), playbook);
         assert_eq!(fs::read_to_string(new_state.join("secrets/account_office")).unwrap(), "tiger");
         assert_eq!(fs::metadata(&new_config).unwrap().permissions().mode() & 0o777, 0o660);
@@ -504,8 +590,8 @@ mod tests {
         [old, new].iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
     }
 
-    fn as_it_is(text: &str) -> Result<String, String> {
-        Ok(text.to_owned())
+    fn restore(places: Places<'_>, words: &str, backup: &[u8]) -> Result<(), BackupError> {
+        put_back(places, gather(places, words, backup)?, |text| Ok(text.to_owned()))
     }
 
     /// A backup of these files, by whoever has the passphrase, and of others behind it.
@@ -530,7 +616,7 @@ mod tests {
 
     fn made(places: Places<'_>, words: &str, kept: &Kept) -> Result<Vec<u8>, BackupError> {
         let mut file = Vec::new();
-        make(places, words, [7; SALT], kept, &mut file).map(|()| file)
+        Prepared::of(places, kept)?.seal(words, [7; SALT], &mut file).map(|()| file)
     }
 
     #[test]
@@ -561,12 +647,12 @@ mod tests {
             knowledge: Some(old.join("own")),
         };
         let backup = made(from, WORDS, &kept).unwrap();
-        let cut = put_back(to, WORDS, &backup[..backup.len() - 20], as_it_is);
+        let cut = restore(to, WORDS, &backup[..backup.len() - 20]);
         assert!(matches!(cut, Err(BackupError::NotOurs)));
         assert!(!new_state.join("restore").exists() && !new_state.join("restore.new").exists());
         assert_eq!(fs::read_to_string(&new_config).unwrap(), "# new\n");
         assert!(matches!(undo(to), Err(BackupError::Nothing)));
-        put_back(to, WORDS, &backup[..], as_it_is).unwrap();
+        restore(to, WORDS, &backup[..]).unwrap();
         assert_eq!(history::tests::count(&new_state), 1, "it is in use until the next start");
         restored::take_over(&new_state, Some(&new.join("own"))).unwrap();
         assert_eq!(history::tests::count(&new_state), 3);
@@ -578,6 +664,15 @@ mod tests {
             ("open".to_owned(), "# old\n".to_owned())
         );
         assert!(can_undo(to));
+        undo(to).unwrap();
+        restored::take_over(&new_state, None).unwrap();
+        assert_eq!(
+            (history::tests::count(&new_state), read("attendant.toml")),
+            (1, "# new\n".to_owned())
+        );
+        // One without a database: there is an older one of before, and it stays where it is.
+        let settings = made(from, WORDS, &Kept::default()).unwrap();
+        restore(to, WORDS, &settings).unwrap();
         undo(to).unwrap();
         restored::take_over(&new_state, None).unwrap();
         assert_eq!(
@@ -603,7 +698,7 @@ mod tests {
             ("/etc/passwd", b"x"),
         ] {
             let backup = of_files(&[("attendant.toml", "# other\n")], &[(name, bytes)]);
-            assert!(put_back(places, WORDS, &backup[..], as_it_is).is_err(), "{name}");
+            assert!(restore(places, WORDS, &backup[..]).is_err(), "{name}");
             assert_eq!(fs::read_to_string(&config).unwrap(), "# ours\n", "{name}");
             assert!(!state.join("restore").exists() && !state.join("restore.new").exists());
         }
@@ -626,7 +721,7 @@ mod tests {
             ("playbooks/desk.toml", "[no]\n"),
         ] {
             let backup = of_files(&[("attendant.toml", "# other\n"), (name, text)], &[]);
-            let put = put_back(places, WORDS, &backup[..], as_it_is);
+            let put = restore(places, WORDS, &backup[..]);
             assert!(put.is_err(), "{name}");
             assert_eq!(fs::read_to_string(&config).unwrap(), "# ours\n", "{name}");
         }
@@ -634,15 +729,32 @@ mod tests {
             of_files(&[("attendant.toml", "# other\n"), ("secrets/llm_key", "tiger\n")], &[]);
         // A folder stands where the last file is to go: those before it are as they were.
         fs::create_dir(state.join("secrets/llm_key")).unwrap();
-        assert!(matches!(
-            put_back(places, WORDS, &backup[..], as_it_is),
-            Err(BackupError::Files(_))
-        ));
+        assert!(matches!(restore(places, WORDS, &backup[..]), Err(BackupError::Files(_))));
         assert_eq!(fs::read_to_string(&config).unwrap(), "# ours\n");
         fs::remove_dir(state.join("secrets/llm_key")).unwrap();
-        put_back(places, WORDS, &backup[..], as_it_is).unwrap();
+        restore(places, WORDS, &backup[..]).unwrap();
         assert_eq!(fs::read_to_string(&config).unwrap(), "# other\n");
-        assert_eq!(fs::read_to_string(state.join("attendant.toml.before")).unwrap(), "# ours\n");
+        assert_eq!(fs::read_to_string(state.join(CONFIG_BEFORE)).unwrap(), "# ours\n");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_could_not_be_put_back_is_not_made() {
+        let folder = a_box("too-many");
+        let (config, state) = (folder.join("attendant.toml"), folder.join("state"));
+        let places = Places { config: &config, state: &state };
+        let secret = |number: usize| state.join(SECRETS).join(format!("line_{number}"));
+        (0..limits::BACKUP_FILES).for_each(|number| fs::write(secret(number), "x").unwrap());
+        fs::write(state.join(SECRETS).join("NO NAME"), "x").unwrap();
+        assert!(Prepared::of(places, &Kept::default()).is_ok());
+        fs::write(secret(limits::BACKUP_FILES), "x").unwrap();
+        let made = Prepared::of(places, &Kept::default());
+        assert!(matches!(made, Err(BackupError::TooLong)));
+        fs::remove_file(secret(0)).unwrap();
+        let long = state.join("long.db");
+        File::create(&long).unwrap().set_len(1 << 40).unwrap();
+        let kept = Kept { database: Some(long), ..Kept::default() };
+        assert!(matches!(Prepared::of(places, &kept), Err(BackupError::TooLong)));
         fs::remove_dir_all(&folder).unwrap();
     }
 
@@ -659,6 +771,7 @@ mod tests {
             "secrets/",
             "playbooks/../x.toml",
             "playbooks/.x.toml",
+            "playbooks/attendant.toml",
             "other.toml",
         ] {
             assert_eq!(place(places, name), None, "{name}");
