@@ -108,7 +108,7 @@ class Shell:
             self._greet()
         self.count += 1
         mark = f"@@{self.count}:"
-        self._send(f"{{ {command}; }} 2>&1; echo; echo '@@''{self.count}:'$?\n")
+        self._send(f"{{ {command}; }} 2>&1; ended=$?; echo; echo '@@''{self.count}:'$ended\n")
         end = time.monotonic() + seconds
         text = ""
         while time.monotonic() < end:

@@ -129,12 +129,9 @@ pub fn digest(bytes: &[u8]) {
     let method = Method::Register;
     let attempt = Attempt { method: &method, uri: "sip:example.net", nonce_count: 1 };
     let written = answer(&challenge, &credentials, attempt, &mut Entropy::new([3; 32]));
-    assert!(!written.contains("secret"));
-    assert_eq!(
-        written.contains(['\r', '\n']),
-        text.trim().contains(['\r', '\n']),
-        "a line is broken"
-    );
+    assert!(!written.contains("secret") || text.contains("secret"));
+    let is_one_line = |text: &str| !text.contains(['\r', '\n']);
+    assert!(is_one_line(&written) || !is_one_line(text), "a line is broken");
 }
 
 pub fn description(bytes: &[u8]) {

@@ -276,7 +276,8 @@ fn a_socket_in_use_is_not_taken_and_one_left_behind_is() {
 
 #[test]
 fn an_engine_whose_front_is_gone_does_not_start() {
-    let mut settings = EngineSettings::new(PathBuf::from("/nonexistent/socket"), 1);
+    let nowhere = std::env::temp_dir().join(format!("attendant-{}-nowhere", std::process::id()));
+    let mut settings = EngineSettings::new(nowhere.join("socket"), 1);
     assert!(matches!(run(&settings), Err(EngineError::Socket { .. })));
     settings.parent = Some(u32::MAX);
     let asked = run(&settings);

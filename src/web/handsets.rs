@@ -18,6 +18,7 @@ use crate::base::{Private, limits};
 /// What is done at a handset.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "action", rename_all = "kebab-case")]
+#[schema(as = HandsetAction)]
 pub(super) enum Action {
     /// The call that rings there is taken.
     Answer {},

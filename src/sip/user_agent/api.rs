@@ -461,7 +461,7 @@ pub enum OfferBy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndCause {
     ByPeer,
-    /// Our BYE was answered or timed out; reported then, not at the command.
+    /// Our BYE was answered or timed out; reported then, not at the command. `Unreachable` where it could not be sent.
     ByUs,
     /// No ACK for our 200 in 64*T1.
     NoAck,

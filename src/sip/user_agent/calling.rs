@@ -304,7 +304,12 @@ impl Leg {
                 let cause = if status == 503 { EndCause::Unreachable } else { EndCause::Timeout };
                 self.bye(now, stack, None, cause);
             }
-            Purpose::Bye => self.bye_done(stack),
+            Purpose::Bye => {
+                if status == 503 {
+                    self.bye_undelivered();
+                }
+                self.bye_done(stack);
+            }
             Purpose::Refer => self.refer_unanswered(stack, transaction, status),
             Purpose::Prack | Purpose::Notify | Purpose::Cancel | Purpose::Incoming => {}
         }

@@ -106,6 +106,15 @@ impl Leg {
         }
     }
 
+    /// Nobody is where our BYE goes.
+    pub fn bye_undelivered(&mut self) {
+        if let State::Ending(ending) = &mut self.state
+            && let Event::Ended { cause: cause @ EndCause::ByUs, .. } = &mut ending.event
+        {
+            *cause = EndCause::Unreachable;
+        }
+    }
+
     /// The peer's BYE.
     pub fn bye_received(
         &mut self,
