@@ -97,7 +97,6 @@ pub fn forget_before_of(state: &Path, time: SystemTime) -> io::Result<()> {
 pub fn take_over(state: &Path, knowledge: Option<&Path>) -> io::Result<()> {
     // What a start before this one was cut off at.
     gone(fs::remove_file(state.join(COPY)))?;
-    gone(fs::remove_dir_all(state.join(NEW)))?;
     let folder = state.join(WAITS);
     if !folder.is_dir() {
         return Ok(());
