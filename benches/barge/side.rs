@@ -9,8 +9,8 @@ use attendant::base::{CallId, LanguageCode, Private, UtteranceId};
 use attendant::call::language::{Manner, Tongues};
 use attendant::call::media::Plan;
 use attendant::call::{
-    Call, HoldSound, Input, LocalMedia, Opening, Output, Settings, Shelf, Start, Work, WorkResult,
-    render_list,
+    Call, HoldSound, Input, LocalMedia, Opening, Output, Settings, Shelf, Start, VoicemailSettings,
+    Work, WorkResult, render_list,
 };
 use attendant::codec::Codec;
 use attendant::converse::people::WeekMinute;
@@ -138,7 +138,7 @@ impl Side {
             converse: converse::Settings::default(),
             tongues: Tongues::only(playbook),
             hold: HoldSound::default(),
-            voicemail: attendant::call::VoicemailSettings::default(),
+            voicemail: VoicemailSettings::default(),
         };
         let call = Call::answer(&settings, opening).expect("the offer fits");
         let mut side = Self { call, deadline: None, pending: vec![], orders: vec![], decodes: 0 };
@@ -179,6 +179,7 @@ impl Side {
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted
+                | Output::Tape(_)
                 | Output::GiveUpPerson
                 | Output::NotHandedOver
                 | Output::PartnerWaits(_)

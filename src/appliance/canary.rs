@@ -4,6 +4,7 @@
 //! stands in `/health` and `/metrics`: a box that is alive and answers nobody is found out before a caller does.
 
 use std::io::{self, Read};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -103,15 +104,29 @@ pub fn once(target: &Private<String>, stopped: &mpsc::Receiver<()>) -> Option<Ca
 }
 
 fn caller(target: &Private<String>) -> io::Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
+    calling(&std::env::current_exe()?, target).spawn()
+}
+
+/// The name is a secret, and a command line is for everybody on the machine to see: it goes by the environment.
+fn calling(program: &Path, target: &Private<String>) -> Command {
+    let mut command = Command::new(program);
     command
-        .args(["call", target.reveal(), "--json", "--voice", "slt", "--max-seconds", CALL_S])
+        .args([
+            "call",
+            credentials::IN_ENVIRONMENT,
+            "--json",
+            "--voice",
+            "slt",
+            "--max-seconds",
+            CALL_S,
+        ])
         .args(["--say", QUESTION])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     credentials::withhold(&mut command);
-    command.spawn()
+    command.env(credentials::CALL_TARGET, target.reveal());
+    command
 }
 
 /// What it leaves of its call ends with the program, or for want of sound.
@@ -155,6 +170,16 @@ fn report(found: Result<(u64, u64), String>) -> CanaryReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whom_it_calls_stands_in_no_command_line() {
+        let target = Private::new("sip:secret@127.0.0.1:5060".to_owned());
+        let command = calling(Path::new("attendant"), &target);
+        let shown = |text: &std::ffi::OsStr| text.to_string_lossy().contains("secret");
+        assert!(!command.get_args().any(shown));
+        let told = command.get_envs().find(|(name, _)| *name == credentials::CALL_TARGET).unwrap();
+        assert!(shown(told.1.unwrap()));
+    }
 
     #[test]
     fn a_call_is_well_when_it_was_greeted_and_answered() {

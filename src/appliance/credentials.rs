@@ -21,6 +21,9 @@ const AGENT_KEY: &str = "ATTENDANT_ELEVENLABS_KEY";
 pub const RECORDINGS_KEY: &str = "ATTENDANT_RECORDINGS_KEY";
 /// The password of the owner's mailbox.
 pub const MAIL_PASSWORD: &str = "ATTENDANT_MAIL_PASSWORD";
+/// Whom `attendant call` calls, where its command line says so by `IN_ENVIRONMENT`.
+pub const CALL_TARGET: &str = "ATTENDANT_CALL_TARGET";
+pub const IN_ENVIRONMENT: &str = "-";
 /// The token that the command line shows to a running box.
 const OWN_TOKEN: &str = "ATTENDANT_TOKEN";
 
@@ -127,6 +130,11 @@ pub fn is_name(name: &str) -> bool {
     name.len() <= 64
         && name.chars().all(fits)
         && (WHOLE.contains(&name) || BEGINS.iter().any(named))
+}
+
+/// Where systemd has put the credentials of the unit, if it has.
+pub fn folder() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 /// The folder of what the owner has set at the page, for this user only.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::config::{Config, ModelFile, SmallerModel};
+use super::credentials;
 use super::front;
 use super::start_error::{StartError, with_sources};
 use crate::speech::neural;
@@ -33,6 +34,31 @@ pub fn files(config: &Config) -> Result<(), StartError> {
         })?;
     }
     front::tongues(config).map(drop)
+}
+
+/// Whether the folder of knowledge is apart from what the box keeps for itself: its files are read to callers, and go into
+/// backups. It may lie below the folder of the configuration.
+pub fn places(config: &Config, state: &Path, file: Option<&Path>) -> Result<(), StartError> {
+    let Some(folder) = &config.knowledge else { return Ok(()) };
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let own = real(folder);
+    let credentials = credentials::folder();
+    let is_inside = [Some(state), credentials.as_deref()]
+        .into_iter()
+        .flatten()
+        .map(real)
+        .any(|kept| own.starts_with(&kept) || kept.starts_with(&own));
+    let parent = file.and_then(Path::parent).map(real);
+    if is_inside || parent.is_some_and(|parent| parent.starts_with(&own)) {
+        return Err(StartError::BadFile {
+            key: "knowledge.folder",
+            path: folder.clone(),
+            reason: "it is, has in it, or lies in a folder that the box keeps for itself: state, credentials or \
+                     configuration"
+                .to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Whether the secrets that the configuration wants are there and fit, as the start has it.

@@ -9,10 +9,11 @@
 //! Each step can be done again: a start that was cut off goes on with what is left. Recordings and files of knowledge that are
 //! there already stay as they are.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 /// Where it is gathered, and where it waits.
 const NEW: &str = "restore.new";
@@ -21,6 +22,10 @@ pub const DATABASE: &str = "history.db";
 pub const RECORDINGS: &str = "recordings";
 pub const VOICEMAIL: &str = "voicemail";
 pub const KNOWLEDGE: &str = "knowledge";
+/// A copy of the database for a backup that is being made.
+pub const COPY: &str = "backup.db";
+/// What is copied from another disk, until it is whole.
+const PARTIAL: &str = ".restoring";
 /// Files that SQLite has beside a database.
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
@@ -37,17 +42,20 @@ pub fn commit(state: &Path) -> io::Result<()> {
     gone(fs::remove_dir_all(state.join(WAITS)))?;
     if state.join(NEW).join(DATABASE).is_file() {
         // Of the present one there will be one, and of no other.
-        for beside in BESIDE {
-            gone(fs::remove_file(state.join(format!("{DATABASE}.before{beside}"))))?;
-        }
+        forget_before(state)?;
     }
     fs::rename(state.join(NEW), state.join(WAITS))?;
-    fs::File::open(state)?.sync_all()
+    File::open(state)?.sync_all()
+}
+
+/// What is gathered is not wanted.
+pub fn drop_gathered(state: &Path) -> io::Result<()> {
+    gone(fs::remove_dir_all(state.join(NEW)))
 }
 
 /// Nothing of it is wanted.
 pub fn drop_all(state: &Path) -> io::Result<()> {
-    gone(fs::remove_dir_all(state.join(NEW)))?;
+    drop_gathered(state)?;
     gone(fs::remove_dir_all(state.join(WAITS)))
 }
 
@@ -66,8 +74,30 @@ pub fn undo(state: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
+/// The database of before the last backup is gone.
+pub fn forget_before(state: &Path) -> io::Result<()> {
+    for beside in BESIDE {
+        gone(fs::remove_file(state.join(format!("{DATABASE}.before{beside}"))))?;
+    }
+    Ok(())
+}
+
+/// The same, if nothing was written in it since then: all its calls are older.
+pub fn forget_before_of(state: &Path, time: SystemTime) -> io::Result<()> {
+    let written = |beside: &str| {
+        let path = state.join(format!("{DATABASE}.before{beside}"));
+        path.metadata().and_then(|about| about.modified()).ok()
+    };
+    match ["", "-wal"].into_iter().filter_map(written).max() {
+        Some(written) if written < time => forget_before(state),
+        _ => Ok(()),
+    }
+}
+
 /// At a start, before the database is opened: what waits takes its place. `knowledge` is the owner's folder of it.
 pub fn take_over(state: &Path, knowledge: Option<&Path>) -> io::Result<()> {
+    // What a start before this one was cut off at.
+    gone(fs::remove_file(state.join(COPY)))?;
     let folder = state.join(WAITS);
     if !folder.is_dir() {
         return Ok(());
@@ -102,7 +132,7 @@ fn take_database(state: &Path, folder: &Path) -> io::Result<()> {
         let from = folder.join(format!("{DATABASE}{beside}"));
         gone(fs::rename(from, state.join(format!("{DATABASE}{beside}"))))?;
     }
-    fs::File::open(state)?.sync_all()
+    File::open(state)?.sync_all()
 }
 
 /// Moves files into a folder, with those below; what is there stays.
@@ -114,11 +144,20 @@ fn add(from: &Path, to: &Path) -> io::Result<()> {
         if entry.file_type()?.is_dir() {
             add(&path, &place)?;
         } else if !place.exists() && fs::rename(&path, &place).is_err() {
-            // On another disk.
-            fs::copy(&path, &place)?;
+            copied(&path, &to.join(PARTIAL), &place)?;
         }
     }
     Ok(())
+}
+
+/// From another disk: nothing has the name before it is whole.
+fn copied(from: &Path, partial: &Path, place: &Path) -> io::Result<()> {
+    gone(fs::remove_file(partial))?;
+    let mut out = File::options().write(true).create_new(true).mode(0o600).open(partial)?;
+    io::copy(&mut File::open(from)?, &mut out)?;
+    out.sync_all()?;
+    fs::rename(partial, place)?;
+    place.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// The path of a name below a folder; `None`: it leads elsewhere, or is hidden.
@@ -205,7 +244,29 @@ mod tests {
             ("old".to_owned(), "log".to_owned())
         );
         assert_eq!(read("history.db.before").unwrap(), "new", "and forward again");
+        write("backup.db", "cut off");
+        take_over(&state, None).unwrap();
+        assert_eq!(read("backup.db"), None);
+        let written = fs::metadata(state.join("history.db.before")).unwrap().modified().unwrap();
+        forget_before_of(&state, written).unwrap();
+        assert!(read("history.db.before").is_some());
+        forget_before_of(&state, written + std::time::Duration::from_secs(1)).unwrap();
+        assert_eq!(read("history.db.before"), None);
         fs::remove_dir_all(&state).unwrap();
+    }
+
+    #[test]
+    fn what_comes_from_another_disk_has_its_name_once_it_is_whole() {
+        let folder = std::env::temp_dir().join(format!("restored-disk-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (from, partial, place) = (folder.join("a"), folder.join(PARTIAL), folder.join("b"));
+        fs::write(&partial, "half of an older one").unwrap();
+        assert!(copied(&from, &partial, &place).is_err() && !place.exists());
+        fs::write(&from, "its").unwrap();
+        copied(&from, &partial, &place).unwrap();
+        assert_eq!(fs::read_to_string(&place).unwrap(), "its");
+        assert!(!partial.exists());
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

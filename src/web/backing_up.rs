@@ -12,11 +12,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use utoipa::ToSchema;
 
 use super::access::Caller;
-use super::backup::{self, BackupError, Kept, SALT};
+use super::backup::{self, BackupError, Kept, Prepared, SALT};
 use super::dialling::{busy, json_body, media_type};
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, json_with};
@@ -24,13 +24,11 @@ use super::settings::Settings;
 use crate::appliance::restart;
 use crate::base::percent::unescape;
 use crate::base::{Private, limits};
-use crate::store::{history, recordings};
+use crate::store::{history, recordings, restored};
 
 const BYTES: &str = "application/octet-stream";
 /// With percent-encoding, as it may have any character.
 const PASSPHRASE: HeaderName = HeaderName::from_static("x-passphrase");
-/// A copy of the database that is being sent, in the state folder.
-const COPY: &str = "backup.db";
 
 /// One at a time: each reads or writes all that the box has.
 static ONE: Semaphore = Semaphore::const_new(1);
@@ -135,7 +133,7 @@ pub(super) async fn sizes(State(interface): State<Interface>) -> Result<Response
         (status = 200, description = "The file; one that is cut off is none", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
         (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too long, or there is more than could be put back", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn make(
@@ -147,31 +145,22 @@ pub(super) async fn make(
     caller.proven()?;
     let body = json_body(&headers, body)?;
     let text = "an object with passphrase and, if wanted, history and recordings (true or false)";
-    let wanted: Wanted =
+    let mut wanted: Wanted =
         serde_json::from_slice(&body).map_err(|_| Problem::new(Kind::Wrong, text))?;
-    let passphrase = Private::new(wanted.passphrase);
+    let passphrase = Private::new(std::mem::take(&mut wanted.passphrase));
     if !backup::is_passphrase(passphrase.reveal()) {
         return Err(problem_of(BackupError::Passphrase));
     }
     let one = ONE.try_acquire().map_err(|_| busy())?;
-    let state = interface.settings.places().state.to_owned();
-    let mut kept = Kept::default();
-    let copy = Copy(state.join(COPY));
-    if wanted.history == Some(true) {
-        kept.database = copied(&interface, &copy.0).await?;
-        kept.knowledge = interface.settings.knowledge();
-    }
-    if wanted.recordings == Some(true) {
-        kept.recordings = Some(state.join(recordings::FOLDER));
-        kept.voicemail = Some(state.join(recordings::VOICEMAIL));
-    }
+    let settings = Arc::clone(&interface.settings);
+    let prepared = tokio::task::spawn_blocking(move || prepared(&settings, &wanted, one)).await;
+    let (prepared, copy, one) = prepared.map_err(|_| busy())??;
     let random = interface.gate.random();
     let salt: [u8; SALT] = *random.first_chunk().expect("28 bytes have 16");
     let (out, pieces) = mpsc::channel(limits::BACKUP_WAITING);
-    let settings = Arc::clone(&interface.settings);
     tokio::task::spawn_blocking(move || {
         let told = out.clone();
-        let made = backup::make(settings.places(), passphrase.reveal(), salt, &kept, Outgoing(out));
+        let made = prepared.seal(passphrase.reveal(), salt, Outgoing(out));
         if let Err(error) = made {
             tracing::error!(error = %error, "a backup is broken off");
             // The download fails, and nobody takes a half for a whole.
@@ -186,14 +175,27 @@ pub(super) async fn make(
     Ok((fields, Body::from_stream(pieces)).into_response())
 }
 
-/// The database as it is at this moment, while it is written; `None`: nothing is kept on this box.
-async fn copied(interface: &Interface, path: &Path) -> Result<Option<PathBuf>, Problem> {
-    let prepared = whole_empty(path);
-    prepared.map_err(|error| problem_of(BackupError::Files(error)))?;
-    let to = path.to_owned();
-    let copied = interface.board.past().ask(move |open| history::copy_to(open, &to)).await;
-    let unavailable = |_| Problem::new(Kind::Unavailable, "the database cannot be used now");
-    copied.map_err(unavailable).map(|()| Some(path.to_owned()))
+/// All that is wanted, with the database as it is at this moment: it is written meanwhile.
+fn prepared(
+    settings: &Settings,
+    wanted: &Wanted,
+    one: SemaphorePermit<'static>,
+) -> Result<(Prepared, Copy, SemaphorePermit<'static>), Problem> {
+    let state = settings.places().state;
+    let mut kept = Kept::default();
+    let copy = Copy(state.join(restored::COPY));
+    if wanted.history == Some(true) {
+        whole_empty(&copy.0).map_err(|error| problem_of(BackupError::Files(error)))?;
+        let unavailable = |_| Problem::new(Kind::Unavailable, "the database cannot be used now");
+        history::copy(state, &copy.0).map_err(unavailable)?;
+        kept.database = Some(copy.0.clone());
+        kept.knowledge = settings.knowledge();
+    }
+    if wanted.recordings == Some(true) {
+        kept.recordings = Some(state.join(recordings::FOLDER));
+        kept.voicemail = Some(state.join(recordings::VOICEMAIL));
+    }
+    Ok((Prepared::of(settings.places(), &kept).map_err(problem_of)?, copy, one))
 }
 
 /// For the owner alone, before anything is in it.
@@ -233,7 +235,7 @@ pub(super) async fn put_back(
     let passphrase = passphrase.and_then(unescape).map(Private::new);
     let passphrase =
         passphrase.ok_or_else(|| Problem::new(Kind::Wrong, "X-Passphrase: its passphrase"))?;
-    let _one = ONE.try_acquire().map_err(|_| busy())?;
+    let one = ONE.try_acquire().map_err(|_| busy())?;
     let (sender, pieces) = mpsc::channel(limits::BACKUP_WAITING);
     let mut body = request.into_body().into_data_stream();
     tokio::spawn(async move {
@@ -247,10 +249,12 @@ pub(super) async fn put_back(
         let _ = sender.send(None).await;
     });
     let incoming = Incoming { pieces, piece: Bytes::new() };
-    apart(&interface, move |settings| settings.put_back(passphrase.reveal(), incoming)).await?;
-    tracing::info!("a backup was put back at the page; the program starts again");
-    restart::want().map_err(|_| busy())?;
-    Ok(StatusCode::ACCEPTED.into_response())
+    let put_back = move |settings: &Settings| {
+        settings.put_back(passphrase.reveal(), incoming)?;
+        tracing::info!("a backup was put back at the page; the program starts again");
+        Ok(())
+    };
+    started_again(&interface, one, put_back).await
 }
 
 /// One step back.
@@ -270,10 +274,28 @@ pub(super) async fn undo(
     State(interface): State<Interface>,
 ) -> Result<Response, Problem> {
     caller.proven()?;
-    let _one = ONE.try_acquire().map_err(|_| busy())?;
-    apart(&interface, Settings::undo_restore).await?;
-    tracing::info!("a backup was taken back at the page; the program starts again");
-    restart::want().map_err(|_| busy())?;
+    let one = ONE.try_acquire().map_err(|_| busy())?;
+    let undo = |settings: &Settings| {
+        settings.undo_restore()?;
+        tracing::info!("a backup was taken back at the page; the program starts again");
+        Ok(())
+    };
+    started_again(&interface, one, undo).await
+}
+
+/// Does what changes the box, and starts it again with that, whether or not somebody still waits for the answer.
+async fn started_again(
+    interface: &Interface,
+    one: SemaphorePermit<'static>,
+    work: impl FnOnce(&Settings) -> Result<(), BackupError> + Send + 'static,
+) -> Result<Response, Problem> {
+    let settings: Arc<Settings> = Arc::clone(&interface.settings);
+    let done = tokio::task::spawn_blocking(move || {
+        let _one = one;
+        work(&settings).map_err(problem_of)?;
+        restart::want().map_err(|_| busy())
+    });
+    done.await.map_err(|_| busy())??;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 

@@ -8,7 +8,7 @@
 //!  length(8) JSON  [ length(2) name  length(8) bytes ]*  0(2)
 //! ```
 //!
-//! It is written and read piece by piece. Back it comes whole or not at all: what is in use while the program runs waits, whole
+//! It is written and read piece by piece. All of it is checked and on the disk before anything is moved: what is in use while the program runs waits, whole
 //! and checked, for the next start (`store::restored`).
 
 mod sealed;
@@ -39,8 +39,10 @@ const CONFIG: &str = "attendant.toml";
 /// Files of the state folder that are the box's and not this machine's.
 const STATE: [&str; 2] = ["passwords.json", "dialled.json"];
 const SECRETS: &str = "secrets";
-/// Which files were put back, and where those are kept that were there before.
+/// What was put back last.
 const RESTORED: &str = "restored.json";
+/// What the configuration was before a backup was put back; a change at the page has a file of its own.
+const CONFIG_BEFORE: &str = "attendant.toml.before-restore";
 
 /// Why there is no backup, or none is put back.
 #[derive(Debug, thiserror::Error)]
@@ -89,26 +91,62 @@ struct Contents {
     files: BTreeMap<String, String>,
 }
 
-/// Takes some 50 ms for the key on purpose. `salt` are bytes nobody can predict.
-pub fn make(
-    places: Places<'_>,
-    passphrase: &str,
-    salt: [u8; SALT],
-    kept: &Kept,
-    out: impl Write,
-) -> Result<(), BackupError> {
-    let text = serde_json::to_vec(&contents(places)?).map_err(io::Error::other)?;
-    if text.len() > limits::BACKUP_BYTES {
-        return Err(BackupError::TooLong);
+/// What the last backup has brought.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Restored {
+    /// Names of what was set, as in `Contents`.
+    files: Vec<String>,
+    /// And a database: the one of before is another one's where it has not.
+    has_database: bool,
+}
+
+/// A backup that can be made, and put back again.
+#[derive(Debug)]
+pub struct Prepared {
+    text: Vec<u8>,
+    /// Names, places and lengths.
+    files: Vec<(String, PathBuf, u64)>,
+}
+
+impl Prepared {
+    /// Looks at how much it is, before anything of it is sent.
+    pub fn of(places: Places<'_>, kept: &Kept) -> Result<Self, BackupError> {
+        let text = serde_json::to_vec(&contents(places)?).map_err(io::Error::other)?;
+        if text.len() > limits::BACKUP_BYTES {
+            return Err(BackupError::TooLong);
+        }
+        let mut left = limits::RESTORE_BYTES;
+        let mut all = Vec::new();
+        for (name, path) in files(kept)? {
+            let length = match path.metadata() {
+                Ok(about) => about.len(),
+                // Gone meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error.into()),
+            };
+            left = left.checked_sub(length).ok_or(BackupError::TooLong)?;
+            all.push((name, path, length));
+        }
+        Ok(Self { text, files: all })
     }
-    let mut sealing = Sealing::new(out, passphrase, salt)?;
-    sealing.write_all(&(text.len() as u64).to_be_bytes())?;
-    sealing.write_all(&text)?;
-    for (name, path) in files(kept)? {
-        put(&mut sealing, &name, &path)?;
+
+    /// Takes some 50 ms for the key on purpose. `salt` are bytes nobody can predict.
+    pub fn seal(
+        &self,
+        passphrase: &str,
+        salt: [u8; SALT],
+        out: impl Write,
+    ) -> Result<(), BackupError> {
+        let mut sealing = Sealing::new(out, passphrase, salt)?;
+        sealing.write_all(&(self.text.len() as u64).to_be_bytes())?;
+        sealing.write_all(&self.text)?;
+        for (name, path, length) in &self.files {
+            put(&mut sealing, name, path, *length)?;
+        }
+        sealing.write_all(&0_u16.to_be_bytes())?;
+        Ok(sealing.finish()?)
     }
-    sealing.write_all(&0_u16.to_be_bytes())?;
-    Ok(sealing.finish()?)
 }
 
 fn contents(places: Places<'_>) -> Result<Contents, BackupError> {
@@ -131,14 +169,14 @@ fn contents(places: Places<'_>) -> Result<Contents, BackupError> {
     for name in STATE {
         put(format!("state/{name}"), &places.state.join(name))?;
     }
-    for name in names(&places.state.join(SECRETS))?.into_iter().filter(|name| is_secret(name)) {
+    for name in names(&places.state.join(SECRETS), is_secret)? {
         put(format!("{SECRETS}/{name}"), &places.state.join(SECRETS).join(&name))?;
     }
     Ok(Contents { version: env!("CARGO_PKG_VERSION").to_owned(), files })
 }
 
 /// Names and places of what is kept.
-fn files(kept: &Kept) -> io::Result<Vec<(String, PathBuf)>> {
+fn files(kept: &Kept) -> Result<Vec<(String, PathBuf)>, BackupError> {
     let database = kept.database.iter().map(|path| (DATABASE.to_owned(), path.clone()));
     let mut all: Vec<_> = database.collect();
     for (sounds, folder) in [(RECORDINGS, &kept.recordings), (VOICEMAIL, &kept.voicemail)] {
@@ -152,19 +190,24 @@ fn files(kept: &Kept) -> io::Result<Vec<(String, PathBuf)>> {
     if let Some(folder) = &kept.knowledge {
         below(folder, KNOWLEDGE, &mut all)?;
     }
-    all.truncate(limits::RESTORE_FILES);
+    if all.len() > limits::RESTORE_FILES {
+        return Err(BackupError::TooLong);
+    }
     Ok(all)
 }
 
 /// The files of a folder and those below it, under names that begin so.
-fn below(folder: &Path, prefix: &str, all: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+fn below(folder: &Path, prefix: &str, all: &mut Vec<(String, PathBuf)>) -> Result<(), BackupError> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let Ok(own) = entry.file_name().into_string() else { continue };
         let name = format!("{prefix}/{own}");
         let is_sound = name.strip_prefix("knowledge/").and_then(|n| restored::below(folder, n));
-        if is_sound.is_none() || all.len() >= limits::RESTORE_FILES {
+        if is_sound.is_none() {
             continue;
+        }
+        if all.len() >= limits::RESTORE_FILES {
+            return Err(BackupError::TooLong);
         }
         let kind = entry.file_type()?;
         if kind.is_dir() {
@@ -177,13 +220,12 @@ fn below(folder: &Path, prefix: &str, all: &mut Vec<(String, PathBuf)>) -> io::R
 }
 
 /// One that is gone meanwhile is left out; one that grows is taken as long as it was.
-fn put(out: &mut impl Write, name: &str, path: &Path) -> io::Result<()> {
+fn put(out: &mut impl Write, name: &str, path: &Path, length: u64) -> io::Result<()> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    let length = file.metadata()?.len();
     out.write_all(&u16::try_from(name.len()).map_err(io::Error::other)?.to_be_bytes())?;
     out.write_all(name.as_bytes())?;
     out.write_all(&length.to_be_bytes())?;
@@ -193,38 +235,72 @@ fn put(out: &mut impl Write, name: &str, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Puts everything back, or nothing: all of it is looked at first, and lies on the disk before the first name is moved.
-/// What the backup has not stays; what it takes the place of is kept for one step back.
-/// `of_this_box` makes the configuration one that may count here. What is kept of calls takes its place at the next start.
-pub fn put_back(
+/// A backup that lies on the disk, looked at, and has changed nothing yet.
+#[derive(Debug)]
+pub struct Gathered {
+    /// Without the configuration's own: see `put_back`.
+    wanted: Vec<whole::Wanted>,
+    has_kept: bool,
+    has_database: bool,
+}
+
+/// Reads a backup through and looks at all of it. What is kept of calls waits beside.
+pub fn gather(
     places: Places<'_>,
     passphrase: &str,
     backup: impl Read,
+) -> Result<Gathered, BackupError> {
+    let mut opening = Opening::new(backup, passphrase)?;
+    let wanted = set(places, &mut opening)?;
+    let folder = restored::gather(places.state)?;
+    match gathered(&folder, &mut opening) {
+        Ok(has_kept) => {
+            let has_database = folder.join(DATABASE).is_file();
+            Ok(Gathered { wanted, has_kept, has_database })
+        }
+        Err(error) => {
+            restored::drop_gathered(places.state)?;
+            Err(error)
+        }
+    }
+}
+
+/// Puts what was gathered back: what cannot be written leaves all as it was, and what it takes the place of is kept for one
+/// step back. What the backup has not stays.
+/// `of_this_box` makes the configuration one that may count here. What is kept of calls takes its place at the next start.
+pub fn put_back(
+    places: Places<'_>,
+    gathered: Gathered,
     of_this_box: impl FnOnce(&str) -> Result<String, String>,
 ) -> Result<(), BackupError> {
-    let mut opening = Opening::new(backup, passphrase)?;
-    let wanted = set(places, &mut opening, of_this_box)?;
-    let folder = restored::gather(places.state)?;
-    let moved = gathered(&folder, &mut opening).and_then(|has_kept| {
+    let Gathered { mut wanted, has_kept, has_database } = gathered;
+    let moved = of_the_box(places, &mut wanted, of_this_box).and_then(|()| {
         if has_kept {
             restored::commit(places.state)?;
         }
         whole::write_all(&wanted, limits::BACKUP_BYTES as u64)?;
-        remember(places, &wanted)?;
-        Ok(has_kept)
+        remember(places, &wanted, has_database)
     });
-    if !matches!(moved, Ok(true)) {
+    if moved.is_err() || !has_kept {
         restored::drop_all(places.state)?;
     }
-    moved.map(drop)
+    moved
+}
+
+fn of_the_box(
+    places: Places<'_>,
+    wanted: &mut [whole::Wanted],
+    of_this_box: impl FnOnce(&str) -> Result<String, String>,
+) -> Result<(), BackupError> {
+    if let Some(file) = wanted.iter_mut().find(|file| file.path == places.config) {
+        let text = std::str::from_utf8(&file.bytes).map_err(|_| BackupError::NotOurs)?;
+        file.bytes = of_this_box(text).map_err(BackupError::Unsound)?.into_bytes();
+    }
+    Ok(())
 }
 
 /// What was set, checked.
-fn set(
-    places: Places<'_>,
-    opening: &mut impl Read,
-    of_this_box: impl FnOnce(&str) -> Result<String, String>,
-) -> Result<Vec<whole::Wanted>, BackupError> {
+fn set(places: Places<'_>, opening: &mut impl Read) -> Result<Vec<whole::Wanted>, BackupError> {
     let length = usize::try_from(number(opening)?).unwrap_or(usize::MAX);
     if length > limits::BACKUP_BYTES {
         return Err(BackupError::TooLong);
@@ -233,17 +309,10 @@ fn set(
     opening.read_exact(&mut text).map_err(not_ours)?;
     let contents: Contents = serde_json::from_slice(&text).map_err(|_| BackupError::NotOurs)?;
     let mut wanted = Vec::new();
-    let mut of_this_box = Some(of_this_box);
     for (name, file) in contents.files {
-        let mut bytes = STANDARD.decode(file).map_err(|_| BackupError::NotOurs)?;
+        let bytes = STANDARD.decode(file).map_err(|_| BackupError::NotOurs)?;
         let path = place(places, &name).ok_or(BackupError::NotOurs)?;
         check(&name, &bytes)?;
-        if name == CONFIG
-            && let Some(of_this_box) = of_this_box.take()
-        {
-            let text = String::from_utf8(bytes).map_err(|_| BackupError::NotOurs)?;
-            bytes = of_this_box(&text).map_err(BackupError::Unsound)?.into_bytes();
-        }
         wanted.push(whole::Wanted { before: before(places, &name, &path), path, bytes });
     }
     Ok(wanted)
@@ -329,9 +398,10 @@ pub fn undo(places: Places<'_>) -> Result<(), BackupError> {
         Err(error) if error.is_missing() => return Err(BackupError::Nothing),
         Err(error) => return Err(io::Error::other(error).into()),
     };
-    let names: Vec<String> = serde_json::from_slice(&text).map_err(|_| BackupError::Nothing)?;
+    let Restored { files, has_database } =
+        serde_json::from_slice(&text).map_err(|_| BackupError::Nothing)?;
     let mut wanted = Vec::new();
-    for name in names {
+    for name in files {
         let path = place(places, &name).ok_or(BackupError::Nothing)?;
         let before = before(places, &name, &path);
         match bounded::bytes(&before, limits::BACKUP_BYTES as u64) {
@@ -342,7 +412,9 @@ pub fn undo(places: Places<'_>) -> Result<(), BackupError> {
         }
     }
     whole::write_all(&wanted, limits::BACKUP_BYTES as u64)?;
-    restored::undo(places.state)?;
+    if has_database {
+        restored::undo(places.state)?;
+    }
     Ok(())
 }
 
@@ -350,7 +422,11 @@ pub fn can_undo(places: Places<'_>) -> bool {
     places.state.join(RESTORED).is_file()
 }
 
-fn remember(places: Places<'_>, wanted: &[whole::Wanted]) -> Result<(), BackupError> {
+fn remember(
+    places: Places<'_>,
+    wanted: &[whole::Wanted],
+    has_database: bool,
+) -> Result<(), BackupError> {
     let names = wanted.iter().filter_map(|file| {
         let name = file.path.file_name()?.to_str()?;
         let is_secret = file.path.starts_with(places.state.join(SECRETS));
@@ -362,8 +438,8 @@ fn remember(places: Places<'_>, wanted: &[whole::Wanted]) -> Result<(), BackupEr
             (false, false) => format!("playbooks/{name}"),
         })
     });
-    let names: Vec<String> = names.collect();
-    let text = serde_json::to_vec(&names).map_err(io::Error::other)?;
+    let restored = Restored { files: names.collect(), has_database };
+    let text = serde_json::to_vec(&restored).map_err(io::Error::other)?;
     Ok(whole::write(&places.state.join(RESTORED), &text)?)
 }
 
@@ -375,7 +451,7 @@ pub fn is_passphrase(text: &str) -> bool {
 /// Where what was there before is kept.
 fn before(places: Places<'_>, name: &str, path: &Path) -> PathBuf {
     if name == CONFIG {
-        return places.state.join("attendant.toml.before");
+        return places.state.join(CONFIG_BEFORE);
     }
     let mut before = path.as_os_str().to_owned();
     before.push(".before");
@@ -386,7 +462,9 @@ fn before(places: Places<'_>, name: &str, path: &Path) -> PathBuf {
 fn place(places: Places<'_>, name: &str) -> Option<PathBuf> {
     match name.split_once('/') {
         None => (name == CONFIG).then(|| places.config.to_owned()),
-        Some(("playbooks", name)) => is_playbook(name).then(|| places.config.with_file_name(name)),
+        // Never the configuration itself, which is checked as one.
+        Some(("playbooks", name)) => (is_playbook(name) && !is_config(places.config, name))
+            .then(|| places.config.with_file_name(name)),
         Some(("state", name)) => STATE.contains(&name).then(|| places.state.join(name)),
         Some((SECRETS, name)) => is_secret(name).then(|| places.state.join(SECRETS).join(name)),
         Some(_) => None,
@@ -417,258 +495,47 @@ fn is_playbook(name: &str) -> bool {
     name.ends_with(".toml") && name.len() <= 64 && !name.starts_with('.') && name.chars().all(fits)
 }
 
+fn is_config(config: &Path, name: &str) -> bool {
+    config.file_name().is_some_and(|own| own == name)
+}
+
 fn is_secret(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     (1..=64).contains(&name.len()) && name.chars().all(fits)
 }
 
 /// Playbooks beside the configuration.
-fn toml_files(config: &Path) -> io::Result<Vec<String>> {
-    let own = config.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let all = names(config.parent().unwrap_or(Path::new(".")))?;
+fn toml_files(config: &Path) -> Result<Vec<String>, BackupError> {
+    let folder = config.parent().unwrap_or(Path::new("."));
     let is_sound = |name: &String| {
         let path = config.with_file_name(name);
         let text = bounded::text(&path, limits::CONFIG_BYTES);
         text.is_ok_and(|text| Playbook::parse(&text).is_ok())
     };
-    Ok(all.into_iter().filter(|n| *n != own && is_playbook(n)).filter(is_sound).collect())
+    let all = names(folder, |name| is_playbook(name) && !is_config(config, name))?;
+    Ok(all.into_iter().filter(is_sound).collect())
 }
 
-fn names(folder: &Path) -> io::Result<Vec<String>> {
-    match fs::read_dir(folder) {
-        Ok(entries) => entries
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-            .take(limits::BACKUP_FILES)
-            .collect(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
+/// Those that fit; more than may be are an error, so that no backup lacks some.
+fn names(folder: &Path, fits: impl Fn(&str) -> bool) -> Result<Vec<String>, BackupError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut all = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !fits(&name) {
+            continue;
+        }
+        if all.len() >= limits::BACKUP_FILES {
+            return Err(BackupError::TooLong);
+        }
+        all.push(name);
     }
+    Ok(all)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    const WORDS: &str = "four quiet harbours";
-
-    fn a_box(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("backup-{name}-{}", std::process::id()));
-        fs::create_dir_all(folder.join("state/secrets")).unwrap();
-        folder
-    }
-
-    #[test]
-    fn a_box_comes_back_whole_and_nothing_in_the_file_can_be_read() {
-        let (old, new) = (a_box("old"), a_box("new"));
-        let playbook = Playbook::logistics().source().replace("Northgate Logistics", "Miller");
-        for (name, text) in [
-            ("attendant.toml", "[converse]\nplaybook = \"desk.toml\"\n"),
-            ("desk.toml", &*playbook),
-            ("other.toml", "[no]\nplaybook = 1\n"),
-            ("state/passwords.json", "{\"owner\":null,\"reader\":null}"),
-            ("state/engine.bin", "of this machine"),
-            ("state/secrets/account_office", "tiger"),
-        ] {
-            fs::write(old.join(name), text).unwrap();
-        }
-        let of = |folder: &'static str, at: &Path| (at.join("attendant.toml"), at.join(folder));
-        let ((old_config, old_state), (new_config, new_state)) =
-            (of("state", &old), of("state", &new));
-        let from = Places { config: &old_config, state: &old_state };
-        let to = Places { config: &new_config, state: &new_state };
-        let backup = made(from, WORDS, &Kept::default()).unwrap();
-        let has = |text: &[u8]| backup.windows(text.len()).any(|part| part == text);
-        assert!(!has(b"tiger") && !has(b"Miller") && !has(b"account_office"));
-        assert!(!has(STANDARD.encode("tiger").as_bytes()));
-        assert!(matches!(
-            put_back(to, "another one", &backup[..], as_it_is),
-            Err(BackupError::NotOurs)
-        ));
-        let mut spoiled = backup.clone();
-        spoiled[60] ^= 1;
-        assert!(matches!(put_back(to, WORDS, &spoiled[..], as_it_is), Err(BackupError::NotOurs)));
-        for length in [0, 10, 19, 49] {
-            assert!(matches!(
-                put_back(to, WORDS, &backup[..length], as_it_is),
-                Err(BackupError::NotOurs)
-            ));
-        }
-        assert!(!new_config.exists());
-        // As an installed box has it: the engine reads it by its group.
-        fs::write(&new_config, "").unwrap();
-        fs::set_permissions(&new_config, fs::Permissions::from_mode(0o660)).unwrap();
-        put_back(to, WORDS, &backup[..], as_it_is).unwrap();
-        assert_eq!(fs::read_to_string(new.join("desk.toml")).unwrap(), playbook);
-        assert_eq!(fs::read_to_string(new_state.join("secrets/account_office")).unwrap(), "tiger");
-        assert_eq!(fs::metadata(&new_config).unwrap().permissions().mode() & 0o777, 0o660);
-        assert!(!new_state.join("engine.bin").exists() && !new.join("other.toml").exists());
-        assert!(matches!(made(from, "short", &Kept::default()), Err(BackupError::Passphrase)));
-        [old, new].iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
-    }
-
-    fn as_it_is(text: &str) -> Result<String, String> {
-        Ok(text.to_owned())
-    }
-
-    /// A backup of these files, by whoever has the passphrase, and of others behind it.
-    fn of_files(files: &[(&str, &str)], kept: &[(&str, &[u8])]) -> Vec<u8> {
-        let files = files.iter().map(|(name, text)| ((*name).to_owned(), STANDARD.encode(text)));
-        let contents = Contents { version: "1".to_owned(), files: files.collect() };
-        let text = serde_json::to_vec(&contents).unwrap();
-        let mut file = Vec::new();
-        let mut sealing = Sealing::new(&mut file, WORDS, [7; SALT]).unwrap();
-        sealing.write_all(&(text.len() as u64).to_be_bytes()).unwrap();
-        sealing.write_all(&text).unwrap();
-        for (name, bytes) in kept {
-            sealing.write_all(&u16::try_from(name.len()).unwrap().to_be_bytes()).unwrap();
-            sealing.write_all(name.as_bytes()).unwrap();
-            sealing.write_all(&(bytes.len() as u64).to_be_bytes()).unwrap();
-            sealing.write_all(bytes).unwrap();
-        }
-        sealing.write_all(&0_u16.to_be_bytes()).unwrap();
-        sealing.finish().unwrap();
-        file
-    }
-
-    fn made(places: Places<'_>, words: &str, kept: &Kept) -> Result<Vec<u8>, BackupError> {
-        let mut file = Vec::new();
-        make(places, words, [7; SALT], kept, &mut file).map(|()| file)
-    }
-
-    #[test]
-    fn what_is_kept_of_calls_comes_back_at_the_next_start_and_goes_again() {
-        let (old, new) = (a_box("kept-old"), a_box("kept-new"));
-        history::tests::filled(&old.join("state"), 3);
-        history::tests::filled(&new.join("state"), 1);
-        for (at, name, text) in [
-            (&old, "state/recordings/0000000000001-c1.opus", "its"),
-            (&new, "state/recordings/0000000000001-c1.opus", "mine"),
-            (&old, "state/recordings/0000000000002-c2.sealed", "its"),
-            (&old, "state/voicemail/0000000000002-c2-1.opus", "left"),
-            (&old, "own/hours/summer.txt", "open"),
-            (&old, "attendant.toml", "# old\n"),
-            (&new, "attendant.toml", "# new\n"),
-        ] {
-            fs::create_dir_all(at.join(name).parent().unwrap()).unwrap();
-            fs::write(at.join(name), text).unwrap();
-        }
-        let of = |at: &Path| (at.join("attendant.toml"), at.join("state"));
-        let ((old_config, old_state), (new_config, new_state)) = (of(&old), of(&new));
-        let from = Places { config: &old_config, state: &old_state };
-        let to = Places { config: &new_config, state: &new_state };
-        let snapshot = old_state.join("copy.db");
-        history::tests::copy(&old_state, &snapshot);
-        let kept = Kept {
-            database: Some(snapshot),
-            recordings: Some(old_state.join("recordings")),
-            voicemail: Some(old_state.join("voicemail")),
-            knowledge: Some(old.join("own")),
-        };
-        let backup = made(from, WORDS, &kept).unwrap();
-        let cut = put_back(to, WORDS, &backup[..backup.len() - 20], as_it_is);
-        assert!(matches!(cut, Err(BackupError::NotOurs)));
-        assert!(!new_state.join("restore").exists() && !new_state.join("restore.new").exists());
-        assert_eq!(fs::read_to_string(&new_config).unwrap(), "# new\n");
-        assert!(matches!(undo(to), Err(BackupError::Nothing)));
-        put_back(to, WORDS, &backup[..], as_it_is).unwrap();
-        assert_eq!(history::tests::count(&new_state), 1, "it is in use until the next start");
-        restored::take_over(&new_state, Some(&new.join("own"))).unwrap();
-        assert_eq!(history::tests::count(&new_state), 3);
-        let read = |name: &str| fs::read_to_string(new.join(name)).unwrap();
-        assert_eq!(read("state/recordings/0000000000001-c1.opus"), "mine");
-        assert_eq!(read("state/recordings/0000000000002-c2.sealed"), "its");
-        assert_eq!(read("state/voicemail/0000000000002-c2-1.opus"), "left");
-        assert_eq!(
-            (read("own/hours/summer.txt"), read("attendant.toml")),
-            ("open".to_owned(), "# old\n".to_owned())
-        );
-        assert!(can_undo(to));
-        undo(to).unwrap();
-        restored::take_over(&new_state, None).unwrap();
-        assert_eq!(
-            (history::tests::count(&new_state), read("attendant.toml")),
-            (1, "# new\n".to_owned())
-        );
-        [old, new].iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
-    }
-
-    #[test]
-    fn what_is_kept_and_not_sound_is_not_put_back_and_nothing_else_with_it() {
-        let folder = a_box("kept-unsound");
-        let (config, state) = (folder.join("attendant.toml"), folder.join("state"));
-        let places = Places { config: &config, state: &state };
-        fs::write(&config, "# ours\n").unwrap();
-        for (name, bytes) in [
-            ("history.db", &b"no database"[..]),
-            ("recordings/../x.opus", b"x"),
-            ("recordings/x.sh", b"x"),
-            ("knowledge/../x", b"x"),
-            ("knowledge/.x", b"x"),
-            ("state/passwords.json", b"x"),
-            ("/etc/passwd", b"x"),
-        ] {
-            let backup = of_files(&[("attendant.toml", "# other\n")], &[(name, bytes)]);
-            assert!(put_back(places, WORDS, &backup[..], as_it_is).is_err(), "{name}");
-            assert_eq!(fs::read_to_string(&config).unwrap(), "# ours\n", "{name}");
-            assert!(!state.join("restore").exists() && !state.join("restore.new").exists());
-        }
-        fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn what_is_not_sound_is_not_put_back_and_nothing_else_with_it() {
-        let folder = a_box("unsound");
-        let (config, state) = (folder.join("attendant.toml"), folder.join("state"));
-        let places = Places { config: &config, state: &state };
-        fs::write(&config, "# ours\n").unwrap();
-        let long = "x".repeat(9_000);
-        for (name, text) in [
-            ("secrets/llm_key", "two\nlines"),
-            ("secrets/llm_key", &*long),
-            ("state/passwords.json", "{\"owner\":\"none\",\"reader\":null}"),
-            ("state/passwords.json", "{"),
-            ("state/dialled.json", "[]"),
-            ("playbooks/desk.toml", "[no]\n"),
-        ] {
-            let backup = of_files(&[("attendant.toml", "# other\n"), (name, text)], &[]);
-            let put = put_back(places, WORDS, &backup[..], as_it_is);
-            assert!(put.is_err(), "{name}");
-            assert_eq!(fs::read_to_string(&config).unwrap(), "# ours\n", "{name}");
-        }
-        let backup =
-            of_files(&[("attendant.toml", "# other\n"), ("secrets/llm_key", "tiger\n")], &[]);
-        // A folder stands where the last file is to go: those before it are as they were.
-        fs::create_dir(state.join("secrets/llm_key")).unwrap();
-        assert!(matches!(
-            put_back(places, WORDS, &backup[..], as_it_is),
-            Err(BackupError::Files(_))
-        ));
-        assert_eq!(fs::read_to_string(&config).unwrap(), "# ours\n");
-        fs::remove_dir(state.join("secrets/llm_key")).unwrap();
-        put_back(places, WORDS, &backup[..], as_it_is).unwrap();
-        assert_eq!(fs::read_to_string(&config).unwrap(), "# other\n");
-        assert_eq!(fs::read_to_string(state.join("attendant.toml.before")).unwrap(), "# ours\n");
-        fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn no_name_leads_out_of_the_folders() {
-        let places =
-            Places { config: Path::new("/etc/a/attendant.toml"), state: Path::new("/var/a") };
-        for name in [
-            "/etc/passwd",
-            "..",
-            "state/../x",
-            "state/engine.bin",
-            "secrets/../../x",
-            "secrets/",
-            "playbooks/../x.toml",
-            "playbooks/.x.toml",
-            "other.toml",
-        ] {
-            assert_eq!(place(places, name), None, "{name}");
-        }
-        assert_eq!(place(places, "playbooks/desk.toml").unwrap(), Path::new("/etc/a/desk.toml"));
-    }
-}
+mod tests;

@@ -9,6 +9,8 @@
 //!
 //! The session's id is a secret, as that of a page that calls. What becomes of it stands in the call's record.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
@@ -18,14 +20,17 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::{Caller, Source};
+use super::access::{Caller, Source, now};
 use super::command::{Command, Operated, Operating};
 use super::dialling::{ask, busy, json_body};
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, json_with, no_such_call};
 use super::webrtc::{self, Closed, Form, Offer, Session, described, header, named, request};
 use crate::base::{CallId, Private};
-use crate::webrtc::{Observes, Opening, Request, Response as Outcome, Visitor};
+use crate::webrtc::{Observes, Opening, Request, Response as Outcome, SessionId, Visitor};
+
+/// Whether whoever listens is still signed in is looked at this often.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// As `RTCPeerConnection.setRemoteDescription` takes it.
 #[derive(Serialize, ToSchema)]
@@ -99,6 +104,9 @@ pub(super) async fn listen(
     else {
         return Err(busy());
     };
+    if caller.session().is_some() {
+        tokio::spawn(ends_with_its_session(interface.clone(), caller, call, session.clone()));
+    }
     let location = format!("/api/listening/{}", session.reveal());
     let headers = [(LOCATION, location), (ETAG, tag)].map(header);
     let sdp = String::from_utf8_lossy(answer.reveal()).into_owned();
@@ -113,6 +121,25 @@ pub(super) async fn listen(
             (StatusCode::CREATED, headers, kind, sdp).into_response()
         }
     })
+}
+
+/// Whoever is signed out, by whatever, hears nothing more.
+async fn ends_with_its_session(
+    interface: Interface,
+    caller: Caller,
+    call: CallId,
+    session: SessionId,
+) {
+    let is_up = || interface.board.call(call).is_some_and(|call| !call.progress.is_ended());
+    while is_up() {
+        tokio::time::sleep(LOOK).await;
+        if !interface.gate.is_still_here(now(), &caller) {
+            // Where there is too much to do it is asked again.
+            if request(&interface, Request::Close { session: session.clone() }).await.is_ok() {
+                return;
+            }
+        }
+    }
 }
 
 /// Another offer.

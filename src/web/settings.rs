@@ -161,9 +161,11 @@ impl Settings {
         passphrase: &str,
         backup: impl std::io::Read,
     ) -> Result<(), BackupError> {
+        // As slow as the network: meanwhile others may change what they like.
+        let gathered = backup::gather(self.places(), passphrase, backup)?;
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.text()?.unwrap_or_default();
-        backup::put_back(self.places(), passphrase, backup, |text| {
+        backup::put_back(self.places(), gathered, |text| {
             config::kept_of_the_box(&now, text).map_err(|error| error.to_string())
         })
     }
@@ -227,7 +229,8 @@ impl Settings {
         // A file that is made is one that says what each key does.
         let new = new(now.as_deref().unwrap_or(DOCUMENTED))?;
         if let Some(key) = config::changed_of_the_box(&now_text, &new) {
-            let text = format!("{key} names code that is loaded: it is set in the file on the box");
+            let text =
+                format!("{key} names files of the box itself: it is set in the file on the box");
             return Err(NotChanged::Wrong(text));
         }
         self.check(&new)?;
@@ -243,6 +246,7 @@ impl Settings {
         config.take_from(&self.paths.models());
         let held = config::at(&self.file, self.started.reveal()).unwrap_or_default();
         let sound = soundness::files(&config)
+            .and_then(|()| soundness::places(&config, self.paths.state(), Some(&self.file)))
             .and_then(|()| soundness::secrets(&config, self.paths.state()))
             .and_then(|()| front::startable(&config, &held));
         sound.map_err(NotChanged::Start)

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::access::{Buckets, Rate, now};
+use super::access::{Buckets, Caller, Rate, now};
 use super::board::AccountReport;
 use super::command::Command;
 use super::dialling::{busy, json_body};
@@ -108,6 +108,16 @@ struct Known {
     is_speaking: bool,
 }
 
+/// A voice speaks as long as somebody waits for it.
+#[derive(Debug)]
+struct Speaking(Arc<Trials>);
+
+impl Drop for Speaking {
+    fn drop(&mut self) {
+        self.0.known().is_speaking = false;
+    }
+}
+
 impl Trials {
     pub fn new(own: Option<Private<String>>) -> Self {
         let rate = Rate { burst: limits::TRIALS_BURST, per_second: limits::TRIALS_PER_SECOND };
@@ -129,6 +139,16 @@ impl Trials {
             let seconds = u32::try_from(again_in.as_secs()).unwrap_or(u32::MAX);
             Problem::new(Kind::TooOften, "too many trials").retry_after(seconds.max(1))
         })
+    }
+
+    fn begin_speaking(self: &Arc<Self>) -> Result<Speaking, Problem> {
+        let mut known = self.known();
+        if known.is_speaking {
+            return Err(Problem::new(Kind::Conflict, "one runs already"));
+        }
+        Self::may_begin(&mut known)?;
+        known.is_speaking = true;
+        Ok(Speaking(Arc::clone(self)))
     }
 
     fn begin(&self, what: What, name: Option<&str>) -> Result<(), Problem> {
@@ -242,16 +262,19 @@ async fn receiver(interface: Interface, name: String) {
     responses(
         (status = 202, description = "It runs", body = Shown),
         (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
         (status = 404, description = "There is no line or receiver of this name", body = problem::Written, content_type = "application/problem+json"),
         (status = 409, description = "One of this kind runs already, or it is not possible here", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn begin(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
     let text = "an object with what (call, line or receiver) and, but for a call, name";
     let wrong = || Problem::new(Kind::Wrong, text);
@@ -308,15 +331,18 @@ pub(super) async fn look(State(Interface { trials, .. }): State<Interface>) -> R
     responses(
         (status = 200, description = "WAV, 16 kHz, one channel", body = Vec<u8>, content_type = "audio/wav"),
         (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
         (status = 409, description = "One runs already, or this voice does not speak here", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn voice(
+    caller: Caller,
     State(interface): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
     let text = "an object with voice, language, and text of 1 to 300 characters";
     let wrong = || Problem::new(Kind::Wrong, text);
@@ -329,17 +355,9 @@ pub(super) async fn voice(
     if !fits {
         return Err(wrong());
     }
-    let trials = Arc::clone(&interface.trials);
-    {
-        let mut known = trials.known();
-        if known.is_speaking {
-            return Err(Problem::new(Kind::Conflict, "one runs already"));
-        }
-        Trials::may_begin(&mut known)?;
-        known.is_speaking = true;
-    }
+    let speaking = interface.trials.begin_speaking()?;
     let spoken = speak(&interface, phrase(&voice, language, text)).await;
-    trials.known().is_speaking = false;
+    drop(speaking);
     let sound = wav::mono(SAMPLE_RATE_HZ, &spoken?);
     Ok(([(CONTENT_TYPE, "audio/wav")], sound).into_response())
 }
@@ -391,6 +409,15 @@ mod tests {
         });
         assert_eq!(again.count(), limits::TRIALS_BURST as usize - 2);
         assert_eq!(trials.shown().trials.len(), 2, "the newest of each");
+    }
+
+    #[test]
+    fn whoever_gives_up_waiting_for_a_voice_leaves_room_for_the_next() {
+        let trials = Arc::new(Trials::new(None));
+        let first = trials.begin_speaking().unwrap();
+        assert!(trials.begin_speaking().is_err(), "one runs");
+        drop(first);
+        assert!(trials.begin_speaking().is_ok());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::access::Caller;
 use super::board::Board;
 use super::dialling::json_body;
 use super::problem::{self, Kind, Problem};
@@ -258,15 +259,18 @@ pub(super) async fn look(State(Interface { updates, .. }): State<Interface>) -> 
     responses(
         (status = 202, description = "It is done as soon as it may be", body = Shown),
         (status = 400, description = "It makes no sense", body = problem::Written, content_type = "application/problem+json"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
         (status = 409, description = "This system is not updated from here", body = problem::Written, content_type = "application/problem+json"),
         (status = 413, description = "The body is too long", body = problem::Written, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn order(
+    caller: Caller,
     State(Interface { updates, board, .. }): State<Interface>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
+    caller.proven()?;
     let body = json_body(&headers, body)?;
     let text =
         "an object with wish (check, install or rollback) and, if wanted, when (now or later)";
@@ -291,11 +295,18 @@ pub(super) async fn order(
     delete,
     path = "/api/updates",
     summary = "Drop what waits to be done",
-    responses((status = 204, description = "Nothing waits"))
+    responses(
+        (status = 204, description = "Nothing waits"),
+        (status = 403, description = "There is no password yet", body = problem::Written, content_type = "application/problem+json"),
+    )
 )]
-pub(super) async fn drop_held(State(Interface { updates, .. }): State<Interface>) -> Response {
+pub(super) async fn drop_held(
+    caller: Caller,
+    State(Interface { updates, .. }): State<Interface>,
+) -> Result<Response, Problem> {
+    caller.proven()?;
     updates.waiting().held = None;
-    StatusCode::NO_CONTENT.into_response()
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 #[cfg(test)]

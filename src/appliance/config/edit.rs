@@ -14,8 +14,9 @@ pub enum NotEdited {
     Value(String),
 }
 
-/// Keys that name code of the machine, which is loaded: they are the box's own, for whoever may write files on it.
-pub const OF_THE_BOX: [&str; 2] = ["gpu.library", "speech.onnxruntime"];
+/// Keys that name code of the machine, which is loaded, or a folder whose files are read out, sent with backups and written by
+/// them: they are the box's own, for whoever may write files on it.
+pub const OF_THE_BOX: [&str; 3] = ["gpu.library", "speech.onnxruntime", "knowledge.folder"];
 
 /// What a text says for such a key; empty: nothing.
 fn of_the_box(document: &DocumentMut, key: &str) -> String {

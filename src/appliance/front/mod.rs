@@ -218,6 +218,7 @@ fn checked(
     config_path: Option<&Path>,
     paths: &Paths,
 ) -> Result<Checked, StartError> {
+    super::soundness::places(config, paths.state(), config_path)?;
     super::soundness::secrets(config, paths.state())?;
     let call = settings::call(config)?;
     let ports = checked_ports(config)?;

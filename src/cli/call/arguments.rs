@@ -10,6 +10,7 @@ use regex::Regex;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::scenario::{Act, Manner, Speech, Turn, When};
+use crate::appliance::credentials::{CALL_TARGET, IN_ENVIRONMENT};
 use crate::cli::ConfigArgument;
 use crate::codec::Codec;
 use crate::sdp::{OfferedKeys, Srtp};
@@ -33,7 +34,7 @@ const SCRIPTS: &str = include_str!("script.txt");
 #[command(after_long_help = SCRIPTS)]
 pub(in crate::cli) struct Arguments {
     /// sip:USER@HOST, with :PORT and ;transport=tcp where needed; or "itself": the box of this machine, where sip.listen
-    /// takes udp or tcp.
+    /// takes udp or tcp; or "-": what ATTENDANT_CALL_TARGET says, which nobody else on the machine sees.
     #[arg(value_parser = Callee::parse)]
     pub(super) target: Callee,
     #[command(flatten)]
@@ -95,6 +96,11 @@ impl Callee {
     fn parse(text: &str) -> Result<Self, String> {
         match text {
             "itself" => Ok(Self::Itself),
+            IN_ENVIRONMENT => {
+                let target = std::env::var(CALL_TARGET);
+                let target = target.map_err(|_| format!("{CALL_TARGET} is not set"))?;
+                Target::parse(&target).map(Self::Target)
+            }
             _ => Target::parse(text).map(Self::Target),
         }
     }

@@ -280,8 +280,13 @@ impl History {
     }
 }
 
-/// A copy of the database as it is at this moment, made into a file that is not there or empty, for the reader's connection.
-pub fn copy_to(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+/// A copy of a state folder's database as it is at this moment, made into a file that is not there or empty. By a connection of
+/// its own: nobody who reads waits for it.
+pub fn copy(folder: &Path, path: &Path) -> rusqlite::Result<()> {
+    copy_to(&schema::open_to_read(&folder.join(FILE))?, path)
+}
+
+fn copy_to(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     connection.execute("VACUUM INTO ?1", [path.to_string_lossy().into_owned()]).map(drop)
 }
 

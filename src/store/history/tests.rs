@@ -52,7 +52,7 @@ pub fn filled(state: &Path, calls: u64) {
 
 /// A copy of a state folder's database.
 pub fn copy(state: &Path, to: &Path) {
-    copy_to(&schema::open_to_read(&state.join(FILE)).unwrap(), to).unwrap();
+    super::copy(state, to).unwrap();
     check(to).unwrap();
 }
 
@@ -218,7 +218,13 @@ async fn of_a_number_everything_is_deleted_and_of_others_nothing() {
     });
     history.leave(Left { call: CallId(2), unix_ms: 3, message: message("8"), sound: None });
     // Of what cannot be looked through nobody can say whose it is.
-    for name in ["history.damaged-1", "history.damaged-1-wal", "messages.unreadable"] {
+    for name in [
+        "history.damaged-1",
+        "history.damaged-1-wal",
+        "messages.unreadable",
+        "history.db.before",
+        "backup.db",
+    ] {
         fs::write(folder.0.join(name), "secretword").unwrap();
     }
     let number = Private::new("0049 (30) 1234".to_owned());

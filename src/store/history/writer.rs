@@ -15,7 +15,7 @@ use super::schema::{self, Look, SchemaError};
 use super::write::{self, Change, Manner};
 use super::{Calendar, Erased, FILE, Report, Settings, Unavailable, erase, import, signed};
 use crate::base::{Private, limits};
-use crate::store::recordings;
+use crate::store::{recordings, restored, whole};
 
 /// Changes in one transaction: each has a sync of the disk.
 const BATCH: usize = 256;
@@ -27,6 +27,8 @@ const TEND: Duration = Duration::from_secs(60);
 const TEND_CALLS: u32 = 500;
 /// Damaged databases that are kept.
 const KEPT_ASIDE: usize = 3;
+/// For so long the database of before a backup can come back where calls are kept for ever.
+const BEFORE_DAYS: u32 = 30;
 const DAY_MS: u64 = 24 * 3_600_000;
 
 type Told<T> = oneshot::Sender<Result<T, Unavailable>>;
@@ -291,6 +293,14 @@ impl Writer {
         let before_ms = wall_ms
             .zip(self.settings.days)
             .map(|(wall_ms, days)| wall_ms.saturating_sub(u64::from(days).saturating_mul(DAY_MS)));
+        if let Some(wall_ms) = wall_ms {
+            let days = u64::from(self.settings.days.unwrap_or(BEFORE_DAYS));
+            let since = wall_ms.saturating_sub(days.saturating_mul(DAY_MS));
+            restored::forget_before_of(
+                &self.settings.folder,
+                UNIX_EPOCH + Duration::from_millis(since),
+            )?;
+        }
         let transaction = open.transaction()?;
         let gone = erase::old(&transaction, before_ms, self.settings.most_calls, TEND_CALLS)?;
         recordings::forget(&self.settings.folder, &gone)?;
@@ -328,6 +338,11 @@ impl Writer {
     /// Nobody can say whose calls are in there: they go whole.
     fn forget_set_aside(&mut self) {
         forget_aside(&self.path, 0);
+        let folder = &self.settings.folder;
+        let before = restored::forget_before(folder);
+        if let Err(error) = before.and_then(|()| whole::remove(&folder.join(restored::COPY))) {
+            tracing::error!(%error, "history: the database of before a backup cannot be deleted");
+        }
         self.report.set_aside = None;
         for name in import::FILES {
             // Lines that made no sense.

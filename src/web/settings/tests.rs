@@ -37,9 +37,12 @@ fn code_that_is_loaded_is_named_on_the_box_alone() {
     let text = "[gpu]\nlibrary = \"/usr/lib/own.so\"\n";
     fs::write(&file, text).unwrap();
     let settings = Settings::new(Some(&file), &Paths::in_folder(&folder));
-    for (key, value) in
-        [("gpu.library", "/tmp/evil.so"), ("speech.onnxruntime", "evil.so"), ("gpu.library", "")]
-    {
+    for (key, value) in [
+        ("gpu.library", "/tmp/evil.so"),
+        ("speech.onnxruntime", "evil.so"),
+        ("gpu.library", ""),
+        ("knowledge.folder", "/etc"),
+    ] {
         let changes = Map::from_iter([(key.to_owned(), Value::from(value))]);
         let changed = settings.change(None, |text| Ok(config::edited(text, &changes).unwrap()));
         assert!(matches!(changed, Err(NotChanged::Wrong(text)) if text.starts_with(key)));
@@ -48,20 +51,40 @@ fn code_that_is_loaded_is_named_on_the_box_alone() {
     let other = folder.join("other");
     fs::create_dir_all(&other).unwrap();
     let evil = other.join("attendant.toml");
-    fs::write(&evil, "[gpu]\nlibrary = \"evil.so\"\nmax_c = 70\n[speech]\nonnxruntime = \"x\"\n")
+    fs::write(&evil, "[gpu]\nlibrary = \"evil.so\"\nmax_c = 70\n[speech]\nonnxruntime = \"x\"\n[knowledge]\nfolder = \"/etc\"\n")
         .unwrap();
     let places = Places { config: &evil, state: &other };
     let mut made = Vec::new();
     let kept = backup::Kept::default();
-    backup::make(places, "four quiet harbours", [7; 16], &kept, &mut made).unwrap();
+    let prepared = backup::Prepared::of(places, &kept).unwrap();
+    prepared.seal("four quiet harbours", [7; 16], &mut made).unwrap();
     settings.put_back("four quiet harbours", &made[..]).unwrap();
     let put_back = config::from_text(&fs::read_to_string(&file).unwrap()).unwrap();
     assert_eq!(put_back.gpu.library.as_deref(), Some(Path::new("/usr/lib/own.so")));
-    assert_eq!((put_back.speech.onnxruntime, put_back.gpu.max_c), (None, 70.0));
+    assert_eq!((put_back.speech.onnxruntime, put_back.knowledge), (None, None));
     // And one step back.
-    let shown = settings.shown().unwrap();
-    settings.undo(&shown.version).unwrap();
+    assert_eq!(put_back.gpu.max_c, 70.0);
+    settings.undo_restore().unwrap();
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_folder_of_knowledge_is_none_of_the_boxs_own() {
+    let folder = std::env::temp_dir().join(format!("settings-knowledge-{}", std::process::id()));
+    let state = folder.join("state");
+    fs::create_dir_all(state.join("secrets")).unwrap();
+    fs::create_dir_all(folder.join("knowledge")).unwrap();
+    std::os::unix::fs::symlink(state.join("secrets"), folder.join("link")).unwrap();
+    let file = folder.join("attendant.toml");
+    let sound = |name: &str| {
+        let text = format!("[knowledge]\nfolder = {:?}\n", folder.join(name));
+        soundness::places(&config::at(&file, &text).unwrap(), &state, Some(&file))
+    };
+    for name in ["", "..", "state", "state/secrets", "link"] {
+        assert!(sound(name).is_err_and(|error| error.key() == Some("knowledge.folder")), "{name}");
+    }
+    sound("knowledge").unwrap();
     fs::remove_dir_all(&folder).unwrap();
 }
 

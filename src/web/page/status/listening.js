@@ -11,7 +11,10 @@ import { clock, peer } from "/page/format.js";
 
 const AUDIO = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
-// { id, line, audio, isUp, isAsking, spoke }
+// The box waits so long for a microphone that it hears, and a little.
+const PATIENCE_MS = 20_000;
+
+// { id, line, audio, isUp, isAsking, spoke, patience }
 let mine = null;
 
 const may = (now) => now.session?.scopes.includes("listen");
@@ -22,7 +25,8 @@ function part(call) {
 }
 
 function stop() {
-  const { line } = mine ?? {};
+  const { line, patience } = mine ?? {};
+  clearTimeout(patience);
   mine = null;
   line?.hangUp();
 }
@@ -56,6 +60,14 @@ async function listen(now, call) {
 
 const control = (own, action) => ask("POST", `/api/listening/${own.line.answer.session}/control`, { action });
 
+// Nothing more of this room is sent once the box does not wait for it any more.
+function giveUp(now, own, text) {
+  clearTimeout(own.patience);
+  own.isAsking = false;
+  own.line.speak(null).catch(() => {});
+  now.say(text);
+}
+
 async function takeOver(now) {
   const own = mine;
   if (!navigator.mediaDevices?.getUserMedia) return now.say(t("listening.insecure"));
@@ -65,6 +77,7 @@ async function takeOver(now) {
     // First the microphone, then the call: the assistant goes on until somebody is there.
     await own.line.speak(await navigator.mediaDevices.getUserMedia({ audio: AUDIO }));
     await control(own, "take-over");
+    own.patience = setTimeout(() => own.isAsking && !own.spoke && mine === own && giveUp(now, own, t("listening.not_heard")), PATIENCE_MS);
   } catch (error) {
     own.isAsking = false;
     await own.line.speak(null).catch(() => {});
@@ -75,6 +88,7 @@ async function takeOver(now) {
 async function giveBack(now) {
   const own = mine;
   own.isAsking = false;
+  clearTimeout(own.patience);
   try {
     await control(own, "give-back");
   } catch (error) {
@@ -93,7 +107,9 @@ export function follow(now) {
     return;
   }
   const speaks = part(call) !== undefined;
+  if (call.is_taken_over && !speaks && mine.isAsking) giveUp(now, mine, t("listening.other"));
   if (speaks && !mine.spoke) {
+    clearTimeout(mine.patience);
     mine.isAsking = false;
     now.say(t("listening.speaks"));
   }

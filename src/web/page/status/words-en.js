@@ -424,6 +424,8 @@ export const english = {
   "listening.listens": "You hear both sides. Nobody hears you.",
   "listening.asking": "The assistant goes on until your microphone is heard …",
   "listening.speaks": "The caller hears you. The assistant is silent.",
+  "listening.not_heard": "Your microphone was not heard. It is off again; the assistant has the call.",
+  "listening.other": "Somebody else has taken the call over. Your microphone is off.",
   "listening.given_back": "The assistant has the call again.",
   "listening.over": "You do not listen any more.",
   "listening.lost": "The connection to the box is lost; another way is looked for …",
