@@ -179,7 +179,6 @@ impl Side {
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted
-                | Output::Tape(_)
                 | Output::GiveUpPerson
                 | Output::NotHandedOver
                 | Output::PartnerWaits(_)

@@ -247,7 +247,6 @@ impl Desk {
                 | Output::Message(_)
                 | Output::PutThrough(_)
                 | Output::Accepted
-                | Output::Tape(_)
                 | Output::GiveUpPerson
                 | Output::NotHandedOver
                 | Output::PartnerWaits(_)
