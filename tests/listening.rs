@@ -61,6 +61,7 @@ fn an_operator_hears_both_sides_is_heard_instead_of_the_assistant_and_leaves_no_
     sound::write_wav(&microphone, sound::SAMPLE_RATE_HZ, &said, 0);
     let settings = json!({
         "box": format!("http://{}", appliance.web),
+        "code": std::fs::read_to_string(appliance.state().join("setup-code")).unwrap().trim(),
         "microphone": microphone,
         "folder": folder.path(),
     });

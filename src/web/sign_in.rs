@@ -60,7 +60,7 @@ pub(super) struct NewPassword {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FirstPassword {
-    /// As `attendant status` and the log of the start have it, in any case and with or without the dash.
+    /// As `attendant status` shows it, in any case and with or without the dash.
     #[schema(max_length = 64)]
     code: String,
     #[schema(min_length = 8, max_length = 128)]

@@ -53,7 +53,9 @@ async function told(name) {
 
 const record = () => page.evaluate(async () => (await fetch("/api/calls/c1")).json());
 
-await page.request.put(`${settings.box}/api/passwords/owner`, { data: { password: PASSWORD } });
+const first = { data: { code: settings.code, password: PASSWORD } };
+const set = await page.request.post(`${settings.box}/api/first-password`, first);
+if (!set.ok()) throw new Error(`the first password: ${set.status()}`);
 await page.goto(settings.box);
 await page.getByText("Answering calls").first().waitFor();
 await writeFile(at("ready"), "");

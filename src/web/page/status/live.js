@@ -36,9 +36,15 @@ export class Live {
     source.onerror = () => {
       this.#told("lost");
       // A refusal ends it for good, anything else it tries again by itself.
-      if (source.readyState === EventSource.CLOSED) this.#timer = setTimeout(() => this.#told("refused"), 2000);
+      if (source.readyState === EventSource.CLOSED) this.#timer = setTimeout(() => this.#refused(), 2000);
     };
     this.#hears();
+  }
+
+  // So that whoever is let in again begins another one.
+  #refused() {
+    this.close();
+    this.#told("refused");
   }
 
   #hears() {
