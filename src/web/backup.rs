@@ -102,11 +102,16 @@ struct Restored {
 }
 
 /// A backup that can be made, and put back again.
-#[derive(Debug)]
 pub struct Prepared {
     text: Vec<u8>,
     /// Names, places and lengths.
     files: Vec<(String, PathBuf, u64)>,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Prepared({} files)", self.files.len())
+    }
 }
 
 impl Prepared {

@@ -47,6 +47,7 @@ pub(super) struct Listening {
 /// What is wanted.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "action", rename_all = "kebab-case")]
+#[schema(as = OperatorAction)]
 pub(super) enum Action {
     /// To speak to the caller; the assistant falls silent as soon as the microphone is heard.
     TakeOver {},
