@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let paths = Paths::here();
     let config = arguments.config.load(&paths)?;
     soundness::files(&config)?;
-    soundness::places(&config, paths.state(), arguments.config.path(&paths).as_deref())?;
+    soundness::places(&config, paths.state(), arguments.config.path(&paths))?;
     // An image is built where the secrets of its box are not: told, and no fault.
     for missing in front::missing_secrets(&config, paths.state()) {
         eprintln!("attendant: a start here would fail: {}", with_sources(&missing));
