@@ -122,7 +122,7 @@ fn a_voice_that_hangs_in_mid_phrase_is_filled_there_and_its_rest_replaced() {
     desk.voice_takes = Duration::from_secs(3_600);
     desk.says_next(SPOKEN[0]);
     desk.says_next(SPOKEN[1]);
-    let Some((_, id)) = desk.speaking.back().copied() else { panic!("nothing is spoken") };
+    let Some((_, id)) = desk.speaking.front().copied() else { panic!("nothing is spoken") };
     let samples = Private::new(vec![5_000; 10 * FRAME_SAMPLES]);
     desk.input(Input::Work(WorkResult::Audio { id, samples }));
     desk.run(220, false);
