@@ -97,7 +97,7 @@ fn took_ms(appliance: &Appliance, path: &str) -> Option<Vec<f64>> {
         wait::within(PATIENCE, || {
             let mut status = None;
             let took = stopwatch::timed(&mut || status = status_of(appliance, path));
-            (status == Some(200)).then(|| took.as_secs_f64() * 1_000.0)
+            (status == Some(200)).then_some(took.as_secs_f64() * 1_000.0)
         })
     };
     (0..TIMES).map(once).collect()
