@@ -114,8 +114,8 @@ fn what_a_caller_says_after_the_tone_is_heard_read_and_mailed() {
     });
     // The announcement and the tone take some 6 s.
     let mut words = sound::silence_ms(7_000);
-    let said = sound::flite("please tell the driver to call me back");
-    words.extend(sound::speak("please tell the driver to call me back"));
+    let said = sound::espeak_voice("en-us", "please tell the driver to call me back");
+    words.extend_from_slice(&said.samples);
     words.extend(sound::silence_ms(12_000));
     caller.play(&words);
     let message = wait::until("its words are known", HEARD, || {
