@@ -206,7 +206,9 @@ fn tells_of_registering(client: &mut Client, aor: &str, is_right: bool) {
 fn registers(is_right: bool, subject: impl Fn(SocketAddr, &str) -> (Client, Box<dyn Send>)) {
     let mut kamailio = Kamailio::start("MD5");
     kamailio.stop();
-    let silent = UdpSocket::bind(kamailio.address).unwrap();
+    // Its children may end after it.
+    let bound = || UdpSocket::bind(kamailio.address).ok();
+    let silent = wait::until("the registrar's port is free", SOON, bound);
     let password = if is_right { PASSWORD } else { "another-one" };
     let (mut client, _subject) = subject(kamailio.address, password);
     drop(silent);

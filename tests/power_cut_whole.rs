@@ -170,7 +170,11 @@ fn cut(cuts: u32) {
 fn judge(appliance: &Appliance, journal: &Journal, cuts: &[Instant]) {
     let waits = || (appliance.api("/health")["history"]["waiting"] == 0).then_some(());
     wait::until("all is written", SOON, waits);
-    let calls = all(appliance.web);
+    // The end of a call is acknowledged before it is told to the history.
+    let calls = wait::until("no call is up", SOON, || {
+        let calls = all(appliance.web);
+        calls.iter().all(|call| call["state"] != "up").then_some(calls)
+    });
     let by_user: BTreeMap<String, &Value> =
         calls.iter().map(|call| (user_of(&call["peer"]), call)).collect();
     let by_id: BTreeMap<i64, &Value> =

@@ -80,12 +80,17 @@ impl Dialogue {
     /// The sentence is not believed, but what was asked for may be said clearly in it.
     fn hear_filling_in_doubt(
         &mut self,
-        form: Form,
+        mut form: Form,
         slot: usize,
         wanted: &Slot,
         heard: &Heard<'_>,
     ) -> Reaction {
         let found = mentioned(&wanted.kind, &heard.tokens);
+        if wanted.kind == SlotKind::Name
+            && let Found::Value(name) = answer(&wanted.kind, &heard.tokens)
+        {
+            form.doubted = Some(name);
+        }
         let found = self.with_partial(&form, &wanted.kind, found, heard);
         self.fill_slot(form, slot, wanted, found)
     }
@@ -102,6 +107,10 @@ impl Dialogue {
                 form.partial = digits;
                 self.misses = 0;
                 self.ask(form, slot, Understanding::Answer)
+            }
+            Found::Value(value) if wanted.kind == SlotKind::Name => {
+                form.doubted = Some(value);
+                self.not_caught(State::Filling(form, slot))
             }
             Found::Value(_) | Found::Partial(_) | Found::Nothing => {
                 self.not_caught(State::Filling(form, slot))

@@ -17,6 +17,8 @@ pub struct Form {
     pub values: Vec<SlotValue>,
     /// Digits heard so far for the slot that is asked for.
     pub partial: Value,
+    /// The last words for the slot that is asked for that were not believed.
+    pub doubted: Option<Value>,
     /// How often the caller said no to what we understood.
     pub refusals: u32,
 }
@@ -52,7 +54,9 @@ impl Form {
     /// A form with what was said along with its intent.
     pub fn new(id: IntentId, intent: &Intent, found: &[Found]) -> Self {
         let partial = Value::default();
-        let mut form = Self { intent: id, person: None, values: Vec::new(), partial, refusals: 0 };
+        let values = Vec::new();
+        let mut form =
+            Self { intent: id, person: None, values, partial, doubted: None, refusals: 0 };
         for (index, slot) in intent.slots.iter().enumerate() {
             let value = match found.get(index) {
                 Some(Found::Value(value)) if is_kept(slot, value) => {
@@ -82,6 +86,7 @@ impl Form {
             *place = value;
         }
         self.partial = Value::default();
+        self.doubted = None;
     }
 
     /// The value of the slot called `name`.

@@ -26,7 +26,9 @@ impl Dialogue {
         }
         match state {
             State::Filling(mut form, slot) if self.is_last_resort(&form) => {
-                form.set(slot, SlotValue::Skipped);
+                // A name that may be wrong is of more use to the firm's people than none.
+                let taken = form.doubted.take().map_or(SlotValue::Skipped, SlotValue::Heard);
+                form.set(slot, taken);
                 self.misses = 0;
                 self.advance(form, Understanding::Missed)
             }

@@ -54,6 +54,28 @@ fn a_number_with_read_back_is_read_back_corrected_and_read_back_again() {
 }
 
 #[test]
+fn a_name_that_stays_in_doubt_is_better_than_none() {
+    talk(
+        "desk: Hello, this is Northgate Logistics. How can I help you?
+         caller: I want to leave a message.
+         desk: I will take a message. What is your name, please?
+         doubtful: Mario.
+         desk: Sorry, I did not catch that. Please just say your name.
+         doubtful: Maria.
+         desk: Which number can we reach you at?
+         caller: five five five one two three
+         desk: I have 555123. Is that right?
+         caller: Yes.
+         desk: Thank you. What is your message?
+         caller: The pallet is broken.
+         desk: Shall I pass your message on?
+         caller: Yes.
+         desk: Thank you. I have taken your message, and a colleague will call you back. MORE
+         message: leave a message | Maria | 555123 | The pallet is broken. |",
+    );
+}
+
+#[test]
 fn each_step_has_the_threshold_that_its_playbook_gives_it() {
     let strict = SHIPPED[0].1.replacen("ask_again_below = 0.3", "ask_again_below = 0", 1).replacen(
         "ask = \"Which order do you want to cancel?",
