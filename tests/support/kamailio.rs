@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use rcgen::PublicKeyData;
 use sha2::{Digest, Sha256};
@@ -76,6 +77,7 @@ impl Kamailio {
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
+            .process_group(0)
             .spawn()
             .unwrap();
         self.child = Some(child);
@@ -83,12 +85,14 @@ impl Kamailio {
         assert!(found.is_some(), "kamailio does not answer: {}", self.log());
     }
 
-    /// Its main process ends the others.
+    /// Its main process ends the others, but one that was busy starting may have missed it.
     pub fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        let _ = kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM);
-        if wait::within(STOP, || child.try_wait().unwrap()).is_none() {
-            let _ = child.kill();
+        let group = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let _ = kill(group, Signal::SIGTERM);
+        let ended = wait::within(STOP, || child.try_wait().unwrap());
+        let _ = killpg(group, Signal::SIGKILL);
+        if ended.is_none() {
             let _ = child.wait();
         }
     }
