@@ -135,7 +135,7 @@ fn a_playbook_is_read_anew_for_the_calls_after_it_and_ports_are_not() {
 fn a_call_that_is_up_is_told_goodbye_and_the_program_ends_well() {
     let manager = Manager::new();
     let mut appliance = manager.setup().start();
-    let caller = call(&appliance, &["--pause", "50", "--say", "where are you"]);
+    let caller = call(&appliance, &["--pause", "50000", "--say", "where are you"]);
     wait::until("the greeting", SOON, || {
         let record = appliance.record(|_| true)?;
         (record["state"] == "active" && !record["turns"].as_array()?.is_empty()).then_some(())

@@ -63,7 +63,7 @@ fn it_starts_talks_reads_anew_and_says_goodbye() {
     // The journal has fields of ours.
     let (_, log) = machine.run(&["journalctl", "-b", "CALL_ID=c1", "-o", "cat"]);
     assert!(log.contains("call taken") && log.contains("call ended"), "{log}");
-    let call = machine.call(&["--max-seconds", "60", "--pause", "50", "--say", "thank you"]);
+    let call = machine.call(&["--max-seconds", "60", "--pause", "50000", "--say", "thank you"]);
     wait::until("the call is up", READY, || {
         let health = machine.health()?;
         (health["live_calls"] == 1).then_some(())
@@ -313,7 +313,7 @@ fn answers_safely(machine: &Machine, reason: &str) {
     assert!(health["reasons"].to_string().contains(reason), "{health:#}");
     println!("safe mode: {}", health["reasons"]);
     // Whoever has something to say later listens to all of it.
-    let later = ["--max-seconds", "90", "--pause", "40", "--say", "hello"];
+    let later = ["--max-seconds", "90", "--pause", "60000", "--say", "hello"];
     let report = report(machine.call(&later));
     assert_eq!(report["ending"]["by"], "far-end", "{report:#}");
     println!("safe mode: called, heard for {} ms", report["lasted_ms"]);
