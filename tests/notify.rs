@@ -92,6 +92,8 @@ fn ready_with_a_status_and_alive_only_while_every_thread_is() {
         assert!(status.ends_with("does nothing any more\n"), "{status}");
         manager.empty();
         assert!(manager.told(WATCHDOG * 2, "WATCHDOG=1").is_none(), "{thread} is not missed");
+        // Long before systemd would miss those that may be silent for long.
+        assert!(manager.told(SOON, "WATCHDOG=trigger").is_some(), "{thread} is waited for");
         drop(frozen);
         assert!(manager.told(SOON, "WATCHDOG=1").is_some(), "{thread} is back");
     }
