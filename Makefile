@@ -43,7 +43,7 @@ bench-callers: test-deps
 		keep=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/callers.jsonl
 
 nightly: test-deps
-	cargo test --locked --test long_call --test baresip --test systemd -- --ignored --nocapture
+	CI=1 cargo test --locked --test long_call --test baresip --test systemd -- --ignored --nocapture
 	cargo test --locked --test power_cut two_hundred -- --ignored --nocapture
 	cargo test --locked --test power_cut_whole two_hundred -- --ignored --nocapture
 	$(MAKE) deb-test arm64-test
@@ -130,9 +130,12 @@ licences:
 	@tools/deps licences
 	tools/licences $(LICENCES)
 
-deb-test: test-deps
+# What is packed and tried: the program of `make build`, or another that is there, as
+# PACKAGED_PROGRAM=target/debug/attendant.
+PACKAGED_PROGRAM ?=
+deb-test: test-deps $(if $(PACKAGED_PROGRAM),,build)
 	@tools/deps trees
-	cargo test --locked --test package_systemd -- --ignored --nocapture
+	CI=1 PACKAGED_PROGRAM=$(abspath $(or $(PACKAGED_PROGRAM),$(PROGRAM))) cargo test --locked --test package_systemd -- --ignored --nocapture
 
 arm64-test: test-deps cross
 	cargo test --locked --test arm64 -- --ignored --nocapture

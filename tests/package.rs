@@ -7,6 +7,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -207,4 +208,40 @@ fn shellcheck_finds_nothing_in_the_scripts() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// A mirror that is not there, gives nothing, or is not known leaves no clean system that looks like one.
+#[test]
+fn a_clean_system_is_whole_or_not_there() {
+    let makes = "mkdir -p \"$into/var/cache/apt/archives\"; touch \"$into/var/cache/apt/archives/espeak-ng_1_all.deb\"";
+    let known = "echo http://127.0.0.1:1/debian/";
+    for (lists, bootstrap, is_made) in [
+        (known, makes, true),
+        (known, "mkdir -p \"$into/var\"", false),
+        (known, "mkdir -p \"$into/var\"; exit 25", false),
+        ("true", makes, false),
+    ] {
+        let folder = Folder::new("trees");
+        for name in ["tools", "bin"] {
+            fs::create_dir(folder.at(name)).unwrap();
+        }
+        let tool = folder.at("tools/deps");
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/deps"), &tool).unwrap();
+        let stubs = [
+            ("apt-get", lists),
+            ("mmdebstrap", &*format!("into=\"${{@: -2:1}}\"; {bootstrap}")),
+            ("dpkg-query", "echo installed"),
+            ("unshare", "shift; exec \"$@\""),
+            ("sleep", "true"),
+        ];
+        for (name, body) in stubs {
+            let stub = folder.write(&format!("bin/{name}"), format!("#!/bin/bash\n{body}\n"));
+            fs::set_permissions(stub, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:{}", folder.at("bin").display(), std::env::var("PATH").unwrap());
+        let output = Command::new(tool).arg("trees").env("PATH", path).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), is_made, "{lists}; {bootstrap}: {said}");
+        assert_eq!(folder.at("target/trees/bookworm.made").exists(), is_made, "{said}");
+    }
 }

@@ -74,7 +74,7 @@ impl Safe {
         Command::new(env!("CARGO_BIN_EXE_attendant"))
             .args(["call", &format!("sip:desk@{}", self.sip), "--json", "--max-seconds", "60"])
             // Whoever has something to say later listens to all of it.
-            .args(["--pause", "40", "--say", "hello"])
+            .args(["--pause", "50000", "--say", "hello"])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()

@@ -32,6 +32,11 @@ pub fn alive() {
     send(&[NotifyState::Watchdog]);
 }
 
+/// A thread does not come back: what its watchdog does to a program that says nothing is to be done at once.
+pub fn hangs() {
+    send(&[NotifyState::WatchdogTrigger]);
+}
+
 /// How often `alive` is wanted: half of `WatchdogSec=`, so that one late beat does not kill.
 pub fn alive_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)

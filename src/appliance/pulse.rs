@@ -25,6 +25,12 @@ impl Pulse {
 /// Loops that wait for work turn at least this often.
 pub const BEAT: Duration = Duration::from_millis(250);
 
+/// Who is silent for so long is not waited for any more, whatever is silence without a fault: with what systemd takes to
+/// end a program and start it again no hang lasts 15 s.
+const HANGS: Duration = Duration::from_secs(9);
+/// And at so many looks in a row: a machine that has stood still as a whole goes on between two of them.
+const HANGS_LOOKS: u32 = 3;
+
 /// One thread, as it is watched.
 #[derive(Debug)]
 struct Watched {
@@ -38,7 +44,11 @@ struct Watched {
 
 /// All threads that are watched.
 #[derive(Debug, Default)]
-pub struct Pulses(Vec<Watched>);
+pub struct Pulses {
+    watched: Vec<Watched>,
+    /// In a row, at which one was silent.
+    silent_looks: u32,
+}
 
 impl Pulses {
     /// `thread` may be silent for `limit`, beginning with now.
@@ -50,13 +60,13 @@ impl Pulses {
         pulse: Pulse,
         limit: Duration,
     ) -> Self {
-        self.0.push(Watched { thread, beats: pulse.beats(), pulse, limit, since: now });
+        self.watched.push(Watched { thread, beats: pulse.beats(), pulse, limit, since: now });
         self
     }
 
     /// The first thread that has been silent for longer than it may; to be asked again and again.
     pub fn silent(&mut self, now: Instant) -> Option<&'static str> {
-        for watched in &mut self.0 {
+        for watched in &mut self.watched {
             let beats = watched.pulse.beats();
             if beats != watched.beats {
                 (watched.beats, watched.since) = (beats, now);
@@ -64,7 +74,15 @@ impl Pulses {
         }
         let is_silent =
             |watched: &&Watched| now.saturating_duration_since(watched.since) > watched.limit;
-        self.0.iter().find(is_silent).map(|watched| watched.thread)
+        let silent = self.watched.iter().find(is_silent).map(|watched| watched.thread);
+        self.silent_looks = silent.map_or(0, |_| self.silent_looks.saturating_add(1));
+        silent
+    }
+
+    /// Whether one has been silent for so long that it does not come back; after [`Self::silent`].
+    pub fn hangs(&self, now: Instant) -> bool {
+        let is_over = |watched: &Watched| now.saturating_duration_since(watched.since) > HANGS;
+        self.silent_looks >= HANGS_LOOKS && self.watched.iter().any(is_over)
     }
 }
 
@@ -88,5 +106,30 @@ mod tests {
         assert_eq!(pulses.silent(at(5_001)), Some("slow"));
         slow.beat();
         assert_eq!(pulses.silent(at(5_400)), None);
+    }
+
+    #[test]
+    fn who_is_silent_for_long_hangs_and_a_machine_that_stood_still_does_not() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let pulse = Pulse::default();
+        let mut pulses =
+            Pulses::default().with(start, "slow", pulse.clone(), Duration::from_secs(6));
+        let hangs: Vec<u64> = (1..=11)
+            .filter(|second| {
+                let now = at(second * 1_000 + 1);
+                pulses.silent(now);
+                pulses.hangs(now)
+            })
+            .collect();
+        assert_eq!(hangs, [9, 10, 11]);
+        pulse.beat();
+        assert_eq!(pulses.silent(at(12_000)), None);
+        assert!(!pulses.hangs(at(12_000)));
+        assert_eq!(pulses.silent(at(42_000)), Some("slow"));
+        assert!(!pulses.hangs(at(42_000)), "the first look after a long time");
+        pulse.beat();
+        assert_eq!(pulses.silent(at(43_000)), None);
+        assert!(!pulses.hangs(at(43_000)));
     }
 }

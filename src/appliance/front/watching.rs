@@ -116,7 +116,13 @@ impl Watch {
                 notify::alive();
                 self.board.status_line()
             }
-            Some(thread) => format!("The thread {thread} does nothing any more"),
+            Some(thread) => {
+                // Without a watchdog nobody wants it ended.
+                if self.pulses.hangs(now) && notify::alive_interval().is_some() {
+                    notify::hangs();
+                }
+                format!("The thread {thread} does nothing any more")
+            }
         };
         if status != self.said.status {
             notify::status(&status);
