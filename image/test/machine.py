@@ -90,16 +90,17 @@ class Shell:
         self.line.sendall(text.encode())
 
     def _greet(self) -> None:
+        """Waits for a shell that carries things out: one that has been greeted before has no prompt any more."""
         for _ in range(60):
-            self._send("\n")
+            self._send("\necho is-''there\n")
             try:
-                self._until(r"[#$] $", 10)
+                self._until(r"is-there\r?\n", 10)
                 break
             except Failed:
                 continue
         self._send("stty -echo; bind 'set enable-bracketed-paste off'; export SYSTEMD_PAGER= TERM=dumb PS1=\n")
         self._send("echo ready-''to-work\n")
-        self._until(r"ready-to-work", 120)
+        self._until(r"ready-to-work\r?\n", 120)
         self.is_ready = True
 
     def run(self, command: str, seconds: float = 240) -> tuple[int, str]:
@@ -142,7 +143,7 @@ class Machine:
         self.cores = cores
         self.memory_mb = memory_mb
         self.disk = folder / "disk.qcow2"
-        self.variables = folder / "variables.fd"
+        self.variables = folder / "variables.qcow2"
         self.serial = folder / "serial.log"
         self.process: Optional[subprocess.Popen[bytes]] = None
         self._shell: Optional[Shell] = None
@@ -154,7 +155,7 @@ class Machine:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.disk.unlink(missing_ok=True)
         self._qemu_img("create", "-q", "-f", "qcow2", "-b", image.resolve(), "-F", "raw", self.disk, f"{gigabytes}G")
-        shutil.copyfile(TOOLS / "usr/share/OVMF/OVMF_VARS_4M.fd", self.variables)
+        self._qemu_img("convert", "-f", "raw", "-O", "qcow2", TOOLS / "usr/share/OVMF/OVMF_VARS_4M.fd", self.variables)
 
     def keep_as(self, name: str) -> None:
         """The disk and the firmware's memory as they are, while the machine is off."""
@@ -164,6 +165,24 @@ class Machine:
     def take(self, name: str) -> None:
         for path in [self.disk, self.variables]:
             shutil.copyfile(self.folder / f"{name}-{path.name}", path)
+
+    def has(self, name: str, image: Path) -> bool:
+        """Whether a machine was kept by that name since the image was made, which its disk is a change of."""
+        kept = self.folder / f"{name}-{self.variables.name}"
+        return kept.exists() and kept.stat().st_mtime > image.stat().st_mtime
+
+    def keep_running_as(self, name: str) -> None:
+        """The machine as it is at this moment, with its memory; it goes on."""
+        self.qmp("stop")
+        if fault := self.qmp("human-monitor-command", **{"command-line": f"savevm {name}"}):
+            raise Failed(f"savevm: {fault}")
+        self.keep_as(name)
+        self.qmp("cont")
+
+    def resume(self, name: str) -> None:
+        """A machine that was kept while it ran goes on where it was: a start in software takes minutes."""
+        self.take(name)
+        self.on(resumes=name)
 
     def _qemu_img(self, *words: object) -> None:
         subprocess.run(in_tools("usr/bin/qemu-img", *words), check=True)
@@ -176,7 +195,7 @@ class Machine:
         line = in_tools("usr/bin/qemu-io", "-c", command, self.disk)
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
 
-    def on(self, credentials: Optional[dict[str, str]] = None, command_line: str = "") -> None:
+    def on(self, credentials: Optional[dict[str, str]] = None, command_line: str = "", resumes: str = "") -> None:
         """Switches on. Credentials are systemd's, given by the firmware; a file written by one is how a box that has no
         password is set up from outside."""
         assert self.process is None
@@ -199,12 +218,12 @@ class Machine:
             "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "Haswell-noTSX",
             "-smp", self.cores, "-m", self.memory_mb, "-nodefaults", "-display", "none",
             "-drive", f"if=pflash,format=raw,readonly=on,file={TOOLS}/usr/share/OVMF/OVMF_CODE_4M.fd",
-            "-drive", f"if=pflash,format=raw,file={self.variables}",
+            "-drive", f"if=pflash,format=qcow2,file={self.variables}",
             "-drive", f"if=none,id=disk,format=qcow2,file={self.disk},cache=writeback",
             "-device", "virtio-blk-pci,drive=disk,bootindex=1", "-device", "virtio-rng-pci",
             "-netdev", f"tap,id=net,ifname={TAP},script=no,downscript=no", "-device", "virtio-net-pci,netdev=net,romfile=",
             "-device", "i6300esb", "-global", "ICH9-LPC.noreboot=false", "-action", "watchdog=reset",
-            *smbios, *stick,
+            *smbios, *stick, *(["-loadvm", resumes] if resumes else []),
             "-serial", f"file:{self.serial}",
             "-device", "virtio-serial-pci", "-chardev", f"socket,id=shell,path={self.folder}/shell,server=on,wait=off",
             "-device", "virtconsole,chardev=shell", "-qmp", f"unix:{self.folder}/qmp,server=on,wait=off",
@@ -214,13 +233,13 @@ class Machine:
             self.process = subprocess.Popen(["nice", "-n", "15", *line], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.switched_on = time.monotonic()
 
-    def qmp(self, command: str) -> Any:
+    def qmp(self, command: str, **arguments: str) -> Any:
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(str(self.folder / "qmp"))
             file = line.makefile("rw")
             file.readline()
-            for name in ["qmp_capabilities", command]:
-                file.write(json.dumps({"execute": name}) + "\n")
+            for name, words in [("qmp_capabilities", {}), (command, arguments)]:
+                file.write(json.dumps({"execute": name, "arguments": words}) + "\n")
                 file.flush()
                 while "return" not in (answer := json.loads(file.readline())):
                     if "error" in answer:
@@ -265,6 +284,12 @@ class Machine:
             raise Failed("it does not switch off within 300 s") from error
         self._ended()
         return time.monotonic() - began
+
+    def worked(self) -> float:
+        """Seconds of this machine's processors since it was switched on."""
+        assert self.process is not None
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def is_on(self) -> bool:
         return self.process is not None and self.process.poll() is None
