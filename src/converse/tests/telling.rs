@@ -37,6 +37,7 @@ fn what_was_stopped_or_never_said_was_told_to_nobody() {
     let mut desk = desk(true);
     desk.give(Input::Connected);
     let utterance = desk.said[0].utterance;
+    desk.said.clear();
     desk.give(Input::Interrupted { utterance, heard_fraction: 0.9 });
     desk.play();
     desk.hear("What are your opening hours?");
