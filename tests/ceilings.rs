@@ -87,3 +87,63 @@ fn the_checker_measures_functions() {
     assert_eq!(long_functions(&function("#[test]\nfn f()", 200)), []);
     assert_eq!(long_functions(&function("// fn in a comment\nstruct S", 200)), []);
 }
+
+/// The names in the last column of the tables of `SPECIFICATION.md` whose head is "kept by", with their lines.
+fn keepers(text: &str) -> Vec<(usize, String)> {
+    let mut names = Vec::new();
+    let mut is_kept = false;
+    for (number, line) in text.lines().enumerate() {
+        if !line.starts_with('|') {
+            is_kept = false;
+            continue;
+        }
+        let last = line.trim_end().trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        if last.trim() == "kept by" {
+            is_kept = true;
+        } else if is_kept {
+            let quoted = last.split('`').skip(1).step_by(2);
+            names.extend(quoted.map(|name| (number + 1, name.to_owned())));
+        }
+    }
+    names
+}
+
+/// Whether a file, or a module of ours with its last part perhaps within a file, has this name. Words that are neither are
+/// filters of what stands before them.
+fn is_there(root: &Path, modules: &[(String, String)], name: &str) -> bool {
+    if name.contains(' ') {
+        return true;
+    }
+    if name.contains('/') {
+        return root.join(name).exists();
+    }
+    let Some((before, last)) = name.rsplit_once("::") else { return true };
+    let ends = |module: &str, with: &str| {
+        module.strip_suffix(with).is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
+    };
+    modules.iter().any(|(module, text)| {
+        let is_within =
+            || text.contains(&format!("mod {last}")) || text.contains(&format!("fn {last}("));
+        ends(module, name) || (ends(module, before) && is_within())
+    })
+}
+
+#[test]
+fn what_the_specification_names_as_keeping_a_promise_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let module = |path: std::path::PathBuf| {
+        let name = path.strip_prefix(root.join("src")).unwrap().with_extension("");
+        let name = name.to_string_lossy().replace('/', "::");
+        let name = name.strip_suffix("::mod").unwrap_or(&name).to_owned();
+        (name, fs::read_to_string(&path).unwrap())
+    };
+    let modules: Vec<_> = sources::sources(&root.join("src")).into_iter().map(module).collect();
+    let names = keepers(&fs::read_to_string(root.join("SPECIFICATION.md")).unwrap());
+    assert!(names.len() > 300, "only {} names were found", names.len());
+    let lost = names.iter().filter(|(_, name)| !is_there(root, &modules, name));
+    let lost: Vec<String> = lost.map(|(line, name)| format!("line {line}: {name}")).collect();
+    assert!(lost.is_empty(), "\n{}", lost.join("\n"));
+    for name in ["tests/nothing.rs", "call::nothing", "ear::tests::nothing", "all::tests"] {
+        assert!(!is_there(root, &modules, name), "{name}");
+    }
+}

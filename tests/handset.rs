@@ -61,7 +61,6 @@ fn ends(appliance: &Appliance, user: &str) -> Value {
 }
 
 #[test]
-#[ignore = "has not passed yet: on demand"]
 fn a_caller_is_put_through_to_the_handset_and_both_hear_each_other() {
     let card = Card::new(&sound::speak(DESK_SAYS), 1_000);
     card.plug();
@@ -158,7 +157,6 @@ fn a_handset_that_answers_by_itself_is_a_person_like_any_other() {
 }
 
 #[test]
-#[ignore = "has not passed yet: on demand"]
 fn somebody_at_the_handset_calls_a_telephone() {
     let card = Card::new(&sound::speak(DESK_SAYS), 1_000);
     card.plug();
@@ -184,7 +182,6 @@ fn somebody_at_the_handset_calls_a_telephone() {
 }
 
 #[test]
-#[ignore = "has not passed yet: on demand"]
 fn what_is_announced_is_heard_in_its_words() {
     let card = Card::new(&[], 1_000);
     card.plug();

@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CALL_S: &str = "40";
 const QUESTION: &str = "what are your opening hours";
 
+/// The user that a call is to which somebody on this machine makes to the box and which is to leave nothing, either.
+pub const UNLISTED: &str = "unlisted";
+
 /// Where and how often.
 #[derive(Clone, Debug)]
 pub struct Settings {

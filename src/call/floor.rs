@@ -177,6 +177,8 @@ pub(super) struct Floor {
     asks: Vec<(AskId, WorkId)>,
     /// What is asked of the owner's system.
     look_up: Option<WorkId>,
+    /// Something of the engine's failed while the greeting was being said.
+    greets_in_part: bool,
     /// Turns that were given out.
     turns: usize,
     /// The last frame with the caller's speech.
@@ -230,6 +232,7 @@ impl Floor {
             open_turn: None,
             asks: Vec::new(),
             look_up: None,
+            greets_in_part: false,
             turns: 0,
             spoke: None,
             stalls: Stalls::default(),
@@ -276,11 +279,13 @@ impl Floor {
         match (self.phase, held) {
             (Phase::Open { since }, true) => {
                 self.phase = Phase::Held { since };
+                self.hold_tape(now, true);
                 // Silence on hold is nobody's fault.
                 self.converse(now, converse::Input::CallerSpeaking);
             }
             (Phase::Held { since }, false) => {
                 self.phase = Phase::Open { since };
+                self.hold_tape(now, false);
                 self.converse(now, converse::Input::CallerSilent { since: now });
             }
             (Phase::Waiting { .. }, is_held) => self.phase = Phase::Waiting { is_held },
@@ -378,10 +383,20 @@ impl Floor {
             }
             WorkResult::Agent { id, event } => self.agent_event(now, id, event),
             WorkResult::Failed { id } => {
+                // What could not be spoken was not heard, though its utterance comes to its end.
+                self.greets_in_part |= self.spoken.iter().any(Saying::is_greeting);
                 self.voice.fail(id);
                 self.hearing.failed(now, id);
                 self.drain_hearing(now);
             }
+        }
+    }
+
+    /// As [`Conversation::told_first`].
+    pub(super) fn told_first(&self) -> converse::ToldFirst {
+        match self.greets_in_part {
+            true => converse::ToldFirst::default(),
+            false => self.conversation.told_first(),
         }
     }
 

@@ -83,12 +83,33 @@ pub(super) struct Taking {
     settings: Settings,
     stage: Stage,
     spoken_frames: u32,
+    /// Neither side hears the other since then.
+    held_since: Option<Instant>,
 }
 
 impl Taking {
     /// The disk has been asked.
     pub(super) fn new(now: Instant, settings: Settings) -> Self {
-        Self { settings, stage: Stage::Asked { until: now + DISK_WITHIN }, spoken_frames: 0 }
+        let stage = Stage::Asked { until: now + DISK_WITHIN };
+        Self { settings, stage, spoken_frames: 0, held_since: None }
+    }
+
+    /// Neither side hears the other, or they do again: what passes meanwhile is nobody's silence, and of no message.
+    pub(super) fn hold(&mut self, now: Instant, is_held: bool) {
+        if is_held {
+            self.held_since.get_or_insert(now);
+            return;
+        }
+        let Some(held_since) = self.held_since.take() else { return };
+        let held = now.saturating_duration_since(held_since);
+        match &mut self.stage {
+            Stage::Asked { until } | Stage::Beeping { until, .. } => *until += held,
+            Stage::Running { since, quiet_since } => {
+                // Where the tone came to its end meanwhile, it began then.
+                *since = (*since + held).min(now);
+                *quiet_since = (*quiet_since + held).min(now);
+            }
+        }
     }
 
     /// The tone may be heard, under this number.
@@ -166,8 +187,12 @@ impl Taking {
         }
     }
 
-    /// When to look again.
-    pub(super) fn deadline(&self) -> Instant {
+    /// When to look again; `None`: nothing comes to its time while it is held.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.held_since.is_none().then(|| self.deadline())
+    }
+
+    fn deadline(&self) -> Instant {
         match self.stage {
             Stage::Asked { until } | Stage::Beeping { until, .. } => until,
             Stage::Running { since, quiet_since } => {

@@ -31,7 +31,8 @@ use super::playbook::{Playbook, Variables};
 use super::reply::{join, plain};
 use super::voice::{History, Voice};
 use crate::base::{Private, TimerTable, UtteranceId, limits};
-use beginning::Beginning;
+pub use beginning::ToldFirst;
+use beginning::{Beginning, Telling};
 use engine::Engine;
 use leaving::{FAREWELL_GUARD, SECOND_THOUGHT};
 use looking_up::{Held, Wait};
@@ -77,6 +78,7 @@ pub struct Conversation {
     dialogue: Dialogue,
     phase: Phase,
     beginning: Beginning,
+    telling: Telling,
     caller: Caller,
     /// The caller has paused after digits of the utterance that is being said.
     has_paused_in_number: bool,
@@ -125,6 +127,7 @@ impl Conversation {
             settings,
             phase: Phase::Waiting,
             beginning: Beginning::Called,
+            telling: Telling::Nothing,
             caller: Caller::Quiet,
             has_paused_in_number: false,
             guessed_number: false,
@@ -291,6 +294,7 @@ impl Conversation {
     /// The caller has heard all of it.
     fn finished(&mut self, now: Instant, utterance: UtteranceId) {
         self.utterance_ended(utterance, 1.0);
+        self.is_told(utterance);
         match self.phase {
             Phase::Leaving(cause) if self.voice.is_silent() => self.part(now, cause),
             // A model's farewell may be many sentences long.

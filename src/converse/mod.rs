@@ -25,6 +25,6 @@ pub use alphabet::{
     AskId, Awaited, Completeness, EndCause, Expectation, Input, Message, Output, Preview, Purpose,
     Record, Recorded, Say, Settings, Speaker, Speech, TakeOver, Transfer, Turn, Why, Word,
 };
-pub use conversation::Conversation;
+pub use conversation::{Conversation, ToldFirst};
 pub use playbook::{Playbook, PlaybookError, Variables, fixed_phrases};
 pub use reply::{DIGITS_CLOSE, DIGITS_OPEN, heard_part, plain};

@@ -37,8 +37,16 @@ impl Announcing {
         Self { speakers, waiting: VecDeque::new(), spoken: None }
     }
 
-    /// How many phrases are still to be spoken are bounded by what the switchboard takes.
-    pub fn want(&mut self, announcement: Announcement, engine: &dyn Engine) {
+    /// Takes what waits, one announcement after the other: the next once no phrase of the one before is left to be
+    /// asked for. So what waits is bounded by the switchboard, which has the limit.
+    pub fn pull(&mut self, mut next: impl FnMut() -> Option<Announcement>, engine: &dyn Engine) {
+        while self.waiting.is_empty() {
+            let Some(announcement) = next() else { return };
+            self.want(announcement, engine);
+        }
+    }
+
+    fn want(&mut self, announcement: Announcement, engine: &dyn Engine) {
         let Announcement { handsets, language, phrases } = announcement;
         self.waiting.extend(phrases.into_iter().map(|phrase| Waiting {
             handsets: handsets.clone(),
@@ -103,8 +111,12 @@ mod tests {
         let speaker =
             Speaker { code: LanguageCode::ENGLISH, language: "en".into(), voice: String::new() };
         let mut announcing = Announcing::new(Speakers::new(vec![speaker]));
-        announcing.want(announcement(&[0, 2], &["Fire drill.", "Please leave."]), &engine);
-        announcing.want(announcement(&[1], &["A call."]), &engine);
+        let mut wanted = VecDeque::from([
+            announcement(&[0, 2], &["Fire drill.", "Please leave."]),
+            announcement(&[1], &["A call."]),
+        ]);
+        announcing.pull(|| wanted.pop_front(), &engine);
+        assert_eq!(wanted.len(), 1, "it waits where it is counted");
         let mut heard = Vec::new();
         while !announcing.is_idle() {
             let mut event = answers.try_recv().expect("each phrase is asked for");
@@ -116,6 +128,7 @@ mod tests {
                 assert!(!sound.reveal().is_empty());
                 heard.push(handsets);
             }
+            announcing.pull(|| wanted.pop_front(), &engine);
         }
         heard.dedup();
         assert_eq!(heard, [vec![0, 2], vec![1]]);

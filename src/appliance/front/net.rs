@@ -469,9 +469,7 @@ impl Net {
     }
 
     fn announce(&mut self, engine: &dyn Engine) {
-        while let Some(announcement) = self.switchboard.take_announcement() {
-            self.announcing.want(announcement, engine);
-        }
+        self.announcing.pull(|| self.switchboard.take_announcement(), engine);
     }
 
     fn keep_messages(&mut self) {

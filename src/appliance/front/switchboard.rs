@@ -493,9 +493,8 @@ impl Switchboard {
         let input = match kind {
             AudioEventKind::Media(event) => call::Input::Media(event),
             AudioEventKind::Finished { utterance } => {
-                self.has_greeted(call);
-                self.has_said(call);
-                call::Input::Finished(utterance)
+                self.call(now, call, call::Input::Finished(utterance));
+                return self.has_said(call);
             }
             AudioEventKind::Silenced { through, utterance, frames } => {
                 call::Input::Silenced { through, utterance, frames }

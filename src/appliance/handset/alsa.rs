@@ -13,6 +13,8 @@ const PERIOD_US: u32 = 10_000;
 /// Length of a card's buffer in microseconds: room for a thread that is late, not delay, since what is queued is
 /// steered.
 const BUFFER_US: u32 = 160_000;
+/// Length of the silence that a loudspeaker begins with, in milliseconds: what it is to hold beyond a tick's sound.
+const FIRST_MS: u32 = 25;
 /// Samples read or written at once, over all channels: a buffer at the highest rate.
 const MOST_CHANNELS: u32 = 8;
 
@@ -22,13 +24,16 @@ pub struct AlsaCards;
 
 impl Cards for AlsaCards {
     fn source(&mut self, name: &str) -> Result<Box<dyn Source>, String> {
-        let pcm = Pcm::open(name, Direction::Capture).map_err(|error| told(&error))?;
+        let mut pcm = Pcm::open(name, Direction::Capture).map_err(|error| told(&error))?;
         pcm.pcm.start().map_err(|error| told(&error))?;
+        // Nothing has been said yet that could fill it.
+        pcm.is_paced = !pcm.pcm.avail_update().is_ok_and(|waiting| size(waiting) >= pcm.buffer);
         Ok(Box::new(pcm))
     }
 
     fn sink(&mut self, name: &str) -> Result<Box<dyn Sink>, String> {
-        let pcm = Pcm::open(name, Direction::Playback).map_err(|error| told(&error))?;
+        let mut pcm = Pcm::open(name, Direction::Playback).map_err(|error| told(&error))?;
+        pcm.is_paced = !pcm.swallows();
         Ok(Box::new(pcm))
     }
 }
@@ -62,11 +67,18 @@ impl Pcm {
         software.set_start_threshold(Frames::from(1_u8))?;
         pcm.sw_params(&software)?;
         drop(software);
-        // What is no hardware has no name, and takes and gives as fast as it is asked.
-        let is_paced = pcm.info().is_ok_and(|info| info.get_id().is_ok_and(|id| !id.is_empty()));
         pcm.prepare()?;
         let interleaved = vec![0; buffer * channels];
-        Ok(Self { pcm, rate, channels, buffer, is_paced, interleaved })
+        Ok(Self { pcm, rate, channels, buffer, is_paced: true, interleaved })
+    }
+
+    /// Whether what is given to it is gone at once: it plays by no clock. Neither a device's name nor its number tells,
+    /// since a sound server's has neither and paces.
+    fn swallows(&mut self) -> bool {
+        let silence = vec![0; (self.rate * FIRST_MS / 1_000) as usize];
+        let written = Sink::write(self, &silence).unwrap_or(0);
+        let is_empty = self.pcm.avail_update().is_ok_and(|room| size(room) >= self.buffer);
+        written > 0 && is_empty
     }
 
     /// What follows from an error; a card that ran full or empty begins anew.

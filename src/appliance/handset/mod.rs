@@ -85,6 +85,8 @@ pub struct Report {
     pub state: &'static str,
     /// Why its sound card cannot be used.
     pub fault: Option<String>,
+    /// What is not there, and why, without which it can be used all the same.
+    pub lack: Option<String>,
     pub figures: Figures,
 }
 
@@ -433,6 +435,7 @@ impl Handsets {
                 name: settings.sound.name.clone(),
                 state,
                 fault: fault.as_ref().map(|(why, _)| why.clone()),
+                lack: line.shared.lack(),
                 figures: line.shared.figures(),
             });
             let is_lost = fault.is_some_and(|(_, since)| {

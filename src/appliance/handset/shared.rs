@@ -25,6 +25,11 @@ impl Side {
             Self::Bell => "bell",
         }
     }
+
+    /// Whether there is no call without it. Without a bell it rings at the loudspeaker.
+    const fn is_needed(self) -> bool {
+        matches!(self, Self::Microphone | Self::Loudspeaker)
+    }
 }
 
 /// Counts since the start.
@@ -45,7 +50,7 @@ pub struct Figures {
 struct Devices {
     /// Why each side is not there.
     faults: [Option<String>; Side::ALL.len()],
-    /// When the thread has told something last, and since when a device is gone.
+    /// When the thread has told something last, and since when a device is gone that a call needs.
     beat: Instant,
     gone: Option<Instant>,
 }
@@ -58,6 +63,16 @@ pub struct Shared {
     lost: AtomicU64,
     drift: [AtomicI32; Side::ALL.len()],
     devices: Mutex<Devices>,
+}
+
+impl Devices {
+    /// Why those sides are not there.
+    fn told(&self, of: impl Fn(Side) -> bool) -> Option<String> {
+        let faults = Side::ALL.iter().zip(&self.faults).filter(|(side, _)| of(**side));
+        let told = faults.filter_map(|(side, why)| Some((side.name(), why.as_ref()?)));
+        let told: Vec<String> = told.map(|(side, why)| format!("{side}: {why}")).collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    }
 }
 
 impl Shared {
@@ -80,7 +95,7 @@ impl Shared {
     pub fn beat(&self, now: Instant) {
         let mut devices = self.devices();
         devices.beat = now;
-        let is_gone = devices.faults.iter().any(Option::is_some);
+        let is_gone = devices.told(Side::is_needed).is_some();
         devices.gone = is_gone.then(|| devices.gone.unwrap_or(now));
     }
 
@@ -117,16 +132,18 @@ impl Shared {
         }
     }
 
-    /// Why it cannot be used now, and since when.
+    /// Why no call can be held there now, and since when.
     pub fn fault(&self, now: Instant) -> Option<(String, Instant)> {
         let devices = self.devices();
         if now.saturating_duration_since(devices.beat) > limits::HANDSET_SILENT {
             return Some(("its driver does not answer".to_owned(), devices.beat));
         }
-        let faults = Side::ALL.iter().zip(&devices.faults);
-        let told = faults.filter_map(|(side, why)| Some((side.name(), why.as_ref()?)));
-        let told: Vec<String> = told.map(|(side, why)| format!("{side}: {why}")).collect();
         let since = devices.gone.unwrap_or(devices.beat);
-        (!told.is_empty()).then(|| (told.join("; "), since))
+        devices.told(Side::is_needed).map(|told| (told, since))
+    }
+
+    /// Why something is not there without which calls go on all the same.
+    pub fn lack(&self) -> Option<String> {
+        self.devices().told(|side| !side.is_needed())
     }
 }

@@ -190,7 +190,7 @@ impl Station {
         self.tell(now);
     }
 
-    /// What is to be heard: by whoever has the handset, and from its bell where that is another device.
+    /// What is to be heard: by whoever has the handset, and from its bell where that is another device which is there.
     fn sound(&mut self) -> (Frame, Option<Frame>) {
         let announced = self.announcement();
         let mut spoken = match &mut self.mode {
@@ -212,7 +212,7 @@ impl Station {
             rung.0.iter_mut().for_each(|sample| *sample /= 8);
             mix(&mut rung, &announced);
         }
-        match &self.bell {
+        match self.bell.as_ref().and_then(|bell| bell.open.as_ref()) {
             Some(_) => (spoken, Some(rung)),
             None => {
                 mix(&mut spoken, &rung);

@@ -21,6 +21,7 @@ const TICK_SAMPLES: usize = 960;
 #[derive(Debug, Default)]
 struct World {
     is_unplugged: bool,
+    has_no_bell: bool,
     is_paced: bool,
     /// What waits at the microphone.
     heard: VecDeque<i16>,
@@ -68,9 +69,10 @@ impl Cards for Room {
     fn sink(&mut self, name: &str) -> Result<Box<dyn Sink>, String> {
         let mut world = self.world();
         world.opened += 1;
-        match world.is_unplugged {
+        let is_bell = name == "bell";
+        match world.is_unplugged || (is_bell && world.has_no_bell) {
             true => Err("No such device".to_owned()),
-            false => Ok(Box::new(Part { room: self.clone(), is_bell: name == "bell" })),
+            false => Ok(Box::new(Part { room: self.clone(), is_bell })),
         }
     }
 }
@@ -115,11 +117,18 @@ impl Sink for Part {
     }
 
     fn queued(&mut self) -> Result<usize, Fault> {
-        Ok(self.room.is_there()?.queued)
+        let world = self.room.is_there()?;
+        match self.is_bell && world.has_no_bell {
+            true => Err(Fault::Gone("No such device".to_owned())),
+            false => Ok(world.queued),
+        }
     }
 
     fn write(&mut self, samples: &[i16]) -> Result<usize, Fault> {
         let mut world = self.room.is_there()?;
+        if self.is_bell && world.has_no_bell {
+            return Err(Fault::Gone("No such device".to_owned()));
+        }
         match self.is_bell {
             true => world.rung.extend_from_slice(samples),
             false => {
@@ -326,6 +335,33 @@ fn it_rings_at_its_bell_and_says_there_who_calls() {
 }
 
 #[test]
+fn without_its_bell_a_handset_rings_at_its_loudspeaker_and_has_its_calls() {
+    let (mut handsets, mut desk, _orders) = handsets_with("desk", Some("bell"));
+    let (leg, _) = handsets.reserve("desk").unwrap();
+    handsets.command(desk.now, &Command::Invite { leg, invite: Box::new(offered()) });
+    desk.station.order(Order::Ring);
+    desk.room.world().has_no_bell = true;
+    (0..40).for_each(|_| desk.tick(0));
+    assert!(peak(&desk.room.world().played) > 2_000, "{}", peak(&desk.room.world().played));
+    assert_eq!(desk.shared.fault(desk.now), None);
+    assert_eq!(handsets.answer("desk"), Ok(()));
+    told(&mut handsets);
+    (0..550).for_each(|_| desk.tick(0));
+    let report = handsets.look(desk.now).remove(0);
+    assert_eq!((report.fault, report.state), (None, "talking"));
+    assert_eq!(report.lack.as_deref(), Some("bell: No such device"));
+    assert!(told(&mut handsets).is_empty(), "its call goes on");
+    assert_eq!(desk.shared.figures().losses, [0, 0, 1]);
+    desk.room.world().has_no_bell = false;
+    // It is tried again every two seconds.
+    (0..120).for_each(|_| desk.tick(0));
+    desk.station.order(Order::Ring);
+    (0..40).for_each(|_| desk.tick(0));
+    assert!(peak(&desk.room.world().rung) > 2_000);
+    assert_eq!((peak(&desk.room.world().played), desk.shared.lack()), (0, None));
+}
+
+#[test]
 fn who_talks_is_knocked_at_softly_and_too_much_is_thrown_away() {
     let mut desk = Desk::new(None);
     let to = desk.talk();
@@ -344,7 +380,11 @@ fn who_talks_is_knocked_at_softly_and_too_much_is_thrown_away() {
 }
 
 fn handsets(name: &str) -> (Handsets, Desk, rtrb::Consumer<Order>) {
-    let desk = Desk::new(None);
+    handsets_with(name, None)
+}
+
+fn handsets_with(name: &str, bell: Option<&str>) -> (Handsets, Desk, rtrb::Consumer<Order>) {
+    let desk = Desk::new(bell);
     let (orders, taken) = RingBuffer::new(16);
     let (announced, _) = RingBuffer::new(1_600);
     let shared = Arc::clone(&desk.shared);

@@ -12,6 +12,7 @@ use super::head::Head;
 use crate::base::limits;
 use crate::call::record::CallRecord;
 use crate::call::state::{Call, Input, Opening, Outgoing, Output, Settings, Wish};
+use crate::converse;
 use crate::sdp::Refusal;
 use crate::sip::LegId;
 use crate::speak::PlayoutFrame;
@@ -108,6 +109,11 @@ impl Tracked {
 
     pub fn record(&self) -> &CallRecord {
         self.call.record()
+    }
+
+    /// As [`Call::told_first`].
+    pub fn told_first(&self) -> converse::ToldFirst {
+        self.call.told_first()
     }
 
     /// As [`Call::awaits_person`].

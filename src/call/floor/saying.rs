@@ -106,6 +106,10 @@ impl Saying {
         }
     }
 
+    pub(super) fn is_greeting(&self) -> bool {
+        self.purpose == Purpose::Greeting
+    }
+
     pub(super) fn is_going_on(&self) -> bool {
         self.state == State::Going
     }

@@ -2,16 +2,17 @@
 
 use std::time::Instant;
 
-use super::{Floor, FloorOutput, Timer};
+use super::{Floor, FloorOutput, Phase, Timer};
 use crate::call::media::HeardFrame;
 use crate::call::voicemail::{Taking, Tape, TapeNews};
 use crate::converse::{self, Message, Recorded};
 
 impl Floor {
     pub(super) fn record_message(&mut self, now: Instant, message: Box<Message>) {
-        let taking = Taking::new(now, self.voicemail);
-        self.timers.set(Timer::Voicemail, taking.deadline());
+        let mut taking = Taking::new(now, self.voicemail);
+        taking.hold(now, matches!(self.phase, Phase::Held { .. }));
         self.taking = Some(taking);
+        self.watch_tape();
         self.out.push_back(FloorOutput::Tape(Tape::Begin(message)));
     }
 
@@ -55,8 +56,18 @@ impl Floor {
     }
 
     pub(super) fn watch_tape(&mut self) {
-        if let Some(taking) = &self.taking {
-            self.timers.set(Timer::Voicemail, taking.deadline());
+        let Some(taking) = &self.taking else { return };
+        match taking.due() {
+            Some(at) => self.timers.set(Timer::Voicemail, at),
+            None => self.timers.cancel(Timer::Voicemail),
+        }
+    }
+
+    /// As [`Taking::hold`].
+    pub(super) fn hold_tape(&mut self, now: Instant, is_held: bool) {
+        if let Some(taking) = &mut self.taking {
+            taking.hold(now, is_held);
+            self.watch_tape();
         }
     }
 

@@ -8,8 +8,14 @@ use crate::call::floor::FloorOutput;
 use crate::call::media::Report;
 use crate::call::record::Speaking;
 use crate::call::voicemail::Tape;
+use crate::converse;
 
 impl Call {
+    /// As [`converse::Conversation::told_first`].
+    pub fn told_first(&self) -> converse::ToldFirst {
+        self.floor.told_first()
+    }
+
     /// `peer_spoke`: the last packet with speech, by the audio thread.
     pub(super) fn audible(
         &mut self,

@@ -187,3 +187,35 @@ fn nothing_is_taped_while_neither_hears_the_other() {
     desk.run(1_000, true);
     assert!((49..=51).contains(&(desk.taped() - before)), "{} {before}", desk.taped());
 }
+
+#[test]
+fn a_hold_is_no_silence_that_ends_a_message() {
+    let mut desk = desk();
+    desk.hears_the_tone();
+    desk.run(1_000, true);
+    desk.run(2_000, false);
+    for _ in 0..2 {
+        desk.input(Input::Wish(Wish::Mute(true)));
+        desk.run(100_000, false);
+        assert_eq!(desk.tape_end(), None, "neither silence nor the longest message");
+        desk.input(Input::Wish(Wish::Mute(false)));
+    }
+    desk.run(2_800, false);
+    assert_eq!(desk.tape_end(), None, "the silence goes on where it was");
+    desk.run(400, false);
+    assert_eq!(desk.tape_end(), Some(true));
+    assert!(desk.said("Your message is saved"));
+}
+
+/// The tone is not heard while the call is held, and the disk's time passes for nobody.
+#[test]
+fn a_hold_before_the_tone_leaves_time_for_it() {
+    let mut desk = desk();
+    desk.input(Input::Wish(Wish::Mute(true)));
+    desk.run(10_000, false);
+    desk.input(Input::Wish(Wish::Mute(false)));
+    assert_eq!(desk.tape_end(), None);
+    desk.hears_the_tone();
+    desk.run(1_000, true);
+    assert!((45..=55).contains(&desk.taped()), "{}", desk.taped());
+}

@@ -37,6 +37,9 @@ pub(in crate::cli) struct Arguments {
     /// takes udp or tcp; or "-": what ATTENDANT_CALL_TARGET says, which nobody else on the machine sees.
     #[arg(value_parser = Callee::parse)]
     pub(super) target: Callee,
+    /// With "itself": the box has the call in no list, event, figure or record, and holds it without a remote agent.
+    #[arg(long, conflicts_with = "api")]
+    pub(super) unlisted: bool,
     #[command(flatten)]
     pub(super) directives: Directives,
     /// Be the caller that this file describes; the exit code says whether the call came out as it

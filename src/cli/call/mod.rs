@@ -36,6 +36,7 @@ use super::api::Method;
 use super::exit::Exit;
 use super::listening::{Listening, ListeningError};
 use super::{printable, with_sources};
+use crate::appliance::canary::UNLISTED;
 use crate::appliance::config;
 use crate::appliance::engine::link::EnginePlace;
 use crate::appliance::front;
@@ -131,6 +132,9 @@ fn call(arguments: &Arguments) -> Result<Exit, Failure> {
         // Before the call, whose words would be lost.
         api.ask(Method::Get, "/health", None).map_err(ApiError::from)?;
     }
+    if arguments.unlisted && arguments.target != Callee::Itself {
+        return Err(Failure::NotItself("--unlisted is for the box of this machine"));
+    }
     let target = match &arguments.target {
         Callee::Target(target) => target.clone(),
         Callee::Itself => itself(arguments)?,
@@ -176,8 +180,8 @@ fn itself(arguments: &Arguments) -> Result<Target, Failure> {
             "inbound.from does not let it in, and there is no [canary]",
         ));
     }
-    Target::parse(&door.own_uri("itself"))
-        .map_err(|_| Failure::NotItself("sip.listen has no address"))
+    let user = if arguments.unlisted { UNLISTED } else { "itself" };
+    Target::parse(&door.own_uri(user)).map_err(|_| Failure::NotItself("sip.listen has no address"))
 }
 
 fn from_script(path: &Path) -> Result<Scenario, Failure> {

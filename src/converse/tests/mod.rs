@@ -9,6 +9,7 @@ mod looking_up;
 mod model;
 mod properties;
 mod russian;
+mod telling;
 mod timing;
 mod transcripts;
 mod transferring;

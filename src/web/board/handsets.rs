@@ -6,8 +6,10 @@ use crate::appliance::handset::Report;
 impl Report {
     /// What is wrong, as a sentence.
     pub(super) fn sentence(&self) -> Option<String> {
-        let (name, fault) = (&self.name, self.fault.as_ref()?);
-        Some(format!("handset {name}: {fault}; it is tried again"))
+        let Self { name, fault, lack, .. } = self;
+        let parts: Vec<&str> = fault.iter().chain(lack).map(String::as_str).collect();
+        (!parts.is_empty())
+            .then(|| format!("handset {name}: {}; it is tried again", parts.join("; ")))
     }
 }
 

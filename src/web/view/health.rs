@@ -166,7 +166,7 @@ struct Handset {
     name: String,
     /// `idle`, `ringing`, `talking`, or `away` (its sound card cannot be used).
     state: &'static str,
-    /// Why that is, in words.
+    /// Why that is, in words; where it can be used, what of it is not there (its bell).
     fault: Option<String>,
     /// Times that its sound card ran full or empty.
     xruns: u64,
@@ -178,13 +178,13 @@ struct Handset {
 
 impl From<handset::Report> for Handset {
     fn from(report: handset::Report) -> Self {
-        let handset::Report { name, state, fault, figures } = report;
+        let handset::Report { name, state, fault, lack, figures } = report;
         let state = if fault.is_some() { "away" } else { state };
         let [microphone, loudspeaker, _] = figures.drift_ppm;
         Self {
             name,
             state,
-            fault,
+            fault: fault.or(lack),
             xruns: figures.xruns.iter().sum(),
             lost_frames: figures.lost_frames,
             drift_ppm: [microphone, loudspeaker],

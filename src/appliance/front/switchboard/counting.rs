@@ -179,7 +179,7 @@ impl Switchboard {
     fn set_free(&mut self, now: Instant, what: Waiting, is_kept: bool) {
         match what {
             Waiting::Call(call, what) => self.carry_on(now, call, what, is_kept),
-            Waiting::Platform(ordered) if is_kept => self.ask_platform(ordered),
+            Waiting::Platform(ordered) if is_kept => self.ask_platform(now, ordered),
             Waiting::Platform(ordered) => ordered.refuse(Refusal::NotCounted),
         }
     }

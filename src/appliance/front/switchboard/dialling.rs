@@ -407,6 +407,10 @@ impl Switchboard {
         let is_confirmed = matches!(event, sip::Event::Established { .. });
         let failed = controlling::failed(id, &event);
         let is_over = matches!(event, sip::Event::Ended { .. } | sip::Event::Refused { .. });
+        if self.is_passed_on(now, id, &event) {
+            let done = sip::Event::Refer { leg, news: ReferNews::Done };
+            self.call(now, id, call::Input::Sip(done));
+        }
         self.call(now, id, call::Input::Sip(event));
         failed.into_iter().for_each(|event| self.parts.board.tell(event));
         if is_confirmed {

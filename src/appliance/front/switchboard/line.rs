@@ -42,8 +42,8 @@ pub(super) struct Line {
     /// What was told of it that its record does not show.
     pub(super) told: controlling::Told,
     pub(super) sound: recording::Sound,
-    /// Whether its caller has heard that somebody may listen; `None` until the greeting was heard.
-    pub(super) told_of_operators: Option<bool>,
+    /// The platform was asked then to put it through to somebody else.
+    pub(super) passed_on: Option<Instant>,
     /// Its part of what the GPU has used; `None` where that is not told.
     pub(super) gpu_energy_j: Option<f64>,
 }
@@ -65,7 +65,7 @@ impl Line {
             referrals: 0,
             told: controlling::Told::default(),
             sound: recording::Sound::default(),
-            told_of_operators: None,
+            passed_on: None,
             gpu_energy_j: None,
         }
     }

@@ -128,7 +128,8 @@ impl Switchboard {
             Progress::Ended { .. } => return Err(NotObserved::plain(NOT_FOUND)),
             _ => return Err(NotObserved::not_now("the call is not answered yet")),
         }
-        if !self.parts.call.converse.announced.is_empty() && line.told_of_operators != Some(true) {
+        let is_told = line.call.told_first().announced && line.call.record().agent.is_none();
+        if !self.parts.call.converse.announced.is_empty() && !is_told {
             let text = "its caller has not heard that somebody may listen";
             return Err(NotObserved::not_now(text));
         }
@@ -138,19 +139,6 @@ impl Switchboard {
             }
             _ => Ok(()),
         }
-    }
-
-    /// The first thing that we have said in a call was heard to its end: it is the greeting, which nothing interrupts where it
-    /// has the sentence that says that somebody may listen.
-    pub(super) fn has_greeted(&mut self, id: CallId) {
-        let Some(line) = self.lines.get_mut(&id).filter(|line| line.told_of_operators.is_none())
-        else {
-            return;
-        };
-        let record = line.call.record();
-        let sentences = &self.parts.call.converse.announced;
-        let has_one = record.language.is_some_and(|code| sentences.contains_key(code.as_str()));
-        line.told_of_operators = Some(has_one && record.agent.is_none());
     }
 
     /// Somebody who listens wants to speak, or does not any more.

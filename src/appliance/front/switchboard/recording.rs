@@ -13,7 +13,7 @@ use crate::store::recordings::Name;
 /// A call's sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Sound {
-    /// The first that is said, with the sentence that says so, was not heard to its end.
+    /// The sentence that says so was not heard to its end.
     #[default]
     NotYet,
     Recorded,
@@ -35,25 +35,23 @@ impl Switchboard {
         }
     }
 
-    /// Something that we say was played to its end. The first is the greeting, which nothing interrupts where it has the sentence
-    /// that says that the call is recorded: so it is from here on.
+    /// Something that we say was played to its end. Where that was the sentence that says that the call is recorded, it is
+    /// from here on.
     pub(super) fn has_said(&mut self, id: CallId) {
         let (Some(recorder), Some(line)) = (&self.parts.recorder, self.lines.get_mut(&id)) else {
             return;
         };
-        if line.sound != Sound::NotYet {
+        if line.sound != Sound::NotYet || !line.call.told_first().consent {
             return;
         }
         line.sound = Sound::Not;
         let record = line.call.record();
-        let sentences = &self.parts.call.converse.consent;
-        let is_told = record.language.is_some_and(|code| sentences.contains_key(code.as_str()));
         let is_person = record.answered_by.is_none_or(|verdict| verdict == Verdict::Person);
         let is_ours = record.agent.is_none()
             && line.partner.is_none()
             && !record.is_joined
             && !record.was_taken_over();
-        let Some(place) = line.place.filter(|_| is_told && is_person && is_ours) else { return };
+        let Some(place) = line.place.filter(|_| is_person && is_ours) else { return };
         let name = Name::of(record.started_at_ms, id);
         if recorder.begin(name) {
             line.sound = Sound::Recorded;

@@ -36,7 +36,8 @@ use telling::Offered;
 
 /// How long the event of a call that rings, and its answer by Call Control, are waited for.
 const CONTROL_WITHIN: Duration = Duration::from_secs(4);
-/// An INVITE that the platform is to take back is refused after this time: nobody rings for ever.
+/// An INVITE that the platform is to take back is refused after this time: nobody rings for ever. As soon as that, too, a
+/// call that it puts through has left us.
 const PASSED_ON_WITHIN: Duration = Duration::from_secs(10);
 
 /// What an INVITE of the platform's says of its call.
@@ -97,6 +98,8 @@ pub(super) struct Ordered {
     section: usize,
     request: Request,
     told: Told,
+    /// The call of ours that is put through by it.
+    passes_on: Option<CallId>,
 }
 
 impl Ordered {
@@ -119,7 +122,7 @@ pub(super) struct Platform {
     heard: VecDeque<(AccountId, ApiIds)>,
     /// INVITEs that the platform is to take back, and when they are refused.
     passed_on: Vec<(LegId, Instant)>,
-    waiting: HashMap<u64, Told>,
+    waiting: HashMap<u64, (Told, Option<CallId>)>,
 }
 
 impl Platform {
@@ -165,7 +168,13 @@ impl Switchboard {
         }
     }
 
-    fn name_call(&mut self, now: Instant, call: CallId, account: AccountId, ids: ApiIds) {
+    pub(super) fn name_call(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        account: AccountId,
+        ids: ApiIds,
+    ) {
         if let Some(line) = self.lines.get_mut(&call) {
             let (session, party) = (ids.session.clone(), ids.party.clone());
             line.named = Some(PlatformIds { session, party });
@@ -415,7 +424,10 @@ impl Switchboard {
     }
 
     fn controlled(&mut self, now: Instant, ticket: u64, outcome: Result<(), Refusal>) {
-        if let Some(told) = self.platform.waiting.remove(&ticket) {
+        if let Some((told, passes_on)) = self.platform.waiting.remove(&ticket) {
+            if let Some(line) = passes_on.and_then(|call| self.lines.get_mut(&call)) {
+                line.passed_on = outcome.is_ok().then_some(now);
+            }
             // Whoever asked may have gone.
             let _ = told.send(outcome);
             return;
@@ -462,16 +474,36 @@ impl Switchboard {
                 return;
             }
         };
+        let is_transfer = matches!(action, Some(Action::Transfer(_)));
+        let passes_on = section
+            .filter(|_| is_transfer)
+            .and_then(|section| self.named_call(section, &session, &party));
         let request = action.and_then(|action| action.request(&session, &party));
         let Some((section, request)) = section.zip(request) else {
             let _ = told.send(Err(Refusal::Unknown));
             return;
         };
-        let ordered = Ordered { section, request, told };
+        let ordered = Ordered { section, request, told, passes_on };
         match number {
             Some(number) => self.order_counted(now, &number, ordered),
-            None => self.ask_platform(ordered),
+            None => self.ask_platform(now, ordered),
         }
+    }
+
+    fn named_call(&self, section: usize, session: &str, party: &str) -> Option<CallId> {
+        let account = self.parts.accounts.of_section(section)?;
+        let is_it = |named: &&Named| {
+            named.account == account && named.ids.session == session && named.ids.party == party
+        };
+        self.platform.named.iter().find(is_it).map(|named| named.call)
+    }
+
+    /// Whether a call whose other end has hung up was put through by the platform: who is put through there leaves us by
+    /// a plain BYE, which may come before the platform's word that it is done.
+    pub(super) fn is_passed_on(&self, now: Instant, id: CallId, event: &sip::Event) -> bool {
+        let is_by_peer = matches!(event, sip::Event::Ended { cause: sip::EndCause::ByPeer, .. });
+        let asked = self.lines.get(&id).and_then(|line| line.passed_on);
+        is_by_peer && asked.is_some_and(|at| now.saturating_duration_since(at) <= PASSED_ON_WITHIN)
     }
 
     /// The number that a call is to go to, as it is from here on written: one that the owner lets the box call, for
@@ -492,14 +524,19 @@ impl Switchboard {
     }
 
     /// Whoever has gone meanwhile wants nothing any more.
-    pub(super) fn ask_platform(&mut self, ordered: Ordered) {
-        let Ordered { section, request, told } = ordered;
-        self.platform.waiting.retain(|_, told| !told.is_closed());
+    pub(super) fn ask_platform(&mut self, now: Instant, ordered: Ordered) {
+        let Ordered { section, request, told, passes_on } = ordered;
+        self.platform.waiting.retain(|_, (told, _)| !told.is_closed());
         if told.is_closed() {
             return;
         }
         match self.parts.ringcentral.control(section, request) {
-            Some(ticket) => drop(self.platform.waiting.insert(ticket, told)),
+            Some(ticket) => {
+                if let Some(line) = passes_on.and_then(|call| self.lines.get_mut(&call)) {
+                    line.passed_on = Some(now);
+                }
+                self.platform.waiting.insert(ticket, (told, passes_on));
+            }
             None => drop(told.send(Err(Refusal::Busy))),
         }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::recording::Sound;
 use super::ringcentral::Announced;
 use super::{Line, Switchboard};
+use crate::appliance::canary::UNLISTED;
 use crate::appliance::clock::unix_ms;
 use crate::appliance::handset;
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
@@ -111,10 +112,15 @@ impl Switchboard {
         manner.agent = self.parts.agent_rule.holds(direction, asked, account, playbook);
     }
 
-    /// Whether it is the box itself that calls.
-    fn is_own(&self, known: &Known) -> bool {
-        let name = self.parts.canary.as_ref().map(Private::reveal);
-        name.is_some_and(|name| known.called.reveal().contains(name))
+    /// Whether it is the box itself that calls: by the name that only the running program has, or from this machine by
+    /// that of a call which is to leave nothing.
+    fn is_own(&self, known: &Known, from: IpAddr) -> bool {
+        let is_called = |name: &String| known.called.reveal().contains(name);
+        // A packet from outside with an address of ours is one that the kernel throws away.
+        let is_from_here =
+            known.local.is_some_and(|(_, local)| from.is_loopback() || from == local.ip());
+        self.parts.canary.as_ref().map(Private::reveal).is_some_and(is_called)
+            || (is_from_here && is_called(&UNLISTED.to_owned()))
     }
 
     /// An INVITE asks for a call.
@@ -192,7 +198,7 @@ impl Switchboard {
         let shelf = Arc::clone(&self.shelf);
         let choice = self.parts.languages.choose(&known);
         let mut manner = self.abilities.manner(choice, &self.parts.call.tongues);
-        let is_own = self.is_own(&known);
+        let is_own = self.is_own(&known, incoming.signals_from);
         // An agent's time costs something.
         let agent = agent.filter(|_| !is_own).or_else(|| is_own.then_some(false));
         self.choose_agent(&mut manner, Direction::Inbound, None, agent);

@@ -278,6 +278,24 @@ async fn an_ended_call_that_awaits_its_last_answer_leaves_the_next_call_in_its_p
     assert_eq!(first.rtp.packets_sent, 7, "the last report is in the record");
 }
 
+#[tokio::test]
+async fn a_call_of_the_box_to_itself_leaves_nothing_and_a_name_alone_makes_none() {
+    let mut desk = Desk::ready().await;
+    let invite = desk.invite("one").replace("sip:desk@", "sip:unlisted@");
+    desk.sends(&invite);
+    assert!(desk.gets().await.starts_with("SIP/2.0 200"));
+    assert_eq!((desk.switchboard.calls(), desk.switchboard.parts.board.calls().len()), (1, 0));
+    // From another machine it is a call as any other.
+    let mut desk = Desk::ready().await;
+    let away = SocketAddr::from(([192, 0, 2, 7], 5060));
+    let invite = desk.invite("two").replace("sip:desk@", "sip:unlisted@");
+    let bytes = invite.replace('\n', "\r\n").into_bytes();
+    let flow = Flow::udp(desk.flow.local, away);
+    desk.switchboard.arrival(desk.now, Arrival::Datagram { flow, bytes });
+    desk.play();
+    assert_eq!((desk.switchboard.calls(), desk.switchboard.parts.board.calls().len()), (1, 1));
+}
+
 /// The same request with another header field.
 fn with(request: &str, header: &str) -> String {
     request.replace("Max-Forwards: 70\n", &format!("Max-Forwards: 70\n{header}\n"))

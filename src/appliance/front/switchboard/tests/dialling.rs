@@ -378,6 +378,57 @@ async fn a_call_that_the_platform_sends_on_to_a_number_is_counted_before_it_is_a
     assert!(wanting.iter_mut().all(|asked| asked.try_recv().is_err()), "the platform is to answer");
 }
 
+/// Who is put through by the platform leaves us by a plain BYE.
+#[tokio::test]
+async fn a_call_that_the_platform_has_put_through_is_told_as_transferred() {
+    use crate::appliance::ringcentral::{News, What};
+    use crate::trunk::ringcentral::ApiIds;
+    // The platform's word, if it has come; how long after it the BYE comes.
+    let cases = [
+        (Some(true), 1, "transferred"),
+        (None, 1, "transferred"),
+        (Some(false), 1, "hung-up"),
+        (Some(true), 60, "hung-up"),
+    ];
+    for (number, (outcome, after_s, cause)) in cases.into_iter().enumerate() {
+        let platform = Platform {
+            is_provisioned: true,
+            section: 0,
+            answers_by_control: false,
+            is_account_wide: false,
+            when_full: crate::appliance::accounts::WhenFull::Refuse,
+        };
+        let plan = Plan { platform: Some(platform), ..plan() };
+        let ports = 29_300 + 20 * number as u16;
+        let mut office = Office::with(&format!("put-through-{number}"), ports, plan).await;
+        let (double, mut inputs) = RingCentral::double();
+        office.desk.switchboard.parts.ringcentral = double;
+        let ok = office.desk.calls("one").await;
+        let account = office.desk.switchboard.parts.accounts.of_section(0).unwrap();
+        let ids = ApiIds { session: "s-1".to_owned(), party: "p-1-2".to_owned() };
+        let desk = &mut office.desk;
+        desk.switchboard.name_call(desk.now, CallId(1), account, ids);
+        let extension = Target::Extension(Private::new("101".to_owned()));
+        let order = PartyOrder {
+            account: "office".to_owned(),
+            session: "s-1".to_owned(),
+            party: "p-1-2".to_owned(),
+            wish: PartyWish::Control(Action::Transfer(extension)),
+        };
+        let (told, _asked) = oneshot::channel();
+        desk.switchboard.command(desk.now, Command::PlatformControl { order, told });
+        let Ok(Input::Control { ticket, .. }) = inputs.try_recv() else { panic!("asked") };
+        if let Some(is_done) = outcome {
+            let outcome = if is_done { Ok(()) } else { Err(Refusal::Unknown) };
+            let what = What::Controlled { ticket, outcome };
+            desk.switchboard.ringcentral(desk.now, News { section: 0, what });
+        }
+        desk.now += Duration::from_secs(after_s);
+        desk.sends(&desk.request("BYE", "one", 2, &tag(&ok)));
+        assert_eq!(office.cause(1), cause, "{outcome:?}, {after_s} s");
+    }
+}
+
 #[tokio::test]
 async fn a_call_that_is_sent_on_for_want_of_room_counts_as_one_of_ours() {
     let mut office = Office::open("sent-on", 29_240).await;

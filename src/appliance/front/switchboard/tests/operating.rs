@@ -90,6 +90,13 @@ impl Desk {
         self.record().attended().iter().map(|one| (one.part, one.to_ms.is_some())).collect()
     }
 
+    /// This utterance was heard to its end.
+    fn has_played(&mut self, utterance: u32) {
+        let kind = AudioEventKind::Finished { utterance: crate::base::UtteranceId(utterance) };
+        self.audio.events.push(AudioEvent { place: Place(0), call: CALL, kind }).unwrap();
+        self.switchboard.audio(self.now);
+    }
+
     fn closes(&mut self, session: &SessionId) {
         let closed = self.asks(Request::Close { session: session.clone() });
         assert_eq!(closed, Some(Response::Closed));
@@ -233,8 +240,22 @@ async fn where_callers_are_to_be_told_nobody_listens_before_they_have_heard_it()
         panic!("its caller has heard nothing yet")
     };
     assert!(text.contains("has not heard"), "{text}");
-    let kind = AudioEventKind::Finished { utterance: crate::base::UtteranceId(1) };
-    desk.audio.events.push(AudioEvent { place: Place(0), call: CALL, kind }).unwrap();
-    desk.switchboard.audio(desk.now);
+    // What else was heard to its end is not the greeting.
+    desk.has_played(9);
+    assert!(matches!(desk.wants_to_listen(CALL), Some(Response::Refused(Refusal::NotNow(_)))));
+    desk.has_played(1);
     desk.listens();
+}
+
+#[tokio::test]
+async fn where_the_voice_has_failed_in_the_greeting_nobody_was_told() {
+    let mut desk = Desk::ready().await;
+    let sentence = ("en".to_owned(), "A colleague may listen.".to_owned());
+    desk.switchboard.parts.call.converse.announced = [sentence].into();
+    desk.calls("one").await;
+    let call = desk.switchboard.lines.get_mut(&CALL).unwrap();
+    let failed = crate::call::WorkResult::Failed { id: crate::base::WorkId(1) };
+    call.call.handle(desk.now, call::Input::Work(failed));
+    desk.has_played(1);
+    assert!(matches!(desk.wants_to_listen(CALL), Some(Response::Refused(Refusal::NotNow(_)))));
 }
