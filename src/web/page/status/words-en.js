@@ -294,6 +294,7 @@ export const english = {
   "section.baresip": "Interface of baresip",
   "section.bridge": "Telephone bridges",
   "section.calls": "Calls",
+  "section.campaigns": "Campaigns",
   "section.canary": "Calls to itself",
   "section.converse": "Conversation",
   "section.dial": "Outgoing calls",

@@ -294,6 +294,7 @@ export const russian = {
   "section.baresip": "Интерфейс baresip",
   "section.bridge": "Телефонные мосты",
   "section.calls": "Звонки",
+  "section.campaigns": "Обзвоны",
   "section.canary": "Звонки самому себе",
   "section.converse": "Разговор",
   "section.dial": "Исходящие звонки",
