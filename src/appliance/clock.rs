@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::base::day::Clock;
+use crate::converse::people::WeekMinute;
 
 /// Linux's name for the time since the box has started: another one after each start.
 const START: &str = "/proc/sys/kernel/random/boot_id";
@@ -28,6 +29,14 @@ pub fn minute_of_day() -> u32 {
     let wall = jiff::ZonedDateTime::now();
     let part = |part: i8| u32::try_from(part).unwrap_or(0);
     part(wall.hour()) * 60 + part(wall.minute())
+}
+
+/// The minute of the week where we are, by the system's time zone.
+pub fn week_minute() -> WeekMinute {
+    let now = jiff::ZonedDateTime::now();
+    let day = now.weekday().to_monday_zero_offset();
+    let [day, hour, minute] = [day, now.hour(), now.minute()].map(|part| part.unsigned_abs());
+    WeekMinute::new(day.into(), hour.into(), minute.into())
 }
 
 /// Of the wall, in milliseconds since 1970.

@@ -10,6 +10,7 @@ pub mod agent;
 pub mod associations;
 pub mod audio;
 pub mod audio_legs;
+pub mod campaigns;
 pub mod canary;
 pub mod caution;
 pub mod chance;

@@ -1,6 +1,8 @@
 //! Every limit of the program, in one place, each with its reason.
 
+mod campaigns;
 mod handsets;
+mod history;
 mod operators;
 mod page;
 mod recordings;
@@ -8,7 +10,9 @@ mod voicemail;
 
 use std::time::Duration;
 
+pub use campaigns::*;
 pub use handsets::*;
+pub use history::*;
 pub use operators::*;
 pub use page::*;
 pub use recordings::*;
@@ -680,17 +684,6 @@ pub const WEBHOOKS: usize = 16;
 pub const WEBHOOK_QUEUE: usize = 1_000;
 /// A webhook answers within this time, and nobody reads more of its answer.
 pub const WEBHOOK_TIME: Duration = Duration::from_secs(15);
-/// Calls and messages that wait for the thread of the database: a second of the most that a box can take.
-pub const HISTORY_QUEUE: usize = 1_000;
-/// Those that wait while the disk takes nothing: days of a small firm's calls, some ten MB of memory.
-pub const HISTORY_WAITING: usize = 5_000;
-/// Questions to the database that wait: as many as there are connections to the interface.
-pub const HISTORY_QUESTIONS: usize = WEB_CONNECTIONS;
-/// Calls or messages in one answer.
-pub const HISTORY_PAGE: u32 = 200;
-/// Words that are looked for at once, and characters of them.
-pub const HISTORY_WORDS: usize = 8;
-pub const HISTORY_QUERY_CHARS: usize = 100;
 /// A delivery as it is kept on the disk: an event with a message.
 pub const WEBHOOK_FILE_BYTES: u64 = 256 * 1024;
 /// Two days of what is counted begin no sooner after each other while the box runs: the shortest day has 23 hours, and

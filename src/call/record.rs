@@ -117,6 +117,8 @@ pub struct Dialled {
     pub trunk: String,
     /// Attempts before this one, which reached nobody, the oldest first.
     pub earlier: Vec<Attempt>,
+    /// Of a campaign: the number, as the database knows it.
+    pub campaign_number: Option<i64>,
 }
 
 /// A remote agent's part in a call.

@@ -26,6 +26,11 @@ pub enum Command {
         order: DialOrder,
         told: oneshot::Sender<Result<Placed, NotPlaced>>,
     },
+    /// Whether calls like this could be made, whatever their numbers, and whatever is in the way at this moment.
+    CheckDial {
+        order: DialOrder,
+        told: oneshot::Sender<Result<(), NotPlaced>>,
+    },
     HangUp {
         call: CallId,
         told: oneshot::Sender<HungUp>,
@@ -167,6 +172,8 @@ pub struct DialOrder {
     pub on_machine: Option<OnMachine>,
     /// Whether a remote agent holds it; `None`: as account, playbook and configuration say.
     pub agent: Option<bool>,
+    /// Of a campaign: the number, as the database knows it. It is called once, and where a line stays free.
+    pub campaign_number: Option<i64>,
 }
 
 /// What is wanted of a call.

@@ -3,12 +3,13 @@
 //! `access` says who may ask. A body must be JSON by its type, which a page of another site cannot send without
 //! asking first.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
-use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use utoipa::openapi::schema::{Object, OneOfBuilder, Schema, Type};
 
 use super::access::Caller;
 use super::command::{Command, DialOrder, HungUp, NotPlaced, Placed};
-use super::idempotency::{self, Known};
+use super::idempotency::{self, Keys, Known};
 use super::problem::{self, Kind, Problem};
 use super::routes::{Interface, json_with, no_such_call};
 use crate::base::{CallId, Private, limits};
@@ -28,9 +29,9 @@ use crate::listen::answered::OnMachine;
 
 /// The net thread answers within the time that a disk takes for a few bytes.
 const PATIENCE: Duration = Duration::from_secs(10);
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Characters of a number, of an account's name and of a playbook's.
-const TEXT_CHARS: usize = 64;
+pub(super) const TEXT_CHARS: usize = 64;
 
 /// A call that is wanted.
 #[derive(Deserialize, ToSchema)]
@@ -61,14 +62,14 @@ pub(super) struct DialBody {
 #[derive(ToSchema)]
 #[schema(as = OnMachine, rename_all = "kebab-case")]
 #[expect(dead_code, reason = "the shape of OnMachine for the document")]
-enum Machine {
+pub(super) enum Machine {
     Talk,
     LeaveMessage,
     HangUp,
 }
 
 /// The shape of what may be said first: names, each with a text that is not blank, or a number.
-fn variables_shape() -> Object {
+pub(super) fn variables_shape() -> Object {
     let name = format!("^[a-z0-9_]{{1,{}}}$", limits::DIAL_VARIABLE_NAME_CHARS);
     let text = Object::builder()
         .schema_type(Type::String)
@@ -144,11 +145,10 @@ pub(super) async fn dial(
     let placed = match headers.get(IDEMPOTENCY_KEY) {
         None => place(&interface, order).await?,
         Some(value) => {
-            let key = value.to_str().ok().and_then(idempotency::key);
-            let key = key.ok_or_else(|| {
-                wrong("Idempotency-Key: 1 to 255 printable characters of ASCII".to_owned())
-            })?;
-            once(interface, caller.name().to_owned(), key.to_owned(), &body, order).await?
+            let name = (caller.name().to_owned(), key(value)?);
+            let keys = Arc::clone(&interface.keys);
+            let work = async move { place(&interface, order).await };
+            once(keys, name, &body, work).await?
         }
     };
     Ok(json_with(StatusCode::ACCEPTED, &placed))
@@ -160,18 +160,31 @@ async fn place(interface: &Interface, order: DialOrder) -> Result<PlacedCall, Pr
     Ok(PlacedCall { id: call.to_string(), phone_number: number.into_revealed() })
 }
 
+/// # Errors
+/// It is none.
+pub(super) fn key(value: &HeaderValue) -> Result<String, Problem> {
+    let key = value.to_str().ok().and_then(idempotency::key).map(str::to_owned);
+    let text = "Idempotency-Key: 1 to 255 printable characters of ASCII";
+    key.ok_or_else(|| Problem::new(Kind::Wrong, text))
+}
+
 /// What came before with this key is not done again, and what is begun is told to whoever comes back: it does
 /// not end with the connection on which it was asked for.
-async fn once(
-    interface: Interface,
-    whose: String,
-    key: String,
+pub(super) async fn once<A: Clone + Send + 'static>(
+    keys: Arc<Mutex<Keys<A>>>,
+    (whose, key): (String, String),
     body: &[u8],
-    order: DialOrder,
-) -> Result<PlacedCall, Problem> {
-    let begun = interface.with_keys(|keys| keys.begin(Instant::now(), &whose, &key, body));
+    work: impl Future<Output = Result<A, Problem>> + Send + 'static,
+) -> Result<A, Problem> {
+    // A writer that panicked left whole values behind.
+    let begun = keys.lock().unwrap_or_else(PoisonError::into_inner).begin(
+        Instant::now(),
+        &whose,
+        &key,
+        body,
+    );
     match begun {
-        Known::Done(placed) => Ok(placed),
+        Known::Done(answer) => Ok(answer),
         Known::Other => {
             let text = "this Idempotency-Key came before with another request";
             Err(Problem::new(Kind::KeyReused, text))
@@ -182,12 +195,13 @@ async fn once(
         }
         Known::New => {
             let working = tokio::spawn(async move {
-                let placed = place(&interface, order).await;
-                interface.with_keys(|keys| match &placed {
-                    Ok(placed) => keys.finish(&whose, &key, placed.clone()),
+                let answer = work.await;
+                let mut keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
+                match &answer {
+                    Ok(answer) => keys.finish(&whose, &key, answer.clone()),
                     Err(_) => keys.forget(&whose, &key),
-                });
-                placed
+                }
+                answer
             });
             working.await.unwrap_or_else(|_| Err(busy()))
         }
@@ -276,11 +290,12 @@ fn order(body: &[u8]) -> Result<DialOrder, String> {
         trunk: body.trunk,
         playbook: body.playbook,
         variables: variables(body.variables)?,
+        campaign_number: None,
     })
 }
 
 /// Texts and numbers that can be said: they come from wherever a program has them, and go to a voice.
-fn variables(given: Map<String, Value>) -> Result<Variables, String> {
+pub(super) fn variables(given: Map<String, Value>) -> Result<Variables, String> {
     if given.len() > limits::DIAL_VARIABLES {
         return Err(format!("variables: at most {}", limits::DIAL_VARIABLES));
     }

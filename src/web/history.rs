@@ -379,7 +379,7 @@ fn wrong(text: &str) -> Problem {
     Problem::new(Kind::Wrong, text)
 }
 
-fn unavailable(_: Unavailable) -> Problem {
+pub(super) fn unavailable(_: Unavailable) -> Problem {
     let text = "the database cannot be used now; /health says why";
     Problem::new(Kind::Unavailable, text).retry_after(5)
 }

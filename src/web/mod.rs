@@ -6,7 +6,7 @@
 //! and the page, `access` who may ask, `events` what is told while it happens, `ctrl_tcp` baresip's protocol,
 //! `sign_in` passwords and sessions, `trials` what the owner tries, `updates` newer versions, `page_files` and `live` the page and what it is sent, `settings` and `backup` what
 //! its owner changes, `problem` what goes wrong, `openapi` what describes it all, `webrtc` the page that calls,
-//! `handsets` those of this machine and what is announced on them, `history` the calls of the past, `recording` their sound, `ringcentral` that platform's events, `idempotency`
+//! `campaigns` many numbers that are called, `handsets` those of this machine and what is announced on them, `history` the calls of the past, `recording` their sound, `ringcentral` that platform's events, `idempotency`
 //! what was asked before, `listener`
 //! bounds what a peer may hold, `serve` is the thread.
 
@@ -17,6 +17,7 @@ mod access;
 mod audio;
 mod backing_up;
 mod backup;
+mod campaigns;
 mod command;
 mod controlling;
 mod ctrl_tcp;

@@ -14,9 +14,9 @@ use super::events::Written as Event;
 use super::paths::Entry;
 use super::problem::{Kind, Written as Problem};
 use super::{
-    audio, backing_up, controlling, dialling, events, handsets, history, live, operating,
-    page_files, recording, ringcentral, routes, settings, sign_in, tickets, trials, updates,
-    webphone, webrtc,
+    audio, backing_up, campaigns, controlling, dialling, events, handsets, history, live,
+    operating, page_files, recording, ringcentral, routes, settings, sign_in, tickets, trials,
+    updates, webphone, webrtc,
 };
 
 const SCHEME: &str = "token";
@@ -49,6 +49,15 @@ const SCHEME: &str = "token";
         operating::control,
         handsets::act,
         handsets::announce,
+        campaigns::list,
+        campaigns::create,
+        campaigns::one,
+        campaigns::export,
+        campaigns::pause,
+        campaigns::resume,
+        campaigns::cancel,
+        campaigns::leave_alone,
+        campaigns::allow_again,
         history::list,
         history::erase,
         history::one,

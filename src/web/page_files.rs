@@ -16,7 +16,7 @@ macro_rules! files {
 }
 
 /// Name, type and text of each.
-pub(super) const FILES: [(&str, &str, &str); 30] = files![
+pub(super) const FILES: [(&str, &str, &str); 31] = files![
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "main.js": SCRIPT,
@@ -37,6 +37,7 @@ pub(super) const FILES: [(&str, &str, &str); 30] = files![
     "machine.js": SCRIPT,
     "history.js": SCRIPT,
     "messages.js": SCRIPT,
+    "campaigns.js": SCRIPT,
     "settings.js": SCRIPT,
     "labels.js": SCRIPT,
     "trials.js": SCRIPT,

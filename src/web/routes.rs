@@ -1,6 +1,6 @@
 //! The table of paths, and the page's files.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
@@ -21,11 +21,12 @@ use super::paths::Paths;
 use super::problem::{self, Kind, Problem};
 use super::settings::Settings;
 use super::{
-    audio, backing_up, controlling, dialling, events, handsets, history, live, metrics, openapi,
-    operating, page_files, recording, ringcentral, settings, sign_in, tickets, trials, updates,
-    view, webphone, webrtc,
+    audio, backing_up, campaigns, controlling, dialling, events, handsets, history, live, metrics,
+    openapi, operating, page_files, recording, ringcentral, settings, sign_in, tickets, trials,
+    updates, view, webphone, webrtc,
 };
 use crate::appliance::audio_legs::Door;
+use crate::appliance::campaigns::Desk;
 use crate::appliance::ringcentral::Hooks;
 use crate::base::{CallId, limits};
 
@@ -37,6 +38,9 @@ pub(super) struct Interface {
     pub gate: Arc<Gate>,
     /// Calls that were asked for with a key.
     pub keys: Arc<Mutex<Keys<PlacedCall>>>,
+    /// How campaigns are made, and those that were asked for with a key.
+    pub campaigns: Desk,
+    pub campaign_keys: Arc<Mutex<Keys<view::Campaign>>>,
     /// Places of those who listen to events.
     pub listeners: Arc<Semaphore>,
     /// Pages that follow their own calls.
@@ -51,16 +55,11 @@ pub(super) struct Interface {
     pub updates: Arc<updates::Updates>,
 }
 
-impl Interface {
-    pub(super) fn with_keys<T>(&self, work: impl FnOnce(&mut Keys<PlacedCall>) -> T) -> T {
-        work(&mut self.keys.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 /// Every path, with what it needs.
 pub(super) fn paths() -> Paths {
     use Needs::Nothing;
     const READ: Needs = Needs::Scope(Scope::Read);
+    const DIAL: Needs = Needs::Scope(Scope::Dial);
     const CHANGE: Needs = Needs::Scope(Scope::History);
     const SETTINGS: Needs = Needs::Scope(Scope::Settings);
     const LISTEN: Needs = Needs::Scope(Scope::Listen);
@@ -73,7 +72,7 @@ pub(super) fn paths() -> Paths {
         .get("/metrics", Needs::Scope(Scope::Metrics), metrics)
         .get("/api/calls", READ, calls)
         .get("/api/calls/{id}", READ, call)
-        .post("/api/calls/dial", Needs::Scope(Scope::Dial), dialling::dial)
+        .post("/api/calls/dial", DIAL, dialling::dial)
         .delete("/api/calls/{id}", Needs::Scope(Scope::Calls), dialling::hang_up)
         .post("/api/calls/{id}/control", Needs::Scope(Scope::Calls), controlling::control)
         .post("/api/calls/{id}/listen", LISTEN, operating::listen)
@@ -81,6 +80,16 @@ pub(super) fn paths() -> Paths {
         .patch("/api/listening/{session}", LISTEN, operating::change)
         .delete("/api/listening/{session}", LISTEN, operating::close)
         .post("/api/listening/{session}/control", LISTEN, operating::control)
+        .get("/api/campaigns", READ, campaigns::list)
+        // Its length is bounded where it is read.
+        .post("/api/campaigns", DIAL, campaigns::create)
+        .get("/api/campaigns/{id}", READ, campaigns::one)
+        .get("/api/campaigns/{id}/export", READ, campaigns::export)
+        .post("/api/campaigns/{id}/pause", DIAL, campaigns::pause)
+        .post("/api/campaigns/{id}/resume", DIAL, campaigns::resume)
+        .post("/api/campaigns/{id}/cancel", DIAL, campaigns::cancel)
+        .post("/api/do-not-call", DIAL, campaigns::leave_alone)
+        .delete("/api/do-not-call", DIAL, campaigns::allow_again)
         .get("/api/history", READ, history::list)
         .delete("/api/history", CHANGE, history::erase)
         .get("/api/history/totals", READ, history::totals)

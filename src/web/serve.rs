@@ -16,6 +16,7 @@ use super::trials::Trials;
 use super::updates::{self, Updates};
 use super::{ctrl_tcp, routes};
 use crate::appliance::audio_legs::Door;
+use crate::appliance::campaigns::Desk;
 use crate::appliance::config;
 use crate::appliance::listener;
 use crate::appliance::pulse::Pulse;
@@ -83,6 +84,8 @@ pub struct Parts {
     pub listens: bool,
     /// Where the box calls itself, as a SIP URI; `None`: nowhere.
     pub own: Option<Private<String>>,
+    /// How campaigns are made.
+    pub campaigns: Desk,
     /// When updates may begin.
     pub updates: config::Updates,
 }
@@ -103,6 +106,7 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         hooks,
         listens,
         own,
+        campaigns,
         updates,
     } = parts;
     let address = listener.local_addr()?;
@@ -137,6 +141,8 @@ pub fn start(parts: Parts) -> io::Result<WebThread> {
         commands,
         gate,
         keys: Arc::default(),
+        campaigns,
+        campaign_keys: Arc::default(),
         followers: Arc::default(),
         listeners: Arc::new(Semaphore::new(limits::EVENTS_LISTENERS)),
         door,

@@ -16,6 +16,7 @@ use super::{
     Access, AccountReport, AudioFigures, Board, Command, Health, Hearing, HungUp, NotPlaced, Parts,
     Passwords, Placed, Scopes, Token, WebThread, bind, start,
 };
+use crate::appliance::campaigns::Desk;
 use crate::appliance::ringcentral::Hooks;
 use crate::base::{CallId, Entropy, Private};
 use crate::call::Mos;
@@ -84,6 +85,7 @@ impl Page {
             hooks,
             listens,
             own: None,
+            campaigns: Desk::of(&crate::appliance::config::Config::default()),
             updates: crate::appliance::config::Config::default().updates,
         });
         Self { board, web: web.unwrap(), commands, folder }
@@ -503,7 +505,7 @@ fn a_call_that_we_make_is_shown_with_its_account_and_its_attempts() {
     let mut record = CallRecord::new(CallId(7), Direction::Outbound, "+4930123456".into(), 9_000);
     let (ending, began_at_ms, ended_at_ms) = (Cause::CalleeBusy.into(), 1_000, 2_000);
     let earlier = vec![Attempt { began_at_ms, ended_at_ms, ending }];
-    record.dialled = Some(Dialled { trunk: "office".into(), earlier });
+    record.dialled = Some(Dialled { trunk: "office".into(), earlier, ..Dialled::default() });
     for (progress, state, again) in [
         (Progress::Dialling, "dialling", Value::Null),
         (Progress::Ringing, "ringing", Value::Null),

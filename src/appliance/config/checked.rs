@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::accounts::{Account, Inbound, accounts, inbound};
 use super::agent::{Agent, agent};
 use super::bridges::{Bridge, bridges};
+use super::campaigns::{Campaigns, campaigns};
 use super::dial::{dial, on_machine};
 use super::fault::Fault;
 use super::file::{self, File};
@@ -95,6 +96,7 @@ pub struct Config {
     pub hold: HoldSound,
     /// Whom the box may call.
     pub dial: dialling::Settings,
+    pub campaigns: Campaigns,
     /// What becomes of calls of ours that a machine takes.
     pub on_machine: OnMachine,
     /// `None`: there is no remote agent.
@@ -319,6 +321,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
     let longest = calls.as_ref().map(|calls| calls.max_duration);
     let on_machine = on_machine(&file.dial, &mut check);
     let dial = dial(&file.dial, has_accounts, longest, &mut check);
+    let campaigns = campaigns(&file.campaigns, &mut check);
     let agent = agent(&file.agent, &mut check);
     let history = history(&file.history, &mut check);
     let recordings = recordings(&file.recordings, &mut check);
@@ -364,6 +367,7 @@ pub(super) fn check(file: &File, faults: &mut Vec<Fault>) -> Option<Config> {
         inbound: inbound?,
         hold: hold?,
         dial: dial?,
+        campaigns: campaigns?,
         on_machine: on_machine?,
         agent: agent?,
         baresip: baresip?,

@@ -78,12 +78,8 @@ impl Default for Dial {
 }
 
 pub(super) fn on_machine(file: &Dial, check: &mut Check<'_>) -> Option<OnMachine> {
-    let outcome = match file.on_machine.as_str() {
-        "talk" => Ok(OnMachine::Talk),
-        "leave-message" => Ok(OnMachine::LeaveMessage),
-        "hang-up" => Ok(OnMachine::HangUp),
-        _ => allowed("talk, leave-message or hang-up"),
-    };
+    let outcome = OnMachine::from_name(&file.on_machine)
+        .map_or_else(|| allowed("talk, leave-message or hang-up"), Ok);
     check.take("dial.on_machine", &file.on_machine, outcome)
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use super::agent::AgentKeys;
+pub use super::campaigns::File as CampaignsKeys;
 pub use super::dial::Dial;
 pub use super::handsets::Handset;
 pub use super::history::File as History;
@@ -47,6 +48,8 @@ pub struct File {
     pub inbound: Inbound,
     pub handover: Handover,
     pub dial: Dial,
+    /// Many numbers that are called one after the other.
+    pub campaigns: CampaignsKeys,
     /// A remote agent that holds calls in place of the playbook.
     pub agent: AgentKeys,
     pub baresip: Baresip,

@@ -9,6 +9,7 @@
 mod accounts;
 mod agent;
 mod bridges;
+mod campaigns;
 mod checked;
 mod cores;
 mod described;
@@ -43,6 +44,7 @@ mod written;
 pub use accounts::{Account, Inbound, Place};
 pub use agent::{Agent, AgentCalls};
 pub use bridges::Bridge;
+pub use campaigns::Campaigns;
 pub use checked::{Baresip, Calls, Config, Converse, Log, Media, Sip, Speech, Web};
 pub use described::{DOCUMENTED, Key, Section, described};
 pub use edit::{NotEdited, changed_of_the_box, edited, kept_of_the_box};

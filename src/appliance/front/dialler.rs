@@ -230,6 +230,11 @@ impl Dialler {
         told.into_iter().map(|id| (id, written.is_kept)).collect()
     }
 
+    /// Whether a call of this number is up or waits.
+    pub fn has(&self, number: &Number) -> bool {
+        self.orders.values().any(|order| order.number == *number)
+    }
+
     pub fn order(&self, id: CallId) -> Option<&Order> {
         self.orders.get(&id)
     }
@@ -299,7 +304,10 @@ impl Dialler {
         };
         if order.stage == Stage::Up {
             let began_at_ms = record.started_at_ms;
+            // A campaign says itself when its number is called again.
+            let is_tried_again = order.dialled.campaign_number.is_none();
             let wait = unanswered(ending)
+                .filter(|_| is_tried_again)
                 .and_then(|outcome| order.redial.after(&self.settings.schedule, outcome));
             order.stage = wait.map_or(Stage::Over, |wait| Stage::Waiting(now + wait));
             if wait.is_some() {

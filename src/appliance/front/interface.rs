@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::settings;
 use crate::appliance::audio_legs::{self, AudioLegs, Door, Wanted};
+use crate::appliance::campaigns::{self, Campaigns};
 use crate::appliance::config::{self, Config};
 use crate::appliance::credentials;
 use crate::appliance::paths::Paths;
@@ -81,8 +82,10 @@ impl Bound {
         board: &Arc<Board>,
         doors: Doors,
         entropy: Entropy,
-    ) -> Result<(WebThread, mpsc::Receiver<Command>), StartError> {
+    ) -> Result<Served, StartError> {
         let (commands, asked) = mpsc::channel(limits::API_COMMANDS);
+        let desk = campaigns::Desk::of(config);
+        let calling = Calling { desk: desk.clone(), commands: commands.clone() };
         let Self { access, passwords, settings, listener, ctrl_tcp, fault: _ } = self;
         let board = Arc::clone(board);
         let hosts = config.web.hosts.clone();
@@ -101,12 +104,37 @@ impl Bound {
             hooks,
             listens: config.operators.enabled,
             own: settings::own_address(config),
+            campaigns: desk,
             updates: config.updates,
         };
         let thread = web::start(parts)
             .map_err(|source| StartError::System { what: "cannot start the web thread", source })?;
-        Ok((thread, asked))
+        Ok((thread, calling, asked))
     }
+}
+
+/// The thread, what has campaigns called, and what is asked of the net thread.
+pub(super) type Served = (WebThread, Calling, mpsc::Receiver<Command>);
+
+/// Has the numbers of campaigns called, once it is started.
+pub(super) struct Calling {
+    desk: campaigns::Desk,
+    commands: mpsc::Sender<Command>,
+}
+
+/// Who has the numbers of campaigns called; `None`: nobody is called.
+pub(super) fn callers(
+    Calling { desk, commands }: Calling,
+    board: &Arc<Board>,
+) -> Result<Option<Campaigns>, StartError> {
+    if desk.dial.permission.is_on().is_err() {
+        return Ok(None);
+    }
+    let started = campaigns::start(desk, Arc::clone(board), commands);
+    started.map(Some).map_err(|source| StartError::System {
+        what: "cannot start the thread of campaigns",
+        source,
+    })
 }
 
 /// Who may use it. A token that is configured and not there would be a surprise in the middle of the night.

@@ -14,7 +14,7 @@
 //! | flights | `store::flights`, where calls are recorded |
 //! | recorder | `appliance::recorder`, where calls are recorded |
 //! | hs-NAME | `appliance::handset`: the sound of a handset, one each |
-//! | ledger | `store::ledger`, where calls may be made |
+//! | ledger, campaigns | `store::ledger` and `appliance::campaigns`, where calls may be made |
 //!
 //! A start that cannot succeed fails before anything answers, with an error that names key or file.
 
@@ -134,7 +134,7 @@ pub fn run(
     let hooks = ringcentral::Hooks::new(config, &mut entropy);
     let doors = interface::Doors { legs: door, hooks: hooks.clone() };
     standing.extend(interface.fault().map(str::to_owned).into_iter().chain(not_restored));
-    let (web, commands) = interface.start(config, &board, doors, entropy.fork())?;
+    let (web, calling, commands) = interface.start(config, &board, doors, entropy.fork())?;
     let _webhooks = interface::webhooks(config, paths, &board)?;
     let (link, answers) = start_engine(config, config_path, paths)?;
     let others = [("speech link", link.pulse()), ("web", web.pulse()), ("websocket", legs.pulse())];
@@ -205,6 +205,7 @@ pub fn run(
         reloaded,
         shutdown: signals.shutdown,
     };
+    let _campaigns = interface::callers(calling, &board)?;
     let _canary = start_canary(canary, &board)?;
     run_net(runtime, (net, sources), (audio, kept), watch)
 }

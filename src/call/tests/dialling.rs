@@ -37,7 +37,7 @@ fn dial_as(subject: Option<&str>, on_machine: OnMachine, has_agent: bool) -> Des
             headers: Vec::new(),
         }),
         peer: Private::new("+4930123456".into()),
-        dialled: Dialled { trunk: "office".into(), earlier: Vec::new() },
+        dialled: Dialled { trunk: "office".into(), ..Dialled::default() },
         media: LocalMedia {
             address: flow.local.ip(),
             port: 20_000,

@@ -18,6 +18,23 @@ pub enum OnMachine {
     HangUp,
 }
 
+impl OnMachine {
+    const ALL: [Self; 3] = [Self::Talk, Self::LeaveMessage, Self::HangUp];
+
+    /// One word for configuration, database and API, stable.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Talk => "talk",
+            Self::LeaveMessage => "leave-message",
+            Self::HangUp => "hang-up",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// What becomes of a call that is asked who calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,7 +5,7 @@ use rusqlite::{Transaction, params};
 use super::read::named;
 use super::voicemail::sound_named;
 use super::write::UP;
-use super::{number, signed, unsigned};
+use super::{campaigns, number, signed, unsigned};
 use crate::base::Private;
 use crate::store::recordings::Name;
 
@@ -14,6 +14,8 @@ use crate::store::recordings::Name;
 pub struct Erased {
     pub calls: u64,
     pub messages: u64,
+    /// Places in campaigns.
+    pub campaign_numbers: u64,
     /// Calls of that number which are up, and stay.
     pub still_up: u64,
 }
@@ -28,7 +30,8 @@ pub struct Gone {
     pub sounds: Vec<Name>,
 }
 
-/// Everything of one number: its calls with all that is of them, and messages that want it called back.
+/// Everything of one number: its calls with all that is of them, messages that want it called back, and its places in
+/// campaigns. That it is not to be called by any stays.
 pub fn number_of(
     transaction: &Transaction<'_>,
     number: &Private<String>,
@@ -66,7 +69,8 @@ pub fn number_of(
         // What is only marked as deleted in the index of words goes when it is written anew.
         transaction.execute("INSERT INTO words (words) VALUES ('optimize')", [])?;
     }
-    let erased = Erased { calls: names.len() as u64, messages, still_up };
+    let campaign_numbers = campaigns::erase(transaction, &key)?;
+    let erased = Erased { calls: names.len() as u64, messages, campaign_numbers, still_up };
     Ok(Gone { erased, calls: names, sounds })
 }
 
@@ -85,6 +89,7 @@ pub fn old(
     // Those that were taken over from a file have no call to go with.
     let sql = "DELETE FROM messages WHERE of_call IS NULL AND left_at_ms < ?1";
     transaction.execute(sql, [before_ms])?;
+    campaigns::old(transaction, before_ms)?;
     Ok(gone)
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!  net thread ─ Board::update_call ─▶ History::note ─ bounded ─▶ writer ─ one transaction ─▶ history.db
 //!  web thread ─ ask ─ bounded ─▶ reader ─ beside the writer (WAL) ─▶ history.db
-//!             ─ erase, mark ─ bounded ─▶ writer
+//!             ─ erase, mark, change ─ bounded ─▶ writer
 //! ```
 //!
 //! Two threads of its own: nobody else waits for the disk. A call is written when it begins and when it has ended, each commit
@@ -17,6 +17,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod calendar;
+pub mod campaigns;
 mod erase;
 mod figures;
 mod import;
@@ -40,7 +41,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
 use crate::base::{CallId, Private, limits};
@@ -58,7 +59,7 @@ use reader::Question;
 pub use schema::SchemaError;
 pub use voicemail::{Transcript, Unheard, has_sound, message_name, unheard};
 use write::Change;
-use writer::{Order, Writer};
+use writer::{Order, Work, Writer};
 
 /// The database's name in the state folder.
 const FILE: &str = "history.db";
@@ -263,6 +264,17 @@ impl History {
     /// It is not marked: the database cannot be written now.
     pub async fn mark(&self, id: i64, read_at_ms: Option<u64>) -> Result<bool, Unavailable> {
         self.awaited(|told| Order::Mark { id, read_at_ms, told }).await
+    }
+
+    /// Has the writer change something, whole or not at all.
+    ///
+    /// # Errors
+    /// It is not changed: the database cannot be written now.
+    pub async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        self.awaited(|told| Order::Work(Work::of(work, told))).await
     }
 
     async fn awaited<T>(

@@ -13,7 +13,8 @@ use rusqlite::{Connection, OpenFlags};
 const APPLICATION_ID: i32 = 0x4154_5444;
 
 /// The steps from an empty file on.
-const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// Why a database is not used.
 #[derive(Debug, thiserror::Error)]

@@ -29,6 +29,10 @@ impl Folder {
         Settings { folder: self.0.clone(), transcripts: true, days: None, most_calls: 1_000 }
     }
 
+    pub fn open(&self) -> HistoryThreads {
+        self.start().0
+    }
+
     fn start(&self) -> (HistoryThreads, Receiver<Report>) {
         start(self.settings())
     }
@@ -229,7 +233,7 @@ async fn of_a_number_everything_is_deleted_and_of_others_nothing() {
     }
     let number = Private::new("0049 (30) 1234".to_owned());
     let erased = history.erase(number.clone()).await.unwrap();
-    assert_eq!(erased, Erased { calls: 1, messages: 2, still_up: 1 });
+    assert_eq!(erased, Erased { calls: 1, messages: 2, still_up: 1, campaign_numbers: 0 });
     assert_eq!(history.erase(number).await, Ok(Erased { still_up: 1, ..Erased::default() }));
     assert_eq!(history.erase(Private::new("@".into())).await, Ok(Erased::default()));
     assert_eq!(found(&history, page(None, true)).await, [3, 2]);

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::figures::{Figures, Times};
 use super::voicemail::{self, Transcript};
-use super::{Left, number, signed};
+use super::{Left, campaigns, number, signed};
 use crate::base::{CallId, Private};
 use crate::call::record::{CallRecord, Direction, Progress, Turn};
 
@@ -57,8 +57,9 @@ impl Change {
 }
 
 /// Counts this start; calls that were up at the end of the last one were cut off by it.
-pub fn begin_run(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
+pub fn begin_run(transaction: &Transaction<'_>, now_ms: u64) -> rusqlite::Result<i64> {
     count(transaction, "runs", 1)?;
+    campaigns::cut_off(transaction, now_ms)?;
     let cut = transaction
         .execute("UPDATE calls SET state = ?1 WHERE state = ?2", params![CUT_OFF, UP])?;
     count(transaction, "calls.cut-off", signed(cut as u64))?;
@@ -90,6 +91,12 @@ fn call(
         )
         .optional()?;
     let id = upsert(transaction, manner.run, record)?;
+    // What comes after its end may come when the number is being called again.
+    if let Some(number) = record.dialled.as_ref().and_then(|dialled| dialled.campaign_number)
+        && before != Some(ENDED)
+    {
+        campaigns::of_call(transaction, (manner.run, number), record)?;
+    }
     if !record.progress.is_ended() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! The thread that writes: many changes in one transaction, and again what failed.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,9 +50,32 @@ pub enum Order {
     Flush {
         told: Told<()>,
     },
+    Work(Work),
     /// The reader has found damage.
     Look,
     Stop,
+}
+
+/// A change that whoever wants it has written.
+pub struct Work(Box<dyn FnOnce(&mut Writer) + Send>);
+
+impl Work {
+    pub fn of<T: Send + 'static>(
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        told: Told<T>,
+    ) -> Self {
+        Self(Box::new(move |writer| {
+            let done = writer.at_once(|transaction| Ok(work(transaction)?));
+            // Whoever asked may have gone.
+            let _ = told.send(done);
+        }))
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Work")
+    }
 }
 
 /// See the module.
@@ -172,6 +196,7 @@ impl Writer {
                 }
                 let _ = told.send(done);
             }
+            Order::Work(Work(work)) => work(self),
             Order::Mark { id, read_at_ms, told } => {
                 let done = self.at_once(|transaction| Ok(mark(transaction, id, read_at_ms)?));
                 let _ = told.send(done);
@@ -241,7 +266,7 @@ impl Writer {
             let transaction = open.transaction()?;
             let sql = "SELECT max(started_at_ms) FROM calls";
             let newest: Option<i64> = transaction.query_row(sql, [], |row| row.get(0))?;
-            let run = write::begin_run(&transaction)?;
+            let run = write::begin_run(&transaction, unix_ms())?;
             transaction.commit()?;
             self.calendar.known(now, unix_ms(), newest.map(super::unsigned));
             self.run = Some(run);

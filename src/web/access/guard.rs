@@ -114,8 +114,9 @@ pub const SESSION_COOKIE: &str = "attendant";
 const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 
 /// Types of bodies that are read anywhere here. A form of another site's page can send none of them.
-const BODIES: [&str; 4] = [
+const BODIES: [&str; 5] = [
     "application/json",
+    "text/csv",
     "application/sdp",
     "application/trickle-ice-sdpfrag",
     "application/octet-stream",

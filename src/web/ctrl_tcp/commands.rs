@@ -138,6 +138,7 @@ impl Commands {
             variables: Variables::default(),
             on_machine: None,
             agent: None,
+            campaign_number: None,
         };
         // From before the call on, so that its name is not missed.
         let events = self.board.events().listen(None);

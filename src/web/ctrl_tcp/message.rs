@@ -176,7 +176,7 @@ mod tests {
 
     fn record() -> CallRecord {
         let mut record = CallRecord::new(CallId(7), Direction::Outbound, "+4930123456".into(), 1);
-        record.dialled = Some(Dialled { trunk: "office".into(), earlier: Vec::new() });
+        record.dialled = Some(Dialled { trunk: "office".into(), ..Dialled::default() });
         record.sip_call_id = Private::new("a84b4c76e66710".to_owned());
         record
     }

@@ -122,6 +122,8 @@ pub struct KeptSound {
 pub struct Erased {
     calls: u64,
     messages: u64,
+    /// Places in campaigns.
+    campaign_numbers: u64,
     /// Calls of that number that are up: they stay, and can be deleted when they have ended.
     still_up: u64,
 }
@@ -227,8 +229,8 @@ impl From<history::Message> for Kept {
 
 impl From<history::Erased> for Erased {
     fn from(erased: history::Erased) -> Self {
-        let history::Erased { calls, messages, still_up } = erased;
-        Self { calls, messages, still_up }
+        let history::Erased { calls, messages, campaign_numbers, still_up } = erased;
+        Self { calls, messages, campaign_numbers, still_up }
     }
 }
 
@@ -269,7 +271,7 @@ impl Past {
 }
 
 /// A caller chooses its own name: what a spreadsheet would take for a formula begins with an apostrophe.
-fn quoted(field: &str) -> String {
+pub(super) fn quoted(field: &str) -> String {
     let is_number = field.chars().all(|c| c.is_ascii_digit() || "+-".contains(c));
     let is_formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number;
     let apostrophe = if is_formula { "'" } else { "" };

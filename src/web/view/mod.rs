@@ -6,10 +6,12 @@
 
 mod agent;
 mod call;
+mod campaigns;
 mod health;
 mod history;
 mod machine;
 
 pub(super) use call::{Call, Calls, Message, Summary};
+pub(super) use campaigns::{CAMPAIGN_CSV_HEAD, Campaign, CampaignNumber, CampaignWhole, Campaigns};
 pub(super) use health::{Account, Bridge, Health};
 pub(super) use history::{CSV_HEAD, Erased, History, Kept, Messages, Past, PastWhole, Totals};

@@ -153,7 +153,7 @@ fn show(
     }
     let started = bound.and_then(|bound| bound.start(config, board, doors, entropy));
     // Nobody carries out what is asked there.
-    started.map(|(web, _)| web).map_err(|error| reasons.push(error.to_string())).ok()
+    started.map(|(web, ..)| web).map_err(|error| reasons.push(error.to_string())).ok()
 }
 
 /// The sockets; without the certificates of the configuration those that need none.

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::controlling;
 use super::redirecting::Redirection;
-use super::taking::{MediaWish, local_time};
+use super::taking::MediaWish;
 use super::{Line, Switchboard};
 use crate::appliance::accounts::{NoTrunk, Trunk};
-use crate::appliance::clock::unix_ms;
+use crate::appliance::clock::{unix_ms, week_minute};
 use crate::appliance::front::dialler::{LATER, Order, Told, not_counted, not_placed};
 use crate::appliance::rtp_socket::PortsExhausted;
 use crate::base::{CallId, LanguageCode, Private};
@@ -22,6 +22,7 @@ use crate::listen::answered::OnMachine;
 use crate::sdp::OfferedKeys;
 use crate::sip::{self, Flow, LegId, ReferNews};
 use crate::store::ledger::Written;
+use crate::trunk::campaign::LEFT_FREE;
 use crate::trunk::dialling::{LimitReached, Number, Refusal};
 use crate::trunk::{AnswerPolicy, Sign};
 use crate::web::{Command, DialOrder, HungUp, NotPlaced, Placed};
@@ -58,6 +59,10 @@ impl Switchboard {
     pub fn command(&mut self, now: Instant, command: Command) {
         match command {
             Command::Dial { order, told } => self.dial(order, told),
+            Command::CheckDial { order, told } => {
+                // Whoever asked may have gone.
+                let _ = told.send(self.makes_sense(&order));
+            }
             Command::HangUp { call, told } => {
                 let outcome = self.hang_up(now, call);
                 // Whoever asked may have gone.
@@ -125,9 +130,24 @@ impl Switchboard {
     }
 
     fn dial(&mut self, wanted: DialOrder, told: Told) {
-        let DialOrder { phone_number, trunk, playbook, variables, on_machine, agent } = wanted;
+        let DialOrder {
+            phone_number,
+            trunk,
+            playbook,
+            variables,
+            on_machine,
+            agent,
+            campaign_number,
+        } = wanted;
         let choice = self.placeable(phone_number.reveal(), trunk.as_deref(), playbook.as_deref());
         let checked = choice.and_then(|(number, choice)| {
+            if campaign_number.is_some() {
+                self.has_room_to_spare()?;
+                if self.parts.dialler.has(&number) {
+                    let text = "this number is being called by somebody else's wish";
+                    return Err(NotPlaced::Unavailable(text.to_owned()));
+                }
+            }
             if agent == Some(true) && !self.parts.agent_rule.is_there() {
                 return Err(NotPlaced::Wrong("agent: there is none; see [agent]".to_owned()));
             }
@@ -144,12 +164,26 @@ impl Switchboard {
         let id = self.new_call();
         let mut order = Order::new(number, (trunk, choice), variables, told);
         (order.on_machine, order.agent) = (on_machine, agent);
+        order.dialled.campaign_number = campaign_number;
         if let Err((mut order, why)) = self.parts.dialler.reserve(id, order)
             && let Some(told) = order.told.take()
         {
             let why = why.map_or_else(|why| why, |limit| not_placed(Refusal::Limit(limit)));
             refuse(told, why);
         }
+    }
+
+    /// Of a call that is wanted without a language, by the default one's playbook.
+    fn makes_sense(&self, order: &DialOrder) -> Result<(), NotPlaced> {
+        self.parts.accounts.has_trunk(order.trunk.as_deref()).map_err(no_trunk)?;
+        let choice = order.playbook.as_deref().map(|name| self.playbook(name)).transpose()?;
+        let tongues = &self.parts.call.tongues;
+        let tongue = match choice {
+            Some(choice) => tongues.find(self.abilities.manner(choice, tongues).language),
+            None => tongues.default_one(),
+        };
+        let fits = tongue.playbook.check_variables(&order.variables);
+        fits.map_err(|error| NotPlaced::Wrong(error.to_string()))
     }
 
     /// The number, and the language of the call, if there could be a call at this moment.
@@ -160,17 +194,11 @@ impl Switchboard {
         playbook: Option<&str>,
     ) -> Result<(Number, Choice), NotPlaced> {
         let number = self.parts.dialler.number(text)?;
-        let wrong = |error: NoTrunk| match error {
-            NoTrunk::None | NoTrunk::Unknown { .. } => NotPlaced::Wrong(format!("trunk: {error}")),
-            NoTrunk::NotReady(_) | NoTrunk::NoWay(_) | NoTrunk::Full(_) | NoTrunk::NoEvents(_) => {
-                NotPlaced::Unavailable(error.to_string())
-            }
-        };
-        self.parts.accounts.has_trunk(trunk).map_err(wrong)?;
+        self.parts.accounts.has_trunk(trunk).map_err(no_trunk)?;
         let named = playbook.map(|name| self.playbook(name)).transpose()?;
         self.has_room()?;
         let ready =
-            self.parts.accounts.trunk(trunk, &number, &mut self.parts.sip).map_err(wrong)?;
+            self.parts.accounts.trunk(trunk, &number, &mut self.parts.sip).map_err(no_trunk)?;
         let choice = named.unwrap_or_else(|| self.by_number(&number, ready.invite.flow));
         Ok((number, choice))
     }
@@ -211,19 +239,31 @@ impl Switchboard {
         })
     }
 
+    /// Calls of campaigns leave lines to callers.
+    fn has_room_to_spare(&self) -> Result<(), NotPlaced> {
+        self.has_room()?;
+        match self.parts.admission.max.saturating_sub(self.parts.places.taken()) > LEFT_FREE {
+            true => Ok(()),
+            false => Err(NotPlaced::Unavailable("the last line is left to callers".to_owned())),
+        }
+    }
+
     /// Begins an attempt that is counted.
     fn begin(&mut self, now: Instant, id: CallId) -> Result<(), NotPlaced> {
-        self.has_room()?;
         let Some(order) = self.parts.dialler.order(id) else { return Err(not_counted()) };
+        match order.dialled.campaign_number {
+            Some(_) => self.has_room_to_spare()?,
+            None => self.has_room()?,
+        }
         let (number, choice) = (order.number.clone(), order.choice);
         let variables = order.variables.clone();
         let on_machine = order.on_machine.unwrap_or(self.parts.on_machine);
-        let earlier = order.dialled.earlier.clone();
+        let before = order.dialled.clone();
         let asked = order.agent;
         let trunk = self.parts.accounts.trunk(order.trunk.as_deref(), &number, &mut self.parts.sip);
         let Trunk { name, answer, agent, invite } =
             trunk.map_err(|error| NotPlaced::Unavailable(error.to_string()))?;
-        let dialled = Dialled { trunk: name, earlier };
+        let dialled = Dialled { trunk: name, ..before };
         if let Some(order) = self.parts.dialler.order_mut(id) {
             (order.answer, order.dialled) = (answer, dialled.clone());
         }
@@ -272,7 +312,7 @@ impl Switchboard {
         let outgoing = Outgoing {
             id,
             leg,
-            start: Start { now, unix_ms: unix_ms(), local: local_time() },
+            start: Start { now, unix_ms: unix_ms(), local: week_minute() },
             invite: Box::new(invite),
             peer,
             dialled,
@@ -448,6 +488,15 @@ impl Switchboard {
     fn show_waiting(&mut self, now: Instant, id: CallId) {
         let record = self.parts.dialler.waiting(now, id);
         record.into_iter().for_each(|record| self.parts.board.update_call(record));
+    }
+}
+
+fn no_trunk(error: NoTrunk) -> NotPlaced {
+    match error {
+        NoTrunk::None | NoTrunk::Unknown { .. } => NotPlaced::Wrong(format!("trunk: {error}")),
+        NoTrunk::NotReady(_) | NoTrunk::NoWay(_) | NoTrunk::Full(_) | NoTrunk::NoEvents(_) => {
+            NotPlaced::Unavailable(error.to_string())
+        }
     }
 }
 

@@ -118,7 +118,7 @@ impl Switchboard {
             leg,
             invite,
             peer,
-            dialled: Dialled { trunk, earlier: Vec::new() },
+            dialled: Dialled { trunk, ..Dialled::default() },
             manner,
             ring: within,
             variables: Variables::default(),

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::Switchboard;
-use super::taking::local_time;
+use crate::appliance::clock::week_minute;
 use crate::base::{CallId, Private, limits};
 use crate::call;
 use crate::converse::people::Address;
@@ -134,7 +134,7 @@ impl Switchboard {
         if to.param("maddr").is_some() {
             return None;
         }
-        let now = local_time();
+        let now = week_minute();
         let playbook = &self.parts.call.tongues.default_one().playbook;
         let people = playbook.people();
         let mut meant = people.iter().filter(|(_, person)| is_same(&person.address, to));

@@ -8,7 +8,7 @@ use super::recording::Sound;
 use super::ringcentral::Announced;
 use super::{Line, Switchboard};
 use crate::appliance::canary::UNLISTED;
-use crate::appliance::clock::unix_ms;
+use crate::appliance::clock::{unix_ms, week_minute};
 use crate::appliance::handset;
 use crate::appliance::rtp_socket::{PortsExhausted, RtpSockets};
 use crate::appliance::visits::local_towards;
@@ -20,7 +20,6 @@ use crate::call::flight::Tracked;
 use crate::call::language::{Known, Manner};
 use crate::call::record::Direction;
 use crate::call::{self, LocalMedia, Opening, Start};
-use crate::converse::people::WeekMinute;
 use crate::sdp::OfferedKeys;
 use crate::sip::message::{NameAddr, Uri};
 use crate::sip::{self, AccountId, Flow, LegId};
@@ -194,7 +193,7 @@ impl Switchboard {
             tracing::warn!(%error, "call refused");
             self.parts.admission.no_ports()
         })?;
-        let start = Start { now, unix_ms: unix_ms(), local: local_time() };
+        let start = Start { now, unix_ms: unix_ms(), local: week_minute() };
         let shelf = Arc::clone(&self.shelf);
         let choice = self.parts.languages.choose(&known);
         let mut manner = self.abilities.manner(choice, &self.parts.call.tongues);
@@ -340,12 +339,4 @@ fn known(incoming: &sip::Incoming) -> Known {
         caller: Private::new(asserted.or_else(|| user(incoming.from_uri.reveal()))),
         local: Some((incoming.flow.transport, incoming.flow.local)),
     }
-}
-
-/// The hour of the week where we are, by the system's time zone.
-pub(super) fn local_time() -> WeekMinute {
-    let now = jiff::ZonedDateTime::now();
-    let day = now.weekday().to_monday_zero_offset();
-    let [day, hour, minute] = [day, now.hour(), now.minute()].map(|part| part.unsigned_abs());
-    WeekMinute::new(day.into(), hour.into(), minute.into())
 }

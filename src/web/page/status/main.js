@@ -10,6 +10,7 @@ import { call } from "/page/call.js";
 import { lines } from "/page/lines.js";
 import { GAUGES, machine } from "/page/machine.js";
 import { forget as forgetHistory, history } from "/page/history.js";
+import { campaigns, forget as forgetCampaigns } from "/page/campaigns.js";
 import { forget as forgetMessages, messages } from "/page/messages.js";
 import { forget as forgetSettings, settings } from "/page/settings.js";
 import { updates } from "/page/updates.js";
@@ -20,8 +21,8 @@ import { kept, log } from "/page/log.js";
 import { bar, follow } from "/page/listening.js";
 import { length } from "/page/format.js";
 
-const VIEWS = { overview, call, history, messages, lines, machine, settings, log, access, box, updates, "first-run": firstRun };
-const NAV = [["overview", "read"], ["history", "read"], ["messages", "words"], ["lines", "read"], ["machine", "read"],
+const VIEWS = { overview, call, history, messages, campaigns, lines, machine, settings, log, access, box, updates, "first-run": firstRun };
+const NAV = [["overview", "read"], ["history", "read"], ["messages", "words"], ["campaigns", "read"], ["lines", "read"], ["machine", "read"],
   ["settings", "settings"], ["log", "settings"], ["box", "settings"], ["updates", "settings"], ["access", null]];
 const THEMES = ["auto", "light", "dark"];
 
@@ -55,7 +56,7 @@ async function leave() {
   await ask("DELETE", "/api/session");
   live.close();
   Object.assign(now, { health: null, calls: null, call: null, updates: null, trials: [], isLost: false, note: "" });
-  [forgetHistory, forgetMessages, forgetSettings, forgetBox].forEach((forget) => forget());
+  [forgetHistory, forgetMessages, forgetCampaigns, forgetSettings, forgetBox].forEach((forget) => forget());
   now.session = await session();
   location.hash = "#";
   render();
@@ -176,6 +177,7 @@ addEventListener("hashchange", () => {
   now.note = "";
   if (place().view === "settings") forgetSettings();
   if (place().view === "messages") forgetMessages();
+  if (place().view === "campaigns") forgetCampaigns();
   if (place().view === "box") forgetBox();
   watch();
   draw();

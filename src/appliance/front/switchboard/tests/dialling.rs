@@ -66,6 +66,7 @@ impl Office {
             variables: Vec::new(),
             on_machine: None,
             agent: None,
+            campaign_number: None,
         };
         self.desk.switchboard.command(self.desk.now, Command::Dial { order, told });
         asked
