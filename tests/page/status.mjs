@@ -156,6 +156,8 @@ async function updates(page) {
 async function trials(page) {
   await until(page, () => fetch("/health").then((told) => told.json()).then((health) => health.takes_calls));
   await page.goto(`${settings.box}/#settings`);
+  // The view before has such a button, too.
+  await page.locator("form#settings").waitFor();
   await page.locator("#try-call").click();
   await page.getByText("It is being tried").waitFor();
   await page.getByText("Greeted after").waitFor({ timeout: 90_000 });
@@ -227,7 +229,7 @@ async function changeSettings(page) {
   const section = part(/^Calls$/);
   await section.locator("summary").click();
   const most = section.locator("input[name='calls.max']");
-  await section.getByText("Calls at once").waitFor();
+  await section.locator("label", { hasText: "Calls at once" }).waitFor();
   result.before = await most.inputValue();
   await most.fill("700");
   await most.blur();
@@ -320,6 +322,12 @@ try {
   await page.goto(`${settings.box}/#access`);
   await page.locator("#sign-out").click();
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
+} catch (error) {
+  // What somebody would have seen instead.
+  for (const page of browser.contexts().flatMap((context) => context.pages())) {
+    console.error(page.url(), await page.locator("body").innerText({ timeout: 1000 }).catch(String));
+  }
+  throw error;
 } finally {
   await writeFile(settings.result, JSON.stringify(result));
   await browser.close();
