@@ -353,7 +353,8 @@ fn gathered(folder: &Path, opening: &mut impl Read) -> Result<bool, BackupError>
     }
     let database = folder.join(DATABASE);
     if database.is_file() {
-        history::check(&database).map_err(|error| BackupError::Unsound(error.to_string()))?;
+        let sound = history::check(&database).and_then(|()| history::pause_campaigns(&database));
+        sound.map_err(|error| BackupError::Unsound(error.to_string()))?;
     }
     Ok(count > 0)
 }

@@ -261,7 +261,7 @@ async function changeSettings(page) {
 }
 
 async function others(page) {
-  for (const name of ["lines", "machine", "access", "history", "messages", "log", "box", "updates"]) {
+  for (const name of ["lines", "machine", "access", "history", "messages", "campaigns", "log", "box", "updates"]) {
     await page.goto(`${settings.box}/#${name}`);
     await page.locator("main h2").first().waitFor();
     await look(page, name);
@@ -295,7 +295,7 @@ async function onTelephone() {
   await page.locator(".talk").waitFor();
   await look(page, "telephone-call");
   result.readerControls = {};
-  for (const name of ["overview", "history", "messages", "lines", "machine", "settings", "log", "box", "updates", "access"]) {
+  for (const name of ["overview", "history", "messages", "campaigns", "lines", "machine", "settings", "log", "box", "updates", "access"]) {
     await page.goto(`${settings.box}/#${name}`);
     await page.reload();
     await page.locator("main > :not(#note)").first().waitFor();

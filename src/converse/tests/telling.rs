@@ -55,8 +55,7 @@ fn what_was_stopped_or_never_said_was_told_to_nobody() {
 #[test]
 fn a_person_who_is_offered_a_caller_and_a_machine_are_told_nothing() {
     let mut desk = self::desk(true);
-    let new = |conversation: Conversation| conversation.offering(Private::new("Anna?".to_owned()));
-    desk.conversation = new(desk.conversation);
+    desk.conversation = desk.conversation.offering(Private::new("Anna?".to_owned()));
     desk.give(Input::Connected);
     assert!(!desk.play().concat().contains(CONSENT));
     assert_eq!(told(&desk), (false, false));

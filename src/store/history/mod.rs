@@ -310,6 +310,15 @@ pub fn check(path: &Path) -> Result<(), SchemaError> {
     schema::check_copy(path)
 }
 
+/// Has the campaigns of a backup's database wait for the owner: since it was made others may have been called, and nobody is to
+/// be called for what an old copy knows.
+///
+/// # Errors
+/// It is as it was.
+pub fn pause_campaigns(path: &Path) -> Result<(), SchemaError> {
+    schema::pause_campaigns(path)
+}
+
 /// SQLite has signed integers only; what is larger is no time or count of ours.
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)

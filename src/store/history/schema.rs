@@ -91,6 +91,19 @@ pub fn check_copy(path: &Path) -> Result<(), SchemaError> {
     Ok(())
 }
 
+/// The step that brought campaigns.
+const CAMPAIGNS: i64 = 3;
+
+/// In a database that nobody has opened.
+pub fn pause_campaigns(path: &Path) -> Result<(), SchemaError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    if version(&connection)? >= CAMPAIGNS {
+        connection.execute("UPDATE campaigns SET state = 'paused' WHERE state = 'running'", [])?;
+    }
+    Ok(())
+}
+
 /// For reading only, beside the one that writes.
 pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

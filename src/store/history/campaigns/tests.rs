@@ -268,6 +268,20 @@ async fn old_campaigns_go_with_their_numbers_and_so_do_those_beyond_the_limit() 
 }
 
 #[tokio::test]
+async fn in_the_database_of_a_backup_campaigns_wait_for_the_owner() {
+    let mut desk = Desk::new("campaign-backup");
+    let id = desk.campaign(&["+49301", "+49302"]).await;
+    let up = desk.work(NOW).await.due.unwrap();
+    desk.claim(NOW, up).await.unwrap();
+    desk.threads = None;
+    crate::store::history::pause_campaigns(&desk.folder.database()).unwrap();
+    desk.start_again().await;
+    assert_eq!(desk.work(u64::MAX).await, Work::default());
+    assert_eq!(desk.shown(id).await.0, Standing::Paused);
+    assert_eq!(desk.states(id).await, ["waiting", "waiting"]);
+}
+
+#[tokio::test]
 async fn what_a_call_came_to_is_known_by_its_end() {
     let mut desk = Desk::new("campaign-causes");
     for (cause, answered, state) in [
