@@ -80,6 +80,10 @@ fn each_request_of_the_manual_has_an_answer_that_tells_what_it_did() {
             // There is none of this name.
             c if c.contains("/api/ringcentral/") => (404, "detail"),
             c if c.contains("/api/calls/dial") => (202, "id"),
+            // The file is the reader's.
+            c if c.contains("/api/campaigns?name=") => (400, "detail"),
+            c if c.contains("/api/campaigns/1/export") => (404, ""),
+            c if c.contains("/api/campaigns/1") => (404, "detail"),
             c if c.contains("/control") => (404, "detail"),
             c if c.contains("handle-webphone-call") => (200, "audio_url"),
             c if c.contains("/health") => (200, "state"),

@@ -11,7 +11,8 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{Array, Object, Type};
 use utoipa::{IntoParams, ToSchema};
@@ -69,8 +70,16 @@ pub(super) struct NewBody {
     #[schema(schema_with = variables_shape)]
     variables: Map<String, Value>,
     /// Calls of one number at most. Without it: as configured.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 10)]
     attempts: Option<u32>,
+}
+
+/// JSON knows one kind of number: 7.0 is a whole one.
+fn whole<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u32>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(value)? else { return Ok(None) };
+    let found = (0..=limits::CAMPAIGN_ATTEMPTS + 1).find(|count| f64::from(*count) == number);
+    found.map(Some).ok_or_else(|| D::Error::custom("not a whole number of calls"))
 }
 
 /// The shape of a list of numbers as people write them.
